@@ -1,0 +1,97 @@
+"""The strategy port, and the few words that all strategies and action decoders share.
+
+A strategy is a pure function of the :class:`~tercel.execution.view.View`: same view, same intents. It says
+what it wants; reconcile turns that into commands and sees to it that nothing is overfilled.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.execution import intent
+from tercel.execution.intent import Intents
+from tercel.execution.view import View
+
+Shares = NDArray[np.float64]
+"""float64 (n, 1 + K): take and rungs as shares of what is left."""
+
+
+Decode = Callable[[NDArray[np.int64], View], Intents]
+"""Discrete actions, int64 (n,), and the view -> intents."""
+
+
+class Strategy(Protocol):
+    """What decides: written schedules, learned policies, a human's hand.
+
+    Implementations need `name` (as shown in tables) and `decide`; those that draw (from `view.draw` alone) or
+    that hold a distribution over actions also say their `expected` intent.
+    `tercel.testing.strategy.StrategyConformance` checks an implementation.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name in every table."""
+        ...
+
+    def decide(self, view: View) -> Intents:
+        """What is wanted in each market: int32 (n, 10), see `execution.intent`."""
+        ...
+
+    def expected(self, view: View) -> Shares:
+        """Expected (take, rungs) as shares of what is left, float64 (n, 6); by default those of `decide`."""
+        return shares(self.decide(view), view)
+
+
+def shares(intents: Intents, view: View) -> Shares:
+    """(take, rungs) of `intents` as shares of what is left, without prices; 0 where nothing is left.
+
+    Returns
+    -------
+    float64 (n, 1 + K)
+    """
+    lots = np.concatenate([intents[:, [intent.TAKE]], intents[:, intent.REST0 :]], axis=1)
+    return lots / np.maximum(view.left, 1)[:, None]
+
+
+def expected_shares(weights: NDArray[np.floating], decode: Decode, view: View) -> Shares:
+    """Expected intent, as shares of what is left, of a policy that draws discrete actions.
+
+    Parameters
+    ----------
+    weights : float (n, A) or (A,)
+        Probabilities of the A actions.
+    decode : callable
+        Turns int64 (n,) actions and the view into intents, as the decoders in `execution.actions` do.
+
+    Returns
+    -------
+    float64 (n, 1 + K)
+    """
+    weights = np.broadcast_to(weights, (view.n, np.shape(weights)[-1]))
+    total = np.zeros((view.n, 1 + intent.K))
+    for action in range(weights.shape[1]):
+        total += weights[:, [action]] * shares(decode(np.full(view.n, action, np.int64), view), view)
+    return total
+
+
+def ladder(view: View) -> Intents:
+    """Intents with no lots yet on the default ladder at the public touch (see `intent.ladder`)."""
+    return intent.ladder(view.side, view.touch)
+
+
+def hold(view: View) -> Intents:
+    """Own orders stay exactly as they are, on the ladder and off it, and nothing new is sent."""
+    intents = ladder(view)
+    intents[:, intent.OUTSIDE] = intent.KEEP
+    intents[:, intent.REST0 :] = view.rest
+    return intent.clip(intents, view.left)
+
+
+def settle(intents: Intents, view: View) -> Intents:
+    """Finish `intents` in place: hold where the market is not tradable, and never want more than is left."""
+    closed = ~view.tradable
+    if closed.any():
+        intents[closed] = hold(view)[closed]
+    return intent.clip(intents, view.left)

@@ -1,0 +1,196 @@
+"""What a strategy sees at a decision, for a batch of markets at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import NO_ASK
+from tercel.execution import columns as c
+from tercel.execution.intent import K
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One decision of `n` markets. Strategies read it by name and never write to it.
+
+    Parameters
+    ----------
+    x : int64 (n, PX)
+        Private columns: the order, time, own orders.
+    m : int64 (n, MX)
+        Market columns, own orders excluded.
+    obs : float32 (n, D)
+        The same, scaled for networks.
+    draw : float64 (n,)
+        One uniform number in [0, 1) a decision, fixed by the market's seed: all the randomness a strategy may
+        use.
+
+    >>> x, m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
+    >>> view = View(x, m, np.zeros((1, 0), np.float32), np.zeros(1))
+    >>> view.x[0, [c.QTY0, c.LEFT]] = 100, 60
+    >>> view.n, view.done.tolist()
+    (1, [40])
+    """
+
+    x: Ints
+    m: Ints
+    obs: NDArray[np.float32]
+    draw: NDArray[np.float64]
+
+    @property
+    def n(self) -> int:
+        """Number of markets."""
+        return len(self.x)
+
+    # the order
+
+    @property
+    def side(self) -> Ints:
+        """+1 buy, -1 sell."""
+        return self.x[:, c.SIDE]
+
+    @property
+    def qty0(self) -> Ints:
+        """Lots of the parent order."""
+        return self.x[:, c.QTY0]
+
+    @property
+    def left(self) -> Ints:
+        """Lots not yet filled."""
+        return self.x[:, c.LEFT]
+
+    @property
+    def done(self) -> Ints:
+        """Lots filled."""
+        return self.qty0 - self.left
+
+    @property
+    def decision(self) -> Ints:
+        """Number of this decision, from 0."""
+        return self.x[:, c.DECISION]
+
+    @property
+    def decisions(self) -> Ints:
+        """Decisions in the horizon."""
+        return self.x[:, c.DECISIONS]
+
+    @property
+    def decisions_left(self) -> Ints:
+        """Decisions from this one on, at least 1."""
+        left: Ints = np.maximum(self.decisions - self.decision, 1)
+        return left
+
+    @property
+    def time_left_ns(self) -> Ints:
+        """Nanoseconds to the horizon."""
+        return self.x[:, c.TIME_LEFT_NS]
+
+    @property
+    def horizon_ns(self) -> Ints:
+        """Nanoseconds from arrival to the horizon."""
+        return self.x[:, c.HORIZON_NS]
+
+    # own orders
+
+    @property
+    def live(self) -> Ints:
+        """Own lots not known dead: in flight, resting, cancel pending."""
+        return self.x[:, c.LIVE]
+
+    @property
+    def outside_lots(self) -> Ints:
+        """Own resting lots off the default ladder."""
+        return self.x[:, c.OUTSIDE_LOTS]
+
+    @property
+    def inflight(self) -> Ints:
+        """Own lots sent and not yet at the market."""
+        return self.x[:, c.INFLIGHT]
+
+    @property
+    def rest(self) -> Ints:
+        """(n, K) own lots resting at improve, touch, touch-1, touch-2, touch-3."""
+        return self.x[:, c.REST0 : c.REST0 + K]
+
+    @property
+    def ahead(self) -> Ints:
+        """(n, K) lots ahead of the first own order there, -1 where none."""
+        return self.x[:, c.AHEAD0 : c.AHEAD0 + K]
+
+    # the market
+
+    @property
+    def touch(self) -> Ints:
+        """Best public price on the own side, ticks."""
+        return self.m[:, c.TOUCH]
+
+    @property
+    def far(self) -> Ints:
+        """Best public price on the far side, ticks."""
+        return self.m[:, c.FAR]
+
+    @property
+    def mid2(self) -> Ints:
+        """Bid + ask, half ticks."""
+        return self.m[:, c.MID2]
+
+    @property
+    def arrival_mid2(self) -> Ints:
+        """Bid + ask at arrival, half ticks."""
+        return self.m[:, c.ARRIVAL_MID2]
+
+    @property
+    def own_depth(self) -> Ints:
+        """(n, 5) public lots on the occupied levels of the own side, best first."""
+        return self.m[:, c.OWN1 : c.OWN1 + c.LEVELS]
+
+    @property
+    def far_depth(self) -> Ints:
+        """(n, 5) public lots on the occupied levels of the far side, best first."""
+        return self.m[:, c.FAR1 : c.FAR1 + c.LEVELS]
+
+    @property
+    def v_seen(self) -> Ints:
+        """Public lots traded since arrival, own trades excluded."""
+        return self.m[:, c.V_SEEN]
+
+    @property
+    def v_same(self) -> Ints:
+        """Aggressor lots on the task's side in the last interval."""
+        return self.m[:, c.V_SAME]
+
+    @property
+    def v_against(self) -> Ints:
+        """Aggressor lots against the task's side in the last interval."""
+        return self.m[:, c.V_AGAINST]
+
+    @property
+    def ofi(self) -> Ints:
+        """Order flow imbalance of the last interval, lots, towards the task's side."""
+        return self.m[:, c.OFI]
+
+    @property
+    def rv(self) -> Ints:
+        """Sum of squared half-tick moves of the mid in the last interval."""
+        return self.m[:, c.RV]
+
+    @property
+    def events(self) -> Ints:
+        """Public events in the last interval."""
+        return self.m[:, c.EVENTS]
+
+    @property
+    def halted(self) -> Bools:
+        """True while trading is halted."""
+        halted: Bools = self.m[:, c.HALTED] != 0
+        return halted
+
+    @property
+    def tradable(self) -> Bools:
+        """True where the market is open and both sides are quoted: elsewhere every strategy holds."""
+        quoted: Bools = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
+        return quoted & ~self.halted
