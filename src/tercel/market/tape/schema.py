@@ -75,3 +75,4 @@ COLUMNS: Final = (
     ("qty_lots", "int32"),
     ("flags", "uint8"),
 )
+COLUMN_NAMES: Final = tuple(name for name, _ in COLUMNS)

@@ -1,0 +1,161 @@
+"""What a day of tape is about: the instrument, its units, where the rows came from and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import date as Date
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tercel.core.errors import TapeError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.tape.events import Events
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]*")
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One instrument on one day, kept as ``instrument.json`` beside the events.
+
+    Parameters
+    ----------
+    venue, symbol : str
+        Names of letters, digits, dots, dashes, pluses and underscores (they become folder names).
+    date : str
+        Trading day in `timezone`, ISO format.
+    tick : float
+        One tick in price units (dollars).
+    lot : int
+        One lot in shares or contracts.
+    levels : int
+        Price levels per side that the feed shows; 0 means the full depth.
+    timezone : str
+        IANA name of the exchange's time zone.
+    source : tuple of str
+        Names of the files that the rows came from.
+    session_open_ns, session_close_ns : int
+        Continuous trading, ns since 1970-01-01 UTC; 0 when not known.
+    rows : int
+        Rows of the tape.
+    tick_rule : str
+        ``"stated"`` by the user or the venue, or ``"inferred"`` from the prices.
+    off_tick_rows : int
+        Rows whose source price was not on a tick.
+    content_hash : str
+        SHA-256 of the events and of what gives their integers meaning; filled in by the lake.
+    extra : dict
+        What else the feed knows, JSON values only.
+
+    Raises
+    ------
+    TapeError
+        When a field makes no sense.
+    """
+
+    venue: str
+    symbol: str
+    date: str
+    tick: float
+    lot: int = 1
+    levels: int = 0
+    timezone: str = "America/New_York"
+    source: tuple[str, ...] = ()
+    session_open_ns: int = 0
+    session_close_ns: int = 0
+    rows: int = 0
+    tick_rule: str = "stated"
+    off_tick_rows: int = 0
+    content_hash: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what in ("venue", "symbol"):
+            if not _NAME.fullmatch(getattr(self, what)):
+                received, remedy = repr(getattr(self, what)), f"give another {what}"
+                raise TapeError(f"a {what} of letters, digits and . - + _", received, remedy)
+        try:
+            canonical = Date.fromisoformat(self.date).isoformat()
+        except ValueError:
+            canonical = ""
+        if canonical != self.date:
+            raise TapeError("a date YYYY-MM-DD", repr(self.date), "write the date as in 2012-06-21")
+        if not self.tick > 0 or self.lot < 1 or self.levels < 0:
+            received = f"tick {self.tick}, lot {self.lot}, levels {self.levels}"
+            raise TapeError("a positive tick and lot, levels of 0 or more", received, "correct the instrument")
+        midnight_ns(self.date, self.timezone)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(venue, symbol, date): what is unique in a lake."""
+        return self.venue, self.symbol, self.date
+
+    def with_content(self, events: Events) -> Instrument:
+        """The same instrument with `rows` and `content_hash` of these events."""
+        return replace(self, rows=events.n, content_hash=content_hash(self, events))
+
+    def to_json(self) -> str:
+        """Indented JSON, keys in the order of the fields."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "instrument.json") -> Instrument:
+        """Read what :meth:`to_json` wrote; keys that this version does not know are ignored.
+
+        Raises
+        ------
+        TapeError
+            When the text is not JSON or a needed key is missing.
+        """
+        try:
+            raw = json.loads(text)
+            known = {f.name: raw[f.name] for f in fields(cls) if f.name in raw}
+            known["source"] = tuple(known.get("source", ()))
+            return cls(**known)
+        except (ValueError, TypeError, AttributeError) as error:
+            remedy = "import the day again with --replace"
+            raise TapeError(f"an instrument as JSON in {where}", str(error), remedy) from error
+
+
+def midnight_ns(date: str, timezone: str) -> int:
+    """Start of the local day, ns since 1970-01-01 UTC.
+
+    >>> midnight_ns("2012-06-21", "America/New_York") // 10**9
+    1340251200
+
+    Raises
+    ------
+    TapeError
+        When the time zone is not known.
+    """
+    try:
+        start = datetime.combine(Date.fromisoformat(date), datetime.min.time(), ZoneInfo(timezone))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise TapeError("an IANA time zone", repr(timezone), "write it as in America/New_York") from error
+    return int(start.timestamp()) * NS_PER_SECOND
+
+
+def next_midnight_ns(date: str, timezone: str) -> int:
+    """End of the local day, ns since 1970-01-01 UTC (23 or 25 hours later when clocks change)."""
+    return midnight_ns((Date.fromisoformat(date) + timedelta(days=1)).isoformat(), timezone)
+
+
+def content_hash(instrument: Instrument, events: Events) -> str:
+    """SHA-256 over key, tick, lot, levels and time zone, and over the little-endian bytes of every column."""
+    head = [
+        *instrument.key,
+        instrument.tick,
+        instrument.lot,
+        instrument.levels,
+        instrument.timezone,
+        events.n,
+    ]
+    digest = hashlib.sha256(json.dumps(head).encode())
+    for column in events.columns():
+        little = column.astype(column.dtype.newbyteorder("<"), copy=False)
+        digest.update(memoryview(little if little.flags.c_contiguous else little.copy()).cast("B"))
+    return digest.hexdigest()

@@ -1,0 +1,265 @@
+"""The lake: a folder of Parquet files, one per venue, symbol and day, written whole or not at all.
+
+::
+
+    LAKE/venue=NASDAQ/symbol=AMZN/date=2012-06-21/events.parquet
+                                                  instrument.json
+    LAKE/.tercel/lock                 held while a day is written
+    LAKE/.tercel/write-.../           a day being written; what a killed process left is swept by the next write
+
+A day is written aside, flushed to disk, and renamed into place, so a reader sees the old day, the new day or none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from tercel.core.errors import LakeConflictError, TapeError
+from tercel.market.tape.events import Events
+from tercel.market.tape.exchange import swap_folders
+from tercel.market.tape.instrument import Instrument, content_hash
+from tercel.market.tape.validate import validate
+
+EVENTS = "events.parquet"
+INSTRUMENT = "instrument.json"
+Outcome = Literal["written", "unchanged", "replaced"]
+
+
+class Lake:
+    """Days of tape under one folder.
+
+    Parameters
+    ----------
+    root : path
+        The folder; it is made on the first write.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._own = self.root / ".tercel"
+
+    def folder(self, venue: str, symbol: str, date: str) -> Path:
+        """Where a day lives (it need not exist)."""
+        return self.root / f"venue={venue}" / f"symbol={symbol}" / f"date={date}"
+
+    def write(self, instrument: Instrument, events: Events, replace: bool = False) -> Outcome:
+        """Validate a day and put it into the lake.
+
+        Returns
+        -------
+        str
+            ``"written"``; ``"unchanged"`` when the lake holds the same content already; ``"replaced"``.
+
+        Raises
+        ------
+        LakeConflictError
+            When the lake holds other content for this venue, symbol and date, and `replace` is false.
+        TapeError
+            When a row breaks a rule of the schema, or the folder cannot be written.
+        """
+        validate(events, instrument)
+        instrument = instrument.with_content(events)
+        target = self.folder(*instrument.key)
+        try:
+            with self._lock():
+                self._sweep()
+                held = self._instrument_of(target)
+                if held is not None and held.content_hash == instrument.content_hash:
+                    return "unchanged"
+                if held is not None and not replace:
+                    raise _conflict(held, instrument)
+                aside = self._write_aside(instrument, events)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.exists():
+                    swap_folders(aside, target, self._own / f"replaced-{_flat(target, self.root)}")
+                    shutil.rmtree(aside, ignore_errors=True)
+                else:
+                    aside.rename(target)
+                _flush(target.parent)
+        except OSError as error:
+            received, remedy = (
+                f"{error.strerror}: {error.filename}",
+                "check the path, its rights and the free space",
+            )
+            raise TapeError(f"a folder to write in at {self.root}", received, remedy) from error
+        return "written" if held is None else "replaced"
+
+    def read(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
+        """One day of tape.
+
+        Raises
+        ------
+        TapeError
+            When there is no such day, when several venues have it and none is named, or when its files are damaged.
+        """
+        import polars as pl
+
+        folder = self.find(symbol, date, venue)
+        for _ in range(3):
+            instrument = self._must_instrument(folder)
+            try:
+                frame = pl.read_parquet(folder / EVENTS, hive_partitioning=False)
+            except (OSError, pl.exceptions.PolarsError) as error:
+                remedy = "import the day again with --replace"
+                raise TapeError(f"a readable {folder / EVENTS}", str(error), remedy) from error
+            if self._must_instrument(folder) == instrument:  # else the day was replaced while it was read
+                break
+        events = Events.from_frame(frame)
+        if events.n != instrument.rows:
+            received = f"{events.n} rows in {folder / EVENTS}"
+            raise TapeError(f"{instrument.rows} rows", received, "import the day again with --replace")
+        return instrument, events
+
+    def check(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
+        """As :meth:`read`, and compare the content with its hash.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`read`, and when the content is not what was written.
+        """
+        instrument, events = self.read(symbol, date, venue)
+        found = content_hash(instrument, events)
+        if found != instrument.content_hash:
+            where = self.folder(*instrument.key)
+            raise TapeError(
+                f"content {instrument.content_hash[:12]}",
+                f"{found[:12]} in {where}",
+                "import the day again with --replace",
+            )
+        return instrument, events
+
+    def list(self) -> list[Instrument]:
+        """Every day in the lake, sorted by venue, symbol and date; days without an instrument are left out."""
+        folders = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
+        found = (self._instrument_of(path.parent) for path in folders)
+        return sorted((i for i in found if i is not None), key=lambda i: i.key)
+
+    def days(self, symbol: str, venue: str | None = None) -> list[str]:
+        """Dates of a symbol, ascending.
+
+        Raises
+        ------
+        TapeError
+            When the lake does not know the symbol.
+        """
+        dates = sorted({i.date for i in self.list() if i.symbol == symbol and venue in (None, i.venue)})
+        if not dates:
+            raise self._unknown_symbol(symbol)
+        return dates
+
+    def find(self, symbol: str, date: str, venue: str | None = None) -> Path:
+        """Folder of a day that exists.
+
+        Raises
+        ------
+        TapeError
+            When there is none, or more than one venue has it and none is named.
+        """
+        found = [f for f in self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}") if f.parent.name == f"date={date}"]
+        found = [f for f in found if f.parent.parent.name == f"symbol={symbol}"]
+        if venue is not None:
+            found = [f for f in found if f.parents[2].name == f"venue={venue}"]
+        if len(found) == 1:
+            return found[0].parent
+        if len(found) > 1:
+            venues = ", ".join(sorted(f.parents[2].name.removeprefix("venue=") for f in found))
+            raise TapeError(f"one venue with {symbol} on {date}", f"{len(found)}: {venues}", "name the venue")
+        days = self.days(symbol, venue)
+        near = get_close_matches(date, days, n=3, cutoff=0.0)
+        received = f"no {date} among its {len(days)} days in {self.root}"
+        raise TapeError(f"a day of {symbol}", received, f"take one of {', '.join(near)}, or import the day")
+
+    def _unknown_symbol(self, symbol: str) -> TapeError:
+        symbols = sorted({i.symbol for i in self.list()})
+        if not symbols:
+            remedy = f"run: tercel data import lobster PATHS... --lake {self.root}"
+            return TapeError(f"a lake with {symbol}", f"no days in {self.root}", remedy)
+        near = get_close_matches(symbol, symbols, n=3, cutoff=0.0)
+        return TapeError(f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}")
+
+    def _instrument_of(self, folder: Path) -> Instrument | None:
+        try:
+            text = (folder / INSTRUMENT).read_text(encoding="utf-8")
+        except OSError:
+            return None
+        return Instrument.from_json(text, str(folder / INSTRUMENT))
+
+    def _must_instrument(self, folder: Path) -> Instrument:
+        instrument = self._instrument_of(folder)
+        if instrument is None:
+            raise TapeError(f"{INSTRUMENT} in {folder}", "none", "import the day again")
+        return instrument
+
+    def _write_aside(self, instrument: Instrument, events: Events) -> Path:
+        aside = self._own / f"write-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        aside.mkdir()
+        try:
+            events.to_frame().write_parquet(
+                aside / EVENTS,
+                compression="zstd",
+                compression_level=1,
+                statistics=False,
+                row_group_size=1 << 18,
+            )
+            (aside / INSTRUMENT).write_text(instrument.to_json(), encoding="utf-8")
+            for path in (aside / EVENTS, aside / INSTRUMENT, aside):
+                _flush(path)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        return aside
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left; called under the lock, so no living writer's folder can be met."""
+        for left in self._own.glob("write-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        for left in self._own.glob("replaced-*"):
+            home = self.root / left.name.removeprefix("replaced-").replace("@", "/")
+            if home.exists():
+                shutil.rmtree(left, ignore_errors=True)
+            else:  # killed between the two renames of a swap: the old day comes back
+                left.rename(home)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One writer at a time; the system releases the lock of a process that dies."""
+        self._own.mkdir(parents=True, exist_ok=True)
+        with (self._own / "lock").open("w") as file:
+            try:
+                import fcntl
+            except ImportError:  # no advisory locks here: the renames alone keep a day whole
+                yield
+                return
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _flat(target: Path, root: Path) -> str:
+    return target.relative_to(root).as_posix().replace("/", "@")
+
+
+def _flush(path: Path) -> None:
+    """Force a file's or a folder's content to disk (folders cannot be flushed on Windows)."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _conflict(held: Instrument, new: Instrument) -> LakeConflictError:
+    def described(i: Instrument) -> str:
+        return f"{i.content_hash[:12]}, {i.rows} rows, {i.levels} levels, from {', '.join(i.source) or 'unknown'}"
+
+    expected = f"the content that the lake holds for {'/'.join(new.key)} ({described(held)})"
+    return LakeConflictError(expected, described(new), "give --replace to overwrite it, or import into another lake")
