@@ -1,0 +1,76 @@
+# Tercel: the house. `make` alone explains itself.
+#
+# One virtual environment, .venv, at two sizes: the core alone (run) and the core with every tool (setup, test, check,
+# bench). Each size has a stamp in .stamps/ that is older than pyproject.toml exactly when it has to be renewed.
+
+PYTHON ?= python3
+ARGS   ?=
+TORCH  ?= torch==2.13.0
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CORE   := .stamps/core
+DEV    := .stamps/dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test check format bench clean
+
+help: ## say what can be made (the default)
+	@echo "Tercel: from tick data to an execution agent that is judged."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  ARGS=...       is handed on:      make run ARGS=--quick    make test ARGS='-k book -x'"
+	@echo "  PYTHON=...     another python:    make setup PYTHON=python3.12"
+	@echo
+	@echo "Everything is set up on first use in $(VENV); nothing outside this folder and the kernel cache is touched."
+
+setup: $(DEV) ## make .venv with the core, torch and every development tool
+
+run: $(CORE) ## the main job: train PPO and DQN on the default market, judge them, print the table
+	@$(BIN)/tercel run $(ARGS)
+
+# One thread for linear algebra in each of the two workers: two cores are shared by two of them.
+test: $(DEV) ## run every test, slow ones and docstring examples included
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(DEV) ## lint, format, types, layering
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## let ruff put the sources in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV) ## measure every speed against its reference, in the same process
+	@for what in book env train decide import; do $(BIN)/tercel bench $$what $(ARGS) || exit $$?; done
+
+clean: ## remove .venv and what tools left behind (runs and lakes stay)
+	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pyvenv.cfg, not bin/python: that one is a link, and make would look at the age of the interpreter behind it.
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Tercel expects Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version 2>&1`."; \
+	  echo "To go on: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; } >&2
+	@echo "[set-up] making $(VENV) with `$(PYTHON) --version`" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(CORE): pyproject.toml $(VENV)/pyvenv.cfg
+	@echo "[set-up] installing the core (some 20 seconds, 0.7 GB)" >&2
+	@$(PIP) install -e .
+	@mkdir -p .stamps && touch $@
+
+# torch first and by name: so that pip takes the build this machine offers, and not a GPU one as a dependency.
+$(DEV): pyproject.toml $(VENV)/pyvenv.cfg
+	@echo "[set-up] installing $(TORCH) (half a minute, 0.8 GB)" >&2
+	@$(PIP) install "$(TORCH)"
+	@echo "[set-up] installing the core and the development tools (half a minute)" >&2
+	@$(PIP) install -e ".[dev]"
+	@mkdir -p .stamps && touch $(CORE) $@

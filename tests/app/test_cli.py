@@ -1,0 +1,255 @@
+"""The command line's shape: what it hands on, where it writes, how it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import tercel
+from tercel.app.cli import app
+from tercel.core.errors import FeedError
+
+runner = CliRunner()
+
+
+class Recorder(ModuleType):
+    """Stands in for a command's module: remembers what it was called with and answers as told."""
+
+    def __init__(self, name: str, **answers: Any) -> None:
+        super().__init__(name)
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        for function, answer in answers.items():
+            setattr(self, function, self._recorder(function, answer))
+
+    def _recorder(self, function: str, answer: Any) -> Any:
+        def record(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append((function, args, kwargs))
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        return record
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def install(room: str, name: str, **answers: Any) -> Recorder:
+        import importlib
+
+        path = f"tercel.app.{room}.{name}"
+        module = Recorder(path, **answers)
+        monkeypatch.setitem(sys.modules, path, module)
+        monkeypatch.setattr(importlib.import_module(f"tercel.app.{room}"), name, module, raising=False)
+        return module
+
+    return install
+
+
+def test_version() -> None:
+    result = runner.invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"tercel {tercel.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "run", "data", "data import", "data import lobster", "data list", "data verify", "bench"]
+    + [f"bench {name}" for name in ("book", "env", "train", "decide", "import")],
+)
+def test_every_command_explains_itself(words: str) -> None:
+    result = runner.invoke(app, [*words.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_run_hands_on_its_options(command: Any) -> None:
+    run = command("commands", "run", run=0)
+    assert runner.invoke(app, ["run"]).exit_code == 0
+    words = "run --tape lake --symbol IBM --quick --seed 7 --out here --resume --json"
+    assert runner.invoke(app, words.split()).exit_code == 0
+    nothing = {"market": None, "tape": None, "symbol": None, "out": None}
+    assert run.calls == [
+        ("run", (), nothing | {"quick": False, "seed": 1, "resume": False, "as_json": False}),
+        (
+            "run",
+            (),
+            {
+                "market": None,
+                "tape": Path("lake"),
+                "symbol": "IBM",
+                "quick": True,
+                "seed": 7,
+                "out": Path("here"),
+                "resume": True,
+                "as_json": True,
+            },
+        ),
+    ]
+
+
+def test_import_hands_on_its_options(command: Any) -> None:
+    data = command("commands", "data", import_lobster=None)
+    words = "data import lobster a.csv b.zip --lake lake --symbol IBM --date 2003-01-13 --tick 0.01 --replace --json"
+    assert runner.invoke(app, words.split()).exit_code == 0
+    assert data.calls == [
+        (
+            "import_lobster",
+            ([Path("a.csv"), Path("b.zip")],),
+            {
+                "lake": Path("lake"),
+                "symbol": "IBM",
+                "date": "2003-01-13",
+                "tick": 0.01,
+                "replace": True,
+                "as_json": True,
+            },
+        )
+    ]
+
+
+def test_list_hands_on_its_options(command: Any) -> None:
+    data = command("commands", "data", list_lake=None)
+    assert runner.invoke(app, ["data", "list", "--lake", "lake", "--json"]).exit_code == 0
+    assert data.calls == [("list_lake", (Path("lake"), True), {})]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_verify_ends_with_its_verdict(command: Any, code: int) -> None:
+    data = command("commands", "data", verify=code)
+    words = "data verify --lake lake --symbol IBM --date 2003-01-13 --against book.csv"
+    assert runner.invoke(app, words.split()).exit_code == code
+    assert data.calls == [("verify", (Path("lake"), "IBM", "2003-01-13", Path("book.csv"), False), {})]
+
+
+RESULT = {
+    "name": "book.events_per_s",
+    "value": 6.7e7 / 3,
+    "unit": "messages/s",
+    "reference": "SortedDict book",
+    "reference_value": 1e6,
+    "ratio": 67 / 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("book", "book"), ("env", "env"), ("train", "train"), ("decide", "decide"), ("import", "imports")],
+)
+def test_bench_prints_one_json_object_with_every_digit(command: Any, name: str, module: str) -> None:
+    command("bench", module, bench=[RESULT])
+    result = runner.invoke(app, ["bench", name, "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"results": [RESULT]}
+
+
+def test_bench_prints_a_table(command: Any) -> None:
+    command("bench", "book", bench=[RESULT, RESULT | {"reference": None, "reference_value": None, "ratio": None}])
+    result = runner.invoke(app, ["bench", "book"])
+    assert result.exit_code == 0
+    assert "22.33" in result.stdout
+
+
+def test_an_error_is_told_in_three_parts(command: Any) -> None:
+    error = FeedError("six columns", "5 in row 7 of a.csv", "fetch the file again")
+    command("commands", "data", import_lobster=error)
+    result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "lake"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    for part in (error.expected, error.received, error.remedy):
+        assert part in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_error_is_one_json_object_too(command: Any) -> None:
+    command("commands", "data", list_lake=FeedError("a lake", "nothing at x", "import a day"))
+    result = runner.invoke(app, ["data", "list", "--lake", "x", "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == {
+        "error": {
+            "kind": "FeedError",
+            "expected": "a lake",
+            "received": "nothing at x",
+            "remedy": "import a day",
+        }
+    }
+
+
+def test_a_file_that_cannot_be_used_is_an_error_not_a_traceback(command: Any) -> None:
+    command("commands", "data", list_lake=PermissionError(13, "Permission denied", "/lake"))
+    result = runner.invoke(app, ["data", "list", "--lake", "/lake"])
+    assert result.exit_code == 2
+    assert "/lake" in result.stderr
+
+
+def test_interrupted_run_says_how_to_go_on(command: Any) -> None:
+    command("commands", "run", run=KeyboardInterrupt())
+    result = runner.invoke(app, ["run", "--seed", "3", "--out", "my run"])
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "tercel run --resume --seed 3 --out 'my run'" in result.stderr
+
+
+def test_interrupted_run_may_say_it_better(command: Any) -> None:
+    command("commands", "run", run=KeyboardInterrupt("tercel run --resume --out runs/7"))
+    assert "runs/7" in runner.invoke(app, ["run"]).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run --market x --tape lake --symbol IBM",
+        "run --tape lake",
+        "run --symbol IBM",
+        "run --seed -1",
+        "run --nonsense",
+        "nonsense",
+        "bench nonsense",
+        "data import lobster --lake lake",
+        "data import lobster a.csv",
+        "data import lobster a.csv --lake lake --date 20030113",
+        "data import lobster a.csv --lake lake --tick fine",
+        "data verify --lake lake --symbol IBM --date 2003-02-30",
+        "data verify --lake lake --symbol IBM",
+    ],
+)
+def test_a_line_that_makes_no_sense_ends_with_2(words: str, command: Any) -> None:
+    run = command("commands", "run", run=0)
+    data = command("commands", "data", import_lobster=None, verify=0)
+    result = runner.invoke(app, words.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr
+    assert not run.calls + data.calls
+
+
+def test_ctrl_c_reaches_the_person_as_130() -> None:
+    """The whole process, with a real signal: no traceback, a word on how to go on, nothing on stdout."""
+    script = textwrap.dedent("""
+        import sys, time, types
+        slow = types.ModuleType("tercel.app.commands.run")
+        def run(**options):
+            sys.stderr.write("ready\\n"); sys.stderr.flush()
+            time.sleep(60)
+        slow.run = run
+        import tercel.app.commands
+        sys.modules[slow.__name__] = tercel.app.commands.run = slow
+        sys.argv = ["tercel", "run", "--json"]
+        from tercel.app.cli import main
+        main()
+    """)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (130, "")
+    assert "tercel run --resume" in stderr
+    assert "Traceback" not in stderr

@@ -1,0 +1,31 @@
+"""What all tests share: the folder of real data, and how hard Hypothesis tries."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIRE_DATA = os.environ.get("TERCEL_REQUIRE_DATA") == "1"
+
+# A first call compiles kernels, so no example has a deadline. CI repeats itself; a developer's run explores.
+_COMPILING = [HealthCheck.too_slow]
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=_COMPILING)
+settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=_COMPILING)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if REQUIRE_DATA else "dev"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data sets: `$TERCEL_DATA`, else `../shared/data` beside the repository.
+
+    A test that needs it skips where it is absent, and fails when `TERCEL_REQUIRE_DATA=1`.
+    """
+    folder = Path(os.environ.get("TERCEL_DATA", ROOT.parent / "shared" / "data"))
+    if folder.is_dir():
+        return folder
+    message = f"no real data at {folder}; set TERCEL_DATA to the folder that holds it"
+    if REQUIRE_DATA:
+        pytest.fail(message)
+    pytest.skip(message)

@@ -1,0 +1,103 @@
+"""The house itself: what an import may load, the layering, the Makefile's own words."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import tercel
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "numba", "polars", "matplotlib", "numpy", "stable_baselines3", "onnx", "gymnasium")
+
+
+def loaded_by(code: str) -> set[str]:
+    """Heavy modules that a fresh interpreter holds after `code`."""
+    report = f"\nimport sys\nsys.stderr.write(' '.join(sorted(set({HEAVY!r}) & set(sys.modules))))"
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert loaded_by("import tercel") == set()
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["data", "import", "lobster", "--help"]]
+)
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    code = f"""
+import sys
+sys.argv = ["tercel", *{words!r}]
+from tercel.app.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (None, 0), end.code
+"""
+    assert loaded_by(code) == set()
+
+
+def test_the_error_tree_and_the_vocabulary_are_free() -> None:
+    assert loaded_by("import tercel.core.errors, tercel.core.vocabulary") == set()
+
+
+def test_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert tercel.__version__ == project["version"]
+    assert f"## [{tercel.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    tool = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    if tool is None:
+        pytest.skip("import-linter is not installed beside this interpreter")
+    return subprocess.run(
+        [tool, "--no-cache"], cwd=root, env={"PYTHONPATH": "src"}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_layering_holds(copy: Path) -> None:
+    done = lint_imports(copy)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("room", "line", "told"),
+    [
+        ("core", "import tercel.market", "tercel.core is not allowed to import tercel.market"),
+        ("report", "import tercel.stats", "tercel.report is not allowed to import tercel.stats"),
+        (
+            "execution",
+            "def late():\n    import tercel.evaluation",
+            "tercel.execution is not allowed to import tercel.evaluation",
+        ),
+        ("market", "import torch", "tercel.market is not allowed to import torch"),
+        ("parlour", "", "parlour"),
+    ],
+)
+def test_a_planted_import_against_the_layering_is_found(copy: Path, room: str, line: str, told: str) -> None:
+    folder = copy / "src" / "tercel" / room
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").touch()
+    (folder / "planted.py").write_text(line + "\n")
+    done = lint_imports(copy)
+    assert done.returncode != 0
+    assert told in " ".join(done.stdout.split())
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_alone_explains_every_target() -> None:
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("setup", "run", "test", "check", "bench", "help"):
+        assert f"make {target} " in said
