@@ -1,0 +1,149 @@
+"""Which episodes belong together: cluster labels, sums by cluster, and standard errors that respect them.
+
+Episodes that share a market seed, a bank entry, a trading day or a stretch of one day are not independent
+draws; the cluster is. Treating them as independent makes every interval too short (Cameron & Miller, 2015, "A
+practitioner's guide to cluster-robust inference").
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+
+FEW_CLUSTERS = 20
+"""Below this many clusters an interval is an indication, and every table says so."""
+BLOCK_NS = 30 * 60 * NS_PER_SECOND
+"""Length of the blocks that stand in for days when there is only one day."""
+
+
+def few_clusters(count: int) -> bool:
+    """Whether a table must warn that its intervals rest on under 20 clusters.
+
+    >>> few_clusters(19), few_clusters(20)
+    (True, False)
+    """
+    return count < FEW_CLUSTERS
+
+
+def cluster_index(labels: ArrayLike) -> tuple[NDArray[np.intp], int]:
+    """Number the clusters 0..C-1 in the order of their labels.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        One label per episode, any integers.
+
+    Returns
+    -------
+    index : intp, shape (n,)
+    count : int
+        C, the number of different labels.
+
+    >>> cluster_index([7, 7, 3])
+    (array([1, 1, 0]), 2)
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1 or array.size == 0:
+        raise ConfigError("one cluster label per episode", f"labels of shape {array.shape}", "judge some episodes")
+    found, index = np.unique(array, return_inverse=True)
+    return index.astype(np.intp), int(found.size)
+
+
+def cluster_sums(values: ArrayLike, index: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """Sum the rows of each cluster.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,) or (n, F)
+    index : intp, shape (n,)
+        Cluster of each row, 0..count-1.
+    count : int
+        Number of clusters C.
+
+    Returns
+    -------
+    float64, shape (C,) or (C, F)
+
+    >>> cluster_sums([1.0, 2.0, 4.0], np.array([1, 1, 0]), 2)
+    array([4., 3.])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1:
+        return np.bincount(index, weights=array, minlength=count).astype(np.float64, copy=False)
+    totals = np.zeros((count, array.shape[1]))
+    if count == len(array):  # every episode is its own cluster
+        totals[index] = array
+        return totals
+    order = np.argsort(index, kind="stable")
+    present, starts = np.unique(index[order], return_index=True)
+    totals[present] = np.add.reduceat(array[order], starts, axis=0)
+    return totals
+
+
+def naive_se(values: ArrayLike) -> float:
+    """Standard error of a mean as if every value were an independent draw: sd / sqrt(n).
+
+    >>> naive_se([1.0, 3.0])
+    1.0
+    """
+    array = np.asarray(values, dtype=np.float64)
+    return float(array.std(ddof=1) / np.sqrt(array.size))
+
+
+def clustered_se(values: ArrayLike, labels: ArrayLike) -> float:
+    """Standard error of a mean of clustered values.
+
+    With residual sums `e_c` over cluster c of C, n values in all: `sqrt(C / (C - 1) * sum e_c^2) / n`;
+    clusters of one value each give :func:`naive_se`.
+
+    Returns
+    -------
+    float
+        In the unit of `values`; nan when there is only one cluster.
+
+    >>> clustered_se([1.0, 3.0], [0, 1]), clustered_se([1.0, 1.0, 3.0, 3.0], [0, 0, 1, 1])
+    (1.0, 1.0)
+    """
+    array = np.asarray(values, dtype=np.float64)
+    index, count = cluster_index(labels)
+    if count == 1:
+        return float("nan")
+    residuals = cluster_sums(array - array.mean(), index, count)
+    return float(np.sqrt(count / (count - 1) * np.sum(residuals**2)) / array.size)
+
+
+def tape_clusters(
+    days: ArrayLike, start_ns: ArrayLike, block_ns: int = BLOCK_NS
+) -> tuple[NDArray[np.int64], str | None]:
+    """Clusters of episodes on tape: by day, or within a single day by blocks of half an hour.
+
+    Episodes are given to the block in which they start. One that runs over the end of its block still shares
+    minutes with the next one, so intervals from one day are optimistic: the note must be shown.
+
+    Parameters
+    ----------
+    days : array_like of int, shape (n,)
+        Number of the trading day of each episode.
+    start_ns : array_like of int64, shape (n,)
+        When each episode begins, ns.
+    block_ns : int
+        Length of a block, ns.
+
+    Returns
+    -------
+    labels : int64, shape (n,)
+    note : str or None
+        "one day" when the blocks were needed.
+
+    >>> tape_clusters([4, 4, 5], [0, 1, 2])
+    (array([4, 4, 5]), None)
+    >>> tape_clusters([4, 4], [0, BLOCK_NS])
+    (array([0, 1]), 'one day')
+    """
+    day: NDArray[Any] = np.asarray(days, dtype=np.int64)
+    if np.unique(day).size > 1:
+        return day, None
+    return np.asarray(start_ns, dtype=np.int64) // block_ns, "one day"

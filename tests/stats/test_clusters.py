@@ -1,0 +1,58 @@
+"""Cluster labels, sums and standard errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError
+from tercel.stats import cluster_index, cluster_sums, clustered_se, naive_se, tape_clusters
+from tercel.stats.clusters import BLOCK_NS
+
+labels_and_values = st.lists(
+    st.tuples(st.integers(-3, 3), st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=40
+)
+
+
+@given(labels_and_values)
+def test_sums_by_cluster_are_those_of_a_loop(rows):
+    labels = [row[0] for row in rows]
+    values = np.array([row[1:] for row in rows])
+    index, count = cluster_index(labels)
+    sums = cluster_sums(values, index, count)
+    for position, label in enumerate(sorted(set(labels))):
+        of_label = values[[i for i, other in enumerate(labels) if other == label]]
+        np.testing.assert_allclose(sums[position], of_label.sum(axis=0), atol=1e-9)
+    np.testing.assert_allclose(cluster_sums(values[:, 0], index, count), sums[:, 0], atol=1e-9)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
+def test_clusters_of_one_give_the_naive_error(values):
+    assert clustered_se(values, range(len(values))) == pytest.approx(naive_se(values), abs=1e-9)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=20), st.integers(2, 5))
+def test_copies_within_a_cluster_bring_no_precision(values, copies):
+    labels = np.repeat(np.arange(len(values)), copies)
+    assert clustered_se(np.repeat(values, copies), labels) == pytest.approx(naive_se(values), abs=1e-9)
+
+
+def test_one_cluster_has_no_error():
+    assert np.isnan(clustered_se([1.0, 2.0], [5, 5]))
+
+
+def test_no_episodes_is_an_error():
+    with pytest.raises(ConfigError, match="cluster label"):
+        cluster_index([])
+
+
+def test_one_day_is_cut_into_half_hours_and_says_so():
+    starts = np.arange(13) * BLOCK_NS // 2
+    labels, note = tape_clusters(np.full(13, 20030102), starts)
+    assert note == "one day"
+    assert labels.tolist() == [i // 2 for i in range(13)]
+
+
+def test_several_days_are_the_clusters():
+    labels, note = tape_clusters([3, 3, 9], [0, 10 * BLOCK_NS, 0])
+    assert (labels.tolist(), note) == ([3, 3, 9], None)
