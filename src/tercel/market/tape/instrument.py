@@ -6,10 +6,12 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date as Date
+from datetime import date as calendar_date
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
 
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -79,14 +81,15 @@ class Instrument:
                 received, remedy = repr(getattr(self, what)), f"give another {what}"
                 raise TapeError(f"a {what} of letters, digits and . - + _", received, remedy)
         try:
-            canonical = Date.fromisoformat(self.date).isoformat()
+            canonical = calendar_date.fromisoformat(self.date).isoformat()
         except ValueError:
             canonical = ""
         if canonical != self.date:
             raise TapeError("a date YYYY-MM-DD", repr(self.date), "write the date as in 2012-06-21")
         if not self.tick > 0 or self.lot < 1 or self.levels < 0:
             received = f"tick {self.tick}, lot {self.lot}, levels {self.levels}"
-            raise TapeError("a positive tick and lot, levels of 0 or more", received, "correct the instrument")
+            expected = "a positive tick and lot, levels of 0 or more"
+            raise TapeError(expected, received, "correct the instrument")
         midnight_ns(self.date, self.timezone)
 
     @property
@@ -133,7 +136,7 @@ def midnight_ns(date: str, timezone: str) -> int:
         When the time zone is not known.
     """
     try:
-        start = datetime.combine(Date.fromisoformat(date), datetime.min.time(), ZoneInfo(timezone))
+        start = datetime.combine(calendar_date.fromisoformat(date), datetime.min.time(), ZoneInfo(timezone))
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise TapeError("an IANA time zone", repr(timezone), "write it as in America/New_York") from error
     return int(start.timestamp()) * NS_PER_SECOND
@@ -141,7 +144,7 @@ def midnight_ns(date: str, timezone: str) -> int:
 
 def next_midnight_ns(date: str, timezone: str) -> int:
     """End of the local day, ns since 1970-01-01 UTC (23 or 25 hours later when clocks change)."""
-    return midnight_ns((Date.fromisoformat(date) + timedelta(days=1)).isoformat(), timezone)
+    return midnight_ns((calendar_date.fromisoformat(date) + timedelta(days=1)).isoformat(), timezone)
 
 
 def content_hash(instrument: Instrument, events: Events) -> str:
@@ -157,5 +160,5 @@ def content_hash(instrument: Instrument, events: Events) -> str:
     digest = hashlib.sha256(json.dumps(head).encode())
     for column in events.columns():
         little = column.astype(column.dtype.newbyteorder("<"), copy=False)
-        digest.update(memoryview(little if little.flags.c_contiguous else little.copy()).cast("B"))
+        digest.update(np.ascontiguousarray(little).data)
     return digest.hexdigest()

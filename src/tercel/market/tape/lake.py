@@ -5,9 +5,9 @@
     LAKE/venue=NASDAQ/symbol=AMZN/date=2012-06-21/events.parquet
                                                   instrument.json
     LAKE/.tercel/lock                 held while a day is written
-    LAKE/.tercel/write-.../           a day being written; what a killed process left is swept by the next write
+    LAKE/.tercel/write-.../           a day being written; what a killed process left, the next write sweeps
 
-A day is written aside, flushed to disk, and renamed into place, so a reader sees the old day, the new day or none.
+A day is written aside, flushed to disk, and renamed into place: a reader sees the old day, the new day or none.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from typing import Literal
 
 from tercel.core.errors import LakeConflictError, TapeError
 from tercel.market.tape.events import Events
-from tercel.market.tape.exchange import swap_folders
 from tercel.market.tape.instrument import Instrument, content_hash
+from tercel.market.tape.swap import swap_folders
 from tercel.market.tape.validate import validate
 
 EVENTS = "events.parquet"
 INSTRUMENT = "instrument.json"
+ROW_GROUP = 1 << 18
 Outcome = Literal["written", "unchanged", "replaced"]
+Dates = list[str]
 
 
 class Lake:
@@ -70,14 +72,15 @@ class Lake:
         try:
             with self._lock():
                 self._sweep()
-                held = self._instrument_of(target)
+                held = self._held(target, replace)
                 if held is not None and held.content_hash == instrument.content_hash:
                     return "unchanged"
                 if held is not None and not replace:
                     raise _conflict(held, instrument)
                 aside = self._write_aside(instrument, events)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                if target.exists():
+                replaced = target.exists()
+                if replaced:
                     swap_folders(aside, target, self._own / f"replaced-{_flat(target, self.root)}")
                     shutil.rmtree(aside, ignore_errors=True)
                 else:
@@ -89,7 +92,7 @@ class Lake:
                 "check the path, its rights and the free space",
             )
             raise TapeError(f"a folder to write in at {self.root}", received, remedy) from error
-        return "written" if held is None else "replaced"
+        return "replaced" if replaced else "written"
 
     def read(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
         """One day of tape.
@@ -97,7 +100,7 @@ class Lake:
         Raises
         ------
         TapeError
-            When there is no such day, when several venues have it and none is named, or when its files are damaged.
+            When there is no such day, several venues have it and none is named, or its files are damaged.
         """
         import polars as pl
 
@@ -129,20 +132,18 @@ class Lake:
         found = content_hash(instrument, events)
         if found != instrument.content_hash:
             where = self.folder(*instrument.key)
-            raise TapeError(
-                f"content {instrument.content_hash[:12]}",
-                f"{found[:12]} in {where}",
-                "import the day again with --replace",
-            )
+            received = f"{found[:12]} in {where}"
+            remedy = "import the day again with --replace"
+            raise TapeError(f"content {instrument.content_hash[:12]}", received, remedy)
         return instrument, events
 
     def list(self) -> list[Instrument]:
-        """Every day in the lake, sorted by venue, symbol and date; days without an instrument are left out."""
+        """Every day in the lake, sorted by venue, symbol and date; folders without an instrument are not days."""
         folders = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
         found = (self._instrument_of(path.parent) for path in folders)
         return sorted((i for i in found if i is not None), key=lambda i: i.key)
 
-    def days(self, symbol: str, venue: str | None = None) -> list[str]:
+    def days(self, symbol: str, venue: str | None = None) -> Dates:
         """Dates of a symbol, ascending.
 
         Raises
@@ -163,8 +164,9 @@ class Lake:
         TapeError
             When there is none, or more than one venue has it and none is named.
         """
-        found = [f for f in self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}") if f.parent.name == f"date={date}"]
-        found = [f for f in found if f.parent.parent.name == f"symbol={symbol}"]
+        every = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
+        tail = (f"symbol={symbol}", f"date={date}", INSTRUMENT)
+        found = [f for f in every if f.parts[-3:] == tail]
         if venue is not None:
             found = [f for f in found if f.parents[2].name == f"venue={venue}"]
         if len(found) == 1:
@@ -191,6 +193,14 @@ class Lake:
         except OSError:
             return None
         return Instrument.from_json(text, str(folder / INSTRUMENT))
+
+    def _held(self, folder: Path, replace: bool) -> Instrument | None:
+        try:
+            return self._instrument_of(folder)
+        except TapeError:
+            if replace:  # damaged, and about to be overwritten
+                return None
+            raise
 
     def _must_instrument(self, folder: Path) -> Instrument:
         instrument = self._instrument_of(folder)
@@ -259,7 +269,9 @@ def _flush(path: Path) -> None:
 
 def _conflict(held: Instrument, new: Instrument) -> LakeConflictError:
     def described(i: Instrument) -> str:
-        return f"{i.content_hash[:12]}, {i.rows} rows, {i.levels} levels, from {', '.join(i.source) or 'unknown'}"
+        source = ", ".join(i.source) or "unknown files"
+        return f"{i.content_hash[:12]}, {i.rows} rows, {i.levels} levels, from {source}"
 
     expected = f"the content that the lake holds for {'/'.join(new.key)} ({described(held)})"
-    return LakeConflictError(expected, described(new), "give --replace to overwrite it, or import into another lake")
+    remedy = "give --replace to overwrite it, or import into another lake"
+    return LakeConflictError(expected, described(new), remedy)

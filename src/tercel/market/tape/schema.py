@@ -32,7 +32,7 @@ CROSS: Final = 6
 STATUS: Final = 7
 """Trading status; `price_ticks` is -1 halted, 0 quoting only, 1 trading."""
 MODIFY: Final = 8
-"""An order's price and lots become these; less lots at the same price keep the place, anything else loses it."""
+"""An order's price and lots become these; fewer lots at the same price keep the place, else it is lost."""
 CLEAR: Final = 9
 """The book is emptied."""
 LEVEL_SET: Final = 10

@@ -22,9 +22,9 @@ def _table(*kinds: int) -> NDArray[np.bool_]:
 
 _KNOWN = _table(*schema.KIND_NAMES)
 _ON_A_LEVEL = _table(
-    schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.MODIFY, schema.LEVEL_SET, schema.ROLL_OUT,
-    schema.ROLL_IN,
-)  # fmt: skip
+    *(schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE),
+    *(schema.MODIFY, schema.LEVEL_SET, schema.ROLL_OUT, schema.ROLL_IN),
+)
 """Kinds that need a side and a price."""
 _SOME_LOTS = _table(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.MODIFY, schema.ROLL_IN)
 """Kinds whose lots must be positive; the others may carry none."""
@@ -40,60 +40,47 @@ def validate(events: Events, instrument: Instrument) -> None:
         With the first row that breaks a rule, the field, and its value.
     """
     if events.n == 0:
-        raise TapeError("at least one event", f"an empty tape for {'/'.join(instrument.key)}", "check the source file")
-    kind, side, price, qty, flags = (
-        events.kind,
-        events.side,
-        events.price_ticks,
-        events.qty_lots,
-        events.flags,
-    )
+        received = f"an empty tape for {'/'.join(instrument.key)}"
+        raise TapeError("at least one event", received, "check the source file")
+    kind, side, price, flags = events.kind, events.side, events.price_ticks, events.flags
     _require(_KNOWN[kind], "kind", "a kind of the schema, 1 to 12", events)
     _require_times(events, instrument)
-    first, last = int(events.seq[0]), events.seq
-    if first < 0 or not bool((last[1:] >= last[:-1]).all()):
-        _require(
-            np.concatenate(([first >= 0], last[1:] >= last[:-1])),
-            "seq",
-            "numbers from 0 that never fall",
-            events,
-        )
-    if int(flags.max()) > _ALL_FLAGS:
-        _require(flags <= _ALL_FLAGS, "flags", "bits of the schema", events)
-    on_a_level = _ON_A_LEVEL[kind]
-    _require(
-        np.where(on_a_level, side * side == 1, side * side <= 1),
-        "side",
-        "+1, -1, or 0 where none is needed",
-        events,
-    )
-    status = kind == schema.STATUS
-    in_range = (price > 0) & (price < NO_ASK)
-    plain = ~(on_a_level | (kind == schema.TRADE_HIDDEN)) & (price >= 0) & (price < NO_ASK)
-    in_range |= np.where(status, (price >= -1) & (price <= 1), plain)
-    _require(in_range, "price_ticks", "a positive price below 2**30 ticks (status: -1, 0 or 1)", events)
-    _require(qty >= _SOME_LOTS[kind], "qty_lots", "a positive quantity", events)
-    ends = (flags & schema.MESSAGE_END) != 0
-    message_ends = np.concatenate((events.seq[1:] != events.seq[:-1], [True]))
-    _require(ends == message_ends, "flags", "MESSAGE_END on the last row of each message and on no other", events)
-    opening = (flags & schema.OPENING) != 0
-    legal = ~opening | (np.arange(events.n) < np.count_nonzero(opening)) & (kind == schema.ROLL_IN)
-    _require(legal, "flags", "OPENING on ROLL_IN rows at the head of the tape alone", events)
+    _require(_never_falls(events.seq), "seq", "numbers from 0 that never fall", events)
+    _require(flags <= _ALL_FLAGS, "flags", "bits of the schema", events)
+    needed = _ON_A_LEVEL[kind]
+    size = np.abs(side)
+    _require((size <= 1) & (size >= needed), "side", "+1, -1, or 0 where none is needed", events)
+    low = np.where(needed | (kind == schema.TRADE_HIDDEN), 1, np.where(kind == schema.STATUS, -1, 0))
+    high = np.where(kind == schema.STATUS, 1, NO_ASK - 1)
+    rule = "a positive price below 2**30 ticks (status: -1, 0 or 1)"
+    _require((price >= low) & (price <= high), "price_ticks", rule, events)
+    _require(events.qty_lots >= _SOME_LOTS[kind], "qty_lots", "a positive quantity", events)
+    _require_marks(events)
+
+
+def _require_marks(events: Events) -> None:
+    ends = (events.flags & schema.MESSAGE_END) != 0
+    message_ends = np.append(events.seq[1:] != events.seq[:-1], True)
+    rule = "MESSAGE_END on the last row of each message and on no other"
+    _require(ends == message_ends, "flags", rule, events)
+    opening = (events.flags & schema.OPENING) != 0
+    at_head = np.arange(events.n) < np.count_nonzero(opening)
+    rule = "OPENING on ROLL_IN rows at the head of the tape alone"
+    _require((opening == at_head) & (~opening | (events.kind == schema.ROLL_IN)), "flags", rule, events)
 
 
 def _require_times(events: Events, instrument: Instrument) -> None:
-    exch = events.exch_ns
     start = midnight_ns(instrument.date, instrument.timezone)
     stop = next_midnight_ns(instrument.date, instrument.timezone)
-    if not bool((exch[1:] >= exch[:-1]).all()):
-        _require(np.concatenate(([True], exch[1:] >= exch[:-1])), "exch_ns", "times that never go back", events)
-    _require(
-        (exch >= start) & (exch <= stop),
-        "exch_ns",
-        f"a time on {instrument.date} ({instrument.timezone})",
-        events,
-    )
+    exch = events.exch_ns
+    rule = f"a time on {instrument.date} ({instrument.timezone})"
+    _require(_never_falls(exch), "exch_ns", "times that never go back", events)
+    _require((exch >= start) & (exch <= stop), "exch_ns", rule, events)
     _require(events.recv_ns > 0, "recv_ns", "a time after 1970", events)
+
+
+def _never_falls(column: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.append(column[0] >= 0, column[1:] >= column[:-1])
 
 
 def _require(holds: NDArray[np.bool_], name: str, rule: str, events: Events) -> None:
