@@ -1,0 +1,303 @@
+"""One price-time (L3) limit order book, with exchange ids: the Python face of the kernels.
+
+For millions of messages use :meth:`Book.apply` on tape columns: every other method costs a Python call.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import insert_own, lots_at, reduce
+from tercel.market.book.tape_kernels import (
+    add_id,
+    apply_rows,
+    best_levels,
+    block_in,
+    clear,
+    drop_level,
+    find,
+    match_into,
+    modify_id,
+    reduce_any,
+    set_level,
+)
+from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
+
+WHOLE = 1 << 30
+
+
+class OrderType(IntEnum):
+    """How a submitted order behaves against the other side."""
+
+    LIMIT = 0
+    """Matches what it crosses, the rest comes to rest."""
+    MARKET = 1
+    """Matches at any price, the rest is dropped."""
+    IOC = 2
+    """Matches what it crosses, the rest is dropped."""
+    POST_ONLY = 3
+    """Refused if it would cross."""
+
+
+class Fill(NamedTuple):
+    """One execution of a submitted order: the resting id (0 anonymous, -1 - i own order i), price ticks, lots."""
+
+    resting_id: int
+    price: int
+    lots: int
+
+
+class EventColumns(Protocol):
+    """What `Book.apply` reads: tape columns as arrays of one length."""
+
+    kind: NDArray[np.uint8]
+    order_id: NDArray[np.int64]
+    side: NDArray[np.int8]
+    price_ticks: NDArray[np.int32]
+    qty_lots: NDArray[np.int32]
+
+
+class Book:
+    """A price-time book in flat arrays.
+
+    Parameters
+    ----------
+    orders, width, own : int
+        Capacities, see :func:`tercel.market.book.layout.new_book`.
+
+    >>> book = Book(orders=64, width=64)
+    >>> book.add(1, +1, 100, 5), book.add(2, +1, 100, 7), book.add(3, -1, 102, 4)
+    (True, True, True)
+    >>> book.best_bid, book.best_ask, book.lots_ahead(2)
+    (100, 102, 5)
+    >>> book.submit(9, -1, 100, 8, OrderType.LIMIT)
+    [Fill(resting_id=1, price=100, lots=5), Fill(resting_id=2, price=100, lots=3)]
+    """
+
+    def __init__(self, orders: int = 65536, width: int = 4096, own: int = 32) -> None:
+        self.state = lay.new_book(orders, width, own)
+        capacity = 1 << (2 * orders - 1).bit_length()
+        self._keys = np.zeros(capacity, np.int64)
+        self._slots = np.full(capacity, -1, np.int32)
+        self._key_of = np.zeros(orders, np.int64)
+        self._touch = np.zeros(4, np.int64)
+        self._fills = np.zeros((256, 4), np.int64)
+
+    # -- events of a feed ---------------------------------------------------------------------------------------------
+
+    def apply(self, events: EventColumns, start: int = 0, stop: int | None = None) -> None:
+        """Apply tape rows `[start, stop)` in one compiled loop."""
+        stop = len(events.kind) if stop is None else stop
+        apply_rows(
+            self.state, self._keys, self._slots, self._key_of,
+            events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots,
+            start, stop, self._touch,
+        )  # fmt: skip
+
+    def add(self, order_id: int, side: int, price: int, qty: int) -> bool:
+        """Rest a new order; False when there was no room (counted in `overflow`)."""
+        return add_id(self.state, self._keys, self._slots, self._key_of, order_id, side, price, qty) >= 0
+
+    def reduce(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
+        """Take lots from an order, which keeps its place. Returns the lots taken.
+
+        `side` and `price` find the anonymous lots where the id is unknown.
+        """
+        return int(reduce_any(self.state, self._keys, self._slots, REDUCE, order_id, side, price, qty))
+
+    def delete(self, order_id: int, qty: int = WHOLE, side: int = 0, price: int = 0) -> int:
+        """Withdraw an order whole (`qty` serves only where its id is unknown). Returns the lots taken."""
+        known = self._find(order_id) >= 0
+        lots = WHOLE if known else qty
+        return int(reduce_any(self.state, self._keys, self._slots, DELETE, order_id, side, price, lots))
+
+    def execute(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
+        """The named order trades `qty` lots. Returns the lots taken."""
+        return int(reduce_any(self.state, self._keys, self._slots, EXECUTE, order_id, side, price, qty))
+
+    def modify(self, order_id: int, price: int, qty: int) -> bool:
+        """New price and lots; keeps the place only for fewer lots at the same price. False for an unknown id."""
+        return bool(modify_id(self.state, self._keys, self._slots, self._key_of, order_id, price, qty))
+
+    def replace(self, old_id: int, new_id: int, price: int, qty: int) -> bool:
+        """Withdraw `old_id` and rest `new_id` on its side, behind all others. False for an unknown id."""
+        slot = self._slot(old_id)
+        if slot < 0:
+            self.state[lay.UNKNOWN_IDS] += 1
+            self.state[lay.UNKNOWN_LOTS] += qty
+            return False
+        side = int(self.state[lay.HEADER + slot * lay.ORDER + lay.SIDE])
+        self.delete(old_id)
+        return self.add(new_id, side, price, qty)
+
+    def clear(self) -> None:
+        """Empty the book of public orders."""
+        clear(self.state, self._slots)
+
+    def level_set(self, side: int, price: int, qty: int) -> None:
+        """(L2 feeds) The level's total becomes `qty`."""
+        set_level(self.state, self._keys, self._slots, self._key_of, side, price, qty)
+
+    def roll_out(self, side: int, price: int) -> None:
+        """The level left the feed's window: its orders are forgotten."""
+        drop_level(self.state, self._keys, self._slots, self._key_of, side, price)
+
+    def roll_in(self, side: int, price: int, qty: int) -> None:
+        """A level came into the feed's window: one anonymous block."""
+        block_in(self.state, side, price, qty)
+
+    # -- matching -----------------------------------------------------------------------------------------------------
+
+    def submit(self, order_id: int, side: int, price: int, qty: int, kind: OrderType = OrderType.LIMIT) -> list[Fill]:
+        """Match an incoming order at price-time priority; a LIMIT or POST_ONLY remainder rests under its id."""
+        far = self.best_ask if side > 0 else self.best_bid
+        crosses = far not in (NO_ASK, NO_BID) and (price - far) * side >= 0
+        if kind == OrderType.POST_ONLY and crosses:
+            return []
+        limit = side * NO_ASK if kind == OrderType.MARKET else price
+        fills: list[Fill] = []
+        left = qty
+        while left > 0:
+            n = match_into(self.state, self._keys, self._slots, self._key_of, side, limit, left, self._fills)
+            for _, resting, at, lots in self._fills[:n].tolist():
+                fills.append(Fill(resting, at, lots))
+                left -= lots
+            if n < len(self._fills):
+                break
+        if left > 0 and kind in (OrderType.LIMIT, OrderType.POST_ONLY):
+            self.add(order_id, side, price, left)
+        return fills
+
+    # -- own orders ---------------------------------------------------------------------------------------------------
+
+    def own_add(self, side: int, price: int, qty: int, outside_feed: bool = False) -> int:
+        """Rest an own order; returns its index, or -1 when all `own` places are taken (counted in `overflow`)."""
+        b = self.state
+        for i in range(int(b[lay.OWN])):
+            if b[lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER + lay.QTY] == 0:
+                insert_own(b, i, side, price, qty, outside_feed)
+                return i
+        b[lay.OVERFLOW] += 1
+        return -1
+
+    def own_cancel(self, own: int, qty: int = WHOLE) -> int:
+        """Take lots from an own order; returns the lots taken."""
+        return int(reduce(self.state, int(self.state[lay.ORDERS]) + own, qty))
+
+    def own_ahead(self, own: int) -> int:
+        """Lots at its price with an earlier arrival number: constant time."""
+        return int(self.state[self.state[lay.AT_LEDGER] + own * lay.LEDGER + lay.AHEAD])
+
+    def own_lots(self, own: int) -> int:
+        """Lots of an own order that still rest."""
+        return int(self.state[lay.HEADER + (self.state[lay.ORDERS] + own) * lay.ORDER + lay.QTY])
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    @property
+    def best_bid(self) -> int:
+        """Best bid in ticks, NO_BID when there is none."""
+        return int(self.state[lay.BEST_BID])
+
+    @property
+    def best_ask(self) -> int:
+        """Best ask in ticks, NO_ASK when there is none."""
+        return int(self.state[lay.BEST_ASK])
+
+    def depth(self, side: int, levels: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Prices and lots of the best occupied levels, best first: int32[levels] each, padded with no price and 0."""
+        prices = np.full(levels, NO_BID if side > 0 else NO_ASK, np.int32)
+        lots = np.zeros(levels, np.int32)
+        if best_levels(self.state, side, prices, lots) < levels:
+            self._depth_with_far(side, prices, lots)
+        return prices, lots
+
+    def _depth_with_far(self, side: int, prices: NDArray[np.int32], lots: NDArray[np.int32]) -> None:
+        rows = self.orders()
+        rows = rows[rows[:, 1] == side]
+        found = sorted({int(p) for p in rows[:, 2]}, reverse=side > 0)[: len(prices)]
+        for k, price in enumerate(found):
+            prices[k], lots[k] = price, lots_at(self.state, side, price)
+
+    def lots_at(self, side: int, price: int) -> int:
+        """All lots at a price."""
+        return int(lots_at(self.state, side, price))
+
+    def lots_ahead(self, order_id: int) -> int:
+        """Lots in front of an order at its price, -1 for an unknown id; walks the queue."""
+        slot = self._slot(order_id)
+        if slot < 0:
+            return -1
+        b = self.state
+        mine = lay.HEADER + slot * lay.ORDER
+        rows = self.orders()
+        same = (rows[:, 1] == b[mine + lay.SIDE]) & (rows[:, 2] == b[mine + lay.PRICE])
+        return int(rows[same & (rows[:, 4] < b[mine + lay.ARR])][:, 3].sum())
+
+    def orders(self) -> NDArray[np.int64]:
+        """Resting orders in priority order, bids first: int64[n, 5] of id, side, price, lots, arrival number.
+
+        Anonymous lots have id 0, own order i has id -1 - i.
+        """
+        b = self.state
+        total = int(b[lay.ORDERS]) + 2 * int(b[lay.OWN])
+        records = b[lay.HEADER : lay.HEADER + total * lay.ORDER].reshape(-1, lay.ORDER)
+        live = np.flatnonzero(records[:, lay.QTY] > 0)
+        ids = np.zeros(total, np.int64)
+        ids[: len(self._key_of)] = self._key_of
+        own = int(b[lay.ORDERS]) + np.arange(int(b[lay.OWN]))
+        ids[own] = -1 - np.arange(int(b[lay.OWN]))
+        ids[own + int(b[lay.OWN])] = 0
+        ids[np.flatnonzero(records[:, lay.FLAGS] & lay.ANONYMOUS)] = 0
+        rec = records[live].astype(np.int64)
+        rows = np.stack([ids[live], rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR]], axis=1)
+        order = np.lexsort((rows[:, 4], -rows[:, 1] * rows[:, 2], -rows[:, 1]))
+        return rows[order]
+
+    def _find(self, order_id: int) -> int:
+        return int(find(self._keys, self._slots, order_id)) if order_id != 0 else -1
+
+    def _slot(self, order_id: int) -> int:
+        at = self._find(order_id)
+        return int(self._slots[at]) if at >= 0 else -1
+
+    # -- counters -----------------------------------------------------------------------------------------------------
+
+    @property
+    def overflow(self) -> int:
+        """Orders that found no room since the start."""
+        return int(self.state[lay.OVERFLOW])
+
+    @property
+    def unknown_ids(self) -> int:
+        """Messages about ids that were unknown, at prices without anonymous lots."""
+        return int(self.state[lay.UNKNOWN_IDS])
+
+    @property
+    def unknown_lots(self) -> int:
+        """Lots of such messages that could be taken from nothing."""
+        return int(self.state[lay.UNKNOWN_LOTS])
+
+    @property
+    def duplicate_ids(self) -> int:
+        """Adds under an id that was alive."""
+        return int(self.state[lay.DUPLICATE_IDS])
+
+    @property
+    def crossed(self) -> int:
+        """Rows applied with `apply` after which the best bid was above the best ask."""
+        return int(self._touch[0])
+
+    @property
+    def locked(self) -> int:
+        """Rows applied with `apply` after which the best bid was at the best ask."""
+        return int(self._touch[1])
+
+    @property
+    def checksum(self) -> int:
+        """Sum over rows applied with `apply` of 3 bid + 5 ask + 7 bid lots + 11 ask lots: equal books, equal sums."""
+        return int(self._touch[2])

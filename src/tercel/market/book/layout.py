@@ -1,0 +1,122 @@
+"""Where everything lies in the one packed int32 array that is a book.
+
+One array holds a header, one 8-word record per order, one 4-word record per price level and side, and one 4-word
+ledger record per own order. Passing one array whole is what makes small kernels fast (measured 2.25 x against a tuple
+of arrays). Copying the array copies the book.
+
+Order slots come in three ranges: `[0, orders)` public orders, `[orders, orders + own)` own orders (slot `orders + i`
+is own order `i`), and `[orders + own, orders + 2 own)` pieces of anonymous blocks split around an own order.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NO_ASK, NO_BID
+
+# -- header -----------------------------------------------------------------------------------------------------------
+ORDERS: Final = 0  # public order slots
+WIDTH: Final = 1  # price levels in the ring of one side, a power of two
+OWN: Final = 2  # own order slots
+AT_LEVELS: Final = 3  # offset of the bid ring; the ask ring follows it
+AT_LEDGER: Final = 4  # offset of the own ledger
+BEST_BID: Final = 5  # best prices, own orders included
+BEST_ASK: Final = 6
+LO_BID: Final = 7  # lowest price of each ring's window
+LO_ASK: Final = 8
+FAR_BID: Final = 9  # head of the list of orders beyond the window, -1 none
+FAR_ASK: Final = 10
+LEVELS_BID: Final = 11  # occupied levels in the ring
+LEVELS_ASK: Final = 12
+FREE: Final = 13  # head of the list of free public slots, -1 none
+HIGH: Final = 14  # public slots ever used are below this
+LIVE: Final = 15  # public orders allocated
+ARRIVAL: Final = 16  # next arrival number
+OVERFLOW: Final = 17  # orders that found no slot
+UNKNOWN_IDS: Final = 18
+UNKNOWN_LOTS: Final = 19
+DUPLICATE_IDS: Final = 20
+OWN_RESTING: Final = 21  # own orders in the book
+HEADER: Final = 32
+
+# -- order record -----------------------------------------------------------------------------------------------------
+PRICE: Final = 0
+QTY: Final = 1  # 0: not in the book
+PREV: Final = 2
+NEXT: Final = 3
+ARR: Final = 4
+SIDE: Final = 5
+FLAGS: Final = 6  # bits below
+ORDER: Final = 8
+FAR: Final = 1
+ANONYMOUS: Final = 2
+
+# -- level record -----------------------------------------------------------------------------------------------------
+HEAD: Final = 0
+TAIL: Final = 1
+LOTS: Final = 2  # all lots, own included
+OWN_LOTS: Final = 3
+LEVEL: Final = 4
+
+# -- own ledger record ------------------------------------------------------------------------------------------------
+STATE: Final = 0  # FREE_SLOT, IN_FLIGHT, RESTING
+OPEN: Final = 1  # lots not known dead
+PENDING_CANCEL: Final = 2  # lots of them in a cancel not yet acknowledged
+AHEAD: Final = 3  # lots at the same price with an earlier arrival number
+OWN_PRICE: Final = 4
+OWN_SIDE: Final = 5
+SENT: Final = 6  # sequence number of the order among own orders: the larger, the newer
+AHEAD_STATE: Final = 7  # AHEAD_KNOWN, AHEAD_FROZEN
+LEDGER: Final = 8
+
+FREE_SLOT: Final = 0
+IN_FLIGHT: Final = 1
+RESTING: Final = 2
+AHEAD_KNOWN: Final = 0
+AHEAD_FROZEN: Final = 1
+AHEAD_UNKNOWN_LOTS: Final = 2**30
+"""Lots ahead of an own order that stands outside the feed's window: unknown, so the whole block that rolls in."""
+
+
+NO_WINDOW: Final = 2**30
+"""Lower bound of the ring's window of an empty side: no price lies in it."""
+
+
+def new_book(orders: int, width: int, own: int = 0) -> NDArray[np.int32]:
+    """An empty book: int32 array of the whole state.
+
+    Parameters
+    ----------
+    orders : int
+        Public orders that can rest at once; one more is refused and counted in `OVERFLOW`.
+    width : int
+        Price levels held in the ring of each side (a power of two, at least 8); orders further away go to a far list.
+    own : int
+        Own orders that can be alive at once.
+
+    Raises
+    ------
+    ConfigError
+        For capacities that are no capacities.
+
+    >>> int(new_book(orders=16, width=8)[BEST_BID]) == NO_BID
+    True
+    """
+    if orders < 1 or own < 0 or width < 8 or width & (width - 1):
+        raise ConfigError(
+            "orders >= 1, own >= 0 and a ring width that is a power of two >= 8",
+            f"orders={orders}, width={width}, own={own}",
+            "choose capacities such as orders=512, width=256, own=32",
+        )
+    at_levels = HEADER + (orders + 2 * own) * ORDER
+    at_ledger = at_levels + 2 * width * LEVEL
+    book = np.zeros(at_ledger + own * LEDGER, dtype=np.int32)
+    book[[ORDERS, WIDTH, OWN, AT_LEVELS, AT_LEDGER]] = orders, width, own, at_levels, at_ledger
+    book[BEST_BID], book[BEST_ASK] = NO_BID, NO_ASK
+    book[[FAR_BID, FAR_ASK, FREE]] = -1
+    book[[LO_BID, LO_ASK]] = NO_WINDOW
+    levels = book[at_levels:at_ledger].reshape(-1, LEVEL)
+    levels[:, HEAD] = levels[:, TAIL] = -1
+    return book

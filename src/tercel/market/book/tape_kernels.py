@@ -1,0 +1,409 @@
+"""The book fed from a tape: 64-bit order ids on top of the ladder, one compiled loop over event columns.
+
+The id map is open addressing with linear probing and backward-shift deletion: no tombstones, so it never grows. It
+lies in two arrays: `keys` int64[capacity] and `slots` int32[capacity] (-1 empty), a power of two at least twice the
+order capacity; `key_of` int64[orders] gives a slot's id back.
+"""
+
+from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book.ladder import (
+    allocate,
+    anonymous_at,
+    best,
+    head_at,
+    in_window,
+    insert,
+    is_own,
+    level_at,
+    lots_at,
+    reduce,
+    reduce_anonymous,
+    release,
+    roll_in,
+    roll_out,
+    settle_frozen,
+)
+from tercel.market.book.layout import (
+    ANONYMOUS,
+    BEST_ASK,
+    BEST_BID,
+    DUPLICATE_IDS,
+    FAR_ASK,
+    FAR_BID,
+    FLAGS,
+    HEADER,
+    HIGH,
+    LOTS,
+    NEXT,
+    ORDER,
+    ORDERS,
+    OWN_RESTING,
+    PREV,
+    PRICE,
+    QTY,
+    SIDE,
+    TAIL,
+    UNKNOWN_IDS,
+    UNKNOWN_LOTS,
+)
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    MODIFY,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+)
+
+
+@kernel
+def home_of(key: int, mask: int) -> int:
+    """Where an id would like to live: Fibonacci hashing of 64 bits."""
+    h = key * -7046029254386353131  # 2^64 / golden ratio, as a signed number
+    return (h ^ (h >> 29)) & mask
+
+
+@kernel
+def find(keys: Longs, slots: Packed, key: int) -> int:
+    """Position of an id in the map, or -1."""
+    mask = keys.shape[0] - 1
+    at = home_of(key, mask)
+    while slots[at] >= 0:
+        if keys[at] == key:
+            return at
+        at = (at + 1) & mask
+    return -1
+
+
+@kernel
+def remember(keys: Longs, slots: Packed, key: int, slot: int) -> None:
+    mask = keys.shape[0] - 1
+    at = home_of(key, mask)
+    while slots[at] >= 0:
+        at = (at + 1) & mask
+    keys[at] = key
+    slots[at] = slot
+
+
+@kernel
+def forget(keys: Longs, slots: Packed, at: int) -> None:
+    """Remove the entry at a position and close the gap (Knuth, vol. 3, algorithm 6.4 R)."""
+    mask = keys.shape[0] - 1
+    gap = at
+    nxt = at
+    while True:
+        nxt = (nxt + 1) & mask
+        if slots[nxt] < 0:
+            break
+        home = home_of(keys[nxt], mask)
+        # stays if its home lies cyclically in (gap, nxt]
+        if ((nxt - home) & mask) < ((nxt - gap) & mask):
+            continue
+        keys[gap] = keys[nxt]
+        slots[gap] = slots[nxt]
+        gap = nxt
+    slots[gap] = -1
+
+
+@kernel
+def add_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, side: int, price: int, qty: int) -> int:
+    """A new order under an exchange id; a live duplicate is a feed glitch: the old order goes first."""
+    at = find(keys, slots, key)
+    if at >= 0:
+        b[DUPLICATE_IDS] += 1
+        take_id(b, keys, slots, at, 1 << 30)
+    slot = allocate(b)
+    if slot >= 0:
+        if b[OWN_RESTING] > 0:
+            settle_frozen(b, side, price)
+        key_of[slot] = key
+        remember(keys, slots, key, slot)
+        insert(b, slot, side, price, qty)
+    return slot
+
+
+@kernel
+def take_id(b: Packed, keys: Longs, slots: Packed, at: int, qty: int) -> int:
+    """Take lots from the order at a map position; at zero the id and the slot are given back."""
+    slot = slots[at]
+    taken = reduce(b, slot, qty)
+    if b[HEADER + slot * ORDER + QTY] == 0:
+        forget(keys, slots, at)
+        release(b, slot)
+    return taken
+
+
+@kernel
+def take_unknown(b: Packed, side: int, price: int, qty: int, from_front: bool) -> int:
+    """A message about an unknown id: anonymous lots of its level first, what is more is counted."""
+    taken = reduce_anonymous(b, side, price, qty, from_front) if side != 0 else 0
+    if taken == 0:
+        b[UNKNOWN_IDS] += 1
+    b[UNKNOWN_LOTS] += qty - taken
+    return taken
+
+
+@kernel
+def forget_level_ids(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, price: int) -> None:
+    """Drop the ids of a level's known orders from the map, before the level is forgotten."""
+    inside = in_window(b, side, price)
+    if inside:
+        slot = head_at(b, side, price)
+    else:
+        slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    while slot >= 0:
+        o = HEADER + slot * ORDER
+        if b[o + PRICE] == price and not is_own(b, slot) and not (b[o + FLAGS] & ANONYMOUS) and slot < b[ORDERS]:
+            at = find(keys, slots, key_of[slot])
+            if at >= 0 and slots[at] == slot:
+                forget(keys, slots, at)
+        slot = b[o + NEXT]
+
+
+@kernel
+def drop_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, price: int) -> None:
+    forget_level_ids(b, keys, slots, key_of, side, price)
+    roll_out(b, side, price, False)
+
+
+@kernel
+def block_in(b: Packed, side: int, price: int, qty: int) -> int:
+    """One anonymous block at a level; its slot or -1."""
+    slot = allocate(b)
+    if slot >= 0:
+        roll_in(b, slot, side, price, qty)
+        if b[HEADER + slot * ORDER + QTY] == 0 or b[HEADER + slot * ORDER + PRICE] != price:
+            release(b, slot)
+    return slot
+
+
+@kernel
+def set_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, price: int, qty: int) -> None:
+    """(L2) The level's public total becomes `qty`: more is an anonymous block, less goes from anonymous, then newest."""
+    have = lots_at(b, side, price)
+    if qty > have:
+        slot = allocate(b)
+        if slot >= 0:
+            insert(b, slot, side, price, qty - have)
+            b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+        return
+    less = have - qty
+    while less > 0:
+        slot = _newest(b, side, price, True)
+        if slot < 0:
+            slot = _newest(b, side, price, False)
+        if slot < 0:
+            return
+        taken = min(less, b[HEADER + slot * ORDER + QTY])
+        less -= taken
+        at = -1
+        if not (b[HEADER + slot * ORDER + FLAGS] & ANONYMOUS):
+            at = find(keys, slots, key_of[slot])
+        reduce(b, slot, taken)
+        if b[HEADER + slot * ORDER + QTY] == 0:
+            if at >= 0:
+                forget(keys, slots, at)
+            if slot < b[ORDERS]:
+                release(b, slot)
+
+
+@kernel
+def _newest(b: Packed, side: int, price: int, anonymous: bool) -> int:
+    """Newest public order at a price, anonymous or known; -1 none."""
+    if not in_window(b, side, price):
+        slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+        while slot >= 0:
+            o = HEADER + slot * ORDER
+            if b[o + PRICE] == price and not is_own(b, slot) and ((b[o + FLAGS] & ANONYMOUS) != 0) == anonymous:
+                return slot
+            slot = b[o + NEXT]
+        return -1
+    slot = b[level_at(b, side, price) + TAIL]
+    while slot >= 0:
+        o = HEADER + slot * ORDER
+        if not is_own(b, slot) and ((b[o + FLAGS] & ANONYMOUS) != 0) == anonymous:
+            return slot
+        slot = b[o + PREV]
+    return -1
+
+
+@kernel
+def modify_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, price: int, qty: int) -> bool:
+    """New price and lots for an order: fewer lots at the same price keep its place, anything else loses it."""
+    at = find(keys, slots, key)
+    if at < 0:
+        b[UNKNOWN_IDS] += 1
+        b[UNKNOWN_LOTS] += qty
+        return False
+    o = HEADER + slots[at] * ORDER
+    side = b[o + SIDE]
+    if price == b[o + PRICE] and qty <= b[o + QTY]:
+        take_id(b, keys, slots, at, b[o + QTY] - qty)
+        return True
+    take_id(b, keys, slots, at, b[o + QTY])
+    if qty > 0:
+        add_id(b, keys, slots, key_of, key, side, price, qty)
+    return True
+
+
+@kernel
+def clear(b: Packed, slots: Packed) -> None:
+    """Forget every public order."""
+    for slot in range(b[HIGH]):
+        o = HEADER + slot * ORDER
+        if b[o + QTY] > 0:
+            reduce(b, slot, b[o + QTY])
+            release(b, slot)
+    for at in range(slots.shape[0]):
+        slots[at] = -1
+
+
+@kernel
+def apply_one(
+    b: Packed,
+    keys: Longs,
+    slots: Packed,
+    key_of: Longs,
+    kind: int,
+    key: int,
+    side: int,
+    price: int,
+    qty: int,
+) -> None:
+    """One tape row; kinds that do not touch the book pass."""
+    if kind == ADD:
+        add_id(b, keys, slots, key_of, key, side, price, qty)
+    elif kind == REDUCE or kind == DELETE or kind == EXECUTE:
+        at = find(keys, slots, key) if key != 0 else -1
+        if at >= 0:
+            take_id(b, keys, slots, at, 1 << 30 if kind == DELETE else qty)
+        else:
+            take_unknown(b, side, price, qty, kind == EXECUTE)
+    elif kind == ROLL_OUT:
+        drop_level(b, keys, slots, key_of, side, price)
+    elif kind == ROLL_IN:
+        block_in(b, side, price, qty)
+    elif kind == MODIFY:
+        modify_id(b, keys, slots, key_of, key, price, qty)
+    elif kind == LEVEL_SET:
+        set_level(b, keys, slots, key_of, side, price, qty)
+    elif kind == CLEAR:
+        clear(b, slots)
+
+
+@kernel
+def apply_rows(
+    b: Packed,
+    keys: Longs,
+    slots: Packed,
+    key_of: Longs,
+    kind: Bytes,
+    order_id: Longs,
+    side: Bytes,
+    price: Packed,
+    qty: Packed,
+    start: int,
+    stop: int,
+    touch: Longs,
+) -> None:
+    """Apply tape rows `[start, stop)`; the touch is read after each.
+
+    `touch` int64[4] gathers: rows that left the book crossed, rows that left it locked, a checksum of best prices
+    and their lots over all rows, rows.
+    """
+    checksum = touch[2]
+    for i in range(start, stop):
+        apply_one(b, keys, slots, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
+        bid, ask = b[BEST_BID], b[BEST_ASK]
+        if bid >= ask:
+            touch[0 if bid > ask else 1] += 1
+        bid_lots = b[level_at(b, 1, bid) + LOTS] if bid != NO_BID else 0
+        ask_lots = b[level_at(b, -1, ask) + LOTS] if ask != NO_ASK else 0
+        checksum += bid * 3 + ask * 5 + bid_lots * 7 + ask_lots * 11
+    touch[2] = checksum
+    touch[3] += stop - start
+
+
+@kernel
+def match_into(
+    b: Packed,
+    keys: Longs,
+    slots: Packed,
+    key_of: Longs,
+    side: int,
+    limit: int,
+    qty: int,
+    fills: Longs,
+) -> int:
+    """An aggressor of `side` takes up to `qty` lots at `limit` or better, at price-time priority.
+
+    Writes rows (slot, id, price, lots) into `fills` int64[n, 4] (id 0 for anonymous, -1 - i for own order i) until
+    it is full. Returns the number of rows; the lots are their sum.
+    """
+    n = 0
+    left = qty
+    while left > 0 and n < fills.shape[0]:
+        price = best(b, -side)
+        if price == NO_BID or price == NO_ASK or (price - limit) * side > 0:
+            break
+        slot = head_at(b, -side, price)
+        o = HEADER + slot * ORDER
+        fills[n, 0] = slot
+        fills[n, 2] = price
+        if is_own(b, slot):
+            fills[n, 1] = -1 - (slot - b[ORDERS])
+            taken = reduce(b, slot, left)
+        elif b[o + FLAGS] & ANONYMOUS or slot >= b[ORDERS]:
+            fills[n, 1] = 0
+            taken = reduce(b, slot, left)
+            if b[o + QTY] == 0 and slot < b[ORDERS]:
+                release(b, slot)
+        else:
+            fills[n, 1] = key_of[slot]
+            taken = take_id(b, keys, slots, find(keys, slots, key_of[slot]), left)
+        fills[n, 3] = taken
+        left -= taken
+        n += 1
+    return n
+
+
+@kernel
+def best_levels(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
+    """The occupied levels of a side, best first, as many as the output holds and the window shows. Returns how many."""
+    wanted = prices.shape[0]
+    n = 0
+    price = best(b, side)
+    if price == NO_BID or price == NO_ASK:
+        return 0
+    while n < wanted and in_window(b, side, price):
+        total = b[level_at(b, side, price) + LOTS]
+        if total > 0:
+            prices[n] = price
+            lots[n] = total
+            n += 1
+        price -= side
+    return n
+
+
+@kernel
+def reduce_any(
+    b: Packed,
+    keys: Longs,
+    slots: Packed,
+    kind: int,
+    key: int,
+    side: int,
+    price: int,
+    qty: int,
+) -> int:
+    """As a tape row of kind REDUCE, DELETE or EXECUTE; returns the lots taken."""
+    at = find(keys, slots, key) if key != 0 else -1
+    if at >= 0:
+        return take_id(b, keys, slots, at, qty)
+    if qty >= 1 << 30 and side != 0:
+        qty = max(anonymous_at(b, side, price), 1)
+    return take_unknown(b, side, price, qty, kind == EXECUTE)
