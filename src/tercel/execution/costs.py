@@ -1,0 +1,328 @@
+"""What an execution cost, and why: implementation shortfall in parts that add up exactly.
+
+With side s, fills (p_i, q_i), order Q, arrival mid m0, and m_i and touch_i the mid and the touch that an
+aggressor met, taken just before it arrived from the book without own orders:
+
+    spread  = sum s (touch_i - m_i) q_i                    paid when taking, earned when passive (touch_i =
+    p_i) impact  = sum s (p_i - touch_i) q_i + sum d(t_i) q_i   walking past the touch; displacement by own
+    trading timing  = sum s (m_i - m0) q_i - sum d(t_i) q_i
+    forced  = the same sums over the lots sent at the horizon
+    IS      = spread + impact + timing + forced + fees = sum s (p_i - m0) q_i + fees
+
+All sums are int64 in half ticks x lots (:class:`Costs`, one row an episode, filled in by whoever runs the
+episodes) and are divided once, at the end, by m0 Q (:func:`attribute`). The displacement d(t) is the *mean*
+over the paired episodes of s (m - m')(t), m' the mid of the same episode without own orders. One episode's
+own m - m' would not do: twins that are not perfectly coupled drift apart by luck, and that luck would be
+booked as impact of the opposite sign to timing. The mean has only the drift that trading causes.
+
+Fills at the horizon carry their displacement inside `forced`, where it cancels. On a tape that does not
+answer there is no twin: d is 0, impact is not available (nan, never 0), and the walk past the touch belongs
+to the spread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import TercelError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BPS = 1e4
+PARTS = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
+"""The keys that add up to `is_bps`."""
+EPISODE_KEYS = ("is_bps", *PARTS, "passive_share")
+"""The keys that :func:`attribute` gives for every episode."""
+
+_GRIDS = ("mid2_grid", "lots_grid", "forced_lots_grid")
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """Integer cost sums of n episodes of one strategy, half ticks x lots unless said.
+
+    Parameters
+    ----------
+    qty : int64 (n,)
+        Lots of the parent order, Q.
+    arrival_mid2 : int64 (n,)
+        Bid + ask at arrival, half ticks.
+    spread, walk, timing : int64 (n,)
+        `sum s (touch2 - mid2) q`, `sum s (price2 - touch2) q`, `sum s (mid2 - arrival_mid2) q` over the fills
+        before the horizon order, all prices doubled into half ticks.
+    forced_spread, forced_walk, forced_timing : int64 (n,)
+        The same over the horizon order. Lots that the book could not fill are in them, at price = touch = the
+        worst displayed price.
+    lots_filled : int64 (n,)
+        Lots that the book filled, before the horizon and at it: `qty - unfilled_lots`.
+    passive_lots : int64 (n,)
+        Of these, lots filled while resting.
+    forced_lots : int64 (n,)
+        Lots of the horizon order, unfillable ones included.
+    unfilled_lots : int64 (n,)
+        Lots of the horizon order that found no counterparty.
+    mid2_grid : int64 (n, G)
+        Mid without own orders at each time of a fixed grid, half ticks; all G of them, also after the last
+        fill.
+    lots_grid, forced_lots_grid : int64 (n, G)
+        Lots filled before the horizon order, and of the horizon order (unfillable ones included), by the grid
+        bucket of their time; bucket g takes the displacement of grid time g.
+    side : int8 (n,)
+        +1 buy, -1 sell.
+    cluster : int64 (n,)
+        Label of what is drawn independently: market seed, bank entry, day, block of a day.
+    fees : int64 (n,)
+        Fees paid.
+    double_lots : int64 (n,)
+        (replay) lots of own fills that the tape gave to its own orders as well.
+    overflow : int64 (n,)
+        Overflows of any fixed-size store during the episode.
+    """
+
+    qty: Ints
+    arrival_mid2: Ints
+    spread: Ints
+    walk: Ints
+    timing: Ints
+    forced_spread: Ints
+    forced_walk: Ints
+    forced_timing: Ints
+    lots_filled: Ints
+    passive_lots: Ints
+    forced_lots: Ints
+    unfilled_lots: Ints
+    mid2_grid: Ints
+    lots_grid: Ints
+    forced_lots_grid: Ints
+    side: NDArray[np.int8]
+    cluster: Ints
+    fees: Ints
+    double_lots: Ints
+    overflow: Ints
+
+    def __post_init__(self) -> None:
+        """Refuse arrays of another dtype or shape: sums must be exact and rows must mean the same episode."""
+        grid = np.shape(self.mid2_grid)
+        n = len(self.qty)
+        for field in fields(self):
+            array = getattr(self, field.name)
+            wanted = np.dtype(np.int8 if field.name == "side" else np.int64)
+            shape = (n, grid[-1]) if field.name in _GRIDS and grid else (n,)
+            if array.dtype != wanted or array.shape != shape:
+                raise TercelError(
+                    f"Costs.{field.name} as {wanted} of shape {shape}",
+                    f"{array.dtype} of shape {array.shape}",
+                    "give one row per episode and keep the sums in integers",
+                )
+
+    def __len__(self) -> int:
+        """Number of episodes n."""
+        return len(self.qty)
+
+    @property
+    def denominator(self) -> Ints:
+        """m0 Q of each episode, half ticks x lots: what every sum is divided by."""
+        return self.arrival_mid2 * self.qty
+
+    @property
+    def shortfall(self) -> Ints:
+        """Sum s (p_i - m0) q_i + fees of each episode, half ticks x lots: exact."""
+        before = self.spread + self.walk + self.timing
+        return before + self.forced_spread + self.forced_walk + self.forced_timing + self.fees
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Costs":
+        """The episodes of a boolean mask or of an index array, in its order."""
+        return Costs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    @classmethod
+    def concat(cls, parts: Sequence["Costs"]) -> "Costs":
+        """Episodes of several batches, one after another; all with the same time grid."""
+        if len({part.mid2_grid.shape[1] for part in parts}) != 1:
+            raise TercelError(
+                "batches with the same time grid",
+                f"grids of {[part.mid2_grid.shape[1] for part in parts]} times",
+                "run every batch with the same task",
+            )
+        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
+
+    def check(self) -> None:
+        """Every lot is accounted for, once.
+
+        Raises
+        ------
+        TercelError
+            With the first episode in which the lots do not add up, or whose order or arrival mid is not
+            positive.
+        """
+        passive_most = self.lots_filled - np.maximum(self.forced_lots - self.unfilled_lots, 0)
+        rules = {
+            "a positive order at a positive arrival mid": (self.qty > 0) & (self.arrival_mid2 > 0),
+            "side +1 or -1": np.abs(self.side) == 1,
+            "lots filled + unfilled = order": self.lots_filled + self.unfilled_lots == self.qty,
+            "lots before the horizon order + its own = order": self.lots_grid.sum(1) + self.forced_lots == self.qty,
+            "forced lots on the grid = forced lots": self.forced_lots_grid.sum(1) == self.forced_lots,
+            "no more unfilled lots than forced ones": self.unfilled_lots <= self.forced_lots,
+            "passive lots among those filled before the horizon order": self.passive_lots <= passive_most,
+            "no negative count of lots": np.minimum.reduce(
+                [self.passive_lots, self.forced_lots, self.unfilled_lots, self.double_lots, self.overflow]
+            )
+            >= 0,
+        }
+        for rule, holds in rules.items():
+            if not holds.all():
+                row = int(np.flatnonzero(~holds)[0])
+                names = [field.name for field in fields(self) if field.name not in _GRIDS]
+                values = {name: getattr(self, name)[row].item() for name in names}
+                raise TercelError(rule, f"episode {row}: {values}", "this is a defect of the market: report it")
+
+
+def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
+    """d(t): how far own trading has moved the mid against itself, on average over the episodes.
+
+    Parameters
+    ----------
+    costs : Costs
+    twin_mid2_grid : int64 (n, G)
+        Mid of the same episodes without own orders at the same grid times, half ticks.
+
+    Returns
+    -------
+    float64 (G,)
+        Mean of `s (m - m')`, half ticks; positive when buying has raised the mid.
+    """
+    result: Floats = own_displacement(costs, twin_mid2_grid).sum(axis=0) / len(costs)
+    return result
+
+
+def own_displacement(costs: Costs, twin_mid2_grid: Ints) -> Ints:
+    """`s (m - m')` of each episode, int64 (n, G), half ticks: of use in means only."""
+    if np.shape(twin_mid2_grid) != costs.mid2_grid.shape:
+        raise TercelError(
+            f"twin mids of shape {costs.mid2_grid.shape}",
+            f"shape {np.shape(twin_mid2_grid)}",
+            "run the twin on the same episodes with the same task",
+        )
+    result: Ints = costs.side[:, None].astype(np.int64) * (costs.mid2_grid - twin_mid2_grid)
+    return result
+
+
+def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
+    """Cost of each episode in bps of m0 Q, split so that the parts add up to the whole.
+
+    Parameters
+    ----------
+    costs : Costs
+        n paired episodes of one strategy; d(t) is averaged over exactly these.
+    twin_mid2_grid : int64 (n, G) or None
+        Mids of the twins. None where nothing answers own trading (replay without an impact model).
+
+    Returns
+    -------
+    dict of key to float64 (n,)
+        The keys of `EPISODE_KEYS`. `is_bps` is the sum of the other `_bps` keys that are not nan;
+        `impact_bps` is nan without a twin. `passive_share` is resting fills over the whole order, forced lots
+        included.
+    """
+    scale = BPS / costs.denominator
+    if twin_mid2_grid is None:
+        spread, walk = costs.spread + costs.walk, np.full(len(costs), np.nan)
+        moved = np.zeros(len(costs))
+    else:
+        spread, walk = costs.spread, costs.walk.astype(np.float64)
+        # integers up to the division by n: sum over g of lots_g * sum over episodes of s (m - m')_g
+        moved = (costs.lots_grid @ own_displacement(costs, twin_mid2_grid).sum(axis=0)) / len(costs)
+    return {
+        "is_bps": costs.shortfall * scale,
+        "spread_bps": spread * scale,
+        "impact_bps": (walk + moved) * scale,
+        "timing_bps": (costs.timing - moved) * scale,
+        "forced_bps": (costs.forced_spread + costs.forced_walk + costs.forced_timing) * scale,
+        "fees_bps": costs.fees * scale,
+        "passive_share": costs.passive_lots / costs.qty,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Fills:
+    """Fills of any number of episodes, one row each, in any order.
+
+    Parameters
+    ----------
+    episode : int64 (f,)
+        Row of the episode in the Costs to be made.
+    price2, touch2, mid2 : int64 (f,)
+        Price, touch and mid that the aggressor met, half ticks; `touch2 = price2` for a passive fill and for
+        lots that the book could not fill.
+    qty : int64 (f,)
+        Lots.
+    bucket : int64 (f,)
+        Grid bucket of the fill's time.
+    passive, forced, unfilled : bool (f,)
+        Filled while resting; sent at the horizon; could not be filled (`forced` too).
+    """
+
+    episode: Ints
+    price2: Ints
+    touch2: Ints
+    mid2: Ints
+    qty: Ints
+    bucket: Ints
+    passive: NDArray[np.bool_]
+    forced: NDArray[np.bool_]
+    unfilled: NDArray[np.bool_]
+
+
+def costs_of_fills(
+    fills: Fills, *, qty: Ints, arrival_mid2: Ints, side: NDArray[np.int8], mid2_grid: Ints, cluster: Ints
+) -> Costs:
+    """Add a list of fills up into the sums of :class:`Costs`; fees, double fills and overflows are 0.
+
+    >>> one = np.ones(1, np.int64)
+    >>> taken = Fills(0 * one, 202 * one, 202 * one, 201 * one, 5 * one, 0 * one, one < 0, one < 0, one < 0)
+    >>> grid = np.full((1, 1), 201)
+    >>> costs = costs_of_fills(
+    ...     taken, qty=5 * one, arrival_mid2=200 * one, side=np.ones(1, np.int8), mid2_grid=grid, cluster=one
+    ... )
+    >>> costs.spread, costs.timing, attribute(costs, grid)["is_bps"]
+    (array([5]), array([5]), array([100.]))
+    """
+    n, grid = mid2_grid.shape
+    s = side.astype(np.int64)[fills.episode]
+    sums = {
+        "spread": s * (fills.touch2 - fills.mid2) * fills.qty,
+        "walk": s * (fills.price2 - fills.touch2) * fills.qty,
+        "timing": s * (fills.mid2 - arrival_mid2[fills.episode]) * fills.qty,
+    }
+
+    def total(values: Ints, where: NDArray[np.bool_]) -> Ints:
+        result = np.zeros(n, np.int64)
+        np.add.at(result, fills.episode[where], values[where])
+        return result
+
+    def on_grid(where: NDArray[np.bool_]) -> Ints:
+        result = np.zeros((n, grid), np.int64)
+        np.add.at(result, (fills.episode[where], fills.bucket[where]), fills.qty[where])
+        return result
+
+    nothing = np.zeros(n, np.int64)
+    return Costs(
+        qty=qty,
+        arrival_mid2=arrival_mid2,
+        **{name: total(values, ~fills.forced) for name, values in sums.items()},
+        **{f"forced_{name}": total(values, fills.forced) for name, values in sums.items()},
+        lots_filled=total(fills.qty, ~fills.unfilled),
+        passive_lots=total(fills.qty, fills.passive),
+        forced_lots=total(fills.qty, fills.forced),
+        unfilled_lots=total(fills.qty, fills.unfilled),
+        mid2_grid=mid2_grid,
+        lots_grid=on_grid(~fills.forced),
+        forced_lots_grid=on_grid(fills.forced),
+        side=side,
+        cluster=cluster,
+        fees=nothing,
+        double_lots=nothing,
+        overflow=nothing,
+    )
