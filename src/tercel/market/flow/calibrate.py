@@ -1,0 +1,318 @@
+"""Rates of the zero-intelligence flow from days of tape.
+
+Estimators (Cont, Stoikov and Talreja 2010, section 4, by counts), bid and ask together, days pooled, T the
+seconds with both sides quoted:
+
+- limit_rate[i] = placements at distance i / (2 T)
+- market_rate = market orders / (2 T); executions with one time stamp and one aggressor side are one market
+  order, whose size is their sum; the remainder that such an order leaves resting is no event of its own
+- cancel_rate[i] = lots withdrawn at distance i / integral over time of the lots resting at distance i.
+  Lots, not orders: "each resting lot dies at rate theta(i)" counts partial cancels for what they are,
+  needs no identity of the anonymous blocks of a level-limited file, and keeps the mean depth (a count of
+  orders would keep the mean number of orders instead, and lose depth wherever large orders live longer or
+  shorter than small ones). Neighbouring distances are pooled until `MIN_CANCELS` orders were withdrawn
+  there; the last value is that of I .. 2 I - 1.
+
+I is the smallest distance that covers `COVER` of the placements; what is placed farther is left out (it is
+no event), so the book stays bounded and no wall of orders builds up at I.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow import fit
+from tercel.market.flow.census import Census, EventColumns, census, total
+from tercel.market.flow.count import REACH
+from tercel.market.flow.preset import SIZES, Preset
+
+COVER = 0.98
+MIN_CANCELS = 50
+MIN_MARKET_ORDERS = 50
+LOT_CHOICES = (100, 10, 1)
+LOT_BIAS = 0.05
+ESTIMATOR = (
+    "Counts over time, bid and ask pooled, first 15 minutes of each day left out. limit_rate[i]: placements at "
+    "distance i from the opposite best; market_rate: executions with one time stamp and aggressor side are one "
+    "market order (hidden trades left out); cancel_rate[i]: lots withdrawn at distance i over lot seconds "
+    "resting there (each resting lot dies at that rate)."
+)
+
+
+class InstrumentFields(Protocol):
+    """What is read of `tercel.market.tape.Instrument`."""
+
+    @property
+    def venue(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def date(self) -> str: ...
+    @property
+    def tick(self) -> float: ...
+    @property
+    def lot(self) -> int: ...
+    @property
+    def levels(self) -> int: ...
+    @property
+    def session_open_ns(self) -> int: ...
+    @property
+    def session_close_ns(self) -> int: ...
+
+
+def calibrate(
+    days: Sequence[tuple[InstrumentFields, EventColumns]],
+    *,
+    name: str,
+    date: str,
+    lot_shares: int | None = None,
+    skip_s: float = 900.0,
+) -> Preset:
+    """A preset from one or more days of one symbol.
+
+    Parameters
+    ----------
+    days : sequence of (Instrument, Events)
+        As `Lake.read` gives them; pooled.
+    name : str
+        Name of the preset.
+    date : str
+        Date of the calibration for the card, as the caller says it (nothing here reads a clock).
+    lot_shares : int, optional
+        Units of one simulated lot. Default: the coarsest of 100, 10, 1 that changes no mean size by more
+        than 5 %.
+    skip_s : float
+        Seconds left out at the opening of each day.
+
+    Raises
+    ------
+    ConfigError
+        No days, several symbols or ticks, or too few events to estimate a rate.
+    """
+    first = _one_market(days)
+    counts = [census_of(instrument, events, skip_s) for instrument, events in days]
+    return from_census(
+        counts, [i for i, _ in days], name=name, date=date, lot_shares=lot_shares or _lot(counts, first.lot)
+    )
+
+
+def census_of(instrument: InstrumentFields, events: EventColumns, skip_s: float = 900.0) -> Census:
+    """Census of one day between its session bounds."""
+    return census(events, instrument.session_open_ns, instrument.session_close_ns, int(skip_s * NS_PER_SECOND))
+
+
+def from_census(
+    counts: Sequence[Census], instruments: Sequence[InstrumentFields], *, name: str, date: str, lot_shares: int
+) -> Preset:
+    """The pooled estimators on days already counted; arguments as in :func:`calibrate`."""
+    first = instruments[0]
+    per_lot = lot_shares / first.lot
+    seconds = float(total(counts, "seconds"))
+    markets = np.concatenate([c.market_sizes for c in counts])
+    if seconds <= 0.0 or len(markets) < MIN_MARKET_ORDERS:
+        raise ConfigError(
+            f"at least {MIN_MARKET_ORDERS} market orders to calibrate on",
+            f"{len(markets)} in {seconds:.0f} s of two-sided book on {', '.join(i.date for i in instruments)}",
+            "calibrate on more or longer days",
+        )
+    placed = np.asarray(total(counts, "placed"))
+    reach = covering_distance(placed, int(total(counts, "beyond")))
+    distances = np.concatenate([c.limit_distance for c in counts])
+    limit_lots = to_lots(np.concatenate([c.limit_sizes for c in counts])[distances <= reach], per_lot)
+    market_lots = to_lots(markets, per_lot)
+    limit_rate = placed[1 : reach + 1] / (2.0 * seconds)
+    cancel_rate = cancel_rates(counts, reach)
+    depth = np.asarray(total(counts, "depth_time")) / seconds / per_lot
+    offset = np.asarray(total(counts, "offset_time")) / seconds
+    expected_live = 2.0 * float(np.sum(limit_rate / cancel_rate))
+    return Preset(
+        name=name,
+        symbol=first.symbol,
+        venue=first.venue,
+        tick=first.tick,
+        lot=lot_shares,
+        start_mid_ticks=round(float(np.mean([c.mid2[c.mid2 != 0][0] for c in counts])) / 2.0),
+        limit_rate=tuple(limit_rate.tolist()),
+        market_rate=len(markets) / (2.0 * seconds),
+        cancel_rate=tuple(cancel_rate.tolist()),
+        limit_sizes=size_table(limit_lots),
+        market_sizes=size_table(market_lots),
+        volume_per_s=float(market_lots.sum()) / seconds,
+        mean_depth=tuple(depth.tolist()),
+        level_offset_ticks=tuple(offset.tolist()),
+        mean_spread_ticks=float(total(counts, "spread_time")) / seconds,
+        sd60_ticks=fit.sd_of_mid_changes(counts, 60),
+        volume_curve=tuple((np.mean([c.curve_lots for c in counts], axis=0) / per_lot).tolist()),
+        eta_ticks_per_lot=walking_slope(depth, offset),
+        orders=max(512, power_of_two(4.0 * expected_live)),
+        width=max(256, power_of_two(8.0 * reach)),
+        card=_card(counts, instruments, date, reach, limit_lots, market_lots, per_lot),
+    )
+
+
+def covering_distance(placed: NDArray[np.float64], beyond: int) -> int:
+    """Smallest distance within which `COVER` of the placements lie (`placed` indexed by distance, 0
+    unused).
+
+    >>> covering_distance(np.array([0.0, 50.0, 48.0, 1.0, 1.0]), 0)
+    2
+    """
+    everything = placed.sum() + beyond
+    if everything <= 0:
+        raise ConfigError("limit orders behind a quoted opposite side", "none", "calibrate on other days")
+    return int(min(np.searchsorted(np.cumsum(placed), COVER * everything), len(placed) - 1))
+
+
+def cancel_rates(counts: Sequence[Census], reach: int) -> NDArray[np.float64]:
+    """theta(i), i = 1 .. reach, per second: lots withdrawn over lot seconds, neighbours pooled until enough."""
+    lots = np.asarray(total(counts, "cancelled_lots"))
+    orders = np.asarray(total(counts, "cancelled_orders"))
+    resting = np.asarray(total(counts, "lots_time"))
+    last = min(2 * reach - 1, REACH)
+    # The last distance stands for all beyond it.
+    lots, orders, resting = (np.append(x[1:reach], x[reach : last + 1].sum()) for x in (lots, orders, resting))
+    rates = np.empty(reach)
+    start = 0
+    for stop in range(1, reach + 1):
+        short = orders[start:stop].sum() < MIN_CANCELS or resting[start:stop].sum() <= 0.0
+        if short and stop < reach:
+            continue
+        if short:  # the far end has too few: join it to the pool before
+            start = _pool_before(orders, stop)
+        rest = resting[start:stop].sum()
+        if rest <= 0.0 or lots[start:stop].sum() <= 0.0:
+            raise ConfigError("cancelled orders to calibrate on", "none", "calibrate on more or longer days")
+        rates[start:stop] = lots[start:stop].sum() / rest
+        start = stop
+    return rates
+
+
+def _pool_before(orders: NDArray[np.float64], stop: int) -> int:
+    """Start of the shortest run up to `stop` that holds `MIN_CANCELS`, or 0."""
+    from_end = np.cumsum(orders[:stop][::-1])
+    return max(0, stop - 1 - int(np.searchsorted(from_end, MIN_CANCELS)))
+
+
+def to_lots(units: NDArray[np.int64], per_lot: float) -> NDArray[np.int64]:
+    """Sizes in simulated lots: rounded, at least one.
+
+    >>> to_lots(np.array([20, 149, 151, 1000]), 100.0).tolist()
+    [1, 1, 2, 10]
+    """
+    return np.maximum(1, np.floor(units / per_lot + 0.5)).astype(np.int64)
+
+
+def size_table(lots: NDArray[np.int64]) -> tuple[int, ...]:
+    """64 equally likely sizes whose mean is that of the sample.
+
+    Each entry is the mean of 1/64 of the sorted sample, rounded so that the running sum stays within half
+    a lot. The plain quantiles (k + 1/2)/64 would lose the far tail, and with it traded volume.
+
+    >>> table = size_table(np.array([1] * 127 + [1000]))
+    >>> table[0], table[-1], sum(table) / 64
+    (1, 501, 8.8125)
+    """
+    ordered = np.sort(lots).astype(np.float64)
+    position = np.linspace(0.0, len(ordered), SIZES + 1)
+    running = np.concatenate(([0.0], np.cumsum(ordered)))
+    cumulative = np.interp(position, np.arange(len(ordered) + 1), running) * SIZES / len(ordered)
+    steps = np.diff(np.floor(cumulative + 0.5))
+    return tuple(int(x) for x in np.sort(np.maximum(1.0, steps)))
+
+
+def walking_slope(depth: NDArray[np.float64], offset: NDArray[np.float64]) -> float:
+    """eta: least-squares slope through 0 of the mean cost per lot (ticks beyond the touch) of walking the
+    mean book.
+
+    >>> round(walking_slope(np.full(5, 10.0), np.arange(5.0)), 3)
+    0.043
+    """
+    edges = np.concatenate(([0.0], np.cumsum(depth)))
+    if edges[-1] <= 0.0:
+        return 0.0
+    lots = np.linspace(0.0, edges[-1], 201)[1:]
+    cost = np.interp(lots, edges, np.concatenate(([0.0], np.cumsum(depth * offset)))) / lots
+    return float(np.sum(lots * cost) / np.sum(lots * lots))
+
+
+def power_of_two(value: float) -> int:
+    """Smallest power of two not below `value`.
+
+    >>> power_of_two(300.0)
+    512
+    """
+    return 1 << max(0, int(np.ceil(np.log2(max(value, 1.0)))))
+
+
+def _lot(counts: Sequence[Census], unit: int) -> int:
+    """Coarsest lot that changes neither mean size by more than `LOT_BIAS`."""
+    samples = [np.concatenate([c.limit_sizes for c in counts]), np.concatenate([c.market_sizes for c in counts])]
+    for lot in LOT_CHOICES:
+        if lot >= unit and all(
+            len(s) and abs(to_lots(s, lot / unit).mean() * lot / unit / s.mean() - 1.0) <= LOT_BIAS for s in samples
+        ):
+            return lot
+    return unit
+
+
+def _one_market(days: Sequence[tuple[InstrumentFields, EventColumns]]) -> InstrumentFields:
+    """The instrument of the first day; all days must be of the same symbol, tick and lot."""
+    if not days:
+        raise ConfigError("at least one day to calibrate on", "none", "name days that the lake holds")
+    first = days[0][0]
+    for instrument, _ in days:
+        for field in ("venue", "symbol", "tick", "lot"):
+            if getattr(instrument, field) != getattr(first, field):
+                raise ConfigError(
+                    f"days of one market ({field} {getattr(first, field)} on {first.date})",
+                    f"{field} {getattr(instrument, field)} on {instrument.date}",
+                    "calibrate each market alone",
+                )
+    return first
+
+
+def _card(
+    counts: Sequence[Census],
+    instruments: Sequence[InstrumentFields],
+    date: str,
+    reach: int,
+    limit_lots: NDArray[np.int64],
+    market_lots: NDArray[np.int64],
+    per_lot: float,
+) -> dict[str, Any]:
+    """What the preset was made from; `fit.judge` adds how well it does."""
+    placed = float(np.sum(total(counts, "placed"))) + total(counts, "beyond")
+    levels = sorted({i.levels for i in instruments})
+    visible = float(np.sum(total(counts, "curve_lots")))
+    within = float(np.sum(np.asarray(total(counts, "placed"))[: reach + 1]))
+    notes = [
+        f"{100.0 * within / placed:.2f} % of the placements lie within {reach} ticks of the opposite best; those "
+        "farther are left out.",
+        f"A simulated lot is {round(per_lot * instruments[0].lot)} shares: sizes are rounded, at least one lot.",
+    ]
+    if levels != [0]:
+        notes.append(
+            f"The files show {' or '.join(str(v) for v in levels if v)} levels: placements and cancels outside "
+            "that window are not in them, so the far rates are those of the window, and orders that leave it are "
+            "not followed."
+        )
+    return {
+        "days": [i.date for i in instruments],
+        "calibrated": date,
+        "estimator": ESTIMATOR,
+        "seconds": float(total(counts, "seconds")),
+        "placements": int(placed),
+        "market_orders": int(sum(len(c.market_sizes) for c in counts)),
+        "marketable_remainders": int(total(counts, "remainders")),
+        "hidden_over_visible_volume": float(total(counts, "hidden_lots")) / visible if visible else 0.0,
+        "unknown_orders": int(total(counts, "unknown_ids")),
+        "stub_quote_rows_left_out": int(total(counts, "far_rows")),
+        "mean_limit_lots": float(limit_lots.mean()),
+        "mean_market_lots": float(market_lots.mean()),
+        "feed_levels": levels,
+        "notes": notes,
+    }

@@ -1,0 +1,234 @@
+"""What a day of tape holds, counted for a flow model: placements, cancels, market orders, and the book's
+own averages.
+
+One pass of a kernel over the canonical events keeps a compact book of level totals (dense arrays of
+prices, no queue) and integrates over time what rests at each distance from the *opposite* best. Real days
+and simulated days go through the same pass, so a fit table compares like with like.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.count import (
+    FAR,
+    LEVELS,
+    LIVE,
+    REACH,
+    REMAINDERS,
+    SECONDS,
+    SPREAD,
+    SUMS,
+    TAIL,
+    UNKNOWN,
+    count,
+)
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, LEVEL_SET, REDUCE, TRADE_HIDDEN
+
+CURVE_BINS = 13
+"""Half hours of a session of 6.5 hours: the volume curve."""
+
+
+class EventColumns(Protocol):
+    """The columns of a tape that are read here; `tercel.market.tape.Events` has them."""
+
+    @property
+    def exch_ns(self) -> NDArray[np.int64]: ...
+    @property
+    def kind(self) -> NDArray[np.uint8]: ...
+    @property
+    def order_id(self) -> NDArray[np.int64]: ...
+    @property
+    def side(self) -> NDArray[np.int8]: ...
+    @property
+    def price_ticks(self) -> NDArray[np.int32]: ...
+    @property
+    def qty_lots(self) -> NDArray[np.int32]: ...
+
+
+@dataclass(frozen=True)
+class Census:
+    """Sufficient statistics of one day, both sides together, in the tape's own lots and ticks.
+
+    Attributes
+    ----------
+    seconds : float
+        Time counted: both sides quoted, not halted, between the bounds asked for.
+    span_s : float
+        Length of the counted stretch, gaps included.
+    placed, cancelled_lots, cancelled_orders : ndarray, shape (REACH + 1,)
+        Limit orders placed, lots and orders withdrawn at distance i = 1 .. REACH from the opposite best
+        (index 0 unused).
+    beyond, beyond_cancelled_lots : int
+        The same, farther than REACH.
+    lots_time, orders_time : ndarray, shape (REACH + 1,)
+        Time integrals (lot seconds, order seconds) of what rests at each distance.
+    beyond_lots_time : float
+        Lot seconds farther than REACH.
+    limit_sizes, limit_distance : ndarray, shape (placements,)
+        Lots and distance of every placement counted.
+    market_sizes, market_sides : ndarray, shape (market orders,)
+        Lots and aggressor side of every market order.
+    remainders, hidden_lots, unknown_ids, far_rows : int
+        Marketable remainders (not counted as placements), lots of hidden trades, messages of unknown
+        orders that found no anonymous lots, rows at prices outside half to twice the median, which are
+        left out.
+    depth_time, offset_time : ndarray, shape (LEVELS,)
+        Time integrals of the lots on, and of the ticks from the touch to, the k-th occupied level, mean of
+        both sides.
+    spread_time, orders_live_time : float
+        Time integrals of the spread (ticks) and of the known resting orders of both sides.
+    mid2 : ndarray of int64
+        bid + ask in half ticks each full second; the last two-sided value where a side is missing.
+    curve_lots : ndarray, shape (CURVE_BINS,)
+        Visible executed lots by half hour from the opening, the skipped minutes included.
+    """
+
+    seconds: float
+    span_s: float
+    placed: NDArray[np.float64]
+    cancelled_lots: NDArray[np.float64]
+    cancelled_orders: NDArray[np.float64]
+    beyond: int
+    beyond_cancelled_lots: int
+    lots_time: NDArray[np.float64]
+    orders_time: NDArray[np.float64]
+    beyond_lots_time: float
+    limit_sizes: NDArray[np.int64]
+    limit_distance: NDArray[np.int64]
+    market_sizes: NDArray[np.int64]
+    market_sides: NDArray[np.int64]
+    remainders: int
+    hidden_lots: int
+    unknown_ids: int
+    far_rows: int
+    depth_time: NDArray[np.float64]
+    offset_time: NDArray[np.float64]
+    spread_time: float
+    orders_live_time: float
+    mid2: NDArray[np.int64]
+    curve_lots: NDArray[np.float64]
+
+
+def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_PER_SECOND) -> Census:
+    """Count one day.
+
+    Parameters
+    ----------
+    events : Events
+        Canonical columns in file order. Order-level events only.
+    open_ns, close_ns : int
+        Session bounds on the clock of `exch_ns`.
+    skip_ns : int
+        Nothing but the volume curve is counted in the first `skip_ns` of the session (default 15 minutes).
+
+    Raises
+    ------
+    ConfigError
+        No events, a feed of level totals (LEVEL_SET), or no time left after the skipped minutes.
+    """
+    kind, n = events.kind, len(events.kind)
+    if n == 0 or not np.any(kind == ADD):
+        raise ConfigError("a tape with limit orders", f"{n} events without one ADD", "calibrate on other days")
+    if np.any(kind == LEVEL_SET):
+        raise ConfigError("order-level events", "LEVEL_SET rows of a level feed", "calibrate on an order-level feed")
+    if open_ns + skip_ns >= close_ns:
+        raise ConfigError(
+            "a session longer than the minutes skipped",
+            f"{(close_ns - open_ns) / NS_PER_SECOND:g} s with {skip_ns / NS_PER_SECOND:g} s skipped",
+            "give the session's bounds, or skip less",
+        )
+    base, width = _window(events)
+    _, dense = np.unique(events.order_id, return_inverse=True)
+    seconds = int((close_ns - open_ns - skip_ns) // NS_PER_SECOND)
+    distance, removed = np.zeros(n, np.int32), np.zeros(n, np.int64)
+    market = np.full(n, -1, np.int32)
+    sums = np.zeros(SUMS)
+    per_distance = np.zeros((2, REACH + 1))
+    per_level = np.zeros((2, LEVELS))
+    mid2 = np.zeros(seconds + 1, np.int64)
+    rows = (events.exch_ns, kind, dense.astype(np.int64), events.order_id)
+    level, known = np.zeros((2, width, 4), np.int64), np.zeros((int(dense.max()) + 1, 4), np.int64)
+    count(
+        *rows, events.side, events.price_ticks, events.qty_lots, open_ns + skip_ns, close_ns, base,
+        level, known, distance, removed, market, sums, per_distance, per_level, mid2,
+    )  # fmt: skip
+    return _collect(events, open_ns, close_ns, distance, removed, market, sums, per_distance, per_level, mid2)
+
+
+def _window(events: EventColumns) -> tuple[int, int]:
+    """Lowest price and number of prices of the compact book: half to twice the median resting price."""
+    prices = events.price_ticks[events.kind == ADD]
+    median = int(np.median(prices))
+    reach = max(abs(median) // 2, 2 * REACH)
+    low, high = max(median - reach, int(prices.min())), min(median + 2 * reach, int(prices.max()))
+    return low - 1, high - low + 3
+
+
+def _collect(
+    events: EventColumns,
+    open_ns: int,
+    close_ns: int,
+    distance: NDArray[np.int32],
+    removed: NDArray[np.int64],
+    market: NDArray[np.int32],
+    sums: NDArray[np.float64],
+    per_distance: NDArray[np.float64],
+    per_level: NDArray[np.float64],
+    mid2: NDArray[np.int64],
+) -> Census:
+    """Per-row marks of the kernel, counted."""
+    kind, qty = events.kind, events.qty_lots.astype(np.int64)
+    added = (kind == ADD) & (distance > 0)
+    gone = ((kind == REDUCE) | (kind == DELETE)) & (distance > 0)
+    near = distance <= REACH
+    orders = market >= 0
+    sizes = np.bincount(market[orders], weights=qty[orders]).astype(np.int64)
+    sides = np.zeros(len(sizes), np.int64)
+    sides[market[orders]] = -events.side[orders]
+    visible = (kind == EXECUTE) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
+    bins = ((events.exch_ns[visible] - open_ns) * CURVE_BINS // (close_ns - open_ns)).astype(np.int64)
+    hidden = (kind == TRADE_HIDDEN) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
+
+    def by_distance(rows: NDArray[np.bool_], weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        chosen = rows & near
+        weighted = None if weights is None else weights[chosen]
+        return np.bincount(distance[chosen], weights=weighted, minlength=REACH + 1).astype(np.float64)
+
+    whole = gone & (kind == DELETE)
+    return Census(
+        seconds=float(sums[SECONDS]),
+        span_s=float(len(mid2) - 1),
+        placed=by_distance(added),
+        cancelled_lots=by_distance(gone, removed),
+        cancelled_orders=by_distance(whole),
+        beyond=int(np.sum(added & ~near)),
+        beyond_cancelled_lots=int(removed[gone & ~near].sum()),
+        lots_time=per_distance[0],
+        orders_time=per_distance[1],
+        beyond_lots_time=float(sums[TAIL]),
+        limit_sizes=qty[added],
+        limit_distance=distance[added].astype(np.int64),
+        market_sizes=sizes,
+        market_sides=sides,
+        remainders=int(sums[REMAINDERS]),
+        hidden_lots=int(qty[hidden].sum()),
+        unknown_ids=int(sums[UNKNOWN]),
+        far_rows=int(sums[FAR]),
+        depth_time=per_level[0],
+        offset_time=per_level[1],
+        spread_time=float(sums[SPREAD]),
+        orders_live_time=float(sums[LIVE]),
+        mid2=mid2,
+        curve_lots=np.bincount(bins, weights=qty[visible], minlength=CURVE_BINS).astype(np.float64),
+    )
+
+
+def total(days: Sequence[Census], field: str) -> Any:
+    """Sum of one field over days."""
+    return sum(getattr(day, field) for day in days)

@@ -1,0 +1,215 @@
+"""The kernel under the census: a compact book of level totals, and what is counted while a day runs through it.
+
+Book: ``level[side, price, column]``, side 0 bid and 1 ask, a dense array of prices. Orders are known by a dense number
+(``known[order, column]``) until their level rolls out of the feed's window (the level's epoch goes on).
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.jit import kernel
+from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    MODIFY,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE_HIDDEN,
+)
+
+REACH: Final = 1024
+"""Distances (ticks from the opposite best) that are told apart; what rests farther is one tail."""
+LEVELS: Final = 5
+"""Occupied levels a side whose depth is averaged."""
+
+LOTS, COUNT, ANON, EPOCH = range(4)
+"""Columns of a level: all lots, known orders, lots of its anonymous block, times it rolled out."""
+LEFT, PRICE, SIDE, BORN = range(4)
+"""Columns of a known order: lots left, price index, side index, its level's epoch when it came."""
+SECONDS, TAIL, REMAINDERS, UNKNOWN, FAR, SPREAD, LIVE, SUMS = range(8)
+"""Entries of `sums` (SUMS is their number); the fields of `Census` say what each is."""
+BID, ASK, HALTED, MARKETS, EXEC_NS, EXEC_SIDE, STATE = range(7)
+"""Entries of the running state: price indices of the touch, halted, market orders so far, last execution."""
+
+
+@kernel
+def count(
+    t: Any, kind: Any, dense: Any, order_id: Any, side: Any, price: Any, qty: Any, start: int, stop: int, base: int,
+    level: Any, known: Any, distance: Any, removed: Any, market: Any, sums: Any, per_distance: Any, per_level: Any,
+    mid2: Any,
+) -> None:  # fmt: skip
+    """Replay the rows; mark placements and cancels with their distance, executions with their market order."""
+    width = level.shape[1]
+    state, totals = np.zeros(STATE, np.int64), np.zeros(4, np.int64)  # lots bid, ask; known orders bid, ask
+    state[BID], state[ASK], state[EXEC_NS] = 0, width - 1, -1
+    last_ns, grid = start, start
+    for r in range(t.shape[0]):
+        bid, ask = state[BID], state[ASK]
+        two_sided = bid > 0 and ask < width - 1 and bid < ask
+        while grid <= t[r] and grid <= stop:
+            k = (grid - start) // NS_PER_SECOND
+            mid2[k] = bid + ask + 2 * base if two_sided else (mid2[k - 1] if k > 0 else 0)
+            grid += NS_PER_SECOND
+        until = min(t[r], stop)
+        if until > last_ns:
+            if two_sided and not state[HALTED]:
+                _integrate(level, bid, ask, (until - last_ns) * 1e-9, totals, sums, per_distance, per_level)
+            last_ns = until
+        what, p = kind[r], price[r] - base
+        if what == STATUS:
+            state[HALTED] = price[r] != 1
+        elif what == CLEAR:
+            _clear(level, totals)
+            state[BID], state[ASK] = 0, width - 1
+        elif what == TRADE_HIDDEN or what > ROLL_IN or (side[r] != BUY and side[r] != SELL):
+            continue
+        elif p <= 0 or p >= width - 1:
+            sums[FAR] += 1
+        else:
+            s = 0 if side[r] == BUY else 1
+            reach = (ask - p) if s == 0 else (p - bid)
+            counted = two_sided and not state[HALTED] and start <= t[r] and t[r] < stop
+            order = dense[r] if order_id[r] != 0 else -1
+            _row(r, what, t[r], s, p, qty[r], order, reach, counted, state, totals, level, known, distance,
+                 removed, market, sums)  # fmt: skip
+            state[BID] = _best(level, 0, max(bid, p) if s == 0 else bid)
+            state[ASK] = _best(level, 1, min(ask, p) if s == 1 else ask)
+    while grid <= stop:
+        k = (grid - start) // NS_PER_SECOND
+        mid2[k] = mid2[k - 1] if k > 0 else 0
+        grid += NS_PER_SECOND
+
+
+@kernel
+def _row(
+    r: int, what: int, now: int, s: int, p: int, qty: int, order: int, reach: int, counted: bool, state: Any,
+    totals: Any, level: Any, known: Any, distance: Any, removed: Any, market: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Let one row change the book and leave its mark."""
+    if what == ADD:
+        if now == state[EXEC_NS] and s != state[EXEC_SIDE]:
+            sums[REMAINDERS] += counted
+        elif counted and reach > 0:
+            distance[r] = reach
+        _rest(level, known, order, s, p, qty, totals)
+    elif what == ROLL_IN:
+        _rest(level, known, -1, s, p, qty, totals)
+    elif what == ROLL_OUT:
+        _forget(level, s, p, totals)
+    elif what == EXECUTE:
+        if counted:
+            if now != state[EXEC_NS] or s != state[EXEC_SIDE] or state[MARKETS] == 0:
+                state[MARKETS] += 1
+            market[r] = state[MARKETS] - 1
+        state[EXEC_NS], state[EXEC_SIDE] = now, s
+        sums[UNKNOWN] += _take(level, known, order, s, p, qty, totals) < 0
+    elif what == MODIFY and order >= 0 and known[order, LEFT] > 0:
+        _take(level, known, order, known[order, SIDE], known[order, PRICE], known[order, LEFT], totals)
+        _rest(level, known, order, s, p, qty, totals)
+    elif what in (REDUCE, DELETE):
+        gone = _take(level, known, order, s, p, qty, totals)
+        sums[UNKNOWN] += gone < 0
+        if counted and gone > 0 and reach > 0:
+            distance[r], removed[r] = reach, gone
+
+
+@kernel
+def _best(level: Any, s: int, start: int) -> int:
+    """Best occupied price index of side s from `start` away from the touch; 0 (bid) or width - 1 (ask) when none."""
+    p = start
+    if s == 0:
+        while p > 0 and level[0, p, LOTS] == 0:
+            p -= 1
+        return p
+    while p < level.shape[1] - 1 and level[1, p, LOTS] == 0:
+        p += 1
+    return p
+
+
+@kernel
+def _integrate(
+    level: Any, bid: int, ask: int, dt: float, totals: Any, sums: Any, per_distance: Any, per_level: Any
+) -> None:
+    """Add `dt` seconds of the standing book to the integrals."""
+    width = level.shape[1]
+    sums[SECONDS] += dt
+    sums[SPREAD] += dt * (ask - bid)
+    sums[LIVE] += dt * (totals[2] + totals[3])
+    for s in range(2):
+        seen, step = 0, 1 - 2 * s  # from the opposite best: bids lie below the ask, asks above the bid
+        p = (ask if s == 0 else bid) - step
+        for i in range(1, REACH + 1):
+            if p < 0 or p >= width:
+                break
+            lots = level[s, p, LOTS]
+            if lots != 0:
+                seen += lots
+                per_distance[0, i] += dt * lots
+                per_distance[1, i] += dt * level[s, p, COUNT]
+            p -= step
+        sums[TAIL] += dt * (totals[s] - seen)
+        k, p, touch = 0, bid if s == 0 else ask, bid if s == 0 else ask
+        while k < LEVELS and 0 <= p < width:
+            if level[s, p, LOTS] != 0:
+                per_level[0, k] += 0.5 * dt * level[s, p, LOTS]
+                per_level[1, k] += 0.5 * dt * abs(p - touch)
+                k += 1
+            p -= step
+
+
+@kernel
+def _take(level: Any, known: Any, order: int, s: int, p: int, qty: int, totals: Any) -> int:
+    """Remove up to `qty` lots of an order, or of its level's anonymous block; gives what was removed, -1 unknown."""
+    alive = order >= 0 and known[order, LEFT] > 0
+    if alive and known[order, PRICE] == p and known[order, BORN] == level[s, p, EPOCH]:
+        gone = min(qty, known[order, LEFT])
+        known[order, LEFT] -= gone
+        if known[order, LEFT] == 0:
+            level[s, p, COUNT] -= 1
+            totals[2 + s] -= 1
+    elif level[s, p, ANON] > 0:
+        gone = min(qty, level[s, p, ANON])
+        level[s, p, ANON] -= gone
+    else:
+        return -1
+    level[s, p, LOTS] -= gone
+    totals[s] -= gone
+    return int(gone)
+
+
+@kernel
+def _rest(level: Any, known: Any, order: int, s: int, p: int, qty: int, totals: Any) -> None:
+    """Put an order (or, with order -1, an anonymous block) to rest."""
+    level[s, p, LOTS] += qty
+    totals[s] += qty
+    if order < 0:
+        level[s, p, ANON] += qty
+        return
+    level[s, p, COUNT] += 1
+    totals[2 + s] += 1
+    known[order, LEFT], known[order, PRICE] = qty, p
+    known[order, SIDE], known[order, BORN] = s, level[s, p, EPOCH]
+
+
+@kernel
+def _forget(level: Any, s: int, p: int, totals: Any) -> None:
+    """Empty a level and make its orders unknown."""
+    totals[s] -= level[s, p, LOTS]
+    totals[2 + s] -= level[s, p, COUNT]
+    level[s, p, LOTS], level[s, p, COUNT], level[s, p, ANON] = 0, 0, 0
+    level[s, p, EPOCH] += 1
+
+
+@kernel
+def _clear(level: Any, totals: Any) -> None:
+    """Empty the book."""
+    for s in range(2):
+        for p in range(level.shape[1]):
+            if level[s, p, LOTS] != 0:
+                _forget(level, s, p, totals)
