@@ -1,0 +1,25 @@
+"""The check that all discrete decoders share."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+
+
+def checked(actions: NDArray[np.int64], n: int, labels: tuple[str, ...]) -> NDArray[np.int64]:
+    """`actions` as int64 (n,), every one of them an index into `labels`.
+
+    Raises
+    ------
+    ConfigError
+        Another shape, or an action that is not in the set.
+    """
+    actions = np.asarray(actions, np.int64)
+    if actions.shape != (n,):
+        raise ConfigError(f"{n} actions, one a market", f"shape {actions.shape}", "decode the whole batch at once")
+    wrong = (actions < 0) | (actions >= len(labels))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        expected = f"actions from 0 to {len(labels) - 1}"
+        raise ConfigError(expected, f"{actions[row]} in row {row}", "use the action set that the policy names")
+    return actions

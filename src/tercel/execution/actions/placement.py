@@ -1,0 +1,68 @@
+"""`placement`, the default set of eight actions: where to stand, or how much of the slice to take.
+
+    0        hold: own orders stay as they are, nothing new
+    1 2 3 4  rest all that is left at improve, touch, touch-1, touch-3
+    5 6 7    take 25, 50, 100 % of the slice now and rest the remainder of all that is left at the touch
+
+The slice is what is left over the decisions left, rounded up; improve is one tick inside the own touch.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.execution.actions.choice import checked
+from tercel.execution.intent import AT_TOUCH, IMPROVE, REST0, TAKE, Intents
+from tercel.execution.strategy import hold, ladder, settle
+from tercel.execution.view import Ints, View
+
+LABELS: Final = (
+    *("hold", "rest at improve", "rest at touch", "rest at touch-1", "rest at touch-3"),
+    *("take 25 % of the slice", "take 50 % of the slice", "take 100 % of the slice"),
+)
+HOLD: Final = 0
+RUNGS: Final = (IMPROVE, AT_TOUCH, AT_TOUCH + 1, AT_TOUCH + 3)
+"""Where actions 1 to 4 rest."""
+QUARTERS: Final = (1, 2, 4)
+"""Quarters of the slice that actions 5 to 7 take."""
+FIRST_REST: Final = 1
+FIRST_TAKE: Final = FIRST_REST + len(RUNGS)
+
+
+def slice_lots(view: View) -> Ints:
+    """int64 (n,): what is left over the decisions left, rounded up."""
+    lots: Ints = -(-view.left // view.decisions_left)
+    return lots
+
+
+def decode(actions: NDArray[np.int64], view: View) -> Intents:
+    """Intents of `actions`, int64 (n,) from 0 to 7.
+
+    Shares of the slice are rounded up and never exceed what is left. Where the market is not tradable every
+    action holds. `kernels.decode_placement` is the same, compiled.
+
+    Raises
+    ------
+    ConfigError
+        An action outside the set, or not one a market.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> view = view_of(side=1, qty0=100, left=90, decision=1, decisions=10, touch=500, far=502)
+    >>> decode(np.array([6]), view).tolist()
+    [[5, 1073741824, 501, 1, 1, 0, 85, 0, 0, 0]]
+    """
+    actions = checked(actions, view.n, LABELS)
+    intents = ladder(view)
+    for action, rung in enumerate(RUNGS, FIRST_REST):
+        rows = actions == action
+        intents[rows, REST0 + rung] = view.left[rows]
+    lots = slice_lots(view)
+    for action, quarters in enumerate(QUARTERS, FIRST_TAKE):
+        rows = actions == action
+        take = -(-lots[rows] * quarters // 4)
+        intents[rows, TAKE] = take
+        intents[rows, REST0 + AT_TOUCH] = view.left[rows] - take
+    rows = actions == HOLD
+    intents[rows] = hold(view)[rows]
+    return settle(intents, view)

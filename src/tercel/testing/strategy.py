@@ -1,0 +1,165 @@
+"""Conformance kit of the strategy port: inherit :class:`StrategyConformance`, say how to make one, run
+pytest.
+
+    class TestMine(StrategyConformance):
+        def strategy(self):
+            return Mine()
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.vocabulary import NO_ASK
+from tercel.execution import columns as c
+from tercel.execution import intent as i
+from tercel.execution.intent import Intents
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+
+HORIZON_NS = 600 * 10**9
+DEFAULTS = {
+    **{"side": 1, "qty0": 100, "left": 100, "decision": 0, "decisions": 10},
+    **{"horizon_ns": HORIZON_NS, "time_left_ns": HORIZON_NS},
+    **{f"ahead{j}": -1 for j in range(i.K)},
+    **{"touch": 999, "far": 1001, "mid2": 2000, "arrival_mid2": 2000},
+}
+
+
+def view_of(draw: ArrayLike = 0.0, **values: ArrayLike) -> View:
+    """A view with the given columns, scalars or (n,) each, and an ordinary state in all others.
+
+    An order to buy 100 lots over ten minutes with ten decisions, at its arrival, market 999 at 1001.
+
+    >>> view = view_of(left=[30, 20], touch=500)
+    >>> view.n, view.left.tolist(), view.touch.tolist(), view.side.tolist()
+    (2, [30, 20], [500, 500], [1, 1])
+    """
+    n = max(np.size(value) for value in (draw, *values.values()))
+    x, m = np.zeros((n, c.PX), np.int64), np.zeros((n, c.MX), np.int64)
+    for name, value in {**DEFAULTS, **values}.items():
+        if name in c.X_NAMES:
+            x[:, c.X_NAMES.index(name)] = value
+        else:
+            m[:, c.M_NAMES.index(name)] = value
+    return View(x, m, np.zeros((n, 0), np.float32), np.broadcast_to(np.asarray(draw, np.float64), n).copy())
+
+
+def random_views(n: int, seed: int) -> View:
+    """`n` states a batch can be in, odd ones included: halts, empty sides, nothing left, last decisions."""
+    rng = np.random.default_rng(seed)
+    side = rng.choice([-1, 1], n)
+    qty0 = rng.integers(1, 10 ** rng.integers(1, 6, n))
+    left = np.where(rng.random(n) < 0.1, 0, rng.integers(0, qty0 + 1))
+    decisions = rng.integers(1, 40, n)
+    decision = np.where(rng.random(n) < 0.2, decisions - 1, rng.integers(0, decisions))
+    touch, spread = rng.integers(1000, 10**6, n), rng.integers(1, 6, n)
+    far = touch + side * spread
+    order = {"side": side, "qty0": qty0, "left": left, "decision": decision, "decisions": decisions}
+    market = {"touch": touch, "far": far, "mid2": touch + far, "halted": rng.random(n) < 0.1}
+    view = view_of(rng.random(n), **order, **market)
+    view.x[:, c.TIME_LEFT_NS] = HORIZON_NS - decision * (HORIZON_NS // decisions)
+    live = rng.integers(0, left + 1)
+    for column in (*range(c.REST0, c.REST0 + i.K), c.OUTSIDE_LOTS):
+        lots = rng.integers(0, live + 1) * (rng.random(n) < 0.5)
+        view.x[:, column] = lots
+        view.x[:, c.LIVE] += lots
+        live -= lots
+    view.x[:, c.AHEAD0 :] = np.where(view.rest > 0, rng.integers(0, 500, (n, i.K)), -1)
+    view.m[:, c.OWN1 : c.V_SEEN] = rng.integers(0, 1000, (n, 2 * c.LEVELS))
+    view.m[:, c.V_SEEN] = rng.integers(0, 10**5, n) * (decision > 0)
+    for column, sign in ((c.TOUCH, -1), (c.FAR, 1)):
+        empty = rng.random(n) < 0.05
+        view.m[empty, column] = sign * side[empty] * NO_ASK
+    return view
+
+
+def take_rows(view: View, rows: ArrayLike) -> View:
+    """The view of some of the markets."""
+    rows = np.asarray(rows)
+    return View(view.x[rows], view.m[rows], view.obs[rows], view.draw[rows])
+
+
+def wanted(intents: Intents) -> NDArray[np.int64]:
+    """int64 (n,): lots that the intents want, taken and resting."""
+    lots: NDArray[np.int64] = intents[:, i.REST0 :].sum(axis=1, dtype=np.int64) + intents[:, i.TAKE]
+    return lots
+
+
+class StrategyConformance:
+    """What every strategy must do, whatever it decides."""
+
+    seeds = range(5)
+    markets = 200
+
+    def strategy(self) -> Strategy:
+        """The strategy under test."""
+        raise NotImplementedError
+
+    def views(self) -> list[View]:
+        """The views it is tried on; override where it needs observations of a certain width."""
+        return [random_views(self.markets, seed) for seed in self.seeds]
+
+    def test_has_a_name(self) -> None:
+        assert isinstance(self.strategy().name, str)
+        assert self.strategy().name
+
+    def test_gives_one_int32_row_a_market(self) -> None:
+        for view in self.views():
+            intents = self.strategy().decide(view)
+            assert intents.shape == (view.n, i.WIDTH)
+            assert intents.dtype == np.int32
+            assert (intents[:, i.STEP] >= 1).all()
+            assert np.isin(intents[:, i.OUTSIDE], (i.KEEP, i.CANCEL)).all()
+
+    def test_never_wants_more_than_is_left(self) -> None:
+        for view in self.views():
+            intents = self.strategy().decide(view)
+            assert (intents[:, i.TAKE] >= 0).all()
+            assert (intents[:, i.REST0 :] >= 0).all()
+            assert (wanted(intents) <= view.left).all()
+
+    def test_is_a_pure_function_of_the_view(self) -> None:
+        strategy = self.strategy()
+        for view in self.views():
+            before = [array.copy() for array in (view.x, view.m, view.obs, view.draw)]
+            first = strategy.decide(view).copy()
+            strategy.expected(view)
+            for array, copy in zip((view.x, view.m, view.obs, view.draw), before, strict=True):
+                np.testing.assert_array_equal(array, copy)
+            np.testing.assert_array_equal(strategy.decide(view), first)
+
+    def test_markets_do_not_see_each_other(self) -> None:
+        strategy = self.strategy()
+        for view in self.views():
+            whole = strategy.decide(view)
+            for row in range(0, view.n, 23):
+                np.testing.assert_array_equal(strategy.decide(take_rows(view, [row])), whole[[row]])
+
+    def test_holds_where_the_market_is_halted(self) -> None:
+        for view in self.views():
+            m = view.m.copy()
+            m[:, c.HALTED] = 1
+            intents = self.strategy().decide(replace(view, m=m))
+            assert (intents[:, i.TAKE] == 0).all()
+            assert (intents[:, i.OUTSIDE] == i.KEEP).all()
+            np.testing.assert_array_equal(intents[:, i.REST0 :], view.rest)
+
+    def test_buys_and_sells_alike(self) -> None:
+        """A market reflected at price 0 gets the reflected intents."""
+        for view in self.views():
+            x, m = view.x.copy(), view.m.copy()
+            x[:, c.SIDE] *= -1
+            m[:, [c.TOUCH, c.FAR, c.MID2, c.ARRIVAL_MID2]] *= -1
+            expected = self.strategy().decide(view).copy()
+            expected[:, [i.TAKE_LIMIT, i.ANCHOR]] *= -1
+            np.testing.assert_array_equal(self.strategy().decide(replace(view, x=x, m=m)), expected)
+
+    def test_expected_shares_are_shares(self) -> None:
+        for view in self.views():
+            shares = self.strategy().expected(view)
+            assert shares.shape == (view.n, 1 + i.K)
+            assert (shares >= 0).all()
+            assert (shares.sum(axis=1) <= 1 + 1e-9).all()
+            assert (shares[view.left == 0] == 0).all()

@@ -1,0 +1,185 @@
+"""Every written strategy passes the kit and does what its name says."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import columns as c
+from tercel.execution import intent as i
+from tercel.execution.actions import placement
+from tercel.execution.strategies import NAMES, MarketEstimates, build, eta_of_depth
+from tercel.execution.strategies.vwap import shares_done
+from tercel.execution.strategy import Strategy, shares
+from tercel.execution.view import View
+from tercel.testing.strategy import HORIZON_NS, StrategyConformance, random_views, view_of
+
+ESTIMATES = MarketEstimates(1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestWritten(StrategyConformance):
+    """All of them, one after the other."""
+
+    @pytest.fixture(autouse=True)
+    def _choose(self, name: str) -> None:
+        self.name = name
+
+    def strategy(self) -> Strategy:
+        return build(self.name, ESTIMATES)
+
+    def test_carries_its_name(self) -> None:
+        assert self.strategy().name == self.name
+
+
+def at(decision: int, left: int, decisions: int = 10, qty0: int = 100, **more: int) -> View:
+    """One market on a uniform grid of decisions."""
+    time_left = HORIZON_NS * (decisions - decision) // decisions
+    return view_of(qty0=qty0, left=left, decision=decision, decisions=decisions, time_left_ns=time_left, **more)
+
+
+def takes(strategy: Strategy, qty0: int, decisions: int, v_seen: list[int] | None = None) -> list[int]:
+    """Lots taken at each decision when every take fills at once."""
+    left, lots = qty0, []
+    for k in range(decisions):
+        seen = v_seen[k] if v_seen else 0
+        lots.append(int(strategy.decide(at(k, left, decisions, qty0, v_seen=seen))[0, i.TAKE]))
+        left -= lots[-1]
+    return lots
+
+
+def test_immediate_takes_everything_first() -> None:
+    assert takes(build("immediate"), 100, 3) == [100, 0, 0]
+
+
+def test_random_draws_each_action_alike() -> None:
+    draw = (np.arange(8) + 0.5) / 8
+    view = view_of(draw, left=90)
+    strategy = build("random")
+    np.testing.assert_array_equal(strategy.decide(view), placement.decode(np.arange(8), view))
+    mean = shares(placement.decode(np.arange(8), view), view).mean(axis=0)
+    np.testing.assert_allclose(strategy.expected(view), np.broadcast_to(mean, (8, 6)))
+
+
+@pytest.mark.parametrize(("qty0", "decisions"), [(100, 10), (7, 10), (103, 7), (1, 3), (10**8, 30)])
+def test_twap_is_never_half_a_lot_off_its_schedule(qty0: int, decisions: int) -> None:
+    done = np.cumsum(takes(build("twap_take"), qty0, decisions))
+    ideal = qty0 * np.arange(1, decisions + 1) / decisions
+    assert (np.abs(done - ideal) <= 0.5).all()
+    assert done[-1] == qty0
+
+
+def test_twap_catches_up() -> None:
+    assert build("twap_take").decide(at(4, 90))[0, i.TAKE] == 40
+
+
+def test_twap_passive_crosses_arrears_and_rests_the_slice() -> None:
+    strategy = build("twap_passive")
+    expected = {  # (decision, left) -> (take, at touch)
+        (0, 100): (0, 10),
+        (1, 100): (10, 10),
+        (1, 93): (3, 10),
+        (1, 90): (0, 10),
+        (1, 85): (0, 5),
+        (1, 70): (0, 0),
+        (9, 14): (4, 10),
+    }
+    for (decision, left), (take, rest) in expected.items():
+        row = strategy.decide(at(decision, left))[0]
+        assert (row[i.TAKE], row[i.REST0 + i.AT_TOUCH], row[i.REST0 :].sum()) == (take, rest, rest)
+
+
+def test_vwap_share_is_volume_seen_over_all_volume() -> None:
+    # A quarter through the horizon the curve expects 600 lots more, at the next of four decisions 400.
+    due, target = shares_done(at(1, 100, 4, v_seen=200), ESTIMATES)
+    np.testing.assert_allclose(due, 200 / (200 + 600))
+    np.testing.assert_allclose(target, (200 + 200) / (200 + 600))
+
+
+def test_vwap_aims_at_the_expected_curve_when_volume_comes_as_expected() -> None:
+    assert takes(build("vwap_take", ESTIMATES), 100, 4, [0, 400, 600, 750]) == [40, 20, 15, 25]
+
+
+def test_vwap_slows_down_when_volume_stays_away_and_hurries_when_it_comes() -> None:
+    assert takes(build("vwap_take", ESTIMATES), 100, 4, [0, 0, 0, 0]) == [40, 0, 0, 60]
+    assert takes(build("vwap_take", ESTIMATES), 100, 4, [0, 3600, 3600, 3600])[1] > 40
+
+
+def test_vwap_passive_crosses_what_the_volume_left_behind() -> None:
+    row = build("vwap_passive", ESTIMATES).decide(at(1, 90, 4, v_seen=200))[0]
+    assert row[i.TAKE] == 25 - 10
+    assert row[i.REST0 + i.AT_TOUCH] == 50 - 25
+
+
+def test_vwap_without_any_volume_is_twap() -> None:
+    silent = MarketEstimates(0.0)
+    assert takes(build("vwap_take", silent), 100, 4) == [25, 25, 25, 25]
+
+
+def test_pov_follows_the_volume_seen_and_leaves_the_rest_to_the_horizon() -> None:
+    assert takes(build("pov", ESTIMATES), 100, 4, [0, 300, 300, 800]) == [0, 30, 0, 50]
+    assert takes(build("pov", ESTIMATES), 100, 4, [0, 900, 2000, 3000]) == [0, 90, 10, 0]
+    assert takes(build("pov", ESTIMATES, {"rate": 0.2}), 100, 4, [0, 300, 300, 300]) == [0, 60, 0, 0]
+
+
+def test_submit_and_leave_places_once_and_holds() -> None:
+    strategy = build("submit_and_leave", parameters={"level": 1})
+    assert strategy.decide(at(0, 100))[0, i.REST0 :].tolist() == [0, 0, 100, 0, 0]
+    later = strategy.decide(at(3, 80, live=80, rest0=10, outside_lots=70))[0]
+    assert later[i.OUTSIDE] == i.KEEP
+    assert later[i.REST0 :].tolist() == [10, 0, 0, 0, 0]
+
+
+def test_submit_and_leave_places_after_a_halt_at_arrival() -> None:
+    strategy = build("submit_and_leave")
+    assert strategy.decide(at(0, 100, halted=1))[0, i.REST0 :].sum() == 0
+    assert strategy.decide(at(1, 100))[0, i.REST0 + i.AT_TOUCH] == 100
+
+
+@pytest.mark.parametrize("name", ["twap_take", "twap_passive", "almgren_chriss", "immediate", "submit_and_leave"])
+def test_fixed_schedules_do_not_depend_on_the_market(name: str) -> None:
+    """Their adaptability is 0: (take, rungs) stay the same under any other market's open state."""
+    view, other = random_views(100, 1), random_views(100, 2)
+    rows = view.tradable & other.tradable
+    strategy = build(name, ESTIMATES)
+    mixed = View(view.x, other.m, view.obs, view.draw)
+    np.testing.assert_array_equal(strategy.expected(view)[rows], strategy.expected(mixed)[rows])
+
+
+def test_own_schedule_finishes_at_the_last_decision() -> None:
+    view = random_views(500, 3)
+    view.x[:, c.DECISION] = view.x[:, c.DECISIONS] - 1
+    for name in ("twap_take", "vwap_take", "almgren_chriss", "immediate"):
+        taken = build(name, ESTIMATES).decide(view)[:, i.TAKE]
+        np.testing.assert_array_equal(taken[view.tradable], view.left[view.tradable])
+
+
+def test_unknown_name_offers_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="twap_passive"):
+        build("twap_pasive")
+
+
+def test_missing_estimates_and_unknown_parameters_are_named() -> None:
+    with pytest.raises(ConfigError, match="estimates"):
+        build("vwap_take")
+    with pytest.raises(ConfigError, match="lvl"):
+        build("submit_and_leave", parameters={"lvl": 1})
+    with pytest.raises(ConfigError, match="-1 to 3"):
+        build("submit_and_leave", parameters={"level": 4})
+
+
+@pytest.mark.parametrize("curve", [[1.0], [1.0, 2.0, 0.0], [2.0, 1.0], [np.nan, 0.0], [[1.0], [0.0]]])
+def test_estimates_refuse_a_curve_that_does_not_fall_to_zero(curve: list[float]) -> None:
+    with pytest.raises(ConfigError, match="volume curve"):
+        MarketEstimates(1.0, curve)
+
+
+def test_estimates_refuse_negative_numbers() -> None:
+    with pytest.raises(ConfigError, match="sigma"):
+        MarketEstimates(1.0, sigma=-1.0)
+
+
+def test_eta_reproduces_the_cost_of_walking_a_flat_book() -> None:
+    # 1,000 lots through levels of 10 lots pay on average 49.5 ticks, 50 in the continuous limit.
+    tau, n = 60.0, 1000
+    walk = np.mean(np.arange(n) // 10)
+    assert eta_of_depth([10] * 5, tau) * n / tau == pytest.approx(walk, rel=0.02)

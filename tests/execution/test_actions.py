@@ -1,0 +1,140 @@
+"""Action decoders: what each action means, lots conserved, the compiled decoder equal to the plain one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import intent as i
+from tercel.execution.actions import DISCRETE, action_set, allocation, fraction, level, placement
+from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.strategy import hold
+from tercel.testing.strategy import random_views, view_of, wanted
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def lots(intents: np.ndarray) -> list[list[int]]:
+    """(take, rungs) of every row."""
+    return list(intents[:, [i.TAKE, *range(i.REST0, i.WIDTH)]].tolist())
+
+
+def test_placement_means_what_its_card_says() -> None:
+    # left 90, nine decisions left: the slice is 10.
+    view = view_of(left=[90] * 8, decision=1, live=7, rest3=7)
+    assert lots(placement.decode(np.arange(8), view)) == [
+        [0, 0, 0, 0, 7, 0],
+        [0, 90, 0, 0, 0, 0],
+        [0, 0, 90, 0, 0, 0],
+        [0, 0, 0, 90, 0, 0],
+        [0, 0, 0, 0, 0, 90],
+        [3, 0, 87, 0, 0, 0],
+        [5, 0, 85, 0, 0, 0],
+        [10, 0, 80, 0, 0, 0],
+    ]
+    outside = placement.decode(np.arange(8), view)[:, i.OUTSIDE]
+    assert outside.tolist() == [i.KEEP] + [i.CANCEL] * 7
+
+
+def test_placement_at_the_last_decision_slices_all_that_is_left() -> None:
+    view = view_of(left=[7] * 3, decision=9)
+    assert lots(placement.decode(np.array([5, 6, 7]), view)) == [
+        [2, 0, 5, 0, 0, 0],
+        [4, 0, 3, 0, 0, 0],
+        [7, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_one_lot_left_is_taken_whole() -> None:
+    view = view_of(left=[1] * 3)
+    assert lots(placement.decode(np.array([5, 6, 7]), view)) == [[1, 0, 0, 0, 0, 0]] * 3
+
+
+@given(SEEDS)
+@settings(deadline=None)
+def test_compiled_placement_equals_the_plain_one(seed: int) -> None:
+    view = random_views(64, seed)
+    actions = np.random.default_rng(seed).integers(0, 8, view.n)
+    out = np.full((view.n, i.WIDTH), -7, np.int32)
+    decode_placement(actions, view.x, view.m, out)
+    np.testing.assert_array_equal(out, placement.decode(actions, view))
+
+
+def test_compiled_placement_holds_on_an_action_outside_the_set() -> None:
+    view = view_of(left=[90, 90], live=7, rest3=7)
+    out = np.empty((2, i.WIDTH), np.int32)
+    decode_placement(np.array([-1, 8]), view.x, view.m, out)
+    np.testing.assert_array_equal(out, hold(view))
+
+
+@given(SEEDS, st.sampled_from(sorted(DISCRETE)))
+def test_discrete_actions_conserve_lots_and_hold_in_halts(seed: int, name: str) -> None:
+    view = random_views(50, seed)
+    actions = np.random.default_rng(seed).integers(0, DISCRETE[name].size, view.n)
+    intents = DISCRETE[name].decode(actions, view)
+    assert (intents[:, i.TAKE] >= 0).all()
+    assert (intents[:, i.REST0 :] >= 0).all()
+    assert (wanted(intents) <= view.left).all()
+    np.testing.assert_array_equal(intents[~view.tradable], hold(view)[~view.tradable])
+
+
+@given(SEEDS)
+def test_resting_and_taking_actions_use_all_that_is_left(seed: int) -> None:
+    view = random_views(50, seed)
+    actions = np.random.default_rng(seed).integers(1, 8, view.n)
+    used = wanted(placement.decode(actions, view))
+    np.testing.assert_array_equal(used[view.tradable], view.left[view.tradable])
+
+
+def test_fraction_takes_its_share_rounded_up() -> None:
+    view = view_of(left=[90] * len(fraction.PERCENT))
+    assert fraction.decode(np.arange(7), view)[:, i.TAKE].tolist() == [0, 5, 9, 18, 27, 45, 90]
+
+
+def test_level_rests_the_remainder_after_a_fraction() -> None:
+    view = view_of(left=[90] * 6)
+    take = fraction.lots(np.full(6, 3), view)
+    intents = level.decode(np.arange(6), view, take)
+    assert intents[:, i.TAKE].tolist() == [18] * 6
+    assert intents[:5, i.REST0 :].tolist() == (72 * np.eye(5, dtype=int)).tolist()
+    assert intents[5, i.REST0 :].tolist() == [0] * 5
+
+
+@given(SEEDS)
+def test_allocation_is_within_a_lot_of_its_quota_and_loses_none(seed: int) -> None:
+    view = random_views(50, seed)
+    rng = np.random.default_rng(seed)
+    weights = allocation.softmax(rng.normal(0, 5, (view.n, allocation.SIZE)))
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    given_lots = allocation.largest_remainder(weights, view.left)
+    np.testing.assert_array_equal(given_lots.sum(axis=1), view.left)
+    assert (np.abs(given_lots - weights * view.left[:, None]) < 1 + 1e-6).all()
+    intents = allocation.decode(weights, view)
+    rows = view.tradable
+    np.testing.assert_array_equal(np.array(lots(intents))[rows], given_lots[rows, :6])
+
+
+def test_allocation_breaks_ties_to_the_first() -> None:
+    assert allocation.largest_remainder(np.full((1, 7), 1 / 7), np.array([3])).tolist() == [[1, 1, 1, 0, 0, 0, 0]]
+
+
+def test_softmax_takes_large_logits() -> None:
+    np.testing.assert_allclose(allocation.softmax(np.array([[1e4, 1e4, -1e4]])), [[0.5, 0.5, 0]])
+
+
+@pytest.mark.parametrize("shares", [[[0] * 7], [[-1, 2, 0, 0, 0, 0, 0]], [[np.nan] * 7], [[1] * 6]])
+def test_allocation_refuses_what_is_no_share(shares: list[list[float]]) -> None:
+    with pytest.raises(ConfigError, match="To go on"):
+        allocation.decode(np.array(shares, float), view_of())
+
+
+@pytest.mark.parametrize("actions", [[8], [-1], [0, 0]])
+def test_actions_outside_the_set_are_refused(actions: list[int]) -> None:
+    with pytest.raises(ConfigError, match="To go on"):
+        placement.decode(np.array(actions), view_of())
+
+
+def test_unknown_action_set_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="placement"):
+        action_set("placements")
