@@ -163,6 +163,8 @@ def test_missing_estimates_and_unknown_parameters_are_named() -> None:
         build("vwap_take")
     with pytest.raises(ConfigError, match="lvl"):
         build("submit_and_leave", parameters={"lvl": 1})
+    with pytest.raises(ConfigError, match="rate above 0"):
+        build("pov", ESTIMATES, {"rate": float("nan")})
     with pytest.raises(ConfigError, match="-1 to 3"):
         build("submit_and_leave", parameters={"level": 4})
 

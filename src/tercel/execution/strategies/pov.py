@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tercel.core.errors import ConfigError
 from tercel.execution.intent import Intents
 from tercel.execution.strategies.estimates import MarketEstimates
 from tercel.execution.strategies.schedule import take_to
@@ -29,6 +30,10 @@ class Pov(Strategy):
     estimates: MarketEstimates
     rate: float | None = None
     name: ClassVar[str] = "pov"
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not 0 < self.rate < np.inf:
+            raise ConfigError("a rate above 0", f"{self.rate}", "0.1 is one own lot to ten public ones")
 
     def decide(self, view: View) -> Intents:
         """Catch up with the volume seen."""
