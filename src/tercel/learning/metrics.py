@@ -1,0 +1,100 @@
+"""Metrics of a training run: one CSV row per update, and returns of finished episodes."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.learning.port import Metrics, State
+
+
+class ReturnTracker:
+    """Sums rewards per episode; the mean return of the episodes that ended since it was last asked.
+
+    >>> tracker = ReturnTracker(2)
+    >>> tracker.add(np.array([1.0, 2.0]), np.array([False, True]))
+    >>> tracker.add(np.array([1.0, 5.0]), np.array([True, False]))
+    >>> tracker.take()
+    (2.0, 2)
+    """
+
+    def __init__(self, n: int) -> None:
+        self.running = np.zeros(n)
+        self.total, self.count = 0.0, 0
+        self.last = float("nan")
+
+    def add(self, reward: NDArray[np.floating], done: NDArray[np.bool_]) -> None:
+        """Rewards[n] and ends[n] of one step."""
+        self.running += reward
+        if done.any():
+            self.total += float(self.running[done].sum())
+            self.count += int(done.sum())
+            self.running[done] = 0.0
+
+    def take(self) -> tuple[float, int]:
+        """(mean return, episodes) since the last call; the previous mean when none ended."""
+        count = self.count
+        if count:
+            self.last = self.total / count
+        self.total, self.count = 0.0, 0
+        return self.last, count
+
+    def state(self) -> State:
+        return {"running": self.running.copy(), "total": self.total, "count": self.count, "last": self.last}
+
+    def restore(self, state: State, episodes_go_on: bool) -> None:
+        """`episodes_go_on` False forgets the episodes that were under way: the environment starts new ones."""
+        self.running[:] = state["running"] if episodes_go_on else 0.0
+        self.total, self.count, self.last = float(state["total"]), int(state["count"]), float(state["last"])
+
+
+class MetricsLog:
+    """Rows of metrics in memory and in a CSV file that is complete after each row.
+
+    Parameters
+    ----------
+    path : Path
+        The file. If it exists, its rows up to `frames` are kept and later ones (from updates that a resume repeats)
+        are dropped.
+    frames : int
+        Where the run stands: 0 starts afresh.
+    """
+
+    def __init__(self, path: Path, frames: int = 0) -> None:
+        self.path = path
+        self.rows: list[Metrics] = []
+        if frames and path.exists():
+            self.rows = [row for row in read_metrics(path) if row["frames"] <= frames]
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        aside = self.path.with_name(self.path.name + ".part")
+        with aside.open("w", newline="") as file:
+            if self.rows:
+                writer = csv.DictWriter(file, list(self.rows[0]))
+                writer.writeheader()
+                writer.writerows(self.rows)
+        aside.replace(self.path)
+
+    def add(self, metrics: Metrics) -> None:
+        """Append one row; its keys are those of the first."""
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0] if self.rows else metrics))
+            if not self.rows:
+                writer.writeheader()
+            writer.writerow(metrics)
+        self.rows.append(dict(metrics))
+
+
+def read_metrics(path: Path) -> list[Metrics]:
+    """Rows of a metrics file; a last row cut short by a killed process is left out."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept = []
+    for row in rows:
+        try:
+            kept.append({key: float(value) for key, value in row.items()})
+        except (TypeError, ValueError):
+            break
+    return kept

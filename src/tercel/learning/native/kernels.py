@@ -1,0 +1,272 @@
+"""The arithmetic of PPO and DQN that is not a matrix product: sampling, advantages, the losses and their gradients.
+
+Loss kernels add the head's bias themselves (see :meth:`Net.forward`) and write the gradient by the head's raw output.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import kernel
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+FORBIDDEN = np.float32(-1e8)
+"""Logit of a masked action: its probability underflows to 0 (Huang and Ontanon 2022, section 4.1)."""
+
+
+@kernel
+def log_softmax_row(raw: Float32, bias: Float32, mask: Bool, logp: Float32) -> None:
+    """logp = log softmax(raw + bias), masked actions at probability 0."""
+    size = raw.shape[0]
+    top = FORBIDDEN * np.float32(10)
+    for j in range(size):
+        logp[j] = raw[j] + bias[j] if mask[j] else FORBIDDEN
+        top = max(top, logp[j])
+    total = np.float32(0)
+    for j in range(size):
+        total += np.exp(logp[j] - top)
+    shift = top + np.log(total)
+    for j in range(size):
+        logp[j] -= shift
+
+
+@kernel
+def sample_actions(raw: Float32, bias: Float32, mask: Bool, uniform: Float32, actions: Int64, logps: Float32) -> None:
+    """Draw one action per row by inverting the distribution at uniform[row]; logps[row] its log probability."""
+    logp = np.empty(raw.shape[1], np.float32)
+    for r in range(raw.shape[0]):
+        log_softmax_row(raw[r], bias, mask[r], logp)
+        chosen, cumulated = -1, np.float32(0)
+        for j in range(raw.shape[1]):
+            if mask[r, j]:
+                chosen = j  # the last allowed action takes what rounding leaves
+                cumulated += np.exp(logp[j])
+                if uniform[r] < cumulated:
+                    break
+        actions[r] = chosen
+        logps[r] = logp[chosen]
+
+
+@kernel
+def gae(
+    rewards: Float32, values: Float32, dones: Bool, last: Float32, discount: np.float32, lam: np.float32, adv: Float32
+) -> None:
+    """Generalised advantages adv[T, n] (Schulman et al. 2016, eq. 16); done is a true end, nothing lies beyond it."""
+    steps, n = rewards.shape
+    for e in range(n):
+        running = np.float32(0)
+        following = last[e]
+        for t in range(steps - 1, -1, -1):
+            if dones[t, e]:
+                running, following = np.float32(0), np.float32(0)
+            running = rewards[t, e] + discount * following - values[t, e] + discount * lam * running
+            adv[t, e] = running
+            following = values[t, e]
+
+
+@kernel
+def gather_ppo(
+    rows: Int64, obs: Float32, actions: Int64, floats: Float32, masks: Bool, x: Float32, a: Int64, f: Float32, m: Bool
+) -> None:
+    """Copy the minibatch `rows` out of the rollout: observations, actions, (log p, advantage, return) and masks."""
+    for k in range(rows.shape[0]):
+        r = rows[k]
+        x[k] = obs[r]
+        a[k] = actions[r]
+        f[k] = floats[r]
+        m[k] = masks[r]
+
+
+@kernel
+def ppo_loss(
+    raw: Float32,
+    bias: Float32,
+    value: Float32,
+    value_bias: Float32,
+    actions: Int64,
+    floats: Float32,
+    mask: Bool,
+    clip: float,
+    entropy_coef: float,
+    value_coef: float,
+    dlogits: Float32,
+    dvalue: Float32,
+    stats: NDArray[np.float64],
+) -> None:
+    """Clipped surrogate, value and entropy losses (Schulman et al. 2017, eq. 9) and their gradients by the heads.
+
+    `floats[B, 3]` holds old log probability, advantage and return. Advantages are normalised within the minibatch
+    ("37 details", detail 7). `stats` += policy loss, value loss, entropy, approximate KL, clipped share, each a mean.
+    """
+    batch, size = raw.shape
+    mean = 0.0
+    for r in range(batch):
+        mean += floats[r, 1]
+    mean /= batch
+    squares = 0.0
+    for r in range(batch):
+        squares += (floats[r, 1] - mean) ** 2
+    spread = np.sqrt(squares / max(batch - 1, 1)) + 1e-8
+    logp = np.empty(size, np.float32)
+    share = 1.0 / batch
+    for r in range(batch):
+        log_softmax_row(raw[r], bias, mask[r], logp)
+        log_ratio = float(logp[actions[r]] - floats[r, 0])
+        ratio = np.exp(log_ratio)
+        advantage = (floats[r, 1] - mean) / spread
+        inside = ratio * advantage
+        cut = min(max(ratio, 1.0 - clip), 1.0 + clip) * advantage
+        pull = inside if inside <= cut else 0.0  # -d loss / d log p
+        entropy = np.float32(0)
+        for j in range(size):
+            p = np.exp(logp[j])
+            dlogits[r, j] = p
+            entropy -= p * logp[j]
+        push = np.float32(pull * share)
+        spreading = np.float32(entropy_coef * share)
+        for j in range(size):
+            p = dlogits[r, j]
+            dlogits[r, j] = p * (push + spreading * (logp[j] + entropy))
+        dlogits[r, actions[r]] -= push
+        error = float(value[r, 0] + value_bias[0] - floats[r, 2])
+        dvalue[r, 0] = 2.0 * value_coef * share * error
+        stats[0] -= min(inside, cut) * share
+        stats[1] += error * error * share
+        stats[2] += entropy * share
+        stats[3] += (ratio - 1.0 - log_ratio) * share  # Schulman's low-variance estimator of the KL
+        stats[4] += share if abs(ratio - 1.0) > clip else 0.0
+
+
+@kernel
+def gather_dqn(
+    rows: Int64,
+    n: int,
+    capacity: int,
+    steps: int,
+    gamma: np.float32,
+    obs: Float32,
+    actions: Int64,
+    rewards: Float32,
+    dones: Bool,
+    masks: Bool,
+    x: Float32,
+    a: Int64,
+    f: Float32,
+    m: Bool,
+) -> None:
+    """Copy transitions out of the ring obs[capacity, n, D] into x[2 B, D]: states, then the states `steps` later.
+
+    `rows` number (time, episode) pairs as time * n + episode. f[B, 2] is the reward over up to `steps` steps,
+    discounted, and the discount of what follows, 0 when the episode ended on the way (Sutton 1988; Hessel et al. 2018).
+    m[B, A] are the actions allowed in the later state.
+    """
+    batch = rows.shape[0]
+    for k in range(batch):
+        t, e = rows[k] // n, rows[k] % n
+        x[k] = obs[t, e]
+        a[k] = actions[t, e]
+        total, discount = np.float32(0), np.float32(1)
+        for _ in range(steps):
+            total += discount * rewards[t, e]
+            discount *= gamma
+            ended = dones[t, e]
+            t = t + 1 if t + 1 < capacity else 0
+            if ended:
+                discount = np.float32(0)
+                break
+        x[batch + k] = obs[t, e]
+        m[k] = masks[t, e]
+        f[k, 0], f[k, 1] = total, discount
+
+
+@kernel
+def q_values(raw: Float32, bias: Float32, dueling: bool, q: Float32) -> None:
+    """Action values of one row of a head: as they are, or V + A - mean A (Wang et al. 2016, eq. 9)."""
+    size = q.shape[0]
+    if not dueling:
+        for j in range(size):
+            q[j] = raw[j] + bias[j]
+        return
+    mean = np.float32(0)
+    for j in range(size):
+        q[j] = raw[j + 1] + bias[j + 1]
+        mean += q[j]
+    shift = raw[0] + bias[0] - mean / np.float32(size)
+    for j in range(size):
+        q[j] += shift
+
+
+@kernel
+def dqn_loss(
+    raw: Float32,
+    bias: Float32,
+    choice: Float32,
+    choice_bias: Float32,
+    later: Float32,
+    later_bias: Float32,
+    actions: Int64,
+    floats: Float32,
+    mask: Bool,
+    dueling: bool,
+    draw: Float32,
+    stats: NDArray[np.float64],
+) -> None:
+    """Double-DQN loss and its gradient by the head (van Hasselt et al. 2016, eq. 4), Huber with threshold 1.
+
+    `raw[B]` are the online head's outputs at states; at later states `choice[B]` chooses the action and `later[B]`, the
+    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN. `stats` += loss,
+    mean value.
+    """
+    batch, size = actions.shape[0], mask.shape[1]
+    q = np.empty(size, np.float32)
+    share = np.float32(1) / np.float32(batch)
+    for r in range(batch):
+        q_values(choice[r], choice_bias, dueling, q)
+        best = -1
+        for j in range(size):
+            if mask[r, j] and (best < 0 or q[j] > q[best]):
+                best = j
+        q_values(later[r], later_bias, dueling, q)
+        goal = floats[r, 0] + floats[r, 1] * q[best]
+        q_values(raw[r], bias, dueling, q)
+        error = q[actions[r]] - goal
+        pull = min(max(error, np.float32(-1)), np.float32(1)) * share
+        if dueling:
+            draw[r, 0] = pull
+            for j in range(size):
+                draw[r, j + 1] = -pull / np.float32(size)
+            draw[r, actions[r] + 1] += pull
+        else:
+            draw[r, :] = np.float32(0)
+            draw[r, actions[r]] = pull
+        size_of = abs(error)
+        stats[0] += (0.5 * error * error if size_of <= 1 else size_of - 0.5) * share
+        stats[1] += q[actions[r]] * share
+
+
+@kernel
+def epsilon_greedy(
+    raw: Float32, bias: Float32, mask: Bool, dueling: bool, uniform: Float32, epsilon: float, actions: Int64
+) -> None:
+    """With probability `epsilon` a random allowed action, else the best; uniform[n, 2] decides both."""
+    size = mask.shape[1]
+    q = np.empty(size, np.float32)
+    for r in range(mask.shape[0]):
+        q_values(raw[r], bias, dueling, q)
+        allowed, best = 0, -1
+        for j in range(size):
+            if mask[r, j]:
+                allowed += 1
+                if best < 0 or q[j] > q[best]:
+                    best = j
+        if uniform[r, 0] < epsilon:
+            pick = min(int(uniform[r, 1] * allowed), allowed - 1)
+            for j in range(size):
+                if mask[r, j]:
+                    if pick == 0:
+                        best = j
+                        break
+                    pick -= 1
+        actions[r] = best

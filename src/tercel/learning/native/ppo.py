@@ -1,0 +1,236 @@
+"""Proximal policy optimisation (Schulman et al. 2017) without a framework: read :meth:`Ppo.update` from top to bottom.
+
+"37 details" is Huang et al. 2022, "The 37 implementation details of proximal policy optimization" (ICLR blog track);
+SB3 is Stable-Baselines3 2.x, whose defaults and order of operations this follows so that the two can be compared.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.learning.metrics import ReturnTracker
+from tercel.learning.native.adam import Adam
+from tercel.learning.native.blas import one_thread
+from tercel.learning.native.kernels import gae, gather_ppo, ppo_loss, sample_actions
+from tercel.learning.native.net import Net, Workspace
+from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
+from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PpoSettings:
+    """Settings of :class:`Ppo`; the defaults suit execution tasks (finite horizon, costs in bps)."""
+
+    hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
+    steps: int = 64  # decisions per episode slot and rollout; x 64 slots = 4,096 frames a batch
+    minibatch: int = 256
+    epochs: int = 4
+    learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
+    anneal_frames: int = 0  # learning rate falls linearly to 0 over so many frames; 0: constant
+    gamma: float = 1.0  # the horizon is in the state (map, section 1)
+    lam: float = 0.95  # SB3
+    clip: float = 0.2  # SB3, PPO paper
+    entropy: float = 0.01  # PPO paper, Atari; SB3 has 0
+    value: float = 0.5  # SB3
+    max_norm: float = 0.5  # SB3; "37 details", detail 11
+    normalise_observations: bool = True
+    scale_rewards: bool = True
+
+
+class Rollout:
+    """One batch of experience, flat rows in time order: row = step * n + episode."""
+
+    def __init__(self, steps: int, n: int, width: int, actions: int) -> None:
+        rows = steps * n
+        self.obs = np.empty((rows, width), np.float32)
+        self.actions = np.empty(rows, np.int64)
+        self.masks = np.ones((rows, actions), np.bool_)
+        self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
+        self.logps = np.empty(rows, np.float32)
+        self.values = np.empty((steps, n), np.float32)
+        self.rewards = np.empty((steps, n), np.float32)
+        self.dones = np.empty((steps, n), np.bool_)
+        self.advantages = np.empty((steps, n), np.float32)
+
+
+class Ppo:
+    """PPO on `env`: a policy tower and a value tower, categorical actions.
+
+    Raises
+    ------
+    ConfigError
+        If the batch (steps x env.n) is no multiple of the minibatch.
+    """
+
+    name = "ppo"
+
+    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+        check_env(env)
+        s = self.settings = settings or PpoSettings()
+        self.env, self.seed, self.frames, self.updates = env, seed, 0, 0
+        self.batch = s.steps * env.n
+        if self.batch % s.minibatch:
+            raise ConfigError(
+                "a batch (steps x environments) that is a multiple of the minibatch",
+                f"{s.steps} x {env.n} against {s.minibatch}",
+                "change the steps, the environments or the minibatch",
+            )
+        self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
+        self.net = Net(env.observation_size, s.hidden, (env.n_actions, 1))
+        self.net.initialise(self.rng, (0.01, 1.0))  # SB3; "37 details", detail 2
+        self.adam = Adam(self.net.params.size)
+        self.normaliser = ObservationNormaliser(env.observation_size)
+        self.scaler = RewardScaler(env.n, s.gamma)
+        self.returns = ReturnTracker(env.n)
+        self._allocate()
+        self._begin(env.reset(seed))
+        if s.normalise_observations:
+            self.normaliser.update(self.raw)
+
+    def _allocate(self) -> None:
+        env, s = self.env, self.settings
+        self.raw = np.empty((env.n, env.observation_size), np.float32)
+        self.x = np.empty_like(self.raw)
+        self.mask = np.ones((env.n, env.n_actions), np.bool_)
+        self.acting, self.learning = Workspace(self.net, env.n), Workspace(self.net, s.minibatch)
+        self.rollout = Rollout(s.steps, env.n, env.observation_size, env.n_actions)
+        b = s.minibatch
+        self.mini = (
+            np.empty((b, env.observation_size), np.float32),
+            np.empty(b, np.int64),
+            np.empty((b, 3), np.float32),
+            np.empty((b, env.n_actions), np.bool_),
+        )
+
+    def _begin(self, obs: Float32) -> None:
+        """Take `obs` (and the mask) as what is seen now."""
+        self.raw[:] = obs
+        if isinstance(self.env, Masked):
+            self.mask[:] = self.env.mask()
+
+    def update(self) -> Metrics:
+        """One rollout of steps x n frames, then `epochs` passes over it in shuffled minibatches."""
+        with one_thread():
+            self._collect()
+            rate = self._learning_rate()
+            stats = self._improve(rate)
+        self.frames += self.batch
+        self.updates += 1
+        mean, episodes = self.returns.take()
+        return {
+            "frames": float(self.frames),
+            "return_mean": mean,
+            "episodes": float(episodes),
+            **stats,
+            "learning_rate": rate,
+        }
+
+    def _learning_rate(self) -> float:
+        s = self.settings
+        left = 1.0 - self.frames / s.anneal_frames if s.anneal_frames else 1.0
+        return s.learning_rate * max(left, 0.0)  # annealed from the first batch on ("37 details", detail 4)
+
+    def _collect(self) -> None:
+        """Act for `steps` decisions in every episode slot and compute advantages."""
+        env, s, r, n = self.env, self.settings, self.rollout, self.env.n
+        for t in range(s.steps):
+            now = slice(t * n, (t + 1) * n)
+            x, actions = r.obs[now], r.actions[now]
+            self.normaliser.apply(self.raw, x)
+            r.masks[now] = self.mask
+            logits, value = self.net.forward(x, self.acting)
+            np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
+            uniform = self.rng.random(n, np.float32)
+            sample_actions(logits, self.net.head_biases[0], self.mask, uniform, actions, r.logps[now])
+            obs, reward, done, _ = env.step(actions)
+            self.returns.add(reward, done)
+            r.rewards[t] = reward
+            if s.scale_rewards:
+                r.rewards[t] = self.scaler.scale(r.rewards[t], done)
+            r.dones[t] = done
+            self._begin(obs)
+            if s.normalise_observations:
+                self.normaliser.update(self.raw)
+        self.normaliser.apply(self.raw, self.x)
+        last = self.net.forward(self.x, self.acting)[1][:, 0] + self.net.head_biases[1]
+        gae(r.rewards, r.values, r.dones, last, np.float32(s.gamma), np.float32(s.lam), r.advantages)
+        r.floats[:, 0] = r.logps
+        r.floats[:, 1] = r.advantages.ravel()
+        r.floats[:, 2] = r.advantages.ravel() + r.values.ravel()
+
+    def _improve(self, rate: float) -> Metrics:
+        """Minimise the clipped loss; means of the statistics over all minibatches."""
+        s, r, net = self.settings, self.rollout, self.net
+        stats, norms, count = np.zeros(5), 0.0, 0
+        for _ in range(s.epochs):
+            order = self.rng.permutation(self.batch)
+            for start in range(0, self.batch, s.minibatch):
+                self.loss(order[start : start + s.minibatch], stats)
+                net.backward(self.mini[0], self.learning)
+                norms += self.adam.step(net.params, net.grad, rate, s.max_norm)
+                count += 1
+        stats /= count
+        spread = float(np.var(r.floats[:, 2]))
+        unexplained = float(np.var(r.floats[:, 1]))
+        return {
+            "policy_loss": float(stats[0]),
+            "value_loss": float(stats[1]),
+            "entropy": float(stats[2]),
+            "kl": float(stats[3]),
+            "clipped": float(stats[4]),
+            "explained_variance": 1.0 - unexplained / spread if spread > 0 else float("nan"),
+            "gradient_norm": norms / count,
+        }
+
+    def loss(self, rows: NDArray[np.int64], stats: NDArray[np.float64]) -> None:
+        """Forward pass and loss on rollout `rows` (one minibatch); leaves the heads' gradients in the workspace."""
+        s, r, net, work = self.settings, self.rollout, self.net, self.learning
+        x, actions, floats, masks = self.mini
+        gather_ppo(rows, r.obs, r.actions, r.floats, r.masks, x, actions, floats, masks)
+        logits, value = net.forward(x, work)
+        policy_bias, value_bias = net.head_biases
+        ppo_loss(
+            logits, policy_bias, value, value_bias, actions, floats, masks,
+            s.clip, s.entropy, s.value, work.dout[0], work.dout[1], stats,
+        )  # fmt: skip
+
+    def policy(self) -> MlpPolicy:
+        """The policy tower with the normalisation frozen as it is now."""
+        mean, scale = self.normaliser.mean.copy(), self.normaliser.scale.copy()
+        return MlpPolicy(tuple(self.net.tower(0)), mean, scale, CLIP, "tanh", "logits")
+
+    def state(self) -> State:
+        state: State = {
+            "params": self.net.params.copy(),
+            "adam": self.adam.state(),
+            "normaliser": self.normaliser.state(),
+            "scaler": self.scaler.state(),
+            "returns": self.returns.state(),
+            "rng": self.rng.bit_generator.state,
+            "frames": self.frames,
+            "updates": self.updates,
+        }
+        if isinstance(self.env, Restorable):
+            state["env"] = self.env.state()
+        return state
+
+    def restore(self, state: State) -> None:
+        """Go on from `state`. Without an environment state new episodes start, seeded by (seed, frames)."""
+        self.net.params[:] = state["params"]
+        self.adam.restore(state["adam"])
+        self.normaliser.restore(state["normaliser"])
+        self.scaler.restore(state["scaler"])
+        self.rng.bit_generator.state = state["rng"]
+        self.frames, self.updates = int(state["frames"]), int(state["updates"])
+        goes_on = isinstance(self.env, Restorable) and "env" in state
+        self.returns.restore(state["returns"], goes_on)
+        if isinstance(self.env, Restorable) and "env" in state:
+            self._begin(self.env.restore(state["env"]))
+        else:
+            self.scaler.returns[:] = 0.0
+            self._begin(self.env.reset(self.seed + self.frames))

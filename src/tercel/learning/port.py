@@ -1,0 +1,125 @@
+"""What a learner needs of an environment, and what everyone else may ask of a learner.
+
+The loop belongs to the caller: :meth:`Learner.update` collects one batch, improves once and hands back a row of
+metrics. :func:`train` is that loop with metrics, checkpoints and a polite stop.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.execution.policies.mlp import MlpPolicy
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+Metrics = dict[str, float]
+State = dict[str, Any]
+"""Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those."""
+
+
+class VecEnv(Protocol):
+    """`n` episodes side by side, each starting again by itself.
+
+    The horizon is part of what is observed, so `done` is always a true end: nothing is bootstrapped past it. The
+    observation that comes with `done` is the first of the next episode.
+    """
+
+    n: int
+    observation_size: int
+    n_actions: int
+
+    def reset(self, seed: int) -> Float32:
+        """Start all episodes; the same seed gives the same episodes. Returns observations float32[n, D]."""
+
+    def step(self, actions: Int64) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+        """Act in all episodes: observations float32[n, D], rewards float[n], done bool[n], arrays to look at.
+
+        The arrays may be the environment's own buffers, valid until the next call.
+        """
+
+
+@runtime_checkable
+class Masked(Protocol):
+    """An environment that forbids actions."""
+
+    def mask(self) -> Bool:
+        """Allowed actions now, bool[n, A]; at least one in each row."""
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """An environment that can be put back where it was: what a bit-identical resume needs."""
+
+    def state(self) -> State:
+        """Everything that its future depends on."""
+
+    def restore(self, state: State) -> Float32:
+        """Go back to `state`; returns the observations that were current then, float32[n, D]."""
+
+
+class Learner(Protocol):
+    """Something that improves a policy by acting in a :class:`VecEnv`."""
+
+    name: str
+    frames: int
+    """Frames (decisions over all episodes) taken so far."""
+
+    def update(self) -> Metrics:
+        """Collect one batch and improve; the row has at least `frames` and `return_mean`."""
+
+    def policy(self) -> MlpPolicy:
+        """The greedy policy as it stands, a copy that further learning does not touch."""
+
+    def state(self) -> State:
+        """Everything that further learning depends on, the environment's state included where it has one."""
+
+    def restore(self, state: State) -> None:
+        """Go on from `state`: bit-identical where the environment is :class:`Restorable`, else with new episodes."""
+
+
+def train(
+    learner: Learner,
+    frames: int,
+    on_update: Callable[[Metrics], None] | None = None,
+    checkpoint: Callable[[State], None] | None = None,
+    every: int = 10,
+    stop: Callable[[], bool] | None = None,
+) -> bool:
+    """Update until `frames` frames are taken in all; True if that was reached, False if `stop` said so.
+
+    `checkpoint` receives the state every `every` updates and at the end. An interrupt (Ctrl-C) between checkpoints
+    loses at most the updates since the last one: what is on disk is always a state between two updates.
+    """
+    if every < 1:
+        raise ConfigError("checkpoints every 1 or more updates", f"{every}", "leave the default")
+    done = 0
+    while learner.frames < frames:
+        if stop is not None and stop():
+            break
+        metrics = learner.update()
+        done += 1
+        if on_update is not None:
+            on_update(metrics)
+        if checkpoint is not None and done % every == 0:
+            checkpoint(learner.state())
+    if checkpoint is not None and done % every:
+        checkpoint(learner.state())
+    return learner.frames >= frames
+
+
+def check_env(env: VecEnv) -> None:
+    """Refuse an environment without episodes, observations or a choice.
+
+    Raises
+    ------
+    ConfigError
+        If a size is not positive.
+    """
+    sizes: Mapping[str, int] = {"n": env.n, "observation_size": env.observation_size, "n_actions": env.n_actions}
+    for name, value in sizes.items():
+        if value < (2 if name == "n_actions" else 1):
+            raise ConfigError(f"a usable {name}", str(value), "look at the environment's constructor")
