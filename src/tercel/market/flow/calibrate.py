@@ -101,8 +101,11 @@ def calibrate(
 
 
 def census_of(instrument: InstrumentFields, events: EventColumns, skip_s: float = 900.0) -> Census:
-    """Census of one day between its session bounds."""
-    return census(events, instrument.session_open_ns, instrument.session_close_ns, int(skip_s * NS_PER_SECOND))
+    """Census of one day between its session bounds (the first and last event where they are not known)."""
+    opening, close = instrument.session_open_ns, instrument.session_close_ns
+    if not close and len(events.exch_ns):
+        opening, close = int(events.exch_ns[0]), int(events.exch_ns[-1]) + 1
+    return census(events, opening, close, int(skip_s * NS_PER_SECOND))
 
 
 def from_census(
@@ -229,7 +232,7 @@ def walking_slope(depth: NDArray[np.float64], offset: NDArray[np.float64]) -> fl
     mean book.
 
     >>> round(walking_slope(np.full(5, 10.0), np.arange(5.0)), 3)
-    0.043
+    0.036
     """
     edges = np.concatenate(([0.0], np.cumsum(depth)))
     if edges[-1] <= 0.0:

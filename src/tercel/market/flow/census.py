@@ -28,7 +28,7 @@ from tercel.market.flow.count import (
     UNKNOWN,
     count,
 )
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, LEVEL_SET, REDUCE, TRADE_HIDDEN
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, LEVEL_SET, MODIFY, REDUCE, ROLL_IN, TRADE_HIDDEN
 
 CURVE_BINS = 13
 """Half hours of a session of 6.5 hours: the volume curve."""
@@ -163,7 +163,7 @@ def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900
 
 def _window(events: EventColumns) -> tuple[int, int]:
     """Lowest price and number of prices of the compact book: half to twice the median resting price."""
-    prices = events.price_ticks[events.kind == ADD]
+    prices = events.price_ticks[(events.kind == ADD) | (events.kind == ROLL_IN) | (events.kind == MODIFY)]
     median = int(np.median(prices))
     reach = max(abs(median) // 2, 2 * REACH)
     low, high = max(median - reach, int(prices.min())), min(median + 2 * reach, int(prices.max()))

@@ -1,0 +1,96 @@
+"""Calibration: known rates come back within sampling error; real days where they are at hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError
+from tercel.market.flow.calibrate import calibrate, cancel_rates, census_of, covering_distance, size_table
+from tercel.market.flow.preset import Preset
+from tercel.market.tape import Events, Instrument
+
+S = 10**9
+SIGMAS = 4.5
+
+
+def instrument(**changes: object) -> Instrument:
+    fields = {"venue": "TEST", "symbol": "TOY", "date": "2003-01-13", "tick": 0.01, "session_close_ns": 6300 * S}
+    return Instrument(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def again(toy_day: Events) -> Preset:
+    return calibrate([(instrument(), toy_day)], name="toy", date="2026-01-01", lot_shares=1, skip_s=300.0)
+
+
+def test_limit_rates_come_back(toy: Preset, again: Preset) -> None:
+    assert len(again.limit_rate) == len(toy.limit_rate)
+    expected = 2.0 * again.card["seconds"] * np.array(toy.limit_rate)
+    counted = 2.0 * again.card["seconds"] * np.array(again.limit_rate)
+    assert np.all(np.abs(counted - expected) < SIGMAS * np.sqrt(expected))
+
+
+def test_market_rate_and_volume_come_back(toy: Preset, again: Preset) -> None:
+    expected = 2.0 * again.card["seconds"] * toy.market_rate
+    assert abs(again.card["market_orders"] - expected) < SIGMAS * np.sqrt(expected)
+    assert again.volume_per_s == pytest.approx(2.0 * toy.market_rate * np.mean(toy.market_sizes), rel=0.1)
+
+
+def test_cancel_rates_come_back(toy: Preset, again: Preset, toy_day: Events) -> None:
+    """Lots come in orders, so the variance of the lots withdrawn is E[size^2] / E[size]^2 that of a count."""
+    day = census_of(instrument(), toy_day, 300.0)
+    reach = len(toy.cancel_rate)
+    withdrawn = day.cancelled_orders[1 : reach + 1].copy()
+    withdrawn[-1] += day.cancelled_orders[reach + 1 :].sum()
+    sizes = np.array(toy.limit_sizes)
+    spread = np.mean(sizes**2) / np.mean(sizes) ** 2
+    error = np.sqrt(spread / withdrawn) * np.array(toy.cancel_rate)
+    assert np.all(np.abs(np.array(again.cancel_rate) - np.array(toy.cancel_rate)) < SIGMAS * error)
+
+
+def test_sizes_come_back(toy: Preset, again: Preset) -> None:
+    assert np.mean(again.limit_sizes) == pytest.approx(np.mean(toy.limit_sizes), rel=0.05)
+    assert np.mean(again.market_sizes) == pytest.approx(np.mean(toy.market_sizes), rel=0.1)
+
+
+def test_days_are_pooled_and_the_card_says_so(toy_day: Events, again: Preset) -> None:
+    days = [(instrument(date=date), toy_day) for date in ("2003-01-13", "2003-01-14")]
+    pooled = calibrate(days, name="toy", date="2026-01-01", lot_shares=1, skip_s=300.0)
+    assert pooled.limit_rate == pytest.approx(again.limit_rate)
+    assert pooled.cancel_rate == pytest.approx(again.cancel_rate, rel=0.1)  # pools of neighbours may differ
+    assert pooled.volume_curve == pytest.approx(again.volume_curve)
+    assert pooled.card["days"] == ["2003-01-13", "2003-01-14"]
+    assert pooled.card["calibrated"] == "2026-01-01"
+
+
+def test_level_limited_files_are_named_on_the_card(toy_day: Events) -> None:
+    preset = calibrate([(instrument(levels=5), toy_day)], name="toy", date="2026-01-01")
+    assert any("5 levels" in note for note in preset.card["notes"])
+
+
+def test_refusals(toy_day: Events) -> None:
+    with pytest.raises(ConfigError, match="at least one day"):
+        calibrate([], name="x", date="2026-01-01")
+    days = [(instrument(), toy_day), (instrument(symbol="ELSE"), toy_day)]
+    with pytest.raises(ConfigError, match="one market"):
+        calibrate(days, name="x", date="2026-01-01")
+    with pytest.raises(ConfigError, match="market orders"):
+        calibrate([(instrument(), toy_day.slice(0, 100))], name="x", date="2026-01-01", skip_s=1.0)
+    with pytest.raises(ConfigError, match="limit orders"):
+        covering_distance(np.zeros(9), 0)
+
+
+def test_far_cancel_rates_are_pooled_not_zero(toy_day: Events) -> None:
+    rates = cancel_rates([census_of(instrument(), toy_day, 300.0)], 60)
+    assert np.all(rates > 0.0)
+    assert np.all(np.isfinite(rates))
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=400))
+def test_size_table_keeps_the_mean(lots: list[int]) -> None:
+    table = size_table(np.array(lots))
+    assert len(table) == 64
+    assert list(table) == sorted(table)
+    assert min(table) >= 1
+    assert abs(sum(table) / 64.0 - np.mean(lots)) <= 0.5 / 64.0 + 1e-9
