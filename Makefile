@@ -9,7 +9,8 @@ TORCH  ?= torch==2.13.0
 
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Twice quiet: errors alone.
+PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CORE   := .stamps/core
 DEV    := .stamps/dev
 
@@ -28,6 +29,7 @@ help: ## say what can be made (the default)
 	@echo "Everything is set up on first use in $(VENV); nothing outside this folder and the kernel cache is touched."
 
 setup: $(DEV) ## make .venv with the core, torch and every development tool
+	@echo "[set-up] ready: . $(BIN)/activate" >&2
 
 run: $(CORE) ## the main job: train PPO and DQN on the default market, judge them, print the table
 	@$(BIN)/tercel run $(ARGS)

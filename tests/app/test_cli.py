@@ -228,7 +228,8 @@ def test_a_line_that_makes_no_sense_ends_with_2(words: str, command: Any) -> Non
 def test_ctrl_c_reaches_the_person_as_130() -> None:
     """The whole process, with a real signal: no traceback, a word on how to go on, nothing on stdout."""
     script = textwrap.dedent("""
-        import sys, time, types
+        import signal, sys, time, types
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started without it
         slow = types.ModuleType("tercel.app.commands.run")
         def run(**options):
             sys.stderr.write("ready\\n"); sys.stderr.flush()
@@ -246,10 +247,13 @@ def test_ctrl_c_reaches_the_person_as_130() -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert (process.returncode, stdout) == (130, "")
     assert "tercel run --resume" in stderr
     assert "Traceback" not in stderr

@@ -1,0 +1,105 @@
+"""A page that people read: one HTML file with everything in it, opened offline, on light and on dark paper.
+
+Nothing is fetched and no script runs; the page's own content security policy forbids both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from tercel.report.style import css_variables
+from tercel.report.svg import Figure
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page.
+
+    Parameters
+    ----------
+    title : str
+    text : str or sequence of str
+        Paragraphs of plain text, shown above the rest.
+    html : str
+        Trusted markup, such as :func:`tercel.report.tables.plain_table` makes; shown as it is.
+    figures : sequence of Figure
+    facts : mapping of str to object
+        Shown as a list of terms and values.
+    """
+
+    title: str
+    text: str | Sequence[str] = ""
+    html: str = ""
+    figures: Sequence[Figure] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The text as a list of paragraphs that are not empty."""
+        given = [self.text] if isinstance(self.text, str) else list(self.text)
+        return [paragraph for paragraph in given if paragraph]
+
+    @property
+    def anchor(self) -> str:
+        """What a link to it is called.
+
+        >>> Section("What it cost, in parts").anchor
+        'what-it-cost-in-parts'
+        """
+        words = "".join(letter if letter.isalnum() else " " for letter in self.title.lower())
+        return "-".join(words.split())
+
+
+def render(
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    facts: Mapping[str, object] | None = None,
+    footer: str = "",
+    language: str = "en",
+) -> str:
+    """A whole page as one string of HTML.
+
+    Parameters
+    ----------
+    title : str
+        What the page is about, in a few words.
+    lead : str
+        What was found, in a sentence or two: the reader may stop here.
+    sections : sequence of Section
+    facts : mapping of str to object, optional
+        Short facts under the lead: market, task, episodes, seeds.
+    footer : str
+        Last line: versions, dates; the caller's, since nothing here reads a clock.
+
+    Returns
+    -------
+    str
+        The same input gives the same bytes.
+
+    >>> "<h1>A run</h1>" in render("A run", "It ran.", [Section("Table", html="<p>1</p>")])
+    True
+    """
+    return _template().render(
+        title=title,
+        lead=lead,
+        sections=sections,
+        facts=facts or {},
+        footer=footer,
+        language=language,
+        variables=css_variables(),
+        css=(files("tercel.report") / "page.css").read_text(encoding="utf-8"),
+    )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string((files("tercel.report") / "page.html").read_text(encoding="utf-8"))

@@ -1,0 +1,331 @@
+"""The judged table, as a terminal and as a page show it.
+
+It takes what ``tercel run --json`` prints: strategy -> key -> {"mean", "ci_low", "ci_high"}, the best baseline's name
+and the paired differences to it. A value that is not available is None and is shown as a dash, never as zero.
+"""
+
+import html
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeGuard
+
+from tercel.report import style
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+
+Interval = Mapping[str, float | None]
+"""``{"mean", "ci_low", "ci_high"}``."""
+
+FEW_CLUSTERS = 20
+"""Below this many clusters bootstrap intervals are known to be too narrow (Cameron, Gelbach and Miller 2008)."""
+
+NOTHING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A judged key and how it is shown."""
+
+    key: str
+    heading: str
+    note: str
+    percent: bool = False
+
+
+COLUMNS = (
+    Column("is_bps", "cost", "implementation shortfall against the arrival mid, bps"),
+    Column("spread_bps", "spread", "paid when taking, earned when passive"),
+    Column("impact_bps", "impact", "walking past the touch, and displacement by own trading"),
+    Column("timing_bps", "timing", "what the market did meanwhile"),
+    Column("forced_bps", "forced", "what was left at the horizon, sent at market"),
+    Column("fees_bps", "fees", "fees"),
+    Column("timing_risk_bps", "risk", "standard deviation of the cost"),
+    Column("passive_share", "passive", "share of lots that were filled resting", percent=True),
+    Column(
+        "adaptability", "adapt", "share of the decisions' variance that the market explains, 0 for a fixed schedule"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a judged run found, ready to be shown: print it with Rich, or call :meth:`html`.
+
+    Parameters
+    ----------
+    strategies : mapping of name to key to {"mean", "ci_low", "ci_high"}
+    best_baseline : str
+    paired_vs_best_baseline : mapping of policy to {"mean", "ci_low", "ci_high"}
+        Positive is better.
+    episodes, clusters : int
+        How many, and in how many clusters the intervals were drawn.
+    cluster : str
+        What a cluster is: "episode seed", "day", "30-minute block of one day" ...
+    notes : sequence of str
+        Sentences under the table.
+    """
+
+    strategies: Mapping[str, Mapping[str, Interval]]
+    best_baseline: str
+    paired_vs_best_baseline: Mapping[str, Interval]
+    episodes: int
+    clusters: int
+    cluster: str = "episode seed"
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def names(self) -> list[str]:
+        """Strategies, cheapest first; those without a mean last."""
+        costs = {name: _number(row.get("is_bps", {})) for name, row in self.strategies.items()}
+        return sorted(costs, key=lambda name: (costs[name] is None, costs[name] or 0.0))
+
+    @property
+    def columns(self) -> list[Column]:
+        """Columns that hold something; `fees` only where there are any."""
+        return [
+            column
+            for column in COLUMNS
+            if any(_number(row.get(column.key, {})) is not None for row in self.strategies.values())
+            and (column.key != "fees_bps" or any(_number(row.get("fees_bps", {})) for row in self.strategies.values()))
+        ]
+
+    @property
+    def digits(self) -> int:
+        """Digits after the point of bps: 2, more where the narrowest interval of the cost needs them."""
+        widths = [
+            high - low
+            for row in self.strategies.values()
+            for low, high in [(row.get("is_bps", {}).get("ci_low"), row.get("is_bps", {}).get("ci_high"))]
+            if low is not None and high is not None and high > low
+        ]
+        return min(4, max(2, 1 - math.floor(math.log10(min(widths))))) if widths else 2
+
+    def sentences(self) -> Iterator[str]:
+        """What has to be said under the table."""
+        yield (
+            f"bps of the order's value at arrival, mean [95 % interval]; {self.episodes:,} paired episodes, intervals "
+            f"over {self.clusters:,} clusters ({self.cluster})."
+        )
+        if self.clusters < FEW_CLUSTERS:
+            yield f"Only {self.clusters} clusters, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
+        if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
+            yield "Impact is not available here: the tape does not answer; walking past the touch counts as spread."
+        for policy, interval in self.paired_vs_best_baseline.items():
+            yield verdict_sentence(policy, interval, self.best_baseline, self.digits)
+        yield from self.notes
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.text import Text
+
+        yield self.table(options.max_width)
+        for number, sentence in enumerate(self.sentences()):
+            yield Text(sentence, style="" if number else "dim")
+
+    def table(self, width: int = 120) -> "Table":
+        """Rich table that fits `width` characters: columns of second rank leave first, the cost stays to the last."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        shown, versus = self._fitting(width)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        table.add_column("strategy", no_wrap=True)
+        for heading in [column.heading for column in shown] + ["vs best"] * versus:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for name in self.names:
+            cells = [Text(self._label(name)), *(Text(self._cell(name, column)) for column in shown)]
+            if versus:
+                cells.append(Text(self._versus(name), style=self._colour(name)))
+            table.add_row(*cells, style="bold" if style.is_learned(name) else None)
+        caption = f"* best baseline ({self.best_baseline})"
+        table.caption = Text(caption + "; vs best: paired gain in bps, positive is better" * versus)
+        table.caption_justify = "left"
+        return table
+
+    def _fitting(self, width: int) -> tuple[list[Column], bool]:
+        """Columns that fit, in the table's order, and whether the paired differences do.
+
+        They are taken in the order in which a reader would miss them. Each costs its cells and three characters.
+        """
+        wanted = ("is_bps", "passive_share", "timing_risk_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps")
+        rank = {key: position for position, key in enumerate((*wanted, "adaptability", "fees_bps"))}
+
+        def need(heading: str, cells: Sequence[str]) -> int:
+            return max(len(heading), *map(len, cells)) + 3 if cells else len(heading) + 3
+
+        left = width - need("strategy", [self._label(name) for name in self.names])
+        kept, versus = [], False
+        for column in sorted(self.columns, key=lambda column: rank[column.key]):
+            room = need(column.heading, [self._cell(name, column) for name in self.names])
+            if room <= left or column.key == "is_bps":
+                kept.append(column)
+                left -= room
+            if column.key == "is_bps":
+                room = need("vs best", [self._versus(name) for name in self.names])
+                versus = bool(self.paired_vs_best_baseline) and room <= left
+                left -= room * versus
+        return sorted(kept, key=COLUMNS.index), versus
+
+    def _label(self, name: str) -> str:
+        return f"{name} *" if name == self.best_baseline else name
+
+    def _cell(self, name: str, column: Column) -> str:
+        interval = self.strategies[name].get(column.key, {})
+        if column.percent:
+            mean = _number(interval)
+            return NOTHING if mean is None else f"{100 * mean:.0f} %"
+        if column.key == "is_bps":
+            return _with_interval(interval, self.digits)
+        return _fixed(_number(interval), 2 if column.key == "adaptability" else self.digits)
+
+    def _versus(self, name: str) -> str:
+        interval = self.paired_vs_best_baseline.get(name)
+        return "" if interval is None else _with_interval(interval, self.digits, signed=True)
+
+    def _colour(self, name: str) -> str:
+        found = verdict(self.paired_vs_best_baseline.get(name, {}))
+        return {"better": "green", "worse": "red", "open": "yellow"}[found]
+
+    def html(self) -> str:
+        """The table as HTML: every key with its interval, and the cost drawn to one scale."""
+        head = "".join(f'<th scope="col" title="{html.escape(c.note)}">{c.heading}</th>' for c in self.columns)
+        rows = "".join(self._html_row(name) for name in self.names)
+        told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        return (
+            '<div class="scroll" tabindex="0" role="region" aria-label="Judged table"><table class="judged">'
+            f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{head}'
+            f'<th scope="col" title="paired gain over {html.escape(self.best_baseline)}, bps; positive is better">'
+            f'vs best</th></tr></thead><tbody>{rows}</tbody></table></div><ul class="notes">{told}</ul>'
+        )
+
+    def _html_row(self, name: str) -> str:
+        kind = "learned" if style.is_learned(name) else "best" if name == self.best_baseline else ""
+        mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
+        cells = "".join(f"<td>{self._html_cell(name, column)}</td>" for column in self.columns)
+        versus = self.paired_vs_best_baseline.get(name)
+        last = "" if versus is None else _html_interval(versus, self.digits, signed=True)
+        found = verdict(versus) if versus is not None else ""
+        return (
+            f'<tr class="{kind}"><th scope="row">{html.escape(name)}{mark}</th><td class="plot">{self._bar(name)}</td>'
+            f'{cells}<td class="{found}">{last}</td></tr>'
+        )
+
+    def _html_cell(self, name: str, column: Column) -> str:
+        interval = self.strategies[name].get(column.key, {})
+        if column.percent:
+            scaled = {key: None if value is None else 100 * value for key, value in interval.items()}
+            return _html_interval(scaled, 1, unit=" %")
+        return _html_interval(interval, 2 if column.key == "adaptability" else self.digits)
+
+    def _bar(self, name: str) -> str:
+        """The cost and its interval as a small drawing on the scale of all strategies, zero marked."""
+        every = [v for row in self.strategies.values() for v in row.get("is_bps", {}).values() if _known(v)]
+        interval = self.strategies[name].get("is_bps", {})
+        mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
+        if not every or not _known(mean):
+            return ""
+        left, right = min(0.0, *every), max(0.0, *every)
+        span = (right - left) or 1.0
+
+        def x(value: float | None) -> float:
+            return round(4 + 112 * ((value if _known(value) else mean) - left) / span, 2)
+
+        return (
+            '<svg viewBox="0 0 120 16" class="bar" aria-hidden="true">'
+            f'<line x1="{x(0)}" y1="0" x2="{x(0)}" y2="16" class="zero"/>'
+            f'<line x1="{x(low)}" y1="8" x2="{x(high)}" y2="8" class="ci"/>'
+            f'<circle cx="{x(mean)}" cy="8" r="3.2"/></svg>'
+        )
+
+
+def verdict(interval: Interval) -> str:
+    """ "better" or "worse" where the interval excludes zero, "open" where it holds it or is not known.
+
+    >>> verdict({"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8}), verdict({"mean": 1.0, "ci_low": -0.2, "ci_high": 2.2})
+    ('better', 'open')
+    """
+    low, high = interval.get("ci_low"), interval.get("ci_high")
+    if _known(low) and low > 0:
+        return "better"
+    return "worse" if _known(high) and high < 0 else "open"
+
+
+def verdict_sentence(policy: str, interval: Interval, baseline: str, digits: int = 2) -> str:
+    """Say plainly where a policy stands.
+
+    >>> verdict_sentence("ppo", {"mean": 1.0, "ci_low": -0.2, "ci_high": 2.2}, "twap_passive")
+    'ppo against twap_passive: +1.00 [-0.20, +2.20] bps: the interval holds zero, so nothing is shown either way.'
+    """
+    said = {
+        "better": "cheaper, and the interval excludes zero.",
+        "worse": "dearer, and the interval excludes zero.",
+        "open": "the interval holds zero, so nothing is shown either way.",
+    }[verdict(interval)]
+    return f"{policy} against {baseline}: {_with_interval(interval, digits, signed=True)} bps: {said}"
+
+
+def plain_table(headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:
+    """Any small table as HTML: first column named, numbers aligned right, everything escaped.
+
+    Floats are shown with four figures; None as a dash.
+    """
+    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings)
+    body = ""
+    for row in rows:
+        first, *others = (_shown(value) for value in row)
+        body += f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>"
+    named = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption or "Table", quote=True)}">'
+        f"<table>{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _shown(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if isinstance(value, float) else html.escape(str(value))
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
+
+
+def _number(interval: Interval) -> float | None:
+    mean = interval.get("mean")
+    return mean if _known(mean) else None
+
+
+def _fixed(value: float | None, digits: int, signed: bool = False) -> str:
+    """A number of `digits` after the point; no minus before what rounds to zero.
+
+    >>> _fixed(-0.001, 2), _fixed(1.5, 2, signed=True), _fixed(None, 2)
+    ('0.00', '+1.50', '–')
+    """
+    if value is None or not _known(value):
+        return NOTHING
+    rounded = round(value, digits) + 0.0
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}"
+
+
+def _with_interval(interval: Interval, digits: int, signed: bool = False) -> str:
+    mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
+    told = _fixed(mean, digits, signed)
+    if not (_known(low) and _known(high)):
+        return told
+    return f"{told} [{_fixed(low, digits, signed)}, {_fixed(high, digits, signed)}]"
+
+
+def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "") -> str:
+    mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
+    told = _fixed(mean, digits, signed) + (unit if _known(mean) else "")
+    if not (_known(low) and _known(high)):
+        return told
+    return f'{told}<span class="ci">{_fixed(low, digits, signed)} … {_fixed(high, digits, signed)}</span>'

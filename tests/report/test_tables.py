@@ -1,0 +1,102 @@
+"""The judged table: what it says, what it never says, and that it fits."""
+
+import io
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from tercel.report.tables import COLUMNS, Judged, plain_table, verdict
+
+
+def interval(mean: float | None, half: float = 0.3) -> dict[str, float | None]:
+    if mean is None:
+        return {"mean": None, "ci_low": None, "ci_high": None}
+    return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half}
+
+
+def judged(impact: float | None = 1.0, clusters: int = 400) -> Judged:
+    strategies = {
+        name: {column.key: interval(0.25) for column in COLUMNS}
+        | {"is_bps": interval(cost), "impact_bps": interval(impact), "fees_bps": interval(0.0, 0.0)}
+        for name, cost in {"submit_and_leave": 3.0, "ppo": 1.5, "twap_passive": 2.0, "broken": None}.items()
+    }
+    return Judged(strategies, "twap_passive", {"ppo": interval(0.5), "submit_and_leave": interval(-0.1)}, 400, clusters)
+
+
+def printed(table: Judged, width: int) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(table)
+    return stream.getvalue()
+
+
+def test_cheapest_first_and_unknown_last() -> None:
+    assert judged().names == ["ppo", "twap_passive", "submit_and_leave", "broken"]
+
+
+def test_what_is_not_available_is_a_dash_and_said() -> None:
+    text = printed(judged(impact=None), 140)
+    assert "Impact is not available" in text
+    assert "impact " not in text.splitlines()[1]
+    assert "\N{EN DASH}" in text
+
+
+def test_fees_have_a_column_only_where_there_are_any() -> None:
+    assert "fees_bps" not in [column.key for column in judged().columns]
+
+
+def test_few_clusters_are_said() -> None:
+    assert "fewer than 20" in printed(judged(clusters=19), 100)
+    assert "fewer than 20" not in printed(judged(clusters=20), 100)
+
+
+def test_each_policy_is_placed_in_words() -> None:
+    text = " ".join(printed(judged(), 120).split())
+    assert "ppo against twap_passive: +0.50 [+0.20, +0.80] bps: cheaper" in text
+    assert "submit_and_leave against twap_passive: -0.10 [-0.40, +0.20] bps: the interval holds zero" in text
+
+
+@pytest.mark.parametrize("width", [44, 60, 72, 80, 100, 120, 200])
+def test_it_fits_and_the_cost_stays(width: int) -> None:
+    lines = printed(judged(), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)
+    assert any("1.50 [1.20, 1.80]" in line for line in lines)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="ascii", categories=("L", "P")), min_size=1, max_size=12),
+        st.one_of(st.none(), st.floats(-1e4, 1e4)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(20, 200),
+)
+def test_any_result_can_be_shown(costs: dict[str, float | None], width: int) -> None:
+    strategies = {name: {"is_bps": interval(cost)} for name, cost in costs.items()}
+    table = Judged(strategies, next(iter(costs)), {name: interval(cost) for name, cost in costs.items()}, 3, 3)
+    printed(table, width)
+    ElementTree.fromstring(f"<div>{table.html()}</div>")
+
+
+def test_html_holds_every_key_and_escapes_names() -> None:
+    strategies = {"<b>": {column.key: interval(0.25) for column in COLUMNS}}
+    markup = Judged(strategies, "<b>", {}, 1, 30).html()
+    assert "<b>" not in markup
+    for column in COLUMNS:
+        assert f">{column.heading}</th>" in markup
+
+
+@given(st.floats(-5, 5), st.floats(0, 5))
+def test_verdict_is_zero_outside_the_interval(mean: float, half: float) -> None:
+    expected = "better" if mean - half > 0 else "worse" if mean + half < 0 else "open"
+    assert verdict(interval(mean, half)) == expected
+
+
+def test_plain_table_is_escaped_and_well_formed() -> None:
+    markup = plain_table(["name", "value"], [["<x>", 1234], ["y", None], ["z", 0.123456], ["w", True]], "A & B")
+    cells = [cell.text for cell in ElementTree.fromstring(markup).iter("td")]
+    assert cells == ["1,234", "\N{EN DASH}", "0.1235", "yes"]
