@@ -1,0 +1,1 @@
+"""Tasks, paired episodes, and the judged table."""

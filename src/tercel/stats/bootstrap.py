@@ -190,7 +190,10 @@ class Replicates:
         return max(total**2 / parts, 1.0) if parts > 0.0 else max(self.sources[0][1], 1.0)
 
     def estimate(self, level: float = 0.95) -> Estimate:
-        """Percentile interval, stretched for few clusters or seeds; no bounds with a single cluster."""
+        """Percentile interval, stretched for few clusters or seeds; no bounds with a single cluster.
+
+        It holds the estimate itself, whatever the rounding of a statistic that hardly varies.
+        """
         if self.sources[0][1] < 1.0:
             return Estimate(self.point, None, None)
         tail = (1.0 - level) / 2.0
@@ -198,8 +201,8 @@ class Replicates:
         stretch = t_quantile(1.0 - tail, self.freedom()) / normal_quantile(1.0 - tail)
         return Estimate(
             self.point,
-            float(self.point + stretch * (low - self.point)),
-            float(self.point + stretch * (high - self.point)),
+            float(self.point + stretch * min(low - self.point, 0.0)),
+            float(self.point + stretch * max(high - self.point, 0.0)),
         )
 
 

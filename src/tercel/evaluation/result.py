@@ -1,0 +1,163 @@
+"""What a judged run found, and its JSON: one object, floats never rounded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tercel.core.errors import TercelError
+from tercel.stats import Estimate
+
+KEYS = (
+    "is_bps",
+    "spread_bps",
+    "impact_bps",
+    "timing_bps",
+    "forced_bps",
+    "fees_bps",
+    "timing_risk_bps",
+    "passive_share",
+    "adaptability",
+)
+"""One set of keys everywhere, in the order of the table."""
+
+MEANINGS: Mapping[str, str] = {
+    "is_bps": "implementation shortfall against the arrival mid; the sum of the five that follow",
+    "spread_bps": "touch against mid: paid when taking, earned when passive",
+    "impact_bps": "walking past the touch, and the displacement that own trading causes on average",
+    "timing_bps": "what the market did meanwhile, displacement taken out",
+    "forced_bps": "all of the above, of the lots left at the horizon and sent to the market",
+    "fees_bps": "fees",
+    "timing_risk_bps": "standard deviation of the shortfall over episodes",
+    "passive_share": "lots filled while resting over lots of the order, mean over episodes",
+    "adaptability": "share of the variance of decisions that the market causes",
+}
+"""What each key says, for captions."""
+
+Cell = Estimate | None
+Row = Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """The judged table with everything needed to read it.
+
+    Parameters
+    ----------
+    strategies : mapping of name to mapping of key to Estimate
+        Every key of `KEYS`, None where it does not exist (impact on a tape that does not answer).
+    kinds : mapping of name to kind
+        "baseline", "random", "learned" or "untrained".
+    best_baseline : str
+        Lowest mean shortfall among the written strategies; `random` is not one of them.
+    paired_vs_best_baseline : mapping of policy to Estimate
+        Cost saved against it, bps: positive is better. For learned policies and untrained networks.
+    paired : mapping of policy to mapping of opponent to Estimate
+        The same against every other strategy.
+    paired_by_seed : mapping of policy to mapping of opponent to list of Estimate
+        The same for each training seed by itself, against the opponent's same seed where it has as many.
+    counts : mapping of name to mapping of count to number
+        `unfilled_lots` and shares of all lots: `unfilled_share`, `forced_share`, `double_filled_share`.
+    episodes, clusters : int
+        Paired episodes, and what is independent among them.
+    seeds : list of int
+        Training seeds.
+    market : str
+        Name of the market.
+    task : mapping
+        The task's parameters.
+    notes : tuple of str
+        What a reader must know: few clusters, one day, lots that could not be filled ...
+    level : float
+        Nominal coverage of every interval.
+    resamples : int
+        Bootstrap resamples.
+    out : str or None
+        Folder of the run.
+    """
+
+    strategies: Mapping[str, Row]
+    kinds: Mapping[str, str]
+    best_baseline: str
+    paired_vs_best_baseline: Mapping[str, Estimate]
+    paired: Mapping[str, Mapping[str, Estimate]]
+    paired_by_seed: Mapping[str, Mapping[str, list[Estimate]]]
+    counts: Mapping[str, Mapping[str, float]]
+    episodes: int
+    clusters: int
+    seeds: list[int]
+    market: str
+    task: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    level: float = 0.95
+    resamples: int = 2000
+    out: str | None = field(default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers, ready for `json.dumps`; an absent key of a strategy is null."""
+        return {
+            "strategies": {
+                name: {key: cell and cell.to_json() for key, cell in row.items()}
+                for name, row in self.strategies.items()
+            },
+            "kinds": dict(self.kinds),
+            "best_baseline": self.best_baseline,
+            "paired_vs_best_baseline": {name: cell.to_json() for name, cell in self.paired_vs_best_baseline.items()},
+            "paired": {
+                name: {other: cell.to_json() for other, cell in row.items()} for name, row in self.paired.items()
+            },
+            "paired_by_seed": {
+                name: {other: [cell.to_json() for cell in cells] for other, cells in row.items()}
+                for name, row in self.paired_by_seed.items()
+            },
+            "counts": {name: dict(row) for name, row in self.counts.items()},
+            "episodes": self.episodes,
+            "clusters": self.clusters,
+            "seeds": list(self.seeds),
+            "market": self.market,
+            "task": dict(self.task),
+            "notes": list(self.notes),
+            "level": self.level,
+            "resamples": self.resamples,
+            "out": self.out,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "JudgedRun":
+        """The object of which `data` is the :meth:`to_json`.
+
+        Raises
+        ------
+        TercelError
+            When a key is missing or unknown.
+        """
+        plain = dict(data)
+        try:
+            plain["strategies"] = {
+                name: {key: cell and Estimate(**cell) for key, cell in row.items()}
+                for name, row in data["strategies"].items()
+            }
+            plain["paired_vs_best_baseline"] = _estimates(data["paired_vs_best_baseline"])
+            plain["paired"] = {name: _estimates(row) for name, row in data["paired"].items()}
+            plain["paired_by_seed"] = {
+                name: {other: [Estimate(**cell) for cell in cells] for other, cells in row.items()}
+                for name, row in data["paired_by_seed"].items()
+            }
+            plain["notes"] = tuple(data["notes"])
+            return cls(**plain)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TercelError(
+                "the JSON of a judged run", f"a file with {error!r}", "give a result.json that `tercel run` wrote"
+            ) from error
+
+    def ranked(self) -> list[str]:
+        """Names from the lowest mean shortfall to the highest."""
+
+        def mean(name: str) -> float:
+            cell = self.strategies[name]["is_bps"]
+            return float("inf") if cell is None else cell.mean
+
+        return sorted(self.strategies, key=mean)
+
+
+def _estimates(row: Mapping[str, Any]) -> dict[str, Estimate]:
+    return {name: Estimate(**cell) for name, cell in row.items()}
