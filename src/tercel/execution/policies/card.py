@@ -1,0 +1,95 @@
+"""The card beside a policy file: what it sees and does, where it comes from, how good it was."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from tercel.core.errors import PolicyError
+
+FORMAT = 1
+
+
+def layout_hash(names: Iterable[str]) -> str:
+    """16 hex digits that change when an observation's entries, or their order, do.
+
+    >>> layout_hash(["time_left", "lots_left"]) == layout_hash(["lots_left", "time_left"])
+    False
+    """
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What anyone needs to know before running a policy.
+
+    Parameters
+    ----------
+    name : str
+        The strategy's name in tables, such as ``ppo``.
+    observes : tuple of str
+        The observation's entries, in order.
+    actions : str
+        Name of the action space whose decoder turns an action into an Intent, such as ``placement``.
+    n_actions : int
+    head : str
+        What the network's output is: ``logits`` or ``q``.
+    task : dict
+        Side, size, horizon and when decisions fall due.
+    trained_on : dict
+        Market, preset or tape, with hashes and days.
+    seed, frames : int
+    learner : dict
+        Name and settings of the learner.
+    scores : dict
+        Key -> value of the judgement, if there was one.
+    version : str
+        Of Tercel.
+    observation_hash, weights_sha256 : str
+        Filled in when the policy is saved.
+    """
+
+    name: str
+    observes: tuple[str, ...]
+    actions: str
+    n_actions: int
+    head: str = "logits"
+    task: dict[str, Any] = field(default_factory=dict)
+    trained_on: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    frames: int = 0
+    learner: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+    observation_hash: str = ""
+    weights_sha256: str = ""
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, allow_nan=True) + "\n"
+
+
+def read_card(path: Path) -> Card:
+    """The card in `path`.
+
+    Raises
+    ------
+    PolicyError
+        If it is missing, no JSON, lacks a field or is of another format.
+    """
+    remedy = "save the policy again, or point to the folder that holds policy.onnx and card.json"
+    try:
+        data = json.loads(path.read_text())
+    except OSError as error:
+        raise PolicyError("a policy folder with card.json", f"{path}: {error.strerror or error}", remedy) from error
+    except ValueError as error:
+        raise PolicyError("a card in JSON", f"{path}: {error}", remedy) from error
+    known = {f.name for f in fields(Card)}
+    if not isinstance(data, dict) or not {"name", "observes", "actions", "n_actions"} <= set(data):
+        raise PolicyError("a card with name, observes, actions and n_actions", f"{path}", remedy)
+    if data.get("format") != FORMAT:
+        raise PolicyError(f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy)
+    card = Card(**{key: value for key, value in data.items() if key in known})
+    return Card(**{**{f.name: getattr(card, f.name) for f in fields(Card)}, "observes": tuple(card.observes)})

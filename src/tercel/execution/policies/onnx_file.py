@@ -1,0 +1,169 @@
+"""MLP policies as ONNX files: written with their normalisation, read back into arrays, anything else through a runtime.
+
+The graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn. Opset 13 and IR version 8 are read by
+every ONNX Runtime since 1.10 (2021).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import PolicyError
+from tercel.execution.policies.mlp import Activation, Float32, Head, MlpPolicy, argmax_rows, distribution
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET, IR_VERSION = 13, 8
+_ACTIVATION_OPS: dict[str, Activation] = {"Tanh": "tanh", "Relu": "relu"}
+
+
+def to_onnx(policy: MlpPolicy) -> bytes:
+    """The policy as a serialised ONNX model: input ``observation`` [n, D], output named after the head [n, A]."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    operator = {"tanh": "Tanh", "relu": "Relu"}[policy.activation]
+    limit = np.float32(policy.clip)
+    constants = {"mean": policy.mean, "scale": policy.scale, "low": -limit, "high": limit}
+    nodes = [
+        helper.make_node("Sub", ["observation", "mean"], ["centred"]),
+        helper.make_node("Mul", ["centred", "scale"], ["scaled"]),
+        helper.make_node("Clip", ["scaled", "low", "high"], ["h0"]),
+    ]
+    last = len(policy.layers) - 1
+    for i, (weight, bias) in enumerate(policy.layers):
+        constants |= {f"W{i}": weight, f"b{i}": bias}
+        out = policy.head if i == last else f"z{i}"
+        nodes.append(helper.make_node("Gemm", [f"h{i}", f"W{i}", f"b{i}"], [out]))
+        if i != last:
+            nodes.append(helper.make_node(operator, [out], [f"h{i + 1}"]))
+    observation = helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["n", policy.observation_size])
+    output = helper.make_tensor_value_info(policy.head, TensorProto.FLOAT, ["n", policy.n_actions])
+    tensors = [
+        numpy_helper.from_array(np.asarray(value, np.float32, order="C"), name) for name, value in constants.items()
+    ]
+    graph = helper.make_graph(nodes, "tercel_policy", [observation], [output], tensors)
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="tercel",
+    )
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+class OnnxPolicy:
+    """Any ONNX network with one float32 input [n, D] and a first output [n, A], run by ONNX Runtime.
+
+    Raises
+    ------
+    PolicyError
+        If ONNX Runtime is not installed or does not take the file.
+    """
+
+    def __init__(self, data: bytes, head: Head = "logits") -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise PolicyError(
+                "an MLP, or ONNX Runtime for other networks",
+                "a network that is no plain MLP, and no onnxruntime",
+                "pip install 'tercel[learn]'",
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # small networks; the same bytes on any number of cores
+        options.inter_op_num_threads = 1
+        try:
+            self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's exceptions share no base class of their own
+            raise PolicyError("an ONNX model that ONNX Runtime takes", f"{error}", "export the policy again") from error
+        self.head: Head = head
+        entry, first = self.session.get_inputs()[0], self.session.get_outputs()[0]
+        self.input_name, self.output_name = entry.name, first.name
+        self.observation_size, self.n_actions = int(entry.shape[-1]), int(first.shape[-1])
+
+    def logits(self, obs: Float32) -> Float32:
+        """The head's values, float32[n, A], for raw observations float32[n, D]."""
+        values = self.session.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0]
+        return np.ascontiguousarray(values, np.float32)
+
+    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Greedy actions, int64[n]."""
+        values = self.logits(obs)
+        if mask is not None:
+            values[~mask] = -np.inf
+        actions = np.empty(values.shape[0], np.int64)
+        argmax_rows(values, actions)
+        return actions
+
+    def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
+        """Action probabilities float32[n, A]."""
+        values = self.logits(obs)
+        if mask is not None:
+            values[~mask] = -np.inf
+        return distribution(values, self.head)
+
+
+def from_onnx(data: bytes, head: Head = "logits") -> MlpPolicy | OnnxPolicy:
+    """The policy in an ONNX file: our arrays for an MLP as :func:`to_onnx` writes it, else an ONNX Runtime session.
+
+    Raises
+    ------
+    PolicyError
+        If the bytes are no ONNX model.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(data)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf and the checker raise their own kinds
+        raise PolicyError("an ONNX model", f"bytes that are none ({error})", "copy or export the file again") from error
+    return _read_mlp(model) or OnnxPolicy(data, head)
+
+
+def _read_mlp(model: "onnx.ModelProto") -> MlpPolicy | None:
+    """The MLP in `model`, or None if its graph is anything else."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    constants: dict[str, Any] = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    nodes = list(graph.node)
+    operators = [node.op_type for node in nodes]
+    if operators[:3] != ["Sub", "Mul", "Clip"] or len(graph.output) != 1 or not _is_chain(model):
+        return None
+    body = operators[3:]
+    between = set(body[1::2])
+    if len(body) % 2 == 0 or set(body[::2]) != {"Gemm"} or len(between) > 1 or not between <= set(_ACTIVATION_OPS):
+        return None
+    output = graph.output[0].name
+    named = [name for node in nodes for name in node.input[1:]]
+    if output not in ("logits", "q") or not all(name in constants for name in named):
+        return None
+    if any(node.attribute for node in nodes):  # transposed or scaled products
+        return None
+    low, high = (float(constants[name]) for name in nodes[2].input[1:3])
+    if low != -high:
+        return None
+    layers = tuple(
+        (constants[node.input[1]].copy(), constants[node.input[2]].copy())
+        for node in nodes[3:]
+        if node.op_type == "Gemm"
+    )
+    activation = _ACTIVATION_OPS[next(iter(between))] if between else "tanh"
+    mean, scale = constants[nodes[0].input[1]].copy(), constants[nodes[1].input[1]].copy()
+    return MlpPolicy(layers, mean, scale, high, activation, "q" if output == "q" else "logits")
+
+
+def _is_chain(model: "onnx.ModelProto") -> bool:
+    """Whether each node's first input is the output of the one before, from the graph's input to its output."""
+    name = model.graph.input[0].name
+    for node in model.graph.node:
+        if node.input[0] != name or len(node.output) != 1:
+            return False
+        name = node.output[0]
+    return bool(name == model.graph.output[0].name)

@@ -1,0 +1,124 @@
+"""A policy on disk: a folder with ``policy.onnx`` (weights, normalisation included) and ``card.json``."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel import __version__
+from tercel.core.errors import PolicyError
+from tercel.execution.policies.card import Card, layout_hash, read_card
+from tercel.execution.policies.mlp import Float32, Head, MlpPolicy
+from tercel.execution.policies.onnx_file import from_onnx, to_onnx
+
+MODEL, CARD = "policy.onnx", "card.json"
+
+
+class Policy(Protocol):
+    """From what is observed to what is done; the same for weights in arrays and for networks in ONNX Runtime."""
+
+    @property
+    def observation_size(self) -> int: ...
+    @property
+    def n_actions(self) -> int: ...
+
+    def logits(self, obs: Float32) -> Float32:
+        """The head's values float32[n, A] for raw observations float32[n, D]."""
+
+    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Greedy actions int64[n]."""
+
+    def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
+        """Action probabilities float32[n, A]."""
+
+
+def save_policy(folder: Path, policy: MlpPolicy, card: Card) -> Card:
+    """Write `policy` and `card` to `folder`, replacing what is there; returns the card with its hashes filled in.
+
+    Both files are written aside and moved into place as one folder: a killed process leaves the old policy or the new.
+
+    Raises
+    ------
+    PolicyError
+        If the card speaks of other sizes than the policy has.
+    """
+    sizes, said = (policy.observation_size, policy.n_actions), (len(card.observes), card.n_actions)
+    if sizes != said:
+        raise PolicyError(f"a card of a policy with (inputs, actions) {sizes}", f"{said}", "name every observed entry")
+    data = to_onnx(policy)
+    card = replace(
+        card,
+        head=policy.head,
+        version=card.version or __version__,
+        observation_hash=layout_hash(card.observes),
+        weights_sha256=hashlib.sha256(data).hexdigest(),
+    )
+    aside, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
+    for leftover in (aside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    aside.mkdir(parents=True)
+    (aside / MODEL).write_bytes(data)
+    (aside / CARD).write_text(card.to_json())
+    if folder.exists():
+        folder.rename(old)
+    aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return card
+
+
+def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Policy, Card]:
+    """The policy and card in `folder`; with `observes`, only if it was made for exactly that observation.
+
+    Raises
+    ------
+    PolicyError
+        If files are missing or damaged, or the policy observes something else.
+    """
+    card = read_card(folder / CARD)
+    if observes is not None:
+        _check_layout(folder, card, tuple(observes))
+    try:
+        data = (folder / MODEL).read_bytes()
+    except OSError as error:
+        raise PolicyError(
+            "a policy folder with policy.onnx", f"{folder / MODEL}: {error.strerror}", "save the policy again"
+        ) from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != card.weights_sha256:
+        raise PolicyError(
+            f"weights with the card's hash {card.weights_sha256[:16]}",
+            f"{folder / MODEL} with {digest[:16]}: damaged, or of another policy",
+            "copy both files again, or save the policy again",
+        )
+    head: Head = "q" if card.head == "q" else "logits"
+    policy = from_onnx(data, head)
+    if (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions):
+        raise PolicyError(
+            f"{len(card.observes)} inputs and {card.n_actions} actions, as the card says",
+            f"{policy.observation_size} and {policy.n_actions} in {folder / MODEL}",
+            "save the policy again",
+        )
+    return policy, card
+
+
+def _check_layout(folder: Path, card: Card, wanted: tuple[str, ...]) -> None:
+    """Refuse a policy that was made for another observation, naming both and the first difference."""
+    if layout_hash(wanted) == card.observation_hash:
+        return
+    position = next(
+        (i for i, (a, b) in enumerate(zip(wanted, card.observes, strict=False)) if a != b),
+        min(len(wanted), len(card.observes)),
+    )
+    mine = wanted[position] if position < len(wanted) else "nothing"
+    its = card.observes[position] if position < len(card.observes) else "nothing"
+    raise PolicyError(
+        f"a policy for observation layout {layout_hash(wanted)} ({len(wanted)} entries)",
+        f"{folder / CARD} with layout {card.observation_hash} ({len(card.observes)} entries); they first differ at "
+        f"entry {position}: {mine} here, {its} there",
+        f"train it again with this version, or run it with Tercel {card.version}",
+    )

@@ -1,0 +1,119 @@
+"""Policies on disk: what is read back is what was written, and what is damaged or foreign is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import PolicyError
+from tercel.execution.policies.card import Card, layout_hash
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
+from tercel.execution.policies.policy import load_policy, save_policy
+
+from .test_mlp import random_policy
+
+NAMES = tuple(f"feature_{i}" for i in range(6))
+
+
+def card(**changes):
+    fields = {"name": "ppo", "observes": NAMES, "actions": "placement", "n_actions": 8, "seed": 3, "frames": 4096}
+    return Card(**{**fields, "task": {"share": 0.1}, **changes})
+
+
+@pytest.fixture
+def saved(tmp_path):
+    policy = random_policy((6, 64, 64, 8))
+    save_policy(tmp_path / "ppo", policy, card())
+    return tmp_path / "ppo", policy
+
+
+@pytest.mark.parametrize("head", ["logits", "q"])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_round_trip_is_exact(tmp_path, activation, head):
+    policy = random_policy((6, 16, 16, 8), activation=activation, head=head)
+    written = save_policy(tmp_path / "p", policy, card())
+    again, read = load_policy(tmp_path / "p", NAMES)
+    assert isinstance(again, MlpPolicy)
+    assert read == written
+    assert (again.activation, again.head, again.clip) == (activation, head, 5.0)
+    assert np.array_equal(again.packed[0], policy.packed[0])
+
+
+@pytest.mark.parametrize("sizes", [(6, 8), (6, 64, 8), (6, 64, 64, 8)])
+def test_onnx_runtime_agrees(sizes):
+    pytest.importorskip("onnxruntime")
+    policy = random_policy(sizes)
+    obs = (4 * np.random.default_rng(0).normal(size=(2000, 6))).astype(np.float32)
+    there = OnnxPolicy(to_onnx(policy), "logits")
+    assert np.abs(there.logits(obs) - policy.logits(obs)).max() < 1e-5
+    assert np.array_equal(there.act(obs), policy.act(obs))
+    np.testing.assert_allclose(there.probabilities(obs), policy.probabilities(obs), atol=1e-5)
+
+
+def test_other_networks_go_through_onnx_runtime():
+    pytest.importorskip("onnxruntime")
+    import onnx
+
+    model = onnx.load_model_from_string(to_onnx(random_policy((6, 16, 8))))
+    for node in model.graph.node:
+        if node.op_type == "Tanh":
+            node.op_type = "Sigmoid"
+    assert isinstance(from_onnx(model.SerializeToString()), OnnxPolicy)
+
+
+def test_another_layout_is_refused_and_both_are_named(saved):
+    folder, _ = saved
+    other = (*NAMES[:3], "spread", *NAMES[4:])
+    with pytest.raises(PolicyError) as error:
+        load_policy(folder, other)
+    text = str(error.value)
+    assert layout_hash(NAMES) in text
+    assert layout_hash(other) in text
+    assert "spread here, feature_3 there" in text
+
+
+def test_damage_is_refused(saved):
+    folder, _ = saved
+    data = (folder / "policy.onnx").read_bytes()
+    (folder / "policy.onnx").write_bytes(data[:-7])
+    with pytest.raises(PolicyError, match="hash"):
+        load_policy(folder)
+    (folder / "policy.onnx").unlink()
+    with pytest.raises(PolicyError, match=r"policy\.onnx"):
+        load_policy(folder)
+    (folder / "card.json").write_text("{")
+    with pytest.raises(PolicyError, match="JSON"):
+        load_policy(folder)
+    (folder / "card.json").write_text(json.dumps({"name": "x"}))
+    with pytest.raises(PolicyError, match="observes"):
+        load_policy(folder)
+    with pytest.raises(PolicyError, match=r"card\.json"):
+        load_policy(folder / "nowhere")
+
+
+@pytest.mark.parametrize("data", [b"", b"not onnx", b"\x08\x07garbage" * 50])
+def test_bytes_that_are_no_onnx(data):
+    with pytest.raises(PolicyError, match="ONNX"):
+        from_onnx(data)
+
+
+def test_a_killed_save_leaves_the_old_policy(saved, monkeypatch):
+    folder, policy = saved
+    from tercel.execution.policies import policy as module
+
+    monkeypatch.setattr(module.Card, "to_json", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        save_policy(folder, random_policy((6, 64, 64, 8), seed=9), card())
+    monkeypatch.undo()
+    again, _ = load_policy(folder, NAMES)
+    assert np.array_equal(again.packed[0], policy.packed[0])
+    save_policy(folder, random_policy((6, 64, 64, 8), seed=9), card())
+    assert not np.array_equal(load_policy(folder)[0].packed[0], policy.packed[0])
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["ppo"]
+
+
+def test_a_card_of_other_sizes_is_refused(tmp_path):
+    with pytest.raises(PolicyError, match="inputs"):
+        save_policy(tmp_path / "p", random_policy((5, 8)), card())
+    assert not list(tmp_path.iterdir())
