@@ -103,7 +103,7 @@ def run(
 def import_lobster(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Message and orderbook CSVs, or zip, zst or tar files of them.", metavar="PATHS"),
+        typer.Argument(help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.", metavar="PATHS"),
     ],
     lake: Lake,
     symbol: Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")] = None,
