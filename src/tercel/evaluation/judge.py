@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.evaluation.adaptability import Response
-from tercel.evaluation.result import KEYS, Cell, JudgedRun
+from tercel.evaluation.result import FEW_NOTE, KEYS, REPLAY_NOTE, Cell, JudgedRun
 from tercel.execution.costs import BPS, Costs, own_displacement
 from tercel.stats import (
     Estimate,
@@ -75,6 +75,7 @@ def judge(
     market: str,
     task: Mapping[str, Any],
     seeds: Sequence[int] = (),
+    cluster: str = "episode seed",
     notes: Sequence[str] = (),
     resamples: int = 2000,
     level: float = 0.95,
@@ -90,7 +91,7 @@ def judge(
         where nothing answers own trading: impact is then null.
     rng : numpy Generator
         The same generator state gives the same intervals.
-    market, task, seeds, notes
+    market, task, seeds, cluster, notes
         Carried into the result; `notes` come first among its notes.
     resamples : int
         Bootstrap resamples, 2,000 to 10,000.
@@ -143,6 +144,7 @@ def judge(
         notes=(*notes, *_notes(entries, clusters, twin_mid2_grid is None)),
         level=level,
         resamples=resamples,
+        cluster=cluster,
     )
 
 
@@ -283,11 +285,11 @@ def _notes(entries: Sequence[Entry], clusters: int, replayed: bool) -> list[str]
     """What a reader of the table must know."""
     notes = []
     if few_clusters(clusters):
-        notes.append(f"under 20 clusters ({clusters}): intervals are an indication")
+        notes.append(f"{FEW_NOTE} ({clusters}): intervals are an indication")
     if clusters == 1:
         notes.append("one cluster: no intervals")
     if replayed:
-        notes.append("nothing answers own trading: impact is not available, the walk past the touch is in spread_bps")
+        notes.append(f"{REPLAY_NOTE}: impact is not available, the walk past the touch is in spread_bps")
     if any(entry.kind == "learned" and len(entry.runs) == 1 for entry in entries):
         notes.append("one training seed: intervals of learned policies leave out what training varies")
     for key, words in (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tercel.core.errors import TercelError
+from tercel.report.tables import Judged, verdict, verdict_sentence
 from tercel.stats import Estimate
 
 KEYS = (
@@ -33,6 +34,12 @@ MEANINGS: Mapping[str, str] = {
 }
 """What each key says, for captions."""
 
+FEW_NOTE = "under 20 clusters"
+REPLAY_NOTE = "nothing answers own trading"
+"""How the two notes begin that a printed table says in its own words."""
+PEERS = ("twap_passive", "submit_and_leave", "random")
+"""Opponents that every learned policy is told against, besides the best baseline and its own untrained network."""
+
 Cell = Estimate | None
 Row = Mapping[str, Cell]
 
@@ -59,6 +66,8 @@ class JudgedRun:
         `unfilled_lots` and shares of all lots: `unfilled_share`, `forced_share`, `double_filled_share`.
     episodes, clusters : int
         Paired episodes, and what is independent among them.
+    cluster : str
+        What a cluster is: "episode seed", "bank entry", "day", "30-minute block of one day".
     seeds : list of int
         Training seeds.
     market : str
@@ -90,6 +99,7 @@ class JudgedRun:
     notes: tuple[str, ...] = ()
     level: float = 0.95
     resamples: int = 2000
+    cluster: str = "episode seed"
     out: str | None = field(default=None)
 
     def to_json(self) -> dict[str, Any]:
@@ -118,6 +128,7 @@ class JudgedRun:
             "notes": list(self.notes),
             "level": self.level,
             "resamples": self.resamples,
+            "cluster": self.cluster,
             "out": self.out,
         }
 
@@ -157,6 +168,53 @@ class JudgedRun:
             return float("inf") if cell is None else cell.mean
 
         return sorted(self.strategies, key=mean)
+
+    def shown(self) -> Judged:
+        """The table that people read: print it with Rich, or ask for its HTML."""
+        return Judged(
+            strategies=self.intervals(),
+            best_baseline=self.best_baseline,
+            paired_vs_best_baseline={name: cell.to_json() for name, cell in self.paired_vs_best_baseline.items()},
+            episodes=self.episodes,
+            clusters=self.clusters,
+            cluster=self.cluster,
+            notes=[*self.standings(), *(note for note in self.notes if not note.startswith((FEW_NOTE, REPLAY_NOTE)))],
+        )
+
+    def intervals(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """Strategy -> key -> interval as plain numbers, without the keys that do not exist; cheapest first."""
+        return {
+            name: {key: cell.to_json() for key, cell in self.strategies[name].items() if cell is not None}
+            for name in self.ranked()
+        }
+
+    def standings(self) -> list[str]:
+        """Where each learned policy stands against its peers and its own beginning, one sentence each.
+
+        The best baseline is left out: the table says that itself.
+        """
+        said = []
+        for name in (name for name, kind in self.kinds.items() if kind == "learned"):
+            opponents = [peer for peer in PEERS if peer in self.paired[name] and peer != self.best_baseline]
+            said += [verdict_sentence(name, self.paired[name][peer].to_json(), peer) for peer in opponents]
+            said += [_by_seed(name, other, cells) for other, cells in self._beginnings(name)]
+        return said
+
+    def _beginnings(self, name: str) -> list[tuple[str, list[Estimate]]]:
+        """The opponents that training as such must beat, with the gain of each seed."""
+        row = self.paired_by_seed[name]
+        return [(other, row[other]) for other in (f"{name}_untrained", "random") if other in row]
+
+
+def _by_seed(name: str, other: str, cells: list[Estimate]) -> str:
+    """How many training seeds are better than `other`, intervals included.
+
+    >>> _by_seed("ppo", "random", [Estimate(1.0, 0.5, 1.5), Estimate(1.0, -0.5, 2.5)])
+    'ppo is cheaper than random on 1 of 2 training seeds, the interval excluding zero.'
+    """
+    won = sum(verdict(cell.to_json()) == "better" for cell in cells)
+    seeds = "training seed" if len(cells) == 1 else "training seeds"
+    return f"{name} is cheaper than {other} on {won} of {len(cells)} {seeds}, the interval excluding zero."
 
 
 def _estimates(row: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -69,7 +69,7 @@ class Costs:
         fill.
     lots_grid, forced_lots_grid : int64 (n, G)
         Lots filled before the horizon order, and of the horizon order (unfillable ones included), by the grid
-        bucket of their time; bucket g takes the displacement of grid time g.
+        bucket of their time; grid time g opens bucket g and is where its displacement is taken.
     side : int8 (n,)
         +1 buy, -1 sell.
     cluster : int64 (n,)
