@@ -4,6 +4,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from tests.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.core.errors import ConfigError
 from tercel.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -13,8 +14,6 @@ from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
 from tercel.learning.tiny import TinyMarket
 from tercel.testing.learner import LearnerContract, VecEnvContract
-
-from .toy import MaskedToyVec, ToyVec
 
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
 DQN = DqnSettings(hidden=(16, 16), steps=16, minibatch=32, capacity=512, warmup=64, gradient_steps=1, target_every=8)

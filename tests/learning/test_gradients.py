@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from tests.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.learning.native.adam import Adam
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
-
-from .toy import MaskedToyVec, ToyVec
 
 torch = pytest.importorskip("torch")
 

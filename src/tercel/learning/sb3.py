@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.mlp import Float32, MlpPolicy
 from tercel.learning.native.normalise import CLIP, EPSILON
 from tercel.learning.native.ppo import PpoSettings
 from tercel.learning.port import VecEnv
@@ -29,6 +29,33 @@ def available() -> bool:
 def _require() -> None:
     if not available():
         raise ConfigError("Stable-Baselines3 for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'")
+
+
+def one_thread() -> None:
+    """Keep torch on one thread, as the native learner keeps BLAS."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def torch_call(policy: MlpPolicy, observation: Float32) -> Callable[[], object]:
+    """One forward pass of the same weights in torch eager on a ready tensor: what inference is measured against."""
+    import torch
+    from torch import nn
+
+    modules: list[nn.Module] = []
+    for weight, bias in policy.layers:
+        linear = nn.Linear(*weight.shape)
+        linear.weight.data, linear.bias.data = torch.tensor(weight.T.copy()), torch.tensor(bias)
+        modules += [linear, nn.Tanh() if policy.activation == "tanh" else nn.ReLU()]
+    network = nn.Sequential(*modules[:-1])
+    x = torch.tensor((observation - policy.mean) * policy.scale)[None]
+
+    def call() -> object:
+        with torch.inference_mode():
+            return network(x)
+
+    return call
 
 
 def to_sb3(env: VecEnv, seed: int) -> "Sb3VecEnv":
@@ -114,9 +141,9 @@ class Sb3Ppo:
 
         return rate
 
-    def learn(self, frames: int) -> None:
-        """Train for `frames` frames; with annealing, `frames` should be ``settings.anneal_frames``."""
-        self.model.learn(frames)
+    def learn(self, frames: int, go_on: bool = False) -> None:
+        """Train for `frames` frames, from where it stands if `go_on`; if annealing, for ``settings.anneal_frames``."""
+        self.model.learn(frames, reset_num_timesteps=not go_on)
 
     def policy(self) -> MlpPolicy:
         """What was learned, as arrays."""

@@ -1,0 +1,75 @@
+"""``tercel bench train``: frames per second of native PPO beside Stable-Baselines3's on the same environment.
+
+Both run on one core with one thread, with the same settings (networks 2 x 64 tanh, 64 episode slots of 64 decisions,
+normalised observations, scaled rewards), in turns, an update each. A frame is one decision of one episode, rollout and
+learning together. Seconds are the process's own CPU time, so that a neighbour on the core weighs on neither. Without
+Stable-Baselines3 the reference is null.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from time import process_time
+from typing import Any
+
+from tercel.learning import sb3
+from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.learning.port import VecEnv
+from tercel.learning.tiny import TinyMarket
+
+SIZES = ((64, 10), (256, 4), (2048, 4))
+"""Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""
+
+
+def _environment() -> VecEnv:
+    """What both train in."""
+    return TinyMarket(64)
+
+
+def bench(make_env: Callable[[], VecEnv] = _environment, updates: int = 5) -> list[dict[str, Any]]:
+    """Measure all sizes; medians of `updates` updates after one that compiles and warms up."""
+    with one_core():
+        return [_compare(make_env, minibatch, epochs, updates) for minibatch, epochs in SIZES]
+
+
+def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, updates: int) -> dict[str, Any]:
+    settings = PpoSettings(minibatch=minibatch, epochs=epochs)
+    native = Ppo(make_env(), settings, seed=1)
+    runs: list[Callable[[], object]] = [native.update]
+    if sb3.available():
+        sb3.one_thread()
+        other = sb3.Sb3Ppo(make_env(), settings, seed=1)
+        runs.append(lambda: other.learn(other.batch, go_on=True))
+    seconds: list[list[float]] = [[] for _ in runs]
+    for turn in range(updates + 1):
+        for run, times in zip(runs, seconds, strict=True):
+            start = process_time()
+            run()
+            if turn:
+                times.append(process_time() - start)
+    rates = [native.batch / median(times) for times in seconds]
+    reference = rates[1] if len(rates) > 1 else None
+    return {
+        "name": f"train.ppo_frames_per_s.{minibatch}x{epochs}",
+        "value": rates[0],
+        "unit": "frames/s",
+        "reference": "Stable-Baselines3" if reference else None,
+        "reference_value": reference,
+        "ratio": rates[0] / reference if reference else None,
+        "environment": type(native.env).__name__,
+    }
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep the process on the core it is on, where the system allows it."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
