@@ -93,6 +93,24 @@ def test_window_rolls_and_anonymous_blocks() -> None:
     assert day.seconds == pytest.approx(5.0)  # the bid is gone from second 5
 
 
+def test_a_reduction_to_nothing_is_a_withdrawn_order() -> None:
+    day = census(
+        rows(
+            (0, ADD, 1, 1, 100, 10),
+            (0, ADD, 2, -1, 102, 20),
+            (1, ADD, 3, 1, 99, 4),
+            (2, REDUCE, 1, 1, 100, 4),
+            (3, REDUCE, 3, 1, 99, 4),
+            (4, DELETE, 1, 1, 100, 6),
+        ),
+        0,
+        10 * S,
+        0,
+    )
+    assert day.cancelled_orders[[2, 3]].tolist() == [1, 1]
+    assert day.cancelled_lots[[2, 3]].tolist() == [10, 4]
+
+
 def test_halts_clears_modifies_and_stub_quotes() -> None:
     day = census(
         rows(

@@ -18,6 +18,7 @@ no event), so the book stays bounded and no wall of orders builds up at I.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -96,7 +97,7 @@ def calibrate(
     first = _one_market(days)
     counts = [census_of(instrument, events, skip_s) for instrument, events in days]
     return from_census(
-        counts, [i for i, _ in days], name=name, date=date, lot_shares=lot_shares or _lot(counts, first.lot)
+        counts, [i for i, _ in days], name=name, date=date, lot_shares=lot_shares or choose_lot(counts, first.lot)
     )
 
 
@@ -106,6 +107,18 @@ def census_of(instrument: InstrumentFields, events: EventColumns, skip_s: float 
     if not close and len(events.exch_ns):
         opening, close = int(events.exch_ns[0]), int(events.exch_ns[-1]) + 1
     return census(events, opening, close, int(skip_s * NS_PER_SECOND))
+
+
+def blocks(instrument: InstrumentFields, events: EventColumns, block_s: float, skip_s: float = 900.0) -> list[Census]:
+    """The day after its first `skip_s`, counted in blocks of `block_s` each (a shorter rest is left out).
+
+    Volume curve and hidden volume are the whole day's in every block.
+    """
+    opening, close = instrument.session_open_ns, instrument.session_close_ns
+    whole = census_of(instrument, events, skip_s)
+    start, step = opening + int(skip_s * NS_PER_SECOND), int(block_s * NS_PER_SECOND)
+    parts = [census(events, at, at + step, 0) for at in range(start, close - step + 1, step)]
+    return [replace(part, curve_lots=whole.curve_lots, hidden_lots=whole.hidden_lots) for part in parts]
 
 
 def from_census(
@@ -153,7 +166,7 @@ def from_census(
         eta_ticks_per_lot=walking_slope(depth, offset),
         orders=max(512, power_of_two(4.0 * expected_live)),
         width=max(256, power_of_two(8.0 * reach)),
-        card=_card(counts, instruments, date, reach, limit_lots, market_lots, per_lot),
+        card=_card(counts, instruments, date, cancel_rate, limit_lots, market_lots, per_lot),
     )
 
 
@@ -251,7 +264,7 @@ def power_of_two(value: float) -> int:
     return 1 << max(0, int(np.ceil(np.log2(max(value, 1.0)))))
 
 
-def _lot(counts: Sequence[Census], unit: int) -> int:
+def choose_lot(counts: Sequence[Census], unit: int) -> int:
     """Coarsest lot that changes neither mean size by more than `LOT_BIAS`."""
     samples = [np.concatenate([c.limit_sizes for c in counts]), np.concatenate([c.market_sizes for c in counts])]
     for lot in LOT_CHOICES:
@@ -282,13 +295,14 @@ def _card(
     counts: Sequence[Census],
     instruments: Sequence[InstrumentFields],
     date: str,
-    reach: int,
+    cancel_rate: NDArray[np.float64],
     limit_lots: NDArray[np.int64],
     market_lots: NDArray[np.int64],
     per_lot: float,
 ) -> dict[str, Any]:
     """What the preset was made from; `fit.judge` adds how well it does."""
     placed = float(np.sum(total(counts, "placed"))) + total(counts, "beyond")
+    reach = len(cancel_rate)
     levels = sorted({i.levels for i in instruments})
     visible = float(np.sum(total(counts, "curve_lots")))
     within = float(np.sum(np.asarray(total(counts, "placed"))[: reach + 1]))
@@ -311,6 +325,8 @@ def _card(
         "placements": int(placed),
         "market_orders": int(sum(len(c.market_sizes) for c in counts)),
         "marketable_remainders": int(total(counts, "remainders")),
+        "withdrawn_orders": int(np.sum(total(counts, "cancelled_orders"))),
+        "cancel_rates_told_apart": len(np.unique(cancel_rate)),
         "hidden_over_visible_volume": float(total(counts, "hidden_lots")) / visible if visible else 0.0,
         "unknown_orders": int(total(counts, "unknown_ids")),
         "stub_quote_rows_left_out": int(total(counts, "far_rows")),

@@ -146,7 +146,7 @@ def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900
     base, width = _window(events)
     _, dense = np.unique(events.order_id, return_inverse=True)
     seconds = int((close_ns - open_ns - skip_ns) // NS_PER_SECOND)
-    distance, removed = np.zeros(n, np.int32), np.zeros(n, np.int64)
+    distance, removed, whole = np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_)
     market = np.full(n, -1, np.int32)
     sums = np.zeros(SUMS)
     per_distance = np.zeros((2, REACH + 1))
@@ -156,9 +156,9 @@ def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900
     level, known = np.zeros((2, width, 4), np.int64), np.zeros((int(dense.max()) + 1, 4), np.int64)
     count(
         *rows, events.side, events.price_ticks, events.qty_lots, open_ns + skip_ns, close_ns, base,
-        level, known, distance, removed, market, sums, per_distance, per_level, mid2,
+        level, known, distance, removed, whole, market, sums, per_distance, per_level, mid2,
     )  # fmt: skip
-    return _collect(events, open_ns, close_ns, distance, removed, market, sums, per_distance, per_level, mid2)
+    return _collect(events, open_ns, close_ns, distance, removed, whole, market, sums, per_distance, per_level, mid2)
 
 
 def _window(events: EventColumns) -> tuple[int, int]:
@@ -176,6 +176,7 @@ def _collect(
     close_ns: int,
     distance: NDArray[np.int32],
     removed: NDArray[np.int64],
+    whole: NDArray[np.bool_],
     market: NDArray[np.int32],
     sums: NDArray[np.float64],
     per_distance: NDArray[np.float64],
@@ -200,13 +201,12 @@ def _collect(
         weighted = None if weights is None else weights[chosen]
         return np.bincount(distance[chosen], weights=weighted, minlength=REACH + 1).astype(np.float64)
 
-    whole = gone & (kind == DELETE)
     return Census(
         seconds=float(sums[SECONDS]),
         span_s=float(len(mid2) - 1),
         placed=by_distance(added),
         cancelled_lots=by_distance(gone, removed),
-        cancelled_orders=by_distance(whole),
+        cancelled_orders=by_distance(gone & whole),
         beyond=int(np.sum(added & ~near)),
         beyond_cancelled_lots=int(removed[gone & ~near].sum()),
         lots_time=per_distance[0],

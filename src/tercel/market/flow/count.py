@@ -41,8 +41,8 @@ BID, ASK, HALTED, MARKETS, EXEC_NS, EXEC_SIDE, STATE = range(7)
 @kernel
 def count(
     t: Any, kind: Any, dense: Any, order_id: Any, side: Any, price: Any, qty: Any, start: int, stop: int, base: int,
-    level: Any, known: Any, distance: Any, removed: Any, market: Any, sums: Any, per_distance: Any, per_level: Any,
-    mid2: Any,
+    level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any, per_distance: Any,
+    per_level: Any, mid2: Any,
 ) -> None:  # fmt: skip
     """Replay the rows; mark placements and cancels with their distance, executions with their market order."""
     width = level.shape[1]
@@ -77,7 +77,7 @@ def count(
             counted = two_sided and not state[HALTED] and start <= t[r] and t[r] < stop
             order = dense[r] if order_id[r] != 0 else -1
             _row(r, what, t[r], s, p, qty[r], order, reach, counted, state, totals, level, known, distance,
-                 removed, market, sums)  # fmt: skip
+                 removed, whole, market, sums)  # fmt: skip
             state[BID] = _best(level, 0, max(bid, p) if s == 0 else bid)
             state[ASK] = _best(level, 1, min(ask, p) if s == 1 else ask)
     while grid <= stop:
@@ -89,7 +89,7 @@ def count(
 @kernel
 def _row(
     r: int, what: int, now: int, s: int, p: int, qty: int, order: int, reach: int, counted: bool, state: Any,
-    totals: Any, level: Any, known: Any, distance: Any, removed: Any, market: Any, sums: Any,
+    totals: Any, level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Let one row change the book and leave its mark."""
     if what == ADD:
@@ -117,6 +117,8 @@ def _row(
         sums[UNKNOWN] += gone < 0
         if counted and gone > 0 and reach > 0:
             distance[r], removed[r] = reach, gone
+            # Some feeds (LOBSTER 2003) have no delete: a reduction to nothing is one.
+            whole[r] = what == DELETE or (order >= 0 and known[order, LEFT] == 0)
 
 
 @kernel

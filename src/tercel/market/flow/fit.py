@@ -1,8 +1,8 @@
 """How well a preset's market resembles its tape: the same census on real and simulated days, side by side.
 
-The table has three columns of values: the days calibrated on (train), days held out, and simulated days;
-and two ratios to the held-out days: simulated over held-out, and train over held-out, which is the floor
-(what another real day misses by).
+The table has three columns of values: the days calibrated on (train), days held out, and simulated days; and their
+ratios: simulated over train (what the law itself misses), simulated over held-out, and train over held-out, which is
+the floor (what another real day misses by).
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def quantities(days: Sequence[Census], per_lot: float = 1.0) -> dict[str, float]
 
 
 def table(train: Mapping[str, float], held_out: Mapping[str, float], simulated: Mapping[str, float]) -> dict[str, Any]:
-    """The fit table: quantity -> train, held_out, simulated, simulated_over_held_out, train_over_held_out.
+    """The fit table: quantity -> train, held_out, simulated, and their ratios.
 
     >>> table({"a": 1.0}, {"a": 2.0}, {"a": 3.0})["a"]["simulated_over_held_out"]
     1.5
@@ -73,6 +73,7 @@ def table(train: Mapping[str, float], held_out: Mapping[str, float], simulated: 
             "train": train[key],
             "held_out": held_out[key],
             "simulated": simulated[key],
+            "simulated_over_train": _ratio(simulated[key], train[key]),
             "simulated_over_held_out": _ratio(simulated[key], held_out[key]),
             "train_over_held_out": _ratio(train[key], held_out[key]),
         }
