@@ -1,0 +1,145 @@
+"""``tercel data``: import feed files into a lake, list a lake, verify a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tercel.app.output import print_json, progress_console, result_console, say
+from tercel.core.errors import FeedError
+from tercel.market.feeds import Feed, FeedDay, FeedOptions, LobsterFeed
+from tercel.market.tape import Instrument, Lake
+
+EXPLAINED = 0
+UNEXPLAINED = 1
+
+
+def import_lobster(
+    paths: list[Path],
+    lake: Path,
+    symbol: str | None,
+    date: str | None,
+    tick: float | None,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    """Import LOBSTER files into a lake, day by day; days before one that fails stay."""
+    return import_feed(LobsterFeed(), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
+
+
+def import_feed(
+    feed: Feed, paths: Sequence[Path], lake: Lake, options: FeedOptions, replace: bool, as_json: bool
+) -> int:
+    """Import the days that a feed finds in `paths`; says on stderr what happens, on stdout what was done."""
+    _no_lake_as_source(paths, lake)
+    rows: list[dict[str, Any]] = []
+    with feed.days(paths, options) as days:
+        for number, day in enumerate(_with_progress(days), start=1):
+            try:
+                rows.append(_import_day(day, lake, replace))
+            except BaseException:
+                if number > 1:
+                    say(f"{number - 1} of {len(days)} days are in the lake; {day.symbol} {day.date} is not")
+                raise
+    if as_json:
+        print_json({"lake": lake.root, "days": rows})
+    else:
+        _print_days(rows)
+    return EXPLAINED
+
+
+def _import_day(day: FeedDay, lake: Lake, replace: bool) -> dict[str, Any]:
+    imported = day.read()
+    outcome = lake.write(imported.instrument, imported.events, replace=replace)
+    instrument = imported.instrument.with_content(imported.events)
+    for warning in imported.warnings:
+        say(f"warning: {warning}")
+    said = {"written": "written", "replaced": "replaced", "unchanged": "unchanged: the lake holds the same content"}
+    say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} rows, {said[outcome]}")
+    return {**asdict(instrument), "outcome": outcome, "warnings": list(imported.warnings)}
+
+
+def _with_progress(days: Sequence[FeedDay]) -> Any:
+    """The days, with a bar on stderr when there are several and a person watches."""
+    console = progress_console()
+    if len(days) < 2 or not console.is_terminal:
+        return days
+    from rich.progress import track
+
+    return track(days, description="importing days", console=console, transient=True)
+
+
+def _no_lake_as_source(paths: Sequence[Path], lake: Lake) -> None:
+    if lake.root.exists() and not lake.root.is_dir():
+        raise FeedError("a folder as --lake", f"the file {lake.root}", "name another folder")
+    for path in paths:
+        if path.is_dir() and (path / ".tercel").is_dir():
+            raise FeedError("a folder of feed files", f"the lake {path}", "give the folder that was imported from")
+
+
+def list_lake(lake: Path, as_json: bool) -> int:
+    """Print the days of a lake."""
+    if not lake.is_dir():
+        received, remedy = f"{lake}, which is none", f"run: tercel data import lobster PATHS... --lake {lake}"
+        raise FeedError("a lake folder", received, remedy)
+    days = Lake(lake).list()
+    if as_json:
+        print_json({"lake": lake, "days": [asdict(day) for day in days]})
+    else:
+        _print_days([asdict(day) for day in days])
+    return EXPLAINED
+
+
+def verify(lake: Path, symbol: str, date: str, against: Path | None, as_json: bool) -> int:
+    """Replay a day, alone or against an orderbook file; 1 when something is left unexplained."""
+    instrument, events = Lake(lake).check(symbol, date)
+    from tercel.market.verify import verify_against, verify_alone
+
+    if against is None:
+        found: dict[str, Any] = {**verify_alone(events)}
+        code = EXPLAINED
+    else:
+        found = verify_against(instrument, events, against)
+        code = EXPLAINED if found["explained"] else UNEXPLAINED
+    if as_json:
+        print_json(found)
+    else:
+        _print_verdict(instrument, found, code)
+    return code
+
+
+def _print_days(days: Sequence[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("venue", "symbol", "date"):
+        table.add_column(heading)
+    for heading in ("rows", "levels", "tick", "off tick"):
+        table.add_column(heading, justify="right")
+    table.add_column("content")
+    for day in days:
+        levels = str(day["levels"]) if day["levels"] else "full"
+        content = day["content_hash"][:12] + (f"  {day['outcome']}" if "outcome" in day else "")
+        off = f"{day['off_tick_rows']:,}"
+        table.add_row(
+            day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", levels, f"{day['tick']:g}", off, content
+        )
+    result_console().print(table)
+
+
+def _print_verdict(instrument: Instrument, found: dict[str, Any], code: int) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=" ".join(instrument.key), title_justify="left")
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    for key, value in found.items():
+        shown = ", ".join(f"{v:,}" for v in value) if isinstance(value, list) else value
+        table.add_row(key, f"{shown:,}" if isinstance(shown, int) and not isinstance(shown, bool) else str(shown))
+    result_console().print(table)
+    if code == UNEXPLAINED:
+        say("the tape and the file do not agree; the first mismatch is in the table")

@@ -1,0 +1,237 @@
+"""One LOBSTER day: read, check, translate to the tape.
+
+Kinds: 1 ADD, 2 REDUCE, 3 DELETE, 4 EXECUTE, 5 TRADE_HIDDEN (order id 0; side 0 from 2014-07-14, when the direction of
+hidden trades was masked), 6 CROSS (its id says which: -1 open, -2 close, others halt or IPO), 7 STATUS. A tape with an
+orderbook file opens with the levels of its first row less what message 1 did, as anonymous blocks of message 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import FeedError
+from tercel.market.feeds import lobster_kernels as k
+from tercel.market.feeds.lobster_csv import Messages, read_messages, read_orderbook
+from tercel.market.feeds.lobster_errors import row_error
+from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.market.feeds.members import Member
+from tercel.market.feeds.port import Imported
+from tercel.market.tape import schema
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument, midnight_ns
+
+TIMEZONE: Final = "America/New_York"
+VENUE: Final = "NASDAQ"
+HIDDEN_SIDE_MASKED_FROM: Final = "2014-07-14"
+MOST_ILLEGAL: Final = 0.01
+"""Share of rows that may be unexplained before the two files count as not belonging together."""
+_INVERSE: Final = {schema.ADD: schema.REDUCE, schema.REDUCE: schema.ADD, schema.DELETE: schema.ADD}
+_INVERSE_OF_EXECUTE: Final = schema.ADD
+
+
+@dataclass(frozen=True)
+class LobsterDay:
+    """The files of one symbol and day.
+
+    Parameters
+    ----------
+    symbol, date : str
+        From the file names or the user.
+    messages : Member
+        The message file.
+    orderbook : Member or None
+        The orderbook file.
+    start_ms, end_ms : int
+        Session, ms after midnight.
+    tick : float or None
+        Stated tick in dollars.
+    levels : int
+        Levels that the orderbook file's name says, 0 when it says none.
+    """
+
+    symbol: str
+    date: str
+    messages: Member
+    orderbook: Member | None
+    start_ms: int
+    end_ms: int
+    tick: float | None = None
+    levels: int = 0
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Names of the files."""
+        return tuple(m.name for m in (self.messages, self.orderbook) if m is not None)
+
+    def read(self) -> Imported:
+        """Translate the day.
+
+        Raises
+        ------
+        FeedError
+            With file, row, field and remedy, when a file is not what it claims to be.
+        """
+        messages = read_messages(self.messages)
+        visible = messages.price[messages.type <= 4]
+        if self.tick is None:
+            unit = infer_unit(visible)
+        else:
+            unit = stated_unit(self.tick, visible, self.messages.where)
+        plain = self._translate(messages, unit)
+        warnings: list[str] = []
+        levels, book_off = 0, 0
+        events = plain
+        if self.orderbook is not None:
+            book = self._read_orderbook(plain.n)
+            levels = book.shape[0] // 4
+            events, report = self._with_rolls(plain, book, unit)
+            book_off = int(report[k.OFF])
+            warnings += self._judge(report, plain.n)
+        off_tick = int(np.count_nonzero(events.flags & schema.OFF_TICK))
+        extra: dict[str, Any] = {"feed": "lobster", "messages": plain.n, "orderbook_off_tick": book_off}
+        midnight = midnight_ns(self.date, TIMEZONE)
+        instrument = Instrument(
+            venue=VENUE,
+            symbol=self.symbol,
+            date=self.date,
+            tick=unit / UNITS_PER_DOLLAR,
+            lot=1,
+            levels=levels,
+            timezone=TIMEZONE,
+            source=self.source,
+            session_open_ns=midnight + self.start_ms * 1_000_000,
+            session_close_ns=midnight + self.end_ms * 1_000_000,
+            rows=events.n,
+            tick_rule="inferred" if self.tick is None else "stated",
+            off_tick_rows=off_tick,
+            extra=extra,
+        )
+        return Imported(instrument, events, tuple(warnings))
+
+    def _translate(self, m: Messages, unit: int) -> Events:
+        """Messages as one row each."""
+        rows = Events.empty(len(m.time))
+        bad = np.zeros(2, np.int64)
+        k.translate(
+            m.time, m.type, m.size, m.price, m.direction, midnight_ns(self.date, TIMEZONE), unit,
+            rows.exch_ns, rows.kind, rows.side, rows.price_ticks, rows.qty_lots, rows.flags, bad,
+        )  # fmt: skip
+        if bad[0]:
+            code, row = int(bad[0]), int(bad[1])
+            field = {k.BAD_TYPE: m.type, k.BAD_DIRECTION: m.direction, k.BAD_SIZE: m.size}.get(code, m.price)
+            value = m.time[row] if code in (k.BAD_TIME, k.TIME_BACK) else field[row]
+            if code == k.FINE_TICK:
+                value = f"{value} (tick {unit / UNITS_PER_DOLLAR})"
+            raise row_error(code, value, row, self.messages.where)
+        rows.recv_ns[:] = rows.exch_ns
+        rows.seq[:] = np.arange(1, rows.n + 1)
+        rows.order_id[:] = m.order_id
+        hidden = rows.kind == schema.TRADE_HIDDEN
+        rows.order_id[hidden | (rows.kind == schema.STATUS)] = 0
+        if self.date >= HIDDEN_SIDE_MASKED_FROM:
+            rows.side[hidden] = 0
+        return rows
+
+    def _read_orderbook(self, messages: int) -> NDArray[np.int64]:
+        assert self.orderbook is not None
+        book = read_orderbook(self.orderbook)
+        levels, rows = book.shape[0] // 4, book.shape[1]
+        if self.levels not in (0, levels):
+            received = f"{levels} in {self.orderbook.where}, row 1"
+            raise FeedError(f"{self.levels} levels, as the name says", received, "check where the file comes from")
+        if rows != messages:
+            received = f"{messages} rows in {self.messages.where} and {rows} in {self.orderbook.where}"
+            remedy = "pair the files of one download; the shorter one may be cut"
+            raise FeedError("as many rows of messages as of the orderbook", received, remedy)
+        return book
+
+    def _with_rolls(self, plain: Events, book: NDArray[np.int64], unit: int) -> tuple[Events, NDArray[np.int64]]:
+        """The messages with opening blocks before and rolls between them."""
+        levels = book.shape[0] // 4
+        state = np.zeros((2, 2, 3, levels + 3), np.int32)
+        count = np.zeros(2, np.int64)
+        report = np.zeros(k.REPORT, np.int64)
+        self._open(plain, book, unit, state, count, report)
+        at = opening_rows(plain, state, count, out := Events.empty(plain.n + plain.n // 2 + 16 * levels + 64))
+        row = 0
+        while True:
+            row, at = k.roll_rows(
+                book, unit, row, at, state, count,
+                plain.exch_ns, plain.kind, plain.order_id, plain.side, plain.price_ticks, plain.qty_lots, plain.flags,
+                out.exch_ns, out.seq, out.kind, out.order_id, out.side, out.price_ticks, out.qty_lots, out.flags,
+                report,
+            )  # fmt: skip
+            self._raise_for(report, book)
+            if row == plain.n:
+                break
+            spare = Events.empty(out.n)
+            out = Events(*(np.concatenate(pair) for pair in zip(out.columns(), spare.columns(), strict=True)))
+        out.recv_ns[:at] = out.exch_ns[:at]
+        return out.slice(0, at), report
+
+    def _open(
+        self,
+        plain: Events,
+        book: NDArray[np.int64],
+        unit: int,
+        state: NDArray[np.int32],
+        count: NDArray[np.int64],
+        report: NDArray[np.int64],
+    ) -> None:
+        """Levels before message 1: row 0 less what it did."""
+        for h, side in enumerate((1, -1)):
+            count[h] = k.read_levels(book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report)
+            self._raise_for(report, book)
+        kind, side = int(plain.kind[0]), int(plain.side[0])
+        if kind <= schema.EXECUTE:
+            h = 0 if side > 0 else 1
+            inverse = _INVERSE.get(kind, _INVERSE_OF_EXECUTE)
+            price, lots = int(plain.price_ticks[0]), int(plain.qty_lots[0])
+            p = state[h, 0]
+            count[h] = k.apply_message(p[0], p[1], p[2], int(count[h]), side, inverse, price, lots)
+        report[:] = 0
+
+    def _raise_for(self, report: NDArray[np.int64], book: NDArray[np.int64]) -> None:
+        code, row, level = (int(x) for x in report[[k.CODE, k.ROW, k.LEVEL]])
+        if code == 0:
+            return
+        assert self.orderbook is not None
+        ask_price, ask_size, bid_price, bid_size = (int(x) for x in book[4 * level : 4 * level + 4, row])
+        if code == k.BOOK_CROSSED:
+            raise row_error(code, f"{ask_price}, best bid {bid_price},", row, self.orderbook.where)
+        value = f"ask {ask_price} x {ask_size}, bid {bid_price} x {bid_size},"
+        raise row_error(code, value, row, self.orderbook.where, f" on level {level + 1}:")
+
+    def _judge(self, report: NDArray[np.int64], rows: int) -> list[str]:
+        """Nothing, a warning, or an error for rows that the messages do not explain."""
+        assert self.orderbook is not None
+        illegal, first = int(report[k.ILLEGAL]), int(report[k.FIRST_ILLEGAL])
+        if illegal == 0:
+            return []
+        found = f"{illegal} of {rows} rows of {self.orderbook.where} do not follow from the row before and the message"
+        if illegal > max(2, MOST_ILLEGAL * rows):
+            remedy = "pair each message file with its own orderbook file; with --tick, give a finer one"
+            expected = f"an orderbook that the messages explain (all but {MOST_ILLEGAL:.0%} of rows)"
+            raise FeedError(expected, f"{found}, the first in row {first + 1}", remedy)
+        return [f"{found}, the first in row {first + 1}; `tercel data verify` will count them"]
+
+
+def opening_rows(plain: Events, state: NDArray[np.int32], count: NDArray[np.int64], out: Events) -> int:
+    """Write the opening blocks of message 0 to the head of `out`; returns their number."""
+    at = 0
+    for h, side in enumerate((1, -1)):
+        n = int(count[h])
+        rows = slice(at, at + n)
+        out.side[rows] = side
+        out.price_ticks[rows], out.qty_lots[rows] = state[h, 0, 0, :n], state[h, 0, 1, :n]
+        out.flags[rows] = schema.OPENING | np.where(state[h, 0, 2, :n] != 0, schema.OFF_TICK, 0)
+        at += n
+    out.kind[:at] = schema.ROLL_IN
+    out.exch_ns[:at] = plain.exch_ns[0]
+    if at:
+        out.flags[at - 1] |= schema.MESSAGE_END
+    return at

@@ -1,0 +1,156 @@
+"""The files in a list of paths: plain, in folders, compressed (.gz, .zst), in .zip and in .tar archives."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+from tercel.core.errors import FeedError
+
+_TAR = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_TAR_ZST = (".tar.zst", ".tzst")
+_ARCHIVES = (*_TAR, *_TAR_ZST, ".zip")
+_COMPRESSED = (".gz", ".zst")
+_DAMAGED = (
+    *(OSError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError, zlib.error, lzma.LZMAError),
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file, wherever it is kept.
+
+    Parameters
+    ----------
+    name : str
+        File name without folder and without ``.gz`` or ``.zst``.
+    where : str
+        For people: the path, or ``archive!name``.
+    path : Path or None
+        The file itself when it is plain, so that it can be mapped instead of read.
+    """
+
+    name: str
+    where: str
+    path: Path | None
+    _read: Callable[[], bytes]
+
+    def content(self) -> bytes:
+        """All bytes, decompressed.
+
+        Raises
+        ------
+        FeedError
+            When the archive is damaged or the file cannot be read.
+        """
+        try:
+            return self._read()
+        except _DAMAGED as error:
+            raise _damaged(self.where, error) from error
+
+
+@contextmanager
+def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
+    """Every file in `paths`, in the order given, folders and archives in order of names; open while in the context.
+
+    Raises
+    ------
+    FeedError
+        When a path does not exist, is empty, or is an archive that cannot be read.
+    """
+    with ExitStack() as stack:
+        found: list[Member] = []
+        for path in paths:
+            if not path.exists():
+                raise FeedError("a file or folder", f"{path}, which does not exist", "check the path")
+            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+            if not files:
+                raise FeedError("files", f"the empty folder {path}", "check the path")
+            for file in files:
+                if file.stat().st_size == 0:
+                    raise FeedError("a file with content", f"{file}, 0 bytes", "download it again, or leave it out")
+                found += _of_file(file, stack)
+        yield found
+
+
+def _of_file(path: Path, stack: ExitStack) -> list[Member]:
+    name = path.name.lower()
+    try:
+        if name.endswith(".zip"):
+            return _of_zip(path, stack)
+        if name.endswith(_TAR_ZST):
+            return _of_tar(path, stack.enter_context(_decompressed(path)), stack)
+        if name.endswith(_TAR):
+            return _of_tar(path, None, stack)
+    except _DAMAGED as error:
+        raise _damaged(str(path), error) from error
+    if name.endswith((".7z", ".rar")):
+        raise FeedError("a .csv, .zip, .gz, .zst or .tar file", str(path), "unpack it and import the folder")
+    if name.endswith(_COMPRESSED):
+        return [Member(path.stem, str(path), None, lambda: _inflate(path.name, path.read_bytes()))]
+    return [Member(path.name, str(path), path, path.read_bytes)]
+
+
+def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
+    archive = stack.enter_context(zipfile.ZipFile(path))
+
+    def member(info: zipfile.ZipInfo) -> Member:
+        read: Callable[[], bytes] = lambda: _inflate(info.filename, archive.read(info))  # noqa: E731
+        return Member(_bare(info.filename), f"{path}!{info.filename}", None, read)
+
+    return [member(i) for i in sorted(archive.infolist(), key=lambda i: i.filename) if not i.is_dir()]
+
+
+def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member]:
+    opened = tarfile.open(path) if file is None else tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
+    archive = stack.enter_context(opened)
+
+    def member(info: tarfile.TarInfo) -> Member:
+        def read() -> bytes:
+            stream = archive.extractfile(info)
+            return b"" if stream is None else _inflate(info.name, stream.read())
+
+        return Member(_bare(info.name), f"{path}!{info.name}", None, read)
+
+    return [member(i) for i in sorted(archive.getmembers(), key=lambda i: i.name) if i.isfile()]
+
+
+@contextmanager
+def _decompressed(path: Path) -> Iterator[IO[bytes]]:
+    """The content of a .zst file in a temporary file (a tar needs to seek, zstd cannot)."""
+    with tempfile.TemporaryFile() as target:
+        with path.open("rb") as source:
+            reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
+            shutil.copyfileobj(reader, target, 1 << 20)
+        target.seek(0)
+        yield target
+
+
+def _inflate(name: str, data: bytes) -> bytes:
+    if name.lower().endswith(".gz"):
+        return gzip.decompress(data)
+    if name.lower().endswith(".zst"):
+        return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+    return data
+
+
+def _bare(name: str) -> str:
+    base = Path(name).name
+    return Path(base).stem if base.lower().endswith(_COMPRESSED) else base
+
+
+def _damaged(where: str, error: BaseException) -> FeedError:
+    return FeedError("a readable file", f"{where}: {error}", "download it again, or check its rights")
