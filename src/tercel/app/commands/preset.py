@@ -1,0 +1,109 @@
+"""`tercel market calibrate`: days of a lake become a preset file with its card."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tercel.core.errors import ConfigError, TapeError
+from tercel.market.flow import fit
+from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
+from tercel.market.flow.census import Census
+from tercel.market.flow.pilot import simulated_census
+from tercel.market.flow.preset import Preset
+from tercel.market.tape import Instrument, Lake
+
+WARMUP_S = 3600.0
+DAY_S = 22_500.0
+BLOCK_S = 1800.0
+
+
+def make(
+    lake: Path,
+    symbol: str,
+    *,
+    days: Sequence[str],
+    held_out: Sequence[str],
+    name: str,
+    out: Path,
+    date: str,
+    lot_shares: int | None = None,
+    simulated_days: int = 16,
+    seed: int = 1,
+) -> Preset:
+    """Calibrate on `days`, judge on `held_out` and on simulated days, write the preset to `out`.
+
+    Parameters
+    ----------
+    lake : Path
+    symbol : str
+    days, held_out : sequence of str
+        Dates in the lake. With one day and nothing held out, its odd half hours are calibrated on and its even
+        ones held out (half days would test the hour of the day more than the model).
+    name : str
+        Name in the preset; a shipped preset's file has the same name.
+    out : Path
+        File to write.
+    date : str
+        Date of the calibration, for the card.
+    lot_shares : int, optional
+        Shares of a simulated lot; default: chosen by the rounding it costs.
+    simulated_days, seed : int
+        Days of 22,500 s that the fit table's simulated column pools, and the first one's seed.
+
+    Returns
+    -------
+    Preset
+        As written.
+
+    Raises
+    ------
+    ConfigError, TapeError
+        Days that are missing, named twice, or too thin to calibrate on.
+    """
+    if set(days) & set(held_out):
+        both = ", ".join(sorted(set(days) & set(held_out)))
+        raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
+    store = Lake(lake)
+    known = store.days(symbol)
+    for day in (*days, *held_out):
+        if day not in known:
+            raise TapeError(f"{symbol} on {day} in {lake}", f"days {', '.join(known) or 'none'}", "import it first")
+    instruments, train, test, held_names = _counts(store, symbol, days, held_out)
+    lot = lot_shares or choose_lot(train, instruments[0].lot)
+    preset = from_census(train, instruments, name=name, date=date, lot_shares=lot)
+    simulated = [simulated_census(preset, seed + k, DAY_S, WARMUP_S) for k in range(simulated_days)]
+    preset = fit.judge(
+        preset,
+        train,
+        test,
+        simulated,
+        per_lot=lot / instruments[0].lot,
+        held_out_days=held_names,
+        simulation=f"{simulated_days} days of {DAY_S:g} s after {WARMUP_S:g} s of warm-up, seeds {seed} to "
+        f"{seed + simulated_days - 1}",
+    )
+    preset.save(out)
+    return preset
+
+
+def _counts(
+    store: Lake, symbol: str, days: Sequence[str], held_out: Sequence[str]
+) -> tuple[list[Instrument], list[Census], list[Census], list[str]]:
+    """Instruments calibrated on, census of the days (or half hours) calibrated on and held out, names of the latter."""
+    if len(days) == 1 and not held_out:
+        instrument, events = store.read(symbol, days[0])
+        parts = blocks(instrument, events, BLOCK_S)
+        return [instrument], parts[::2], parts[1::2], [f"{days[0]}, every second half hour"]
+    if not days or not held_out:
+        raise ConfigError(
+            "days to calibrate on and days held out",
+            f"{len(days)} and {len(held_out)}",
+            "name at least one of each, or a single day alone",
+        )
+    read = [store.read(symbol, day) for day in days]
+    test = [store.read(symbol, day) for day in held_out]
+    return (
+        [instrument for instrument, _ in read],
+        [census_of(*day) for day in read],
+        [census_of(*day) for day in test],
+        list(held_out),
+    )
