@@ -9,9 +9,10 @@ from tests.learning.toy import MaskedToyVec, ToyVec
 from tercel.core.errors import ConfigError
 from tercel.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from tercel.learning.metrics import MetricsLog, read_metrics
+from tercel.learning.native import blas
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import train
+from tercel.learning.port import LearningError, train
 from tercel.learning.tiny import TinyMarket
 from tercel.testing.learner import LearnerContract, VecEnvContract
 
@@ -57,8 +58,7 @@ def test_the_toy_is_learned(learner, env):
     made = Ppo(env(), PPO, 1) if learner == "ppo" else Dqn(env(), DQN, 1)
     train(made, 20_000)
     obs = env().reset(9)
-    mask = None
-    assert (made.policy().act(obs, mask) == obs[:, :-1].argmax(axis=1)).all()
+    assert (made.policy().act(obs) == obs[:, :-1].argmax(axis=1)).all()
 
 
 @pytest.mark.parametrize("kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)], ids=["ppo", "dqn"])
@@ -140,3 +140,23 @@ def test_sizes_that_do_not_fit_are_refused():
         Dqn(TinyMarket(8), DqnSettings(capacity=100))
     with pytest.raises(ConfigError, match="n_actions"):
         Ppo(ToyVec(actions=1), PPO)
+
+
+@pytest.mark.parametrize("kind", [lambda e: Ppo(e, PPO, 1), lambda e: Dqn(e, DQN, 1)], ids=["ppo", "dqn"])
+def test_a_state_of_other_sizes_and_lost_numbers_are_refused(kind):
+    class Broken(ToyVec):
+        def step(self, actions):
+            obs, reward, done, info = super().step(actions)
+            return obs, reward * np.nan, done, info
+
+    with pytest.raises(LearningError, match="weights"):
+        kind(ToyVec(actions=4)).restore(kind(ToyVec()).state())
+    with pytest.raises(LearningError, match="gradient norm nan"):
+        train(kind(Broken()), 5_000)
+
+
+def test_blas_gets_its_threads_back():
+    before = [get() for get, _ in blas._libraries()]
+    with blas.one_thread():
+        assert all(get() == 1 for get, _ in blas._libraries())
+    assert [get() for get, _ in blas._libraries()] == before

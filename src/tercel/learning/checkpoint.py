@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.errors import TercelError
-from tercel.learning.port import State
+from tercel.learning.port import LearningError, State
 
 _ARRAY = "__array__"
 NAME = "checkpoint.json"
 
 
-class CheckpointError(TercelError):
+class CheckpointError(LearningError):
     """A checkpoint that cannot be read."""
 
 

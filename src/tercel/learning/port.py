@@ -4,13 +4,14 @@ The loop belongs to the caller: :meth:`Learner.update` collects one batch, impro
 metrics. :func:`train` is that loop with metrics, checkpoints and a polite stop.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, TercelError
 from tercel.execution.policies.mlp import MlpPolicy
 
 Float32 = NDArray[np.float32]
@@ -19,6 +20,10 @@ Bool = NDArray[np.bool_]
 Metrics = dict[str, float]
 State = dict[str, Any]
 """Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those."""
+
+
+class LearningError(TercelError):
+    """Learning that cannot go on: numbers that are none, or a state of something else."""
 
 
 class VecEnv(Protocol):
@@ -109,6 +114,23 @@ def train(
     if checkpoint is not None and done % every:
         checkpoint(learner.state())
     return learner.frames >= frames
+
+
+def check_finite(metrics: Metrics, name: str) -> Metrics:
+    """`metrics`, unless the gradient's norm says that the weights are lost.
+
+    Raises
+    ------
+    LearningError
+        If the norm is NaN or infinite.
+    """
+    if not math.isfinite(metrics["gradient_norm"]):
+        raise LearningError(
+            "finite losses and gradients",
+            f"gradient norm {metrics['gradient_norm']} of {name} after {int(metrics['frames'])} frames",
+            "look for NaN in observations or rewards, or lower the learning rate; resume from the last checkpoint",
+        )
+    return metrics
 
 
 def check_env(env: VecEnv) -> None:

@@ -16,7 +16,7 @@ from tercel.learning.native.blas import one_thread
 from tercel.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
-from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env
+from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env, check_finite
 
 Float32 = NDArray[np.float32]
 
@@ -169,7 +169,7 @@ class Dqn:
                     learned += 1
         self.updates += 1
         mean, episodes = self.returns.take()
-        return {
+        metrics = {
             "frames": float(self.frames),
             "return_mean": mean,
             "episodes": float(episodes),
@@ -179,6 +179,7 @@ class Dqn:
             "gradient_norm": norms / max(learned, 1),
             "learning_rate": rate,
         }
+        return check_finite(metrics, self.name)
 
     def _learning_rate(self) -> float:
         s = self.settings
@@ -263,7 +264,8 @@ class Dqn:
 
     def restore(self, state: State) -> None:
         """Go on from `state`. Without an environment state new episodes start, seeded by seed + frames."""
-        self.net.params[:], self.target.params[:] = state["params"], state["target"]
+        self.net.load(state["params"])
+        self.target.load(state["target"])
         self.adam.restore(state["adam"])
         self.scaler.restore(state["scaler"])
         self.replay.restore(state["replay"])

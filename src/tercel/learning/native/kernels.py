@@ -67,19 +67,6 @@ def gae(
 
 
 @kernel
-def gather_ppo(
-    rows: Int64, obs: Float32, actions: Int64, floats: Float32, masks: Bool, x: Float32, a: Int64, f: Float32, m: Bool
-) -> None:
-    """Copy the minibatch `rows` out of the rollout: observations, actions, (log p, advantage, return) and masks."""
-    for k in range(rows.shape[0]):
-        r = rows[k]
-        x[k] = obs[r]
-        a[k] = actions[r]
-        f[k] = floats[r]
-        m[k] = masks[r]
-
-
-@kernel
 def ppo_loss(
     raw: Float32,
     bias: Float32,
@@ -165,7 +152,8 @@ def gather_dqn(
     batch = rows.shape[0]
     for k in range(batch):
         t, e = rows[k] // n, rows[k] % n
-        x[k] = obs[t, e]
+        for j in range(x.shape[1]):
+            x[k, j] = obs[t, e, j]
         a[k] = actions[t, e]
         total, discount = np.float32(0), np.float32(1)
         for _ in range(steps):
@@ -176,8 +164,10 @@ def gather_dqn(
             if ended:
                 discount = np.float32(0)
                 break
-        x[batch + k] = obs[t, e]
-        m[k] = masks[t, e]
+        for j in range(x.shape[1]):
+            x[batch + k, j] = obs[t, e, j]
+        for j in range(m.shape[1]):
+            m[k, j] = masks[t, e, j]
         f[k, 0], f[k, 1] = total, discount
 
 
@@ -239,7 +229,8 @@ def dqn_loss(
                 draw[r, j + 1] = -pull / np.float32(size)
             draw[r, actions[r] + 1] += pull
         else:
-            draw[r, :] = np.float32(0)
+            for j in range(size):
+                draw[r, j] = np.float32(0)
             draw[r, actions[r]] = pull
         size_of = abs(error)
         stats[0] += (0.5 * error * error if size_of <= 1 else size_of - 0.5) * share

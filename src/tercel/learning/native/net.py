@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tercel.core.jit import kernel
 from tercel.execution.policies.mlp import fast_tanh
+from tercel.learning.port import LearningError
 
 Float32 = NDArray[np.float32]
 
@@ -100,6 +101,22 @@ class Net:
                 tower[:] = orthogonal(rng, tower.shape[0], tower.shape[1], 2.0**0.5)
         for weight, gain in zip(self.head_weights, head_gains, strict=True):
             weight[:] = orthogonal(rng, weight.shape[0], weight.shape[1], gain)
+
+    def load(self, params: Float32) -> None:
+        """Take over `params` of a network of the same sizes.
+
+        Raises
+        ------
+        LearningError
+            If there are more or fewer of them.
+        """
+        if params.shape != self.params.shape:
+            raise LearningError(
+                f"{self.params.size} weights ({self.inputs} inputs, hidden {self.hidden}, heads {self.heads})",
+                f"a saved state of {params.size}",
+                "resume with the settings and the observation it was trained with, or train from the start",
+            )
+        self.params[:] = params
 
     def forward(self, x: Float32, work: Workspace) -> list[Float32]:
         """Head outputs [rows, width] for normalised `x[rows, inputs]`, WITHOUT the head's bias.

@@ -14,10 +14,10 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
-from tercel.learning.native.kernels import gae, gather_ppo, ppo_loss, sample_actions
+from tercel.learning.native.kernels import gae, ppo_loss, sample_actions
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
-from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env
+from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env, check_finite
 
 Float32 = NDArray[np.float32]
 
@@ -122,13 +122,8 @@ class Ppo:
         self.frames += self.batch
         self.updates += 1
         mean, episodes = self.returns.take()
-        return {
-            "frames": float(self.frames),
-            "return_mean": mean,
-            "episodes": float(episodes),
-            **stats,
-            "learning_rate": rate,
-        }
+        row = {"frames": float(self.frames), "return_mean": mean, "episodes": float(episodes)}
+        return check_finite({**row, **stats, "learning_rate": rate}, self.name)
 
     def _learning_rate(self) -> float:
         s = self.settings
@@ -191,7 +186,8 @@ class Ppo:
         """Forward pass and loss on rollout `rows` (one minibatch); leaves the heads' gradients in the workspace."""
         s, r, net, work = self.settings, self.rollout, self.net, self.learning
         x, actions, floats, masks = self.mini
-        gather_ppo(rows, r.obs, r.actions, r.floats, r.masks, x, actions, floats, masks)
+        for whole, part in zip((r.obs, r.actions, r.floats, r.masks), self.mini, strict=True):
+            np.take(whole, rows, axis=0, out=part, mode="clip")  # "raise" would copy through a buffer
         logits, value = net.forward(x, work)
         policy_bias, value_bias = net.head_biases
         ppo_loss(
@@ -221,7 +217,7 @@ class Ppo:
 
     def restore(self, state: State) -> None:
         """Go on from `state`. Without an environment state new episodes start, seeded by (seed, frames)."""
-        self.net.params[:] = state["params"]
+        self.net.load(state["params"])
         self.adam.restore(state["adam"])
         self.normaliser.restore(state["normaliser"])
         self.scaler.restore(state["scaler"])
