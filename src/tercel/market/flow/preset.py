@@ -55,8 +55,8 @@ class Preset(BaseModel):
         Equally likely sizes in lots, ascending. Each is the mean of 1/64 of the sorted sample, rounded so
         that the sum is kept.
     volume_per_s : float
-        Lots traded visibly per second, both sides, on the tape. The flow sends as many; where a market order empties the
-        thin book of a small-tick name, a few find nobody (what was traded is in ``card["simulated"]``).
+        Lots traded visibly per second, both sides, on the tape. The flow sends as many; where a market order empties
+        the thin book of a small-tick name, a few find nobody (what was traded is in ``card["simulated"]``).
     mean_depth : tuple of float, length 5
         Mean lots on the k-th occupied level, over time and both sides (tape).
     level_offset_ticks : tuple of float, length 5
