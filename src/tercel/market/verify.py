@@ -94,7 +94,7 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
     unit = round(instrument.tick * UNITS_PER_DOLLAR)
     empty = np.array([NO_BID, NO_ASK], np.int64)
     want = np.empty((rows, 2, 2, levels), np.int32)
-    v.wanted_levels(book, unit, not instrument.extra.get("orderbook_off_tick", 0), empty, want)
+    v.wanted_levels(book, unit, bool(instrument.extra.get("orderbook_on_tick", True)), empty, want)
     report, matched = np.zeros(v.REPORT, np.int64), np.zeros(levels, np.int64)
 
     def compare(b: Packed, keys: Longs, slots: Packed, key_of: Longs) -> None:

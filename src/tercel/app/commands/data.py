@@ -53,7 +53,8 @@ def import_feed(
 def _import_day(day: FeedDay, lake: Lake, replace: bool) -> dict[str, Any]:
     imported = day.read()
     outcome = lake.write(imported.instrument, imported.events, replace=replace)
-    instrument = imported.instrument.with_content(imported.events)
+    venue, symbol, date = imported.instrument.key
+    instrument = lake.instrument(symbol, date, venue)
     for warning in imported.warnings:
         say(f"warning: {warning}")
     said = {"written": "written", "replaced": "replaced", "unchanged": "unchanged: the lake holds the same content"}

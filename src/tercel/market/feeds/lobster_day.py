@@ -92,7 +92,7 @@ class LobsterDay:
             book_off = int(report[k.OFF])
             warnings += self._judge(report, plain.n)
         off_tick = int(np.count_nonzero(events.flags & schema.OFF_TICK))
-        extra: dict[str, Any] = {"feed": "lobster", "messages": plain.n, "orderbook_off_tick": book_off}
+        extra: dict[str, Any] = {"feed": "lobster", "messages": plain.n, "orderbook_on_tick": not book_off}
         midnight = midnight_ns(self.date, TIMEZONE)
         instrument = Instrument(
             venue=VENUE,

@@ -264,6 +264,15 @@ def same_levels(a: Packed, a_lots: Packed, n_a: int, b: Packed, b_lots: Packed, 
 
 
 @kernel
+def _same_row(book: Longs, row: int, half: int) -> bool:
+    """Whether one side (0 bids, 1 asks) of the file's row is that of the row before, number for number."""
+    for k in range(2 - 2 * half, book.shape[0], 4):
+        if book[k, row] != book[k, row - 1] or book[k + 1, row] != book[k + 1, row - 1]:
+            return False
+    return True
+
+
+@kernel
 def roll_rows(
     book: Longs,
     unit: int,
@@ -298,6 +307,8 @@ def roll_rows(
     n = in_ns.shape[0]
     room = exch_ns.shape[0] - 4 * levels - 8
     now_count = count.copy()
+    differs = np.ones(2, np.int64)
+    rolls = np.zeros(2, np.int64)
     for i in range(start, n):
         if at >= room:
             return i, at
@@ -309,29 +320,34 @@ def roll_rows(
             report[HALTED] = in_ticks[i] != 1
         removed = 0
         illegal = report[ILLEGAL]
+        own = -1 if in_kind[i] > EXECUTE else 0 if in_side[i] > 0 else 1
         for h in range(2):
-            s = 1 - 2 * h
-            now_count[h] = read_levels(book, i, s, unit, state[h, 1, 0], state[h, 1, 1], state[h, 1, 2], report)
-            if now_count[h] < 0:
-                return i, at
+            differs[h] = i == 0 or h == own or not _same_row(book, i, h)
+            if differs[h]:
+                q = state[h, 1]
+                now_count[h] = read_levels(book, i, 1 - 2 * h, unit, q[0], q[1], q[2], report)
+                if now_count[h] < 0:
+                    return i, at
         crossed = now_count[0] > 0 and now_count[1] > 0 and book[0, i] <= book[2, i]
         if crossed and report[HALTED] == 0:
             report[CODE] = BOOK_CROSSED
             report[ROW] = i
             return i, at
-        if in_kind[i] <= EXECUTE:
-            h = 0 if in_side[i] > 0 else 1
-            p = state[h, 0]
-            before = count[h]
-            count[h] = apply_message(p[0], p[1], p[2], before, in_side[i], in_kind[i], in_ticks[i], in_lots[i])
-            if count[h] < before:
+        if own >= 0:
+            p = state[own, 0]
+            before = count[own]
+            count[own] = apply_message(p[0], p[1], p[2], before, in_side[i], in_kind[i], in_ticks[i], in_lots[i])
+            if count[own] < before:
                 removed = in_ticks[i]
+        for h in range(2):
+            p, q = state[h, 0], state[h, 1]
+            rolls[h] = differs[h] and not same_levels(p[0], p[1], count[h], q[0], q[1], now_count[h])
         for rolling_in in range(2):
             for h in range(2):
-                p, q = state[h, 0], state[h, 1]
-                if same_levels(p[0], p[1], count[h], q[0], q[1], now_count[h]):
+                if not rolls[h]:
                     continue
-                gone = removed if (in_side[i] > 0) == (h == 0) else 0
+                p, q = state[h, 0], state[h, 1]
+                gone = removed if h == own else 0
                 at = _roll_side(
                     rolling_in == 1, 1 - 2 * h, levels, gone, p[0], p[1], count[h], q[0], q[1], q[2], now_count[h],
                     at, kind, side, ticks, lots, flags, report,
@@ -346,6 +362,7 @@ def roll_rows(
             if illegal == 0:
                 report[FIRST_ILLEGAL] = i
         for h in range(2):
-            count[h] = now_count[h]
-            state[h, 0] = state[h, 1]
+            if differs[h]:
+                count[h] = now_count[h]
+                state[h, 0] = state[h, 1]
     return n, at

@@ -137,6 +137,16 @@ class Lake:
             raise TapeError(f"content {instrument.content_hash[:12]}", received, remedy)
         return instrument, events
 
+    def instrument(self, symbol: str, date: str, venue: str | None = None) -> Instrument:
+        """What a day is about, without its events.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`find`, and when ``instrument.json`` is damaged.
+        """
+        return self._must_instrument(self.find(symbol, date, venue))
+
     def list(self) -> list[Instrument]:
         """Every day in the lake, sorted by venue, symbol and date; folders without an instrument are not days."""
         folders = self.root.glob(f"venue=*/symbol=*/date=*/{INSTRUMENT}")
