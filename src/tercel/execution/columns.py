@@ -67,7 +67,11 @@ EVENTS: Final = RV + 1
 """Public events in the last interval."""
 HALTED: Final = EVENTS + 1
 """1 while trading is halted."""
-MX: Final = HALTED + 1
+RV_LONG: Final = HALTED + 1
+"""Squared half-tick moves of the mid a decision interval, on average since the warm-up began."""
+DRIFT: Final = RV_LONG + 1
+"""Half ticks that the mid moved in the last interval, positive towards the task's side."""
+MX: Final = DRIFT + 1
 """Number of market columns."""
 
 # the rest of the numbered columns, and all names in order
@@ -87,5 +91,5 @@ M_NAMES: Final = (
     *("touch", "far", "mid2", "arrival_mid2"),
     *(f"own{k}" for k in range(1, LEVELS + 1)),
     *(f"far{k}" for k in range(1, LEVELS + 1)),
-    *("v_seen", "v_same", "v_against", "ofi", "rv", "events", "halted"),
+    *("v_seen", "v_same", "v_against", "ofi", "rv", "events", "halted", "rv_long", "drift"),
 )

@@ -527,7 +527,13 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
 
 
 @kernel
-def reduce_anonymous(b: Packed, side: int, price: int, qty: int, from_front: bool) -> int:
+def _release_empty_block(b: Packed, slot: int, keep_slots: bool) -> None:
+    if not keep_slots and slot < b[ORDERS] and b[HEADER + slot * ORDER + QTY] == 0:
+        release(b, slot)
+
+
+@kernel
+def reduce_anonymous(b: Packed, side: int, price: int, qty: int, from_front: bool, keep_slots: bool) -> int:
     """Take lots from the anonymous blocks of a level. Returns the lots taken.
 
     Executions take from the front. Cancels take from the back first: nobody knows whose they were, and the
@@ -541,6 +547,7 @@ def reduce_anonymous(b: Packed, side: int, price: int, qty: int, from_front: boo
             nxt = b[o + NEXT]
             if b[o + PRICE] == price and b[o + FLAGS] & ANONYMOUS:
                 taken += reduce(b, slot, qty - taken)
+                _release_empty_block(b, slot, keep_slots)
             slot = nxt
         return taken
     lv = level_at(b, side, price)
@@ -559,6 +566,7 @@ def reduce_anonymous(b: Packed, side: int, price: int, qty: int, from_front: boo
         if target < 0:
             break
         taken += reduce(b, target, qty - taken)
+        _release_empty_block(b, target, keep_slots)
         if b[lv + LOTS] == 0:
             break
     return taken

@@ -24,10 +24,11 @@ What both books do
 ``roll_out``
     The level's public lots are forgotten; the ids become unknown.
 ``roll_in``
-    One anonymous block of lots joins the head of the level.
+    One anonymous block of lots joins the level. On a legal tape nothing public is known there; otherwise the block
+    stands behind it. For the same reason an ``add`` at a level that rolled out says that all old orders are gone.
 ``level_set``
     The level's public lots become `qty`. More lots join the tail of the level as anonymous ones; missing lots
-    leave the last anonymous ones first, then the newest orders.
+    leave the last anonymous ones first, then the newest orders. A level without public lots rolls in.
 ``clear``
     The public orders go; own orders stay, with nothing of others ahead.
 
@@ -123,6 +124,11 @@ class Level:
         """Own orders in priority order."""
         return [order for order in self.queue.values() if order.own >= 0]
 
+    def settle(self) -> None:
+        """The feed shows the level again with nothing old in it: no public lots ahead of own orders any more."""
+        for order in self.own():
+            order.frozen = None
+
     def ahead(self, order: Order) -> int:
         """Lots that come before `order`, frozen ones included."""
         return (order.frozen or 0) + self._sum_before(order, own_too=True)
@@ -211,6 +217,8 @@ class ReferenceBook:
         if order_id:
             self._orders[order_id] = order
         level = (self._bids if side > 0 else self._asks).at(price)
+        if self._own:
+            level.settle()
         level.queue[arrival] = order
         level.lots += qty
         return True
@@ -229,7 +237,7 @@ class ReferenceBook:
             return self._take(order, qty)
         return self._take_unknown(side, price, qty, from_front=True)
 
-    def delete(self, order_id: int, qty: int = WHOLE, side: int = 0, price: int = 0) -> int:
+    def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
         """Withdraw the order whole; `qty` serves only where its id is unknown. Returns the lots taken."""
         order = self._orders.get(order_id)
         if order is not None:
@@ -321,24 +329,21 @@ class ReferenceBook:
             self._take(order, order.lots)
 
     def roll_in(self, side: int, price: int, qty: int) -> None:
-        """The level came into the feed's window: a block of `qty` anonymous lots at its head."""
+        """The level came into the feed's window: a block of `qty` anonymous lots."""
         if qty <= 0:
             return
         level = self._ladder(side).at(price)
         level.lots += qty
-        rest = list(level.queue.values())
-        level.queue = {}
+        queue, level.queue = level.queue, {}
         placed = 0
-        for order in rest:
-            if order.own < 0:
-                break
-            ahead = min(level.public_ahead(order), qty)
-            self._append_block(level, side, price, ahead - placed)
-            placed = max(placed, ahead)
-            order.frozen = None
+        for order in queue.values():
+            if order.frozen is not None:
+                ahead = min(order.frozen, qty) - placed
+                self._append_block(level, side, price, ahead)
+                placed += max(ahead, 0)
+                order.frozen = None
             level.queue[order.arrival] = order
         self._append_block(level, side, price, qty - placed)
-        level.queue.update((order.arrival, order) for order in rest)
 
     def _append_block(self, level: Level, side: int, price: int, qty: int) -> None:
         if qty > 0:
@@ -351,8 +356,9 @@ class ReferenceBook:
         level = ladder.levels.get(price)
         public = level.lots - sum(order.lots for order in level.own()) if level is not None else 0
         missing = public - max(qty, 0)
-        if missing < 0:
-            level = ladder.at(price)
+        if not public:
+            self.roll_in(side, price, qty)
+        elif level is not None and missing < 0:
             level.lots -= missing
             self._append_block(level, side, price, -missing)
         elif level is not None:

@@ -140,7 +140,7 @@ def take_id(b: Packed, keys: Longs, slots: Packed, at: int, qty: int) -> int:
 @kernel
 def take_unknown(b: Packed, side: int, price: int, qty: int, from_front: bool) -> int:
     """A message about an unknown id: anonymous lots of its level first, what is more is counted."""
-    taken = reduce_anonymous(b, side, price, qty, from_front) if side != 0 else 0
+    taken = reduce_anonymous(b, side, price, qty, from_front, False) if side != 0 else 0
     if taken == 0:
         b[UNKNOWN_IDS] += 1
     b[UNKNOWN_LOTS] += qty - taken

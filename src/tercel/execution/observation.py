@@ -1,0 +1,172 @@
+"""What an agent observes at a decision: two integer rows that strategies read, and one float row for networks.
+
+`Observation-v1`. The float row is a function of the integer rows alone; its first `OBS_PRIVATE` entries depend on the
+private row only, the rest on the market row only, so that the two can be paired freely. Everything is oriented by the
+order's side: a policy sees buying and selling alike.
+
+| entries | private | | entries | market |
+|---|---|---|---|---|
+| 0 | time left / horizon | | 15 | spread, log(1 + ticks) |
+| 1 | lots left / order | | 16-20 | own-side depth, 5 occupied levels, log(1 + lots) |
+| 2 | lots left share - time left share | | 21-25 | far-side depth, same |
+| 3-7 | own lots at improve, touch, -1, -2, -3 / left | | 26-28 | imbalance of 1, 3, 5 levels |
+| 8 | own lots off the ladder / left | | 29 | microprice - mid, ticks |
+| 9 | own lots in flight / left | | 30 | order flow imbalance, last interval, signed log |
+| 10-14 | queue: log(1 + lots ahead), -1 where no own order | | 31-33 | volume with, against, both as imbalance |
+| | | | 34-35 | short and long volatility, log(1 + half-ticks^2) |
+| | | | 36 | volume since arrival, log(1 + lots) |
+| | | | 37-38 | mid since arrival, in the last interval, signed log half-ticks |
+| | | | 39 | public events, last interval, log(1 + n) |
+"""
+
+import hashlib
+import math
+
+from tercel.core.jit import Longs, Packed, Singles, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.execution import columns as c
+from tercel.execution import intent as it
+from tercel.execution.reconcile import open_lots, rung_of, standing
+from tercel.features.microstructure import imbalance, public_depth, signed_log
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+
+OBS_PRIVATE = 15
+OBS_SIZE = 40
+LAYOUT = "Observation-v1"
+
+_LEDGER = lay.LEDGER
+
+
+def layout_hash() -> str:
+    """Hash of this observation's layout: a policy file carries it and refuses any other.
+
+    >>> len(layout_hash())
+    16
+    """
+    return hashlib.sha256((LAYOUT + (__doc__ or "") + str((OBS_PRIVATE, OBS_SIZE))).encode()).hexdigest()[:16]
+
+
+@kernel
+def observe_private(b: Packed, k: Longs, x: Longs) -> None:
+    """The private row: the order, time left, own orders on the default ladder at the public touch."""
+    side = k[sim.SIDE]
+    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    anchor = touch + side
+    x[c.SIDE] = side
+    x[c.QTY0] = k[sim.QUANTITY]
+    x[c.LEFT] = k[sim.LEFT]
+    x[c.DECISION] = k[sim.DECISION]
+    x[c.DECISIONS] = k[sim.DECISIONS]
+    x[c.TIME_LEFT_NS] = max(k[sim.START_NS] + k[sim.HORIZON_NS] - k[sim.NOW], 0)
+    x[c.HORIZON_NS] = k[sim.HORIZON_NS]
+    x[c.LIVE] = open_lots(b)
+    x[c.OUTSIDE_LOTS] = 0
+    x[c.INFLIGHT] = 0
+    for j in range(it.K):
+        x[c.REST0 + j] = 0
+        x[c.AHEAD0 + j] = -1
+    for i in range(b[lay.OWN]):
+        led = b[lay.AT_LEDGER] + i * _LEDGER
+        lots = standing(b, i)
+        if lots == 0:
+            continue
+        rung = rung_of(b, i, side, anchor, 1)
+        if b[led + lay.STATE] == lay.IN_FLIGHT:
+            x[c.INFLIGHT] += lots
+        if rung < 0:
+            x[c.OUTSIDE_LOTS] += lots
+            continue
+        x[c.REST0 + rung] += lots
+        if b[led + lay.STATE] == lay.RESTING and (x[c.AHEAD0 + rung] < 0 or b[led + lay.AHEAD] < x[c.AHEAD0 + rung]):
+            x[c.AHEAD0 + rung] = b[led + lay.AHEAD]
+    # lots that wait for an acknowledgement are wanted where they will stand
+    for j in range(it.K):
+        waiting = k[sim.WAITING_REST + j]
+        if waiting > 0:
+            away = (anchor - k[sim.WAITING_ANCHOR]) * side + k[sim.WAITING_STEP] * j
+            if 0 <= away < it.K:
+                x[c.REST0 + away] += waiting
+
+
+@kernel
+def observe_market(b: Packed, k: Longs, m: Longs) -> None:
+    """The market row, own orders left out, and the start of the next interval."""
+    side = k[sim.SIDE]
+    m[c.TOUCH] = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    m[c.FAR] = k[sim.PUBLIC_ASK] if side > 0 else k[sim.PUBLIC_BID]
+    m[c.MID2] = k[sim.MID2]
+    m[c.ARRIVAL_MID2] = k[sim.ARRIVAL_MID2]
+    public_depth(b, side, m[c.TOUCH], m, c.OWN1, c.LEVELS)
+    public_depth(b, -side, m[c.FAR], m, c.FAR1, c.LEVELS)
+    bought = k[sim.BOUGHT] - k[sim.SEEN + 1]
+    sold = k[sim.SOLD] - k[sim.SEEN + 2]
+    m[c.V_SEEN] = k[sim.BOUGHT] + k[sim.SOLD] - k[sim.ARRIVED + 1] - k[sim.ARRIVED + 2]
+    m[c.V_SAME] = bought if side > 0 else sold
+    m[c.V_AGAINST] = sold if side > 0 else bought
+    m[c.OFI] = side * (k[sim.OFI] - k[sim.SEEN + 3])
+    m[c.RV] = k[sim.VARIANCE] - k[sim.SEEN + 4]
+    m[c.EVENTS] = k[sim.EVENTS] - k[sim.SEEN]
+    m[c.HALTED] = k[sim.HALTED]
+    interval = max(k[sim.HORIZON_NS] // max(k[sim.DECISIONS], 1), 1)
+    passed = (k[sim.NOW] - k[sim.BEGAN_NS]) // interval
+    m[c.RV_LONG] = k[sim.VARIANCE] // max(passed, 1)
+    m[c.DRIFT] = side * (k[sim.MID2] - k[sim.SEEN + 5])
+    k[sim.SEEN] = k[sim.EVENTS]
+    k[sim.SEEN + 1] = k[sim.BOUGHT]
+    k[sim.SEEN + 2] = k[sim.SOLD]
+    k[sim.SEEN + 3] = k[sim.OFI]
+    k[sim.SEEN + 4] = k[sim.VARIANCE]
+    k[sim.SEEN + 5] = k[sim.MID2]
+
+
+@kernel
+def encode(x: Longs, m: Longs, o: Singles) -> None:
+    """The float row of an integer pair (see the module's table)."""
+    left = max(x[c.LEFT], 1)
+    o[0] = x[c.TIME_LEFT_NS] / x[c.HORIZON_NS]
+    o[1] = x[c.LEFT] / x[c.QTY0]
+    o[2] = o[1] - o[0]
+    for j in range(it.K):
+        o[3 + j] = x[c.REST0 + j] / left
+        o[10 + j] = math.log1p(float(x[c.AHEAD0 + j])) if x[c.AHEAD0 + j] >= 0 else -1.0
+    o[8] = x[c.OUTSIDE_LOTS] / left
+    o[9] = x[c.INFLIGHT] / left
+
+    side = 1 if m[c.FAR] > m[c.TOUCH] else -1
+    quoted = m[c.TOUCH] > NO_BID and m[c.TOUCH] < NO_ASK and m[c.FAR] > NO_BID and m[c.FAR] < NO_ASK
+    spread = max((m[c.FAR] - m[c.TOUCH]) * side, 0) if quoted else 0
+    o[15] = math.log1p(float(spread))
+    own, far = 0.0, 0.0
+    for n in range(c.LEVELS):
+        o[16 + n] = math.log1p(float(m[c.OWN1 + n]))
+        o[21 + n] = math.log1p(float(m[c.FAR1 + n]))
+        own += m[c.OWN1 + n]
+        far += m[c.FAR1 + n]
+        if n == 0:
+            o[26] = imbalance(own, far)
+        elif n == 2:
+            o[27] = imbalance(own, far)
+    o[28] = imbalance(own, far)
+    # the microprice leans from the mid towards the far side when the own side is heavier (Gatheral & Oomen 2010)
+    o[29] = 0.5 * spread * o[26]
+    o[30] = signed_log(float(m[c.OFI]))
+    o[31] = math.log1p(float(m[c.V_SAME]))
+    o[32] = math.log1p(float(m[c.V_AGAINST]))
+    o[33] = imbalance(float(m[c.V_SAME]), float(m[c.V_AGAINST]))
+    o[34] = math.log1p(float(m[c.RV]))
+    o[35] = math.log1p(float(m[c.RV_LONG]))
+    o[36] = math.log1p(float(m[c.V_SEEN]))
+    o[37] = signed_log(float(side * (m[c.MID2] - m[c.ARRIVAL_MID2])))
+    o[38] = signed_log(float(m[c.DRIFT]))
+    o[39] = math.log1p(float(m[c.EVENTS]))
+
+
+@kernel
+def observe(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles) -> None:
+    """Both integer rows and the float row of one market, once a decision: the next interval starts here."""
+    observe_private(b, k, x)
+    observe_market(b, k, m)
+    encode(x, m, o)
+    k[sim.DECISION_MID2] = k[sim.MID2]
+    k[sim.STEP_CASH] = 0

@@ -1,0 +1,127 @@
+"""From an intent to the fewest commands, never giving up queue priority that the intent does not ask to give up.
+
+Shrink cancels the newest first, grow adds behind, move is cancel and new. Lots in a pending cancel count as live until
+the cancel is acknowledged: what the intent wants beyond that waits in the market's state and is sent as acknowledgements
+come in, so own lots not known dead never exceed what is left of the parent, whatever the latency.
+"""
+
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.execution import intent as it
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.entry import send_cancel, send_new
+
+_LEDGER = lay.LEDGER
+
+
+@kernel
+def open_lots(b: Packed) -> int:
+    """Own lots not known dead: in flight, resting, cancel pending."""
+    total = 0
+    for i in range(b[lay.OWN]):
+        total += b[b[lay.AT_LEDGER] + i * _LEDGER + lay.OPEN]
+    return total
+
+
+@kernel
+def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
+    """The rung an own order stands on, -1 off the ladder."""
+    away = (anchor - b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_PRICE]) * side
+    if away < 0 or away % step != 0 or away // step >= it.K:
+        return -1
+    return away // step
+
+
+@kernel
+def standing(b: Packed, own: int) -> int:
+    """Lots of an own order that are meant to live: open and in no pending cancel."""
+    led = b[lay.AT_LEDGER] + own * _LEDGER
+    if b[led + lay.STATE] == lay.FREE_SLOT:
+        return 0
+    return max(b[led + lay.OPEN] - b[led + lay.PENDING_CANCEL], 0)
+
+
+@kernel
+def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, excess: int) -> None:
+    """Cancel `excess` lots of a rung, newest orders first."""
+    while excess > 0:
+        newest, sent = -1, -1
+        for i in range(b[lay.OWN]):
+            if standing(b, i) > 0 and rung_of(b, i, side, anchor, step) == rung:
+                if b[b[lay.AT_LEDGER] + i * _LEDGER + lay.SENT] > sent:
+                    newest = i
+                    sent = b[b[lay.AT_LEDGER] + i * _LEDGER + lay.SENT]
+        if newest < 0:
+            return
+        lots = min(excess, standing(b, newest))
+        if not send_cancel(b, k, newest, lots):
+            return
+        excess -= lots
+
+
+@kernel
+def send_waiting(b: Packed, k: Longs) -> None:
+    """Send what waits, the take first and then the rungs from the best price, as far as the parent's lots allow."""
+    room = k[sim.LEFT] - open_lots(b)
+    lots = min(k[sim.WAITING_TAKE], room)
+    if lots > 0:
+        how = sim.IMMEDIATE | (sim.FORCED if k[sim.PHASE] == sim.CLOSING else 0)
+        if send_new(b, k, k[sim.WAITING_LIMIT], lots, how):
+            k[sim.WAITING_TAKE] -= lots
+            room -= lots
+    for j in range(it.K):
+        lots = min(k[sim.WAITING_REST + j], room)
+        if lots > 0:
+            price = k[sim.WAITING_ANCHOR] - k[sim.SIDE] * k[sim.WAITING_STEP] * j
+            if send_new(b, k, price, lots, 0):
+                k[sim.WAITING_REST + j] -= lots
+                room -= lots
+
+
+@kernel
+def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
+    """Compare an intent row with the own orders and send the difference.
+
+    Parameters
+    ----------
+    b, k : int32[...], int64[...]
+        The market's two arrays.
+    intent : int32[10]
+        See `execution.intent`; a step below 1 counts as 1.
+    """
+    side = k[sim.SIDE]
+    anchor, step = intent[it.ANCHOR], max(intent[it.STEP], 1)
+    k[sim.WAITING_TAKE] = min(max(intent[it.TAKE], 0), k[sim.LEFT])
+    k[sim.WAITING_LIMIT] = intent[it.TAKE_LIMIT]
+    k[sim.WAITING_ANCHOR] = anchor
+    k[sim.WAITING_STEP] = step
+    for j in range(it.K):
+        k[sim.WAITING_REST + j] = max(intent[it.REST0 + j], 0)
+    for i in range(b[lay.OWN]):
+        lots = standing(b, i)
+        if lots == 0:
+            continue
+        rung = rung_of(b, i, side, anchor, step)
+        if rung >= 0:
+            k[sim.WAITING_REST + rung] -= lots
+        elif intent[it.OUTSIDE] == it.CANCEL:
+            send_cancel(b, k, i, lots)
+    for j in range(it.K):
+        if k[sim.WAITING_REST + j] < 0:
+            shrink(b, k, side, anchor, step, j, -k[sim.WAITING_REST + j])
+            k[sim.WAITING_REST + j] = 0
+    send_waiting(b, k)
+
+
+@kernel
+def force(b: Packed, k: Longs) -> None:
+    """The horizon: cancel everything, then take what is left at any price, as acknowledgements allow."""
+    for i in range(b[lay.OWN]):
+        lots = standing(b, i)
+        if lots > 0:
+            send_cancel(b, k, i, lots)
+    for j in range(it.K):
+        k[sim.WAITING_REST + j] = 0
+    k[sim.WAITING_TAKE] = k[sim.LEFT]
+    k[sim.WAITING_LIMIT] = k[sim.SIDE] * it.MARKET_LIMIT
+    send_waiting(b, k)

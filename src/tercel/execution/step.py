@@ -1,0 +1,227 @@
+"""The decision path as compiled steps of a batch: begin episodes, observe, reconcile and advance.
+
+One market is two packed arrays; a batch stacks them. The same per-market functions serve the batch, one thread or
+many, and (fed from a record instead of a flow) the live driver.
+"""
+
+from tercel.core.jit import Floats, Longs, Packed, Singles, kernel, parallel_kernel, prange
+from tercel.core.seeds import seed_stream, uniform
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.execution.observation import observe
+from tercel.execution.reconcile import force, reconcile, send_waiting
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import book_fill
+from tercel.market.simulator.engine import advance, mark_grid
+from tercel.market.simulator.entry import next_arrival
+
+# -- an episode's orders: int64 columns -------------------------------------------------------------------------------
+E_SEED = 0
+E_INDEX = 1
+E_SIDE = 2
+E_QUANTITY = 3
+E_START_NS = 4  # arrival, ns on the market's clock
+E_WARMUP_NS = 5
+E_CURSOR = 6  # (replay) first tape row after the loaded book
+E_CURSOR_END = 7
+E_WORLD = 8  # which of the prepared starting worlds
+EPISODE_WORDS = 9
+
+TERMS = 3
+"""Reward terms a step, half-ticks x lots: execution against the mid at decision, mid move on what is left, forced lots."""
+
+
+@kernel
+def schedule(k: Longs) -> None:
+    """When the next decision, or the horizon, falls due."""
+    horizon = k[sim.START_NS] + k[sim.HORIZON_NS]
+    if k[sim.DECISION] >= k[sim.DECISIONS]:
+        k[sim.DUE_NS] = horizon
+    elif k[sim.CLOCK_EVENTS] > 0:
+        k[sim.DUE_EVENTS] = k[sim.EVENTS] + k[sim.CLOCK_EVENTS]
+        k[sim.DUE_NS] = horizon
+    elif k[sim.CLOCK_VOLUME] > 0:
+        k[sim.DUE_VOLUME] = k[sim.BOUGHT] + k[sim.SOLD] + k[sim.CLOCK_VOLUME]
+        k[sim.DUE_NS] = horizon
+    else:
+        k[sim.DUE_NS] = k[sim.START_NS] + k[sim.DECISION] * k[sim.HORIZON_NS] // k[sim.DECISIONS]
+
+
+@kernel
+def run(
+    b: Packed, k: Longs, flow: Floats,
+    tape: Longs,
+) -> int:  # fmt: skip
+    """Advance to the next decision, sending waiting lots as acknowledgements come in."""
+    while True:
+        why = advance(b, k, flow, tape)
+        if why != sim.ACKNOWLEDGED:
+            k[sim.DUE_EVENTS] = FOREVER_NS
+            k[sim.DUE_VOLUME] = FOREVER_NS
+            return why
+        send_waiting(b, k)
+
+
+@kernel
+def close(
+    b: Packed, k: Longs, flow: Floats,
+    tape: Longs,
+) -> None:  # fmt: skip
+    """The horizon: whatever is left is taken at any price; nobody hides cost by not trading."""
+    if k[sim.LEFT] > 0:
+        k[sim.PHASE] = sim.CLOSING
+        force(b, k)
+        while k[sim.LEFT] > 0 and next_arrival(k) < FOREVER_NS:
+            k[sim.DUE_NS] = next_arrival(k)
+            why = run(b, k, flow, tape)
+            if why == sim.NO_MORE:
+                break
+            send_waiting(b, k)
+        if k[sim.LEFT] > 0:
+            # trading ended before the order could be sent: booked at the last known far touch, and counted
+            worst = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
+            k[sim.UNFILLED_LOTS] += k[sim.LEFT]
+            lots, k[sim.LEFT] = k[sim.LEFT], 0
+            book_fill(k, worst, lots, k[sim.MID2], 2 * worst, False, True)
+    mark_grid(k, FOREVER_NS)
+    k[sim.PHASE] = sim.DONE
+
+
+@kernel
+def begin(
+    b: Packed, k: Longs, flow: Floats,
+    tape: Longs,
+    worlds_b: Packed, worlds_k: Longs, episode: Longs,
+) -> None:  # fmt: skip
+    """Start an episode: copy a prepared world, seed its streams, warm it up, arrive.
+
+    The warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
+    """
+    world = episode[E_WORLD]
+    b[:] = worlds_b[world]
+    k[:] = worlds_k[world]
+    seed_stream(k, sim.FLOW_RNG, episode[E_SEED], episode[E_INDEX], 1)
+    seed_stream(k, sim.ENTRY_RNG, episode[E_SEED], episode[E_INDEX], 2)
+    seed_stream(k, sim.DRAW_RNG, episode[E_SEED], episode[E_INDEX], 3)
+    k[sim.BEGAN_NS] = episode[E_START_NS] - episode[E_WARMUP_NS]
+    if k[sim.MODEL] == sim.REPLAY:
+        k[sim.CURSOR] = episode[E_CURSOR]
+        k[sim.CURSOR_END] = episode[E_CURSOR_END]
+        k[sim.FLOW_NS] = FOREVER_NS
+        if k[sim.CURSOR] < k[sim.CURSOR_END]:
+            k[sim.FLOW_NS] = tape[k[sim.CURSOR], sim.T_NS]
+    else:
+        k[sim.NOW] = k[sim.BEGAN_NS]
+        k[sim.FLOW_NS] = k[sim.BEGAN_NS] + 1
+    k[sim.SIDE] = episode[E_SIDE]
+    k[sim.START_NS] = episode[E_START_NS]
+    k[sim.DUE_EVENTS] = FOREVER_NS
+    k[sim.DUE_VOLUME] = FOREVER_NS
+    k[sim.GRID_NEXT] = 0
+    points = k[sim.GRID_POINTS]
+    k[sim.GRID_POINTS] = 0
+    interval = k[sim.HORIZON_NS] // max(k[sim.DECISIONS], 1)
+    k[sim.DUE_NS] = max(episode[E_START_NS] - interval, k[sim.BEGAN_NS])
+    run(b, k, flow, tape)
+    k[sim.SEEN] = k[sim.EVENTS]
+    k[sim.SEEN + 1] = k[sim.BOUGHT]
+    k[sim.SEEN + 2] = k[sim.SOLD]
+    k[sim.SEEN + 3] = k[sim.OFI]
+    k[sim.SEEN + 4] = k[sim.VARIANCE]
+    k[sim.SEEN + 5] = k[sim.MID2]
+    k[sim.DUE_NS] = episode[E_START_NS]
+    run(b, k, flow, tape)
+    for j in range(5):
+        k[sim.ARRIVED + j] = k[sim.EVENTS + j]
+    # an arrival in a halt waits for its end: the clock starts when the first decision can be taken
+    k[sim.START_NS] = max(k[sim.NOW], k[sim.START_NS])
+    k[sim.GRID_POINTS] = points
+    k[sim.ARRIVAL_MID2] = k[sim.MID2]
+    k[sim.DECISION_MID2] = k[sim.MID2]
+    k[sim.QUANTITY] = episode[E_QUANTITY]
+    k[sim.LEFT] = episode[E_QUANTITY]
+    k[sim.DECISION] = 0
+    k[sim.PHASE] = sim.WORKING
+
+
+@kernel
+def act(
+    b: Packed, k: Longs, flow: Floats,
+    tape: Longs,
+    intent: Packed, terms: Longs,
+) -> None:  # fmt: skip
+    """One decision of one market: reconcile, advance to the next decision or through the horizon, reward terms."""
+    mid2, forced_before = k[sim.MID2], k[sim.FORCED_LOTS]
+    if k[sim.LEFT] > 0:
+        reconcile(b, k, intent)
+    k[sim.DECISION] += 1
+    if k[sim.LEFT] > 0 or k[sim.RUN_OUT] != 0:
+        schedule(k)
+        why = run(b, k, flow, tape)
+        over = k[sim.NOW] >= k[sim.START_NS] + k[sim.HORIZON_NS] or why == sim.NO_MORE
+        if over:
+            close(b, k, flow, tape)
+    if k[sim.LEFT] == 0 and k[sim.RUN_OUT] == 0:
+        k[sim.PHASE] = sim.DONE
+    terms[0] = k[sim.STEP_CASH]
+    terms[1] = k[sim.SIDE] * (k[sim.MID2] - mid2) * k[sim.LEFT]
+    terms[2] = k[sim.FORCED_LOTS] - forced_before
+
+
+@kernel
+def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, i: int) -> None:
+    """Observe market `i` and draw the uniform number of its decision."""
+    observe(b, k, x[i], m[i], o[i])
+    draw[i] = uniform(k, sim.DRAW_RNG)
+
+
+@kernel
+def begin_batch(
+    bs: Packed, ks: Longs, logs: Longs, flow: Floats,
+    tape: Longs,
+    worlds_b: Packed, worlds_k: Longs, episodes: Longs, which: Longs,
+    x: Longs, m: Longs, o: Singles, draw: Floats,
+) -> None:  # fmt: skip
+    """Start episodes in the markets `which` and observe them."""
+    for n in range(which.shape[0]):
+        i = which[n]
+        begin(
+            bs[i], ks[i], flow, tape,
+            worlds_b, worlds_k, episodes[n],
+        )  # fmt: skip
+        observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+
+
+@kernel
+def act_batch(
+    bs: Packed, ks: Longs, logs: Longs, flow: Floats,
+    tape: Longs,
+    intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
+) -> None:  # fmt: skip
+    """One decision in every market that works, on one thread."""
+    for i in range(bs.shape[0]):
+        if ks[i, sim.PHASE] == sim.WORKING:
+            act(
+                bs[i], ks[i], flow, tape,
+                intents[i], terms[i],
+            )  # fmt: skip
+            observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+        else:
+            terms[i, :] = 0
+
+
+@parallel_kernel
+def act_batch_threads(
+    bs: Packed, ks: Longs, logs: Longs, flow: Floats,
+    tape: Longs,
+    intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
+) -> None:  # fmt: skip
+    """As `act_batch`, the markets spread over threads: the same bytes, since every market owns its streams."""
+    for i in prange(bs.shape[0]):
+        if ks[i, sim.PHASE] == sim.WORKING:
+            act(
+                bs[i], ks[i], flow, tape,
+                intents[i], terms[i],
+            )  # fmt: skip
+            observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+        else:
+            terms[i, :] = 0

@@ -1,0 +1,60 @@
+"""A guard, not a market: the mid is a random walk that no order moves, and own fills are booked at the mid.
+
+The public book is a fixed shape around the walk and is laid again after every event, so own orders are filled by
+trades and by the walk passing over them, yet no strategy can have a mean cost other than zero: whatever it earns or
+pays is an error in the accounts, or foresight.
+"""
+
+import math
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.seeds import uniform
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate
+from tercel.market.flow.santa_fe import market_order
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import public_add, public_take
+from tercel.market.simulator.crossing import fill_crossed
+from tercel.market.tape.schema import DELETE
+
+# -- parameters: one float64 array ------------------------------------------------------------------------------------
+JUMP_RATE = 0  # one-tick moves of the mid, per second
+TRADE_RATE = 1  # per second, both sides
+TRADE_LOTS = 2  # trade sizes are uniform on 1..TRADE_LOTS
+LEVEL_LOTS = 3  # public lots on each level
+LEVELS = 4  # levels a side
+
+
+@kernel
+def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
+    """Take all public orders away and lay the fixed shape around the walk's mid."""
+    for slot in range(b[lay.HIGH]):
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.QTY] > 0:
+            public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+    centre = k[sim.REFILLED]
+    for distance in range(1, int(flow[LEVELS]) + 1):
+        for side in (1, -1):
+            price = centre - side * distance
+            left = fill_crossed(b, k, side, price, int(flow[LEVEL_LOTS]))
+            if left > 0:
+                slot = allocate(b)
+                if slot >= 0:
+                    public_add(b, k, slot, side, price, left)
+
+
+@kernel
+def martingale_event(b: Packed, k: Longs, flow: Floats) -> None:
+    """A move of the walk or a trade, and when the next event comes."""
+    total = flow[JUMP_RATE] + flow[TRADE_RATE]
+    u = uniform(k, sim.FLOW_RNG) * total
+    up = uniform(k, sim.FLOW_RNG) < 0.5
+    if u < flow[JUMP_RATE]:
+        k[sim.REFILLED] += 1 if up else -1
+        k[sim.MID2] = 2 * k[sim.REFILLED]
+        k[sim.VARIANCE] += 4
+    else:
+        lots = 1 + int(uniform(k, sim.FLOW_RNG) * flow[TRADE_LOTS])
+        market_order(b, k, 1 if up else -1, lots)
+    lay_book(b, k, flow)
+    k[sim.FLOW_NS] += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / total)

@@ -1,0 +1,158 @@
+"""The zero-intelligence flow of Santa Fe (Daniels et al. 2003; Cont, Stoikov & Talreja 2010), event by event.
+
+Limit orders arrive at distance i from the opposite best at rate `limit_rate[i]`, market orders at `market_rate` a side,
+every resting public order dies at `cancel_rate[i]`. The book it sees holds the agent's orders: they are hit, they
+move distances, they are never cancelled by it.
+
+Events are drawn by thinning: one clock of rate 2 (limit + market) + (largest cancel rate) x (slots in use); a cancel
+proposal names a slot and is accepted with its order's own rate. Own orders do not enter the clock, so a twin without
+them draws the same proposals until the books differ.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.seeds import uniform
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate, best, head_at, is_own
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import fill_own_head, public_add, public_take
+from tercel.market.tape.schema import DELETE, EXECUTE
+
+# -- parameters: one float64 array ------------------------------------------------------------------------------------
+DISTANCES = 0
+LIMIT_TOTAL = 1  # per side and second
+MARKET_RATE = 2  # per side and second
+CANCEL_MAX = 3  # per order and second
+SIZES = 4  # entries of each size table
+TABLES = 8  # alias share[I], alias index[I], cancel share[I], limit sizes[S], market sizes[S]
+
+
+def pack(
+    limit_rate: NDArray[np.float64],
+    market_rate: float,
+    cancel_rate: NDArray[np.float64],
+    limit_sizes: NDArray[np.int64],
+    market_sizes: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Rates and size tables as the one float64 array that the kernel reads.
+
+    Parameters
+    ----------
+    limit_rate, cancel_rate : float64[I]
+        Per side and second, per resting order and second, at distance 1..I from the opposite best.
+    market_rate : float
+        Per side and second.
+    limit_sizes, market_sizes : int[S]
+        Lots at equally likely quantiles.
+    """
+    share, index = alias_table(limit_rate / limit_rate.sum())
+    largest = cancel_rate.max()
+    head = np.zeros(TABLES)
+    head[:5] = len(limit_rate), limit_rate.sum(), market_rate, largest, len(limit_sizes)
+    return np.concatenate([head, share, index, cancel_rate / largest, limit_sizes, market_sizes]).astype(np.float64)
+
+
+def alias_table(probability: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Walker's alias table (Vose 1991): draw i uniformly, keep it with `share[i]`, else take `index[i]`.
+
+    >>> share, index = alias_table(np.array([0.75, 0.25]))
+    >>> share.tolist(), index.tolist()
+    ([1.0, 0.5], [0, 0])
+    """
+    n = len(probability)
+    share, index = probability * n, np.arange(n)
+    small = [i for i in range(n) if share[i] < 1]
+    large = [i for i in range(n) if share[i] >= 1]
+    while small and large:
+        i, j = small.pop(), large[-1]
+        index[i] = j
+        share[j] -= 1 - share[i]
+        if share[j] < 1:
+            small.append(large.pop())
+    for i in small + large:
+        share[i] = 1.0
+    return share, index
+
+
+@kernel
+def _size(k: Longs, flow: Floats, table: int) -> int:
+    entries = int(flow[SIZES])
+    i = int(uniform(k, sim.FLOW_RNG) * entries)
+    return int(flow[table + i])
+
+
+@kernel
+def _wait(b: Packed, k: Longs, flow: Floats) -> None:
+    """Draw when the next proposal comes: Exp(total rate), at least 1 ns."""
+    rate = 2.0 * (flow[LIMIT_TOTAL] + flow[MARKET_RATE]) + flow[CANCEL_MAX] * b[lay.HIGH]
+    k[sim.FLOW_NS] += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / rate)
+
+
+@kernel
+def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
+    levels = int(flow[DISTANCES])
+    x = u * levels
+    i = int(x)
+    if x - i >= flow[TABLES + i]:
+        i = int(flow[TABLES + levels + i])
+    far = best(b, -side)
+    if far == NO_BID or far == NO_ASK:
+        far = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
+    price = far - side * (i + 1)
+    lots = _size(k, flow, TABLES + 3 * levels)
+    slot = allocate(b)
+    if slot >= 0:
+        public_add(b, k, slot, side, price, lots)
+
+
+@kernel
+def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
+    """A public aggressor walks the other side, own orders in it, until its lots are done or nothing is left."""
+    while lots > 0:
+        far = best(b, -side)
+        if far == NO_BID or far == NO_ASK:
+            break
+        slot = head_at(b, -side, far)
+        if is_own(b, slot):
+            lots -= fill_own_head(b, k, slot - b[lay.ORDERS], lots)
+        else:
+            lots -= public_take(b, k, slot, lots, EXECUTE, False)
+
+
+@kernel
+def _cancel(b: Packed, k: Longs, flow: Floats, x: float) -> None:
+    """Proposal: the order in slot int(x) dies if the rest of x says so."""
+    slot = int(x)
+    o = lay.HEADER + slot * lay.ORDER
+    if slot >= b[lay.HIGH] or b[o + lay.QTY] == 0:
+        return
+    side = b[o + lay.SIDE]
+    levels = int(flow[DISTANCES])
+    far = best(b, -side)
+    i = levels - 1
+    if far != NO_BID and far != NO_ASK:
+        i = min(max((far - b[o + lay.PRICE]) * side - 1, 0), levels - 1)
+    if x - slot < flow[TABLES + 2 * levels + i]:
+        public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+
+
+@kernel
+def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
+    """One proposal of the flow at time FLOW_NS, and when the next one comes."""
+    limit, market = flow[LIMIT_TOTAL], flow[MARKET_RATE]
+    u = uniform(k, sim.FLOW_RNG) * (2.0 * (limit + market) + flow[CANCEL_MAX] * b[lay.HIGH])
+    if u < 2.0 * limit:
+        side = 1 if u < limit else -1
+        _limit(b, k, flow, side, (u if side > 0 else u - limit) / limit)
+    elif u < 2.0 * (limit + market):
+        side = 1 if u < 2.0 * limit + market else -1
+        table = TABLES + 3 * int(flow[DISTANCES]) + int(flow[SIZES])
+        market_order(b, k, side, _size(k, flow, table))
+    else:
+        _cancel(b, k, flow, (u - 2.0 * (limit + market)) / flow[CANCEL_MAX])
+    _wait(b, k, flow)

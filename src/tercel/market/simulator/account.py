@@ -1,0 +1,220 @@
+"""What happens to a market's state: public rows, own fills, own deaths. Every change passes here and can be recorded.
+
+The live driver applies recorded rows through these same functions, which is why its book, tallies and account are
+byte-identical to the simulator's.
+"""
+
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import best, in_window, insert, insert_own, level_at, reduce, release
+from tercel.market.simulator import layout as sim
+from tercel.market.tape.schema import ADD, EXECUTE
+
+_LEDGER = lay.LEDGER
+
+
+@kernel
+def write(k: Longs, kind: int, who: int, side: int, price: int, lots: int, mid2: int, touch2: int) -> None:
+    """Append a row to the record, if there is one."""
+    rows = k[sim.RECORD_ROWS]
+    if rows == 0:
+        return
+    at = k[sim.RECORD_AT] + (k[sim.RECORD] % rows) * sim.RECORD_WORDS
+    k[at + sim.R_NS] = k[sim.NOW]
+    k[at + sim.R_KIND] = kind
+    k[at + sim.R_WHO] = who
+    k[at + sim.R_SIDE] = side
+    k[at + sim.R_PRICE] = price
+    k[at + sim.R_LOTS] = lots
+    k[at + sim.R_MID2] = mid2
+    k[at + sim.R_TOUCH2] = touch2
+    k[sim.RECORD] += 1
+
+
+# -- the public touch -------------------------------------------------------------------------------------------------
+
+
+@kernel
+def public_best(b: Packed, side: int) -> int:
+    """Best price of a side without own orders; NO_BID / NO_ASK when there is none in the window."""
+    price = best(b, side)
+    if price == NO_BID or price == NO_ASK:
+        return price
+    while in_window(b, side, price):
+        lv = level_at(b, side, price)
+        if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
+            return price
+        price -= side
+    return NO_BID if side > 0 else NO_ASK
+
+
+@kernel
+def settle(b: Packed, k: Longs, side: int, price: int) -> None:
+    """After a public change at `price`: refresh the public touch, the mid and its squared moves."""
+    at = sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK
+    if (price - k[at]) * side < 0:
+        return
+    k[at] = public_best(b, side)
+    if k[at] == NO_BID or k[at] == NO_ASK:
+        return
+    k[sim.LAST_BID if side > 0 else sim.LAST_ASK] = k[at]
+    bid, ask = k[sim.PUBLIC_BID], k[sim.PUBLIC_ASK]
+    if k[sim.MODEL] == sim.MARTINGALE or bid == NO_BID or ask == NO_ASK:
+        return
+    mid2 = bid + ask
+    if mid2 != k[sim.MID2]:
+        k[sim.VARIANCE] += (mid2 - k[sim.MID2]) ** 2
+        k[sim.MID2] = mid2
+
+
+# -- public rows ------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def public_add(b: Packed, k: Longs, slot: int, side: int, price: int, qty: int) -> None:
+    """A public order comes to rest."""
+    k[sim.EVENTS] += 1
+    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    if (price - touch) * side >= 0:
+        k[sim.OFI] += side * qty
+    insert(b, slot, side, price, qty)
+    write(k, ADD, slot, side, price, qty, 0, 0)
+    settle(b, k, side, price)
+
+
+@kernel
+def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggressor: bool) -> int:
+    """Lots leave a public order by cancel (REDUCE, DELETE) or execution (EXECUTE). Returns the lots taken.
+
+    Volume and flow count public aggressors only. The slot is given back where the flow does not own it.
+    """
+    o = lay.HEADER + slot * lay.ORDER
+    side, price = b[o + lay.SIDE], b[o + lay.PRICE]
+    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    taken = reduce(b, slot, qty)
+    if not own_aggressor:
+        k[sim.EVENTS] += 1
+        if price == touch:
+            k[sim.OFI] -= side * taken
+        if kind == EXECUTE:
+            k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
+    if b[o + lay.QTY] == 0 and k[sim.MODEL] != sim.REPLAY:
+        release(b, slot)
+    write(k, kind, slot, side, price, taken, 0, 1 if own_aggressor else 0)
+    settle(b, k, side, price)
+    return taken
+
+
+# -- own orders -------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def waits(k: Longs) -> bool:
+    """Whether new own lots wait for others to be acknowledged dead."""
+    if k[sim.WAITING_TAKE] > 0:
+        return True
+    for j in range(sim.RUNGS):
+        if k[sim.WAITING_REST + j] > 0:
+            return True
+    return False
+
+
+@kernel
+def free_if_over(b: Packed, own: int) -> None:
+    """An own order without open lots or a cancel on its way gives its ledger place back."""
+    led = b[lay.AT_LEDGER] + own * _LEDGER
+    if b[led + lay.OPEN] == 0 and b[led + lay.PENDING_CANCEL] == 0:
+        b[led + lay.STATE] = lay.FREE_SLOT
+
+
+@kernel
+def own_rest(b: Packed, k: Longs, own: int, price: int, lots: int, outside_feed: bool) -> None:
+    """An own order comes to rest."""
+    led = b[lay.AT_LEDGER] + own * _LEDGER
+    insert_own(b, own, b[led + lay.OWN_SIDE], price, lots, outside_feed)
+    b[led + lay.STATE] = lay.RESTING
+    write(k, sim.OWN_REST, own, b[led + lay.OWN_SIDE], price, lots, 1 if outside_feed else 0, 0)
+
+
+@kernel
+def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
+    """Own lots are acknowledged dead; `requested` is what the cancel had asked for (0: no cancel)."""
+    led = b[lay.AT_LEDGER] + own * _LEDGER
+    if b[led + lay.STATE] == lay.RESTING:
+        reduce(b, b[lay.ORDERS] + own, lots)
+    b[led + lay.OPEN] -= lots
+    b[led + lay.PENDING_CANCEL] -= requested
+    write(k, sim.OWN_DEAD, own, 0, requested, lots, 0, 0)
+    free_if_over(b, own)
+    if waits(k):
+        k[sim.ATTENTION] = 1
+
+
+@kernel
+def book_fill(
+    k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool
+) -> None:
+    """Add a fill to the costs (half-ticks x lots), the grid and the log."""
+    side = k[sim.SIDE]
+    price2 = 2 * price
+    if k[sim.AT_MID] != 0:
+        price2 = touch2 = mid2
+    elif passive:
+        touch2 = price2
+    shift = 3 if forced else 0
+    k[sim.SPREAD + shift] += side * (touch2 - mid2) * lots
+    k[sim.WALK + shift] += side * (price2 - touch2) * lots
+    k[sim.TIMING + shift] += side * (mid2 - k[sim.ARRIVAL_MID2]) * lots
+    k[sim.STEP_CASH] += side * (price2 - k[sim.DECISION_MID2]) * lots
+    points = k[sim.GRID_POINTS]
+    if points > 0:
+        g = (k[sim.NOW] - k[sim.START_NS]) * (points - 1) // k[sim.HORIZON_NS]
+        g = min(max(g, 0), points - 1)
+        k[sim.GRID + (2 if forced else 1) * points + g] += lots
+    if passive:
+        k[sim.PASSIVE_LOTS] += lots
+    if forced:
+        k[sim.FORCED_LOTS] += lots
+    if k[sim.FILL_ROWS] < k[sim.LOG_ROWS]:
+        at = k[sim.LOG_AT] + k[sim.FILL_ROWS] * sim.FILL_WORDS
+        k[at] = k[sim.NOW]
+        k[at + 1] = price
+        k[at + 2] = lots
+        k[at + 3] = mid2
+        k[at + 4] = touch2
+        k[at + 5] = 1 if passive else 0
+        k[at + 6] = 1 if forced else 0
+    k[sim.FILL_ROWS] += 1
+
+
+@kernel
+def own_fill(
+    b: Packed,
+    k: Longs,
+    own: int,
+    price: int,
+    lots: int,
+    mid2: int,
+    touch2: int,
+    passive: bool,
+    forced: bool,
+) -> None:
+    """Own lots trade: the account, the costs in half-ticks x lots, the grid, the log."""
+    led = b[lay.AT_LEDGER] + own * _LEDGER
+    if b[led + lay.STATE] == lay.RESTING:
+        reduce(b, b[lay.ORDERS] + own, lots)
+    b[led + lay.OPEN] -= lots
+    k[sim.LEFT] -= lots
+    write(k, sim.OWN_FILL, own, (1 if passive else 0) + (2 if forced else 0), price, lots, mid2, touch2)
+    free_if_over(b, own)
+    book_fill(k, price, lots, mid2, touch2, passive, forced)
+
+
+@kernel
+def fill_own_head(b: Packed, k: Longs, own: int, lots: int) -> int:
+    """A public aggressor trades with resting own order `own`. Returns the lots."""
+    o = lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER
+    lots = min(lots, b[o + lay.QTY])
+    own_fill(b, k, own, b[o + lay.PRICE], lots, k[sim.MID2], 0, True, False)
+    return lots

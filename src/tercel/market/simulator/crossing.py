@@ -1,0 +1,61 @@
+"""Own orders in the way of public flow: who is hit first, and by how much."""
+
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import fill_own_head
+
+
+@kernel
+def first_own(b: Packed, side: int, price: int, through: bool) -> int:
+    """The own resting order of `side` that a public trade at `price` would hit first, -1 none.
+
+    Better prices come first, then the earlier arrival; at `price` itself only an order with nothing ahead is hit
+    unless `through` says that the public order would cross it.
+    """
+    found = -1
+    found_at = 0
+    for i in range(b[lay.OWN]):
+        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        if b[o + lay.QTY] == 0 or b[o + lay.SIDE] != side:
+            continue
+        better = (b[o + lay.PRICE] - price) * side
+        if better < 0:
+            continue
+        if better == 0 and not through and b[b[lay.AT_LEDGER] + i * lay.LEDGER + lay.AHEAD] > 0:
+            continue
+        gain = (b[o + lay.PRICE] - found_at) * side
+        if found >= 0:
+            p = lay.HEADER + (b[lay.ORDERS] + found) * lay.ORDER
+            if gain < 0 or (gain == 0 and b[o + lay.ARR] > b[p + lay.ARR]):
+                continue
+        found = i
+        found_at = b[o + lay.PRICE]
+    return found
+
+
+@kernel
+def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
+    """A public order of `side` comes to rest at `price`: own orders that it crosses trade first. Returns lots left."""
+    while lots > 0 and b[lay.OWN_RESTING] > 0:
+        own = first_own(b, -side, price, True)
+        if own < 0:
+            break
+        lots -= fill_own_head(b, k, own, lots)
+    return lots
+
+
+@kernel
+def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
+    """The tape trades `lots` of `side`'s resting orders at `price`: own orders with priority trade too.
+
+    Returns the lots that own orders traded.
+    """
+    done = 0
+    while done < lots and b[lay.OWN_RESTING] > 0:
+        own = first_own(b, side, price, False)
+        if own < 0:
+            break
+        done += fill_own_head(b, k, own, lots - done)
+    k[sim.DOUBLE_LOTS] += done
+    return done

@@ -1,0 +1,163 @@
+"""Order entry: own commands on their way, and what the market does when they arrive.
+
+Commands travel in one ring per market and never overtake each other (one session, one sequence). An own order's
+ledger place is kept until its last lot is known dead and no cancel for it is on its way.
+"""
+
+import math
+
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.seeds import uniform
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import best, head_at, in_window, level_at, lots_at
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import free_if_over, own_dead, own_fill, own_rest, public_take
+from tercel.market.tape.schema import EXECUTE
+
+_LEDGER = lay.LEDGER
+
+
+@kernel
+def entry_delay(k: Longs) -> int:
+    """Order-entry latency of the next command, ns."""
+    kind = k[sim.LATENCY_KIND]
+    if kind == sim.CONSTANT:
+        return k[sim.LATENCY_A]
+    u = uniform(k, sim.ENTRY_RNG)
+    if kind == sim.UNIFORM:
+        return k[sim.LATENCY_A] + int(u * (k[sim.LATENCY_B] - k[sim.LATENCY_A] + 1))
+    return k[sim.LATENCY_A] - int(math.log(1.0 - u) * k[sim.LATENCY_B])
+
+
+@kernel
+def push(k: Longs, what: int, who: int, price: int, lots: int, how: int) -> bool:
+    """Send a command; False (and counted) when the ring is full."""
+    tail = k[sim.COMMAND_TAIL]
+    if tail - k[sim.COMMAND_HEAD] >= sim.COMMAND_SLOTS:
+        k[sim.COMMAND_OVERFLOW] += 1
+        return False
+    at = max(k[sim.NOW] + entry_delay(k), k[sim.COMMAND_LAST_NS])
+    k[sim.COMMAND_LAST_NS] = at
+    c = sim.COMMANDS + (tail % sim.COMMAND_SLOTS) * sim.COMMAND
+    k[c + sim.AT_NS] = at
+    k[c + sim.WHAT] = what
+    k[c + sim.WHO] = who
+    k[c + sim.AT_PRICE] = price
+    k[c + sim.HOW_MANY] = lots
+    k[c + sim.HOW] = how
+    k[sim.COMMAND_TAIL] = tail + 1
+    return True
+
+
+@kernel
+def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
+    """Send a new own order. False when the ledger or the ring is full (counted): nothing was sent."""
+    own = -1
+    for i in range(b[lay.OWN]):
+        if b[b[lay.AT_LEDGER] + i * _LEDGER + lay.STATE] == lay.FREE_SLOT:
+            own = i
+            break
+    if own < 0:
+        k[sim.OWN_OVERFLOW] += 1
+        return False
+    if not push(k, sim.NEW, own, price, lots, how):
+        return False
+    led = b[lay.AT_LEDGER] + own * _LEDGER
+    b[led + lay.STATE] = lay.IN_FLIGHT
+    b[led + lay.OPEN] = lots
+    b[led + lay.PENDING_CANCEL] = 0
+    b[led + lay.AHEAD] = 0
+    b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
+    b[led + lay.OWN_PRICE] = price
+    b[led + lay.OWN_SIDE] = k[sim.SIDE]
+    b[led + lay.SENT] = k[sim.OWN_SEQUENCE]
+    k[sim.OWN_SEQUENCE] += 1
+    return True
+
+
+@kernel
+def send_cancel(b: Packed, k: Longs, own: int, lots: int) -> bool:
+    """Send a cancel for some lots of an own order (all of them: the order)."""
+    if not push(k, sim.CANCEL, own, 0, lots, 0):
+        return False
+    b[b[lay.AT_LEDGER] + own * _LEDGER + lay.PENDING_CANCEL] += lots
+    return True
+
+
+@kernel
+def next_arrival(k: Longs) -> int:
+    """When the next command arrives, FOREVER_NS if none is on its way."""
+    if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL]:
+        return FOREVER_NS
+    return k[sim.COMMANDS + (k[sim.COMMAND_HEAD] % sim.COMMAND_SLOTS) * sim.COMMAND + sim.AT_NS]
+
+
+@kernel
+def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
+    """Whether a price lies beyond the levels that the feed shows."""
+    limit = k[sim.FEED_LEVELS]
+    if limit == 0:
+        return False
+    seen = 0
+    at = best(b, side)
+    if at == NO_BID or at == NO_ASK:
+        return False
+    while in_window(b, side, at):
+        lv = level_at(b, side, at)
+        if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
+            seen += 1
+            if (price - at) * side >= 0:
+                return False
+        at -= side
+        if seen == limit:
+            return (price - at - side) * side < 0
+    return False
+
+
+@kernel
+def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -> None:
+    """An own order reaches the market: matches at price-time priority, then rests or dies.
+
+    Mid and touch are taken once, just before it matches, from the book without own orders (own orders stand on the
+    other side, so the far touch is public as it is).
+    """
+    side = b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_SIDE]
+    forced = how & sim.FORCED != 0
+    far = best(b, -side)
+    last_known = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
+    mid2, touch2 = k[sim.MID2], 2 * (far if far != NO_BID and far != NO_ASK else last_known)
+    left = lots
+    worst = last_known
+    while left > 0:
+        far = best(b, -side)
+        if far == NO_BID or far == NO_ASK or (far - price) * side > 0:
+            break
+        slot = head_at(b, -side, far)
+        taken = public_take(b, k, slot, left, EXECUTE, True)
+        own_fill(b, k, own, far, taken, mid2, touch2, False, forced)
+        worst = far
+        left -= taken
+    if left == 0:
+        return
+    if forced:
+        k[sim.UNFILLED_LOTS] += left
+        own_fill(b, k, own, worst, left, mid2, 2 * worst, False, True)
+    elif how & sim.IMMEDIATE != 0:
+        own_dead(b, k, own, left, 0)
+    else:
+        own_rest(b, k, own, price, left, outside_feed(b, k, side, price) and lots_at(b, side, price) == 0)
+
+
+@kernel
+def arrive(b: Packed, k: Longs) -> None:
+    """The next command reaches the market."""
+    c = sim.COMMANDS + (k[sim.COMMAND_HEAD] % sim.COMMAND_SLOTS) * sim.COMMAND
+    k[sim.COMMAND_HEAD] += 1
+    who, lots = k[c + sim.WHO], k[c + sim.HOW_MANY]
+    if k[c + sim.WHAT] == sim.NEW:
+        arrive_new(b, k, who, k[c + sim.AT_PRICE], lots, k[c + sim.HOW])
+    else:
+        resting = b[lay.HEADER + (b[lay.ORDERS] + who) * lay.ORDER + lay.QTY]
+        own_dead(b, k, who, min(lots, resting), lots)
+    free_if_over(b, who)

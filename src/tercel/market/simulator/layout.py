@@ -1,0 +1,186 @@
+"""Where everything lies in a market's int64 array: clock, random streams, tallies, own account, commands, grid.
+
+A market is two packed arrays: its book (int32, `tercel.market.book.layout`) and this one (int64). A batch stacks them
+with a leading axis; copying row i of both copies world i.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# -- clock and stop rules -----------------------------------------------------------------------------------------------
+NOW: Final = 0
+FLOW_NS: Final = 1  # when the flow's next event happens
+DUE_NS: Final = 2  # when the next decision falls due
+DUE_EVENTS: Final = 3  # ... or after how many flow events (FOREVER: not by events)
+DUE_VOLUME: Final = 4  # ... or at which traded volume (FOREVER: not by volume)
+DUE_HELD: Final = 5  # a decision fell due in a halt and waits for its end
+HALTED: Final = 6
+MODEL: Final = 7  # SANTA_FE, REPLAY, MARTINGALE
+ATTENTION: Final = 8  # own lots were acknowledged dead while new lots wait for them
+CURSOR: Final = 9  # (replay) next tape row
+CURSOR_END: Final = 10  # (replay) end of the tape
+FEED_LEVELS: Final = 11  # (replay) levels the feed shows, 0 all of them
+ENDED: Final = 12  # the flow has no more events
+RECORD: Final = 13  # rows written to the record
+
+# -- random streams (xoroshiro128+ words as signed numbers) ---------------------------------------------------------------
+FLOW_RNG: Final = 14  # two words: the flow's stream
+ENTRY_RNG: Final = 16  # two words: order-entry latency
+DRAW_RNG: Final = 18  # two words: a random strategy's draws
+
+# -- public tallies, all since the start, own lots excluded ---------------------------------------------------------------
+EVENTS: Final = 20
+BOUGHT: Final = 21  # lots that public buyers took from public sellers
+SOLD: Final = 22
+OFI: Final = 23  # order flow imbalance at the public touch, bid side positive (Cont, Kukanov & Stoikov 2014)
+VARIANCE: Final = 24  # sum of squared mid moves, half-ticks^2
+MID2: Final = 25  # last two-sided public mid, half-ticks (bid + ask)
+PUBLIC_BID: Final = 26
+PUBLIC_ASK: Final = 27
+LAST_BID: Final = 28  # last known public touches
+LAST_ASK: Final = 29
+REFILLED: Final = 30  # (martingale) the walk's mid, ticks
+DOUBLE_LOTS: Final = 31  # (replay, rule 6) lots filled on tape and here
+
+# -- tallies as they stood at the previous observation --------------------------------------------------------------------
+SEEN: Final = 32  # six words: EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2
+ARRIVED: Final = 38  # five words: the same without MID2, at arrival
+
+# -- the parent order and the own account ---------------------------------------------------------------------------------
+SIDE: Final = 43
+QUANTITY: Final = 44
+LEFT: Final = 45  # lots of the parent not yet filled
+START_NS: Final = 46
+HORIZON_NS: Final = 47
+DECISION: Final = 48  # decisions taken
+DECISIONS: Final = 49
+PHASE: Final = 50  # WARMING, WORKING, CLOSING, DONE
+ARRIVAL_MID2: Final = 51
+OWN_SEQUENCE: Final = 52
+WAITING_TAKE: Final = 53  # lots to take that wait for cancels to be acknowledged
+WAITING_LIMIT: Final = 54
+WAITING_ANCHOR: Final = 55
+WAITING_STEP: Final = 56
+WAITING_REST: Final = 57  # RUNGS words
+RUNGS: Final = 5
+OWN_OVERFLOW: Final = 62  # own orders that found no ledger place
+LATENCY_KIND: Final = 63  # CONSTANT, UNIFORM, EXPONENTIAL
+LATENCY_A: Final = 64  # ns: the constant, the lower bound
+LATENCY_B: Final = 65  # ns: the upper bound, or the mean above the lower bound
+AT_MID: Final = 66  # book every own fill at the mid of its time (the martingale guard)
+
+# -- costs, half-ticks x lots ---------------------------------------------------------------------------------------------
+SPREAD: Final = 67
+WALK: Final = 68
+TIMING: Final = 69
+FORCED_SPREAD: Final = 70
+FORCED_WALK: Final = 71
+FORCED_TIMING: Final = 72
+PASSIVE_LOTS: Final = 73
+FORCED_LOTS: Final = 74
+UNFILLED_LOTS: Final = 75
+FILL_ROWS: Final = 76
+STEP_CASH: Final = 77  # execution against the mid at decision since the last decision: sum s (2 p - mid2_decision) q
+DECISION_MID2: Final = 78
+CLOCK_EVENTS: Final = 79  # flow events between decisions, 0: decisions fall on a time grid
+
+# -- commands in flight: a ring ---------------------------------------------------------------------------------------------
+COMMAND_HEAD: Final = 80
+COMMAND_TAIL: Final = 81
+COMMAND_LAST_NS: Final = 82  # arrival of the newest: commands of one session never overtake
+COMMAND_OVERFLOW: Final = 83
+CLOCK_VOLUME: Final = 84  # public lots between decisions, 0: not by volume
+RUN_OUT: Final = 85  # 1: an order filled early still runs to its horizon (for the grid of mids)
+BEGAN_NS: Final = 86  # start of the warm-up
+RECORD_AT: Final = 87  # where the record lies in this array
+RECORD_ROWS: Final = 88  # its capacity, 0: nothing is recorded
+LOG_AT: Final = 89  # where the log of own fills lies
+LOG_ROWS: Final = 90
+COMMANDS: Final = 96
+COMMAND_SLOTS: Final = 64
+COMMAND: Final = 6  # words: arrival ns, what, own index, price, lots, flags
+AT_NS: Final = 0
+WHAT: Final = 1
+WHO: Final = 2
+AT_PRICE: Final = 3
+HOW_MANY: Final = 4
+HOW: Final = 5
+
+# -- the time grid of mids --------------------------------------------------------------------------------------------------
+GRID_NEXT: Final = COMMANDS + COMMAND_SLOTS * COMMAND  # index of the next grid point
+GRID_POINTS: Final = GRID_NEXT + 1
+GRID: Final = GRID_NEXT + 2  # mids[G], lots[G], forced lots[G]; then the record, then the log
+
+
+# -- values -----------------------------------------------------------------------------------------------------------------
+SANTA_FE: Final = 0
+REPLAY: Final = 1
+MARTINGALE: Final = 2
+
+WARMING: Final = 0
+WORKING: Final = 1
+CLOSING: Final = 2  # the horizon order is on its way
+DONE: Final = 3
+
+NEW: Final = 1
+CANCEL: Final = 2
+IMMEDIATE: Final = 1  # flag of NEW: what cannot match at once is dropped
+FORCED: Final = 2  # flag of NEW: the order sent at the horizon
+
+CONSTANT: Final = 0
+UNIFORM: Final = 1
+EXPONENTIAL: Final = 2
+
+# why `advance` returned
+DUE: Final = 0
+ACKNOWLEDGED: Final = 1
+NO_MORE: Final = 2
+
+# -- the record: 8-word rows ---------------------------------------------------------------------------------------------
+R_NS: Final = 0
+R_KIND: Final = 1  # tape kinds, or own kinds below
+R_WHO: Final = 2  # order slot or own index
+R_SIDE: Final = 3
+R_PRICE: Final = 4
+R_LOTS: Final = 5
+R_MID2: Final = 6  # (own fills) mid before the aggressor arrived
+R_TOUCH2: Final = 7  # (own fills) doubled touch it met; (public executions) 1 when an own order was the aggressor
+RECORD_WORDS: Final = 8
+OWN_REST: Final = 33
+OWN_FILL: Final = 34
+OWN_DEAD: Final = 35
+"""Lots of an own order acknowledged dead: cancelled, or the dropped rest of an immediate order."""
+
+# -- the log of own fills: 7-word rows -------------------------------------------------------------------------------------------
+FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced
+
+
+# -- the tape as kernels read it: int64[n, 6] rows -----------------------------------------------------------------------------
+T_NS: Final = 0
+T_KIND: Final = 1
+T_SLOT: Final = 2
+T_SIDE: Final = 3
+T_PRICE: Final = 4
+T_LOTS: Final = 5
+TAPE_WORDS: Final = 6
+
+
+def extend(k: NDArray[np.int64], grid_points: int, record_rows: int = 0, log_rows: int = 0) -> NDArray[np.int64]:
+    """A market's int64 array (or a stack of them) with room for a grid of mids, a record and a log of own fills.
+
+    Parameters
+    ----------
+    k : int64[..., >= GRID]
+        Only its first GRID words are kept.
+    grid_points, record_rows, log_rows : int
+        Points of the time grid, rows of each store (a full record wraps, a full log stops).
+    """
+    record_at = GRID + 3 * grid_points
+    log_at = record_at + record_rows * RECORD_WORDS
+    out = np.zeros((*k.shape[:-1], log_at + log_rows * FILL_WORDS), np.int64)
+    out[..., :GRID] = k[..., :GRID]
+    out[..., GRID_POINTS] = grid_points
+    out[..., [RECORD_AT, RECORD_ROWS, LOG_AT, LOG_ROWS]] = record_at, record_rows, log_at, log_rows
+    return out

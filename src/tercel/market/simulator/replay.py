@@ -1,0 +1,111 @@
+"""A recorded tape in front of the agent, by the seven rules of replay (`docs/design.md`, section 4).
+
+Rows come compiled (`market.tape.compiled`): every order has a slot that the tape's own life of the order decides, so
+no id is looked up here, and an order that the agent emptied keeps its slot until the tape is done with it.
+"""
+
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import reduce_anonymous, roll_in, roll_out, settle_frozen
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import public_add, public_take, settle, write
+from tercel.market.simulator.crossing import fill_crossed, fill_traded
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+
+
+@kernel
+def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int) -> None:
+    """A cancel or execution of an order nobody knows: its level's anonymous lots lose it."""
+    k[sim.EVENTS] += 1
+    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    taken = reduce_anonymous(b, side, price, lots, kind == EXECUTE, True)
+    if price == touch:
+        k[sim.OFI] -= side * taken
+    if kind == EXECUTE:
+        k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
+    write(k, kind, -1, side, price, lots, 0, 0)
+    settle(b, k, side, price)
+
+
+@kernel
+def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
+    """A level enters or leaves the feed's window."""
+    if kind == ROLL_OUT:
+        roll_out(b, side, price, True)
+    else:
+        roll_in(b, slot, side, price, lots)
+    write(k, kind, slot, side, price, lots, 0, 0)
+    settle(b, k, side, price)
+
+
+@kernel
+def empty_public(b: Packed, k: Longs) -> None:
+    """The tape clears the book."""
+    for slot in range(b[lay.ORDERS]):
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.QTY] > 0:
+            public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+
+
+@kernel
+def replay_row(
+    b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int
+) -> None:
+    """One tape row meets the book with the agent's orders in it."""
+    if kind == ADD:
+        if b[lay.OWN_RESTING] > 0:
+            left = fill_crossed(b, k, side, price, lots)
+            k[sim.DOUBLE_LOTS] += lots - left
+            lots = left
+            if lots > 0:
+                settle_frozen(b, side, price)
+        if lots > 0:
+            public_add(b, k, slot, side, price, lots)
+    elif kind == EXECUTE:
+        if b[lay.OWN_RESTING] > 0:
+            fill_traded(b, k, side, price, lots)
+        if slot >= 0:
+            public_take(b, k, slot, lots, EXECUTE, False)
+        else:
+            take_block(b, k, side, price, lots, kind)
+    elif kind == REDUCE or kind == DELETE:
+        if slot >= 0:
+            public_take(b, k, slot, lots, kind, False)
+        else:
+            take_block(b, k, side, price, lots, kind)
+    elif kind == ROLL_OUT or kind == ROLL_IN:
+        roll(b, k, kind, slot, side, price, lots)
+    elif kind == STATUS:
+        k[sim.HALTED] = 0 if price == 1 else 1
+        write(k, kind, 0, 0, price, 0, 0, 0)
+    elif kind == CLEAR:
+        empty_public(b, k)
+    elif kind == TRADE_HIDDEN:
+        write(k, kind, 0, side, price, lots, 0, 0)
+
+
+@kernel
+def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
+    """The tape's next row, and when the one after it comes."""
+    i = k[sim.CURSOR]
+    replay_row(
+        b, k, tape[i, sim.T_KIND], tape[i, sim.T_SLOT], tape[i, sim.T_SIDE], tape[i, sim.T_PRICE], tape[i, sim.T_LOTS]
+    )  # fmt: skip
+    k[sim.CURSOR] = i + 1
+    k[sim.FLOW_NS] = tape[i + 1, sim.T_NS] if i + 1 < k[sim.CURSOR_END] else FOREVER_NS
+    if i + 1 >= k[sim.CURSOR_END]:
+        k[sim.ENDED] = 1
+
+
+@kernel
+def touch_from_book(b: Packed, k: Longs) -> None:
+    """Set the public touches and the mid from a book that was loaded rather than played."""
+    k[sim.PUBLIC_BID] = b[lay.BEST_BID]
+    k[sim.PUBLIC_ASK] = b[lay.BEST_ASK]
+    if k[sim.PUBLIC_BID] != NO_BID:
+        k[sim.LAST_BID] = k[sim.PUBLIC_BID]
+    if k[sim.PUBLIC_ASK] != NO_ASK:
+        k[sim.LAST_ASK] = k[sim.PUBLIC_ASK]
+    if k[sim.PUBLIC_BID] != NO_BID and k[sim.PUBLIC_ASK] != NO_ASK:
+        k[sim.MID2] = k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]

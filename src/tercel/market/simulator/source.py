@@ -1,0 +1,153 @@
+"""What a batch of markets is filled from: a flow model's parameters or a compiled tape, and worlds to start from.
+
+A world is the pair of arrays of one market at one moment. Episodes copy one and go on with their own random streams.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate
+from tercel.market.flow import martingale, santa_fe
+from tercel.market.flow.preset import Preset
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import public_add
+from tercel.market.simulator.engine import advance
+
+OWN_ORDERS = 32
+"""Own orders that can be alive at once in a simulated market."""
+
+
+NO_TAPE = np.zeros((0, sim.TAPE_WORDS), np.int64)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A market to run episodes in.
+
+    Parameters
+    ----------
+    name : str
+        As shown in tables.
+    model : int
+        SANTA_FE, REPLAY or MARTINGALE.
+    flow : float64[p]
+        Parameters of the flow model (empty for a tape).
+    tape : int64[n, 6]
+        Compiled rows (empty for a flow model).
+    worlds_b : int32[w, ...]
+        Books to start from.
+    worlds_k : int64[w, GRID]
+        The other half of each world, without the time grid.
+    tick, lot : float, int
+        Price units of a tick, shares of a lot.
+    """
+
+    name: str
+    model: int
+    flow: NDArray[np.float64]
+    tape: NDArray[np.int64]
+    worlds_b: NDArray[np.int32]
+    worlds_k: NDArray[np.int64]
+    tick: float
+    lot: int
+
+    @property
+    def answers(self) -> bool:
+        """Whether the market reacts to own orders, so that impact can be measured with twins."""
+        return self.model != sim.REPLAY
+
+
+def blank_state(model: int) -> NDArray[np.int64]:
+    """A market's int64 array before anything happened, without the grid."""
+    k = np.zeros(sim.GRID, np.int64)
+    k[sim.MODEL] = model
+    k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME, sim.FLOW_NS]] = FOREVER_NS
+    k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = NO_BID, NO_ASK
+    k[[sim.LAST_BID, sim.LAST_ASK]] = NO_BID, NO_ASK
+    k[sim.HORIZON_NS] = 1
+    k[sim.DECISIONS] = 1
+    return k
+
+
+def run_free(
+    b: NDArray[np.int32],
+    k: NDArray[np.int64],
+    flow: NDArray[np.float64],
+    tape: NDArray[np.int64],
+    until_ns: int,
+) -> None:
+    """Let a market run on its own until a time."""
+    k[sim.DUE_NS] = until_ns
+    advance(b, k, flow, tape)
+
+
+def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0) -> Source:
+    """The zero-intelligence market of a preset.
+
+    Parameters
+    ----------
+    preset : Preset
+        Calibrated rates, sizes and capacities.
+    worlds : int
+        Books to start from (a bank): each goes on from the one before for half the settling time.
+    seed : int
+        Of the streams that settle them.
+    settle_s : float
+        Seconds that the laid book runs before the first world is kept.
+    """
+    flow = santa_fe.pack(
+        np.asarray(preset.limit_rate),
+        preset.market_rate,
+        np.asarray(preset.cancel_rate),
+        np.asarray(preset.limit_sizes),
+        np.asarray(preset.market_sizes),
+    )
+    b = lay.new_book(preset.orders, preset.width, OWN_ORDERS)
+    k = blank_state(sim.SANTA_FE)
+    seed_stream(k, sim.FLOW_RNG, seed, 0, 0)
+    _lay_first_book(b, k, preset)
+    k[sim.FLOW_NS] = 1
+    books, states = [], []
+    until = int(settle_s * NS_PER_SECOND)
+    for _ in range(worlds):
+        run_free(b, k, flow, NO_TAPE, until)
+        books.append(b.copy())
+        states.append(k.copy())
+        until += int(settle_s * NS_PER_SECOND / 2)
+    return Source(
+        preset.name, sim.SANTA_FE, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot
+    )  # fmt: skip
+
+
+def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], preset: Preset) -> None:
+    """Levels as deep and as far apart as they were on average on the tape."""
+    typical = max(int(np.mean(preset.limit_sizes)), 1)
+    half = max(round(preset.mean_spread_ticks / 2), 1)
+    for offset, depth in zip(preset.level_offset_ticks, preset.mean_depth, strict=True):
+        for side in (1, -1):
+            left = max(round(depth), 1)
+            while left > 0:
+                lots = min(left, typical)
+                price = preset.start_mid_ticks - side * (half + round(offset))
+                public_add(b, k, allocate(b), side, price, lots)
+                left -= lots
+
+
+def martingale_market(
+    jump_rate: float = 0.2, trade_rate: float = 1.0, trade_lots: int = 30, level_lots: int = 20, levels: int = 6
+) -> Source:
+    """The guard market: a random-walk mid that no order moves, every own fill booked at the mid of its time."""
+    flow = np.array([jump_rate, trade_rate, trade_lots, level_lots, levels], np.float64)
+    b = lay.new_book(64, 64, OWN_ORDERS)
+    k = blank_state(sim.MARTINGALE)
+    k[sim.REFILLED] = 10_000
+    k[sim.MID2] = 2 * k[sim.REFILLED]
+    k[sim.AT_MID] = 1
+    k[[sim.LAST_BID, sim.LAST_ASK]] = k[sim.REFILLED] - 1, k[sim.REFILLED] + 1
+    martingale.lay_book(b, k, flow)
+    return Source("martingale", sim.MARTINGALE, flow, NO_TAPE, b[None], k[None], 0.01, 1)
