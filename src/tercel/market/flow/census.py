@@ -23,6 +23,7 @@ from tercel.market.flow.count import (
     REMAINDERS,
     SECONDS,
     SPREAD,
+    STATE,
     SUMS,
     TAIL,
     UNKNOWN,
@@ -157,6 +158,7 @@ def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900
     count(
         *rows, events.side, events.price_ticks, events.qty_lots, open_ns + skip_ns, close_ns, base,
         level, known, distance, removed, whole, market, sums, per_distance, per_level, mid2,
+        np.zeros(STATE, np.int64), np.zeros(4, np.int64),
     )  # fmt: skip
     return _collect(events, open_ns, close_ns, distance, removed, whole, market, sums, per_distance, per_level, mid2)
 

@@ -6,8 +6,6 @@ Book: ``level[side, price, column]``, side 0 bid and 1 ask, a dense array of pri
 
 from typing import Any, Final
 
-import numpy as np
-
 from tercel.core.jit import kernel
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.tape.schema import (
@@ -42,11 +40,13 @@ BID, ASK, HALTED, MARKETS, EXEC_NS, EXEC_SIDE, STATE = range(7)
 def count(
     t: Any, kind: Any, dense: Any, order_id: Any, side: Any, price: Any, qty: Any, start: int, stop: int, base: int,
     level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any, per_distance: Any,
-    per_level: Any, mid2: Any,
+    per_level: Any, mid2: Any, state: Any, totals: Any,
 ) -> None:  # fmt: skip
-    """Replay the rows; mark placements and cancels with their distance, executions with their market order."""
+    """Replay the rows; mark placements and cancels with their distance, executions with their market order.
+
+    `state` int64[STATE] and `totals` int64[4] (lots bid, ask; known orders bid, ask) come in as zeros.
+    """
     width = level.shape[1]
-    state, totals = np.zeros(STATE, np.int64), np.zeros(4, np.int64)  # lots bid, ask; known orders bid, ask
     state[BID], state[ASK], state[EXEC_NS] = 0, width - 1, -1
     last_ns, grid = start, start
     for r in range(t.shape[0]):
