@@ -12,17 +12,16 @@ Float32 = NDArray[np.float32]
 
 
 @kernel
-def adam_step(
-    params: Float32, grad: Float32, m: Float32, v: Float32, shrink: np.float32, rate: np.float32, eps: np.float32
-) -> None:
+def adam_step(params: Float32, grad: Float32, m: Float32, v: Float32, shrink: float, rate: float, eps: float) -> None:
     """One step in place; `rate` and `eps` have the bias corrections folded in, `shrink` multiplies the gradient."""
+    factor, step, pad = np.float32(shrink), np.float32(rate), np.float32(eps)
     b1, b2 = np.float32(0.9), np.float32(0.999)
     c1, c2 = np.float32(1) - b1, np.float32(1) - b2
     for i in range(params.shape[0]):
-        g = grad[i] * shrink
+        g = grad[i] * factor
         m[i] = b1 * m[i] + c1 * g
         v[i] = b2 * v[i] + c2 * g * g
-        params[i] -= rate * m[i] / (np.sqrt(v[i]) + eps)
+        params[i] -= step * m[i] / (np.sqrt(v[i]) + pad)
 
 
 class Adam:
@@ -46,7 +45,7 @@ class Adam:
         # rate * (m / c1) / (sqrt(v / c2) + eps) with both corrections moved out of the loop.
         root2 = math.sqrt(1.0 - 0.999**self.steps)
         folded = rate * root2 / (1.0 - 0.9**self.steps)
-        adam_step(params, grad, self.m, self.v, np.float32(shrink), np.float32(folded), np.float32(self.eps * root2))
+        adam_step(params, grad, self.m, self.v, shrink, folded, self.eps * root2)
         return norm
 
     def state(self) -> State:

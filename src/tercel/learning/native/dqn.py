@@ -134,6 +134,7 @@ class Dqn:
         env, b = self.env, self.settings.minibatch
         self.raw = np.empty((env.n, env.observation_size), np.float32)
         self.x = np.empty_like(self.raw)
+        self.scratch = np.empty(env.n_actions, np.float32)
         self.mask = np.ones((env.n, env.n_actions), np.bool_)
         self.actions = np.empty(env.n, np.int64)
         self.acting, self.learning = Workspace(self.net, env.n), Workspace(self.net, b)
@@ -193,7 +194,7 @@ class Dqn:
         q = self.net.forward(self.x, self.acting)[0]
         uniform = self.rng.random((env.n, 2), np.float32)
         epsilon = self.epsilon if self.frames >= s.warmup else 1.0
-        epsilon_greedy(q, self.net.head_biases[0], self.mask, s.dueling, uniform, epsilon, self.actions)
+        epsilon_greedy(q, self.net.head_biases[0], self.mask, s.dueling, uniform, epsilon, self.scratch, self.actions)
         obs, reward, done, _ = env.step(self.actions)
         self.returns.add(reward, done)
         scaled = np.asarray(reward, np.float32)
@@ -219,7 +220,7 @@ class Dqn:
         """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
         s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
         gather_dqn(
-            rows, m.n, m.capacity, s.n_step, np.float32(s.gamma), m.obs, m.actions, m.rewards, m.dones, m.masks,
+            rows, m.n, m.capacity, s.n_step, s.gamma, m.obs, m.actions, m.rewards, m.dones, m.masks,
             self.mini_raw, actions, floats, mask,
         )  # fmt: skip
         self.normaliser.apply(self.mini_raw, self.mini_x)
@@ -232,7 +233,7 @@ class Dqn:
         raw = self.net.forward(x, self.learning)[0]
         dqn_loss(
             raw, self.net.head_biases[0], choice, choice_bias, later, later_bias, actions, floats, mask,
-            s.dueling, self.learning.dout[0], stats,
+            s.dueling, self.scratch, self.learning.dout[0], stats,
         )  # fmt: skip
 
     def policy(self) -> MlpPolicy:

@@ -33,9 +33,13 @@ def log_softmax_row(raw: Float32, bias: Float32, mask: Bool, logp: Float32) -> N
 
 
 @kernel
-def sample_actions(raw: Float32, bias: Float32, mask: Bool, uniform: Float32, actions: Int64, logps: Float32) -> None:
-    """Draw one action per row by inverting the distribution at uniform[row]; logps[row] its log probability."""
-    logp = np.empty(raw.shape[1], np.float32)
+def sample_actions(
+    raw: Float32, bias: Float32, mask: Bool, uniform: Float32, logp: Float32, actions: Int64, logps: Float32
+) -> None:
+    """Draw one action per row by inverting the distribution at uniform[row]; logps[row] its log probability.
+
+    `logp[A]` is work space.
+    """
     for r in range(raw.shape[0]):
         log_softmax_row(raw[r], bias, mask[r], logp)
         chosen, cumulated = -1, np.float32(0)
@@ -51,17 +55,18 @@ def sample_actions(raw: Float32, bias: Float32, mask: Bool, uniform: Float32, ac
 
 @kernel
 def gae(
-    rewards: Float32, values: Float32, dones: Bool, last: Float32, discount: np.float32, lam: np.float32, adv: Float32
+    rewards: Float32, values: Float32, dones: Bool, last: Float32, discount: float, lam: float, adv: Float32
 ) -> None:
     """Generalised advantages adv[T, n] (Schulman et al. 2016, eq. 16); done is a true end, nothing lies beyond it."""
     steps, n = rewards.shape
+    decay, trace = np.float32(discount), np.float32(discount * lam)
     for e in range(n):
         running = np.float32(0)
         following = last[e]
         for t in range(steps - 1, -1, -1):
             if dones[t, e]:
                 running, following = np.float32(0), np.float32(0)
-            running = rewards[t, e] + discount * following - values[t, e] + discount * lam * running
+            running = rewards[t, e] + decay * following - values[t, e] + trace * running
             adv[t, e] = running
             following = values[t, e]
 
@@ -78,6 +83,7 @@ def ppo_loss(
     clip: float,
     entropy_coef: float,
     value_coef: float,
+    logp: Float32,
     dlogits: Float32,
     dvalue: Float32,
     stats: NDArray[np.float64],
@@ -85,7 +91,8 @@ def ppo_loss(
     """Clipped surrogate, value and entropy losses (Schulman et al. 2017, eq. 9) and their gradients by the heads.
 
     `floats[B, 3]` holds old log probability, advantage and return. Advantages are normalised within the minibatch
-    ("37 details", detail 7). `stats` += policy loss, value loss, entropy, approximate KL, clipped share, each a mean.
+    ("37 details", detail 7). `logp[A]` is work space. `stats` += policy loss, value loss, entropy, approximate KL,
+    clipped share, each a mean.
     """
     batch, size = raw.shape
     mean = 0.0
@@ -96,7 +103,6 @@ def ppo_loss(
     for r in range(batch):
         squares += (floats[r, 1] - mean) ** 2
     spread = np.sqrt(squares / max(batch - 1, 1)) + 1e-8
-    logp = np.empty(size, np.float32)
     share = 1.0 / batch
     for r in range(batch):
         log_softmax_row(raw[r], bias, mask[r], logp)
@@ -132,7 +138,7 @@ def gather_dqn(
     n: int,
     capacity: int,
     steps: int,
-    gamma: np.float32,
+    gamma: float,
     obs: Float32,
     actions: Int64,
     rewards: Float32,
@@ -150,6 +156,7 @@ def gather_dqn(
     m[B, A] are the actions allowed in the later state.
     """
     batch = rows.shape[0]
+    decay = np.float32(gamma)
     for k in range(batch):
         t, e = rows[k] // n, rows[k] % n
         for j in range(x.shape[1]):
@@ -158,7 +165,7 @@ def gather_dqn(
         total, discount = np.float32(0), np.float32(1)
         for _ in range(steps):
             total += discount * rewards[t, e]
-            discount *= gamma
+            discount *= decay
             ended = dones[t, e]
             t = t + 1 if t + 1 < capacity else 0
             if ended:
@@ -200,17 +207,17 @@ def dqn_loss(
     floats: Float32,
     mask: Bool,
     dueling: bool,
+    q: Float32,
     draw: Float32,
     stats: NDArray[np.float64],
 ) -> None:
     """Double-DQN loss and its gradient by the head (van Hasselt et al. 2016, eq. 4), Huber with threshold 1.
 
     `raw[B]` are the online head's outputs at states; at later states `choice[B]` chooses the action and `later[B]`, the
-    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN. `stats` += loss,
-    mean value.
+    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN. `q[A]` is work
+    space. `stats` += loss, mean value.
     """
     batch, size = actions.shape[0], mask.shape[1]
-    q = np.empty(size, np.float32)
     share = np.float32(1) / np.float32(batch)
     for r in range(batch):
         q_values(choice[r], choice_bias, dueling, q)
@@ -239,11 +246,10 @@ def dqn_loss(
 
 @kernel
 def epsilon_greedy(
-    raw: Float32, bias: Float32, mask: Bool, dueling: bool, uniform: Float32, epsilon: float, actions: Int64
+    raw: Float32, bias: Float32, mask: Bool, dueling: bool, uniform: Float32, epsilon: float, q: Float32, actions: Int64
 ) -> None:
-    """With probability `epsilon` a random allowed action, else the best; uniform[n, 2] decides both."""
+    """With probability `epsilon` a random allowed action, else the best; uniform[n, 2] decides. `q` is work space."""
     size = mask.shape[1]
-    q = np.empty(size, np.float32)
     for r in range(mask.shape[0]):
         q_values(raw[r], bias, dueling, q)
         allowed, best = 0, -1

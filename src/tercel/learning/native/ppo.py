@@ -96,6 +96,7 @@ class Ppo:
         env, s = self.env, self.settings
         self.raw = np.empty((env.n, env.observation_size), np.float32)
         self.x = np.empty_like(self.raw)
+        self.scratch = np.empty(env.n_actions, np.float32)
         self.mask = np.ones((env.n, env.n_actions), np.bool_)
         self.acting, self.learning = Workspace(self.net, env.n), Workspace(self.net, s.minibatch)
         self.rollout = Rollout(s.steps, env.n, env.observation_size, env.n_actions)
@@ -141,7 +142,7 @@ class Ppo:
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
             uniform = self.rng.random(n, np.float32)
-            sample_actions(logits, self.net.head_biases[0], self.mask, uniform, actions, r.logps[now])
+            sample_actions(logits, self.net.head_biases[0], self.mask, uniform, self.scratch, actions, r.logps[now])
             obs, reward, done, _ = env.step(actions)
             self.returns.add(reward, done)
             r.rewards[t] = reward
@@ -153,7 +154,7 @@ class Ppo:
                 self.normaliser.update(self.raw)
         self.normaliser.apply(self.raw, self.x)
         last = self.net.forward(self.x, self.acting)[1][:, 0] + self.net.head_biases[1]
-        gae(r.rewards, r.values, r.dones, last, np.float32(s.gamma), np.float32(s.lam), r.advantages)
+        gae(r.rewards, r.values, r.dones, last, s.gamma, s.lam, r.advantages)
         r.floats[:, 0] = r.logps
         r.floats[:, 1] = r.advantages.ravel()
         r.floats[:, 2] = r.advantages.ravel() + r.values.ravel()
@@ -192,7 +193,7 @@ class Ppo:
         policy_bias, value_bias = net.head_biases
         ppo_loss(
             logits, policy_bias, value, value_bias, actions, floats, masks,
-            s.clip, s.entropy, s.value, work.dout[0], work.dout[1], stats,
+            s.clip, s.entropy, s.value, self.scratch, work.dout[0], work.dout[1], stats,
         )  # fmt: skip
 
     def policy(self) -> MlpPolicy:
