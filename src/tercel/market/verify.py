@@ -103,7 +103,7 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
         e = events
         v.compare(
             b, keys, slots, key_of, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags,
-            want, empty, levels, matched, report,
+            want, empty, np.zeros((2, 2, 2, levels + 8), np.int32), np.ones(levels, np.uint8), matched, report,
         )  # fmt: skip
 
     _in_room(compare)

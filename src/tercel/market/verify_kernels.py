@@ -30,7 +30,9 @@ ILLEGAL: Final = 11
 CROSSED: Final = 12
 LOCKED: Final = 13
 MESSAGES: Final = 14
-REPORT: Final = 16
+KEPT: Final = 15
+"""Scratch: levels kept on each side."""
+REPORT: Final = 20
 
 
 @kernel
@@ -140,18 +142,18 @@ def compare(
     flags: Bytes,
     want: Packed,
     empty: Longs,
-    levels: int,
+    work: Packed,
+    level_ok: Bytes,
     matched: Longs,
     report: Longs,
 ) -> None:
     """Replay every row; after each message compare with its row of `want` (see `wanted_levels`).
 
-    `empty` int64[2] are the prices of no bid and no ask; `matched` int64[L] counts equal levels from the second row.
+    `empty` int64[2] are the prices of no bid and no ask; `matched` int64[L] counts equal levels from the second row;
+    `work` int32[2, 2, 2, L + 8] and `level_ok` uint8[L] are scratch.
     """
-    got = np.zeros((2, 2, levels + 8), np.int32)
-    kept = np.zeros((2, 2, levels + 8), np.int32)
-    n_kept = np.zeros(2, np.int64)
-    level_ok = np.ones(levels, np.uint8)
+    got, kept = work[0], work[1]
+    levels = matched.shape[0]
     i = 0
     n = seq.shape[0]
     while i < n:
@@ -167,14 +169,14 @@ def compare(
             if rolls and not opening:
                 if not snapshot:
                     for h in range(2):
-                        n_kept[h] = read_book(b, 1 - 2 * h, kept[h, 0], kept[h, 1])
+                        report[KEPT + h] = read_book(b, 1 - 2 * h, kept[h, 0], kept[h, 1])
                     snapshot = True
                 h = 0 if side[j] > 0 else 1
                 if kind[j] == ROLL_OUT:
-                    legal &= n_kept[h] > levels and (kept[h, 0, levels - 1] - price[j]) * side[j] > 0
+                    legal &= report[KEPT + h] > levels and (kept[h, 0, levels - 1] - price[j]) * side[j] > 0
                 else:
                     gone = removed if removed_side == side[j] else 0
-                    legal &= _legal_in(kept[h, 0], n_kept[h], levels, gone, side[j], price[j])
+                    legal &= _legal_in(kept[h, 0], report[KEPT + h], levels, gone, side[j], price[j])
                 if kind[j] == ROLL_IN and not rolled_in:
                     rolled_in = True
                     before = _touch_equal(b, want[row])
@@ -193,7 +195,9 @@ def compare(
         report[MESSAGES] += 1
         report[ILLEGAL] += not legal
         if row == 0:
-            report[OPENING_MATCHES] = legal and level_ok.all()
+            report[OPENING_MATCHES] = legal
+            for k in range(levels):
+                report[OPENING_MATCHES] &= level_ok[k]
             continue
         for k in range(levels):
             matched[k] += level_ok[k]

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.jit import Longs, kernel
+from tercel.core.jit import Longs, allocating_kernel, kernel
 from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.feeds.lobster_csv import MESSAGE_FIELDS, orderbook_fields
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
@@ -121,7 +121,7 @@ def _generate(folder: Path, rows: int) -> None:
     frame.write_csv(folder / f"{_NAME}_orderbook_{LEVELS}.csv", include_header=False)
 
 
-@kernel
+@allocating_kernel
 def _walk(draws: Longs, messages: Longs, book: Longs) -> None:
     """Adds, cancels and executions within the first levels of a book on a grid of prices, and its levels after each.
 

@@ -153,7 +153,7 @@ class LobsterDay:
         """The messages with opening blocks before and rolls between them."""
         levels = book.shape[0] // 4
         state = np.zeros((2, 2, 3, levels + 3), np.int32)
-        count = np.zeros(2, np.int64)
+        count = np.zeros(8, np.int64)
         report = np.zeros(k.REPORT, np.int64)
         self._open(plain, book, unit, state, count, report)
         at = opening_rows(plain, state, count, out := Events.empty(plain.n + plain.n // 2 + 16 * levels + 64))

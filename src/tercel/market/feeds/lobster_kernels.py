@@ -299,16 +299,16 @@ def roll_rows(
 ) -> tuple[int, int]:
     """Messages from `start` on, with their rolls, into the output columns from `at`.
 
-    `state` int32[2 sides, 2 (row before, this row), 3 (price, lots, off tick), levels + 3] and `count` int64[2] hold
-    the levels after the last row, bids first. Stops early where the output is full or a row is bad.
-    Returns the next message and the next position.
+    `state` int32[2 sides, 2 (row before, this row), 3 (price, lots, off tick), levels + 3] and the first two of
+    `count` int64[8] hold the levels after the last row, bids first; the rest is scratch. Stops early where the output
+    is full or a row is bad. Returns the next message and the next position.
     """
     levels = book.shape[0] // 4
     n = in_ns.shape[0]
     room = exch_ns.shape[0] - 4 * levels - 8
-    now_count = count.copy()
-    differs = np.ones(2, np.int64)
-    rolls = np.zeros(2, np.int64)
+    now_count = count[2:4]
+    differs = count[4:6]
+    rolls = count[6:8]
     for i in range(start, n):
         if at >= room:
             return i, at
@@ -364,5 +364,7 @@ def roll_rows(
         for h in range(2):
             if differs[h]:
                 count[h] = now_count[h]
-                state[h, 0] = state[h, 1]
+                for k in range(now_count[h]):
+                    for part in range(3):
+                        state[h, 0, part, k] = state[h, 1, part, k]
     return n, at
