@@ -109,7 +109,7 @@ class Book:
         """
         return int(reduce_any(self.state, self._keys, self._slots, REDUCE, order_id, side, price, qty))
 
-    def delete(self, order_id: int, qty: int = WHOLE, side: int = 0, price: int = 0) -> int:
+    def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
         """Withdraw an order whole (`qty` serves only where its id is unknown). Returns the lots taken."""
         known = self._find(order_id) >= 0
         lots = WHOLE if known else qty

@@ -78,6 +78,18 @@ def is_own(b: Packed, slot: int) -> bool:
 
 
 @kernel
+def public_lots_at(b: Packed, side: int, price: int) -> int:
+    """Lots of others at a price, wherever they lie."""
+    total = lots_at(b, side, price)
+    if b[OWN_RESTING] > 0:
+        for i in range(b[OWN]):
+            o = HEADER + (b[ORDERS] + i) * ORDER
+            if b[o + PRICE] == price and b[o + SIDE] == side:
+                total -= b[o + QTY]
+    return total
+
+
+@kernel
 def lots_at(b: Packed, side: int, price: int) -> int:
     """All lots at a price, own included, wherever they lie."""
     if in_window(b, side, price):
@@ -377,8 +389,9 @@ def insert_own(b: Packed, own: int, side: int, price: int, qty: int, outside_fee
     b[led + AHEAD] = lots_at(b, side, price)
     b[led + AHEAD_STATE] = AHEAD_KNOWN
     if outside_feed:
-        b[led + AHEAD] = AHEAD_UNKNOWN_LOTS
+        b[led + AHEAD] += AHEAD_UNKNOWN_LOTS
         b[led + AHEAD_STATE] = AHEAD_FROZEN
+    b[ARRIVAL] += 1  # stays free for the piece of a block that may roll in right before it
     insert(b, b[ORDERS] + own, side, price, qty)
     b[OWN_RESTING] += 1
     if in_window(b, side, price):
@@ -496,34 +509,74 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
         insert(b, slot, side, price, qty)
         b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
         return
-    orders, own = b[ORDERS], b[OWN]
     placed, own_ahead = 0, 0
     last = -1
     while True:
-        # own orders at this price in arrival order
-        found = -1
-        for i in range(own):
-            o = HEADER + (orders + i) * ORDER
-            if b[o + QTY] > 0 and b[o + PRICE] == price and b[o + SIDE] == side and b[o + ARR] > last:
-                if found < 0 or b[o + ARR] < b[HEADER + (orders + found) * ORDER + ARR]:
-                    found = i
+        found = _next_own(b, side, price, last)
         if found < 0:
             break
-        o = HEADER + (orders + found) * ORDER
+        o = HEADER + (b[ORDERS] + found) * ORDER
         led = b[AT_LEDGER] + found * LEDGER
         if b[led + AHEAD_STATE] == AHEAD_FROZEN:
-            public_ahead = b[led + AHEAD] - own_ahead
-            front = min(max(public_ahead - placed, 0), qty - placed)
+            front = min(max(b[led + AHEAD] - own_ahead - placed, 0), qty - placed)
             if front > 0:
-                _insert_block(b, orders + own + found, side, price, front, b[o + ARR] - 1 if last < 0 else last)
+                piece = _free_piece(b)
+                if piece < 0:  # no room to split: all that is left stands in front
+                    b[OVERFLOW] += 1
+                    piece, front = slot, qty - placed
+                _insert_block(b, piece, side, price, front, b[o + ARR] - 1)
                 placed += front
             b[led + AHEAD] = placed + own_ahead
             b[led + AHEAD_STATE] = AHEAD_KNOWN
+        else:
+            b[led + AHEAD] += placed
         own_ahead += b[o + QTY]
         last = b[o + ARR]
     if qty > placed:
         insert(b, slot, side, price, qty - placed)
         b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+
+
+@kernel
+def _next_own(b: Packed, side: int, price: int, after: int) -> int:
+    """The own order at a price with the smallest arrival number above `after`, -1 none."""
+    found, arrival = -1, -1
+    for i in range(b[OWN]):
+        o = HEADER + (b[ORDERS] + i) * ORDER
+        if b[o + QTY] > 0 and b[o + PRICE] == price and b[o + SIDE] == side and b[o + ARR] > after:
+            if found < 0 or b[o + ARR] < arrival:
+                found, arrival = i, b[o + ARR]
+    return found
+
+
+@kernel
+def _free_piece(b: Packed) -> int:
+    """A slot for a piece of a split block, -1 when all are in use."""
+    first = b[ORDERS] + b[OWN]
+    for slot in range(first, first + b[OWN]):
+        if b[HEADER + slot * ORDER + QTY] == 0:
+            return slot
+    return -1
+
+
+@kernel
+def block_at(b: Packed, side: int, price: int, from_front: bool) -> int:
+    """First (or last) anonymous block in the queue of a price, -1 none."""
+    if in_window(b, side, price):
+        lv = level_at(b, side, price)
+        slot = b[lv + HEAD] if from_front else b[lv + TAIL]
+        while slot >= 0 and not (b[HEADER + slot * ORDER + FLAGS] & ANONYMOUS):
+            slot = b[HEADER + slot * ORDER + (NEXT if from_front else PREV)]
+        return slot
+    found, arrival = -1, -1
+    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    while slot >= 0:
+        o = HEADER + slot * ORDER
+        if b[o + PRICE] == price and b[o + FLAGS] & ANONYMOUS:
+            if found < 0 or (b[o + ARR] < arrival) == from_front:
+                found, arrival = slot, b[o + ARR]
+        slot = b[o + NEXT]
+    return found
 
 
 @kernel
@@ -540,50 +593,10 @@ def reduce_anonymous(b: Packed, side: int, price: int, qty: int, from_front: boo
     cautious reading does not move an own order up.
     """
     taken = 0
-    if not in_window(b, side, price):
-        slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
-        while slot >= 0 and taken < qty:
-            o = HEADER + slot * ORDER
-            nxt = b[o + NEXT]
-            if b[o + PRICE] == price and b[o + FLAGS] & ANONYMOUS:
-                taken += reduce(b, slot, qty - taken)
-                _release_empty_block(b, slot, keep_slots)
-            slot = nxt
-        return taken
-    lv = level_at(b, side, price)
     while taken < qty:
-        target = -1
-        slot = b[lv + HEAD]
-        while slot >= 0:
-            # blocks stand before every known public order: stop at the first
-            if b[HEADER + slot * ORDER + FLAGS] & ANONYMOUS:
-                target = slot
-                if from_front:
-                    break
-            elif not is_own(b, slot):
-                break
-            slot = b[HEADER + slot * ORDER + NEXT]
-        if target < 0:
+        slot = block_at(b, side, price, from_front)
+        if slot < 0:
             break
-        taken += reduce(b, target, qty - taken)
-        _release_empty_block(b, target, keep_slots)
-        if b[lv + LOTS] == 0:
-            break
+        taken += reduce(b, slot, qty - taken)
+        _release_empty_block(b, slot, keep_slots)
     return taken
-
-
-@kernel
-def anonymous_at(b: Packed, side: int, price: int) -> int:
-    """Anonymous lots at a price inside the window."""
-    if not in_window(b, side, price):
-        return 0
-    total = 0
-    slot = b[level_at(b, side, price) + HEAD]
-    while slot >= 0:
-        o = HEADER + slot * ORDER
-        if b[o + FLAGS] & ANONYMOUS:
-            total += b[o + QTY]
-        elif not is_own(b, slot):
-            break
-        slot = b[o + NEXT]
-    return total

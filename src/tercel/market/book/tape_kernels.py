@@ -9,14 +9,13 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.ladder import (
     allocate,
-    anonymous_at,
     best,
     head_at,
     in_window,
     insert,
     is_own,
     level_at,
-    lots_at,
+    public_lots_at,
     reduce,
     reduce_anonymous,
     release,
@@ -26,6 +25,7 @@ from tercel.market.book.ladder import (
 )
 from tercel.market.book.layout import (
     ANONYMOUS,
+    ARR,
     BEST_ASK,
     BEST_BID,
     DUPLICATE_IDS,
@@ -38,6 +38,7 @@ from tercel.market.book.layout import (
     NEXT,
     ORDER,
     ORDERS,
+    OWN,
     OWN_RESTING,
     PREV,
     PRICE,
@@ -111,7 +112,12 @@ def forget(keys: Longs, slots: Packed, at: int) -> None:
 
 @kernel
 def add_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, side: int, price: int, qty: int) -> int:
-    """A new order under an exchange id; a live duplicate is a feed glitch: the old order goes first."""
+    """A new order under an exchange id (0: anonymous); a live duplicate is a feed glitch: the old order goes first.
+
+    Returns its slot, -1 when there was no room or there are no lots.
+    """
+    if qty <= 0:
+        return -1
     at = find(keys, slots, key)
     if at >= 0:
         b[DUPLICATE_IDS] += 1
@@ -120,9 +126,12 @@ def add_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, side:
     if slot >= 0:
         if b[OWN_RESTING] > 0:
             settle_frozen(b, side, price)
-        key_of[slot] = key
-        remember(keys, slots, key, slot)
         insert(b, slot, side, price, qty)
+        if key == 0:
+            b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+        else:
+            key_of[slot] = key
+            remember(keys, slots, key, slot)
     return slot
 
 
@@ -173,6 +182,8 @@ def drop_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, 
 @kernel
 def block_in(b: Packed, side: int, price: int, qty: int) -> int:
     """One anonymous block at a level; its slot or -1."""
+    if qty <= 0:
+        return -1
     slot = allocate(b)
     if slot >= 0:
         roll_in(b, slot, side, price, qty)
@@ -183,52 +194,52 @@ def block_in(b: Packed, side: int, price: int, qty: int) -> int:
 
 @kernel
 def set_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, price: int, qty: int) -> None:
-    """(L2) The level's public total becomes `qty`: more is an anonymous block, less goes from anonymous, then newest."""
-    have = lots_at(b, side, price)
-    if qty > have:
-        slot = allocate(b)
-        if slot >= 0:
-            insert(b, slot, side, price, qty - have)
-            b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
-        return
-    less = have - qty
-    while less > 0:
-        slot = _newest(b, side, price, True)
-        if slot < 0:
-            slot = _newest(b, side, price, False)
-        if slot < 0:
-            return
-        taken = min(less, b[HEADER + slot * ORDER + QTY])
-        less -= taken
-        at = -1
-        if not (b[HEADER + slot * ORDER + FLAGS] & ANONYMOUS):
-            at = find(keys, slots, key_of[slot])
-        reduce(b, slot, taken)
-        if b[HEADER + slot * ORDER + QTY] == 0:
-            if at >= 0:
-                forget(keys, slots, at)
-            if slot < b[ORDERS]:
-                release(b, slot)
+    """(L2) The level's public total becomes `qty`: more is anonymous, less goes from anonymous, then newest."""
+    have = public_lots_at(b, side, price)
+    if have == 0:
+        block_in(b, side, price, qty)
+    elif qty > have:
+        _grow_tail(b, side, price, qty - have)
+    else:
+        less = have - max(qty, 0)
+        less -= reduce_anonymous(b, side, price, less, False, False)
+        while less > 0:
+            slot = _last_at(b, side, price, False)
+            less -= take_id(b, keys, slots, find(keys, slots, key_of[slot]), less)
 
 
 @kernel
-def _newest(b: Packed, side: int, price: int, anonymous: bool) -> int:
-    """Newest public order at a price, anonymous or known; -1 none."""
-    if not in_window(b, side, price):
-        slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
-        while slot >= 0:
-            o = HEADER + slot * ORDER
-            if b[o + PRICE] == price and not is_own(b, slot) and ((b[o + FLAGS] & ANONYMOUS) != 0) == anonymous:
-                return slot
-            slot = b[o + NEXT]
-        return -1
-    slot = b[level_at(b, side, price) + TAIL]
+def _grow_tail(b: Packed, side: int, price: int, qty: int) -> None:
+    """More anonymous lots at the end of a level's queue: in the block that stands there, or in a new one."""
+    slot = _last_at(b, side, price, True)
+    o = HEADER + slot * ORDER
+    if b[o + FLAGS] & ANONYMOUS:
+        b[o + QTY] += qty
+        if in_window(b, side, price):
+            b[level_at(b, side, price) + LOTS] += qty
+    else:
+        slot = allocate(b)
+        if slot >= 0:
+            insert(b, slot, side, price, qty)
+            b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+
+
+@kernel
+def _last_at(b: Packed, side: int, price: int, own_too: bool) -> int:
+    """Last order in the queue of a price: of all, or of those with a public slot; -1 none."""
+    if in_window(b, side, price):
+        slot = b[level_at(b, side, price) + TAIL]
+        while slot >= 0 and slot >= b[ORDERS] and not own_too:
+            slot = b[HEADER + slot * ORDER + PREV]
+        return slot
+    found, arrival = -1, -1
+    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
     while slot >= 0:
         o = HEADER + slot * ORDER
-        if not is_own(b, slot) and ((b[o + FLAGS] & ANONYMOUS) != 0) == anonymous:
-            return slot
-        slot = b[o + PREV]
-    return -1
+        if b[o + PRICE] == price and b[o + ARR] > arrival and (own_too or slot < b[ORDERS]):
+            found, arrival = slot, b[o + ARR]
+        slot = b[o + NEXT]
+    return found
 
 
 @kernel
@@ -241,7 +252,7 @@ def modify_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, pr
         return False
     o = HEADER + slots[at] * ORDER
     side = b[o + SIDE]
-    if price == b[o + PRICE] and qty <= b[o + QTY]:
+    if price == b[o + PRICE] and qty < b[o + QTY]:
         take_id(b, keys, slots, at, b[o + QTY] - qty)
         return True
     take_id(b, keys, slots, at, b[o + QTY])
@@ -258,6 +269,13 @@ def clear(b: Packed, slots: Packed) -> None:
         if b[o + QTY] > 0:
             reduce(b, slot, b[o + QTY])
             release(b, slot)
+    for i in range(b[OWN]):
+        piece = b[ORDERS] + b[OWN] + i
+        reduce(b, piece, b[HEADER + piece * ORDER + QTY])
+    for i in range(b[OWN]):
+        o = HEADER + (b[ORDERS] + i) * ORDER
+        if b[o + QTY] > 0:
+            settle_frozen(b, b[o + SIDE], b[o + PRICE])
     for at in range(slots.shape[0]):
         slots[at] = -1
 
@@ -404,6 +422,4 @@ def reduce_any(
     at = find(keys, slots, key) if key != 0 else -1
     if at >= 0:
         return take_id(b, keys, slots, at, qty)
-    if qty >= 1 << 30 and side != 0:
-        qty = max(anonymous_at(b, side, price), 1)
     return take_unknown(b, side, price, qty, kind == EXECUTE)
