@@ -19,7 +19,7 @@ E_SEED = 0
 E_INDEX = 1
 E_SIDE = 2
 E_QUANTITY = 3
-E_START_NS = 4  # arrival, ns on the market's clock
+E_START_NS = 4  # (replay) arrival, ns; simulated markets arrive when their warm-up is over
 E_WARMUP_NS = 5
 E_CURSOR = 6  # (replay) first tape row after the loaded book
 E_CURSOR_END = 7
@@ -97,30 +97,31 @@ def begin(
     The warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
     """
     world = episode[E_WORLD]
-    b[:] = worlds_b[world]
-    k[:] = worlds_k[world]
+    for j in range(b.shape[0]):
+        b[j] = worlds_b[world, j]
+    for j in range(k.shape[0]):
+        k[j] = worlds_k[world, j]
     seed_stream(k, sim.FLOW_RNG, episode[E_SEED], episode[E_INDEX], 1)
     seed_stream(k, sim.ENTRY_RNG, episode[E_SEED], episode[E_INDEX], 2)
     seed_stream(k, sim.DRAW_RNG, episode[E_SEED], episode[E_INDEX], 3)
-    k[sim.BEGAN_NS] = episode[E_START_NS] - episode[E_WARMUP_NS]
+    start = k[sim.NOW] + episode[E_WARMUP_NS]
     if k[sim.MODEL] == sim.REPLAY:
+        start = episode[E_START_NS]
         k[sim.CURSOR] = episode[E_CURSOR]
         k[sim.CURSOR_END] = episode[E_CURSOR_END]
         k[sim.FLOW_NS] = FOREVER_NS
         if k[sim.CURSOR] < k[sim.CURSOR_END]:
             k[sim.FLOW_NS] = tape[k[sim.CURSOR], sim.T_NS]
-    else:
-        k[sim.NOW] = k[sim.BEGAN_NS]
-        k[sim.FLOW_NS] = k[sim.BEGAN_NS] + 1
+    k[sim.BEGAN_NS] = start - episode[E_WARMUP_NS]
+    k[sim.START_NS] = start
     k[sim.SIDE] = episode[E_SIDE]
-    k[sim.START_NS] = episode[E_START_NS]
     k[sim.DUE_EVENTS] = FOREVER_NS
     k[sim.DUE_VOLUME] = FOREVER_NS
     k[sim.GRID_NEXT] = 0
     points = k[sim.GRID_POINTS]
     k[sim.GRID_POINTS] = 0
     interval = k[sim.HORIZON_NS] // max(k[sim.DECISIONS], 1)
-    k[sim.DUE_NS] = max(episode[E_START_NS] - interval, k[sim.BEGAN_NS])
+    k[sim.DUE_NS] = max(start - interval, k[sim.BEGAN_NS])
     run(b, k, flow, tape)
     k[sim.SEEN] = k[sim.EVENTS]
     k[sim.SEEN + 1] = k[sim.BOUGHT]
@@ -128,7 +129,7 @@ def begin(
     k[sim.SEEN + 3] = k[sim.OFI]
     k[sim.SEEN + 4] = k[sim.VARIANCE]
     k[sim.SEEN + 5] = k[sim.MID2]
-    k[sim.DUE_NS] = episode[E_START_NS]
+    k[sim.DUE_NS] = start
     run(b, k, flow, tape)
     for j in range(5):
         k[sim.ARRIVED + j] = k[sim.EVENTS + j]
@@ -176,7 +177,7 @@ def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: 
 
 @kernel
 def begin_batch(
-    bs: Packed, ks: Longs, logs: Longs, flow: Floats,
+    bs: Packed, ks: Longs, flow: Floats,
     tape: Longs,
     worlds_b: Packed, worlds_k: Longs, episodes: Longs, which: Longs,
     x: Longs, m: Longs, o: Singles, draw: Floats,
@@ -193,7 +194,7 @@ def begin_batch(
 
 @kernel
 def act_batch(
-    bs: Packed, ks: Longs, logs: Longs, flow: Floats,
+    bs: Packed, ks: Longs, flow: Floats,
     tape: Longs,
     intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
 ) -> None:  # fmt: skip
@@ -211,7 +212,7 @@ def act_batch(
 
 @parallel_kernel
 def act_batch_threads(
-    bs: Packed, ks: Longs, logs: Longs, flow: Floats,
+    bs: Packed, ks: Longs, flow: Floats,
     tape: Longs,
     intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
 ) -> None:  # fmt: skip

@@ -190,6 +190,16 @@ class View:
         return halted
 
     @property
+    def rv_long(self) -> Ints:
+        """Squared half-tick moves of the mid a decision interval, on average since the warm-up began."""
+        return self.m[:, c.RV_LONG]
+
+    @property
+    def drift(self) -> Ints:
+        """Half ticks that the mid moved in the last interval, towards the task's side."""
+        return self.m[:, c.DRIFT]
+
+    @property
     def tradable(self) -> Bools:
         """True where the market is open and both sides are quoted: elsewhere every strategy holds."""
         quoted: Bools = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)

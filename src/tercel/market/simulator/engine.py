@@ -62,7 +62,7 @@ def advance(
             if decision_is_due(k):
                 k[sim.DUE_NS] = k[sim.NOW]
         elif command_ns <= due_ns and command_ns < FOREVER_NS:
-            mark_grid(k, command_ns)
+            mark_grid(k, command_ns + 1)  # the mid at a grid point is the one before own orders of that moment
             k[sim.NOW] = command_ns
             arrive(b, k)
         elif due_ns < FOREVER_NS:

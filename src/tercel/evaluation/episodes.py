@@ -1,0 +1,207 @@
+"""Episodes: N markets at once through one task, step by step.
+
+    episodes = Episodes(source, task, n=64, seed=1)
+    episodes.reset(plan_of(...))
+    while episodes.working.any():
+        episodes.step(strategy.decide(episodes.view))
+    costs = episodes.costs()
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import CapacityError, ConfigError
+from tercel.evaluation.task import LATENCIES, Task
+from tercel.execution import columns as c
+from tercel.execution import step as kernels
+from tercel.execution.costs import Costs
+from tercel.execution.intent import Intents
+from tercel.execution.observation import OBS_SIZE
+from tercel.execution.view import View
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Episodes to run: one row each, and the label of what is drawn independently.
+
+    Parameters
+    ----------
+    rows : int64 (n, EPISODE_WORDS)
+        See `execution.step`: seed, index, side, quantity, arrival, warm-up, tape rows, world.
+    cluster : int64 (n,)
+        Market seed, bank entry, day, or block of a day.
+    """
+
+    rows: Ints
+    cluster: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, which: slice | Ints) -> "Plan":
+        """Some of the episodes."""
+        return Plan(self.rows[which], self.cluster[which])
+
+
+class Episodes:
+    """A batch of markets that run episodes of one task.
+
+    Parameters
+    ----------
+    source : Source
+        What moves the markets.
+    task : Task
+        What is to be done in them.
+    n : int
+        Markets at once; 64 to 256 stay inside the cache.
+    run_out : bool
+        Orders filled early still run to the horizon, so that the grid of mids is complete (judging); training stops
+        there.
+    threads : int
+        1, or more to spread the markets over threads: the results are the same bytes.
+    log_rows, record_rows : int
+        Own fills and event rows kept per market.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        task: Task,
+        n: int,
+        *,
+        run_out: bool = True,
+        threads: int = 1,
+        log_rows: int = 0,
+        record_rows: int = 0,
+    ) -> None:
+        self.source, self.task, self.n = source, task, n
+        worlds = sim.extend(source.worlds_k, task.grid_points, record_rows, log_rows)
+        worlds[:, sim.HORIZON_NS] = task.horizon_ns
+        worlds[:, sim.DECISIONS] = task.decisions
+        worlds[:, sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
+        worlds[:, sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
+        worlds[:, sim.RUN_OUT] = int(run_out)
+        worlds[:, sim.LATENCY_KIND] = LATENCIES[task.latency.kind]
+        worlds[:, sim.LATENCY_A], worlds[:, sim.LATENCY_B] = task.latency.a_ns, task.latency.b_ns
+        self._worlds = worlds
+        self.books = np.zeros((n, source.worlds_b.shape[1]), np.int32)
+        self.states = np.zeros((n, worlds.shape[1]), np.int64)
+        self.states[:, sim.PHASE] = sim.DONE
+        self.terms = np.zeros((n, kernels.TERMS), np.int64)
+        self._x = np.zeros((n, c.PX), np.int64)
+        self._m = np.zeros((n, c.MX), np.int64)
+        self._obs = np.zeros((n, OBS_SIZE), np.float32)
+        self._draw = np.zeros(n)
+        self._cluster = np.zeros(n, np.int64)
+        self._act: Callable[..., None] = kernels.act_batch
+        if threads > 1:
+            from numba import set_num_threads
+
+            set_num_threads(threads)
+            self._act = kernels.act_batch_threads
+
+    @property
+    def view(self) -> View:
+        """What can be seen at this decision; the arrays are overwritten by the next step."""
+        return View(self._x, self._m, self._obs, self._draw)
+
+    @property
+    def working(self) -> NDArray[np.bool_]:
+        """Markets whose episode goes on."""
+        working: NDArray[np.bool_] = self.states[:, sim.PHASE] == sim.WORKING
+        return working
+
+    def start(self, plan: Plan, which: Ints | None = None) -> None:
+        """Start the plan's episodes in the markets `which` (all of them by default)."""
+        which = np.arange(self.n) if which is None else which
+        if len(plan) != len(which):
+            raise ConfigError(f"{len(which)} episodes", f"a plan of {len(plan)}", "take as many as there are markets")
+        kernels.begin_batch(
+            self.books, self.states, self.source.flow, self.source.tape,
+            self.source.worlds_b, self._worlds, plan.rows, which, self._x, self._m, self._obs, self._draw,
+        )  # fmt: skip
+        self._cluster[which] = plan.cluster
+
+    def step(self, intents: Intents) -> None:
+        """Reconcile, advance every working market to its next decision or through its horizon, observe."""
+        self._act(
+            self.books, self.states, self.source.flow, self.source.tape,
+            intents, self.terms, self._x, self._m, self._obs, self._draw,
+        )  # fmt: skip
+
+    def fills(self, market: int) -> Ints:
+        """Logged own fills of a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
+        k = self.states[market]
+        rows, at = min(int(k[sim.FILL_ROWS]), int(k[sim.LOG_ROWS])), int(k[sim.LOG_AT])
+        return k[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
+
+    def record(self, market: int) -> Ints:
+        """Recorded rows of a market: int64 (r, 8), see `market.simulator.layout`.
+
+        Raises
+        ------
+        CapacityError
+            When more rows were written than kept.
+        """
+        k = self.states[market]
+        rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
+        if rows > k[sim.RECORD_ROWS]:
+            raise CapacityError(f"at most {k[sim.RECORD_ROWS]} recorded rows", f"{rows}", "raise record_rows")
+        return k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
+
+    def costs(self) -> Costs:
+        """Cost sums of the episodes that are over, as they stand."""
+        k, points = self.states, self.task.grid_points
+        grid = k[:, sim.GRID : sim.GRID + 3 * points].reshape(self.n, 3, points)
+        overflow = (
+            self.books[:, lay.OVERFLOW] + k[:, sim.OWN_OVERFLOW] + k[:, sim.COMMAND_OVERFLOW]
+        )  # fmt: skip
+        return Costs(
+            qty=k[:, sim.QUANTITY].copy(),
+            arrival_mid2=k[:, sim.ARRIVAL_MID2].copy(),
+            spread=k[:, sim.SPREAD].copy(),
+            walk=k[:, sim.WALK].copy(),
+            timing=k[:, sim.TIMING].copy(),
+            forced_spread=k[:, sim.FORCED_SPREAD].copy(),
+            forced_walk=k[:, sim.FORCED_WALK].copy(),
+            forced_timing=k[:, sim.FORCED_TIMING].copy(),
+            lots_filled=k[:, sim.QUANTITY] - k[:, sim.LEFT] - k[:, sim.UNFILLED_LOTS],
+            passive_lots=k[:, sim.PASSIVE_LOTS].copy(),
+            forced_lots=k[:, sim.FORCED_LOTS].copy(),
+            unfilled_lots=k[:, sim.UNFILLED_LOTS].copy(),
+            mid2_grid=grid[:, 0].copy(),
+            lots_grid=grid[:, 1].copy(),
+            forced_lots_grid=grid[:, 2].copy(),
+            side=k[:, sim.SIDE].astype(np.int8),
+            cluster=self._cluster.copy(),
+            fees=np.zeros(self.n, np.int64),
+            double_lots=k[:, sim.DOUBLE_LOTS].copy(),
+            overflow=overflow.astype(np.int64),
+        )
+
+
+def seeded_plan(
+    task: Task, quantity: int, seed: int, first: int, n: int, worlds: int = 1, warmup_ns: int | None = None
+) -> Plan:
+    """Episodes of a simulated market: `n` from number `first` on, each with its own stream of (seed, number).
+
+    With one world every episode is warmed up on its own and is its own cluster; with a bank of `worlds` the bank
+    entry is the cluster.
+    """
+    index = np.arange(first, first + n, dtype=np.int64)
+    rows = np.zeros((n, kernels.EPISODE_WORDS), np.int64)
+    rows[:, kernels.E_SEED] = seed
+    rows[:, kernels.E_INDEX] = index
+    rows[:, kernels.E_SIDE] = task.side if task.side else np.where(index % 2 == 0, 1, -1)
+    rows[:, kernels.E_QUANTITY] = quantity
+    rows[:, kernels.E_WARMUP_NS] = task.warmup_ns if warmup_ns is None else warmup_ns
+    rows[:, kernels.E_WORLD] = (index // 2) % worlds
+    return Plan(rows, index if worlds == 1 else rows[:, kernels.E_WORLD])

@@ -1,0 +1,110 @@
+"""A task: which order is to be executed, by when, and when decisions fall due."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
+from tercel.market.simulator import layout as sim
+
+CLOCKS = ("time", "events", "volume")
+LATENCIES = {"constant": sim.CONSTANT, "uniform": sim.UNIFORM, "exponential": sim.EXPONENTIAL}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Order-entry latency: `constant` a; `uniform` on [a, b]; `exponential`: a plus a mean of b. Nanoseconds."""
+
+    kind: str = "constant"
+    a_ns: int = 0
+    b_ns: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a law that is none."""
+        fits = self.kind in LATENCIES and self.a_ns >= 0 and self.b_ns >= 0
+        if not fits or (self.kind == "uniform" and self.b_ns < self.a_ns):
+            raise ConfigError(
+                f"a latency of kind {', '.join(LATENCIES)} with a_ns >= 0 and, if uniform, b_ns >= a_ns",
+                f"{self.kind}, a_ns={self.a_ns}, b_ns={self.b_ns}",
+                'write it as Latency("constant", a_ns=1_000_000)',
+            )
+
+
+@dataclass(frozen=True)
+class Task:
+    """Execute an order within a horizon.
+
+    Parameters
+    ----------
+    side : int
+        +1 buy, -1 sell, 0: episodes alternate.
+    share : float
+        The order as a share of the volume expected within the horizon.
+    horizon_s : float
+        Seconds from arrival to the horizon; what is left then goes to the market.
+    decisions : int
+        Decisions at most; on the time clock they fall on an even grid, the first at arrival.
+    clock : str
+        "time"; "events": a decision every `clock_step` public events; "volume": every `clock_step` public lots.
+    clock_step : int
+        See `clock`.
+    warmup_s : float
+        Seconds that the market runs before arrival.
+    latency : Latency
+        Order-entry latency.
+    grid_points : int
+        Points of the time grid on which mids are compared with the twin's.
+
+    >>> Task(share=0.1).quantity(volume_per_s=1.0)
+    180
+    """
+
+    side: int = 0
+    share: float = 0.10
+    horizon_s: float = 1800.0
+    decisions: int = 60
+    clock: str = "time"
+    clock_step: int = 0
+    warmup_s: float = 900.0
+    latency: Latency = Latency()
+    grid_points: int = 61
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        wrong = [
+            (self.side not in (BUY, SELL, 0), "side", "+1, -1 or 0", "alternate with 0"),
+            (not 0 < self.share <= 1, "share", "in (0, 1] of the expected volume", "such as 0.1"),
+            (self.horizon_s <= 0, "horizon_s", "above 0", "such as 1800"),
+            (self.decisions < 1, "decisions", "at least 1", "such as 60"),
+            (self.clock not in CLOCKS, "clock", f"one of {', '.join(CLOCKS)}", "use time"),
+            (self.clock != "time" and self.clock_step < 1, "clock_step", "at least 1", "such as 100"),
+            (self.warmup_s < 0, "warmup_s", "at least 0", "such as 900"),
+            (self.grid_points < 2, "grid_points", "at least 2", "such as 61"),
+        ]
+        for bad, name, expected, remedy in wrong:
+            if bad:
+                raise ConfigError(f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy)
+
+    @property
+    def horizon_ns(self) -> int:
+        """Nanoseconds from arrival to the horizon."""
+        return round(self.horizon_s * NS_PER_SECOND)
+
+    @property
+    def warmup_ns(self) -> int:
+        """Nanoseconds before arrival."""
+        return round(self.warmup_s * NS_PER_SECOND)
+
+    def quantity(self, volume_per_s: float) -> int:
+        """Lots of the order in a market that trades so many lots a second; at least 1."""
+        return max(round(self.share * volume_per_s * self.horizon_s), 1)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for JSON and policy cards."""
+        return asdict(self)
+
+    @property
+    def id(self) -> str:
+        """A short hash of everything above: what a policy was trained for."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
