@@ -360,7 +360,11 @@ class ReferenceBook:
             self.roll_in(side, price, qty)
         elif level is not None and missing < 0:
             level.lots -= missing
-            self._append_block(level, side, price, -missing)
+            last = next(reversed(level.queue.values()))
+            if last.own == ANONYMOUS:
+                last.lots -= missing
+            else:
+                self._append_block(level, side, price, -missing)
         elif level is not None:
             newest = level.of(PUBLIC)
             missing -= self._shrink_anonymous(side, price, missing, from_front=False)
