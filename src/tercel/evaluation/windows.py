@@ -1,0 +1,101 @@
+"""Windows of recorded days: where episodes of a task can start, how large their orders are, what is independent."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.episodes import Plan
+from tercel.evaluation.task import Task
+from tercel.execution import step as kernels
+from tercel.market.simulator.tape_source import TapeDay
+
+BLOCK_NS = 1800 * NS_PER_SECOND
+"""Within one day, non-overlapping half hours are what is independent."""
+
+
+def window_starts(day: TapeDay, task: Task, every_ns: int) -> NDArray[np.int64]:
+    """Arrival times in a day, `every_ns` apart: after the opening and the warm-up, the horizon inside the tape."""
+    opening = max(day.instrument.session_open_ns, int(day.world_ns[0]))
+    closing = min(day.instrument.session_close_ns or day.last_ns, day.last_ns)
+    first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
+    return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
+
+
+def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
+    """Volume expected in `[start, start + horizon)` from a curve of lots over equal parts of the session."""
+    opening, closing = day.instrument.session_open_ns, day.instrument.session_close_ns
+    edges = np.linspace(opening, closing, len(curve) + 1)
+    total = np.concatenate([[0.0], np.cumsum(curve)])
+    at = np.interp([start_ns, start_ns + horizon_ns], edges, total)
+    return float(at[1] - at[0])
+
+
+def tape_plan(
+    days: Sequence[TapeDay],
+    task: Task,
+    curve: Sequence[float],
+    *,
+    every_ns: int | None = None,
+    both_sides: bool = True,
+    seed: int = 0,
+) -> Plan:
+    """All windows of some days as episodes.
+
+    Parameters
+    ----------
+    days : sequence of TapeDay
+        From `market.simulator.tape_source`.
+    task : Task
+        Its share is of the volume that `curve` expects in each window.
+    curve : sequence of float
+        Expected public lots (of the tape) in equal parts of the session, from days before these.
+    every_ns : int, optional
+        Distance of arrivals; the horizon by default, so that windows do not overlap.
+    both_sides : bool
+        Each window once as a buy and once as a sell (when the task does not fix the side).
+    seed : int
+        Of the episodes' own streams (latency, draws).
+
+    Raises
+    ------
+    ConfigError
+        When no window of the horizon fits, or an order would be larger than a day's volume.
+    """
+    rows, cluster = [], []
+    for number, day in enumerate(days):
+        for start in window_starts(day, task, every_ns or task.horizon_ns).tolist():
+            quantity = max(round(task.share * expected_lots(day, start, task.horizon_ns, curve)), 1)
+            if quantity > sum(curve):
+                raise ConfigError(
+                    f"an order of at most a day's volume ({sum(curve):.0f} lots)",
+                    f"{quantity} lots on {day.instrument.date}",
+                    "lower the task's share or its horizon",
+                )
+            sides = [task.side] if task.side else ([1, -1] if both_sides else [1 if len(rows) % 2 == 0 else -1])
+            for side in sides:
+                rows.append(_row(day, task, start, side, quantity, seed, len(rows)))
+                one_day = len(days) == 1
+                cluster.append((start - day.instrument.session_open_ns) // BLOCK_NS if one_day else number)
+    if not rows:
+        spans = ", ".join(d.instrument.date for d in days) or "no days"
+        raise ConfigError(
+            f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon inside the tape",
+            f"none fits in {spans}",
+            "choose a shorter horizon, or import longer days",
+        )
+    return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
+
+
+def _row(day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int) -> list[int]:
+    begin = start - max(task.warmup_ns, task.horizon_ns // task.decisions)
+    world = max(int(np.searchsorted(day.world_ns, begin, side="right")) - 1, 0)
+    row = [0] * kernels.EPISODE_WORDS
+    row[kernels.E_SEED], row[kernels.E_INDEX] = seed, index
+    row[kernels.E_SIDE], row[kernels.E_QUANTITY] = side, quantity
+    row[kernels.E_START_NS], row[kernels.E_WARMUP_NS] = start, start - begin
+    row[kernels.E_CURSOR], row[kernels.E_CURSOR_END] = int(day.world_row[world]), day.last_row
+    row[kernels.E_WORLD] = int(day.world[world])
+    return row

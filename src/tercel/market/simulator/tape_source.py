@@ -1,0 +1,124 @@
+"""Replay markets: compiled days of a lake, and the worlds that their checkpoints are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import insert
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.replay import touch_from_book
+from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state
+from tercel.market.tape.checkpoints import compiled
+from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
+from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.lake import Lake
+
+
+@dataclass(frozen=True, eq=False)
+class TapeDay:
+    """Where a day lies in a tape source: its rows and its worlds.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Symbol, date, tick, session times.
+    first_row, last_row : int
+        Rows `[first_row, last_row)` of the source's tape.
+    world_ns, world_row, world : int64 (w,)
+        Time, next row and index of each of its worlds, by time.
+    last_ns : int
+        Time of the day's last row.
+    """
+
+    instrument: Instrument
+    first_row: int
+    last_row: int
+    world_ns: NDArray[np.int64]
+    world_row: NDArray[np.int64]
+    world: NDArray[np.int64]
+    last_ns: int
+
+
+@kernel
+def load_orders(b: Packed, orders: Longs) -> None:
+    """Rest the orders of a checkpoint (slot, side, price, lots, arrival, anonymous; by arrival) in an empty book."""
+    for n in range(orders.shape[0]):
+        slot = orders[n, 0]
+        b[lay.ARRIVAL] = orders[n, 4]
+        insert(b, slot, orders[n, 1], orders[n, 2], orders[n, 3])
+        if orders[n, 5] != 0:
+            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+
+
+def world_of(checkpoint: Checkpoint, slots: int, levels: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The market that a checkpoint describes: its two arrays."""
+    b = lay.new_book(slots, WIDTH, OWN_ORDERS)
+    k = blank_state(sim.REPLAY)
+    load_orders(b, checkpoint.orders)
+    k[sim.NOW] = checkpoint.ns
+    k[sim.FEED_LEVELS] = levels
+    k[sim.HALTED] = int(checkpoint.halted)
+    if checkpoint.row:
+        k[[sim.LAST_BID, sim.LAST_ASK, sim.MID2]] = checkpoint.last_bid, checkpoint.last_ask, checkpoint.mid2
+    touch_from_book(b, k)
+    return b, k
+
+
+def replay(lake: Lake, symbol: str, dates: Sequence[str], venue: str | None = None) -> tuple[Source, list[TapeDay]]:
+    """The recorded days of a symbol as one source.
+
+    Raises
+    ------
+    ConfigError
+        For no days, or days that differ in tick, lot or venue.
+    """
+    if not dates:
+        raise ConfigError("at least one day to replay", "none", "import days with `tercel data import`")
+    days = [compiled(lake, symbol, date, venue) for date in dates]
+    units = {(d.instrument.venue, d.instrument.tick, d.instrument.lot) for d in days}
+    if len(units) > 1:
+        raise ConfigError(
+            "days of one venue, tick and lot", f"{sorted(units)} (venue, tick, lot) among {len(days)} days",
+            "import the days with the same --tick",
+        )  # fmt: skip
+    return source_of(days)
+
+
+def source_of(days: Sequence[CompiledDay]) -> tuple[Source, list[TapeDay]]:
+    """Compiled days laid end to end, one world for each checkpoint."""
+    slots = max(day.slots for day in days)
+    worlds: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
+    placed: list[TapeDay] = []
+    offset = 0
+    for day in days:
+        first = len(worlds)
+        worlds += [world_of(c, slots, day.instrument.levels) for c in day.checkpoints]
+        placed.append(
+            TapeDay(
+                day.instrument,
+                offset,
+                offset + len(day.rows),
+                np.array([c.ns for c in day.checkpoints], np.int64),
+                np.array([c.row for c in day.checkpoints], np.int64) + offset,
+                np.arange(first, len(worlds)),
+                int(day.rows[-1, 0]) if len(day.rows) else 0,
+            )
+        )
+        offset += len(day.rows)
+    one = days[0].instrument
+    source = Source(
+        one.symbol,
+        sim.REPLAY,
+        np.zeros(1),
+        np.concatenate([day.rows for day in days]),
+        np.stack([b for b, _ in worlds]),
+        np.stack([k for _, k in worlds]),
+        one.tick,
+        one.lot,
+    )
+    return source, placed

@@ -1,0 +1,227 @@
+"""A day of tape compiled for replay: every order gets a slot, decided by the tape's own life of the order.
+
+Replay then needs no id map: a row names the slot, -1 where the id is unknown. A slot is used again once the tape is
+done with its order, whatever the agent did to it in between. On the way the compiled day notes the book every quarter
+of an hour, so that a window can start anywhere (`checkpoints`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import CapacityError, TapeError
+from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level, find, modify_id, take_id, take_unknown
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    MODIFY,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE_HIDDEN,
+)
+
+WHOLE = 1 << 30
+CHECKPOINT_NS = 900 * NS_PER_SECOND
+MOST_ORDERS = 1 << 17
+WIDTH = 1024
+ROW = 6
+"""Words of a compiled row: ns, kind, slot, side, price, lots."""
+
+
+@kernel
+def emit(out: Longs, at: int, ns: int, kind: int, slot: int, side: int, price: int, lots: int) -> int:
+    """Write one compiled row; returns the place of the next."""
+    out[at, 0] = ns
+    out[at, 1] = kind
+    out[at, 2] = slot
+    out[at, 3] = side
+    out[at, 4] = price
+    out[at, 5] = lots
+    return at + 1
+
+
+@kernel
+def compile_modify(
+    b: Packed, keys: Longs, slots: Packed, key_of: Longs, out: Longs, at: int, ns: int, key: int, price: int, qty: int
+) -> int:
+    """A MODIFY becomes a reduction in place, or a withdrawal and a new order at the end of the queue."""
+    where = find(keys, slots, key)
+    if where < 0:
+        return at
+    slot = slots[where]
+    o = lay.HEADER + slot * lay.ORDER
+    side, old_price, old_qty = b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY]
+    modify_id(b, keys, slots, key_of, key, price, qty)
+    if price == old_price and qty < old_qty:
+        return emit(out, at, ns, REDUCE, slot, side, price, old_qty - qty)
+    at = emit(out, at, ns, DELETE, slot, side, old_price, WHOLE)
+    where = find(keys, slots, key)
+    if where >= 0:
+        at = emit(out, at, ns, ADD, slots[where], side, price, qty)
+    return at
+
+
+@kernel
+def compile_rows(
+    b: Packed, keys: Longs, slots: Packed, key_of: Longs,
+    ns: Longs, kind: Bytes, order_id: Longs, side: Bytes, price: Packed, qty: Packed,
+    start: int, stop: int, out: Longs, at: int,
+) -> int:  # fmt: skip
+    """Compile tape rows `[start, stop)` behind `out[:at]`; returns the new length, or -1 - row for an L2 row."""
+    for i in range(start, stop):
+        what, key = kind[i], order_id[i]
+        if what == ADD:
+            where = find(keys, slots, key)
+            if where >= 0:
+                at = emit(out, at, ns[i], DELETE, slots[where], side[i], price[i], WHOLE)
+            slot = add_id(b, keys, slots, key_of, key, side[i], price[i], qty[i])
+            if slot >= 0:
+                at = emit(out, at, ns[i], ADD, slot, side[i], price[i], qty[i])
+        elif what == REDUCE or what == DELETE or what == EXECUTE:
+            where = find(keys, slots, key) if key != 0 else -1
+            if where >= 0:
+                lots = WHOLE if what == DELETE else qty[i]
+                at = emit(out, at, ns[i], what, slots[where], side[i], price[i], lots)
+                take_id(b, keys, slots, where, lots)
+            else:
+                at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
+                take_unknown(b, side[i], price[i], qty[i], what == EXECUTE)
+        elif what == ROLL_OUT:
+            drop_level(b, keys, slots, key_of, side[i], price[i])
+            at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
+        elif what == ROLL_IN:
+            slot = block_in(b, side[i], price[i], qty[i])
+            if slot >= 0:
+                at = emit(out, at, ns[i], what, slot, side[i], price[i], qty[i])
+        elif what == MODIFY:
+            at = compile_modify(b, keys, slots, key_of, out, at, ns[i], key, price[i], qty[i])
+        elif what == CLEAR or what == STATUS or what == TRADE_HIDDEN:
+            if what == CLEAR:
+                clear(b, slots)
+            at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
+        elif what == LEVEL_SET:
+            return -1 - i
+    return at
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The book between two compiled rows.
+
+    Parameters
+    ----------
+    ns : int
+        Every row up to this time is in the book.
+    row : int
+        The next compiled row.
+    halted : bool
+        Whether trading stood still.
+    last_bid, last_ask, mid2 : int
+        Last known touches in ticks and last two-sided mid in half-ticks.
+    orders : int64 (n, 6)
+        Slot, side, price, lots, arrival number, 1 for an anonymous block; by arrival.
+    """
+
+    ns: int
+    row: int
+    halted: bool
+    last_bid: int
+    last_ask: int
+    mid2: int
+    orders: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledDay:
+    """A day ready for replay.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Of the tape it was compiled from; its content hash keys the checkpoints.
+    rows : int64 (n, 6)
+        Time, kind, slot, side, price, lots.
+    slots : int
+        Slots that the day uses at once.
+    checkpoints : tuple of Checkpoint
+        The first is the empty book at the start of the tape.
+    """
+
+    instrument: Instrument
+    rows: NDArray[np.int64]
+    slots: int
+    checkpoints: tuple[Checkpoint, ...]
+
+
+def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
+    """Compile a day and note its book at every quarter of an hour.
+
+    Raises
+    ------
+    TapeError
+        For a tape without orders (L2: LEVEL_SET rows), which replay with own orders does not know yet.
+    CapacityError
+        When more orders rest at once than a replay book can hold.
+    """
+    b = lay.new_book(MOST_ORDERS, WIDTH)
+    keys = np.zeros(4 * MOST_ORDERS, np.int64)
+    slots = np.full(4 * MOST_ORDERS, -1, np.int32)
+    key_of = np.zeros(MOST_ORDERS, np.int64)
+    out = np.zeros((2 * events.n, ROW), np.int64)
+    columns = (events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
+    at = 0
+    marks = [Checkpoint(int(events.exch_ns[0]) - 1 if events.n else 0, 0, False, 0, 0, 0, np.zeros((0, 6), np.int64))]
+    status = np.flatnonzero(events.kind == STATUS)
+    for start, stop, ns in _quarters(events):
+        at = compile_rows(b, keys, slots, key_of, *columns, start, stop, out, at)
+        if at < 0:
+            raise TapeError(
+                "a tape of single orders", f"level totals (row {-at}) in {instrument.symbol} {instrument.date}",
+                "replay with own orders needs an order-level feed",
+            )  # fmt: skip
+        before = status[status < stop]
+        halted = bool(len(before) and events.price_ticks[before[-1]] != 1)
+        marks.append(_checkpoint(b, ns, at, halted, marks[-1]))
+    if b[lay.OVERFLOW]:
+        raise CapacityError(
+            f"at most {MOST_ORDERS} orders resting at once", f"{int(b[lay.OVERFLOW])} more in {instrument.date}",
+            "cut the tape to the session, or raise MOST_ORDERS",
+        )  # fmt: skip
+    return CompiledDay(instrument, out[:at].copy(), max(int(b[lay.HIGH]), 1), tuple(marks))
+
+
+def _quarters(events: Events) -> list[tuple[int, int, int]]:
+    """(first row, one past the last, time of the checkpoint behind them) for each quarter of an hour."""
+    if events.n == 0:
+        return []
+    first, last = int(events.exch_ns[0]), int(events.exch_ns[-1])
+    ends = list(range((first // CHECKPOINT_NS + 1) * CHECKPOINT_NS, last, CHECKPOINT_NS)) + [last]
+    cuts = [0, *np.searchsorted(events.exch_ns, ends, side="right").tolist()]
+    return [(cuts[i], cuts[i + 1], ends[i]) for i in range(len(ends))]
+
+
+def _checkpoint(b: NDArray[np.int32], ns: int, row: int, halted: bool, before: Checkpoint) -> Checkpoint:
+    records = b[lay.HEADER : lay.HEADER + int(b[lay.HIGH]) * lay.ORDER].reshape(-1, lay.ORDER).astype(np.int64)
+    live = np.flatnonzero(records[:, lay.QTY] > 0)
+    rec = records[live]
+    anonymous = (rec[:, lay.FLAGS] & lay.ANONYMOUS) != 0
+    orders = np.stack(
+        [live, rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR], anonymous.astype(np.int64)], axis=1
+    )
+    orders = orders[np.argsort(orders[:, 4], kind="stable")]
+    bids, asks = orders[orders[:, 1] > 0, 2], orders[orders[:, 1] < 0, 2]
+    bid = int(bids.max()) if len(bids) else before.last_bid
+    ask = int(asks.min()) if len(asks) else before.last_ask
+    two_sided = len(bids) > 0 and len(asks) > 0
+    return Checkpoint(ns, row, halted, bid, ask, bid + ask if two_sided else before.mid2, orders)
