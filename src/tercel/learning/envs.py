@@ -1,0 +1,300 @@
+"""Execution as a :class:`~tercel.learning.port.VecEnv`: n markets side by side, each starting its next episode itself.
+
+    env = execution_env("csco-2003", n=64)
+    obs = env.reset(seed=1)
+    obs, reward, done, info = env.step(actions)
+
+**Reward.** Three costs a decision, in ticks per lot of the order, each with a weight of its own:
+
+    reward = -(w_execution e + w_impact i + w_left l)
+    e   sum s (2 p - mid2 at decision) q / (2 Q)      what was filled, against the mid when it was decided
+    i   s (mid2 after - mid2 before) left / (2 Q)     what the mid's move costs the lots that are left
+    l   lots of the horizon order / Q
+
+With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Bytes, Floats, Longs, kernel
+from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.evaluation.task import Task
+from tercel.execution.actions import action_set
+from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.costs import BPS
+from tercel.execution.intent import WIDTH
+from tercel.execution.observation import OBS_SIZE
+from tercel.learning.port import Bool, Float32, Int64, State
+from tercel.market.flow import preset as presets
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive
+
+Sampler = Callable[[int, int, int], Plan]
+"""(seed, first, n) -> the `n` episodes from number `first` on of the run with that seed."""
+
+COSTS = ("execution", "impact", "left")
+WORLDS = 64
+"""Warmed books in the bank that training episodes start from."""
+
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Weights of the three costs in the reward; all finite and not negative.
+
+    Parameters
+    ----------
+    execution : float
+        Of what was filled, against the mid at decision.
+    impact : float
+        Of the mid's move on what is left.
+    left : float
+        Ticks per lot for each lot sent at the horizon, on top of what it costs there.
+    """
+
+    execution: float = 1.0
+    impact: float = 1.0
+    left: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse weights that reward cost."""
+        for name, value in asdict(self).items():
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"a finite weight {name!r} >= 0", f"{value}", "1, 1, 0 add up to the shortfall")
+
+    @property
+    def array(self) -> Floats:
+        """float64 (3,)."""
+        return np.array([self.execution, self.impact, self.left])
+
+
+@kernel
+def settle_rewards(
+    ks: Longs, terms: Longs, weights: Floats, costs: Floats, sums: Floats, rewards: Floats, done: Bytes, which: Longs
+) -> int:
+    """Rewards of one step from the markets' reward terms; returns how many episodes ended, listed in `which`.
+
+    Parameters
+    ----------
+    ks, terms : int64 (n, ...), int64 (n, 3)
+        See `execution.step`.
+    weights, costs, sums, rewards, done, which
+        float64 (3,) in; out: float64 (3, n) costs of the step, the same summed over the episode (a sum that was
+        finished by the step before starts again), float64 (n,), uint8 (n,), int64 (n,).
+    """
+    ended = 0
+    for i in range(ks.shape[0]):
+        if done[i] != 0:
+            for j in range(3):
+                sums[j, i] = 0.0
+        per_lot = 1.0 / (2.0 * ks[i, sim.QUANTITY])
+        costs[0, i] = terms[i, 0] * per_lot
+        costs[1, i] = terms[i, 1] * per_lot
+        costs[2, i] = terms[i, 2] * 2.0 * per_lot
+        reward = 0.0
+        for j in range(3):
+            sums[j, i] += costs[j, i]
+            reward -= weights[j] * costs[j, i]
+        rewards[i] = reward
+        done[i] = 0
+        if ks[i, sim.PHASE] == sim.DONE:
+            done[i] = 1
+            which[ended] = i
+            ended += 1
+    return ended
+
+
+class ExecutionVec:
+    """`n` markets in which an order is executed, over and over.
+
+    Parameters
+    ----------
+    source : Source
+        What moves the markets.
+    task : Task
+        What is to be done in them.
+    sampler : callable
+        The episodes: (seed, first, n) -> Plan. See :func:`bank_sampler`.
+    n : int
+        Markets at once.
+    actions : str
+        A set of `execution.actions`: "placement", "fraction" or "level".
+    weights : RewardWeights
+        Of the reward's three costs.
+    threads : int
+        Threads that the markets are spread over; the results are the same bytes.
+
+    Notes
+    -----
+    The arrays that :meth:`reset` and :meth:`step` return are the environment's own, valid until the next call.
+    `info` holds float64 (n,) each: "execution", "impact", "left" (costs of this step, not weighted, ticks per lot and
+    share of the order), and "is_bps": the arrival shortfall of the episodes that ended, NaN elsewhere; where some
+    ended also "which" (int64, their markets), "final_obs" (float32 (n, D), their last observations in those rows)
+    and "episode" (float64 (3, n): the three costs summed over the episode, in those columns).
+    """
+
+    observation_size = OBS_SIZE
+
+    def __init__(
+        self,
+        source: Source,
+        task: Task,
+        sampler: Sampler,
+        n: int = 64,
+        *,
+        actions: str = "placement",
+        weights: RewardWeights | None = None,
+        threads: int = 1,
+    ) -> None:
+        if n < 1:
+            raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
+        self.n, self.task, self.sampler = n, task, sampler
+        self.actions = action_set(actions)
+        self.n_actions = self.actions.size
+        self.weights = weights or RewardWeights()
+        self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
+        self.seed, self.started = 0, 0
+        self.final_obs = np.zeros((n, OBS_SIZE), np.float32)
+        self.sums = np.zeros((3, n))
+        self._weights = self.weights.array
+        self._intents = np.zeros((n, WIDTH), np.int32)
+        self._costs, self._rewards = np.zeros((3, n)), np.zeros(n)
+        self._done, self._which = np.zeros(n, np.uint8), np.zeros(n, np.int64)
+        self._is_bps = np.full(n, np.nan)
+        self._ended, self._total = 0, np.zeros(4)
+
+    # -- the VecEnv port ---------------------------------------------------------------------------------------------
+
+    def reset(self, seed: int) -> Float32:
+        """Start the first `n` episodes of `seed` in all markets."""
+        self.seed, self.started = int(seed), 0
+        self.sums[:], self._done[:] = 0.0, 0
+        self._ended, self._total = 0, np.zeros(4)
+        return self.restart(np.arange(self.n))
+
+    def step(self, actions: Int64) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+        """Decode, act, and start the next episodes where some ended."""
+        result = self.advance(actions)
+        if result[2].any():
+            self.restart(result[3]["which"])
+        return result
+
+    # -- its two halves, for environments that restart when told to --------------------------------------------------
+
+    def advance(self, actions: Int64) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+        """Everything that :meth:`step` does except starting episodes again."""
+        e = self.episodes
+        view = e.view
+        if self.actions.name == "placement":
+            decode_placement(np.ascontiguousarray(actions, np.int64), view.x, view.m, self._intents)
+        else:
+            self._intents[:] = self.actions.decode(np.asarray(actions, np.int64), view)
+        e.step(self._intents)
+        ended = settle_rewards(
+            e.states, e.terms, self._weights, self._costs, self.sums, self._rewards, self._done, self._which
+        )
+        info: dict[str, Any] = dict(zip(COSTS, self._costs, strict=True))
+        info["is_bps"] = self._is_bps
+        self._is_bps[:] = np.nan
+        if ended:
+            which = self._which[:ended]
+            self._close(which)
+            info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
+        return view.obs, self._rewards, self._done.view(np.bool_), info
+
+    def _close(self, which: Int64) -> None:
+        """Shortfall and last observations of the episodes that ended."""
+        k = self.episodes.states
+        shortfall = k[which, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
+        self._is_bps[which] = shortfall / (k[which, sim.ARRIVAL_MID2] * k[which, sim.QUANTITY]) * BPS
+        self.final_obs[which] = self.episodes.view.obs[which]
+        self._ended += len(which)
+        self._total[:3] += self.sums[:, which].sum(axis=1)
+        self._total[3] += self._is_bps[which].sum()
+
+    def restart(self, which: Int64) -> Float32:
+        """Start the next episodes in the markets `which`; returns all observations."""
+        self.episodes.start(self.sampler(self.seed, self.started, len(which)), which)
+        self.started += len(which)
+        return self.episodes.view.obs
+
+    def take_metrics(self) -> dict[str, float]:
+        """Means over the episodes that ended since the last call: `is_bps` and the three costs; NaN if none ended."""
+        count = self._ended or np.nan
+        names = (*COSTS, "is_bps")
+        row = {name: float(total) / count for name, total in zip(names, self._total, strict=True)}
+        self._ended, self._total = 0, np.zeros(4)
+        return row
+
+    # -- Restorable --------------------------------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        e, view = self.episodes, self.episodes.view
+        markets = {"books": e.books, "states": e.states, "x": view.x, "m": view.m, "obs": view.obs, "draw": view.draw}
+        return {**markets, "sums": self.sums, "done": self._done, "total": self._total}
+
+    def state(self) -> State:
+        """Books, streams, observations and counters: what a bit-identical resume needs."""
+        state: State = {name: array.copy() for name, array in self._arrays().items()}
+        return {**state, "seed": self.seed, "started": self.started, "ended": self._ended}
+
+    def restore(self, state: State) -> Float32:
+        """Go back to `state`.
+
+        Raises
+        ------
+        ConfigError
+            If it is of another market, task or number of markets.
+        """
+        for name, array in self._arrays().items():
+            if np.shape(state[name]) != array.shape:
+                raise ConfigError(
+                    f"a state whose {name} has the shape {array.shape}",
+                    f"{np.shape(state[name])}",
+                    "resume with the market, the task and the number of markets of the run",
+                )
+            array[:] = state[name]
+        self.seed, self.started, self._ended = (int(state[name]) for name in ("seed", "started", "ended"))
+        return self.episodes.view.obs
+
+
+def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None = None) -> Sampler:
+    """Training episodes from a bank of warmed books, each with a stream of its own.
+
+    They warm up for one decision interval (the first observation shows its flow). Their seeds are negative: no
+    judged episode, whatever its seed, is ever trained upon.
+    """
+    interval = task.horizon_ns // task.decisions if warmup_ns is None else warmup_ns
+
+    def sample(seed: int, first: int, n: int) -> Plan:
+        return seeded_plan(task, quantity, -1 - seed, first, n, worlds, interval)
+
+    return sample
+
+
+def execution_env(
+    preset: str = presets.DEFAULT,
+    task: Task | None = None,
+    n: int = 64,
+    *,
+    worlds: int = WORLDS,
+    actions: str = "placement",
+    weights: RewardWeights | None = None,
+    threads: int = 1,
+) -> ExecutionVec:
+    """The environment of a shipped market: its zero-intelligence flow and a bank of `worlds` warmed books.
+
+    Raises
+    ------
+    UnknownNameError
+        No such preset or set of actions.
+    """
+    market, task = presets.load(preset), task or Task()
+    sampler = bank_sampler(task, task.quantity(market.volume_per_s), worlds)
+    source = reactive(market, worlds)
+    return ExecutionVec(source, task, sampler, n, actions=actions, weights=weights, threads=threads)
