@@ -63,9 +63,9 @@ from tercel.market.tape.schema import (
 
 @kernel
 def home_of(key: int, mask: int) -> int:
-    """Where an id would like to live: Fibonacci hashing of 64 bits."""
-    h = key * -7046029254386353131  # 2^64 / golden ratio, as a signed number
-    return (h ^ (h >> 29)) & mask
+    """Where an id would like to live: Fibonacci hashing of the folded id, so that no pattern of ids clusters."""
+    h = (key ^ (key >> 29)) * -7046029254386353131  # 2^64 / golden ratio, as a signed number
+    return (h >> 40) & mask
 
 
 @kernel
@@ -336,11 +336,11 @@ def apply_rows(
     checksum = touch[2]
     for i in range(start, stop):
         apply_one(b, keys, slots, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
-        bid, ask = b[BEST_BID], b[BEST_ASK]
+        bid, ask = int(b[BEST_BID]), int(b[BEST_ASK])
         if bid >= ask:
             touch[0 if bid > ask else 1] += 1
-        bid_lots = b[level_at(b, 1, bid) + LOTS] if bid != NO_BID else 0
-        ask_lots = b[level_at(b, -1, ask) + LOTS] if ask != NO_ASK else 0
+        bid_lots = int(b[level_at(b, 1, bid) + LOTS]) if bid != NO_BID else 0
+        ask_lots = int(b[level_at(b, -1, ask) + LOTS]) if ask != NO_ASK else 0
         checksum += bid * 3 + ask * 5 + bid_lots * 7 + ask_lots * 11
     touch[2] = checksum
     touch[3] += stop - start
