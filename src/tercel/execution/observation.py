@@ -19,7 +19,6 @@ order's side: a policy sees buying and selling alike.
 | | | | 39 | public events, last interval, log(1 + n) |
 """
 
-import hashlib
 import math
 
 from tercel.core.jit import Longs, Packed, Singles, kernel
@@ -33,18 +32,23 @@ from tercel.market.simulator import layout as sim
 
 OBS_PRIVATE = 15
 OBS_SIZE = 40
-LAYOUT = "Observation-v1"
 
 _LEDGER = lay.LEDGER
 
 
-def layout_hash() -> str:
-    """Hash of this observation's layout: a policy file carries it and refuses any other.
-
-    >>> len(layout_hash())
-    16
-    """
-    return hashlib.sha256((LAYOUT + (__doc__ or "") + str((OBS_PRIVATE, OBS_SIZE))).encode()).hexdigest()[:16]
+OBS_NAMES = (
+    *("time_left", "lots_left", "lots_left_ahead_of_time"),
+    *(f"own_lots_{rung}" for rung in ("improve", "touch", "touch_1", "touch_2", "touch_3")),
+    *("own_lots_off_ladder", "own_lots_in_flight"),
+    *(f"queue_{rung}" for rung in ("improve", "touch", "touch_1", "touch_2", "touch_3")),
+    "spread",
+    *(f"own_depth_{level}" for level in range(1, 6)),
+    *(f"far_depth_{level}" for level in range(1, 6)),
+    *("imbalance_1", "imbalance_3", "imbalance_5", "microprice", "order_flow_imbalance"),
+    *("volume_with", "volume_against", "volume_imbalance", "volatility_short", "volatility_long"),
+    *("volume_since_arrival", "drift_since_arrival", "drift", "events"),
+)
+"""Names of the float row's entries, in order: what a policy's card says it observes."""
 
 
 @kernel

@@ -1,0 +1,133 @@
+"""Paired experiments: the same episodes for every strategy, their twins, and what each decision saw."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.adaptability import Decisions
+from tercel.evaluation.episodes import Episodes, Plan
+from tercel.evaluation.task import Task
+from tercel.execution import columns as c
+from tercel.execution import step as kernels
+from tercel.execution.costs import Costs
+from tercel.execution.intent import empty
+from tercel.execution.observation import OBS_PRIVATE
+from tercel.execution.strategies import MarketEstimates, eta_of_depth
+from tercel.execution.strategy import Strategy
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source
+
+BATCH = 256
+"""Markets at once: their state stays inside the cache."""
+Progress = Callable[[int], None]
+
+
+def batches(plan: Plan, size: int = BATCH) -> Iterator[Plan]:
+    """The plan in pieces of at most `size` episodes, in order."""
+    for start in range(0, len(plan), size):
+        yield plan.take(slice(start, start + size))
+
+
+def without_orders(plan: Plan) -> Plan:
+    """The twins: the same episodes with nothing to execute."""
+    rows = plan.rows.copy()
+    rows[:, kernels.E_QUANTITY] = 0
+    return Plan(rows, plan.cluster)
+
+
+def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy, progress: Progress | None = None) -> Costs:
+    """Costs of a strategy over all episodes of a plan, in the plan's order."""
+    parts = []
+    for part in batches(plan):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(part)
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        parts.append(episodes.costs())
+        if progress is not None:
+            progress(len(part))
+    return Costs.concat(parts)
+
+
+def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
+    """What a strategy saw at each decision of the plan's episodes (all at once: keep them few)."""
+    episodes = Episodes(source, task, len(plan))
+    episodes.start(plan)
+    seen: list[tuple[NDArray[np.generic], ...]] = []
+    while episodes.working.any() and len(seen) < task.decisions:
+        view = episodes.view
+        live = episodes.working & (view.left > 0)
+        seen.append((view.x.copy(), view.m.copy(), view.obs.copy(), view.draw.copy(), live))
+        episodes.step(strategy.decide(view))
+    x, m, obs, draw, live = (np.stack(column, axis=1) for column in zip(*seen, strict=True))
+    return Decisions(x, m, obs, draw, live, OBS_PRIVATE, plan.cluster)
+
+
+def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
+    """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks."""
+    grids = []
+    for part in batches(plan):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(without_orders(part))
+        while episodes.working.any():
+            episodes.step(empty(len(part)))
+        grids.append(episodes.costs().mid2_grid)
+    return np.concatenate(grids)
+
+
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """What a market did on training episodes without own orders.
+
+    Parameters
+    ----------
+    estimates : MarketEstimates
+        What written strategies may know beforehand.
+    volume : float64 (n,)
+        Public lots traded within each horizon.
+    sd_ticks : float
+        Standard deviation of the mid's change over the horizon.
+    """
+
+    estimates: MarketEstimates
+    volume: NDArray[np.float64]
+    sd_ticks: float
+
+
+def pilot(source: Source, task: Task, plan: Plan) -> Pilot:
+    """Estimate a market from training episodes that nothing of ours disturbs.
+
+    Volume and its course over the horizon; volatility as the standard deviation of the mid's change over the
+    horizon (ticks per square root of a second); depth and spread as means over decisions.
+    """
+    episodes = Episodes(source, task, len(plan))
+    episodes.start(without_orders(plan))
+    volume, depth, spread = [], [], []
+    while episodes.working.any():
+        view = episodes.view
+        ok = episodes.working & view.tradable
+        volume.append(np.where(episodes.working, view.v_seen, volume[-1] if volume else 0))
+        if ok.any():
+            depth.append(view.far_depth[ok].mean(axis=0))
+            spread.append(np.abs(view.far[ok] - view.touch[ok]).mean())
+        episodes.step(empty(len(plan)))
+    volume.append(
+        (episodes.states[:, sim.BOUGHT] + episodes.states[:, sim.SOLD])
+        - (episodes.states[:, sim.ARRIVED + 1] + episodes.states[:, sim.ARRIVED + 2])
+    )
+    seen = np.array([v.mean() for v in volume])
+    grid = episodes.costs().mid2_grid
+    sd = float(np.std(grid[:, -1] - grid[:, 0]) / 2)
+    interval_s = task.horizon_s / task.decisions
+    mean_depth = np.maximum(np.mean(depth, axis=0), 1.0) if depth else np.ones(c.LEVELS)
+    estimates = MarketEstimates(
+        expected_volume=float(seen[-1]),
+        volume_curve=np.maximum(seen[-1] - seen, 0.0),
+        sigma=max(sd, 1e-6) / np.sqrt(task.horizon_ns / NS_PER_SECOND),
+        eta=eta_of_depth(mean_depth, interval_s),
+        spread=float(np.mean(spread)) if spread else 1.0,
+    )
+    return Pilot(estimates, volume[-1].astype(np.float64), sd)
