@@ -71,7 +71,7 @@ def close(
         k[sim.PHASE] = sim.CLOSING
         force(b, k)
         while k[sim.LEFT] > 0 and next_arrival(k) < FOREVER_NS:
-            k[sim.DUE_NS] = next_arrival(k)
+            k[sim.DUE_NS] = max(next_arrival(k), k[sim.NOW])
             why = run(b, k, flow, tape)
             if why == sim.NO_MORE:
                 break

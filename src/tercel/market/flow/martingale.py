@@ -13,7 +13,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add, public_take
+from tercel.market.simulator.account import public_add, public_take, write
 from tercel.market.simulator.crossing import fill_crossed
 from tercel.market.tape.schema import DELETE
 
@@ -44,15 +44,22 @@ def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
 
 
 @kernel
+def walk_to(k: Longs, centre: int) -> None:
+    """The walk's mid moves one tick, to `centre`."""
+    k[sim.REFILLED] = centre
+    k[sim.MID2] = 2 * centre
+    k[sim.VARIANCE] += 4
+    write(k, sim.WALKED, 0, 0, centre, 0, 0, 0)
+
+
+@kernel
 def martingale_event(b: Packed, k: Longs, flow: Floats) -> None:
     """A move of the walk or a trade, and when the next event comes."""
     total = flow[JUMP_RATE] + flow[TRADE_RATE]
     u = uniform(k, sim.FLOW_RNG) * total
     up = uniform(k, sim.FLOW_RNG) < 0.5
     if u < flow[JUMP_RATE]:
-        k[sim.REFILLED] += 1 if up else -1
-        k[sim.MID2] = 2 * k[sim.REFILLED]
-        k[sim.VARIANCE] += 4
+        walk_to(k, k[sim.REFILLED] + (1 if up else -1))
     else:
         lots = 1 + int(uniform(k, sim.FLOW_RNG) * flow[TRADE_LOTS])
         market_order(b, k, 1 if up else -1, lots)

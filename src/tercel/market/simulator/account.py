@@ -102,7 +102,8 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
     if b[o + lay.QTY] == 0 and k[sim.MODEL] != sim.REPLAY:
         release(b, slot)
     write(k, kind, slot, side, price, taken, 0, 1 if own_aggressor else 0)
-    settle(b, k, side, price)
+    if taken > 0:  # (replay) a slot that own orders emptied may have no side yet
+        settle(b, k, side, price)
     return taken
 
 

@@ -67,7 +67,7 @@ def advance(
             arrive(b, k)
         elif due_ns < FOREVER_NS:
             mark_grid(k, due_ns + 1)
-            k[sim.NOW] = due_ns
+            k[sim.NOW] = max(k[sim.NOW], due_ns)  # after a halt, decisions that fell due in it are taken late
             if k[sim.HALTED] == 0:
                 return sim.DUE
             k[sim.DUE_HELD] = 1

@@ -12,7 +12,7 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, head_at, in_window, level_at, lots_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import free_if_over, own_dead, own_fill, own_rest, public_take
+from tercel.market.simulator.account import free_if_over, own_dead, own_fill, own_rest, public_take, write
 from tercel.market.tape.schema import EXECUTE
 
 _LEDGER = lay.LEDGER
@@ -47,6 +47,7 @@ def push(k: Longs, what: int, who: int, price: int, lots: int, how: int) -> bool
     k[c + sim.HOW_MANY] = lots
     k[c + sim.HOW] = how
     k[sim.COMMAND_TAIL] = tail + 1
+    write(k, sim.OWN_SENT, who, what, price, lots, how, at)
     return True
 
 

@@ -152,6 +152,10 @@ OWN_REST: Final = 33
 OWN_FILL: Final = 34
 OWN_DEAD: Final = 35
 """Lots of an own order acknowledged dead: cancelled, or the dropped rest of an immediate order."""
+OWN_SENT: Final = 36
+"""A command leaves: side is NEW or CANCEL, mid2 its flags, touch2 when it arrives."""
+WALKED: Final = 37
+"""(martingale) the walk's mid is now `price`."""
 
 # -- the log of own fills: 7-word rows -------------------------------------------------------------------------------------------
 FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced

@@ -148,6 +148,7 @@ def martingale_market(
     k[sim.REFILLED] = 10_000
     k[sim.MID2] = 2 * k[sim.REFILLED]
     k[sim.AT_MID] = 1
+    k[sim.FLOW_NS] = 1
     k[[sim.LAST_BID, sim.LAST_ASK]] = k[sim.REFILLED] - 1, k[sim.REFILLED] + 1
     martingale.lay_book(b, k, flow)
     return Source("martingale", sim.MARTINGALE, flow, NO_TAPE, b[None], k[None], 0.01, 1)
