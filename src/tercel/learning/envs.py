@@ -235,7 +235,14 @@ class ExecutionVec:
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         e, view = self.episodes, self.episodes.view
-        markets = {"books": e.books, "states": e.states, "x": view.x, "m": view.m, "obs": view.obs, "draw": view.draw}
+        markets: dict[str, NDArray[Any]] = {
+            "books": e.books,
+            "states": e.states,
+            "x": view.x,
+            "m": view.m,
+            "obs": view.obs,
+            "draw": view.draw,
+        }
         return {**markets, "sums": self.sums, "done": self._done, "total": self._total}
 
     def state(self) -> State:

@@ -1,0 +1,242 @@
+"""`Execution-v0`: execution as a Gymnasium environment, one market or many at full speed.
+
+import gymnasium
+import tercel.learning.gym_env
+
+env = gymnasium.make("Execution-v0", preset="csco-2003")
+envs = gymnasium.make_vec("Execution-v0", num_envs=64)
+"""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.evaluation.task import Task
+from tercel.execution.observation import OBS_SIZE
+from tercel.learning import register
+from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, Sampler, execution_env
+from tercel.learning.port import Float32
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import Source
+
+Info = dict[str, Any]
+SEEDS = 2**31
+"""Seeds that are drawn when none is given."""
+
+
+class ExecutionEnv(gymnasium.Env[Float32, np.int64]):
+    """Buy or sell a given quantity within a given time, at the least cost against the mid at arrival.
+
+    | | |
+    |---|---|
+    | Action space | ``Discrete(8)`` (`placement`, the default) |
+    | Observation space | ``Box(-inf, inf, (40,), float32)`` |
+    | Import | ``gymnasium.make("Execution-v0")`` |
+
+    **Description.** A market of limit orders runs by itself: calibrated zero-intelligence flow that answers to own
+    orders (default), or a recorded tape. An order of 10 % of the volume expected in half an hour is to be executed in
+    that half hour, with a decision every 30 seconds (see `Task` for all of it). Whatever is left at the horizon is
+    bought or sold at market.
+
+    **Action space** (`placement`; others by argument `actions`)
+
+    | Num | Action |
+    |---|---|
+    | 0 | hold: own orders stay as they are |
+    | 1 | rest all that is left one tick inside the own touch (improve) |
+    | 2 | rest all that is left at the own touch |
+    | 3 | rest all that is left 1 tick behind it |
+    | 4 | rest all that is left 3 ticks behind it |
+    | 5, 6, 7 | take 25, 50, 100 % of the slice, rest the remainder of what is left at the touch |
+
+    The slice is what is left over the decisions left, rounded up. In a halt every action holds. `fraction` is
+    Discrete(7): take 0, 5, 10, 20, 30, 50, 100 % of what is left; `level` is Discrete(6): rest all that is left at
+    improve, touch, touch-1, touch-2, touch-3, nowhere.
+
+    **Observation space.** 40 numbers, own orders excluded from those of the market, oriented by the order's side so
+    that buying and selling look alike:
+
+    | Num | Observation | Num | Observation |
+    |---|---|---|---|
+    | 0 | time left / horizon | 16-20 | own-side depth, 5 occupied levels, log(1 + lots) |
+    | 1 | lots left / order | 21-25 | far-side depth, the same |
+    | 2 | lots left share - time left share | 26-28 | imbalance of 1, 3, 5 levels |
+    | 3-7 | own lots at improve, touch, -1, -2, -3 / left | 29 | microprice - mid, ticks |
+    | 8 | own lots elsewhere / left | 30 | order flow imbalance, last interval, signed log |
+    | 9 | own lots in flight / left | 31-33 | volume with, against, and their imbalance |
+    | 10-14 | log(1 + lots ahead) there, -1: no order | 34-35 | short and long volatility, log(1 + half-ticks^2) |
+    | 15 | spread, log(1 + ticks) | 36 | volume since arrival, log(1 + lots) |
+    | | | 37-38 | mid since arrival, in the last interval, signed log half-ticks |
+    | | | 39 | public events in the last interval, log(1 + n) |
+
+    **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
+    decision (weight 1), the mid's move on what is left (`impact`, weight 1), and `left`, the share sent at the horizon
+    (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each cost
+    stands in `info` unweighted.
+
+    **Starting state.** One of 64 warmed books, run on for one decision interval with its own random stream, with
+    nothing done yet. Sides alternate.
+
+    **Episode end.** `terminated` when all lots are filled: at the horizon at the latest, which is part of the
+    observation. Never truncated. `info["is_bps"]` then is the arrival shortfall in basis points.
+
+    **Arguments.**
+
+    - `preset`: name of a shipped market, or a path to a preset file.
+    - `task`: a `Task`; default an order of 10 % of half an hour's volume with 60 decisions.
+    - `actions`: "placement", "fraction" or "level".
+    - `weights`: a `RewardWeights`.
+    - `source`, `sampler`: a market of your own (a tape, say) and what draws its episodes, in place of `preset`.
+
+    ``reset(seed=s)`` starts the first episode of seed s, each ``reset()`` after it the next; the same seed and actions
+    give the same bytes.
+
+    **Version history.** v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(
+        self,
+        preset: str = presets.DEFAULT,
+        task: Task | None = None,
+        *,
+        actions: str = "placement",
+        weights: RewardWeights | None = None,
+        source: Source | None = None,
+        sampler: Sampler | None = None,
+    ) -> None:
+        self.vec = make_vec(preset, task, 1, actions, weights, source, sampler)
+        self.observation_space, self.action_space = spaces_of(self.vec)
+        self._which = np.zeros(1, np.int64)
+        self._seeded = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, Info]:
+        """Start the next episode, or the first of `seed`."""
+        super().reset(seed=seed)
+        if seed is None and self._seeded:
+            obs = self.vec.restart(self._which)
+        else:
+            obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
+            self._seeded = True
+        return obs[0].copy(), {}
+
+    def step(self, action: np.int64) -> tuple[Float32, float, bool, bool, Info]:
+        """One decision; `info` has the three costs, and `is_bps` at the end."""
+        obs, reward, done, info = self.vec.advance(checked(self.action_space, np.asarray([action], np.int64)))
+        row: Info = {name: float(info[name][0]) for name in COSTS}
+        if done[0]:
+            row["is_bps"] = float(info["is_bps"][0])
+        return obs[0].copy(), float(reward[0]), bool(done[0]), False, row
+
+
+class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[np.int64], NDArray[Any]]):
+    """`num_envs` markets of `Execution-v0` in one compiled loop; see :class:`ExecutionEnv` for the card.
+
+    Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
+    ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``), ``info["is_bps"]``
+    its shortfall. Arrays are copies unless `copy` is False.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_envs: int = 64,
+        preset: str = presets.DEFAULT,
+        task: Task | None = None,
+        *,
+        actions: str = "placement",
+        weights: RewardWeights | None = None,
+        source: Source | None = None,
+        sampler: Sampler | None = None,
+        threads: int = 1,
+        copy: bool = True,
+    ) -> None:
+        self.num_envs = num_envs
+        self.vec = make_vec(preset, task, num_envs, actions, weights, source, sampler, threads)
+        self.single_observation_space, self.single_action_space = spaces_of(self.vec)
+        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
+        self._truncated = np.zeros(num_envs, np.bool_)
+        self._copy = copy
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
+        """Start episodes in all markets: those of `seed`, or of a drawn one.
+
+        Raises
+        ------
+        ConfigError
+            If `seed` is a list: one seed decides all markets.
+        """
+        if isinstance(seed, list):
+            raise ConfigError("one seed for all markets", f"{len(seed)} of them", "give a number")
+        super().reset(seed=seed)
+        obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
+        return self._own(obs), {}
+
+    def step(self, actions: NDArray[np.int64]) -> tuple[Float32, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
+        """One decision in every market."""
+        obs, reward, done, info = self.vec.step(checked(self.single_action_space, np.asarray(actions, np.int64)))
+        out: Info = {name: self._own(info[name]) for name in (*COSTS, "is_bps")}
+        if "which" in info:
+            out |= {"final_obs": self._own(info["final_obs"]), "_final_obs": done.copy(), "_is_bps": done.copy()}
+        return self._own(obs), self._own(reward), self._own(done), self._truncated.copy(), out
+
+    def _own(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array.copy() if self._copy else array
+
+
+def make_vec(
+    preset: str,
+    task: Task | None,
+    n: int,
+    actions: str,
+    weights: RewardWeights | None,
+    source: Source | None,
+    sampler: Sampler | None,
+    threads: int = 1,
+) -> ExecutionVec:
+    """The markets behind either class.
+
+    Raises
+    ------
+    ConfigError
+        If a source comes without a sampler, or a sampler without a source.
+    """
+    if source is None and sampler is None:
+        return execution_env(preset, task, n, actions=actions, weights=weights, threads=threads)
+    if source is None or sampler is None:
+        have, lack = ("sampler", "source") if source is None else ("source", "sampler")
+        raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
+    return ExecutionVec(source, task or Task(), sampler, n, actions=actions, weights=weights, threads=threads)
+
+
+def spaces_of(vec: ExecutionVec) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """Observation and action space of one market."""
+    box = gymnasium.spaces.Box(-np.inf, np.inf, (OBS_SIZE,), np.float32)
+    return box, gymnasium.spaces.Discrete(vec.n_actions)
+
+
+def checked(space: gymnasium.Space[Any], actions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`actions`, all of them in `space`.
+
+    Raises
+    ------
+    ConfigError
+        If one is not.
+    """
+    n = int(space.n)  # type: ignore[attr-defined]
+    if actions.size and (actions.min() < 0 or actions.max() >= n):
+        wrong = actions[(actions < 0) | (actions >= n)][0]
+        raise ConfigError(f"actions from 0 to {n - 1}", f"{wrong}", "draw from the action space")
+    return actions
+
+
+register()

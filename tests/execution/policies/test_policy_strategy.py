@@ -1,0 +1,68 @@
+"""A learned policy keeps to the strategy port."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import PolicyError
+from tercel.execution.actions import action_set, placement
+from tercel.execution.observation import OBS_SIZE
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategy import expected_shares, shares
+from tercel.testing.strategy import StrategyConformance
+
+
+def policy(actions, head="logits", seed=0):
+    rng = np.random.default_rng(seed)
+    sizes = (OBS_SIZE, 16, actions)
+    layers = tuple(
+        (rng.normal(size=(a, b)).astype(np.float32), rng.normal(size=b).astype(np.float32)) for a, b in pairwise(sizes)
+    )
+    return MlpPolicy(layers, np.zeros(OBS_SIZE, np.float32), np.ones(OBS_SIZE, np.float32), 10.0, "tanh", head)
+
+
+class Learned(StrategyConformance):
+    def views(self):
+        views = super().views()
+        return [replace(v, obs=np.random.default_rng(v.n).normal(size=(v.n, OBS_SIZE)).astype("f4")) for v in views]
+
+
+class TestGreedy(Learned):
+    def strategy(self):
+        return PolicyStrategy("ppo", policy(8))
+
+
+class TestStochastic(Learned):
+    def strategy(self):
+        return PolicyStrategy("ppo", policy(8), stochastic=True)
+
+
+class TestLevel(Learned):
+    def strategy(self):
+        return PolicyStrategy("dqn", policy(6, "q"), "level")
+
+
+def test_expected_intent_is_that_of_what_is_judged():
+    view = TestGreedy().views()[0]
+    weights = policy(8)
+    greedy, drawn = PolicyStrategy("ppo", weights), PolicyStrategy("ppo", weights, stochastic=True)
+    np.testing.assert_array_equal(greedy.decide(view), placement.decode(weights.act(view.obs), view))
+    np.testing.assert_array_equal(drawn.decide(view), greedy.decide(view))
+    np.testing.assert_array_equal(greedy.expected(view), shares(greedy.decide(view), view))
+    mean = expected_shares(weights.probabilities(view.obs), action_set("placement").decode, view)
+    np.testing.assert_allclose(drawn.expected(view), mean, rtol=1e-6)
+    assert not np.allclose(mean, greedy.expected(view))
+
+
+def test_values_expect_what_they_choose():
+    view = TestGreedy().views()[1]
+    one, other = (PolicyStrategy("dqn", policy(8, "q"), stochastic=s) for s in (False, True))
+    np.testing.assert_allclose(one.expected(view), other.expected(view))
+
+
+def test_a_policy_for_other_actions_is_refused():
+    with pytest.raises(PolicyError, match="6 actions of 'level'"):
+        PolicyStrategy("ppo", policy(8), "level")
