@@ -17,7 +17,7 @@ from tercel.core.errors import FeedError
 from tercel.market.feeds import lobster_kernels as k
 from tercel.market.feeds.lobster_csv import Messages, read_messages, read_orderbook
 from tercel.market.feeds.lobster_errors import row_error
-from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR, WORTH_SAYING, infer_unit, share_off, stated_unit
 from tercel.market.feeds.members import Member
 from tercel.market.feeds.port import Imported
 from tercel.market.tape import schema
@@ -83,6 +83,9 @@ class LobsterDay:
             unit = stated_unit(self.tick, visible, self.messages.where)
         plain = self._translate(messages, unit)
         warnings: list[str] = []
+        if (off := share_off(unit, visible)) > WORTH_SAYING:
+            tick = unit / UNITS_PER_DOLLAR
+            warnings.append(f"{off:.1%} of the visible prices of {self.messages.where} are not on the tick of {tick}")
         levels, book_off = 0, 0
         events = plain
         if self.orderbook is not None:

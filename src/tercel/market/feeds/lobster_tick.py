@@ -18,10 +18,11 @@ SHARE: Final = 0.999
 COARSEST: Final = 0.02
 """A stated tick above this share of the median price cannot be meant."""
 ONE_CENT: Final = 100
-MOST_OFF: Final = 0.9
-"""Nor one that more than this share of the visible prices are not on (on days of 2003 up to 0.86 are not on cents)."""
-MOST_OFF_ABOVE_A_CENT: Final = 0.25
-"""The same for ticks above a cent: where they were in force, orders kept to them."""
+MOST_OFF: Final = 0.25
+"""Nor one above a cent that more than this share of the visible prices are not on: where such ticks were in force,
+orders kept to them. Up to a cent any share goes: on days of 2003 up to 0.86 are not on cents."""
+WORTH_SAYING: Final = 0.5
+"""A warning says so above this share."""
 
 
 def infer_unit(prices: NDArray[np.int64]) -> int:
@@ -56,9 +57,17 @@ def stated_unit(tick: float, prices: NDArray[np.int64], where: str) -> int:
     if unit > COARSEST * median:
         received = f"--tick {tick} where the median price is {median / UNITS_PER_DOLLAR} in {where}"
         raise FeedError(f"a tick of at most {COARSEST:.0%} of the price", received, remedy)
-    off = np.count_nonzero(prices % unit) / len(prices)
-    most = MOST_OFF if unit <= ONE_CENT else MOST_OFF_ABOVE_A_CENT
-    if off > most:
+    off = share_off(unit, prices)
+    if off > MOST_OFF and unit > ONE_CENT:
         received = f"--tick {tick}, which {off:.1%} of the visible prices in {where} are not on"
-        raise FeedError(f"a tick that holds at least {1 - most:.0%} of the prices", received, remedy)
+        raise FeedError(f"a tick that holds at least {1 - MOST_OFF:.0%} of the prices", received, remedy)
     return unit
+
+
+def share_off(unit: int, prices: NDArray[np.int64]) -> float:
+    """Share of prices that are not on the tick.
+
+    >>> share_off(100, np.array([100, 250]))
+    0.5
+    """
+    return float(np.count_nonzero(prices % unit) / max(len(prices), 1))

@@ -51,7 +51,9 @@ def _load(folder: Path, key: str, lake: Lake, symbol: str, date: str, venue: str
     checkpoints = tuple(
         Checkpoint(**mark, orders=orders[owner == number]) for number, mark in enumerate(marks["checkpoints"])
     )
-    day = CompiledDay(lake.instrument(symbol, date, venue), np.ascontiguousarray(rows.astype(np.int64)), marks["slots"], checkpoints)
+    day = CompiledDay(
+        lake.instrument(symbol, date, venue), np.ascontiguousarray(rows.astype(np.int64)), marks["slots"], checkpoints
+    )
     if len(rows) != marks["rows"] or len(orders) != marks["orders"]:
         raise ValueError("damaged")
     return day

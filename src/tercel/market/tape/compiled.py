@@ -217,7 +217,8 @@ def _checkpoint(b: NDArray[np.int32], ns: int, row: int, halted: bool, before: C
     rec = records[live]
     anonymous = (rec[:, lay.FLAGS] & lay.ANONYMOUS) != 0
     orders = np.stack(
-        [live, rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR], anonymous.astype(np.int64)], axis=1
+        [live, rec[:, lay.SIDE], rec[:, lay.PRICE], rec[:, lay.QTY], rec[:, lay.ARR], anonymous.astype(np.int64)],
+        axis=1,
     )
     orders = orders[np.argsort(orders[:, 4], kind="stable")]
     bids, asks = orders[orders[:, 1] > 0, 2], orders[orders[:, 1] < 0, 2]

@@ -66,7 +66,7 @@ def _require_marks(events: Events) -> None:
     opening = (events.flags & schema.OPENING) != 0
     at_head = np.arange(events.n) < np.count_nonzero(opening)
     rule = "OPENING on ROLL_IN rows at the head of the tape alone"
-    _require((opening == at_head) & (~opening | (events.kind == schema.ROLL_IN)), "flags", rule, events)
+    _require(~opening | (at_head & (events.kind == schema.ROLL_IN)), "flags", rule, events)
 
 
 def _require_times(events: Events, instrument: Instrument) -> None:

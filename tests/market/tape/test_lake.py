@@ -1,0 +1,249 @@
+"""The lake: whole days or none, the same day twice for nothing, other content only when asked."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import LakeConflictError, TapeError
+from tercel.market.tape import Events, Instrument, Lake, schema, swap
+from tercel.market.tape.instrument import content_hash, midnight_ns, next_midnight_ns
+
+ROOT = Path(__file__).resolve().parents[3]
+DAY = Instrument(venue="NASDAQ", symbol="TOY", date="2012-06-21", tick=0.01)
+OPEN = midnight_ns(DAY.date, DAY.timezone) + 34_200 * 10**9
+
+
+def tape(n: int = 5, qty: int = 10) -> Events:
+    events = Events.empty(n)
+    events.exch_ns[:] = events.recv_ns[:] = OPEN + np.arange(n)
+    events.seq[:] = np.arange(1, n + 1)
+    events.kind[:] = schema.ADD
+    events.order_id[:] = np.arange(1, n + 1)
+    events.side[:] = 1
+    events.price_ticks[:] = 1000
+    events.qty_lots[:] = qty
+    events.flags[:] = schema.MESSAGE_END
+    return events
+
+
+def test_a_day_comes_back_as_it_went_in(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "new" / "lake")
+    day = replace(DAY, levels=5, source=("a.csv",), extra={"feed": "toy"})
+    assert lake.write(day, tape()) == "written"
+    instrument, events = lake.check("TOY", DAY.date)
+    assert events == tape()
+    assert instrument == day.with_content(tape())
+    assert lake.list() == [instrument]
+    assert lake.days("TOY") == [DAY.date]
+    assert lake.instrument("TOY", DAY.date) == instrument
+
+
+def test_the_columns_read_back_can_be_written_to(tmp_path: Path) -> None:
+    Lake(tmp_path).write(DAY, tape())
+    _, events = Lake(tmp_path).read("TOY", DAY.date)
+    assert all(c.flags.writeable and c.flags.c_contiguous for c in events.columns())
+
+
+def test_the_same_content_again_is_no_work(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write(DAY, tape())
+    before = (lake.find("TOY", DAY.date) / "events.parquet").stat().st_mtime_ns
+    assert lake.write(replace(DAY, source=("b.csv",)), tape()) == "unchanged"
+    assert lake.write(DAY, tape(), replace=True) == "unchanged"
+    assert (lake.find("TOY", DAY.date) / "events.parquet").stat().st_mtime_ns == before
+
+
+def test_other_content_needs_replace(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write(DAY, tape())
+    for other in (tape(qty=11), tape(6)):
+        with pytest.raises(LakeConflictError, match="--replace"):
+            lake.write(DAY, other)
+        assert lake.check("TOY", DAY.date)[1] == tape()
+    with pytest.raises(LakeConflictError):
+        lake.write(replace(DAY, tick=0.02), tape())
+    assert lake.write(DAY, tape(6), replace=True) == "replaced"
+    assert lake.check("TOY", DAY.date)[1] == tape(6)
+    assert not list((tmp_path / ".tercel").glob("*-*"))
+
+
+def test_the_swap_works_where_the_system_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swap, "_exchange", lambda a, b: False)
+    lake = Lake(tmp_path)
+    lake.write(DAY, tape())
+    assert lake.write(DAY, tape(6), replace=True) == "replaced"
+    assert lake.check("TOY", DAY.date)[1] == tape(6)
+
+
+def test_a_day_killed_in_the_middle_of_that_swap_comes_back(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write(DAY, tape())
+    day = lake.find("TOY", DAY.date)
+    day.rename(tmp_path / ".tercel" / "replaced-venue=NASDAQ@symbol=TOY@date=2012-06-21")
+    lake.write(replace(DAY, symbol="OTHER"), tape())
+    assert lake.check("TOY", DAY.date)[1] == tape()
+
+
+# Writers are fresh processes: a forked one inherits the locks of Polars' threads and may wait for them for ever.
+WRITER = """
+import sys
+from pathlib import Path
+from tests.market.tape.test_lake import die_while_writing, write_often
+root, what, qty = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+die_while_writing(root) if what == "die" else write_often(root, qty)
+"""
+
+
+def writer(root: Path, what: str, qty: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(root), what, str(qty)], cwd=ROOT)
+
+
+def die_while_writing(root: Path) -> None:
+    # the process dies after the Parquet file, before the instrument and the rename
+    Instrument.to_json = lambda self: os._exit(9)  # type: ignore[method-assign]
+    Lake(root).write(DAY, tape(qty=99), replace=True)
+
+
+def write_often(root: Path, qty: int) -> None:
+    for k in range(10):
+        Lake(root).write(DAY, tape(2000, qty + k % 2), replace=True)
+
+
+def test_a_killed_writer_leaves_the_old_day_and_is_swept(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write(DAY, tape())
+    assert writer(tmp_path, "die", 0).wait(120) == 9
+    assert len(list((tmp_path / ".tercel").glob("write-*/events.parquet"))) == 1
+    assert [i.symbol for i in lake.list()] == ["TOY"]
+    assert lake.check("TOY", DAY.date)[1] == tape()
+    lake.write(replace(DAY, symbol="NEXT"), tape())
+    assert not list((tmp_path / ".tercel").glob("write-*"))
+
+
+def test_writers_at_the_same_time_leave_one_whole_day(tmp_path: Path) -> None:
+    writers = [writer(tmp_path, "often", 10 * k) for k in (1, 2, 3)]
+    assert [w.wait(120) for w in writers] == [0, 0, 0]
+    assert Lake(tmp_path).check("TOY", DAY.date)[1].n == 2000
+
+
+def test_damage_is_found(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write(DAY, tape())
+    folder = lake.find("TOY", DAY.date)
+    tape(qty=11).to_frame().write_parquet(folder / "events.parquet")
+    with pytest.raises(TapeError, match="--replace"):
+        lake.check("TOY", DAY.date)
+    (folder / "events.parquet").write_bytes(b"PAR1")
+    with pytest.raises(TapeError, match="readable"):
+        lake.read("TOY", DAY.date)
+    (folder / "instrument.json").write_text("{")
+    with pytest.raises(TapeError, match="JSON"):
+        lake.read("TOY", DAY.date)
+    assert lake.write(DAY, tape(), replace=True) == "replaced"
+    assert lake.check("TOY", DAY.date)[1] == tape()
+
+
+def test_what_is_not_there_is_answered_with_what_is(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with pytest.raises(TapeError, match="tercel data import"):
+        lake.read("TOY", DAY.date)
+    lake.write(DAY, tape())
+    with pytest.raises(TapeError, match="TOY"):
+        lake.read("TOO", DAY.date)
+    with pytest.raises(TapeError, match="2012-06-21"):
+        lake.read("TOY", "2012-06-22")
+    lake.write(replace(DAY, venue="ARCA"), tape())
+    with pytest.raises(TapeError, match="ARCA, NASDAQ"):
+        lake.read("TOY", DAY.date)
+    assert lake.read("TOY", DAY.date, venue="ARCA")[0].venue == "ARCA"
+    shutil.rmtree(tmp_path / "venue=ARCA")
+    (tmp_path / "venue=ARCA" / "symbol=TOY" / "date=2012-06-21").mkdir(parents=True)
+    assert len(lake.list()) == 1
+
+
+def test_a_lake_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TapeError, match="folder to write in"):
+        Lake(tmp_path / "file").write(DAY, tape())
+
+
+def test_the_hash_covers_content_and_units() -> None:
+    base = content_hash(DAY, tape())
+    assert base == content_hash(replace(DAY, source=("x",), extra={"a": 1}), tape())
+    assert base != content_hash(replace(DAY, tick=0.02), tape())
+    assert base != content_hash(DAY, tape(qty=11))
+    sliced = Events(*(np.repeat(c, 2)[::2] for c in tape().columns()))
+    assert base == content_hash(DAY, sliced)
+    assert len(json.loads(DAY.with_content(tape()).to_json())["content_hash"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "said"),
+    [
+        ("exch_ns", 2, OPEN - 1, "never go back"),
+        ("exch_ns", 4, OPEN + 86_400 * 10**9, "a time on 2012-06-21"),
+        ("recv_ns", 0, 0, "after 1970"),
+        ("seq", 3, 1, "never fall"),
+        ("kind", 1, 0, "kind"),
+        ("kind", 1, 13, "kind"),
+        ("side", 1, 0, "side"),
+        ("side", 1, 2, "side"),
+        ("price_ticks", 1, 0, "positive price"),
+        ("price_ticks", 1, -4, "positive price"),
+        ("price_ticks", 1, 2**30, "positive price"),
+        ("qty_lots", 1, 0, "positive quantity"),
+        ("flags", 1, 8 | 4, "flags"),
+        ("flags", 1, 0, "MESSAGE_END"),
+        ("flags", 1, 4 | schema.OPENING, "OPENING"),
+    ],
+)
+def test_rules_are_checked_on_write(tmp_path: Path, column: str, row: int, value: int, said: str) -> None:
+    events = tape()
+    getattr(events, column)[row] = value
+    with pytest.raises(TapeError, match=said) as error:
+        Lake(tmp_path).write(DAY, events)
+    assert f"row {row}" in error.value.received
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_tape_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match="at least one event"):
+        Lake(tmp_path).write(DAY, tape(0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"symbol": "../x"}, {"venue": ""}, {"date": "2012-6-21"}, {"date": "20120621"}),
+        *({"tick": 0.0}, {"tick": float("nan")}, {"lot": 0}, {"levels": -1}, {"timezone": "Mars/Base"}),
+    ],
+)
+def test_an_instrument_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(TapeError):
+        replace(DAY, **change)  # type: ignore[arg-type]
+
+
+def test_events_check_their_columns() -> None:
+    columns = list(tape().columns())
+    with pytest.raises(TapeError, match="kind"):
+        Events(*columns[:3], columns[3].astype(np.int64), *columns[4:])
+    with pytest.raises(TapeError, match="5 rows"):
+        Events(*columns[:8], columns[8][:4])
+    with pytest.raises(TapeError, match="flags"):
+        Events.from_frame(tape().to_frame().drop("flags"))
+    with pytest.raises(TapeError, match="int32"):
+        Events.from_columns({**dict(zip(schema.COLUMN_NAMES, columns, strict=True)), "qty_lots": [2**40] * 5})
+
+
+def test_days_are_local_and_know_their_clock_changes() -> None:
+    hours = {"2012-03-11": 23, "2012-06-21": 24, "2012-11-04": 25}
+    for date, length in hours.items():
+        start, stop = midnight_ns(date, DAY.timezone), next_midnight_ns(date, DAY.timezone)
+        assert (stop - start) / 3_600_000_000_000 == length
