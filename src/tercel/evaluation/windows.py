@@ -1,12 +1,12 @@
 """Windows of recorded days: where episodes of a task can start, how large their orders are, what is independent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Plan
 from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
@@ -16,10 +16,15 @@ BLOCK_NS = 1800 * NS_PER_SECOND
 """Within one day, non-overlapping half hours are what is independent."""
 
 
-def window_starts(day: TapeDay, task: Task, every_ns: int) -> NDArray[np.int64]:
-    """Arrival times in a day, `every_ns` apart: after the opening and the warm-up, the horizon inside the tape."""
-    opening = max(day.instrument.session_open_ns, int(day.world_ns[0]))
-    closing = min(day.instrument.session_close_ns or day.last_ns, day.last_ns)
+def window_starts(
+    day: TapeDay, task: Task, every_ns: int, earliest_ns: int = 0, latest_ns: int = FOREVER_NS
+) -> NDArray[np.int64]:
+    """Arrival times in a day, `every_ns` apart: after the opening and the warm-up, the horizon inside the tape.
+
+    The whole of each window, warm-up included, lies in `[earliest, latest]`.
+    """
+    opening = max(day.instrument.session_open_ns, int(day.world_ns[0]), earliest_ns)
+    closing = min(day.instrument.session_close_ns or day.last_ns, day.last_ns, latest_ns)
     first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
     return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
 
@@ -41,6 +46,8 @@ def tape_plan(
     every_ns: int | None = None,
     both_sides: bool = True,
     seed: int = 0,
+    earliest_ns: int = 0,
+    latest_ns: int = FOREVER_NS,
 ) -> Plan:
     """All windows of some days as episodes.
 
@@ -58,6 +65,8 @@ def tape_plan(
         Each window once as a buy and once as a sell (when the task does not fix the side).
     seed : int
         Of the episodes' own streams (latency, draws).
+    earliest_ns, latest_ns : int
+        Bounds of the windows, to split one day into an earlier and a later part.
 
     Raises
     ------
@@ -66,7 +75,7 @@ def tape_plan(
     """
     rows, cluster = [], []
     for number, day in enumerate(days):
-        for start in window_starts(day, task, every_ns or task.horizon_ns).tolist():
+        for start in window_starts(day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns).tolist():
             quantity = max(round(task.share * expected_lots(day, start, task.horizon_ns, curve)), 1)
             if quantity > sum(curve):
                 raise ConfigError(
@@ -99,3 +108,29 @@ def _row(day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: i
     row[kernels.E_CURSOR], row[kernels.E_CURSOR_END] = int(day.world_row[world]), day.last_row
     row[kernels.E_WORLD] = int(day.world[world])
     return row
+
+
+def tape_sampler(plan: Plan) -> Callable[[int, int, int], Plan]:
+    """Training episodes drawn from a plan's windows: episode i of a seed is always the same window.
+
+    Parameters
+    ----------
+    plan : Plan
+        Windows of training days; they may overlap.
+
+    Returns
+    -------
+    callable
+        (seed, first, n) -> Plan, for `learning.envs.ExecutionVec`.
+    """
+
+    def sample(seed: int, first: int, n: int) -> Plan:
+        index = np.arange(first, first + n)
+        which = np.array([np.random.default_rng((seed, i)).integers(len(plan)) for i in index.tolist()])
+        part = plan.take(which)
+        rows = part.rows.copy()
+        rows[:, kernels.E_SEED] = -1 - seed
+        rows[:, kernels.E_INDEX] = index
+        return Plan(rows, part.cluster)
+
+    return sample

@@ -1,0 +1,205 @@
+"""``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins
+from tercel.app.job.market import JobMarket, build_market
+from tercel.app.job.pool import Pool, judge_task, train_task
+from tercel.app.job.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
+from tercel.app.job.training import LEARNERS, frames_of, is_trained, training_folder
+from tercel.app.output import json_text, print_json, progress_console, result_console, say
+from tercel.core.errors import ConfigError
+from tercel.evaluation.judge import judge
+from tercel.evaluation.report import write_report
+from tercel.evaluation.result import JudgedRun
+from tercel.learning import defaults
+from tercel.learning.metrics import read_metrics
+from tercel.market.flow.preset import DEFAULT
+
+RUNS = Path("runs")
+RESULT = "result.json"
+REPORT = "report.html"
+PRESET = "market.json"
+
+
+def run(
+    *,
+    market: str | None,
+    tape: Path | None,
+    symbol: str | None,
+    quick: bool,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Do the main job; see the module."""
+    settings, folder = _settings(market, tape, symbol, quick, seed, out, resume)
+    built = build_market(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings.save(folder)
+    if settings.on_tape and built.preset is not None:
+        built.preset.save(folder / PRESET)
+    _train(settings, folder)
+    _judge(settings, folder)
+    result = _result(settings, built, folder)
+    _report(settings, built, result, folder)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        result_console().print(result.shown())
+        say(f"report    {folder / REPORT}")
+        say(f"policies  {folder / 'policies'}")
+    return 0
+
+
+def _settings(
+    market: str | None, tape: Path | None, symbol: str | None, quick: bool, seed: int, out: Path | None, resume: bool
+) -> tuple[RunSettings, Path]:
+    """Settings and folder of this run: new ones, or those of the run that is resumed."""
+    if resume:
+        folder = out or _newest()
+        kept = load_settings(folder)
+        say(f"resuming {folder}")
+        return kept, folder
+    folder = out or RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
+    if (folder / FILE).exists():
+        raise ConfigError("a new run folder", f"{folder} holds a run", "add --resume to go on with it, or name another --out")
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError("an empty or new run folder", f"{folder} holds other files", "name another --out")
+    settings = RunSettings(
+        market="" if tape else market or DEFAULT,
+        lake=str(tape.resolve()) if tape else "",
+        symbol=symbol or "",
+        quick=quick,
+        seed=seed,
+        task=defaults.task(),
+        ppo_frames=defaults.PPO_FRAMES,
+        dqn_frames=defaults.DQN_FRAMES,
+    )
+    if quick:
+        settings = replace(
+            settings, episodes=QUICK_EPISODES, seeds=1, ppo_frames=QUICK_FRAMES, dqn_frames=QUICK_FRAMES
+        )
+    return settings, folder
+
+
+def _newest() -> Path:
+    found = sorted(path.parent for path in RUNS.glob(f"*/{FILE}"))
+    if not found:
+        raise ConfigError("a run to resume", f"none under {RUNS}/", "name its folder with --out")
+    return found[-1]
+
+
+# -- training -----------------------------------------------------------------------------------------------------------
+
+
+def _train(settings: RunSettings, out: Path) -> None:
+    """Train every learner with every seed that has no policy yet, side by side."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    jobs = [(ln, s) for ln in LEARNERS for s in settings.training_seeds if not is_trained(out, ln, s)]
+    if not jobs:
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
+    with (
+        Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=progress_console()) as progress,
+        Pool(len(jobs)) as pool,
+    ):
+        bars = {
+            job: progress.add_task(f"train {job[0]} seed {job[1]}", total=frames_of(settings, job[0]), told="")
+            for job in jobs
+        }
+
+        def tick(_done: int) -> None:
+            for job, bar in bars.items():
+                last = _last_metrics(training_folder(out, *job) / "metrics.csv")
+                if last:
+                    progress.update(bar, completed=last["frames"], told=f"{last['is_bps']:7.2f} bps")
+
+        pool.run(train_task, [(settings, out, *job) for job in jobs], tick)
+
+
+def _last_metrics(path: Path) -> dict[str, float]:
+    """The last complete row of a metrics file, empty when there is none yet."""
+    try:
+        rows = read_metrics(path)
+    except (OSError, ValueError):
+        return {}
+    return rows[-1] if rows else {}
+
+
+# -- judging ------------------------------------------------------------------------------------------------------------
+
+
+def _judge(settings: RunSettings, out: Path) -> None:
+    """Run every strategy, and the twins, through the judged episodes."""
+    from rich.progress import Progress
+
+    todo: list[Candidate | None] = [c for c in candidates(settings) if not (out / "judged" / c.file).exists()]
+    if not settings.on_tape and twins(out) is None:
+        todo.insert(0, None)
+    if not todo:
+        return
+    with Progress(console=progress_console()) as progress, Pool(len(todo)) as pool:
+        bar = progress.add_task("judge on unseen episodes", total=len(todo))
+        pool.run(judge_task, [(settings, out, one) for one in todo], lambda done: progress.update(bar, completed=done))
+
+
+def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
+    rows = entries(settings, out)
+    notes = list(market.notes)
+    if settings.quick:
+        notes.append("--quick: too few frames and episodes to judge an agent by")
+    result = judge(
+        rows,
+        twins(out),
+        np.random.default_rng((settings.seed, 11)),
+        market=market.name,
+        task=settings.task.to_dict(),
+        seeds=settings.training_seeds,
+        cluster=market.cluster,
+        notes=notes,
+    )
+    result = replace(result, out=str(out))
+    aside = out / f".{RESULT}.part"
+    aside.write_text(json_text(result.to_json()) + "\n")
+    aside.replace(out / RESULT)
+    return result
+
+
+# -- the report ---------------------------------------------------------------------------------------------------------
+
+
+def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Path) -> None:
+    from tercel.app.job.example import book_example
+
+    seed = settings.training_seeds[0]
+    shown = [Candidate("ppo", seed), Candidate(result.best_baseline)]
+    examples = [book_example(settings, market, strategy_of(one, market, out)) for one in shown]
+    curves = {
+        learner: [_curve(out, learner, s) for s in settings.training_seeds] for learner in LEARNERS
+    }
+    grid_s = np.linspace(0.0, settings.task.horizon_s, settings.task.grid_points)
+    write_report(
+        out / REPORT,
+        result,
+        {row.name: row.runs for row in entries(settings, out)},
+        twin_mid2_grid=twins(out),
+        grid_s=grid_s,
+        learning_curves=curves,
+        book_examples=examples,
+        facts={**market.facts, "task": json.dumps(settings.task.to_dict()), "seed": settings.seed},
+        footer=f"reprint: tercel run --resume --out {out}",
+    )
+
+
+def _curve(out: Path, learner: str, seed: int) -> tuple[Any, Any]:
+    rows = read_metrics(training_folder(out, learner, seed) / "metrics.csv")
+    return np.array([r["frames"] for r in rows]), np.array([r["is_bps"] for r in rows])

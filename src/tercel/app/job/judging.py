@@ -1,0 +1,120 @@
+"""Judging one strategy: its costs over all judged episodes, and what its decisions answered to. Kept on disk."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.app.job.market import JobMarket
+from tercel.app.job.settings import RunSettings
+from tercel.app.job.training import LEARNERS, policy_folder
+from tercel.evaluation.adaptability import Response, respond
+from tercel.evaluation.experiment import run_recorded, run_strategy, run_twins
+from tercel.evaluation.judge import Entry, Kind
+from tercel.execution.costs import Costs
+from tercel.execution.observation import OBS_NAMES
+from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategies import NAMES, build
+from tercel.execution.strategy import Strategy
+
+RECORDED = 200
+"""Episodes whose decisions are recorded, for adaptability."""
+TWINS = "twins"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One strategy to be judged; `seed` is the training seed of a learned one, else -1."""
+
+    name: str
+    seed: int = -1
+
+    @property
+    def file(self) -> str:
+        """File name of its result."""
+        return f"{self.name}.npz" if self.seed < 0 else f"{self.name}-{self.seed}.npz"
+
+
+def candidates(settings: RunSettings) -> list[Candidate]:
+    """Everything that the table shows, in its order."""
+    learned = [f"{name}{tail}" for tail in ("", "_untrained") for name in LEARNERS]
+    return [Candidate(n) for n in NAMES] + [Candidate(n, s) for n in learned for s in settings.training_seeds]
+
+
+def strategy_of(candidate: Candidate, market: JobMarket, out: Path) -> Strategy:
+    """The strategy: written, or a policy loaded from its file."""
+    if candidate.seed < 0:
+        return build(candidate.name, market.estimates)
+    policy, card = load_policy(policy_folder(out, candidate.name, candidate.seed), OBS_NAMES)
+    return PolicyStrategy(candidate.name, policy, card.actions)
+
+
+def judge_one(settings: RunSettings, market: JobMarket, out: Path, candidate: Candidate) -> None:
+    """Run a candidate through all judged episodes and keep the result; nothing to do if it is there."""
+    path = out / "judged" / candidate.file
+    if path.exists():
+        return
+    strategy = strategy_of(candidate, market, out)
+    costs = run_strategy(market.judged, settings.task, market.plan, strategy)
+    costs.check()
+    some = market.plan.take(slice(0, RECORDED))
+    decisions = run_recorded(market.judged, settings.task, some, strategy)
+    response = respond(decisions, strategy.expected, np.random.default_rng((settings.seed, 7)))
+    _write(path, {**_arrays("costs", costs), **_arrays("response", response)})
+
+
+def judge_twins(settings: RunSettings, market: JobMarket, out: Path) -> None:
+    """Run the episodes without own orders and keep their mids; a market that does not answer has no twins."""
+    path = out / "judged" / f"{TWINS}.npz"
+    if market.judged.answers and not path.exists():
+        _write(path, {"mid2_grid": run_twins(market.judged, settings.task, market.plan)})
+
+
+def entries(settings: RunSettings, out: Path) -> list[Entry]:
+    """Rows for the judge, from the results on disk."""
+    found: dict[str, list[tuple[Costs, Response]]] = {}
+    for candidate in candidates(settings):
+        with np.load(out / "judged" / candidate.file) as data:
+            found.setdefault(candidate.name, []).append(
+                (_object(Costs, "costs", data), _object(Response, "response", data))
+            )
+    return [
+        Entry(name, _kind(name), tuple(c for c, _ in runs), tuple(r for _, r in runs)) for name, runs in found.items()
+    ]
+
+
+def twins(out: Path) -> NDArray[np.int64] | None:
+    """Mids without own orders, None where nothing answers."""
+    path = out / "judged" / f"{TWINS}.npz"
+    if not path.exists():
+        return None
+    with np.load(path) as data:
+        grid: NDArray[np.int64] = data["mid2_grid"]
+    return grid
+
+
+def _kind(name: str) -> Kind:
+    if name == "random":
+        return "random"
+    if name.endswith("_untrained"):
+        return "untrained"
+    return "learned" if name in LEARNERS else "baseline"
+
+
+def _arrays(prefix: str, record: Any) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}.{f.name}": getattr(record, f.name) for f in fields(record)}
+
+
+def _object(kind: Any, prefix: str, data: Any) -> Any:
+    return kind(**{f.name: data[f"{prefix}.{f.name}"] for f in fields(kind)})
+
+
+def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("wb") as file:
+        np.savez(file, **arrays)
+    aside.replace(path)

@@ -1,0 +1,85 @@
+"""Worker processes of a run: trainings and judgements side by side, stopped politely, resumable."""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tercel.app.job.judging import Candidate, judge_one, judge_twins
+from tercel.app.job.market import JobMarket, build_market
+from tercel.app.job.settings import RunSettings
+from tercel.app.job.training import train_policy
+
+_stop: Any = None
+
+
+def _begin(stop: Any) -> None:
+    """In a worker: Ctrl-C is the parent's to handle; it sets the event that work looks at between updates."""
+    global _stop  # noqa: PLW0603 - a pool gives its workers no other place for what they share
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@lru_cache(maxsize=1)
+def _market(settings: RunSettings) -> JobMarket:
+    return build_market(settings)
+
+
+def train_task(settings: RunSettings, out: Path, learner: str, seed: int) -> bool:
+    """Train one policy in a worker."""
+    return train_policy(settings, _market(settings), out, learner, seed, _stop.is_set)
+
+
+def judge_task(settings: RunSettings, out: Path, candidate: Candidate | None) -> bool:
+    """Judge one candidate in a worker, or (None) run the twins."""
+    if _stop.is_set():
+        return False
+    if candidate is None:
+        judge_twins(settings, _market(settings), out)
+    else:
+        judge_one(settings, _market(settings), out, candidate)
+    return True
+
+
+class Pool:
+    """A few worker processes, as many as there are cores, at most one per piece of work.
+
+    Use as a context; leaving it on an interrupt asks the workers to stop, waits until what they do is on disk, and
+    lets the interrupt go on.
+    """
+
+    def __init__(self, work: int) -> None:
+        context = get_context("spawn")
+        self._stop = context.Event()
+        count = max(min(os.cpu_count() or 1, work), 1)
+        self._executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._stop,))
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is not None:
+            self._stop.set()
+        self._executor.shutdown(wait=True, cancel_futures=kind is not None)
+
+    def run(
+        self, function: Callable[..., bool], jobs: Sequence[tuple[Any, ...]], tick: Callable[[int], None]
+    ) -> None:
+        """Do all jobs; `tick(done)` is called about twice a second and after each one.
+
+        Raises
+        ------
+        Whatever a job raised.
+        """
+        waiting: set[Future[bool]] = {self._executor.submit(function, *job) for job in jobs}
+        done = 0
+        while waiting:
+            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+            done += len(finished)
+            tick(done)

@@ -1,0 +1,91 @@
+"""What a run is: everything that decides its result, kept as `run.json` in its folder."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tercel.core.errors import ConfigError
+from tercel.evaluation.task import Latency, Task
+
+FILE = "run.json"
+QUICK_FRAMES = 16_384
+QUICK_EPISODES = 64
+EPISODES = 1_000
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of one run.
+
+    Parameters
+    ----------
+    market : str
+        Preset name or file; empty on tape.
+    lake, symbol : str
+        Where the recorded days are, and whose; empty in a simulated market.
+    quick : bool
+        A smoke run: it proves the road, not the agent.
+    seed : int
+        Of everything that is drawn.
+    episodes : int
+        Judged episodes in a simulated market (on tape every window is judged).
+    seeds : int
+        Training seeds of each learner.
+    ppo_frames, dqn_frames : int
+        Decisions that each training sees.
+    task : Task
+        What is to be done.
+    """
+
+    market: str = ""
+    lake: str = ""
+    symbol: str = ""
+    quick: bool = False
+    seed: int = 1
+    episodes: int = EPISODES
+    seeds: int = SEEDS
+    ppo_frames: int = 0
+    dqn_frames: int = 0
+    task: Task = field(default_factory=Task)
+
+    @property
+    def on_tape(self) -> bool:
+        """Whether recorded days are replayed."""
+        return bool(self.lake)
+
+    @property
+    def training_seeds(self) -> list[int]:
+        """Seeds of the trainings, apart from each other and from the judged episodes."""
+        return [self.seed * 1000 + i for i in range(self.seeds)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def save(self, folder: Path) -> None:
+        """Write `run.json`, whole or not at all."""
+        aside = folder / f".{FILE}.part"
+        aside.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+        aside.replace(folder / FILE)
+
+
+def load_settings(folder: Path) -> RunSettings:
+    """Settings of the run in a folder.
+
+    Raises
+    ------
+    ConfigError
+        When there is no run there, or its file is damaged.
+    """
+    path = folder / FILE
+    try:
+        raw = json.loads(path.read_text())
+        task = raw.pop("task")
+        latency = Latency(**task.pop("latency"))
+        return RunSettings(**raw, task=Task(**task, latency=latency))
+    except OSError as error:
+        raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError("a run's settings", f"{path}: {error}", "start a new run in another folder") from error
