@@ -14,17 +14,17 @@ from time import process_time
 from typing import Any
 
 from tercel.learning import sb3
+from tercel.learning.envs import execution_env
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import VecEnv
-from tercel.learning.tiny import TinyMarket
 
 SIZES = ((64, 10), (256, 4), (2048, 4))
 """Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""
 
 
 def _environment() -> VecEnv:
-    """What both train in."""
-    return TinyMarket(64)
+    """What both train in: the default market, an order of 10 % of half an hour's volume with 60 decisions."""
+    return execution_env(n=64)
 
 
 def bench(make_env: Callable[[], VecEnv] = _environment, updates: int = 5) -> list[dict[str, Any]]:
