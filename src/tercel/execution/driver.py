@@ -1,0 +1,205 @@
+"""The driver of one market: events come in one by one, commands go out. What is live runs on it.
+
+It holds the same two arrays as a market of the batch and changes them with the same functions, so that a recorded
+session gives byte-identical observations and commands. It does not simulate the venue: its commands leave, and what
+became of them comes back as OWN_* rows.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import CapacityError, PolicyError, TapeError
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.execution import columns as c
+from tercel.execution import driver_kernels as kernels
+from tercel.execution.intent import WIDTH, Intents
+from tercel.execution.observation import OBS_SIZE
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.step import observe_and_draw
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+
+Ints = NDArray[np.int64]
+Commands = NDArray[np.int64]
+"""int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED)."""
+
+_RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
+"""Words of a command in the order of its record row."""
+_REASONS = {
+    kernels.BACKWARDS: "rows in order of time",
+    kernels.BAD_KIND: "a kind of row that this market knows",
+    kernels.BAD_SLOT: "a slot that fits the book so far",
+    kernels.BAD_LOTS: "no more lots than the order has",
+    kernels.BAD_OWN: "a word on an own order that lives, with at most its open lots",
+    kernels.UNSENT: "a word on a command that was sent",
+}
+
+
+class Driver:
+    """One market and one strategy, fed event by event.
+
+    Parameters
+    ----------
+    book : int32[...]
+        The market's book at arrival (`market.book.layout`). The driver works on a copy.
+    state : int64[...]
+        Its other half (`market.simulator.layout`): clock, tallies, the order, the task's horizon, decisions and clock.
+        The first decision falls due at once. In a market of model REPLAY whoever feeds the rows chooses the slots of
+        orders; elsewhere they must be those that the simulator allocates.
+    strategy : Strategy
+        What decides. A `PolicyStrategy` of an MLP over the placement actions runs compiled as a whole.
+
+    Raises
+    ------
+    PolicyError
+        For a policy of another observation.
+    """
+
+    def __init__(self, book: NDArray[np.int32], state: Ints, strategy: Strategy) -> None:
+        self.book, self.state, self.strategy = book.copy(), state.copy(), strategy
+        self.state[sim.DUE_NS] = self.state[sim.NOW]
+        self._confirmed = int(self.state[sim.COMMAND_TAIL])
+        self._x = np.zeros((1, c.PX), np.int64)
+        self._m = np.zeros((1, c.MX), np.int64)
+        self._obs = np.zeros((1, OBS_SIZE), np.float32)
+        self._draw = np.zeros(1)
+        self._out = np.zeros((2 * sim.COMMAND_SLOTS, kernels.COMMAND_WORDS), np.int64)
+        self.view = View(self._x, self._m, self._obs, self._draw)
+        """What was seen at the last decision; overwritten by the next."""
+        placement = isinstance(strategy, PolicyStrategy) and strategy.action_set_name == "placement"
+        policy = strategy.policy if placement and isinstance(strategy, PolicyStrategy) else None
+        self._network = self._compiled(policy) if isinstance(policy, MlpPolicy) else None
+
+    def _compiled(self, policy: MlpPolicy) -> tuple[NDArray[np.generic], ...]:
+        """Everything that the compiled decision works on."""
+        if policy.observation_size != OBS_SIZE:
+            raise PolicyError(
+                f"a policy of {OBS_SIZE} inputs", f"one of {policy.observation_size}", "train it on this observation"
+            )
+        values, intent = np.zeros(policy.n_actions, np.float32), np.zeros((1, WIDTH), np.int32)
+        arrays = (self.book, self.state, *policy.packed, policy.scratch, values)
+        return (*arrays, self._x, self._m, self._obs, self._draw, intent)
+
+    @property
+    def left(self) -> int:
+        """Lots of the order not yet filled."""
+        return int(self.state[sim.LEFT])
+
+    @property
+    def done(self) -> bool:
+        """The order is filled, or its horizon over and everything settled."""
+        return bool(self.state[sim.PHASE] == sim.DONE)
+
+    @property
+    def due_ns(self) -> int:
+        """When the next decision falls due by time; FOREVER_NS when none does."""
+        return int(self.state[sim.DUE_NS]) if self.state[sim.PHASE] == sim.WORKING else FOREVER_NS
+
+    def on_event(self, row: Ints, last: bool = False) -> Commands | None:
+        """Apply one row of the market or of the venue's word on own orders.
+
+        A decision that fell due before the row's time is taken first. One that falls due with it waits for what else
+        happens at that time: until a later row, :meth:`decide_due`, or a row with `last`.
+
+        Parameters
+        ----------
+        row : int64[8]
+            See `market.simulator.layout`. A recorded command (OWN_SENT) is compared with the driver's own.
+        last : bool
+            Nothing more of this moment follows: decide now if a decision is due.
+
+        Returns
+        -------
+        int64 (n, 6) or None
+            Commands to send; overwritten by the next call.
+
+        Raises
+        ------
+        TapeError
+            For a row that goes back in time or does not fit the book, the own orders or the commands so far: the
+            record has a gap.
+        """
+        if self._network is None:
+            return self._on_event(row, last)
+        n = kernels.drive_mlp(*self._network, row, last, self._out)
+        if n < 0:
+            return self._refuse(-n, row)
+        return self._out[:n] if n else None
+
+    def decide_due(self, now_ns: int) -> Commands | None:
+        """Everything up to `now_ns` has been seen: take the decisions that are due by then."""
+        n = self._decide(now_ns, 0)
+        return self._out[:n] if n else None
+
+    def run(self, rows: Iterable[Ints]) -> Commands:
+        """Feed a whole record; all commands, int64 (n, 6)."""
+        parts = [sent.copy() for row in rows if (sent := self.on_event(row)) is not None]
+        return np.concatenate(parts) if parts else np.zeros((0, kernels.COMMAND_WORDS), np.int64)
+
+    def check(self) -> None:
+        """Refuse results of a market that outgrew its arrays.
+
+        Raises
+        ------
+        CapacityError
+            Orders or commands found no place.
+        """
+        k = self.state
+        lost = int(self.book[lay.OVERFLOW] + k[sim.OWN_OVERFLOW] + k[sim.COMMAND_OVERFLOW])
+        if lost:
+            raise CapacityError("room for all orders and commands", f"{lost} without", "raise the book's capacities")
+
+    def _on_event(self, row: Ints, last: bool) -> Commands | None:
+        """As :meth:`on_event`, with the strategy in Python."""
+        book, k, ns = self.book, self.state, int(row[sim.R_NS])
+        n = self._decide(ns - 1, 0)
+        since = int(k[sim.COMMAND_TAIL])
+        fault = kernels.apply_row(book, k, row)
+        if fault != kernels.FINE:
+            return self._refuse(fault, row)
+        n = kernels.collect(k, since, self._out, n)
+        n = self._decide(ns if last else ns - 1, n)
+        return self._out[:n] if n else None
+
+    def _decide(self, now_ns: int, at: int) -> int:
+        """Take the decisions due by `now_ns`; their commands go to rows `at` and on of the output."""
+        if self._network is not None:
+            return int(kernels.decide_mlp(*self._network, now_ns, self._out, at))
+        while True:
+            since = int(self.state[sim.COMMAND_TAIL])
+            why = kernels.fall_due(self.book, self.state, now_ns)
+            if why == kernels.DECIDE:
+                observe_and_draw(self.book, self.state, self._x, self._m, self._obs, self._draw, 0)
+                intents: Intents = self.strategy.decide(self.view)
+                kernels.answer(self.book, self.state, intents[0])
+            at = int(kernels.collect(self.state, since, self._out, at))
+            if why != kernels.DECIDE:
+                return at
+
+    def _refuse(self, fault: int, row: Ints) -> Commands | None:
+        """A row that was not applied: a recorded command, or a gap in the record."""
+        if fault == kernels.IS_COMMAND:
+            return self._compare(row)
+        raise TapeError(_REASONS[fault], f"row {row.tolist()} at {self.state[sim.NOW]} ns", "feed the whole record")
+
+    def _compare(self, row: Ints) -> Commands | None:
+        """A recorded command must be the driver's next; when it has sent none more, a decision must be due."""
+        k, sent = self.state, None
+        if self._confirmed == k[sim.COMMAND_TAIL]:
+            sent = self.decide_due(int(row[sim.R_NS]))
+        at = sim.COMMANDS + self._confirmed % sim.COMMAND_SLOTS * sim.COMMAND
+        mine = k[at + _RECORDED].tolist() if self._confirmed < k[sim.COMMAND_TAIL] else None
+        recorded = row[sim.R_WHO :].tolist()
+        if mine != recorded:
+            raise TapeError(
+                f"the recorded command {recorded} (who, what, price, lots, flags, arrival)",
+                f"{mine or 'no command'} at {k[sim.NOW]} ns",
+                "feed the record to the strategy that made it, from the state it began with",
+            )
+        self._confirmed += 1
+        return sent

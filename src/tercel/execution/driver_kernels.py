@@ -1,0 +1,266 @@
+"""One market, event by event: recorded rows go through the same functions as the simulator's own events.
+
+What a row may do is checked before anything changes, so that a record with a gap stops the driver instead of leading
+it astray. Layouts of rows are those of the record (`market.simulator.layout`).
+"""
+
+from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.execution.actions.kernels import decode_placement_row
+from tercel.execution.policies.mlp import mlp_forward
+from tercel.execution.reconcile import force, reconcile, send_waiting
+from tercel.execution.step import observe_and_draw, schedule
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate, is_own, settle_frozen
+from tercel.market.flow.martingale import walk_to
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import own_dead, own_fill, own_rest, public_add, public_take, write
+from tercel.market.simulator.engine import decision_is_due, mark_grid
+from tercel.market.simulator.replay import empty_public, roll, take_block
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+
+# -- a command as the driver hands it out: int64 columns --------------------------------------------------------------
+C_NS = 0  # when it is sent
+C_WHAT = 1  # NEW, CANCEL
+C_WHO = 2  # own order
+C_PRICE = 3
+C_LOTS = 4
+C_HOW = 5  # flags of NEW: IMMEDIATE, FORCED
+COMMAND_WORDS = 6
+
+# -- why a row is refused (the kernel returns it with a minus) --------------------------------------------------------
+FINE = 0
+BACKWARDS = 1
+BAD_KIND = 2
+BAD_SLOT = 3
+BAD_LOTS = 4
+BAD_OWN = 5
+UNSENT = 6
+IS_COMMAND = 7  # no fault: a recorded command, to be compared with the driver's own
+
+# -- what falls due ---------------------------------------------------------------------------------------------------
+NOTHING = 0
+DECIDE = 1
+CLOSED = 2  # the horizon: the forced order was sent
+
+
+@kernel
+def public_fault(b: Packed, k: Longs, kind: int, who: int, lots: int) -> int:
+    """Whether a public row fits the book."""
+    slots = b[lay.ORDERS]
+    qty = 0
+    if 0 <= who < slots + 2 * b[lay.OWN] and not is_own(b, who):
+        qty = b[lay.HEADER + who * lay.ORDER + lay.QTY]
+    elif who != -1 or kind == ADD:
+        return BAD_SLOT
+    if kind == ADD:
+        if who >= slots or qty > 0:
+            return BAD_SLOT
+        if k[sim.MODEL] != sim.REPLAY and who != (b[lay.FREE] if b[lay.FREE] >= 0 else b[lay.HIGH]):
+            return BAD_SLOT
+        return FINE if lots > 0 else BAD_LOTS
+    if kind == EXECUTE or kind == REDUCE or kind == DELETE:
+        return FINE if who < 0 or qty >= lots >= 0 else BAD_LOTS
+    if kind == ROLL_IN:
+        return FINE if 0 <= who < slots and qty == 0 else BAD_SLOT
+    if kind == ROLL_OUT or kind == STATUS or kind == CLEAR or kind == TRADE_HIDDEN:
+        return FINE
+    return FINE if kind == sim.WALKED and k[sim.MODEL] == sim.MARTINGALE else BAD_KIND
+
+
+@kernel
+def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lots: int) -> int:
+    """Whether the venue can have said this of an own order."""
+    if who < 0 or who >= b[lay.OWN]:
+        return BAD_OWN
+    led = b[lay.AT_LEDGER] + who * lay.LEDGER
+    if b[led + lay.STATE] == lay.FREE_SLOT or lots < 0 or lots > b[led + lay.OPEN]:
+        return BAD_OWN
+    if kind == sim.OWN_REST and b[led + lay.STATE] != lay.IN_FLIGHT:
+        return BAD_OWN
+    if kind == sim.OWN_DEAD and price > b[led + lay.PENDING_CANCEL]:
+        return BAD_OWN
+    if (
+        ends_command(b, kind, who, how, price, lots)
+        and k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL]
+    ):  # fmt: skip
+        return UNSENT
+    return FINE
+
+
+@kernel
+def ends_command(b: Packed, kind: int, who: int, how: int, requested: int, lots: int) -> bool:
+    """Whether an own row is the last word on a command: it rests, is dead, or its last lots trade on arrival.
+
+    Lots of a resting order that die unasked (the venue's own cancel) answer no command.
+    """
+    led = b[lay.AT_LEDGER] + who * lay.LEDGER
+    if kind == sim.OWN_DEAD:
+        return requested > 0 or b[led + lay.STATE] == lay.IN_FLIGHT
+    return kind == sim.OWN_REST or (how & 1 == 0 and lots == b[led + lay.OPEN])
+
+
+@kernel
+def apply_own(b: Packed, k: Longs, row: Longs) -> int:
+    """A venue's word on an own order; lots that waited for it are sent."""
+    kind, who, how, price, lots = row[sim.R_KIND], row[sim.R_WHO], row[sim.R_SIDE], row[sim.R_PRICE], row[sim.R_LOTS]
+    fault = own_fault(b, k, kind, who, how, price, lots)
+    if fault != FINE:
+        return fault
+    arrives = kind != sim.OWN_FILL or how & 1 == 0
+    mark_grid(k, row[sim.R_NS] + (1 if arrives else 0))
+    k[sim.NOW] = row[sim.R_NS]
+    if ends_command(b, kind, who, how, price, lots):
+        k[sim.COMMAND_HEAD] += 1
+    if kind == sim.OWN_REST:
+        own_rest(b, k, who, price, lots, row[sim.R_MID2] != 0)
+    elif kind == sim.OWN_FILL:
+        own_fill(
+            b, k, who, price, lots, row[sim.R_MID2], row[sim.R_TOUCH2], how & 1 != 0, how & 2 != 0
+        )  # fmt: skip
+    else:
+        own_dead(b, k, who, lots, price)
+    if k[sim.ATTENTION] != 0:
+        k[sim.ATTENTION] = 0
+        send_waiting(b, k)
+    if k[sim.PHASE] == sim.CLOSING and k[sim.LEFT] == 0:
+        mark_grid(k, FOREVER_NS)
+        k[sim.PHASE] = sim.DONE
+    return FINE
+
+
+@kernel
+def apply_row(b: Packed, k: Longs, row: Longs) -> int:
+    """One recorded row meets the market. Returns FINE, or why nothing was done."""
+    kind, who, side, price, lots = row[sim.R_KIND], row[sim.R_WHO], row[sim.R_SIDE], row[sim.R_PRICE], row[sim.R_LOTS]
+    if row[sim.R_NS] < k[sim.NOW]:
+        return BACKWARDS
+    if kind == sim.OWN_SENT:
+        return IS_COMMAND
+    if kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD:
+        return apply_own(b, k, row)
+    fault = public_fault(b, k, kind, who, lots)
+    if fault != FINE:
+        return fault
+    ours = kind == EXECUTE and row[sim.R_TOUCH2] != 0
+    mark_grid(k, row[sim.R_NS] + (1 if ours else 0))
+    k[sim.NOW] = row[sim.R_NS]
+    if kind == ADD:
+        if b[lay.OWN_RESTING] > 0:
+            settle_frozen(b, side, price)
+        if k[sim.MODEL] != sim.REPLAY:
+            allocate(b)
+        public_add(b, k, who, side, price, lots)
+    elif kind == EXECUTE or kind == REDUCE or kind == DELETE:
+        if who >= 0:
+            public_take(b, k, who, lots, kind, ours)
+        else:
+            take_block(b, k, side, price, lots, kind)
+    elif kind == ROLL_OUT or kind == ROLL_IN:
+        roll(b, k, kind, who, side, price, lots)
+    elif kind == CLEAR:
+        empty_public(b, k)
+    elif kind == sim.WALKED:
+        walk_to(k, price)
+    else:
+        if kind == STATUS:
+            k[sim.HALTED] = 0 if price == 1 else 1
+        write(k, kind, who, side, price, lots, 0, 0)
+    if decision_is_due(k):
+        k[sim.DUE_NS] = k[sim.NOW]
+    return FINE
+
+
+@kernel
+def fall_due(b: Packed, k: Longs, now: int) -> int:
+    """What falls due once everything up to `now` has been seen: NOTHING, DECIDE or CLOSED."""
+    if k[sim.PHASE] != sim.WORKING:
+        return NOTHING
+    if k[sim.DUE_HELD] != 0 and k[sim.HALTED] == 0:
+        k[sim.DUE_HELD] = 0
+    elif k[sim.DUE_NS] <= now:
+        mark_grid(k, k[sim.DUE_NS] + 1)
+        k[sim.NOW] = max(k[sim.NOW], k[sim.DUE_NS])
+        if k[sim.HALTED] != 0:
+            k[sim.DUE_HELD] = 1
+            k[sim.DUE_NS] = FOREVER_NS
+            return NOTHING
+    else:
+        return NOTHING
+    k[sim.DUE_EVENTS] = FOREVER_NS
+    k[sim.DUE_VOLUME] = FOREVER_NS
+    over = k[sim.NOW] >= k[sim.START_NS] + k[sim.HORIZON_NS]
+    if over and k[sim.LEFT] > 0:
+        k[sim.PHASE] = sim.CLOSING
+        force(b, k)
+        return CLOSED
+    if over or (k[sim.LEFT] == 0 and k[sim.RUN_OUT] == 0):
+        mark_grid(k, FOREVER_NS if over else 0)
+        k[sim.PHASE] = sim.DONE
+        return NOTHING
+    return DECIDE
+
+
+@kernel
+def answer(b: Packed, k: Longs, intent: Packed) -> None:
+    """Reconcile with what is wanted; the clock runs to the next decision."""
+    if k[sim.LEFT] > 0:
+        reconcile(b, k, intent)
+    k[sim.DECISION] += 1
+    schedule(k)
+
+
+@kernel
+def collect(k: Longs, since: int, out: Longs, at: int) -> int:
+    """Copy the commands sent since ring position `since` to rows `at` and on; returns the row after the last."""
+    for n in range(since, k[sim.COMMAND_TAIL]):
+        c = sim.COMMANDS + (n % sim.COMMAND_SLOTS) * sim.COMMAND
+        out[at, C_NS] = k[sim.NOW]
+        for word in range(sim.WHAT, sim.COMMAND):
+            out[at, word] = k[c + word]
+        at += 1
+    return at
+
+
+@kernel
+def decide_mlp(
+    b: Packed, k: Longs, w: Singles, net: Packed, scratch: Singles, values: Singles,
+    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, now: int, out: Longs, at: int,
+) -> int:  # fmt: skip
+    """Take every decision that is due by `now` with a network over the placement actions.
+
+    Observe, network, action, intent, commands. Returns the row of `out` after the last command.
+    """
+    while True:
+        since = k[sim.COMMAND_TAIL]
+        why = fall_due(b, k, now)
+        if why == DECIDE:
+            observe_and_draw(b, k, x, m, o, draw, 0)
+            mlp_forward(w, net, o[0], scratch, values)
+            action = 0
+            for a in range(1, values.shape[0]):
+                if values[a] > values[action]:
+                    action = a
+            decode_placement_row(action, x[0], m[0], intent[0])
+            answer(b, k, intent[0])
+        at = collect(k, since, out, at)
+        if why != DECIDE:
+            return at
+
+
+@kernel
+def drive_mlp(
+    b: Packed, k: Longs, w: Singles, net: Packed, scratch: Singles, values: Singles,
+    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, row: Longs, last: bool, out: Longs,
+) -> int:  # fmt: skip
+    """A row and the decisions around it. Returns the number of commands in `out`, or why the row was refused, negative."""
+    ns = row[sim.R_NS]
+    n = 0
+    if ns > k[sim.DUE_NS]:
+        n = decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, ns - 1, out, n)
+    since = k[sim.COMMAND_TAIL]
+    fault = apply_row(b, k, row)
+    if fault != FINE:
+        return -fault
+    n = collect(k, since, out, n)
+    return decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, ns if last else ns - 1, out, n)
