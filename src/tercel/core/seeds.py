@@ -13,7 +13,7 @@ if not JIT:  # the interpreter warns about the wrap-around that 64-bit mixing is
 
 
 @kernel
-def mix(x: int) -> np.uint64:
+def mix(x: int | np.int64) -> np.uint64:
     """One step of splitmix64: a well-mixed word for any integer."""
     z = np.uint64(np.int64(x)) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -1,10 +1,10 @@
 """Episodes: N markets at once through one task, step by step.
 
-    episodes = Episodes(source, task, n=64, seed=1)
-    episodes.reset(plan_of(...))
-    while episodes.working.any():
-        episodes.step(strategy.decide(episodes.view))
-    costs = episodes.costs()
+episodes = Episodes(source, task, n=64, seed=1)
+episodes.reset(plan_of(...))
+while episodes.working.any():
+    episodes.step(strategy.decide(episodes.view))
+costs = episodes.costs()
 """
 
 from collections.abc import Callable
@@ -141,7 +141,8 @@ class Episodes:
         """Logged own fills of a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
         k = self.states[market]
         rows, at = min(int(k[sim.FILL_ROWS]), int(k[sim.LOG_ROWS])), int(k[sim.LOG_AT])
-        return k[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
+        fills: Ints = k[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
+        return fills
 
     def record(self, market: int) -> Ints:
         """Recorded rows of a market: int64 (r, 8), see `market.simulator.layout`.
@@ -155,7 +156,8 @@ class Episodes:
         rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
         if rows > k[sim.RECORD_ROWS]:
             raise CapacityError(f"at most {k[sim.RECORD_ROWS]} recorded rows", f"{rows}", "raise record_rows")
-        return k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
+        record: Ints = k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
+        return record
 
     def costs(self) -> Costs:
         """Cost sums of the episodes that are over, as they stand."""

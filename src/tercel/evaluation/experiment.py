@@ -105,14 +105,16 @@ def pilot(source: Source, task: Task, plan: Plan) -> Pilot:
     """
     episodes = Episodes(source, task, len(plan))
     episodes.start(without_orders(plan))
-    volume, depth, spread = [], [], []
+    volume: list[NDArray[np.int64]] = []
+    depth: list[NDArray[np.float64]] = []
+    spread: list[float] = []
     while episodes.working.any():
         view = episodes.view
         ok = episodes.working & view.tradable
-        volume.append(np.where(episodes.working, view.v_seen, volume[-1] if volume else 0))
+        volume.append(np.where(episodes.working, view.v_seen, volume[-1] if volume else np.int64(0)))
         if ok.any():
             depth.append(view.far_depth[ok].mean(axis=0))
-            spread.append(np.abs(view.far[ok] - view.touch[ok]).mean())
+            spread.append(float(np.abs(view.far[ok] - view.touch[ok]).mean()))
         episodes.step(empty(len(plan)))
     volume.append(
         (episodes.states[:, sim.BOUGHT] + episodes.states[:, sim.SOLD])

@@ -73,7 +73,8 @@ def tape_plan(
     ConfigError
         When no window of the horizon fits, or an order would be larger than a day's volume.
     """
-    rows, cluster = [], []
+    rows: list[list[int]] = []
+    cluster: list[int] = []
     for number, day in enumerate(days):
         for start in window_starts(day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns).tolist():
             quantity = max(round(task.share * expected_lots(day, start, task.horizon_ns, curve)), 1)

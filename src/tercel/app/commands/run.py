@@ -70,7 +70,9 @@ def _settings(
         return kept, folder
     folder = out or RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
     if (folder / FILE).exists():
-        raise ConfigError("a new run folder", f"{folder} holds a run", "add --resume to go on with it, or name another --out")
+        raise ConfigError(
+            "a new run folder", f"{folder} holds a run", "add --resume to go on with it, or name another --out"
+        )
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("an empty or new run folder", f"{folder} holds other files", "name another --out")
     settings = RunSettings(
@@ -84,9 +86,7 @@ def _settings(
         dqn_frames=defaults.DQN_FRAMES,
     )
     if quick:
-        settings = replace(
-            settings, episodes=QUICK_EPISODES, seeds=1, ppo_frames=QUICK_FRAMES, dqn_frames=QUICK_FRAMES
-        )
+        settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, ppo_frames=QUICK_FRAMES, dqn_frames=QUICK_FRAMES)
     return settings, folder
 
 
@@ -97,7 +97,7 @@ def _newest() -> Path:
     return found[-1]
 
 
-# -- training -----------------------------------------------------------------------------------------------------------
+# -- training ---------------------------------------------------------------------------------------------------------
 
 
 def _train(settings: RunSettings, out: Path) -> None:
@@ -135,7 +135,7 @@ def _last_metrics(path: Path) -> dict[str, float]:
     return rows[-1] if rows else {}
 
 
-# -- judging ------------------------------------------------------------------------------------------------------------
+# -- judging ----------------------------------------------------------------------------------------------------------
 
 
 def _judge(settings: RunSettings, out: Path) -> None:
@@ -174,7 +174,7 @@ def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
     return result
 
 
-# -- the report ---------------------------------------------------------------------------------------------------------
+# -- the report -------------------------------------------------------------------------------------------------------
 
 
 def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Path) -> None:
@@ -183,9 +183,7 @@ def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Pa
     seed = settings.training_seeds[0]
     shown = [Candidate("ppo", seed), Candidate(result.best_baseline)]
     examples = [book_example(settings, market, strategy_of(one, market, out)) for one in shown]
-    curves = {
-        learner: [_curve(out, learner, s) for s in settings.training_seeds] for learner in LEARNERS
-    }
+    curves = {learner: [_curve(out, learner, s) for s in settings.training_seeds] for learner in LEARNERS}
     grid_s = np.linspace(0.0, settings.task.horizon_s, settings.task.grid_points)
     write_report(
         out / REPORT,

@@ -7,13 +7,17 @@ from numpy.typing import NDArray
 
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import FOREVER_NS
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.experiment import pilot
 from tercel.evaluation.windows import tape_plan, tape_sampler
 from tercel.execution.strategies import MarketEstimates
 from tercel.learning.envs import Sampler, bank_sampler
 from tercel.market.flow import preset as presets
+from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Events, Instrument, Lake
 
 TRAINING_SHARE = 2 / 3
 """Of the recorded days (or of the one day) that training may see."""
@@ -86,52 +90,83 @@ def _simulated(settings: RunSettings) -> JobMarket:
         known.estimates,
         "episode seed",
         (f"order: {half_hours} of {preset.lot} shares",),
-        {"preset": preset.name, "symbol": preset.symbol, "order, lots": quantity, "tick": preset.tick, "lot": preset.lot},
+        {
+            "preset": preset.name,
+            "symbol": preset.symbol,
+            "order, lots": quantity,
+            "tick": preset.tick,
+            "lot": preset.lot,
+        },
         preset,
     )
 
 
-def _on_tape(settings: RunSettings) -> JobMarket:
-    from tercel.market.flow.calibrate import calibrate, census_of
-    from tercel.market.simulator.tape_source import replay
-    from tercel.market.tape.lake import Lake
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """Days for training, days for judging, and where one day is cut when there is only one."""
 
-    lake, task = Lake(settings.lake), settings.task
-    dates = list(lake.days(settings.symbol))
+    train: list[str]
+    test: list[str]
+    cut_ns: int
+    days: list[tuple[Instrument, Events]]
+
+    @property
+    def spans(self) -> tuple[str, str]:
+        """Both parts in words."""
+        if self.cut_ns:
+            return f"{self.train[0]}, first two thirds", f"{self.train[0]}, the rest"
+        return f"{self.train[0]} to {self.train[-1]}", f"{self.test[0]} to {self.test[-1]}"
+
+    @property
+    def curve(self) -> list[float]:
+        """Mean lots that the training days traded in each thirteenth of the session."""
+        curve = np.mean([census_of(instrument, events).curve_lots for instrument, events in self.days], axis=0)
+        if curve.sum() <= 0:
+            raise ConfigError("training days that trade", f"no trades in {self.spans[0]}", "import more days")
+        if self.cut_ns:  # the rest of the day is not known: its rate is taken to be that of the part seen
+            curve = np.full(len(curve), curve.sum() / len(curve) / TRAINING_SHARE)
+        return [float(lots) for lots in curve]
+
+
+def _split(lake: Lake, symbol: str) -> _Split:
+    """Earlier days to train, later days to judge; a single day is cut at two thirds of its session."""
+    dates = list(lake.days(symbol))
     first = max(int(len(dates) * TRAINING_SHARE), 1)
-    train, test = dates[:first], dates[first:]
-    days = [lake.read(settings.symbol, date) for date in train]
-    split_ns, bounds = 0, {}
-    if not test:
-        instrument = days[0][0]
-        split_ns = int(instrument.session_open_ns + TRAINING_SHARE * (instrument.session_close_ns - instrument.session_open_ns))
-        days = [(replace(instrument, session_close_ns=split_ns), days[0][1].slice(0, int(np.searchsorted(days[0][1].exch_ns, split_ns))))]
-        test, bounds = train, {"latest_ns": split_ns}
-    curve = np.mean([census_of(instrument, events).curve_lots for instrument, events in days], axis=0)
-    if split_ns:
-        curve = np.full(len(curve), curve.sum() / len(curve) / TRAINING_SHARE)
-    if curve.sum() <= 0:
-        raise ConfigError("training days that trade", f"no trades in {', '.join(train)}", "import more days")
-    training, training_days = replay(lake, settings.symbol, train)
-    judged, judged_days = (training, training_days) if split_ns else replay(lake, settings.symbol, test)
-    drawn = tape_plan(training_days, task, curve.tolist(), every_ns=TRAINING_STEP_NS, seed=settings.seed, **bounds)
-    plan = tape_plan(judged_days, task, curve.tolist(), seed=settings.seed, earliest_ns=split_ns)
-    if settings.quick:
-        plan = _thin(plan, settings.episodes)
-    known = pilot(training, task, _thin(drawn, PILOT_EPISODES))
+    days = [lake.read(symbol, date) for date in dates[:first]]
+    if len(dates) > 1:
+        return _Split(dates[:first], dates[first:], 0, days)
+    instrument, events = days[0]
+    opening, closing = instrument.session_open_ns, instrument.session_close_ns
+    cut = int(opening + TRAINING_SHARE * (closing - opening))
+    part = events.slice(0, int(np.searchsorted(events.exch_ns, cut)))
+    return _Split(dates, dates, cut, [(replace(instrument, session_close_ns=cut), part)])
+
+
+def _on_tape(settings: RunSettings) -> JobMarket:
+    lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
+    split = _split(lake, symbol)
+    curve = split.curve
+    training, training_days = replay(lake, symbol, split.train)
+    judged, judged_days = (training, training_days) if split.cut_ns else replay(lake, symbol, split.test)
+    drawn = tape_plan(
+        training_days, task, curve, every_ns=TRAINING_STEP_NS, seed=settings.seed, latest_ns=split.cut_ns or FOREVER_NS
+    )
+    plan = tape_plan(judged_days, task, curve, seed=settings.seed, earliest_ns=split.cut_ns)
     instrument = judged_days[0].instrument
-    spans = (f"{train[0]} to {train[-1]}", f"{test[0]} to {test[-1]}") if not split_ns else (f"{train[0]}, first two thirds", f"{train[0]}, the rest")
+    one_day = len(judged_days) == 1
+    seen, unseen = split.spans
+    name = f"{symbol.lower()}-{split.train[0]}-{split.train[-1]}"
     return JobMarket(
-        f"{settings.symbol} replay",
+        f"{symbol} replay",
         training,
         judged,
         tape_sampler(drawn),
-        plan,
-        known.estimates,
-        "30-minute block" if len(test) == 1 else "day",
-        (f"trained on {spans[0]}, judged on {spans[1]}", *(("one day",) if len(test) == 1 else ())),
-        {"symbol": settings.symbol, "trained on": spans[0], "judged on": spans[1], "tick": instrument.tick, "lot": instrument.lot},
-        calibrate(days, name=f"{settings.symbol.lower()}-{train[0]}-{train[-1]}", date=train[-1]),
+        _thin(plan, settings.episodes) if settings.quick else plan,
+        pilot(training, task, _thin(drawn, PILOT_EPISODES)).estimates,
+        "30-minute block" if one_day else "day",
+        (f"trained on {seen}, judged on {unseen}", *(("one day",) if one_day else ())),
+        {"symbol": symbol, "trained on": seen, "judged on": unseen, "tick": instrument.tick, "lot": instrument.lot},
+        calibrate(split.days, name=name, date=split.train[-1]),
     )
 
 

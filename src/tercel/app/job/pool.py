@@ -66,9 +66,7 @@ class Pool:
             self._stop.set()
         self._executor.shutdown(wait=True, cancel_futures=kind is not None)
 
-    def run(
-        self, function: Callable[..., bool], jobs: Sequence[tuple[Any, ...]], tick: Callable[[int], None]
-    ) -> None:
+    def run(self, function: Callable[..., bool], jobs: Sequence[tuple[Any, ...]], tick: Callable[[int], None]) -> None:
         """Do all jobs; `tick(done)` is called about twice a second and after each one.
 
         Raises

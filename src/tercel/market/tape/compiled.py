@@ -179,12 +179,14 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     slots = np.full(4 * MOST_ORDERS, -1, np.int32)
     key_of = np.zeros(MOST_ORDERS, np.int64)
     out = np.zeros((2 * events.n, ROW), np.int64)
-    columns = (events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
     at = 0
     marks = [Checkpoint(int(events.exch_ns[0]) - 1 if events.n else 0, 0, False, 0, 0, 0, np.zeros((0, 6), np.int64))]
     status = np.flatnonzero(events.kind == STATUS)
     for start, stop, ns in _quarters(events):
-        at = compile_rows(b, keys, slots, key_of, *columns, start, stop, out, at)
+        at = compile_rows(
+            b, keys, slots, key_of, events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks,
+            events.qty_lots, start, stop, out, at,
+        )  # fmt: skip
         if at < 0:
             raise TapeError(
                 "a tape of single orders", f"level totals (row {-at}) in {instrument.symbol} {instrument.date}",
@@ -206,7 +208,7 @@ def _quarters(events: Events) -> list[tuple[int, int, int]]:
     if events.n == 0:
         return []
     first, last = int(events.exch_ns[0]), int(events.exch_ns[-1])
-    ends = list(range((first // CHECKPOINT_NS + 1) * CHECKPOINT_NS, last, CHECKPOINT_NS)) + [last]
+    ends = [*range((first // CHECKPOINT_NS + 1) * CHECKPOINT_NS, last, CHECKPOINT_NS), last]
     cuts = [0, *np.searchsorted(events.exch_ns, ends, side="right").tolist()]
     return [(cuts[i], cuts[i + 1], ends[i]) for i in range(len(ends))]
 
