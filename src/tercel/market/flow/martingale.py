@@ -33,6 +33,7 @@ def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
         if b[o + lay.QTY] > 0:
             public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
     centre = k[sim.REFILLED]
+    k[sim.AGGRESSOR_MID2] = k[sim.MID2]
     for distance in range(1, int(flow[LEVELS]) + 1):
         for side in (1, -1):
             price = centre - side * distance

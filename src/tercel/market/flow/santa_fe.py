@@ -113,6 +113,7 @@ def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
 @kernel
 def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
     """A public aggressor walks the other side, own orders in it, until its lots are done or nothing is left."""
+    k[sim.AGGRESSOR_MID2] = k[sim.MID2]
     while lots > 0:
         far = best(b, -side)
         if far == NO_BID or far == NO_ASK:

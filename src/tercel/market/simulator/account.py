@@ -7,7 +7,7 @@ byte-identical to the simulator's.
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, in_window, insert, insert_own, level_at, reduce, release
+from tercel.market.book.ladder import best, in_window, insert, insert_own, is_own, level_at, reduce, release
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import ADD, EXECUTE
 
@@ -46,7 +46,20 @@ def public_best(b: Packed, side: int) -> int:
         if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
             return price
         price -= side
-    return NO_BID if side > 0 else NO_ASK
+    return far_public_best(b, side)
+
+
+@kernel
+def far_public_best(b: Packed, side: int) -> int:
+    """Best public price beyond the window (own orders may hold the window away from the public book)."""
+    found = NO_BID if side > 0 else NO_ASK
+    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+    while slot >= 0:
+        o = lay.HEADER + slot * lay.ORDER
+        if not is_own(b, slot) and (b[o + lay.PRICE] - found) * side > 0:
+            found = b[o + lay.PRICE]
+        slot = b[o + lay.NEXT]
+    return found
 
 
 @kernel
@@ -115,7 +128,7 @@ def waits(k: Longs) -> bool:
     """Whether new own lots wait for others to be acknowledged dead."""
     if k[sim.WAITING_TAKE] > 0:
         return True
-    for j in range(sim.RUNGS):
+    for j in range(sim.RUNGS):  # noqa: SIM110 - kernels have no generators
         if k[sim.WAITING_REST + j] > 0:
             return True
     return False
@@ -214,8 +227,8 @@ def own_fill(
 
 @kernel
 def fill_own_head(b: Packed, k: Longs, own: int, lots: int) -> int:
-    """A public aggressor trades with resting own order `own`. Returns the lots."""
+    """A public aggressor (see AGGRESSOR_MID2) trades with resting own order `own`. Returns the lots."""
     o = lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER
     lots = min(lots, b[o + lay.QTY])
-    own_fill(b, k, own, b[o + lay.PRICE], lots, k[sim.MID2], 0, True, False)
+    own_fill(b, k, own, b[o + lay.PRICE], lots, k[sim.AGGRESSOR_MID2], 0, True, False)
     return lots

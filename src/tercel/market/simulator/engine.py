@@ -47,7 +47,7 @@ def advance(
         command_ns = max(next_arrival(k), k[sim.NOW]) if k[sim.HALTED] == 0 else FOREVER_NS
         if k[sim.DUE_HELD] != 0 and k[sim.HALTED] == 0:
             k[sim.DUE_HELD] = 0
-            return sim.DUE
+            k[sim.DUE_NS] = due_ns = k[sim.NOW]
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
             mark_grid(k, flow_ns)
             k[sim.NOW] = flow_ns

@@ -10,7 +10,7 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, head_at, in_window, level_at, lots_at
+from tercel.market.book.ladder import best, head_at, in_window, level_at, public_lots_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, own_fill, own_rest, public_take, write
 from tercel.market.tape.schema import EXECUTE
@@ -147,7 +147,7 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
     elif how & sim.IMMEDIATE != 0:
         own_dead(b, k, own, left, 0)
     else:
-        own_rest(b, k, own, price, left, outside_feed(b, k, side, price) and lots_at(b, side, price) == 0)
+        own_rest(b, k, own, price, left, outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0)
 
 
 @kernel

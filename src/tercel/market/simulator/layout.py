@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# -- clock and stop rules -----------------------------------------------------------------------------------------------
+# -- clock and stop rules ---------------------------------------------------------------------------------------------
 NOW: Final = 0
 FLOW_NS: Final = 1  # when the flow's next event happens
 DUE_NS: Final = 2  # when the next decision falls due
@@ -25,12 +25,12 @@ FEED_LEVELS: Final = 11  # (replay) levels the feed shows, 0 all of them
 ENDED: Final = 12  # the flow has no more events
 RECORD: Final = 13  # rows written to the record
 
-# -- random streams (xoroshiro128+ words as signed numbers) ---------------------------------------------------------------
+# -- random streams (xoroshiro128+ words as signed numbers) -----------------------------------------------------------
 FLOW_RNG: Final = 14  # two words: the flow's stream
 ENTRY_RNG: Final = 16  # two words: order-entry latency
 DRAW_RNG: Final = 18  # two words: a random strategy's draws
 
-# -- public tallies, all since the start, own lots excluded ---------------------------------------------------------------
+# -- public tallies, all since the start, own lots excluded -----------------------------------------------------------
 EVENTS: Final = 20
 BOUGHT: Final = 21  # lots that public buyers took from public sellers
 SOLD: Final = 22
@@ -44,11 +44,11 @@ LAST_ASK: Final = 29
 REFILLED: Final = 30  # (martingale) the walk's mid, ticks
 DOUBLE_LOTS: Final = 31  # (replay, rule 6) lots filled on tape and here
 
-# -- tallies as they stood at the previous observation --------------------------------------------------------------------
+# -- tallies as they stood at the previous observation ----------------------------------------------------------------
 SEEN: Final = 32  # six words: EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2
 ARRIVED: Final = 38  # five words: the same without MID2, at arrival
 
-# -- the parent order and the own account ---------------------------------------------------------------------------------
+# -- the parent order and the own account -----------------------------------------------------------------------------
 SIDE: Final = 43
 QUANTITY: Final = 44
 LEFT: Final = 45  # lots of the parent not yet filled
@@ -71,7 +71,7 @@ LATENCY_A: Final = 64  # ns: the constant, the lower bound
 LATENCY_B: Final = 65  # ns: the upper bound, or the mean above the lower bound
 AT_MID: Final = 66  # book every own fill at the mid of its time (the martingale guard)
 
-# -- costs, half-ticks x lots ---------------------------------------------------------------------------------------------
+# -- costs, half-ticks x lots -----------------------------------------------------------------------------------------
 SPREAD: Final = 67
 WALK: Final = 68
 TIMING: Final = 69
@@ -86,7 +86,7 @@ STEP_CASH: Final = 77  # execution against the mid at decision since the last de
 DECISION_MID2: Final = 78
 CLOCK_EVENTS: Final = 79  # flow events between decisions, 0: decisions fall on a time grid
 
-# -- commands in flight: a ring ---------------------------------------------------------------------------------------------
+# -- commands in flight: a ring ---------------------------------------------------------------------------------------
 COMMAND_HEAD: Final = 80
 COMMAND_TAIL: Final = 81
 COMMAND_LAST_NS: Final = 82  # arrival of the newest: commands of one session never overtake
@@ -98,6 +98,9 @@ RECORD_AT: Final = 87  # where the record lies in this array
 RECORD_ROWS: Final = 88  # its capacity, 0: nothing is recorded
 LOG_AT: Final = 89  # where the log of own fills lies
 LOG_ROWS: Final = 90
+AGGRESSOR_MID2: Final = 91  # mid that the public aggressor of this moment met, just before it arrived
+AGGRESSOR_SIDE: Final = 92  # (replay) rows of one time and side are one aggressor
+AGGRESSOR_NS: Final = 93
 COMMANDS: Final = 96
 COMMAND_SLOTS: Final = 64
 COMMAND: Final = 6  # words: arrival ns, what, own index, price, lots, flags
@@ -108,13 +111,13 @@ AT_PRICE: Final = 3
 HOW_MANY: Final = 4
 HOW: Final = 5
 
-# -- the time grid of mids --------------------------------------------------------------------------------------------------
+# -- the time grid of mids --------------------------------------------------------------------------------------------
 GRID_NEXT: Final = COMMANDS + COMMAND_SLOTS * COMMAND  # index of the next grid point
 GRID_POINTS: Final = GRID_NEXT + 1
 GRID: Final = GRID_NEXT + 2  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
 
-# -- values -----------------------------------------------------------------------------------------------------------------
+# -- values -----------------------------------------------------------------------------------------------------------
 SANTA_FE: Final = 0
 REPLAY: Final = 1
 MARTINGALE: Final = 2
@@ -138,7 +141,7 @@ DUE: Final = 0
 ACKNOWLEDGED: Final = 1
 NO_MORE: Final = 2
 
-# -- the record: 8-word rows ---------------------------------------------------------------------------------------------
+# -- the record: 8-word rows ------------------------------------------------------------------------------------------
 R_NS: Final = 0
 R_KIND: Final = 1  # tape kinds, or own kinds below
 R_WHO: Final = 2  # order slot or own index
@@ -157,11 +160,11 @@ OWN_SENT: Final = 36
 WALKED: Final = 37
 """(martingale) the walk's mid is now `price`."""
 
-# -- the log of own fills: 7-word rows -------------------------------------------------------------------------------------------
+# -- the log of own fills: 7-word rows --------------------------------------------------------------------------------
 FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced
 
 
-# -- the tape as kernels read it: int64[n, 6] rows -----------------------------------------------------------------------------
+# -- the tape as kernels read it: int64[n, 6] rows --------------------------------------------------------------------
 T_NS: Final = 0
 T_KIND: Final = 1
 T_SLOT: Final = 2

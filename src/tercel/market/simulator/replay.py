@@ -7,11 +7,31 @@ no id is looked up here, and an order that the agent emptied keeps its slot unti
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import reduce_anonymous, roll_in, roll_out, settle_frozen
+from tercel.market.book.ladder import is_own, reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take, settle, write
-from tercel.market.simulator.crossing import fill_crossed, fill_traded
+from tercel.market.simulator.crossing import fill_crossed, fill_traded, first_own
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+
+
+@kernel
+def meet(k: Longs, side: int) -> None:
+    """Keep the mid that an aggressor of `side` meets: rows of one time and side are one aggressor."""
+    if k[sim.AGGRESSOR_SIDE] != side or k[sim.AGGRESSOR_NS] != k[sim.NOW]:
+        k[sim.AGGRESSOR_SIDE] = side
+        k[sim.AGGRESSOR_NS] = k[sim.NOW]
+        k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+
+
+@kernel
+def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
+    """What comes to rest on tape trades with the own orders that it crosses. Returns the lots, filled twice."""
+    if first_own(b, -side, price, True) < 0:
+        return 0
+    meet(k, side)
+    done = lots - fill_crossed(b, k, side, price, lots)
+    k[sim.DOUBLE_LOTS] += done
+    return done
 
 
 @kernel
@@ -33,7 +53,7 @@ def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots:
     """A level enters or leaves the feed's window."""
     if kind == ROLL_OUT:
         roll_out(b, side, price, True)
-    else:
+    elif lots > 0:
         roll_in(b, slot, side, price, lots)
     write(k, kind, slot, side, price, lots, 0, 0)
     settle(b, k, side, price)
@@ -41,11 +61,16 @@ def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots:
 
 @kernel
 def empty_public(b: Packed, k: Longs) -> None:
-    """The tape clears the book."""
-    for slot in range(b[lay.ORDERS]):
+    """The tape clears the book, pieces of split blocks too; own orders have only own lots ahead."""
+    for slot in range(b[lay.ORDERS] + 2 * b[lay.OWN]):
         o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.QTY] > 0:
+        if b[o + lay.QTY] == 0:
+            continue
+        if is_own(b, slot):
+            settle_frozen(b, b[o + lay.SIDE], b[o + lay.PRICE])
+        else:
             public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+    write(k, CLEAR, -1, 0, 0, 0, 0, 0)
 
 
 @kernel
@@ -55,15 +80,14 @@ def replay_row(
     """One tape row meets the book with the agent's orders in it."""
     if kind == ADD:
         if b[lay.OWN_RESTING] > 0:
-            left = fill_crossed(b, k, side, price, lots)
-            k[sim.DOUBLE_LOTS] += lots - left
-            lots = left
+            lots -= hit_own(b, k, side, price, lots)
             if lots > 0:
                 settle_frozen(b, side, price)
         if lots > 0:
             public_add(b, k, slot, side, price, lots)
     elif kind == EXECUTE:
         if b[lay.OWN_RESTING] > 0:
+            meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:
             public_take(b, k, slot, lots, EXECUTE, False)
@@ -75,6 +99,9 @@ def replay_row(
         else:
             take_block(b, k, side, price, lots, kind)
     elif kind == ROLL_OUT or kind == ROLL_IN:
+        if kind == ROLL_IN and b[lay.OWN_RESTING] > 0:
+            # an own order that stands where the feed showed nothing trades with what comes to light
+            lots -= hit_own(b, k, side, price, lots)
         roll(b, k, kind, slot, side, price, lots)
     elif kind == STATUS:
         k[sim.HALTED] = 0 if price == 1 else 1
