@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.task import Task
+from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.learning import tiny
+from tercel.learning.envs import ExecutionVec, bank_sampler
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import reactive
 
 pytest.importorskip("stable_baselines3")
 
@@ -35,6 +41,37 @@ def test_final_costs_in_the_tiny_market():
         native.append(tiny.expected_cost(tiny.table_of(mine.policy())))
         other.append(tiny.expected_cost(tiny.table_of(theirs.policy())))
     assert within_two_pooled_errors(native, other), (native, other)
+
+
+def paired_cost(policy, source, task, quantity, episodes=1_000):
+    """Mean shortfall in bps of the greedy policy, on the same unseen episodes for every policy."""
+    markets = Episodes(source, task, episodes, run_out=False)
+    markets.start(seeded_plan(task, quantity, 7, 0, episodes, len(source.worlds_b), 10**9))
+    strategy = PolicyStrategy("ppo", policy)
+    while markets.working.any():
+        markets.step(strategy.decide(markets.view))
+    costs = markets.costs()
+    return float((costs.shortfall / costs.denominator).mean() * 1e4)
+
+
+@pytest.mark.slow
+def test_final_costs_in_the_default_market():
+    sb3.one_thread()
+    frames = 30 * 4_096
+    settings = PpoSettings(minibatch=512, learning_rate=1e-3, anneal_frames=frames)
+    task, market = Task(), presets.load(presets.DEFAULT)
+    source, quantity = reactive(market, worlds=16), task.quantity(market.volume_per_s)
+    native, other = [], []
+    for seed in SEEDS:
+        mine, theirs = (ExecutionVec(source, task, bank_sampler(task, quantity, 16)) for _ in range(2))
+        learner = Ppo(mine, settings, seed)
+        train(learner, frames)
+        judge = sb3.Sb3Ppo(theirs, settings, seed)
+        judge.learn(frames)
+        native.append(paired_cost(learner.policy(), source, task, quantity))
+        other.append(paired_cost(judge.policy(), source, task, quantity))
+    assert within_two_pooled_errors(native, other), (native, other)
+    assert max(native + other) < 8, "neither learned"
 
 
 def test_its_policy_as_arrays_is_its_own():
