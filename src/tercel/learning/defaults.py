@@ -1,29 +1,29 @@
-"""What the main job trains with: the task, the reward, the learners' settings and how long they learn."""
+"""What `tercel run` trains with."""
 
-from tercel.evaluation.task import Task
 from tercel.learning.envs import RewardWeights
 from tercel.learning.native.dqn import DqnSettings
 from tercel.learning.native.ppo import PpoSettings
 
 PPO_FRAMES = 1_000_000
-DQN_FRAMES = 300_000
-
-
-def task() -> Task:
-    """10 % of the expected half-hour volume, 60 decisions."""
-    return Task()
+DQN_FRAMES = 500_000
 
 
 def reward_weights() -> RewardWeights:
-    """The arrival shortfall itself."""
-    return RewardWeights()
+    """Weights that add up to minus the implementation shortfall."""
+    return RewardWeights(1.0, 1.0, 0.0)
 
 
-def ppo_settings(frames: int) -> PpoSettings:
-    """PPO for so many frames."""
-    return PpoSettings(anneal_frames=frames)
+def ppo_settings(frames: int = PPO_FRAMES) -> PpoSettings:
+    """Settings of PPO for a training of `frames` decisions."""
+    return PpoSettings(minibatch=512, learning_rate=1e-3, anneal_frames=frames, lam=0.99)
 
 
-def dqn_settings(frames: int) -> DqnSettings:
-    """DQN for so many frames."""
-    return DqnSettings(anneal_frames=frames, epsilon_frames=frames // 4)
+def dqn_settings(frames: int = DQN_FRAMES) -> DqnSettings:
+    """Settings of DQN for a training of `frames` decisions; exploration falls over the first 40 %."""
+    return DqnSettings(
+        learning_rate=1e-3,
+        anneal_frames=frames,
+        gradient_steps=2,
+        n_step=10,
+        epsilon_frames=max(2 * frames // 5, 1),
+    )
