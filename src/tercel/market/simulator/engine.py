@@ -42,10 +42,10 @@ def advance(
         if k[sim.ATTENTION] != 0:
             k[sim.ATTENTION] = 0
             return sim.ACKNOWLEDGED
-        flow_ns, due_ns = k[sim.FLOW_NS], k[sim.DUE_NS]
+        flow_ns, due_ns = k[sim.FLOW_NS], max(k[sim.DUE_NS], k[sim.NOW])
         # in a halt nothing of ours reaches the book; it arrives when trading resumes
         command_ns = max(next_arrival(k), k[sim.NOW]) if k[sim.HALTED] == 0 else FOREVER_NS
-        if k[sim.DUE_HELD] != 0 and k[sim.HALTED] == 0:
+        if k[sim.DUE_HELD] != 0 and k[sim.HALTED] == 0:  # taken late, at the end of the halt
             k[sim.DUE_HELD] = 0
             k[sim.DUE_NS] = due_ns = k[sim.NOW]
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
@@ -67,7 +67,7 @@ def advance(
             arrive(b, k)
         elif due_ns < FOREVER_NS:
             mark_grid(k, due_ns + 1)
-            k[sim.NOW] = max(k[sim.NOW], due_ns)  # after a halt, decisions that fell due in it are taken late
+            k[sim.NOW] = due_ns
             if k[sim.HALTED] == 0:
                 return sim.DUE
             k[sim.DUE_HELD] = 1

@@ -7,7 +7,7 @@ no id is looked up here, and an order that the agent emptied keeps its slot unti
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import is_own, reduce_anonymous, roll_in, roll_out, settle_frozen
+from tercel.market.book.ladder import is_own, reduce, reduce_anonymous, release, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take, settle, write
 from tercel.market.simulator.crossing import fill_crossed, fill_traded, first_own
@@ -61,7 +61,10 @@ def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots:
 
 @kernel
 def empty_public(b: Packed, k: Longs) -> None:
-    """The tape clears the book, pieces of split blocks too; own orders have only own lots ahead."""
+    """The tape clears the book, pieces of split blocks too: one event, which moves no mid.
+
+    Own orders stay, with only own lots ahead.
+    """
     for slot in range(b[lay.ORDERS] + 2 * b[lay.OWN]):
         o = lay.HEADER + slot * lay.ORDER
         if b[o + lay.QTY] == 0:
@@ -69,7 +72,12 @@ def empty_public(b: Packed, k: Longs) -> None:
         if is_own(b, slot):
             settle_frozen(b, b[o + lay.SIDE], b[o + lay.PRICE])
         else:
-            public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+            reduce(b, slot, b[o + lay.QTY])
+            if k[sim.MODEL] != sim.REPLAY and slot < b[lay.ORDERS]:
+                release(b, slot)
+    k[sim.EVENTS] += 1
+    k[sim.PUBLIC_BID] = NO_BID
+    k[sim.PUBLIC_ASK] = NO_ASK
     write(k, CLEAR, -1, 0, 0, 0, 0, 0)
 
 
