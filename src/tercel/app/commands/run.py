@@ -18,6 +18,7 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.judge import judge
 from tercel.evaluation.report import write_report
 from tercel.evaluation.result import JudgedRun
+from tercel.evaluation.task import Task
 from tercel.learning import defaults
 from tercel.learning.metrics import read_metrics
 from tercel.market.flow.preset import DEFAULT
@@ -81,7 +82,7 @@ def _settings(
         symbol=symbol or "",
         quick=quick,
         seed=seed,
-        task=defaults.task(),
+        task=Task(),
         ppo_frames=defaults.PPO_FRAMES,
         dqn_frames=defaults.DQN_FRAMES,
     )
