@@ -99,7 +99,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def hashed(counter: int) -> int:
-    """A 64-bit id with no order in it: the finaliser of splitmix64 (Steele, Lea and Flood, 2014), as a signed number."""
+    """A 64-bit id with no order in it: the finaliser of splitmix64 (Steele, Lea and Flood, 2014), signed."""
     mask = 2**64 - 1
     z = (counter * 0x9E3779B97F4A7C15) & mask
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask

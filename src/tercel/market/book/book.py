@@ -54,11 +54,16 @@ class Fill(NamedTuple):
 class EventColumns(Protocol):
     """What `Book.apply` reads: tape columns as arrays of one length."""
 
-    kind: NDArray[np.uint8]
-    order_id: NDArray[np.int64]
-    side: NDArray[np.int8]
-    price_ticks: NDArray[np.int32]
-    qty_lots: NDArray[np.int32]
+    @property
+    def kind(self) -> NDArray[np.uint8]: ...
+    @property
+    def order_id(self) -> NDArray[np.int64]: ...
+    @property
+    def side(self) -> NDArray[np.int8]: ...
+    @property
+    def price_ticks(self) -> NDArray[np.int32]: ...
+    @property
+    def qty_lots(self) -> NDArray[np.int32]: ...
 
 
 class Book:

@@ -52,13 +52,16 @@ answer moves no own order up.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, SELL
 from tercel.market.tape import schema
+
+if TYPE_CHECKING:
+    from tercel.market.book.book import EventColumns
 
 LIMIT: Final = 0
 MARKET: Final = 1
@@ -69,16 +72,6 @@ PUBLIC: Final = -1
 ANONYMOUS: Final = -2
 UNKNOWN_AHEAD: Final = 2**30
 WHOLE: Final = 2**30
-
-
-class EventColumns(Protocol):
-    """What `apply` reads: tape columns as arrays of one length."""
-
-    kind: NDArray[np.uint8]
-    order_id: NDArray[np.int64]
-    side: NDArray[np.int8]
-    price_ticks: NDArray[np.int32]
-    qty_lots: NDArray[np.int32]
 
 
 class Fill(NamedTuple):
@@ -438,19 +431,6 @@ class ReferenceBook:
         keys = self._asks.keys
         return -keys[-1] if keys else NO_ASK
 
-    def touch(self) -> tuple[int, int, int, int]:
-        """Best bid, its lots, best ask, its lots."""
-        bids, asks = self._bids, self._asks
-        bid, ask = NO_BID, NO_ASK
-        bid_lots = ask_lots = 0
-        if bids.keys:
-            bid = bids.keys[-1]
-            bid_lots = bids.levels[bid].lots
-        if asks.keys:
-            ask = -asks.keys[-1]
-            ask_lots = asks.levels[ask].lots
-        return bid, bid_lots, ask, ask_lots
-
     def depth(self, side: int, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Prices and lots of the best `n` occupied levels: int32[n] each, padded with no price and 0."""
         ladder = self._ladder(side)
@@ -488,30 +468,35 @@ class ReferenceBook:
 
     # -- tape -----------------------------------------------------------------------------------------------
 
-    def apply(self, events: EventColumns, start: int = 0, stop: int | None = None) -> None:
+    def apply(self, events: "EventColumns", start: int = 0, stop: int | None = None) -> None:
         """Apply tape rows `[start, stop)`, and read the touch after each for the counters and the checksum."""
         columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
+        add, delete, execute, reduce = self.add, self.delete, self.execute, self.reduce
+        bids, bid_levels, asks, ask_levels = self._bids.keys, self._bids.levels, self._asks.keys, self._asks.levels
         checksum = 0
         for kind, order_id, side, price, qty in zip(*(c[start:stop].tolist() for c in columns), strict=True):
-            self.apply_row(kind, order_id, side, price, qty)
-            bid, bid_lots, ask, ask_lots = self.touch()
+            if kind == schema.ADD:
+                add(order_id, side, price, qty)
+            elif kind == schema.DELETE:
+                delete(order_id, qty, side, price)
+            elif kind == schema.EXECUTE:
+                execute(order_id, qty, side, price)
+            elif kind == schema.REDUCE:
+                reduce(order_id, qty, side, price)
+            else:
+                self._apply_other(kind, order_id, side, price, qty)
+            bid, ask = bids[-1] if bids else NO_BID, -asks[-1] if asks else NO_ASK
+            bid_lots = bid_levels[bid].lots if bids else 0
+            ask_lots = ask_levels[ask].lots if asks else 0
             checksum += 3 * bid + 5 * ask + 7 * bid_lots + 11 * ask_lots
             if bid >= ask:
                 self.crossed += bid > ask
                 self.locked += bid == ask
         self.checksum += checksum
 
-    def apply_row(self, kind: int, order_id: int, side: int, price: int, qty: int) -> None:
-        """Apply one tape row; kinds that leave the book as it is (hidden trades, crosses, status) pass."""
-        if kind == schema.ADD:
-            self.add(order_id, side, price, qty)
-        elif kind == schema.DELETE:
-            self.delete(order_id, qty, side, price)
-        elif kind == schema.EXECUTE:
-            self.execute(order_id, qty, side, price)
-        elif kind == schema.REDUCE:
-            self.reduce(order_id, qty, side, price)
-        elif kind == schema.MODIFY:
+    def _apply_other(self, kind: int, order_id: int, side: int, price: int, qty: int) -> None:
+        """A row of another kind; those that leave the book as it is (hidden trades, crosses, status) pass."""
+        if kind == schema.MODIFY:
             self.modify(order_id, price, qty)
         elif kind == schema.LEVEL_SET:
             self.level_set(side, price, qty)
