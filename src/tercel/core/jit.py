@@ -5,10 +5,14 @@ not notice a change in a function that is called from another file, so the cache
 source file of the package: any edit starts a fresh one. ``TERCEL_JIT=0`` runs the same source interpreted.
 """
 
+# mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return"
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,13 +26,13 @@ Packed = NDArray[np.int32]
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
+Bytes = NDArray[np.uint8] | NDArray[np.int8]
 
 JIT = os.environ.get("TERCEL_JIT", "1") != "0"
 
 
 def source_hash() -> str:
-    """Hex digest of all Python sources of the package, the interpreter's version and the machine's name of itself."""
+    """Hex digest of all Python sources of the package and of the interpreter's version."""
     digest = hashlib.sha256(sys.version.encode())
     root = Path(__file__).resolve().parents[1]
     for path in sorted(root.rglob("*.py")):
@@ -36,18 +40,87 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+# -- where compiled kernels are kept ----------------------------------------------------------------------------------
+
+_PREFIX = "kernels-"
+_KEPT = 4
+
+
 def cache_root() -> Path:
-    """Folder of all compiled-kernel caches: ``$TERCEL_CACHE``, else ``$XDG_CACHE_HOME/tercel``, else ``~/.cache/tercel``."""
+    """Folder of all compiled-kernel caches.
+
+    ``$TERCEL_CACHE``, else ``$NUMBA_CACHE_DIR``, else ``$XDG_CACHE_HOME/tercel``, else ``~/.cache/tercel``.
+    """
     if "TERCEL_CACHE" in os.environ:
         return Path(os.environ["TERCEL_CACHE"])
+    if "NUMBA_CACHE_DIR" in os.environ:
+        folder = Path(os.environ["NUMBA_CACHE_DIR"])
+        return folder.parent if folder.name.startswith(_PREFIX) else folder  # set by a parent process of ours
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tercel"
 
 
-if JIT and "NUMBA_CACHE_DIR" not in os.environ:
-    _folder = str(cache_root() / f"kernels-{source_hash()}")
-    os.environ["NUMBA_CACHE_DIR"] = _folder
-    if "numba" in sys.modules:  # imported before us: its settings are already read
-        sys.modules["numba"].config.CACHE_DIR = _folder
+def writable_folder(root: Path, name: str) -> Path | None:
+    """`root / name`, made if need be; where it cannot be written, a folder of this user's own under the temporary one.
+
+    None when neither can be had: kernels are then compiled anew by every process. A folder that others could write is
+    not taken, since what is loaded from it is run.
+    """
+    own = Path(tempfile.gettempdir()) / f"tercel-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    for folder in (root / name, own / name):
+        try:
+            if folder.parent == own:
+                own.mkdir(mode=0o700, exist_ok=True)
+                about = own.lstat()
+                if hasattr(os, "getuid") and (about.st_uid != os.getuid() or about.st_mode & 0o022):
+                    continue
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+def prune(root: Path, keep: int = _KEPT) -> None:
+    """Remove the caches of older sources, all but the newest few."""
+    found = []
+    for folder in root.glob(_PREFIX + "*"):
+        with suppress(OSError):  # another process prunes too
+            found.append((folder.stat().st_mtime, folder))
+    for _, folder in sorted(found, reverse=True)[keep:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_folder: Path | None = None
+if JIT:
+    _folder = writable_folder(cache_root(), _PREFIX + source_hash())
+    if _folder is not None:
+        os.environ["NUMBA_CACHE_DIR"] = str(_folder)
+        if "numba" in sys.modules:  # imported before us: its settings are already read
+            sys.modules["numba"].config.CACHE_DIR = str(_folder)
+
+
+# -- the first compilation --------------------------------------------------------------------------------------------
+
+_listeners: list[Callable[[], None]] = []
+_announced = False
+
+
+def on_first_compile(listener: Callable[[], None]) -> None:
+    """Have `listener` called before the first kernel of this process is compiled, that is, not found in the cache."""
+    _listeners.append(listener)
+
+
+def announce() -> None:
+    """Called whenever a kernel is about to be compiled."""
+    global _announced  # noqa: PLW0603 - one process compiles for the first time once
+    if _announced:
+        return
+    _announced = True
+    if _folder is not None:
+        prune(_folder.parent)
+    for listener in _listeners:
+        listener()
 
 
 if JIT:
@@ -63,39 +136,44 @@ else:
     prange = range
 
 
-def _one_signature(dispatcher: Any) -> Any:
-    """Make a kernel compile for one width of integer: int32 loads, literals and int64 share one version.
+def _widened(kind: Any) -> Any:
+    """The one type of an argument: int32 loads, literals and int64 share one version of a kernel.
 
-    Without this a helper is compiled again for every mix of int32 and int64 arguments, which doubles cold start.
+    Without this a helper is compiled again for every mix of int32 and int64 arguments.
     """
-    from numba.core import sigutils, types
+    from numba.core import types
+
+    if isinstance(kind, types.IntegerLiteral) or (isinstance(kind, types.Integer) and kind.signed):
+        return types.int64
+    if isinstance(kind, types.BooleanLiteral):
+        return types.boolean
+    return types.float64 if isinstance(kind, types.Float) else kind
+
+
+def _one_signature(dispatcher: Any) -> Any:
+    """Make a dispatcher compile for one width of integers."""
+    from numba.core import sigutils
 
     compile_exact = dispatcher.compile
 
-    def widen(kind: Any) -> Any:
-        if isinstance(kind, types.IntegerLiteral) or (isinstance(kind, types.Integer) and kind.signed):
-            return types.int64
-        if isinstance(kind, types.BooleanLiteral):
-            return types.boolean
-        return types.float64 if isinstance(kind, types.Float) else kind
-
     def compile_wide(signature: Any) -> Any:
         kinds, _ = sigutils.normalize_signature(signature)
-        return compile_exact(tuple(widen(kind) for kind in kinds))
+        return compile_exact(tuple(_widened(kind) for kind in kinds))
 
     dispatcher.compile = compile_wide
     return dispatcher
 
 
-def _compiled(function: F, **options: Any) -> F:
-    if not JIT:
-        return function
+def _compiled(function: F, **options: Any) -> Any:
     from numba import njit
 
-    # A function defined outside a file (a doctest, a notebook) has nothing to key a disk cache on.
-    in_file = Path(function.__code__.co_filename).is_file()
-    common = {"cache": in_file, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    return _one_signature(njit(**common, **options)(function))  # type: ignore[no-any-return]
+    common = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    return _one_signature(njit(**common, **options)(function))
+
+
+def _cached(function: F) -> bool:
+    """A function defined outside a file (a doctest, a notebook) has nothing to key a disk cache on."""
+    return _folder is not None and Path(function.__code__.co_filename).is_file()
 
 
 def kernel(function: F) -> F:
@@ -104,20 +182,38 @@ def kernel(function: F) -> F:
     The kernel cannot allocate: it is compiled without Numba's run-time memory manager, whose reference counts of array
     arguments cost two thirds of the time of small kernels (measured: 267 of them in the book's loop, 3 x slower).
 
+    A kernel called by kernels becomes part of them (`core.whole`); only the one that Python calls is optimised, and
+    cached with all that it calls.
+
     >>> @kernel
     ... def double(x):
     ...     return 2 * x
     >>> double(21)
     42
     """
-    return _compiled(function, _nrt=False)
+    if not JIT:
+        return function
+    from tercel.core.whole import TranslatingCompiler, WholeCompiler, as_callee
+
+    whole = _compiled(function, _nrt=False, cache=_cached(function), pipeline_class=WholeCompiler)
+    part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=TranslatingCompiler)
+    as_callee(whole, part)
+    return whole
 
 
 def allocating_kernel(function: F) -> F:
     """As :func:`kernel`, for functions that create arrays."""
-    return _compiled(function)
+    return _by_numba(function)
 
 
 def parallel_kernel(function: F) -> F:
     """As :func:`allocating_kernel`, with `prange` loops spread over threads."""
-    return _compiled(function, parallel=True)
+    return _by_numba(function, parallel=True)
+
+
+def _by_numba(function: F, **options: Any) -> F:
+    if not JIT:
+        return function
+    from tercel.core.whole import PlainCompiler
+
+    return _compiled(function, cache=_cached(function), pipeline_class=PlainCompiler, **options)

@@ -1,0 +1,128 @@
+"""One optimisation for a whole call tree: how kernels are linked into the kernel that Python calls.
+
+Numba optimises and emits machine code for every function on its own, each with all that it calls linked in: code at
+the bottom of ten layers is optimised ten times. Here a kernel that is called from a kernel is only translated; the
+one that Python calls links the whole tree, makes it private, and is optimised once. Measured on the simulator: a
+third of the time to compile, and nothing but entry kernels to load from disk.
+"""
+
+# mypy: disable-error-code="no-untyped-call, misc, import-untyped"
+from typing import Any
+
+from llvmlite import binding as ll
+from numba.core import sigutils
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+
+from tercel.core.jit import announce
+
+
+class Translated(JITCodeLibrary):
+    """A function's intermediate code, to be linked into others; it has no machine code of its own."""
+
+    def finalize(self) -> None:
+        """Nothing is optimised and nothing emitted."""
+        self._raise_if_finalized()
+        self._finalized = True
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def tree(self) -> "dict[Any, None]":
+        """This library and all that it needs, in order, each once."""
+        found: dict[Any, None] = {self: None}
+        for library in self._linking_libraries:
+            found |= library.tree() if isinstance(library, Translated) else {library: None}
+        return found
+
+    def alone(self) -> Any:
+        """The module of this function by itself, in a form that may be linked many times."""
+        if self._shared_module is None:
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage == ll.Linkage.external:
+                    function.linkage = "linkonce_odr"
+            self._shared_module = self._final_module
+        return self._shared_module
+
+    def _get_module_for_linking(self) -> Any:
+        module = self.alone().clone()
+        for library in self.tree():
+            if library is not self:
+                part = library.alone() if isinstance(library, Translated) else library._get_module_for_linking()
+                module.link_in(part, preserve=True)
+        return module
+
+
+class Whole(JITCodeLibrary):
+    """The code of a kernel that Python calls, with all that it calls."""
+
+    def finalize(self) -> None:
+        """Link the tree, make it private, optimise, emit."""
+        mine = {function.name for function in self._final_module.functions if not function.is_declaration}
+        libraries: dict[Any, None] = {}
+        for library in self._linking_libraries:
+            libraries |= library.tree() if isinstance(library, Translated) else {library: None}
+        for library in libraries:
+            self._reload_init.update(library._reload_init)
+            part = library.alone() if isinstance(library, Translated) else library._get_module_for_linking()
+            self._final_module.link_in(part, preserve=True)
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.name not in mine:
+                # private, not internal: the linker would take internal names for other modules' weak ones
+                function.linkage = "private"
+        self._linking_libraries = []
+        super().finalize()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager()
+        with self._recorded_timings.record("Module passes", builder):
+            passes.run(self._final_module, builder)
+
+
+class PlainCompiler(Compiler):
+    """Numba's own pipeline."""
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile, after saying so."""
+        announce()
+        return super().compile_extra(func)
+
+
+class TranslatingCompiler(Compiler):
+    """Numba's pipeline for a kernel that kernels call: no wrapper, no machine code."""
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile into a library that is only linked."""
+        self.state.flags.no_compile = True
+        self.state.library = Translated(self.state.targetctx.codegen(), func.__qualname__)
+        return super().compile_extra(func)
+
+
+class WholeCompiler(PlainCompiler):
+    """Numba's pipeline for a kernel that Python calls."""
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile with all that is called."""
+        self.state.library = Whole(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library.enable_object_caching()
+        return super().compile_extra(func)
+
+
+def as_callee(whole: Any, part: Any) -> None:
+    """Let kernels that call `whole` link `part`, the same function merely translated."""
+
+    def add_overload(result: Any) -> None:
+        # the translated function has no address: its descriptor stands for it
+        part.targetctx.insert_user_function(result.fndesc, result.fndesc, [result.library])
+        part.overloads[tuple(result.signature.args)] = result
+
+    def get_overload(signature: Any) -> Any:
+        kinds, _ = sigutils.normalize_signature(signature)
+        return part.overloads[tuple(kinds)].fndesc
+
+    part.add_overload = add_overload
+    whole.get_call_template = part.get_call_template
+    whole.get_overload = get_overload

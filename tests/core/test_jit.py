@@ -1,0 +1,147 @@
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tercel.core import jit
+from tercel.core.jit import kernel, parallel_kernel, prange
+
+pytestmark = pytest.mark.skipif(not jit.JIT, reason="interpreted")
+
+SOURCE = Path(jit.__file__).parents[2]
+MODULE = """
+    from tercel.core.jit import kernel, on_first_compile
+    on_first_compile(lambda: print("compiling"))
+
+    @kernel
+    def inner(a, i):
+        a[0] += i
+
+    @kernel
+    def outer(a, n):
+        for i in range(n):
+            inner(a, i)
+"""
+USE = "import numpy as np, mod; a = np.zeros(1, np.int64); mod.outer(a, 5); print(a[0])"
+
+
+@kernel
+def add_to(a: np.ndarray, x: int) -> None:
+    a[0] += x
+
+
+@kernel
+def add_twice(a: np.ndarray, x: int) -> None:
+    add_to(a, x)
+    add_to(a, 2 * x)
+
+
+@kernel
+def add_more(a: np.ndarray, n: int) -> None:
+    for i in range(n):
+        add_twice(a, i)
+    add_to(a, 100)
+
+
+@parallel_kernel
+def add_rows(a: np.ndarray) -> None:
+    for i in prange(a.shape[0]):
+        add_twice(a[i], i)
+
+
+@kernel
+def less_one(a: np.ndarray, x: int) -> int:
+    return a[0] - x
+
+
+def run(folder: Path, code: str, **env: str) -> list[str]:
+    (folder / "mod.py").write_text(textwrap.dedent(MODULE))
+    base = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "TERCEL_CACHE")}
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        env=base | {"PYTHONPATH": f"{SOURCE}{os.pathsep}{folder}", "HOME": str(folder)} | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return out.stdout.split()
+
+
+def test_a_kernel_serves_python_and_kernels_alike() -> None:
+    a = np.zeros(1, np.int64)
+    add_more(a, 4)
+    assert a[0] == 118
+    add_to(a, 2)
+    add_twice(a, 1)
+    assert a[0] == 123
+
+
+def test_kernels_run_in_threads() -> None:
+    a = np.zeros((5, 3), np.int64)
+    add_more(a[0], 1)  # the same helpers, private in one kernel and shared in another
+    a[:] = 0
+    add_rows(a)
+    assert a[:, 0].tolist() == [0, 3, 6, 9, 12]
+
+
+def test_one_version_for_all_integer_widths() -> None:
+    a = np.array([7], np.int32)
+    assert [less_one(a, x) for x in (3, np.int32(3), np.int64(3), np.int16(3))] == [4] * 4
+    assert len(less_one.overloads) == 1  # type: ignore[attr-defined]
+
+
+def test_kernels_compile_once_and_only_entries_are_kept(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert run(tmp_path, USE, TERCEL_CACHE=str(cache)) == ["compiling", "10"]
+    assert run(tmp_path, USE, TERCEL_CACHE=str(cache)) == ["10"]
+    assert [p.name.split("-")[0] for p in cache.rglob("*.nbc")] == ["mod.outer"]
+
+
+def test_a_numba_cache_folder_is_used_and_inherited_ones_are_not_nested(tmp_path: Path) -> None:
+    cache = tmp_path / "numba"
+    assert run(tmp_path, USE, NUMBA_CACHE_DIR=str(cache)) == ["compiling", "10"]
+    stale = cache / "kernels-of-other-sources"
+    assert run(tmp_path, USE, NUMBA_CACHE_DIR=str(stale)) == ["10"]
+    assert not stale.exists()
+
+
+def test_two_processes_may_compile_at_once(tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    both = f"""
+import subprocess, sys
+run = [subprocess.Popen([sys.executable, "-c", {USE!r}], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+print(*[line for p in run for line in p.communicate()[0].split()])
+"""
+    assert [x for x in run(tmp_path, both, TERCEL_CACHE=cache) if x != "compiling"] == ["10", "10"]
+    assert run(tmp_path, USE, TERCEL_CACHE=cache) == ["10"]
+
+
+def test_a_cache_that_cannot_be_written_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    own = tmp_path / "tmp"
+    own.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(own))
+    assert jit.writable_folder(tmp_path, "kernels-a") == tmp_path / "kernels-a"
+    found = jit.writable_folder(blocked, "kernels-a")
+    assert found is not None
+    assert found.is_relative_to(own)
+    found.parent.chmod(0o777)
+    assert jit.writable_folder(blocked, "kernels-a") is None
+    environment = {"TERCEL_CACHE": str(blocked), "TMPDIR": str(blocked)}
+    assert run(tmp_path, USE, **environment) == ["compiling", "10"]
+
+
+def test_old_caches_are_pruned(tmp_path: Path) -> None:
+    for age in range(6):
+        folder = tmp_path / f"kernels-{age}"
+        folder.mkdir()
+        os.utime(folder, (time.time() - 100 * age,) * 2)
+    (tmp_path / "other").mkdir()
+    jit.prune(tmp_path, keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kernels-0", "kernels-1", "other"]
