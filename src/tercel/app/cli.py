@@ -35,7 +35,9 @@ app = typer.Typer(
 data_app = typer.Typer(help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True)
 import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
 bench_app = typer.Typer(help="Measure a speed against its reference, both in this process.", no_args_is_help=True)
+market_app = typer.Typer(help="Simulated markets: calibrate one from tape.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(market_app, name="market")
 data_app.add_typer(import_app, name="import")
 app.add_typer(bench_app, name="bench")
 
@@ -151,6 +153,36 @@ def verify(
         from tercel.app.commands import data
 
         raise typer.Exit(data.verify(lake, symbol, date, against, as_json))
+
+
+@market_app.command("calibrate")
+def calibrate_market(
+    lake: Lake,
+    symbol: Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")],
+    days: Annotated[str, typer.Option(help="Days to calibrate on, separated by commas.", metavar="D,D,...")],
+    name: Annotated[str, typer.Option(help="Name of the market.", metavar="NAME")],
+    out: Annotated[Path, typer.Option(help="File to write (.json); run on it with `tercel run --market FILE`.")],
+    date: Annotated[str, typer.Option(help="Date of this calibration, for the card.", metavar="YYYY-MM-DD")],
+    held_out: Annotated[
+        str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D,D,...")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate a zero-intelligence market from tape; its card says how well it fits days it has not seen."""
+    with told(as_json):
+        _check_date(date)
+        from tercel.app.commands import preset
+
+        made = preset.make(lake, symbol, days=_listed(days), held_out=_listed(held_out), name=name, out=out, date=date)
+        preset.show(made, out, as_json)
+
+
+def _listed(text: str) -> list[str]:
+    """Dates separated by commas."""
+    dates = [part.strip() for part in text.split(",") if part.strip()]
+    for one in dates:
+        _check_date(one)
+    return dates
 
 
 @bench_app.command("book")
