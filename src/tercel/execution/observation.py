@@ -25,7 +25,7 @@ from tercel.core.jit import Longs, Packed, Singles, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.reconcile import open_lots, rung_of, standing
+from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.features.microstructure import imbalance, public_depth, signed_log
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -67,6 +67,7 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     x[c.LIVE] = open_lots(b)
     x[c.OUTSIDE_LOTS] = 0
     x[c.INFLIGHT] = 0
+    room = k[sim.LEFT]
     for j in range(it.K):
         x[c.REST0 + j] = 0
         x[c.AHEAD0 + j] = -1
@@ -78,19 +79,22 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
         rung = rung_of(b, i, side, anchor, 1)
         if b[led + lay.STATE] == lay.IN_FLIGHT:
             x[c.INFLIGHT] += lots
+        room -= lots
         if rung < 0:
-            x[c.OUTSIDE_LOTS] += lots
+            if not is_take(b, i):
+                x[c.OUTSIDE_LOTS] += lots
             continue
         x[c.REST0 + rung] += lots
         if b[led + lay.STATE] == lay.RESTING and (x[c.AHEAD0 + rung] < 0 or b[led + lay.AHEAD] < x[c.AHEAD0 + rung]):
             x[c.AHEAD0 + rung] = b[led + lay.AHEAD]
-    # lots that wait for an acknowledgement are wanted where they will stand
+    # lots that wait for an acknowledgement are wanted where they will stand, as far as the order has lots for them
     for j in range(it.K):
-        waiting = k[sim.WAITING_REST + j]
+        waiting = min(k[sim.WAITING_REST + j], room)
         if waiting > 0:
             away = (anchor - k[sim.WAITING_ANCHOR]) * side + k[sim.WAITING_STEP] * j
             if 0 <= away < it.K:
                 x[c.REST0 + away] += waiting
+                room -= waiting
 
 
 @kernel
@@ -129,7 +133,7 @@ def encode(x: Longs, m: Longs, o: Singles) -> None:
     """The float row of an integer pair (see the module's table)."""
     left = max(x[c.LEFT], 1)
     o[0] = x[c.TIME_LEFT_NS] / x[c.HORIZON_NS]
-    o[1] = x[c.LEFT] / x[c.QTY0]
+    o[1] = x[c.LEFT] / max(x[c.QTY0], 1)
     o[2] = o[1] - o[0]
     for j in range(it.K):
         o[3 + j] = x[c.REST0 + j] / left

@@ -1,17 +1,23 @@
 """From an intent to the fewest commands, never giving up queue priority that the intent does not ask to give up.
 
 Shrink cancels the newest first, grow adds behind, move is cancel and new. Lots in a pending cancel count as live until
-the cancel is acknowledged: what the intent wants beyond that waits in the market's state and is sent as acknowledgements
-come in, so own lots not known dead never exceed what is left of the parent, whatever the latency.
+the cancel is acknowledged: what the intent wants beyond that waits in the market's state and is sent as
+acknowledgements come in, so own lots not known dead never exceed what is left of the parent, whatever the latency.
 """
 
+from typing import Final
+
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import intent as it
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
 
 _LEDGER = lay.LEDGER
+
+FARTHEST: Final = NO_ASK // 2
+"""Prices lie below it on both sides of 0; int32 anchors and steps reach further."""
 
 
 @kernel
@@ -24,8 +30,17 @@ def open_lots(b: Packed) -> int:
 
 
 @kernel
+def is_take(b: Packed, own: int) -> bool:
+    """Whether an own order takes and never rests: it stands on no price, and no cancel can reach it in time."""
+    price = b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_PRICE]
+    return price == NO_BID or price == NO_ASK
+
+
+@kernel
 def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
     """The rung an own order stands on, -1 off the ladder."""
+    if is_take(b, own):
+        return -1
     away = (anchor - b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_PRICE]) * side
     if away < 0 or away % step != 0 or away // step >= it.K:
         return -1
@@ -87,7 +102,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     b, k : int32[...], int64[...]
         The market's two arrays.
     intent : int32[10]
-        See `execution.intent`; a step below 1 counts as 1.
+        See `execution.intent`; a step below 1 counts as 1, rungs beyond any price are held back.
     """
     side = k[sim.SIDE]
     anchor, step = intent[it.ANCHOR], max(intent[it.STEP], 1)
@@ -96,7 +111,8 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     k[sim.WAITING_ANCHOR] = anchor
     k[sim.WAITING_STEP] = step
     for j in range(it.K):
-        k[sim.WAITING_REST + j] = max(intent[it.REST0 + j], 0)
+        price = anchor - side * step * j
+        k[sim.WAITING_REST + j] = max(intent[it.REST0 + j], 0) if -FARTHEST < price < FARTHEST else 0
     for i in range(b[lay.OWN]):
         lots = standing(b, i)
         if lots == 0:
@@ -104,7 +120,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
         rung = rung_of(b, i, side, anchor, step)
         if rung >= 0:
             k[sim.WAITING_REST + rung] -= lots
-        elif intent[it.OUTSIDE] == it.CANCEL:
+        elif intent[it.OUTSIDE] == it.CANCEL and not is_take(b, i):
             send_cancel(b, k, i, lots)
     for j in range(it.K):
         if k[sim.WAITING_REST + j] < 0:
@@ -118,7 +134,7 @@ def force(b: Packed, k: Longs) -> None:
     """The horizon: cancel everything, then take what is left at any price, as acknowledgements allow."""
     for i in range(b[lay.OWN]):
         lots = standing(b, i)
-        if lots > 0:
+        if lots > 0 and not is_take(b, i):
             send_cancel(b, k, i, lots)
     for j in range(it.K):
         k[sim.WAITING_REST + j] = 0

@@ -27,13 +27,20 @@ E_WORLD = 8  # which of the prepared starting worlds
 EPISODE_WORDS = 9
 
 TERMS = 3
-"""Reward terms a step, half-ticks x lots: execution against the mid at decision, mid move on what is left, forced lots."""
+"""Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced lots."""
 
 
 @kernel
 def schedule(k: Longs) -> None:
     """When the next decision, or the horizon, falls due."""
     horizon = k[sim.START_NS] + k[sim.HORIZON_NS]
+    if k[sim.CLOCK_EVENTS] == 0 and k[sim.CLOCK_VOLUME] == 0:
+        # decisions that fell due in a halt are left out, so that a decision's number tells its time
+        while (
+            k[sim.DECISION] < k[sim.DECISIONS]
+            and k[sim.START_NS] + k[sim.DECISION] * k[sim.HORIZON_NS] // k[sim.DECISIONS] < k[sim.NOW]
+        ):
+            k[sim.DECISION] += 1
     if k[sim.DECISION] >= k[sim.DECISIONS]:
         k[sim.DUE_NS] = horizon
     elif k[sim.CLOCK_EVENTS] > 0:

@@ -70,7 +70,7 @@ def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
     b[led + lay.PENDING_CANCEL] = 0
     b[led + lay.AHEAD] = 0
     b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
-    b[led + lay.OWN_PRICE] = price
+    b[led + lay.OWN_PRICE] = price if how & sim.IMMEDIATE == 0 else k[sim.SIDE] * NO_ASK  # stands on no price
     b[led + lay.OWN_SIDE] = k[sim.SIDE]
     b[led + lay.SENT] = k[sim.OWN_SEQUENCE]
     k[sim.OWN_SEQUENCE] += 1
