@@ -11,7 +11,9 @@ from tercel.execution import columns as c
 from tercel.execution.actions import DISCRETE
 from tercel.execution.costs import BPS
 from tercel.learning import envs
+from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.envs import ExecutionVec, RewardWeights, bank_sampler, execution_env
+from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 from tercel.testing.learner import VecEnvContract
@@ -45,6 +47,20 @@ class TestContractOfAnotherSet(VecEnvContract):
     def env(self, source, market):
         late = replace(TASK, latency=Latency("exponential", 1_000_000, 2_000_000_000))
         return make(source, market, task=late, actions="level")
+
+
+def test_training_resumes_from_disk_to_the_byte(source, market, tmp_path):
+    def learner():
+        return Ppo(make(source, market, n=8), PpoSettings(steps=16, minibatch=64), 1)
+
+    straight = learner()
+    straight.update()
+    save_checkpoint(tmp_path, straight.state())
+    rows = [straight.update() for _ in range(2)]
+    resumed = learner()
+    resumed.restore(load_checkpoint(tmp_path))
+    assert [resumed.update() for _ in range(2)] == rows
+    assert np.array_equal(straight.policy().packed[0], resumed.policy().packed[0])
 
 
 def play(env, steps, seed=0):

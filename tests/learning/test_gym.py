@@ -11,6 +11,7 @@ from tercel.evaluation.task import Task
 from tercel.learning.envs import bank_sampler
 from tercel.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
 from tercel.market.flow import preset as presets
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
 TASK = Task(decisions=6, horizon_s=120.0)
@@ -60,7 +61,7 @@ def test_return_is_the_reported_shortfall(market):
     while not ended:
         _, reward, ended, _, info = env.step(0)
         total += reward
-    mid = env.vec.episodes.states[0, 51] / 2
+    mid = env.vec.episodes.states[0, sim.ARRIVAL_MID2] / 2
     assert info["is_bps"] == pytest.approx(-total / mid * 1e4)
     assert {"execution", "impact", "left"} <= set(info)
 
