@@ -1,4 +1,4 @@
-"""The contract between research and production: a recorded session through the N = 1 driver is the same, byte for byte."""
+"""The contract of research and production: a recorded session through the N = 1 driver is the same in every byte."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.evaluation.task import Latency, Task
 from tercel.execution import step
@@ -138,7 +139,11 @@ def window(b: NDArray[np.int32], rows: list[list[int]], levels: int) -> list[lis
     for ns, kind, slot, side, price, lots in rows:
         if kind == ADD:
             live[slot] = [side, price, lots]
-            if price in seen[side] or len(seen[side]) < levels or (price - min(p * side for p in seen[side]) * side) * side > 0:
+            if (
+                price in seen[side]
+                or len(seen[side]) < levels
+                or (price - min(p * side for p in seen[side]) * side) * side > 0
+            ):
                 shown.add(slot)
                 seen[side].add(price)
                 out.append([ns, ADD, slot, side, price, lots])
@@ -180,14 +185,6 @@ def plan_of(source: Source, task: Task, quantity: int, index: int) -> Plan:
         plan.rows[:, step.E_START_NS] = source.worlds_k[0, sim.NOW] + task.warmup_ns
         plan.rows[:, step.E_CURSOR_END] = len(source.tape)
     return plan
-
-
-def at_arrival(episodes: Episodes, plan: Plan) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The market of an episode as the order arrives, before anything is observed."""
-    b, k = np.zeros_like(episodes.books[0]), np.zeros_like(episodes.states[0])
-    source = episodes.source
-    step.begin(b, k, source.flow, source.tape, source.worlds_b, episodes._worlds, plan.rows[0])
-    return b, k
 
 
 def run_batch(episodes: Episodes, plan: Plan, strategy: Watched) -> NDArray[np.int64]:
@@ -266,8 +263,8 @@ def test_the_compiled_decision_equals_the_one_in_steps(markets: dict[str, Source
     record = run_batch(episodes, plan, Watched(small_network(5)))
     b, k = at_arrival(episodes, plan)
     compiled, stepped = Driver(b, k, small_network(5)), Driver(b, k, Watched(small_network(5)))
-    assert compiled._network is not None
-    assert stepped._network is None
+    assert compiled._drive is not None
+    assert stepped._drive is None
     feed = record[k[sim.RECORD] :]
     feed = feed[feed[:, sim.R_KIND] != sim.OWN_SENT]
     ends = np.append(feed[1:, sim.R_NS] > feed[:-1, sim.R_NS], True)

@@ -5,7 +5,9 @@ session gives byte-identical observations and commands. It does not simulate the
 became of them comes back as OWN_* rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,17 +75,22 @@ class Driver:
         """What was seen at the last decision; overwritten by the next."""
         placement = isinstance(strategy, PolicyStrategy) and strategy.action_set_name == "placement"
         policy = strategy.policy if placement and isinstance(strategy, PolicyStrategy) else None
-        self._network = self._compiled(policy) if isinstance(policy, MlpPolicy) else None
+        self._drive: Callable[..., int] | None = None
+        self._decide_compiled: Callable[..., int] | None = None
+        if isinstance(policy, MlpPolicy):
+            arrays = self._arrays(policy)
+            self._drive = partial(kernels.drive_mlp, *arrays)
+            self._decide_compiled = partial(kernels.decide_mlp, *arrays)
 
-    def _compiled(self, policy: MlpPolicy) -> tuple[NDArray[np.generic], ...]:
+    def _arrays(self, policy: MlpPolicy) -> tuple[Any, ...]:
         """Everything that the compiled decision works on."""
         if policy.observation_size != OBS_SIZE:
             raise PolicyError(
                 f"a policy of {OBS_SIZE} inputs", f"one of {policy.observation_size}", "train it on this observation"
             )
         values, intent = np.zeros(policy.n_actions, np.float32), np.zeros((1, WIDTH), np.int32)
-        arrays = (self.book, self.state, *policy.packed, policy.scratch, values)
-        return (*arrays, self._x, self._m, self._obs, self._draw, intent)
+        network = (*policy.packed, policy.scratch, values)
+        return (self.book, self.state, *network, self._x, self._m, self._obs, self._draw, intent, self._out)
 
     @property
     def left(self) -> int:
@@ -124,9 +131,9 @@ class Driver:
             For a row that goes back in time or does not fit the book, the own orders or the commands so far: the
             record has a gap.
         """
-        if self._network is None:
+        if self._drive is None:
             return self._on_event(row, last)
-        n = kernels.drive_mlp(*self._network, row, last, self._out)
+        n = self._drive(row, last)
         if n < 0:
             return self._refuse(-n, row)
         return self._out[:n] if n else None
@@ -168,8 +175,8 @@ class Driver:
 
     def _decide(self, now_ns: int, at: int) -> int:
         """Take the decisions due by `now_ns`; their commands go to rows `at` and on of the output."""
-        if self._network is not None:
-            return int(kernels.decide_mlp(*self._network, now_ns, self._out, at))
+        if self._decide_compiled is not None:
+            return self._decide_compiled(now_ns, at)
         while True:
             since = int(self.state[sim.COMMAND_TAIL])
             why = kernels.fall_due(self.book, self.state, now_ns)

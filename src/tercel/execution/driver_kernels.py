@@ -225,7 +225,7 @@ def collect(k: Longs, since: int, out: Longs, at: int) -> int:
 @kernel
 def decide_mlp(
     b: Packed, k: Longs, w: Singles, net: Packed, scratch: Singles, values: Singles,
-    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, now: int, out: Longs, at: int,
+    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, out: Longs, now: int, at: int,
 ) -> int:  # fmt: skip
     """Take every decision that is due by `now` with a network over the placement actions.
 
@@ -251,16 +251,16 @@ def decide_mlp(
 @kernel
 def drive_mlp(
     b: Packed, k: Longs, w: Singles, net: Packed, scratch: Singles, values: Singles,
-    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, row: Longs, last: bool, out: Longs,
+    x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, out: Longs, row: Longs, last: bool,
 ) -> int:  # fmt: skip
-    """A row and the decisions around it. Returns the number of commands in `out`, or why the row was refused, negative."""
+    """A row and the decisions around it. Returns the number of commands, or minus why the row was refused."""
     ns = row[sim.R_NS]
     n = 0
     if ns > k[sim.DUE_NS]:
-        n = decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, ns - 1, out, n)
+        n = decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, out, ns - 1, n)
     since = k[sim.COMMAND_TAIL]
     fault = apply_row(b, k, row)
     if fault != FINE:
         return -fault
     n = collect(k, since, out, n)
-    return decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, ns if last else ns - 1, out, n)
+    return decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, out, ns if last else ns - 1, n)

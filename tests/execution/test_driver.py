@@ -1,0 +1,295 @@
+"""What the driver does event by event, and how it refuses a record that is not one."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tercel.core.errors import PolicyError, TapeError
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.execution import driver_kernels as kernels
+from tercel.execution import intent as it
+from tercel.execution.driver import Driver
+from tercel.execution.intent import Intents
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.reconcile import open_lots
+from tercel.execution.strategies import build
+from tercel.execution.strategy import Strategy, ladder
+from tercel.execution.view import View
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.replay import replay_row, touch_from_book
+from tercel.market.simulator.source import blank_state
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, STATUS, TRADE_HIDDEN
+
+S = NS_PER_SECOND
+OWN = 8
+
+
+class RestAtTouch(Strategy):
+    """Rest ten lots at the touch, at the next decision one tick behind it, and so on in turn."""
+
+    name = "rest"
+
+    def decide(self, view: View) -> Intents:
+        intents = ladder(view)
+        intents[:, it.REST0 + 1 + view.decision[0] % 2] = min(10, view.left[0])
+        return intents
+
+
+def market(quantity: int = 20, horizon_s: int = 60, decisions: int = 6) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """100 lots on each of three levels a side, 99 at 101; slots 0 to 5; a buy order that arrives at 1000 s."""
+    b, k = lay.new_book(32, 32, OWN), sim.extend(blank_state(sim.REPLAY), 0)
+    for slot, (side, price) in enumerate((side, 100 - side * n) for side in (1, -1) for n in (1, 2, 3)):
+        replay_row(b, k, ADD, slot, side, price, 100)
+    touch_from_book(b, k)
+    k[[sim.SIDE, sim.QUANTITY, sim.LEFT]] = 1, quantity, quantity
+    k[[sim.NOW, sim.START_NS, sim.HORIZON_NS, sim.DECISIONS]] = 1000 * S, 1000 * S, horizon_s * S, decisions
+    k[[sim.PHASE, sim.ARRIVAL_MID2]] = sim.WORKING, k[sim.MID2]
+    return b, k
+
+
+def row(at_s: float, kind: int, who: int, *words: int) -> NDArray[np.int64]:
+    """A row `at_s` seconds after arrival: kind, who, then side, price, lots, mid2, touch2 as far as given."""
+    return np.array([round((1000 + at_s) * S), kind, who, *words, *[0] * (5 - len(words))], np.int64)
+
+
+def rest(at_s: float, who: int, price: int, lots: int) -> NDArray[np.int64]:
+    return row(at_s, sim.OWN_REST, who, 1, price, lots)
+
+
+def sent(commands: NDArray[np.int64] | None) -> list[tuple[int, ...]]:
+    """(what, who, price, lots)"""
+    return [] if commands is None else [tuple(c) for c in commands[:, kernels.C_WHAT : kernels.C_HOW].tolist()]
+
+
+def test_decisions_fall_on_their_clock_and_before_what_comes_later() -> None:
+    driver = Driver(*market(), RestAtTouch())
+    assert driver.due_ns == 1000 * S
+    assert sent(driver.decide_due(1000 * S)) == [(sim.NEW, 0, 99, 10)]
+    assert driver.due_ns == 1010 * S
+    assert driver.on_event(rest(0.5, 0, 99, 10)) is None
+    assert driver.decide_due(1010 * S - 1) is None
+    commands = driver.on_event(row(12, EXECUTE, 0, 1, 99, 4))
+    assert sent(commands) == [(sim.CANCEL, 0, 0, 10), (sim.NEW, 1, 98, 10)]
+    assert commands is not None
+    assert commands[0, kernels.C_NS] == 1010 * S
+    assert driver.view.v_seen[0] == 0  # the execution came later
+
+
+def test_a_row_at_the_time_of_a_decision_is_seen_by_it() -> None:
+    driver = Driver(*market(), RestAtTouch())
+    driver.decide_due(1000 * S)
+    assert driver.on_event(row(10, EXECUTE, 0, 1, 99, 4)) is None
+    assert driver.on_event(row(10, EXECUTE, 0, 1, 99, 5), last=True) is not None
+    assert driver.view.v_seen[0] == 9
+
+
+def test_lots_wait_for_the_cancel_to_be_acknowledged() -> None:
+    driver = Driver(*market(quantity=10), RestAtTouch())
+    assert sent(driver.decide_due(1000 * S)) == [(sim.NEW, 0, 99, 10)]
+    driver.on_event(rest(1, 0, 99, 10))
+    assert sent(driver.decide_due(1010 * S)) == [(sim.CANCEL, 0, 0, 10)]
+    fill = row(11, sim.OWN_FILL, 0, 1, 99, 3, 200, 0)
+    assert driver.on_event(fill) is None
+    assert sent(driver.on_event(row(12, sim.OWN_DEAD, 0, 0, 10, 7))) == [(sim.NEW, 0, 98, 7)]
+    assert driver.left == 7
+
+
+def test_what_is_left_at_the_horizon_is_taken_and_then_it_is_done() -> None:
+    driver = Driver(*market(quantity=10, decisions=1), RestAtTouch())
+    driver.decide_due(1000 * S)
+    driver.on_event(rest(1, 0, 99, 10))
+    assert sent(driver.decide_due(1060 * S)) == [(sim.CANCEL, 0, 0, 10)]
+    forced = driver.on_event(row(61, sim.OWN_DEAD, 0, 0, 10, 10))
+    assert forced is not None
+    assert forced[0, kernels.C_HOW] == sim.IMMEDIATE | sim.FORCED
+    assert not driver.done
+    driver.on_event(row(62, EXECUTE, 3, -1, 101, 10, 0, 1))
+    driver.on_event(row(62, sim.OWN_FILL, int(forced[0, kernels.C_WHO]), 2, 101, 10, 200, 202))
+    assert driver.done
+    assert driver.due_ns == FOREVER_NS
+    assert driver.on_event(row(63, ADD, 10, 1, 98, 5)) is None
+    driver.check()
+
+
+def test_no_decision_falls_due_in_a_halt() -> None:
+    driver = Driver(*market(), RestAtTouch())
+    driver.decide_due(1000 * S)
+    driver.on_event(rest(1, 0, 99, 10))
+    driver.on_event(row(5, STATUS, 0, 0, -1))
+    assert driver.decide_due(1045 * S) is None
+    late = driver.on_event(row(45, STATUS, 0, 0, 1))
+    assert late is not None
+    assert set(late[:, kernels.C_NS].tolist()) == {1045 * S}
+    assert driver.view.decision[0] == 4  # the decisions that fell due in the halt, one after the other
+
+
+def test_an_unasked_cancel_of_the_venue_answers_no_command() -> None:
+    driver = Driver(*market(quantity=10), RestAtTouch())
+    driver.decide_due(1000 * S)
+    driver.on_event(rest(1, 0, 99, 10))
+    driver.on_event(row(2, sim.OWN_DEAD, 0, 0, 0, 10))
+    assert driver.left == 10
+    assert open_lots(driver.book) == 0
+    assert sent(driver.decide_due(1010 * S)) == [(sim.NEW, 0, 98, 10)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (row(-1, TRADE_HIDDEN, 0, 1, 99, 1), "order of time"),
+        (row(1, ADD, 2, 1, 98, 5), "slot"),
+        (row(1, ADD, 32, 1, 98, 5), "slot"),
+        (row(1, ADD, 10, 1, 98, 0), "lots"),
+        (row(1, EXECUTE, 0, 1, 99, 101), "lots"),
+        (row(1, DELETE, 17, 1, 99, 1), "lots"),
+        (row(1, DELETE, 10**6, 1, 99, 1), "slot"),
+        (row(1, DELETE, -2, 1, 99, 1), "slot"),
+        (row(1, 77, 0), "kind"),
+        (row(1, sim.WALKED, 0, 0, 100), "kind"),
+        (rest(1, 1, 99, 10), "own order"),
+        (rest(1, OWN, 99, 10), "own order"),
+        (rest(1, 0, 99, 11), "own order"),
+        (row(1, sim.OWN_DEAD, 0, 0, 3, 3), "own order"),
+        (row(1, sim.OWN_SENT, 0, sim.NEW, 99, 10), "recorded command"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_changes_nothing(bad: NDArray[np.int64], why: str) -> None:
+    driver = Driver(*market(), RestAtTouch())
+    driver.decide_due(1000 * S)
+    before = driver.book.copy(), driver.state.copy()
+    with pytest.raises(TapeError, match=why):
+        driver.on_event(bad)
+    np.testing.assert_array_equal(driver.book, before[0])
+    np.testing.assert_array_equal(driver.state, before[1])
+
+
+def test_a_policy_of_another_observation_is_refused() -> None:
+    layer = (np.zeros((3, 8), np.float32), np.zeros(8, np.float32))
+    policy = MlpPolicy((layer,), np.zeros(3, np.float32), np.ones(3, np.float32))
+    with pytest.raises(PolicyError, match="40 inputs"):
+        Driver(*market(), PolicyStrategy("small", policy))
+
+
+# -- a venue that answers as it likes ---------------------------------------------------------------------------------
+
+
+class Venue:
+    """Answers the driver's commands in their order, whenever it is asked to."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver, self.inbox, self.resting = driver, [], {}
+        self.now = 0.0
+
+    def hear(self, commands: NDArray[np.int64] | None) -> None:
+        self.inbox += [] if commands is None else commands.tolist()
+
+    def tell(self, *args: int) -> None:
+        self.hear(self.driver.on_event(row(self.now, *args)))
+
+    def answer(self, fill: int) -> None:
+        """The oldest command arrives; `fill` of ten lots of a new order trade at once."""
+        if not self.inbox:
+            return
+        _, what, who, price, lots, how = self.inbox.pop(0)
+        if what == sim.CANCEL:
+            have = self.resting.get(who, 0)
+            dead = min(have, lots)
+            self.resting[who] = have - dead
+            self.tell(sim.OWN_DEAD, who, 0, lots, dead)
+            return
+        traded = lots if how & sim.FORCED else min(lots, lots * fill // 10)
+        if traded:
+            self.tell(sim.OWN_FILL, who, how & sim.FORCED, 101, traded, 200, 202)
+        if traded < lots and how & sim.IMMEDIATE:
+            self.tell(sim.OWN_DEAD, who, 0, 0, lots - traded)
+        elif traded < lots:
+            self.resting[who] = lots - traded
+            self.tell(sim.OWN_REST, who, 1, price, lots - traded)
+
+    def trade(self, pick: int, lots: int) -> None:
+        """A public order trades with one of the resting own orders."""
+        live = [who for who, have in self.resting.items() if have]
+        if live:
+            who = live[pick % len(live)]
+            lots = min(lots, self.resting[who])
+            self.resting[who] -= lots
+            self.tell(sim.OWN_FILL, who, 1, 99, lots, 200, 0)
+
+
+STEPS = st.lists(st.tuples(st.sampled_from("acft"), st.integers(0, 10), st.floats(0.1, 5.0)), max_size=60)
+
+
+@pytest.mark.parametrize("name", ["twap_passive", "random", "rest"])
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(steps=STEPS)
+def test_own_lots_not_known_dead_never_exceed_what_is_left(name: str, steps: list[tuple[str, int, float]]) -> None:
+    strategy = RestAtTouch() if name == "rest" else build(name)
+    driver = Driver(*market(quantity=40), strategy)
+    venue = Venue(driver)
+    venue.hear(driver.decide_due(1000 * S))
+    for what, size, wait in steps:
+        venue.now += wait
+        if what == "a":
+            venue.answer(size)
+        elif what == "f":
+            venue.trade(size, size + 1)
+        elif what == "c":
+            venue.hear(driver.decide_due(round((1000 + venue.now) * S)))
+        else:
+            venue.tell(TRADE_HIDDEN, 0, 1, 99, 1)
+        assert 0 <= open_lots(driver.book) <= driver.left
+    venue.now = max(venue.now, 60.0)
+    venue.hear(driver.decide_due(round((1000 + venue.now) * S)))
+    for _ in range(200):
+        venue.now += 0.1
+        venue.answer(3)
+        assert open_lots(driver.book) <= driver.left
+    assert driver.done
+    assert driver.left == open_lots(driver.book) == 0
+    driver.check()
+
+
+@given(data=st.data())
+@settings(max_examples=20)
+def test_a_record_with_an_order_missing_is_refused(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    b, k = market()
+    k[sim.MODEL] = sim.SANTA_FE
+    b[[lay.HIGH, lay.LIVE]] = 6
+    live: list[int] = [0, 1, 2, 3, 4, 5]
+    free: list[int] = []
+    rows: list[NDArray[np.int64]] = []
+    high = 6
+    for n in range(40):
+        if (rng.random() < 0.6 or len(live) < 3) and (free or high < 32):
+            slot = free.pop() if free else high
+            high = max(high, slot + 1)
+            rows.append(row(0.1 + n / 10, ADD, slot, 1, int(rng.integers(90, 98)), 100))
+            live.append(slot)
+        else:
+            slot = live.pop(int(rng.integers(len(live))))
+            free.append(slot)
+            rows.append(row(0.1 + n / 10, DELETE, slot, 0, 0, 100))
+    Driver(b, k, RestAtTouch()).run(rows)
+    missing = data.draw(st.sampled_from([i for i, r in enumerate(rows[:-8]) if r[sim.R_KIND] == ADD]))
+    later = [r for r in rows[missing + 1 :] if r[sim.R_KIND] == ADD or r[sim.R_WHO] == rows[missing][sim.R_WHO]]
+    if later:
+        with pytest.raises(TapeError):
+            Driver(b, k, RestAtTouch()).run(rows[:missing] + rows[missing + 1 :])
+
+
+@given(data=st.data())
+@settings(max_examples=20)
+def test_rows_that_go_back_in_time_are_refused(data: st.DataObject) -> None:
+    times = data.draw(st.lists(st.integers(0, 50), min_size=2, max_size=20))
+    driver = Driver(*market(), RestAtTouch())
+    rows = [row(float(t), TRADE_HIDDEN, 0, 1, 99, 1) for t in times]
+    if times == sorted(times):
+        driver.run(rows)
+    else:
+        with pytest.raises(TapeError, match="order of time"):
+            driver.run(rows)
