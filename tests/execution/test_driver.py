@@ -121,10 +121,12 @@ def test_no_decision_falls_due_in_a_halt() -> None:
     driver.on_event(rest(1, 0, 99, 10))
     driver.on_event(row(5, STATUS, 0, 0, -1))
     assert driver.decide_due(1045 * S) is None
-    late = driver.on_event(row(45, STATUS, 0, 0, 1))
+    assert driver.on_event(row(45, STATUS, 0, 0, 1)) is None
+    assert driver.due_ns == 1045 * S
+    late = driver.decide_due(1046 * S)
     assert late is not None
     assert set(late[:, kernels.C_NS].tolist()) == {1045 * S}
-    assert driver.view.decision[0] == 4  # the decisions that fell due in the halt, one after the other
+    assert driver.due_ns == 1050 * S  # those that fell due in the halt are left out
 
 
 def test_an_unasked_cancel_of_the_venue_answers_no_command() -> None:
@@ -276,8 +278,7 @@ def test_a_record_with_an_order_missing_is_refused(data: st.DataObject) -> None:
             rows.append(row(0.1 + n / 10, DELETE, slot, 0, 0, 100))
     Driver(b, k, RestAtTouch()).run(rows)
     missing = data.draw(st.sampled_from([i for i, r in enumerate(rows[:-8]) if r[sim.R_KIND] == ADD]))
-    later = [r for r in rows[missing + 1 :] if r[sim.R_KIND] == ADD or r[sim.R_WHO] == rows[missing][sim.R_WHO]]
-    if later:
+    if any(r[sim.R_WHO] == rows[missing][sim.R_WHO] for r in rows[missing + 1 :]):
         with pytest.raises(TapeError):
             Driver(b, k, RestAtTouch()).run(rows[:missing] + rows[missing + 1 :])
 

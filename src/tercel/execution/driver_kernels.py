@@ -165,6 +165,9 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     else:
         if kind == STATUS:
             k[sim.HALTED] = 0 if price == 1 else 1
+            if k[sim.HALTED] == 0 and k[sim.DUE_HELD] != 0:  # taken late, at the end of the halt
+                k[sim.DUE_HELD] = 0
+                k[sim.DUE_NS] = k[sim.NOW]
         write(k, kind, who, side, price, lots, 0, 0)
     if decision_is_due(k):
         k[sim.DUE_NS] = k[sim.NOW]
@@ -174,18 +177,14 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
 @kernel
 def fall_due(b: Packed, k: Longs, now: int) -> int:
     """What falls due once everything up to `now` has been seen: NOTHING, DECIDE or CLOSED."""
-    if k[sim.PHASE] != sim.WORKING:
+    due = max(k[sim.DUE_NS], k[sim.NOW])
+    if k[sim.PHASE] != sim.WORKING or due > now:
         return NOTHING
-    if k[sim.DUE_HELD] != 0 and k[sim.HALTED] == 0:
-        k[sim.DUE_HELD] = 0
-    elif k[sim.DUE_NS] <= now:
-        mark_grid(k, k[sim.DUE_NS] + 1)
-        k[sim.NOW] = max(k[sim.NOW], k[sim.DUE_NS])
-        if k[sim.HALTED] != 0:
-            k[sim.DUE_HELD] = 1
-            k[sim.DUE_NS] = FOREVER_NS
-            return NOTHING
-    else:
+    mark_grid(k, due + 1)
+    k[sim.NOW] = due
+    if k[sim.HALTED] != 0:
+        k[sim.DUE_HELD] = 1
+        k[sim.DUE_NS] = FOREVER_NS
         return NOTHING
     k[sim.DUE_EVENTS] = FOREVER_NS
     k[sim.DUE_VOLUME] = FOREVER_NS
