@@ -10,18 +10,19 @@ from hypothesis import strategies as st
 from tercel.core.vocabulary import NO_ASK
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.evaluation.task import Latency, Task
-from tercel.execution import actions, costs
 from tercel.execution import columns as c
+from tercel.execution import costs
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import NAMES, MarketEstimates, build
 from tercel.execution.strategy import hold
 from tercel.market.book import layout as lay
+from tercel.market.book.ladder import in_window
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive
-from tercel.testing.market import RandomTape, audit, orders_of, public_lots
+from tercel.testing.market import RandomTape, audit, public_lots
 
 DRAWN = Latency("exponential", a_ns=50_000_000, b_ns=900_000_000)
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)
@@ -74,7 +75,6 @@ def trend_follower(view):
     return intents
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", MARTINGALES, ids=["zero latency", "drawn latency", "latency beyond the interval"])
 @pytest.mark.parametrize("who", [*NAMES, "wanderer", "trend_follower"])
 def test_nobody_earns_in_a_martingale(who, task):
@@ -136,31 +136,30 @@ def test_an_accounting_error_would_be_seen(error):
 
 
 def costs_of_log(episodes, done, mutate=""):
-    """Costs from the log of fills by `costs_of_fills`, an implementation of its own."""
+    """Costs from the log of fills by `costs_of_fills`, an implementation of its own (unfilled lots count as filled)."""
     rows, points = [], episodes.task.grid_points
     for i in range(episodes.n):
         start = int(episodes.states[i, sim.START_NS])
         log = episodes.fills(i)
         assert len(log) == episodes.states[i, sim.FILL_ROWS], "the log is full"
-        unfilled = int(done.unfilled_lots[i])
-        for j, (ns, price, lots, mid2, touch2, passive, forced) in enumerate(log.tolist()):
-            last = j == len(log) - 1 and unfilled > 0
+        for ns, price, lots, mid2, touch2, passive, forced in log.tolist():
             if mutate and not passive:
                 touch2 = 2 * price if mutate.startswith("touch") else touch2  # noqa: PLW2901
                 mid2 = mid2 + int(done.side[i]) * lots if mutate.startswith("mid") else mid2  # noqa: PLW2901
             bucket = min(max((ns - start) * (points - 1) // episodes.task.horizon_ns, 0), points - 1)
-            rows.append((i, 2 * price, touch2, mid2, lots, bucket, passive, forced, last))
+            rows.append((i, 2 * price, touch2, mid2, lots, bucket, passive, forced, 0))
     columns = np.array(rows, np.int64).T.reshape(9, -1)
     fills = costs.Fills(*columns[:6], *(column.astype(bool) for column in columns[6:]))
     return costs.costs_of_fills(
-        fills, qty=done.qty, arrival_mid2=done.arrival_mid2, side=done.side, mid2_grid=done.mid2_grid, cluster=done.cluster
+        fills, qty=done.qty, arrival_mid2=done.arrival_mid2, side=done.side, mid2_grid=done.mid2_grid,
+        cluster=done.cluster,
     )  # fmt: skip
 
 
 def assert_same_costs(a, b):
-    for name in ("spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing", "lots_filled"):
+    for name in ("spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"):
         assert np.array_equal(getattr(a, name), getattr(b, name)), name
-    for name in ("passive_lots", "forced_lots", "unfilled_lots", "lots_grid", "forced_lots_grid"):
+    for name in ("passive_lots", "forced_lots", "lots_grid", "forced_lots_grid"):
         assert np.array_equal(getattr(a, name), getattr(b, name)), name
 
 
@@ -173,6 +172,12 @@ PUBLIC = [sim.NOW, *range(sim.EVENTS, sim.DOUBLE_LOTS), sim.FLOW_RNG, sim.FLOW_R
 @pytest.fixture(scope="module")
 def csco():
     return reactive(load("csco-2003"), worlds=3, settle_s=600.0)
+
+
+@pytest.fixture(scope="module")
+def markets(csco):
+    """Sources by name; a function, so that no failure prints them."""
+    return {"santa fe": csco, "martingale": martingale_market()}.get
 
 
 def history(source, plan, decide, n, **options):
@@ -206,7 +211,7 @@ def test_a_twin_without_own_orders_is_byte_identical(market, csco):
 def test_episodes_do_not_depend_on_batch_order_or_threads(csco, threads):
     decide, n = build("random").decide, 12
     plan = seeded_plan(TWIN_TASK, 300, 5, 0, n, worlds=3)
-    whole, base = history(csco, plan, decide, n)
+    _, base = history(csco, plan, decide, n)
     order = np.random.default_rng(0).permutation(n)
     _, mixed = history(csco, plan.take(order), decide, n, threads=threads)
     assert np.array_equal(mixed.books, base.books[order])
@@ -249,7 +254,7 @@ def test_the_public_record_does_not_show_own_orders_that_rest(csco):
         return intents
 
     a, _ = history(csco, plan, hold, n)
-    b, episodes = history(csco, plan, far_behind, n)
+    b, _ = history(csco, plan, far_behind, n)
     assert [m for *_, m in a] == [m for *_, m in b]
 
 
@@ -285,7 +290,12 @@ def absurd(rng, view):
     return intents
 
 
-LATENCIES = [Latency(), Latency("constant", 3_000_000), Latency("uniform", 0, 40_000_000), Latency("exponential", 100, 10**8)]
+LATENCIES = [
+    Latency(),
+    Latency("constant", 3_000_000),
+    Latency("uniform", 0, 40_000_000),
+    Latency("exponential", 100, 10**8),
+]
 
 
 @given(
@@ -293,10 +303,10 @@ LATENCIES = [Latency(), Latency("constant", 3_000_000), Latency("uniform", 0, 40
     st.sampled_from(range(len(LATENCIES))), st.sampled_from(["time", "events", "volume"]),
 )  # fmt: skip
 @settings(max_examples=60)
-def test_lots_are_conserved(csco, seed, market, latency, clock):
+def test_lots_are_conserved(markets, seed, market, latency, clock):
     """At every decision, in every market, whatever is asked for: all counts are what a walk finds."""
     rng = random.Random(seed)
-    source = {"santa fe": csco, "martingale": martingale_market()}.get(market)
+    source = markets(market)
     seconds = 0.6 if source is None else 40.0
     source = source or replay_source(rng, int(market[-1]) if market[-1].isdigit() else 0)
     lag = LATENCIES[latency]
@@ -336,8 +346,6 @@ def audit_market(episodes, i):
         best = sorted((p for t, p in public if t == s), reverse=s > 0)[: c.LEVELS]
         if best:
             assert touch == best[0]
-            assert m[at] == public[s, best[0]] or abs(best[0]) > 10**6 or not orders_of(b)
+            if in_window(b, s, best[0]):
+                assert m[at] == public[s, best[0]]
     assert np.isfinite(episodes.view.obs[i]).all()
-
-
-assert actions  # the decoders are tested in their own room; imported here so that `random` compiles once
