@@ -115,6 +115,19 @@ def test_foresight_would_be_seen():
     assert z_of(done) < -10
 
 
+def test_fills_booked_at_their_price_would_be_seen():
+    """The same market with ordinary books: whoever takes pays the spread, and the guard sees it."""
+    source, n = martingale_market(), 1000
+    source.worlds_k[:, sim.AT_MID] = 0
+    for name, sign in (("immediate", 1), ("submit_and_leave", -1)):
+        task = MARTINGALES[0] if sign > 0 else Task(horizon_s=900.0, decisions=3, warmup_s=0.0, grid_points=3)
+        quantity = 60 if sign > 0 else 5
+        done = run_through(Episodes(source, task, n), seeded_plan(task, quantity, 11, 0, n), build(name).decide)
+        assert sign * attribute(done, None)["spread_bps"].mean() > 0, name
+        if sign > 0:
+            assert z_of(done) > 10
+
+
 @pytest.mark.parametrize("error", ["touch after the trade", "mid after the trade"])
 def test_an_accounting_error_would_be_seen(error):
     """Plant it in the log of fills, add the log up as costs are added up, and compare with the kernel's sums."""

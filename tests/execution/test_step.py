@@ -1,0 +1,124 @@
+"""The step of a batch: when decisions fall due, reward terms, draws, arrival."""
+
+import numpy as np
+import pytest
+
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.task import Latency, Task
+from tercel.execution import columns as c
+from tercel.execution import intent as it
+from tercel.execution import step as kernels
+from tercel.execution.strategies import build
+from tercel.execution.strategy import hold
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, blank_state, reactive
+from tercel.market.tape.schema import ADD, EXECUTE, STATUS
+
+TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
+
+
+@pytest.fixture(scope="module")
+def csco():
+    return reactive(load("csco-2003"), settle_s=300.0)
+
+
+def started(source, task, quantity=40, n=4, seed=1, **options):
+    episodes = Episodes(source, task, n, **options)
+    episodes.start(seeded_plan(task, quantity, seed, 0, n))
+    return episodes
+
+
+def test_time_decisions_fall_on_an_even_grid_the_first_at_arrival(csco):
+    episodes = started(csco, TASK)
+    start = episodes.states[:, sim.START_NS].copy()
+    assert (start == csco.worlds_k[0, sim.NOW] + TASK.warmup_ns).all()
+    for d in range(TASK.decisions):
+        assert (episodes.states[:, sim.NOW] == start + d * TASK.horizon_ns // 6).all()
+        assert (episodes.view.decision == d).all()
+        assert (episodes.view.time_left_ns == TASK.horizon_ns - d * TASK.horizon_ns // 6).all()
+        episodes.step(hold(episodes.view))
+    assert not episodes.working.any()
+
+
+@pytest.mark.parametrize("clock", ["events", "volume"])
+def test_decisions_by_events_or_volume(csco, clock):
+    task = Task(horizon_s=600.0, decisions=5, clock=clock, clock_step=20, warmup_s=5.0, grid_points=4)
+    episodes = started(csco, task, quantity=10**6)
+    before = None
+    for _ in range(5):
+        k = episodes.states
+        count = k[:, sim.EVENTS] if clock == "events" else k[:, sim.BOUGHT] + k[:, sim.SOLD]
+        if before is not None:
+            passed = count - before
+            assert (passed >= 20).all()
+            assert clock == "volume" or (passed < 23).all(), "one flow event may touch a few orders"
+        before = count.copy()
+        episodes.step(hold(episodes.view))
+    assert not episodes.working.any()
+    assert (episodes.costs().forced_lots == 10**6).all()
+
+
+def test_terms_add_up_to_the_shortfall(csco):
+    """Execution against the mid at decision plus the mid's moves on what is left: the arrival-price shortfall."""
+    for latency in (Latency(), Latency("exponential", 10**8, 10**9)):
+        task = Task(horizon_s=60.0, decisions=6, warmup_s=5.0, grid_points=4, latency=latency)
+        decide, n = build("random").decide, 64
+        episodes = started(csco, task, 60, n, run_out=False)
+        cash, drift, forced = (np.zeros(n, np.int64) for _ in range(3))
+        while episodes.working.any():
+            episodes.step(decide(episodes.view))
+            cash += episodes.terms[:, 0]
+            drift += episodes.terms[:, 1]
+            forced += episodes.terms[:, 2]
+        costs = episodes.costs()
+        assert np.array_equal(cash + drift, costs.shortfall)
+        assert np.array_equal(forced, costs.forced_lots)
+
+
+def test_draws_belong_to_the_decision_and_the_seed(csco):
+    a, b = started(csco, TASK), started(csco, TASK)
+    take = it.empty(4)
+    take[:, it.TAKE], take[:, it.TAKE_LIMIT] = 3, a.view.side * it.MARKET_LIMIT
+    seen = []
+    for _ in range(3):
+        seen.append(a.view.draw.copy())
+        assert np.array_equal(a.view.draw, b.view.draw), "whatever was done before"
+        a.step(take)
+        b.step(hold(b.view))
+    assert len(np.unique(np.concatenate(seen))) == 12
+
+
+def test_finished_markets_are_left_alone(csco):
+    episodes = started(csco, TASK, quantity=1, run_out=False)
+    take = it.ladder(episodes.view.side, episodes.view.touch)
+    take[0, it.TAKE] = 1
+    take[1:, it.OUTSIDE] = it.KEEP
+    episodes.step(take)
+    assert episodes.working.tolist() == [False, True, True, True]
+    frozen = episodes.books[0].copy(), episodes.states[0].copy()
+    episodes.step(hold(episodes.view))
+    assert np.array_equal(frozen[0], episodes.books[0])
+    assert np.array_equal(frozen[1], episodes.states[0])
+    assert (episodes.terms[0] == 0).all()
+    episodes.start(seeded_plan(TASK, 5, 9, 0, 1), np.array([0]))
+    assert episodes.working.all()
+
+
+def test_an_arrival_in_a_halt_waits_for_its_end():
+    rows = [(0, ADD, 0, 1, 99, 9), (0, ADD, 1, -1, 101, 9), (5, STATUS, -1, 0, -1, 0), (8, ADD, 2, 1, 100, 1)]
+    rows += [(40, STATUS, -1, 0, 1, 0), (50, EXECUTE, 1, -1, 101, 2)]
+    table = np.array(rows, np.int64)
+    b, k = lay.new_book(16, 64, 8), blank_state(sim.REPLAY)
+    source = Source("tape", sim.REPLAY, np.zeros(1), table, b[None], k[None], 0.01, 1)
+    task = Task(side=1, horizon_s=100e-9, decisions=2, warmup_s=0.0, grid_points=3)
+    episodes = Episodes(source, task, 1)
+    plan = seeded_plan(task, 4, 1, 0, 1)
+    plan.rows[:, [kernels.E_START_NS, kernels.E_CURSOR_END, kernels.E_WARMUP_NS]] = 20, len(rows), 10
+    episodes.start(plan)
+    assert episodes.states[0, [sim.NOW, sim.START_NS, sim.ARRIVAL_MID2]].tolist() == [40, 40, 201]
+    assert episodes.view.x[0, c.TIME_LEFT_NS] == 100
+    episodes.step(hold(episodes.view))
+    assert episodes.states[0, sim.NOW] == 90
+    assert episodes.view.v_seen[0] == 2
