@@ -23,7 +23,7 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive, run_free
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 
 MS = 1_000_000
 LATENCIES = {
@@ -95,6 +95,7 @@ def recorded_tape(seed: int, halts: bool = True, levels: int = 0) -> Source:
             at = int(share * len(tape))
             tape.insert(at, [tape[at][0], STATUS, 0, 0, -1, 0])
             tape.insert(at + pause, [tape[at + pause][0], STATUS, 0, 0, 1, 0])
+        tape.insert(at := len(tape) * 3 // 4, [tape[at][0], CLEAR, -1, 0, 0, 0])
     for at in np.sort(rng.choice(len(tape), 40))[::-1]:
         tape.insert(at, [tape[at][0], TRADE_HIDDEN, 0, 1, tape[at][4], 3])
     world = blank_state(sim.REPLAY)
