@@ -207,7 +207,12 @@ def allocating_kernel(function: F) -> F:
 
 
 def parallel_kernel(function: F) -> F:
-    """As :func:`allocating_kernel`, with `prange` loops spread over threads."""
+    """As :func:`allocating_kernel`, with `prange` loops spread over threads.
+
+    Waiting threads sleep: those of GNU OpenMP spin by default, which on busy cores made two threads 20 x slower than
+    one. The wish is read when Numba first starts its threads; a value that is already set stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return _by_numba(function, parallel=True)
 
 

@@ -45,11 +45,14 @@ class Translated(JITCodeLibrary):
         return self._shared_module
 
     def _get_module_for_linking(self) -> Any:
+        """With all that it calls, for a kernel that Numba compiles in its own way (`parallel_kernel`)."""
         module = self.alone().clone()
+        mine = {function.name for function in module.functions if not function.is_declaration}
         for library in self.tree():
             if library is not self:
                 part = library.alone() if isinstance(library, Translated) else library._get_module_for_linking()
                 module.link_in(part, preserve=True)
+        _make_private(module, mine)
         return module
 
 
@@ -66,10 +69,7 @@ class Whole(JITCodeLibrary):
             self._reload_init.update(library._reload_init)
             part = library.alone() if isinstance(library, Translated) else library._get_module_for_linking()
             self._final_module.link_in(part, preserve=True)
-        for function in self._final_module.functions:
-            if not function.is_declaration and function.name not in mine:
-                # private, not internal: the linker would take internal names for other modules' weak ones
-                function.linkage = "private"
+        _make_private(self._final_module, mine)
         self._linking_libraries = []
         super().finalize()
 
@@ -80,6 +80,14 @@ class Whole(JITCodeLibrary):
         passes, builder = self._codegen._module_pass_manager()
         with self._recorded_timings.record("Module passes", builder):
             passes.run(self._final_module, builder)
+
+
+def _make_private(module: Any, but: set[str]) -> None:
+    """Hide a module's functions, so that they are inlined, specialised and dropped at will."""
+    for function in module.functions:
+        if not function.is_declaration and function.name not in but:
+            # private, not internal: the linker would take internal names for other modules' weak ones
+            function.linkage = "private"
 
 
 class PlainCompiler(Compiler):

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from tercel.app.bench import KEYS, env
+from tercel.core.errors import TercelError
+from tercel.market.book import layout as lay
+from tercel.market.book.reference import ReferenceBook
+from tercel.market.simulator import layout as sim
+
+
+def test_the_environment_bench_gives_its_rows_and_one_result_for_any_number_of_threads() -> None:
+    rows = env.bench(decisions=20, blocks=1)
+    assert [row["name"] for row in rows] == [
+        "env.decisions_per_s.k1",
+        "env.decisions_per_s.k100",
+        "env.share_of_book",
+        "env.two_threads",
+    ]
+    assert all(set(row) == set(KEYS) for row in rows)
+    assert all(row["value"] > 0 and row["ratio"] == row["value"] / row["reference_value"] for row in rows)
+
+
+def test_the_load_is_what_the_bench_says() -> None:
+    made = env.load(env.market(), 100)
+    before, decisions = made.events(), made.episodes.states[:, sim.DECISION].copy()
+    made.decide(20)
+    env.check(made)
+    assert (made.episodes.states[:, sim.DECISION] == decisions + 20).all()
+    assert made.events() - before == pytest.approx(20 * 100 * env.MARKETS, rel=0.02)  # a market order counts its fills
+    made.episodes.books[3, lay.LIVE] = env.LIVE - 1
+    with pytest.raises(TercelError, match="live"):
+        env.check(made)
+
+
+def test_the_reference_runs_the_same_flow() -> None:
+    flow = env.PlainFlow(1)
+    flow.run(20_000)
+    live = []
+    for _ in range(20):
+        flow.run(1_000)
+        live.append(len(flow.ids))
+    made = env.load(env.market(), 100)
+    made.decide(50)
+    assert np.mean(live) == pytest.approx(made.episodes.books[:, lay.LIVE].mean(), rel=0.1)
+    assert len(flow.book.orders()) == len(flow.ids) == len(flow.place) == len(flow.left)
+    assert flow.book.unknown_ids == 0
+    assert isinstance(flow.book, ReferenceBook)
