@@ -315,7 +315,7 @@ LATENCIES = [
     st.integers(0, 2**32), st.sampled_from(["santa fe", "martingale", "tape", "window 1", "window 3"]),
     st.sampled_from(range(len(LATENCIES))), st.sampled_from(["time", "events", "volume"]),
 )  # fmt: skip
-@settings(max_examples=60)
+@settings(max_examples=250)
 def test_lots_are_conserved(markets, seed, market, latency, clock):
     """At every decision, in every market, whatever is asked for: all counts are what a walk finds."""
     rng = random.Random(seed)

@@ -27,7 +27,8 @@ E_WORLD = 8  # which of the prepared starting worlds
 EPISODE_WORDS = 9
 
 TERMS = 3
-"""Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced lots."""
+"""Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced
+lots."""
 
 
 @kernel

@@ -120,7 +120,7 @@ def play(seed, messages, levels, side, delays):
         if not going:
             return
         compare(kernel, oracle)
-        for _ in range(rng.choice((0, 1, 1, 2))):
+        for _ in range(rng.choice((0, 1, 1, 2)) if len(oracle.flying) < sim.COMMAND_SLOTS - 2 else 0):
             delay = rng.choice(delays)
             alive = [n for n in oracle.open if oracle.open[n] - oracle.pending[n] > 0]
             if alive and (rng.random() < 0.3 or len(alive) > 10):
