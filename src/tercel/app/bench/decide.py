@@ -141,7 +141,7 @@ def _session(
     book, state = at_arrival(episodes, plan)
     episodes.start(plan)
     strategy = PolicyStrategy("mlp", policy)
-    while episodes.working.any() and episodes.states[0, sim.DECISION] < events * 51 // 50 + 1:
+    while episodes.working.any() and episodes.states[0, sim.DECISION] < events * 21 // 20:
         episodes.step(strategy.decide(episodes.view))
     rows = episodes.record(0)[state[sim.RECORD] :]
     rows = rows[rows[:, sim.R_KIND] != sim.OWN_SENT].copy()
