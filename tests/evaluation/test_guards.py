@@ -22,7 +22,8 @@ from tercel.market.book.ladder import in_window
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive
-from tercel.testing.market import RandomTape, audit, public_lots
+from tercel.testing.market import audit, public_lots
+from tercel.testing.replay import RandomTape
 
 DRAWN = Latency("exponential", a_ns=50_000_000, b_ns=900_000_000)
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)

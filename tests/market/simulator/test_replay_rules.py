@@ -15,7 +15,8 @@ from tercel.market.simulator.engine import advance
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.source import blank_state
 from tercel.market.tape.schema import ADD, CLEAR, CROSS, DELETE, EXECUTE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
-from tercel.testing.market import RandomTape, ReplayOracle, audit, ledger_of, public_lots
+from tercel.testing.market import audit, ledger_of, public_lots
+from tercel.testing.replay import RandomTape, ReplayOracle
 
 NO_FLOW = np.zeros(1)
 QUANTITY = 10**6
