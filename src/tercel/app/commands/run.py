@@ -1,6 +1,5 @@
 """``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -194,7 +193,7 @@ def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Pa
         grid_s=grid_s,
         learning_curves=curves,
         book_examples=examples,
-        facts={**market.facts, "task": json.dumps(settings.task.to_dict()), "seed": settings.seed},
+        facts={**market.facts, "seed": settings.seed},
         footer=f"reprint: tercel run --resume --out {out}",
     )
 
