@@ -6,6 +6,7 @@ source file of the package: any edit starts a fresh one. ``TERCEL_JIT=0`` runs t
 """
 
 # mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return"
+import gc
 import hashlib
 import os
 import shutil
@@ -158,7 +159,13 @@ def _one_signature(dispatcher: Any) -> Any:
 
     def compile_wide(signature: Any) -> Any:
         kinds, _ = sigutils.normalize_signature(signature)
-        return compile_exact(tuple(_widened(kind) for kind in kinds))
+        collects = gc.isenabled()
+        gc.disable()  # a twelfth of the time to compile goes into looking for garbage among objects that stay
+        try:
+            return compile_exact(tuple(_widened(kind) for kind in kinds))
+        finally:
+            if collects:
+                gc.enable()
 
     dispatcher.compile = compile_wide
     return dispatcher

@@ -12,7 +12,7 @@ from typing import Any
 from llvmlite import binding as ll
 from numba.core import sigutils
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, Flags
 
 from tercel.core.jit import announce
 
@@ -90,6 +90,32 @@ def _make_private(module: Any, but: set[str]) -> None:
             function.linkage = "private"
 
 
+class SharedFlags(Flags):
+    """A kernel's compiler flags, one object for all kernels that have the same.
+
+    Numba looks up how to compile each operation under its flags and compares some thirty of them in Python every time:
+    a tenth of the time to compile, saved where they are the same object.
+    """
+
+    def copy(self) -> "SharedFlags":
+        """Itself."""
+        return self
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+_shared_flags: dict[Any, SharedFlags] = {}
+
+
+def _shared(flags: Any) -> SharedFlags:
+    if flags not in _shared_flags:
+        _shared_flags[flags.copy()] = SharedFlags(flags)
+    return _shared_flags[flags]
+
+
 class PlainCompiler(Compiler):
     """Numba's own pipeline."""
 
@@ -105,6 +131,7 @@ class TranslatingCompiler(Compiler):
     def compile_extra(self, func: Any) -> Any:
         """Compile into a library that is only linked."""
         self.state.flags.no_compile = True
+        self.state.flags = _shared(self.state.flags)
         self.state.library = Translated(self.state.targetctx.codegen(), func.__qualname__)
         return super().compile_extra(func)
 
@@ -114,6 +141,7 @@ class WholeCompiler(PlainCompiler):
 
     def compile_extra(self, func: Any) -> Any:
         """Compile with all that is called."""
+        self.state.flags = _shared(self.state.flags)
         self.state.library = Whole(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()
         return super().compile_extra(func)
