@@ -2,8 +2,8 @@
 
 Numba optimises and emits machine code for every function on its own, each with all that it calls linked in: code at
 the bottom of ten layers is optimised ten times. Here a kernel that is called from a kernel is only translated; the
-one that Python calls links the whole tree, makes it private, and is optimised once. Measured on the simulator: a
-third of the time to compile, and nothing but entry kernels to load from disk.
+one that Python calls links the whole tree, makes it private, and is optimised once. Measured on the simulator: two
+thirds of the time to compile, a third more messages per second, and only entry kernels to load from disk.
 """
 
 # mypy: disable-error-code="no-untyped-call, misc, import-untyped"

@@ -37,8 +37,8 @@ from tercel.market.simulator.account import public_add
 from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, Source, blank_state, run_free
 
 MARKETS = 64
-LIVE, OWN = 250, 4  # what every market must hold at least, on average over the decisions and at the end
-REACH, LIMITS, TAKERS, CANCELS = 30, 10.0, 1.2, 0.05  # ticks; per second and side; per second and side; per order
+LIVE, OWN = 250, 4  # what every market must hold at least, whenever it is looked at
+REACH, LIMITS, TAKERS, CANCELS = 30, 10.0, 1.2, 0.045  # ticks; per second and side; per second and side; per order
 LOTS, TAKEN = 2, 3  # lots of a limit and of a market order
 MID = 10_000
 SETTLE_S = 1_000.0
@@ -67,15 +67,16 @@ class Load:
 
 @kernel
 def ladders(x: Longs, m: Longs, out: Packed) -> None:
-    """Intents of all markets: 3 lots on each of five rungs from the touch on, one more on a rung that takes turns."""
+    """Intents of all markets: 3 lots on each of five rungs from the touch on, one more on two that take turns."""
     for n in range(x.shape[0]):
         out[n, it.TAKE] = 0
         out[n, it.ANCHOR] = m[n, c.TOUCH] - x[n, c.SIDE]
-        out[n, it.OUTSIDE] = it.KEEP if x[n, c.OUTSIDE_LOTS] < 6 else it.CANCEL
+        out[n, it.OUTSIDE] = it.KEEP if x[n, c.OUTSIDE_LOTS] < 12 else it.CANCEL
         out[n, it.STEP] = 1
         for j in range(it.K):
             out[n, it.REST0 + j] = 3
         out[n, it.REST0 + x[n, c.DECISION] % it.K] = 4
+        out[n, it.REST0 + (x[n, c.DECISION] + 2) % it.K] = 4
 
 
 def market() -> Source:
@@ -120,12 +121,12 @@ def check(made: Load) -> None:
         When a market is too empty, has ended, or found no room.
     """
     books, states = made.episodes.books, made.episodes.states
-    live, own = int(books[:, lay.LIVE].min()), float(books[:, lay.OWN_RESTING].mean())
+    live, own = int(books[:, lay.LIVE].min()), int(books[:, lay.OWN_RESTING].min())
     lost = int(books[:, lay.OVERFLOW].sum() + states[:, [sim.OWN_OVERFLOW, sim.COMMAND_OVERFLOW]].sum())
     if live < LIVE or own < OWN or lost or not made.episodes.working.all():
         raise TercelError(
             f"markets at work with {LIVE} live orders each and {OWN} own ones in the queue",
-            f"{live} live, {own:.2f} own, {lost} without room, {int(made.episodes.working.sum())} at work",
+            f"{live} live, {own} own, {lost} without room, {int(made.episodes.working.sum())} at work",
             "report this as a bug of `tercel bench env`",
         )
 
