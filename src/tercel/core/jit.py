@@ -217,8 +217,8 @@ def parallel_kernel(function: F) -> F:
     """As :func:`allocating_kernel`, with `prange` loops spread over threads.
 
     Waiting threads look for work a few microseconds long and then sleep. Those of GNU OpenMP look on for milliseconds
-    by default, which on busy cores made two threads 20 x slower than one; sleeping at once made them 1.5 x as fast instead of 1.9 x.
-    The wish is read when Numba first starts its threads; values that are already set stay.
+    by default, which on busy cores made two threads 20 x slower than one; sleeping at once made them 1.5 x as fast on
+    idle ones instead of 1.9 x. The wish is read when Numba first starts its threads; values already set stay.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
