@@ -11,7 +11,8 @@ from tercel.execution.policies.mlp import mlp_forward
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.execution.step import observe_and_draw, schedule
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, is_own, settle_frozen
+from tercel.market.book.ladder import allocate, is_own
+from tercel.market.book.window import settle_frozen
 from tercel.market.flow.martingale import walk_to
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import own_dead, own_fill, own_rest, public_add, public_take, write

@@ -20,11 +20,7 @@ from tercel.market.book.ladder import (
     level_at,
     public_lots_at,
     reduce,
-    reduce_anonymous,
     release,
-    roll_in,
-    roll_out,
-    settle_frozen,
 )
 from tercel.market.book.layout import (
     ANONYMOUS,
@@ -51,6 +47,7 @@ from tercel.market.book.layout import (
     UNKNOWN_IDS,
     UNKNOWN_LOTS,
 )
+from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,

@@ -7,7 +7,8 @@ no id is looked up here, and an order that the agent emptied keeps its slot unti
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import is_own, reduce, reduce_anonymous, release, roll_in, roll_out, settle_frozen
+from tercel.market.book.ladder import is_own, reduce, release
+from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take, settle, write
 from tercel.market.simulator.crossing import fill_crossed, fill_traded, first_own
@@ -82,9 +83,7 @@ def empty_public(b: Packed, k: Longs) -> None:
 
 
 @kernel
-def replay_row(
-    b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int
-) -> None:
+def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
     """One tape row meets the book with the agent's orders in it."""
     if kind == ADD:
         if b[lay.OWN_RESTING] > 0:
