@@ -221,7 +221,7 @@ def parallel_kernel(function: F) -> F:
     idle ones instead of 1.9 x. The wish is read when Numba first starts its threads; values already set stay.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     return _by_numba(function, parallel=True)
 
 
