@@ -83,11 +83,11 @@ def compile_rows(
         what, key = kind[i], order_id[i]
         if what == ADD:
             where = find(keys, slots, key)
-            if where >= 0:
+            if where >= 0 and qty[i] > 0:
                 at = emit(out, at, ns[i], DELETE, slots[where], side[i], price[i], WHOLE)
             slot = add_id(b, keys, slots, key_of, key, side[i], price[i], qty[i])
-            if slot >= 0:
-                at = emit(out, at, ns[i], ADD, slot, side[i], price[i], qty[i])
+            if slot >= 0:  # lots without an id are an anonymous block
+                at = emit(out, at, ns[i], ADD if key != 0 else ROLL_IN, slot, side[i], price[i], qty[i])
         elif what == REDUCE or what == DELETE or what == EXECUTE:
             where = find(keys, slots, key) if key != 0 else -1
             if where >= 0:
@@ -189,7 +189,7 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
         )  # fmt: skip
         if at < 0:
             raise TapeError(
-                "a tape of single orders", f"level totals (row {-at}) in {instrument.symbol} {instrument.date}",
+                "a tape of single orders", f"level totals (row {-1 - at}) in {instrument.symbol} {instrument.date}",
                 "replay with own orders needs an order-level feed",
             )  # fmt: skip
         before = status[status < stop]
