@@ -1,19 +1,27 @@
 """Book checkpoints beside the tape: one Parquet file of orders and one JSON of marks, keyed by the tape's hash.
 
-They are made at the first replay of a day and made anew when the tape, or the way it is compiled, has changed. A lake
-that cannot be written to does without: they are then made each time.
+They are made at the first replay of a day and made anew when the tape, or the way it is compiled, has changed, or when
+a file is not the one that was written. A lake that cannot be written to does without: they are then made each time.
 """
 
+import hashlib
+import io
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tercel.market.tape.compiled import Checkpoint, CompiledDay, compile_day
+from tercel.market.tape.instrument import Instrument
 from tercel.market.tape.lake import Lake
 
-VERSION = 1
+if TYPE_CHECKING:
+    import polars as pl
+
+VERSION = 2
 ORDERS = "checkpoints.parquet"
 ROWS = "compiled.parquet"
 MARKS = "checkpoints.json"
@@ -24,26 +32,40 @@ _ROW_COLUMNS = ("ns", "kind", "slot", "side", "price", "lots")
 def compiled(lake: Lake, symbol: str, date: str, venue: str | None = None) -> CompiledDay:
     """A day compiled for replay, from the store beside the tape where that fits the tape's hash."""
     folder = lake.find(symbol, date, venue)
-    instrument = lake.instrument(symbol, date, venue)
-    key = f"{VERSION}:{instrument.content_hash}"
-    with suppress(OSError, ValueError, KeyError):
-        return _load(folder, key, lake, symbol, date, venue)
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _load(folder, lake.instrument(symbol, date, venue))
     day = compile_day(*lake.read(symbol, date, venue))
     with suppress(OSError):
-        _save(folder, key, day)
+        _save(folder, day)
     return day
 
 
-def _load(folder: Path, key: str, lake: Lake, symbol: str, date: str, venue: str | None) -> CompiledDay:
+def _key(instrument: Instrument) -> str:
+    return f"{VERSION}:{instrument.content_hash}"
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
+
+
+def _load(folder: Path, instrument: Instrument) -> CompiledDay:
+    """The stored day; an error of the kinds that `compiled` suppresses when it is damaged or of another tape."""
     import polars as pl
     from polars.exceptions import PolarsError
 
-    marks = json.loads((folder / MARKS).read_text())
-    if marks["key"] != key:
+    kept = json.loads((folder / MARKS).read_text())
+    text, orders_bytes, rows_bytes = kept["marks"], (folder / ORDERS).read_bytes(), (folder / ROWS).read_bytes()
+    if kept["sha256"] != _digest(text.encode(), orders_bytes, rows_bytes):
+        raise ValueError("damaged")
+    marks = json.loads(text)
+    if marks["key"] != _key(instrument):
         raise ValueError("made from another tape")
     try:
-        frame = pl.read_parquet(folder / ORDERS)
-        rows = pl.read_parquet(folder / ROWS).select(_ROW_COLUMNS).to_numpy()
+        frame = pl.read_parquet(io.BytesIO(orders_bytes))
+        rows = pl.read_parquet(io.BytesIO(rows_bytes)).select(_ROW_COLUMNS).to_numpy()
         orders = frame.select(_COLUMNS).to_numpy().astype(np.int64)
         owner = frame["checkpoint"].to_numpy()
     except PolarsError as error:
@@ -51,15 +73,10 @@ def _load(folder: Path, key: str, lake: Lake, symbol: str, date: str, venue: str
     checkpoints = tuple(
         Checkpoint(**mark, orders=orders[owner == number]) for number, mark in enumerate(marks["checkpoints"])
     )
-    day = CompiledDay(
-        lake.instrument(symbol, date, venue), np.ascontiguousarray(rows.astype(np.int64)), marks["slots"], checkpoints
-    )
-    if len(rows) != marks["rows"] or len(orders) != marks["orders"]:
-        raise ValueError("damaged")
-    return day
+    return CompiledDay(instrument, np.ascontiguousarray(rows.astype(np.int64)), marks["slots"], checkpoints)
 
 
-def _save(folder: Path, key: str, day: CompiledDay) -> None:
+def _save(folder: Path, day: CompiledDay) -> None:
     """Data first, the mark that makes them valid last; each written aside and renamed."""
     import polars as pl
 
@@ -69,20 +86,26 @@ def _save(folder: Path, key: str, day: CompiledDay) -> None:
         pl.Series("checkpoint", owner)
     )
     rows = pl.DataFrame({name: day.rows[:, j] for j, name in enumerate(_ROW_COLUMNS)})
-    marks = {
-        "key": key,
+    orders_bytes, rows_bytes = _parquet(frame), _parquet(rows)
+    marks: dict[str, Any] = {
+        "key": _key(day.instrument),
         "slots": day.slots,
-        "rows": len(day.rows),
-        "orders": len(orders),
         "checkpoints": [
             {n: getattr(c, n) for n in ("ns", "row", "halted", "last_bid", "last_ask", "mid2")} for c in day.checkpoints
         ],
     }
+    text = json.dumps(marks)
+    seal = json.dumps({"sha256": _digest(text.encode(), orders_bytes, rows_bytes), "marks": text})
+    for left in folder.glob(".*.part"):  # of a killed process
+        left.unlink(missing_ok=True)
     (folder / MARKS).unlink(missing_ok=True)
-    for name, data in ((ORDERS, frame), (ROWS, rows)):
-        aside = folder / f".{name}.part"
-        data.write_parquet(aside, compression="zstd")
+    for name, data in ((ORDERS, orders_bytes), (ROWS, rows_bytes), (MARKS, seal.encode())):
+        aside = folder / f".{name}.{os.getpid()}.part"
+        aside.write_bytes(data)
         aside.replace(folder / name)
-    aside = folder / f".{MARKS}.part"
-    aside.write_text(json.dumps(marks))
-    aside.replace(folder / MARKS)
+
+
+def _parquet(frame: "pl.DataFrame") -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
