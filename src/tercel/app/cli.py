@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from tercel import __version__
-from tercel.app.output import print_error, say
+from tercel.app.output import print_error, say, say_when_compiling
 from tercel.core.errors import ConfigError, TercelError
 
 INTERRUPTED = 130
@@ -252,6 +252,7 @@ def told(as_json: bool = False, on_interrupt: str = "nothing was left half done"
     Ctrl-C: ``raise KeyboardInterrupt("...")``.
     """
     try:
+        say_when_compiling()
         yield
     except KeyboardInterrupt as stop:
         say(f"\nstopped: {stop.args[0] if stop.args else on_interrupt}")
