@@ -23,16 +23,15 @@ def window_starts(
 
     The whole of each window, warm-up included, lies in `[earliest, latest]`.
     """
-    opening = max(day.instrument.session_open_ns, int(day.world_ns[0]), earliest_ns)
-    closing = min(day.instrument.session_close_ns or day.last_ns, day.last_ns, latest_ns)
+    opening = max(day.open_ns, int(day.world_ns[0]), earliest_ns)
+    closing = min(day.close_ns, day.last_ns, latest_ns)
     first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
     return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
 
 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
     """Volume expected in `[start, start + horizon)` from a curve of lots over equal parts of the session."""
-    opening, closing = day.instrument.session_open_ns, day.instrument.session_close_ns
-    edges = np.linspace(opening, closing, len(curve) + 1)
+    edges = np.linspace(day.open_ns, day.close_ns, len(curve) + 1)
     total = np.concatenate([[0.0], np.cumsum(curve)])
     at = np.interp([start_ns, start_ns + horizon_ns], edges, total)
     return float(at[1] - at[0])
@@ -88,7 +87,7 @@ def tape_plan(
             for side in sides:
                 rows.append(_row(day, task, start, side, quantity, seed, len(rows)))
                 one_day = len(days) == 1
-                cluster.append((start - day.instrument.session_open_ns) // BLOCK_NS if one_day else number)
+                cluster.append((start - day.open_ns) // BLOCK_NS if one_day else number)
     if not rows:
         spans = ", ".join(d.instrument.date for d in days) or "no days"
         raise ConfigError(

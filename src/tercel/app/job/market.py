@@ -136,10 +136,11 @@ def _split(lake: Lake, symbol: str) -> _Split:
     if len(dates) > 1:
         return _Split(dates[:first], dates[first:], 0, days)
     instrument, events = days[0]
-    opening, closing = instrument.session_open_ns, instrument.session_close_ns
+    opening = instrument.session_open_ns or int(events.exch_ns[0])
+    closing = instrument.session_close_ns or int(events.exch_ns[-1])
     cut = int(opening + TRAINING_SHARE * (closing - opening))
     part = events.slice(0, int(np.searchsorted(events.exch_ns, cut)))
-    return _Split(dates, dates, cut, [(replace(instrument, session_close_ns=cut), part)])
+    return _Split(dates, dates, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
 
 
 def _on_tape(settings: RunSettings) -> JobMarket:

@@ -43,6 +43,16 @@ class TapeDay:
     world: NDArray[np.int64]
     last_ns: int
 
+    @property
+    def open_ns(self) -> int:
+        """Start of the session, of the tape where the feed does not say."""
+        return self.instrument.session_open_ns or int(self.world_ns[0])
+
+    @property
+    def close_ns(self) -> int:
+        """End of the session, of the tape where the feed does not say."""
+        return self.instrument.session_close_ns or self.last_ns
+
 
 @kernel
 def load_orders(b: Packed, orders: Longs) -> None:
