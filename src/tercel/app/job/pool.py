@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +14,7 @@ from tercel.app.job.judging import Candidate, judge_one, judge_twins
 from tercel.app.job.market import JobMarket, build_market
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.training import train_policy
+from tercel.core.errors import TercelError
 
 _stop: Any = None
 
@@ -45,6 +47,10 @@ def judge_task(settings: RunSettings, out: Path, candidate: Candidate | None) ->
     return True
 
 
+class WorkerError(TercelError):
+    """A worker process died."""
+
+
 class Pool:
     """A few worker processes, as many as there are cores, at most one per piece of work.
 
@@ -71,13 +77,21 @@ class Pool:
 
         Raises
         ------
-        Whatever a job raised.
+        WorkerError
+            When a worker died; otherwise whatever a job raised.
         """
         waiting: set[Future[bool]] = {self._executor.submit(function, *job) for job in jobs}
         done = 0
         while waiting:
             finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in finished:
-                future.result()
+                try:
+                    future.result()
+                except BrokenProcessPool as error:
+                    raise WorkerError(
+                        "worker processes that live until their work is done",
+                        "one that was killed or ran out of memory",
+                        "what is finished is kept: free memory, then run again with --resume",
+                    ) from error
             done += len(finished)
             tick(done)
