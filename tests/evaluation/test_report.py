@@ -97,6 +97,18 @@ def test_the_printed_table_says_plainly_where_the_learned_stand():
     assert "ppo is cheaper than random on 3 of 3 training seeds" in told
 
 
+def test_with_one_training_seed_the_untrained_network_is_an_opponent_like_others():
+    entries = [replace(entry, runs=entry.runs[:1]) for entry in field(60)]
+    told = printed(replace(run(entries, twin(60)), seeds=[1]))
+    assert "ppo against ppo_untrained: +" in told
+    assert "training seeds, counting" not in told
+
+
+def test_facts_are_told_in_words(page):
+    assert "grid_points" not in page
+    assert "a_ns" not in page
+
+
 def test_nothing_is_said_twice():
     told = printed(run(field(12), None))
     assert told.lower().count("impact is not available") == 1

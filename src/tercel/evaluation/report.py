@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.evaluation.result import MEANINGS, JudgedRun
+from tercel.evaluation.result import MEANINGS, PEERS, JudgedRun
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.report import figures
 from tercel.report.ladder import book_around_trades
 from tercel.report.page import Section, render
 from tercel.report.svg import Figure
-from tercel.report.tables import plain_table, verdict_sentence
+from tercel.report.tables import COLUMNS, plain_table, verdict_sentence
 from tercel.stats import Estimate
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ class BookExample:
             best_bid_ticks=self.best_bid_ticks,
             best_ask_ticks=self.best_ask_ticks,
             tick=self.tick,
-            title=self.strategy,
+            title=f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}",
         )
 
 
@@ -180,17 +180,27 @@ def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> li
 
 
 def _standing(result: JudgedRun) -> Section:
-    """The learned policies against everything, and seed by seed."""
+    """The learned policies against everything, and, where there are several, seed by seed."""
     gains = {name: cell.to_json() for name, cell in result.paired_vs_best_baseline.items()}
-    rows: list[list[object]] = []
-    for name, row in result.paired.items():
-        for other, cell in row.items():
-            seeds = result.paired_by_seed[name][other]
-            rows.append([f"{name} against {other}", _told(cell), "; ".join(_told(one) for one in seeds)])
+    names = list(result.paired)
+    rows: list[list[object]] = [
+        [other, *(_told(result.paired[name].get(other)) for name in names)] for other in result.ranked()
+    ]
+    tables = plain_table(("against", *names), rows, "Mean [95 % interval], over all training seeds.") if names else ""
+    if len(result.seeds) > 1:
+        headings = ("by training seed", *map(str, result.seeds))
+        by_seed: list[list[object]] = [
+            [f"{name} against {other}", *map(_told, result.paired_by_seed[name][other])]
+            for name in names
+            if result.kinds[name] == "learned"
+            for other in dict.fromkeys((result.best_baseline, *PEERS, f"{name}_untrained"))
+            if other in result.paired_by_seed[name]
+        ]
+        tables += plain_table(headings, by_seed, "Seed by seed: an interval holds for that seed.") if by_seed else ""
     return Section(
         "Against the baselines",
-        "Cost saved on the same episodes, bps: positive is better. An interval by training seed holds for that seed.",
-        html=plain_table(("comparison", "all training seeds", "each training seed"), rows) if rows else "",
+        "Cost saved on the same episodes, bps: positive is better.",
+        html=tables,
         figures=[figures.paired_differences(gains, result.best_baseline)] if gains else [],
     )
 
@@ -200,13 +210,17 @@ def _composition(result: JudgedRun, costs: Mapping[str, Sequence[Costs]]) -> Sec
     names = [name for name in result.ranked() if name in costs]
     shortfalls = {name: np.concatenate([_shortfall(one) for one in costs[name]]) for name in names}
     best = costs[result.best_baseline]
-    headings = ("strategy", "5 %", "median", "95 %", "worst 5 %, mean", f"cheaper than {result.best_baseline}")
+    headings = ("strategy", "5 %", "median", "95 %", "mean of worst 5 %", f"cheaper than {result.best_baseline}")
+    rows: list[list[object]] = []
+    for name in names:
+        _, *bps, wins = distribution(name, costs[name], best)
+        rows.append(
+            [name, *(f"{value:.2f}" for value in bps), wins if wins is None else f"{wins:.0%}".replace("%", " %")]
+        )
     return Section(
         "What it cost",
         html=plain_table(
-            headings,
-            [distribution(name, costs[name], best) for name in names],
-            caption="Shortfall of single episodes, bps; the last column is a share of episodes.",
+            headings, rows, caption="Shortfall of single episodes, bps; the last column is a share of episodes."
         ),
         figures=[figures.decomposition(result.intervals()), figures.cost_distributions(shortfalls)],
     )
@@ -244,7 +258,12 @@ def _learning(result: JudgedRun, curves: Curves | None) -> list[Section]:
 
 def _method(result: JudgedRun) -> Section:
     """What the numbers mean and how the intervals were made."""
-    meanings = plain_table(("key", "meaning"), list(MEANINGS.items()))
+    headings = {column.key: column.heading for column in COLUMNS}
+    meanings = plain_table(
+        ("column", "key in the JSON", "meaning"),
+        [[headings[key], key, meaning] for key, meaning in MEANINGS.items()],
+        prose=True,
+    )
     seeds = "training seeds are a level of the bootstrap of their own" if len(result.seeds) > 1 else "one training seed"
     return Section(
         "How to read it",
@@ -253,28 +272,68 @@ def _method(result: JudgedRun) -> Section:
             f"{result.cluster}; {seeds}. Every strategy met the same episodes, so differences are paired.",
             "The best baseline is the written strategy that was cheapest on these very episodes, random not counted: "
             "a strict opponent, as its mean is flattered by the choice.",
-            *result.notes,
         ),
         html=meanings,
     )
 
 
 def _flat(result: JudgedRun) -> dict[str, object]:
-    """Task and numbers as short facts."""
+    """Task and numbers as short facts, in words."""
     counted = {"episodes": f"{result.episodes:,}", "clusters": f"{result.clusters:,}"}
-    seeds = {"training seeds": ", ".join(map(str, result.seeds))} if result.seeds else {}
-    return {str(key): value for key, value in result.task.items()} | counted | seeds
+    seeds = {"training seeds": f"{len(result.seeds)} ({', '.join(map(str, result.seeds))})"} if result.seeds else {}
+    return _order(result.task) | counted | seeds
+
+
+def _order(task: Mapping[str, object]) -> dict[str, object]:
+    """What a task asks for, as a person would say it; what is not known here is shown as it is.
+
+    >>> _order({"side": 0, "share": 0.1, "horizon_s": 1800.0, "clock": "time", "decisions": 60, "clock_step": 0})
+    {'side': 'buys and sells alternate', 'order': '10 % of expected volume', 'horizon': '30 min', 'decisions': '60'}
+    """
+    sides: dict[object, str] = {1: "buy", -1: "sell", 0: "buys and sells alternate"}
+    told: dict[str, object] = {}
+    for key, value in task.items():
+        if key == "side":
+            told["side"] = sides.get(value, value)
+        elif key == "share":
+            told["order"] = f"{100 * float(str(value)):g} % of expected volume"
+        elif key in ("horizon_s", "warmup_s"):
+            told[key.removesuffix("_s").replace("warmup", "warm-up")] = f"{float(str(value)) / 60:g} min"
+        elif key == "decisions":
+            clock = task.get("clock", "time")
+            told["decisions"] = (
+                str(value) if clock == "time" else f"{value} at most, every {task['clock_step']} {clock}"
+            )
+        elif key == "latency" and isinstance(value, Mapping):
+            told["order latency"] = _latency(value)
+        elif key not in ("clock", "clock_step", "grid_points"):
+            told[key] = value
+    return told
+
+
+def _latency(law: Mapping[str, object]) -> str:
+    """A latency law in milliseconds.
+
+    >>> _latency({"kind": "uniform", "a_ns": 1_000_000, "b_ns": 2_500_000})
+    'uniform, 1 to 2.5 ms'
+    """
+    low, high = (float(str(law[key])) / 1e6 for key in ("a_ns", "b_ns"))
+    if law["kind"] == "constant":
+        return f"{low:g} ms" if low else "none"
+    return f"{law['kind']}, {low:g} to {high:g} ms" if law["kind"] == "uniform" else f"{low:g} ms + mean {high:g} ms"
 
 
 def _shortfall(costs: Costs) -> Floats:
     return attribute(costs, None)["is_bps"]
 
 
-def _told(cell: Estimate) -> str:
+def _told(cell: Estimate | None) -> str | None:
     """A gain and its interval in figures.
 
     >>> _told(Estimate(0.5, None, None)), _told(Estimate(0.5, 0.25, 0.75))
     ('+0.50', '+0.50 [+0.25, +0.75]')
     """
+    if cell is None:
+        return None
     interval = "" if cell.ci_low is None or cell.ci_high is None else f" [{cell.ci_low:+.2f}, {cell.ci_high:+.2f}]"
     return f"{cell.mean:+.2f}{interval}"

@@ -179,6 +179,7 @@ class JudgedRun:
             clusters=self.clusters,
             cluster=self.cluster,
             notes=[*self.standings(), *(note for note in self.notes if not note.startswith((FEW_NOTE, REPLAY_NOTE)))],
+            title=self.market,
         )
 
     def intervals(self) -> dict[str, dict[str, dict[str, float | None]]]:
@@ -197,7 +198,10 @@ class JudgedRun:
         for name in (name for name, kind in self.kinds.items() if kind == "learned"):
             opponents = [peer for peer in PEERS if peer in self.paired[name] and peer != self.best_baseline]
             said += [verdict_sentence(name, self.paired[name][peer].to_json(), peer) for peer in opponents]
-            said += [_by_seed(name, other, cells) for other, cells in self._beginnings(name)]
+            if len(self.seeds) > 1:
+                said += [_by_seed(name, other, cells) for other, cells in self._beginnings(name)]
+            elif (own := f"{name}_untrained") in self.paired[name]:
+                said.append(verdict_sentence(name, self.paired[name][own].to_json(), own))
         return said
 
     def _beginnings(self, name: str) -> list[tuple[str, list[Estimate]]]:
@@ -210,11 +214,11 @@ def _by_seed(name: str, other: str, cells: list[Estimate]) -> str:
     """How many training seeds are better than `other`, intervals included.
 
     >>> _by_seed("ppo", "random", [Estimate(1.0, 0.5, 1.5), Estimate(1.0, -0.5, 2.5)])
-    'ppo is cheaper than random on 1 of 2 training seeds, the interval excluding zero.'
+    'ppo is cheaper than random on 1 of 2 training seeds, counting those whose interval excludes zero.'
     """
     won = sum(verdict(cell.to_json()) == "better" for cell in cells)
-    seeds = "training seed" if len(cells) == 1 else "training seeds"
-    return f"{name} is cheaper than {other} on {won} of {len(cells)} {seeds}, the interval excluding zero."
+    counted = "counting those whose interval excludes zero"
+    return f"{name} is cheaper than {other} on {won} of {len(cells)} training seeds, {counted}."
 
 
 def _estimates(row: Mapping[str, Any]) -> dict[str, Estimate]:

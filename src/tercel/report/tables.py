@@ -66,6 +66,8 @@ class Judged:
         What a cluster is: "episode seed", "day", "30-minute block of one day" ...
     notes : sequence of str
         Sentences under the table.
+    title : str
+        What was judged, over the printed table; a page has a heading of its own.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -75,6 +77,7 @@ class Judged:
     clusters: int
     cluster: str = "episode seed"
     notes: Sequence[str] = field(default_factory=tuple)
+    title: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -113,7 +116,8 @@ class Judged:
             yield f"Only {self.clusters} clusters, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
             yield "Impact is not available here: the tape does not answer; walking past the touch counts as spread."
-        for policy, interval in self.paired_vs_best_baseline.items():
+        placed = (item for item in self.paired_vs_best_baseline.items() if not item[0].endswith("untrained"))
+        for policy, interval in placed:
             yield verdict_sentence(policy, interval, self.best_baseline, self.digits)
         yield from self.notes
 
@@ -132,6 +136,8 @@ class Judged:
 
         shown, versus = self._fitting(width)
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        if self.title:
+            table.title, table.title_justify, table.title_style = Text(self.title), "left", "bold"
         table.add_column("strategy", no_wrap=True)
         for heading in [column.heading for column in shown] + ["vs best"] * versus:
             table.add_column(heading, justify="right", no_wrap=True)
@@ -190,28 +196,35 @@ class Judged:
         return {"better": "green", "worse": "red", "open": "yellow"}[found]
 
     def html(self) -> str:
-        """The table as HTML: every key with its interval, and the cost drawn to one scale."""
-        head = "".join(f'<th scope="col" title="{html.escape(c.note)}">{c.heading}</th>' for c in self.columns)
+        """The table as HTML: every key with its interval, the cost drawn to one scale, the gain beside it."""
+        heads = [f'<th scope="col" title="{html.escape(c.note)}">{c.heading}</th>' for c in self.columns]
+        gain = f"paired gain over {html.escape(self.best_baseline)}, bps; positive is better"
+        heads.insert(self._versus_at, f'<th scope="col" title="{gain}">vs best</th>')
         rows = "".join(self._html_row(name) for name in self.names)
         told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
         return (
             '<div class="scroll" tabindex="0" role="region" aria-label="Judged table"><table class="judged">'
-            f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{head}'
-            f'<th scope="col" title="paired gain over {html.escape(self.best_baseline)}, bps; positive is better">'
-            f'vs best</th></tr></thead><tbody>{rows}</tbody></table></div><ul class="notes">{told}</ul>'
+            f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{"".join(heads)}'
+            f'</tr></thead><tbody>{rows}</tbody></table></div><ul class="notes">{told}</ul>'
         )
 
     def _html_row(self, name: str) -> str:
         kind = "learned" if style.is_learned(name) else "best" if name == self.best_baseline else ""
         mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
-        cells = "".join(f"<td>{self._html_cell(name, column)}</td>" for column in self.columns)
+        cells = [f"<td>{self._html_cell(name, column)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
-        last = "" if versus is None else _html_interval(versus, self.digits, signed=True)
+        gain = "" if versus is None else _html_interval(versus, self.digits, signed=True)
         found = verdict(versus) if versus is not None else ""
+        cells.insert(self._versus_at, f'<td class="{found}">{gain}</td>')
         return (
             f'<tr class="{kind}"><th scope="row">{html.escape(name)}{mark}</th><td class="plot">{self._bar(name)}</td>'
-            f'{cells}<td class="{found}">{last}</td></tr>'
+            f"{''.join(cells)}</tr>"
         )
+
+    @property
+    def _versus_at(self) -> int:
+        """Where the page shows the paired difference: right of the cost."""
+        return 1 + [column.key for column in self.columns].index("is_bps") if self.columns else 0
 
     def _html_cell(self, name: str, column: Column) -> str:
         interval = self.strategies[name].get(column.key, {})
@@ -267,8 +280,10 @@ def verdict_sentence(policy: str, interval: Interval, baseline: str, digits: int
     return f"{policy} against {baseline}: {_with_interval(interval, digits, signed=True)} bps: {said}"
 
 
-def plain_table(headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:
-    """Any small table as HTML: first column named, numbers aligned right, everything escaped.
+def plain_table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "", prose: bool = False
+) -> str:
+    """Any small table as HTML: first column named, numbers aligned right (`prose`: left), everything escaped.
 
     Floats are shown with four figures; None as a dash.
     """
@@ -278,9 +293,10 @@ def plain_table(headings: Sequence[str], rows: Sequence[Sequence[object]], capti
         first, *others = (_shown(value) for value in row)
         body += f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>"
     named = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    kind = ' class="prose"' if prose else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption or "Table", quote=True)}">'
-        f"<table>{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table{kind}>{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
