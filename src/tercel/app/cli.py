@@ -57,12 +57,16 @@ def _root(
 @app.command()
 def run(
     market: Annotated[
-        str | None, typer.Option(help="Preset market to run on (default: the embedded one).", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="Preset market, by name or as a .json file (default: csco-2003; an unknown name lists them).",
+            metavar="NAME",
+        ),
     ] = None,
     tape: Annotated[
         Path | None, typer.Option(help="Run on this lake's real days instead of a preset.", metavar="LAKE")
     ] = None,
-    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape.", metavar="SYM")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A smoke run under a minute: proves the road, not the agent.")
     ] = False,
@@ -71,7 +75,10 @@ def run(
         Path | None, typer.Option(help="Run folder (default: a new one under runs/).", metavar="DIR")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the stopped run in --out (default: the newest).")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the stopped run in --out (default: the newest), with the options it had."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -147,7 +154,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay a day and count what cannot be explained; exit 1 when anything is."""
+    """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
     with told(as_json):
         _check_date(date)
         from tercel.app.commands import data
@@ -263,10 +270,10 @@ def told(as_json: bool = False, on_interrupt: str = "nothing was left half done"
         print_error(error, as_json)
         raise typer.Exit(2) from None
     except OSError as error:
-        if os.environ.get("TERCEL_TRACEBACK") == "1" or error.filename is None:
+        if os.environ.get("TERCEL_TRACEBACK") == "1":
             raise
         told_as = ConfigError(
-            f"to be able to use {error.filename}",
+            f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
             error.strerror or type(error).__name__,
             "check that the path exists, its permissions and the space left on the disk",
         )

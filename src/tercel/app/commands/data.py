@@ -58,7 +58,7 @@ def _import_day(day: FeedDay, lake: Lake, replace: bool) -> dict[str, Any]:
     for warning in imported.warnings:
         say(f"warning: {warning}")
     said = {"written": "written", "replaced": "replaced", "unchanged": "unchanged: the lake holds the same content"}
-    say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} rows, {said[outcome]}")
+    say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} events, {said[outcome]}")
     return {**asdict(instrument), "outcome": outcome, "warnings": list(imported.warnings)}
 
 
@@ -115,18 +115,18 @@ def _print_days(days: Sequence[dict[str, Any]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    outcomes = any("outcome" in day for day in days)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("venue", "symbol", "date"):
         table.add_column(heading)
-    for heading in ("rows", "levels", "tick", "off tick"):
+    for heading in ("events", "levels", "tick", "off tick"):
         table.add_column(heading, justify="right")
-    table.add_column("content")
+    table.add_column("outcome" if outcomes else "content")
     for day in days:
-        levels = str(day["levels"]) if day["levels"] else "full"
-        content = day["content_hash"][:12] + (f"  {day['outcome']}" if "outcome" in day else "")
-        off = f"{day['off_tick_rows']:,}"
+        levels = str(day["levels"]) if day["levels"] else "all"
+        off, last = f"{day['off_tick_rows']:,}", day["outcome"] if outcomes else day["content_hash"][:12]
         table.add_row(
-            day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", levels, f"{day['tick']:g}", off, content
+            day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", levels, f"{day['tick']:g}", off, last
         )
     result_console().print(table)
 
@@ -139,8 +139,23 @@ def _print_verdict(instrument: Instrument, found: dict[str, Any], code: int) -> 
     table.add_column("what")
     table.add_column("count", justify="right")
     for key, value in found.items():
-        shown = ", ".join(f"{v:,}" for v in value) if isinstance(value, list) else value
-        table.add_row(key, f"{shown:,}" if isinstance(shown, int) and not isinstance(shown, bool) else str(shown))
+        table.add_row(key, _in_words(value))
     result_console().print(table)
     if code == UNEXPLAINED:
         say("the tape and the file do not agree; the first mismatch is in the table")
+    if found.get("unknown_ids") or found.get("crossed"):
+        say("warning: this tape does not rebuild a real book: messages alone name orders from before the file begins,")
+        say("or from beyond its levels. Import them with their orderbook file")
+
+
+def _in_words(value: Any) -> str:
+    """A finding as the table shows it.
+
+    >>> _in_words([1200, 3]), _in_words(True), _in_words(None), _in_words(155935)
+    ('1,200, 3', 'yes', 'none', '155,935')
+    """
+    if isinstance(value, list):
+        return ", ".join(f"{one:,}" for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -80,7 +80,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
     training = reactive(preset, worlds=8 if settings.quick else WORLDS)
     episodes = 64 if settings.quick else PILOT_EPISODES
     known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
-    half_hours = f"{task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes: {quantity} lots"
+    volume = f"{100 * task.share:g} % of the volume expected in {task.horizon_s / 60:g} minutes"
     return JobMarket(
         preset.name,
         training,
@@ -89,13 +89,12 @@ def _simulated(settings: RunSettings) -> JobMarket:
         seeded_plan(task, quantity, settings.seed, 0, settings.episodes),
         known.estimates,
         "episode seed",
-        (f"order: {half_hours} of {preset.lot} shares",),
+        (f"The order: {volume}, {quantity:,} lots of {preset.lot} shares.",),
         {
-            "preset": preset.name,
             "symbol": preset.symbol,
             "order, lots": quantity,
             "tick": preset.tick,
-            "lot": preset.lot,
+            "lot": f"{preset.lot} shares",
         },
         preset,
     )
@@ -165,7 +164,10 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         _thin(plan, settings.episodes) if settings.quick else plan,
         pilot(training, task, _thin(drawn, PILOT_EPISODES)).estimates,
         "30-minute block" if one_day else "day",
-        (f"trained on {seen}, judged on {unseen}", *(("one day",) if one_day else ())),
+        (
+            f"Trained on {seen}, judged on {unseen}.",
+            *(("One judged day: whether it holds on other days is not known.",) if one_day else ()),
+        ),
         {"symbol": symbol, "trained on": seen, "judged on": unseen, "tick": instrument.tick, "lot": instrument.lot},
         calibrate(split.days, name=name, date=split.train[-1]),
     )
