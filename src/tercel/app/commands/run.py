@@ -66,7 +66,7 @@ def _settings(
     if resume:
         folder = out or _newest()
         kept = load_settings(folder)
-        say(f"resuming {folder}")
+        say(f"resuming {folder}, as it was started: {_in_words(kept)}")
         return kept, folder
     folder = out or RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
     if (folder / FILE).exists():
@@ -88,6 +88,12 @@ def _settings(
     if quick:
         settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, ppo_frames=QUICK_FRAMES, dqn_frames=QUICK_FRAMES)
     return settings, folder
+
+
+def _in_words(settings: RunSettings) -> str:
+    """What a run was asked for, in one line."""
+    market = f"{settings.symbol} in {settings.lake}" if settings.on_tape else settings.market
+    return f"{market}, seed {settings.seed}" + ", --quick" * settings.quick
 
 
 def _newest() -> Path:
@@ -156,7 +162,7 @@ def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
     rows = entries(settings, out)
     notes = list(market.notes)
     if settings.quick:
-        notes.append("--quick: too few frames and episodes to judge an agent by")
+        notes.append("--quick: too few frames and episodes to judge an agent by.")
     result = judge(
         rows,
         twins(out),
