@@ -2,11 +2,13 @@
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,28 @@ def _begin(stop: Any) -> None:
     global _stop  # noqa: PLW0603 - a pool gives its workers no other place for what they share
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends at once: it would wait for ever, or write beside the resumed run."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C comes after the block; processes started in it do not see one before they can say that they ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @lru_cache(maxsize=1)
@@ -80,7 +104,8 @@ class Pool:
         WorkerError
             When a worker died; otherwise whatever a job raised.
         """
-        waiting: set[Future[bool]] = {self._executor.submit(function, *job) for job in jobs}
+        with _ctrl_c_later():
+            waiting: set[Future[bool]] = {self._executor.submit(function, *job) for job in jobs}
         done = 0
         while waiting:
             finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
