@@ -1,5 +1,6 @@
 """``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
 
+import shlex
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -41,15 +42,18 @@ def run(
 ) -> int:
     """Do the main job; see the module."""
     settings, folder = _settings(market, tape, symbol, quick, seed, out, resume)
-    built = build_market(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    settings.save(folder)
-    if settings.on_tape and built.preset is not None:
-        built.preset.save(folder / PRESET)
-    _train(settings, folder)
-    _judge(settings, folder)
-    result = _result(settings, built, folder)
-    _report(settings, built, result, folder)
+    try:
+        built = build_market(settings)
+        folder.mkdir(parents=True, exist_ok=True)
+        settings.save(folder)
+        if settings.on_tape and built.preset is not None:
+            built.preset.save(folder / PRESET)
+        _train(settings, folder)
+        _judge(settings, folder)
+        result = _result(settings, built, folder)
+        _report(settings, built, result, folder)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(folder)) from None
     if as_json:
         print_json(result.to_json())
     else:
@@ -76,7 +80,7 @@ def _settings(
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("an empty or new run folder", f"{folder} holds other files", "name another --out")
     settings = RunSettings(
-        market="" if tape else market or DEFAULT,
+        market="" if tape else _findable(market or DEFAULT),
         lake=str(tape.resolve()) if tape else "",
         symbol=symbol or "",
         quick=quick,
@@ -94,6 +98,17 @@ def _in_words(settings: RunSettings) -> str:
     """What a run was asked for, in one line."""
     market = f"{settings.symbol} in {settings.lake}" if settings.on_tape else settings.market
     return f"{market}, seed {settings.seed}" + ", --quick" * settings.quick
+
+
+def _findable(market: str) -> str:
+    """A preset's name as it is, a preset file with its whole path, so that a run resumes from any folder."""
+    return str(Path(market).resolve()) if market.endswith(".json") else market
+
+
+def _how_to_go_on(folder: Path) -> str:
+    if not (folder / FILE).exists():
+        return "nothing was begun; start it again"
+    return f"what is finished is kept; to go on: {shlex.join(['tercel', 'run', '--resume', '--out', str(folder)])}"
 
 
 def _newest() -> Path:
