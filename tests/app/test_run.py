@@ -1,0 +1,296 @@
+"""The main job as a person runs it: whole processes, small runs, everything that stays behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tercel.app.job.settings import RunSettings, load_settings
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.result import JudgedRun
+from tercel.evaluation.task import Latency, Task
+from tercel.execution.observation import OBS_NAMES, OBS_SIZE
+from tercel.execution.policies.policy import load_policy
+from tercel.execution.strategies import NAMES
+from tercel.market.flow.pilot import simulated_day
+from tercel.market.flow.preset import load
+from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.instrument import midnight_ns
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = (  # a job in the background is started without Ctrl-C
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "sys.argv[0] = 'tercel'; from tercel.app.cli import main; main()"
+)
+LEARNED = ["ppo", "dqn", "ppo_untrained", "dqn_untrained"]
+KEYS = {
+    *("is_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps", "timing_risk_bps"),
+    *("passive_share", "adaptability"),
+}
+
+
+def start(folder: Path, *words: object, **options: Any) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", PROGRAM, "run", *map(str, words)]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options
+    )
+
+
+def tercel(folder: Path, *words: object) -> tuple[int, str, str]:
+    process = start(folder, *words)
+    try:
+        stdout, stderr = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    return process.returncode, stdout, stderr
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+# -- what makes no run ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders `three` and `one`: lakes with that many simulated days of four hours."""
+    root = tmp_path_factory.mktemp("lakes")
+    preset = load("csco-2003")
+    hours, warm = 4, 600
+    for number, date in enumerate(("2003-01-13", "2003-01-14", "2003-01-15")):
+        events = simulated_day(preset, 5 + number, hours * 3600.0, warm)
+        opening = midnight_ns(date, "America/New_York") + 34_200 * NS_PER_SECOND
+        at = events.exch_ns + opening - warm * NS_PER_SECOND
+        instrument = Instrument(
+            "TEST", "SIM", date, preset.tick, lot=preset.lot,
+            session_open_ns=opening, session_close_ns=opening + hours * 3600 * NS_PER_SECOND,
+        )  # fmt: skip
+        for name in ("three", "one")[: 2 if number == 0 else 1]:
+            Lake(root / name).write(instrument, replace(events, exch_ns=at, recv_ns=at))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--market csco-2033 --out new", "csco-2003"),
+        ("--market nowhere.json --out new", "nowhere.json"),
+        ("--tape {lakes}/three --symbol SIN --out new", "SIM"),
+        ("--tape {lakes}/nowhere --symbol SIM --out new", "import"),
+        ("--resume --out new", "run.json"),
+        ("--resume", "runs"),
+        ("--out run", "--resume"),
+        ("--out other", "another"),
+        ("--out file", "file"),
+        ("--resume --out broken", "run.json"),
+    ],
+)
+def test_what_makes_no_run_touches_nothing(tmp_path: Path, lakes: Path, words: str, told: str) -> None:
+    for name, text in (("run/run.json", "{}"), ("other/notes.txt", "mine"), ("broken/run.json", "{"), ("file", "")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before, lake = contents(tmp_path), contents(lakes)
+    code, stdout, stderr = tercel(tmp_path, "--quick", "--json", *words.format(lakes=lakes).split())
+    assert code == 2
+    assert set(json.loads(stdout)) == {"error"}
+    assert told in stderr
+    assert "Traceback" not in stderr
+    assert contents(tmp_path) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["broken", "file", "other", "run"]
+    assert contents(lakes) == lake
+
+
+def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
+    settings = RunSettings(market="x", seed=7, seeds=2, task=Task(share=0.2, latency=Latency("uniform", 1, 5)))
+    settings.save(tmp_path)
+    assert load_settings(tmp_path) == settings
+    assert settings.training_seeds == [7000, 7001]
+
+
+# -- a whole run ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str, str]:
+    """Folder, result, stdout and stderr of `tercel run --quick`."""
+    place = tmp_path_factory.mktemp("quick")
+    code, stdout, stderr = tercel(place, "--quick", "--json", "--out", "made/here")
+    assert code == 0, stderr
+    return place / "made/here", json.loads(stdout), stdout, stderr
+
+
+@pytest.mark.slow
+def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+    folder, result, stdout, stderr = quick
+    assert stdout.count("\n") == 1
+    assert {
+        *("strategies", "best_baseline", "paired_vs_best_baseline", "episodes", "clusters", "seeds", "market"),
+        *("task", "out"),
+    } <= set(result)
+    assert list(result["strategies"]) == [*NAMES, *LEARNED]
+    for name, row in result["strategies"].items():
+        assert set(row) == KEYS, name
+        for key, cell in row.items():
+            assert set(cell) == {"mean", "ci_low", "ci_high"}, (name, key)
+            assert cell["ci_low"] <= cell["ci_high"]
+        parts = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
+        assert row["is_bps"]["mean"] == pytest.approx(sum(row[p]["mean"] for p in parts), abs=1e-9)
+        assert 0 <= row["adaptability"]["mean"] <= 1
+        assert 0 <= row["passive_share"]["mean"] <= 1
+    assert result["strategies"]["twap_take"]["adaptability"]["mean"] == 0
+    assert result["best_baseline"] in NAMES
+    assert set(result["paired_vs_best_baseline"]) >= {"ppo", "dqn"}
+    assert (result["episodes"], result["clusters"], result["seeds"]) == (64, 64, [1000])
+    assert result["market"] == "csco-2003"
+    assert result["task"]["horizon_s"] == 1800.0
+    assert result["out"] == "made/here"
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert JudgedRun.from_json(result).to_json() == result
+    assert "Traceback" not in stderr
+    assert "{" not in stderr, "results go to stdout"
+
+
+@pytest.mark.slow
+def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+    folder = quick[0]
+    assert {p.name for p in folder.iterdir()} == {
+        *("run.json", "result.json", "report.html", "policies", "training", "judged")
+    }
+    assert not list(folder.rglob("*.part"))
+    assert {p.name for p in (folder / "policies").iterdir()} == {f"{name}-1000" for name in LEARNED}
+    for name in LEARNED:
+        policy, card = load_policy(folder / "policies" / f"{name}-1000", OBS_NAMES)
+        assert (card.name, card.seed, card.actions) == (name, 1000, "placement")
+        assert np.isfinite(policy.logits(np.zeros((2, OBS_SIZE), np.float32))).all()
+    report = (folder / "report.html").read_text()
+    links = re.findall(r"""(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", report)
+    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+    assert re.findall(r"url\((?![\"']?(?:#|data:))", report) == []
+    assert "@import" not in report
+    for name in [*NAMES, *LEARNED]:
+        assert name in report
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+    folder, result, *_ = quick
+    policies = contents(folder / "policies")
+    code, stdout, stderr = tercel(folder.parents[1], "--resume", "--out", "made/here")
+    assert code == 0, stderr
+    assert "submit_and_leave" in stdout
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert contents(folder / "policies") == policies
+
+
+# -- stopped and resumed ----------------------------------------------------------------------------------------------
+
+SMALL = RunSettings(
+    market="csco-2003", quick=True, seed=3, episodes=8, seeds=1, ppo_frames=65_536, dqn_frames=65_536, task=Task()
+)
+
+
+def prepared(folder: Path) -> Path:
+    folder.mkdir()
+    SMALL.save(folder)
+    return folder
+
+
+def metrics(folder: Path) -> str:
+    return "".join(p.read_text() for p in sorted(folder.glob("training/*/metrics.csv")))
+
+
+def stop(folder: Path, how: str) -> tuple[int, str, str]:
+    """Resume the run in `folder` and stop it after some updates; what came of it."""
+    seen = {metrics(folder)}
+    process = start(folder.parent, "--resume", "--json", "--out", folder.name)
+    try:
+        until = time.monotonic() + 120
+        while len(seen) < 4 and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+            seen.add(metrics(folder))
+        if how == "group":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            os.kill(process.pid, signal.SIGINT if how == "parent" else signal.SIGKILL)
+        stdout, stderr = process.communicate(timeout=60)  # ends when every worker has ended too
+    finally:
+        process.kill()
+    return process.returncode, stdout, stderr
+
+
+def strategies(folder: Path) -> str:
+    return json.dumps(json.loads((folder / "result.json").read_text())["strategies"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_path: Path) -> None:
+    whole, cut = prepared(tmp_path / "whole"), prepared(tmp_path / "cut it")
+    code, _, stderr = tercel(tmp_path, "--resume", "--out", "whole")
+    assert code == 0, stderr
+    for how in ("parent", "kill", "group"):
+        code, stdout, stderr = stop(cut, how)
+        assert stdout == ""
+        assert "Traceback" not in stderr
+        assert not (cut / "result.json").exists()
+        if how != "kill":
+            assert code == 130
+            assert "tercel run --resume --out 'cut it'" in stderr
+            assert all((p / "checkpoint" / "checkpoint.json").exists() for p in cut.glob("training/*"))
+        else:
+            assert code == -signal.SIGKILL
+    code, _, stderr = tercel(tmp_path, "--resume", "--out", "cut it")
+    assert code == 0, stderr
+    assert strategies(cut) == strategies(whole)
+    for name in ("ppo-3000", "dqn-3000"):
+        one, two = (
+            [row.rsplit(",", 1)[0] for row in (f / "training" / name / "metrics.csv").read_text().splitlines()]
+            for f in (whole, cut)
+        )
+        assert len(one) == len(two)
+        assert (cut / "policies" / name / "policy.onnx").read_bytes() == (
+            whole / "policies" / name / "policy.onnx"
+        ).read_bytes()
+
+
+# -- on tape ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["three", "one"])
+def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
+    words = ("--tape", lakes / name, "--symbol", "SIM", "--quick", "--json", "--seed", 2)
+    code, stdout, stderr = tercel(tmp_path, *words, "--out", "a")
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert set(result["strategies"]) == {*NAMES, *LEARNED}
+    for row in result["strategies"].values():
+        assert set(row) == KEYS
+        assert row["impact_bps"] is None
+        parts = ("spread_bps", "timing_bps", "forced_bps", "fees_bps")
+        assert row["is_bps"]["mean"] == pytest.approx(sum(row[p]["mean"] for p in parts), abs=1e-9)
+    notes = " | ".join(result["notes"])
+    assert re.search("one (judged )?day", notes.lower()), "whatever was trained on"
+    assert result["cluster"] == "30-minute block"
+    assert result["episodes"] == 2 * result["clusters"]
+    spans = "2003-01-13 to 2003-01-14, judged on 2003-01-15" if name == "three" else "first two thirds, judged on"
+    assert spans in notes
+    assert load(tmp_path / "a" / "market.json").symbol == "SIM"
+    assert [i.date for i in Lake(lakes / name).list()] == ["2003-01-13", "2003-01-14", "2003-01-15"][
+        : 3 if name == "three" else 1
+    ]
+    if name == "one":
+        code, again, _ = tercel(tmp_path, *words, "--out", "b")
+        assert json.dumps(json.loads(again)["strategies"]) == json.dumps(result["strategies"])
