@@ -25,6 +25,7 @@ _NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _SESSION_MS: Final = (34_200_000, 57_600_000)
+_DAY_MS: Final = 86_400_000
 _TEXT: Final = (".csv", ".txt", "")
 
 
@@ -73,8 +74,8 @@ def _named(member: Member, options: FeedOptions) -> Named | None:
         return None
     return Named(
         member=member,
-        symbol=options.symbol or match["symbol"],
-        date=options.date or match["date"],
+        symbol=match["symbol"] if options.symbol is None else options.symbol,
+        date=match["date"] if options.date is None else options.date,
         role=match["role"].lower(),
         levels=int(match["levels"]),
         start_ms=int(match["start"]),
@@ -123,6 +124,12 @@ def _day(symbol: str, date: str, group: Sequence[Named], tick: float | None) -> 
         received = f"{messages[0].member.where} and {book.member.where}"
         raise FeedError("message and orderbook files of the same number of levels", received, "pair the right files")
     first = messages[0]
+    if not first.start_ms < first.end_ms <= _DAY_MS:
+        received = f"{first.start_ms} to {first.end_ms} in the name of {first.member.where}"
+        remedy = "name the file as it was downloaded"
+        raise FeedError(
+            f"a session in ms after midnight, its start before its end, at most {_DAY_MS}", received, remedy
+        )
     return LobsterDay(
         symbol, date, first.member, book.member if book else None, first.start_ms, first.end_ms, tick,
         book.levels if book else 0,

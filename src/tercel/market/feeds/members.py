@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gzip
 import lzma
-import shutil
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -66,6 +66,8 @@ class Member:
 def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
     """Every file in `paths`, in the order given, folders and archives in order of names; open while in the context.
 
+    What macOS leaves beside files is passed over.
+
     Raises
     ------
     FeedError
@@ -80,6 +82,8 @@ def members(paths: Sequence[Path]) -> Iterator[list[Member]]:
             if not files:
                 raise FeedError("files", f"the empty folder {path}", "check the path")
             for file in files:
+                if _is_clutter(file.name):
+                    continue
                 if file.stat().st_size == 0:
                     raise FeedError("a file with content", f"{file}, 0 bytes", "download it again, or leave it out")
                 found += _of_file(file, stack)
@@ -111,7 +115,11 @@ def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
         read: Callable[[], bytes] = lambda: _inflate(info.filename, archive.read(info))  # noqa: E731
         return Member(_bare(info.filename), f"{path}!{info.filename}", None, read)
 
-    return [member(i) for i in sorted(archive.infolist(), key=lambda i: i.filename) if not i.is_dir()]
+    return [
+        member(i)
+        for i in sorted(archive.infolist(), key=lambda i: i.filename)
+        if not (i.is_dir() or _is_clutter(i.filename))
+    ]
 
 
 def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member]:
@@ -125,7 +133,9 @@ def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member
 
         return Member(_bare(info.name), f"{path}!{info.name}", None, read)
 
-    return [member(i) for i in sorted(archive.getmembers(), key=lambda i: i.name) if i.isfile()]
+    return [
+        member(i) for i in sorted(archive.getmembers(), key=lambda i: i.name) if i.isfile() and not _is_clutter(i.name)
+    ]
 
 
 @contextmanager
@@ -133,8 +143,8 @@ def _decompressed(path: Path) -> Iterator[IO[bytes]]:
     """The content of a .zst file in a temporary file (a tar needs to seek, zstd cannot)."""
     with tempfile.TemporaryFile() as target:
         with path.open("rb") as source:
-            reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
-            shutil.copyfileobj(reader, target, 1 << 20)
+            for piece in _unzstd(iter(partial(source.read, 1 << 20), b"")):
+                target.write(piece)
         target.seek(0)
         yield target
 
@@ -143,8 +153,35 @@ def _inflate(name: str, data: bytes) -> bytes:
     if name.lower().endswith(".gz"):
         return gzip.decompress(data)
     if name.lower().endswith(".zst"):
-        return zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True).read()
+        return b"".join(_unzstd([data]))
     return data
+
+
+def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompressed pieces of .zst frames one after the other.
+
+    Raises
+    ------
+    EOFError
+        When the last frame is cut (a stream reader would end there without a word).
+    """
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    begun = False
+    for piece in pieces:
+        rest = piece
+        while rest:
+            if frame.eof:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(rest)
+            begun, rest = True, frame.unused_data if frame.eof else b""
+    if begun and not frame.eof:
+        raise EOFError("the compressed file ends in the middle")
+
+
+def _is_clutter(name: str) -> bool:
+    """Whether a file is what macOS leaves beside others: ``._NAME`` (in archives under ``__MACOSX``), ``.DS_Store``."""
+    base = Path(name).name
+    return base.startswith("._") or base == ".DS_Store"
 
 
 def _bare(name: str) -> str:

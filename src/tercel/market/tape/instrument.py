@@ -17,7 +17,8 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.tape.events import Events
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]{0,63}")
+FIRST_YEAR, LAST_YEAR = 1970, 2261
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Instrument:
     Parameters
     ----------
     venue, symbol : str
-        Names of letters, digits, dots, dashes, pluses and underscores (they become folder names).
+        Names of letters, digits, dots, dashes, pluses and underscores, at most 64 (they become folder names).
     date : str
         Trading day in `timezone`, ISO format.
     tick : float
@@ -79,7 +80,7 @@ class Instrument:
         for what in ("venue", "symbol"):
             if not _NAME.fullmatch(getattr(self, what)):
                 received, remedy = repr(getattr(self, what)), f"give another {what}"
-                raise TapeError(f"a {what} of letters, digits and . - + _", received, remedy)
+                raise TapeError(f"a {what} of at most 64 letters, digits and . - + _", received, remedy)
         try:
             canonical = calendar_date.fromisoformat(self.date).isoformat()
         except ValueError:
@@ -133,10 +134,17 @@ def midnight_ns(date: str, timezone: str) -> int:
     Raises
     ------
     TapeError
-        When the time zone is not known.
+        When the time zone is not known, or the date is none from 1970 to 2261 (where int64 nanoseconds end).
     """
     try:
-        start = datetime.combine(calendar_date.fromisoformat(date), datetime.min.time(), ZoneInfo(timezone))
+        day = calendar_date.fromisoformat(date)
+    except ValueError as error:
+        raise TapeError("a date YYYY-MM-DD", repr(date), "write the date as in 2012-06-21") from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        received, remedy = repr(date), "correct the date in the file name or in --date"
+        raise TapeError(f"a date from {FIRST_YEAR} to {LAST_YEAR}", received, remedy)
+    try:
+        start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone))
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise TapeError("an IANA time zone", repr(timezone), "write it as in America/New_York") from error
     return int(start.timestamp()) * NS_PER_SECOND

@@ -1,0 +1,74 @@
+"""LOBSTER files that are damaged, or come with company, are refused or read for what they are."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import zstandard
+from tests.lobster_files import NAME, history
+
+from tercel.core.errors import FeedError, TapeError
+from tercel.market.feeds import FeedOptions, Imported, LobsterFeed
+from tercel.market.feeds.members import members
+from tercel.testing.feed import read_all
+
+STEADY = [(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2), (3, -1, 1, 1, 0)] * 10
+
+
+def read(paths: list[Path], **options: object) -> Imported:
+    (only,) = read_all(LobsterFeed(), paths, FeedOptions(**options))  # type: ignore[arg-type]
+    return only
+
+
+@pytest.mark.parametrize("cut", [1, 20, 200])
+def test_a_cut_zst_file_is_refused(tmp_path: Path, cut: int) -> None:
+    data = "".join(f"34200.{i:09d},1,{i * 7919},100,1000000,1\n" for i in range(1, 2000)).encode()
+    path = tmp_path / f"{NAME}_message_1.csv.zst"
+    path.write_bytes(zstandard.compress(data)[:-cut])
+    with pytest.raises(FeedError, match=r"message_1\.csv\.zst.*ends in the middle"):
+        read([path])
+
+
+def test_several_zst_frames_are_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.zst"
+    path.write_bytes(zstandard.compress(b"one,") + zstandard.compress(b"") + zstandard.compress(b"two"))
+    with members([path]) as (only,):
+        assert only.content() == b"one,two"
+
+
+def test_what_macos_leaves_beside_files_is_passed_over(tmp_path: Path) -> None:
+    files = history(STEADY, 2).write(tmp_path / "files")
+    whole = tmp_path / "a.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        for file in files:
+            archive.writestr(file.name, file.read_bytes())
+            archive.writestr(f"__MACOSX/._{file.name}", b"\0\5\26\7")
+    (tmp_path / "files" / f"._{files[0].name}").write_bytes(b"\0\5\26\7")
+    (tmp_path / "files" / ".DS_Store").write_bytes(b"")
+    assert read([whole]).events.n == read([tmp_path / "files"]).events.n
+
+
+def test_an_empty_symbol_is_not_the_one_in_the_name(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match="a symbol of at most 64"):
+        read(history(STEADY, 2).write(tmp_path), symbol="")
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "1969-12-31", "2262-01-01", "9999-12-31"])
+def test_a_date_beyond_int64_nanoseconds_is_refused(tmp_path: Path, date: str) -> None:
+    with pytest.raises(TapeError, match="a date from 1970 to 2261"):
+        read(history(STEADY, 2).write(tmp_path), date=date)
+
+
+def test_a_date_in_a_name_that_is_none_is_named(tmp_path: Path) -> None:
+    files = history(STEADY, 2).write(tmp_path)
+    renamed = [file.rename(tmp_path / file.name.replace("2012-06-21", "2012-13-45")) for file in files]
+    with pytest.raises(TapeError, match=r"a date YYYY-MM-DD; received '2012-13-45'"):
+        read(renamed)
+
+
+@pytest.mark.parametrize("session", ["57600000_34200000", "34200000_34200000", "0_86400001"])
+def test_a_session_that_is_none_is_refused(tmp_path: Path, session: str) -> None:
+    files = history(STEADY, 2).write(tmp_path)
+    renamed = [file.rename(tmp_path / file.name.replace("34200000_57600000", session)) for file in files]
+    with pytest.raises(FeedError, match="a session in ms after midnight"):
+        read(renamed)
