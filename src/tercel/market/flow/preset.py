@@ -24,6 +24,8 @@ from tercel.core.errors import ConfigError, UnknownNameError
 
 DEFAULT = "csco-2003"
 """The market of `tercel run` when none is named."""
+MOST_EVENTS_PER_S = 100_000
+"""Orders per side and second beyond which rates are a slip: settling the book would take hours."""
 SIZES = 64
 """Entries of a size table."""
 FOLDER = Path(__file__).parent / "presets"
@@ -96,8 +98,8 @@ class Preset(BaseModel):
     sd60_ticks: Rate
     volume_curve: Annotated[tuple[Rate, ...], Field(min_length=13, max_length=13)]
     eta_ticks_per_lot: Rate
-    orders: Annotated[int, Field(ge=16)]
-    width: Annotated[int, Field(ge=16)]
+    orders: Annotated[int, Field(ge=16, le=1 << 22)]
+    width: Annotated[int, Field(ge=16, le=1 << 20)]
     card: dict[str, Any]
 
     @model_validator(mode="after")
@@ -106,6 +108,10 @@ class Preset(BaseModel):
             raise ValueError(f"{len(self.limit_rate)} limit rates with {len(self.cancel_rate)} cancel rates")
         if sum(self.limit_rate) <= 0.0:
             raise ValueError("all limit rates are zero: the book would stay empty")
+        if sum(self.limit_rate) + self.market_rate > MOST_EVENTS_PER_S:
+            raise ValueError(f"more than {MOST_EVENTS_PER_S:,} orders a second on each side")
+        if self.start_mid_ticks <= 2 * len(self.limit_rate):
+            raise ValueError(f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach")
         if self.width < 2 * len(self.limit_rate):
             raise ValueError(f"width {self.width} holds fewer than twice the {len(self.limit_rate)} distances")
         for name in ("orders", "width"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.errors import CapacityError
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
@@ -99,6 +100,11 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
         Of the streams that settle them.
     settle_s : float
         Seconds that the laid book runs before the first world is kept.
+
+    Raises
+    ------
+    CapacityError
+        When the preset's order slots do not hold the orders that its rates bring.
     """
     flow = santa_fe.pack(
         np.asarray(preset.limit_rate),
@@ -116,6 +122,8 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
     until = int(settle_s * NS_PER_SECOND)
     for _ in range(worlds):
         run_free(b, k, flow, NO_TAPE, until)
+        if b[lay.OVERFLOW]:
+            raise _too_small(preset)
         books.append(b.copy())
         states.append(k.copy())
         until += int(settle_s * NS_PER_SECOND / 2)
@@ -134,8 +142,15 @@ def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], preset: Preset) 
             while left > 0:
                 lots = min(left, typical)
                 price = preset.start_mid_ticks - side * (half + round(offset))
-                public_add(b, k, allocate(b), side, price, lots)
+                if (slot := allocate(b)) < 0:
+                    raise _too_small(preset)
+                public_add(b, k, slot, side, price, lots)
                 left -= lots
+
+
+def _too_small(preset: Preset) -> CapacityError:
+    received = f"more than the {preset.orders} order slots of preset {preset.name} hold"
+    return CapacityError("as many order slots as orders rest at once", received, "raise `orders` in the preset file")
 
 
 def martingale_market(
