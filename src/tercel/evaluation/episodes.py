@@ -18,7 +18,7 @@ from tercel.evaluation.task import LATENCIES, Task
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
-from tercel.execution.intent import Intents
+from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
@@ -131,10 +131,20 @@ class Episodes:
         self._cluster[which] = plan.cluster
 
     def step(self, intents: Intents) -> None:
-        """Reconcile, advance every working market to its next decision or through its horizon, observe."""
+        """Reconcile, advance every working market to its next decision or through its horizon, observe.
+
+        Raises
+        ------
+        ConfigError
+            When `intents` is no int32[n, WIDTH]: kernels would read beyond it.
+        """
+        got = getattr(intents, "dtype", type(intents).__name__), np.shape(intents)
+        if got != (np.int32, (self.n, WIDTH)):
+            wanted = f"intents int32 of shape ({self.n}, {WIDTH})"
+            raise ConfigError(wanted, f"{got[0]} of shape {got[1]}", "make them with execution.intent.empty(n)")
         self._act(
             self.books, self.states, self.source.flow, self.source.tape,
-            intents, self.terms, self._x, self._m, self._obs, self._draw,
+            np.ascontiguousarray(intents), self.terms, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
 
     def fills(self, market: int) -> Ints:

@@ -11,6 +11,14 @@ from tercel.market.simulator import layout as sim
 CLOCKS = ("time", "events", "volume")
 LATENCIES = {"constant": sim.CONSTANT, "uniform": sim.UNIFORM, "exponential": sim.EXPONENTIAL}
 
+NANOSECOND = 1e-9
+LONGEST_S = 1e7
+"""Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64."""
+
+
+def _is_count(value: object, least: int, most: int = 2**62) -> bool:
+    return type(value) is int and least <= value <= most
+
 
 @dataclass(frozen=True)
 class Latency:
@@ -75,12 +83,12 @@ class Task:
         wrong = [
             (self.side not in (BUY, SELL, 0), "side", "+1, -1 or 0", "alternate with 0"),
             (not 0 < self.share <= 1, "share", "in (0, 1] of the expected volume", "such as 0.1"),
-            (self.horizon_s <= 0, "horizon_s", "above 0", "such as 1800"),
-            (self.decisions < 1, "decisions", "at least 1", "such as 60"),
+            (not NANOSECOND <= self.horizon_s <= LONGEST_S, "horizon_s", "from 1 ns to 10 million s", "such as 1800"),
+            (not _is_count(self.decisions, 1), "decisions", "a whole number, at least 1", "such as 60"),
             (self.clock not in CLOCKS, "clock", f"one of {', '.join(CLOCKS)}", "use time"),
-            (self.clock != "time" and self.clock_step < 1, "clock_step", "at least 1", "such as 100"),
-            (self.warmup_s < 0, "warmup_s", "at least 0", "such as 900"),
-            (self.grid_points < 2, "grid_points", "at least 2", "such as 61"),
+            (self.clock != "time" and not _is_count(self.clock_step, 1), "clock_step", "at least 1", "such as 100"),
+            (not 0 <= self.warmup_s <= LONGEST_S, "warmup_s", "from 0 to 10 million s", "such as 900"),
+            (not _is_count(self.grid_points, 2, 100_000), "grid_points", "a whole number, 2 to 100,000", "such as 61"),
         ]
         for bad, name, expected, remedy in wrong:
             if bad:
