@@ -220,5 +220,17 @@ def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Pa
 
 
 def _curve(out: Path, learner: str, seed: int) -> tuple[Any, Any]:
-    rows = read_metrics(training_folder(out, learner, seed) / "metrics.csv")
-    return np.array([r["frames"] for r in rows]), np.array([r["is_bps"] for r in rows])
+    path = training_folder(out, learner, seed) / "metrics.csv"
+    try:
+        rows = read_metrics(path)
+        curve = np.array([r["frames"] for r in rows]), np.array([r["is_bps"] for r in rows])
+    except (OSError, ValueError, KeyError) as error:
+        raise _no_metrics(path, str(error)) from error
+    if not rows:
+        raise _no_metrics(path, "no whole row")
+    return curve
+
+
+def _no_metrics(path: Path, what: str) -> ConfigError:
+    remedy = f"put it back, or delete {path.parent} and its policy and train again with --resume"
+    return ConfigError("the metrics of a training", f"{path}: {what}", remedy)

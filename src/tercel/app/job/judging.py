@@ -1,8 +1,12 @@
 """Judging one strategy: its costs over all judged episodes, and what its decisions answered to. Kept on disk."""
 
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +14,7 @@ from numpy.typing import NDArray
 from tercel.app.job.market import JobMarket
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.training import LEARNERS, policy_folder
+from tercel.core.errors import ConfigError
 from tercel.evaluation.adaptability import Response, respond
 from tercel.evaluation.experiment import run_recorded, run_strategy, run_twins
 from tercel.evaluation.judge import Entry, Kind
@@ -77,7 +82,7 @@ def entries(settings: RunSettings, out: Path) -> list[Entry]:
     """Rows for the judge, from the results on disk."""
     found: dict[str, list[tuple[Costs, Response]]] = {}
     for candidate in candidates(settings):
-        with np.load(out / "judged" / candidate.file) as data:
+        with _reading(out / "judged" / candidate.file) as data:
             found.setdefault(candidate.name, []).append(
                 (_object(Costs, "costs", data), _object(Response, "response", data))
             )
@@ -91,7 +96,7 @@ def twins(out: Path) -> NDArray[np.int64] | None:
     path = out / "judged" / f"{TWINS}.npz"
     if not path.exists():
         return None
-    with np.load(path) as data:
+    with _reading(path) as data:
         grid: NDArray[np.int64] = data["mid2_grid"]
     return grid
 
@@ -110,6 +115,23 @@ def _arrays(prefix: str, record: Any) -> dict[str, NDArray[Any]]:
 
 def _object(kind: Any, prefix: str, data: Any) -> Any:
     return kind(**{f.name: data[f"{prefix}.{f.name}"] for f in fields(kind)})
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    """The arrays of a result on disk.
+
+    Raises
+    ------
+    ConfigError
+        When the file is damaged.
+    """
+    try:
+        with np.load(path) as data:
+            yield data
+    except (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        remedy = "delete the file; `tercel run --resume` judges again what is missing"
+        raise ConfigError("a judged result", f"{path}: {error}", remedy) from error
 
 
 def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:

@@ -50,6 +50,15 @@ class RunSettings:
     dqn_frames: int = 0
     task: Task = field(default_factory=Task)
 
+    def __post_init__(self) -> None:
+        """Refuse counts that are none (a damaged `run.json`)."""
+        counts = {"episodes": 1, "seeds": 1, "ppo_frames": 0, "dqn_frames": 0, "seed": 0}
+        for name, least in counts.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                remedy = "correct it, or start a new run in another folder"
+                raise ConfigError(f"settings of a run whose {name} is a whole number from {least}", repr(value), remedy)
+
     @property
     def on_tape(self) -> bool:
         """Whether recorded days are replayed."""
@@ -87,5 +96,5 @@ def load_settings(folder: Path) -> RunSettings:
         return RunSettings(**raw, task=Task(**task, latency=latency))
     except OSError as error:
         raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError("a run's settings", f"{path}: {error}", "start a new run in another folder") from error

@@ -77,8 +77,8 @@ class Lake:
                     return "unchanged"
                 if held is not None and not replace:
                     raise _conflict(held, instrument)
-                aside = self._write_aside(instrument, events)
                 target.parent.mkdir(parents=True, exist_ok=True)
+                aside = self._write_aside(instrument, events)
                 replaced = target.exists()
                 if replaced:
                     swap_folders(aside, target, self._own / f"replaced-{_flat(target, self.root)}")
@@ -199,7 +199,7 @@ class Lake:
 
     def _instrument_of(self, folder: Path) -> Instrument | None:
         try:
-            text = (folder / INSTRUMENT).read_text(encoding="utf-8")
+            text = (folder / INSTRUMENT).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
         return Instrument.from_json(text, str(folder / INSTRUMENT))

@@ -1,0 +1,191 @@
+"""Bad input at the command line: an error that says what to do, exit code 2, nothing changed on disk."""
+
+import hashlib
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.lobster_files import history
+from typer.testing import CliRunner, Result
+
+from tercel.app.cli import app, told
+from tercel.app.job.judging import twins
+from tercel.app.job.settings import RunSettings, load_settings
+from tercel.core.errors import ConfigError, TapeError
+from tercel.evaluation.episodes import Episodes
+from tercel.evaluation.task import Task
+from tercel.execution.intent import WIDTH
+from tercel.market.flow.preset import load
+from tercel.market.simulator.source import martingale_market
+from tercel.market.tape import Lake
+
+runner = CliRunner()
+STEADY = [(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2), (3, -1, 1, 1, 0)] * 10
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        for path in folder.rglob("*")
+    }
+
+
+def tercel(*words: object) -> Result:
+    return runner.invoke(app, [str(word) for word in words])
+
+
+def refused(result: Result, *said: str) -> None:
+    assert result.exit_code == 2, result.output
+    for part in said:
+        assert part in result.stderr
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    history(STEADY, 2).write(tmp_path / "files")
+    assert tercel("data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake").exit_code == 0
+    return tmp_path / "lake"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--date", "2012-13-45"], "a day of the calendar"),
+        (["--date", "9999-12-31"], "a date from 1970 to 2261"),
+        (["--date", "0001-01-01"], "a date from 1970 to 2261"),
+        (["--symbol", ""], "a symbol of"),
+        (["--symbol", "A" * 300], "a symbol of"),
+        (["--tick", "0"], "a tick that is"),
+        (["--tick", "nan"], "a tick that is"),
+        (["--tick", "1e9"], "a tick of at most"),
+    ],
+)
+def test_a_refused_import_leaves_the_lake_as_it_was(lake: Path, options: list[str], said: str) -> None:
+    before = tree(lake)
+    refused(tercel("data", "import", "lobster", lake.parent / "files", "--lake", lake, *options), said)
+    assert tree(lake) == before
+
+
+def test_nothing_is_left_aside_when_a_day_cannot_be_moved_into_place(lake: Path) -> None:
+    instrument, events = Lake(lake).read("TOY", "2012-06-21")
+    (lake / "venue=NASDAQ" / "symbol=NEW").write_text("a file where a folder should be")
+    with pytest.raises(TapeError, match="a folder to write in"):
+        Lake(lake).write(replace(instrument, symbol="NEW"), events)
+    assert [path.name for path in (lake / ".tercel").iterdir()] == ["lock"]
+
+
+def test_an_instrument_that_is_no_text_is_told(lake: Path) -> None:
+    (path,) = lake.rglob("instrument.json")
+    path.write_bytes(b"\xff\xfe")
+    refused(tercel("data", "list", "--lake", lake), "instrument.json", "--replace")
+
+
+def test_a_full_disk_is_told_without_a_file_name(capsys: pytest.CaptureFixture[str]) -> None:
+    import typer
+
+    with pytest.raises(typer.Exit) as stopped, told():
+        raise OSError(28, "No space left on device")
+    assert stopped.value.exit_code == 2
+    assert "No space left on device" in capsys.readouterr().err
+
+
+# -- run folders ------------------------------------------------------------------------------------------------------
+
+
+def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
+    RunSettings(market="csco-2003").save(folder)
+    path = folder / "run.json"
+    path.write_text(json.dumps(None if change is None else json.loads(path.read_text()) | change))
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [None, {"task": None}, {"episodes": "x"}, {"episodes": 0}, {"seeds": -1}, {"seeds": True}, {"ppo_frames": 1.5}],
+)
+def test_a_damaged_run_file_is_told(tmp_path: Path, change: dict[str, Any] | None) -> None:
+    settings_file(tmp_path, change)
+    with pytest.raises(ConfigError, match="settings"):
+        load_settings(tmp_path)
+    refused(tercel("run", "--resume", "--out", tmp_path), "settings")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut"])
+def test_a_damaged_judged_file_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "judged").mkdir()
+    (tmp_path / "judged" / "twins.npz").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"twins\.npz.*delete the file"):
+        twins(tmp_path)
+
+
+def test_a_judged_file_of_other_arrays_is_told(tmp_path: Path) -> None:
+    (tmp_path / "judged").mkdir()
+    np.savez(tmp_path / "judged" / "twins.npz", other=np.zeros(3))
+    with pytest.raises(ConfigError, match=r"twins\.npz"):
+        twins(tmp_path)
+
+
+# -- presets ----------------------------------------------------------------------------------------------------------
+
+
+PRESETS = [
+    *({"orders": 2**40}, {"width": 2**40}, {"lot": 0}, {"start_mid_ticks": 0}),
+    *({"market_rate": -1.0}, {"market_rate": math.nan}, {"limit_rate": []}),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"start_mid_ticks": 1}, "below zero"), ({"market_rate": 1e12}, "100,000")]
+)
+def test_a_preset_that_would_run_away_is_told(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(load("csco-2003").model_dump(mode="json") | change))
+    refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), str(path), said)
+
+
+@pytest.mark.parametrize("change", PRESETS)
+def test_a_preset_that_cannot_be_a_market_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(load("csco-2003").model_dump(mode="json") | change))
+    refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), str(path), *change)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("orders", [16, 64])
+def test_too_few_order_slots_are_an_error_and_no_table(tmp_path: Path, orders: int) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(load("csco-2003").model_dump(mode="json") | {"orders": orders}))
+    refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), f"{orders} order slots", "raise")
+    assert not (tmp_path / "out").exists()
+
+
+# -- from Python ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"horizon_s": math.nan}, {"horizon_s": math.inf}, {"horizon_s": 1e12}, {"horizon_s": 1e-12}),
+        *({"warmup_s": math.nan}, {"warmup_s": math.inf}, {"decisions": 1.5}, {"grid_points": 10**9}),
+    ],
+)
+def test_a_task_that_is_none_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"a task whose {next(iter(change))}"):
+        Task(**change)
+
+
+@pytest.mark.parametrize(
+    "intents",
+    [
+        *(np.zeros((3, WIDTH), np.int64), np.zeros((2, WIDTH), np.int32), np.zeros((3, 5), np.int32)),
+        *(np.zeros(WIDTH, np.int32), np.zeros((3, WIDTH)), [[0] * WIDTH] * 3),
+    ],
+)
+def test_intents_of_another_shape_or_type_are_refused(intents: Any) -> None:
+    with pytest.raises(ConfigError, match="intents int32 of shape"):
+        Episodes(martingale_market(), Task(), 3).step(intents)
