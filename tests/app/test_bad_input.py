@@ -15,10 +15,13 @@ from typer.testing import CliRunner, Result
 from tercel.app.cli import app, told
 from tercel.app.job.judging import twins
 from tercel.app.job.settings import RunSettings, load_settings
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.evaluation.episodes import Episodes
 from tercel.evaluation.task import Task
 from tercel.execution.intent import WIDTH
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import martingale_market
 from tercel.market.tape import Lake
@@ -189,3 +192,21 @@ def test_a_task_that_is_none_is_refused(change: dict[str, Any]) -> None:
 def test_intents_of_another_shape_or_type_are_refused(intents: Any) -> None:
     with pytest.raises(ConfigError, match="intents int32 of shape"):
         Episodes(martingale_market(), Task(), 3).step(intents)
+
+
+# -- policies ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"observes": None}, {"observes": [1, 2]}, {"observes": ["b", "a"]}, {"weights_sha256": None}, {"head": "x"}],
+)
+def test_a_card_that_was_edited_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    layer = (np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
+    card = Card("ppo", observes=("a", "b"), actions="placement", n_actions=3)
+    save_policy(tmp_path / "p", MlpPolicy((layer,), np.zeros(2, np.float32), np.ones(2, np.float32)), card)
+    assert load_policy(tmp_path / "p", ("a", "b"))[1].name == "ppo"
+    path = tmp_path / "p" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(PolicyError, match=r"card\.json"):
+        load_policy(tmp_path / "p", ("a", "b"))

@@ -91,5 +91,13 @@ def read_card(path: Path) -> Card:
         raise PolicyError("a card with name, observes, actions and n_actions", f"{path}", remedy)
     if data.get("format") != FORMAT:
         raise PolicyError(f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy)
+    texts = ("name", "actions", "head", "version", "observation_hash", "weights_sha256")
+    wrong = [name for name in texts if not isinstance(data.get(name, ""), str)]
+    wrong += (
+        [] if isinstance(data["observes"], list) and all(isinstance(x, str) for x in data["observes"]) else ["observes"]
+    )
+    wrong += [] if data.get("head", "logits") in ("logits", "q") else ["head"]
+    if wrong:
+        raise PolicyError("a card as Tercel writes it", f"{path}: {wrong[0]} {data[wrong[0]]!r}", remedy)
     card = Card(**{key: value for key, value in data.items() if key in known})
     return Card(**{**{f.name: getattr(card, f.name) for f in fields(Card)}, "observes": tuple(card.observes)})

@@ -108,7 +108,7 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
 
 def _check_layout(folder: Path, card: Card, wanted: tuple[str, ...]) -> None:
     """Refuse a policy that was made for another observation, naming both and the first difference."""
-    if layout_hash(wanted) == card.observation_hash:
+    if layout_hash(wanted) == card.observation_hash and wanted == card.observes:
         return
     position = next(
         (i for i, (a, b) in enumerate(zip(wanted, card.observes, strict=False)) if a != b),
