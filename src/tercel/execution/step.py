@@ -129,6 +129,9 @@ def begin(
     points = k[sim.GRID_POINTS]
     k[sim.GRID_POINTS] = 0
     interval = k[sim.HORIZON_NS] // max(k[sim.DECISIONS], 1)
+    k[sim.DUE_NS] = k[sim.BEGAN_NS]
+    run(b, k, flow, tape)
+    k[sim.VARIANCE] = 0  # long volatility is that of the warm-up and the episode, however long the world ran before
     k[sim.DUE_NS] = max(start - interval, k[sim.BEGAN_NS])
     run(b, k, flow, tape)
     k[sim.SEEN] = k[sim.EVENTS]

@@ -15,10 +15,8 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes
 from tercel.evaluation.task import Task
 from tercel.evaluation.windows import tape_plan
-from tercel.execution import columns
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
-from tercel.execution.observation import OBS_NAMES
 from tercel.market.book import Book
 from tercel.market.book import layout as lay
 from tercel.market.feeds.lobster import LobsterFeed
@@ -174,10 +172,9 @@ def act(rng: random.Random, b: np.ndarray, k: np.ndarray, side: int) -> None:
 # -- starting anywhere ------------------------------------------------------------------------------------------------
 
 TASK = Task(side=1, share=0.1, horizon_s=1200.0, decisions=10, warmup_s=600.0, grid_points=9)
-LONG = {"m": columns.RV_LONG, "obs": OBS_NAMES.index("volatility_long")}
 
 
-def assert_starts_anywhere(days: list[CompiledDay], every_s: int = 3000, long_volatility: bool = False) -> None:
+def assert_starts_anywhere(days: list[CompiledDay], every_s: int = 3000) -> None:
     """Episodes from the checkpoint before them against the same from the first row of the day: byte-equal."""
     task = TASK
     source, placed = source_of(days)
@@ -196,8 +193,6 @@ def assert_starts_anywhere(days: list[CompiledDay], every_s: int = 3000, long_vo
     while a.working.any():
         for name in ("x", "m", "obs", "draw"):
             one, two = getattr(a.view, name).copy(), getattr(b.view, name).copy()
-            if not long_volatility and name in ("m", "obs"):
-                one[:, LONG[name]] = two[:, LONG[name]] = 0
             assert one.tobytes() == two.tobytes(), name
         for n in range(len(plan)):
             assert queues(a.books[n]) == queues(b.books[n])
@@ -244,11 +239,6 @@ def test_a_window_from_any_checkpoint_is_that_from_the_open():
     events = calm_events(1)
     assert_replays_as_the_book(events)
     assert_starts_anywhere([compile_day(SESSION, events), compile_day(SESSION, calm_events(2))])
-
-
-@pytest.mark.xfail(strict=True, reason="the sum behind it starts with the world, its time with the warm-up")
-def test_long_volatility_does_not_know_where_the_world_started():
-    assert_starts_anywhere([compile_day(SESSION, calm_events(1))], long_volatility=True)
 
 
 def test_a_window_that_opens_in_a_halt():
