@@ -30,12 +30,14 @@ def book_example(settings: RunSettings, market: JobMarket, strategy: Strategy, e
         episodes.step(strategy.decide(episodes.view))
     fills = episodes.fills(0)
     times = np.linspace(0, settings.task.horizon_s, TIMES)
-    centre = int(episodes.states[0, sim.ARRIVAL_MID2]) // 2
-    lowest = min([centre, *fills[:, 1].tolist()]) - MOST_PRICES // 3
-    highest = max([centre, *fills[:, 1].tolist()]) + MOST_PRICES // 3
+    rows = episodes.record(0)[first:]
+    centre = np.array([int(episodes.states[0, sim.ARRIVAL_MID2]) // 2])
+    _, bid, ask = _replay_levels(dict(levels), rows, start, times, centre)
+    met = np.concatenate([centre, fills[:, 1], bid[np.isfinite(bid)], ask[np.isfinite(ask)]])
+    lowest, highest = int(met.min()) - MOST_PRICES // 3, int(met.max()) + MOST_PRICES // 3
     step = max((highest - lowest) // (4 * MOST_PRICES), 1)
     prices = np.arange(lowest, highest + 1)
-    lots, bid, ask = _replay_levels(levels, episodes.record(0)[first:], start, times, prices)
+    lots, bid, ask = _replay_levels(levels, rows, start, times, prices)
     return BookExample(
         strategy.name,
         int(episodes.states[0, sim.SIDE]),

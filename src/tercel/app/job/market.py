@@ -94,7 +94,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
             "symbol": preset.symbol,
             "order, lots": quantity,
             "tick": preset.tick,
-            "lot": f"{preset.lot} shares",
+            "shares in a lot": preset.lot,
         },
         preset,
     )
@@ -168,7 +168,13 @@ def _on_tape(settings: RunSettings) -> JobMarket:
             f"Trained on {seen}, judged on {unseen}.",
             *(("One judged day: whether it holds on other days is not known.",) if one_day else ()),
         ),
-        {"symbol": symbol, "trained on": seen, "judged on": unseen, "tick": instrument.tick, "lot": instrument.lot},
+        {
+            "symbol": symbol,
+            "trained on": seen,
+            "judged on": unseen,
+            "tick": instrument.tick,
+            "shares in a lot": instrument.lot,
+        },
         calibrate(split.days, name=name, date=split.train[-1]),
     )
 
