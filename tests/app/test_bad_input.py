@@ -100,7 +100,7 @@ def test_a_full_disk_is_told_without_a_file_name(capsys: pytest.CaptureFixture[s
 
 
 def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
-    RunSettings(market="csco-2003").save(folder)
+    RunSettings(market="csco-2003").claim(folder, named=True)
     path = folder / "run.json"
     path.write_text(json.dumps(None if change is None else json.loads(path.read_text()) | change))
     return path

@@ -114,7 +114,7 @@ def test_what_makes_no_run_touches_nothing(tmp_path: Path, lakes: Path, words: s
 
 def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
     settings = RunSettings(market="x", seed=7, seeds=2, task=Task(share=0.2, latency=Latency("uniform", 1, 5)))
-    settings.save(tmp_path)
+    settings.claim(tmp_path, named=True)
     assert load_settings(tmp_path) == settings
     assert settings.training_seeds == [7000, 7001]
 
@@ -203,7 +203,7 @@ SMALL = RunSettings(
 
 def prepared(folder: Path) -> Path:
     folder.mkdir()
-    SMALL.save(folder)
+    SMALL.claim(folder, named=True)
     return folder
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.evaluation.adaptability import Response
-from tercel.evaluation.judge import Entry, judge
+from tercel.evaluation.judge import Entry, judge, within_range
 from tercel.evaluation.result import KEYS, MEANINGS, JudgedRun
 from tercel.execution.costs import PARTS, Costs, attribute
-from tercel.stats import mean_interval
+from tercel.stats import Estimate, mean_interval
 
 GRID, QTY, MID2 = 5, 100, 20_000
 SHARED = np.random.default_rng(99)
@@ -303,3 +303,10 @@ def test_what_cannot_be_compared_is_refused(entries, message):
 def test_lots_that_do_not_add_up_name_the_strategy():
     with pytest.raises(TercelError, match="pov, episode 0"):
         run([Entry("pov", "baseline", (replace(make(9, 0), unfilled_lots=np.full(9, 3)),))])
+
+
+def test_intervals_stay_within_what_a_key_can_be():
+    cut = within_range("passive_share", Estimate(0.9, 0.4, 1.3))
+    assert (cut.mean, cut.ci_low, cut.ci_high) == (0.9, 0.4, 1.0)
+    assert within_range("timing_risk_bps", Estimate(2.0, -1.0, 5.0)).ci_low == 0.0
+    assert within_range("is_bps", Estimate(2.0, -1.0, 5.0)).ci_low == -1.0

@@ -117,7 +117,7 @@ def judge(
     cost_rng, response_rng = rng.spawn(2)
     table, by_run = _replicate_costs(entries, twin_mid2_grid, cost_rng, resamples)
     strategies: dict[str, dict[str, Cell]] = {
-        entry.name: {key: _cell(one, level) for key, one in table[entry.name].items()}
+        entry.name: {key: _cell(key, one, level) for key, one in table[entry.name].items()}
         | {"adaptability": judge_responses(entry.responses, response_rng, resamples=resamples, level=level)}
         for entry in entries
     }
@@ -200,7 +200,8 @@ def judge_responses(responses: Sequence[Response], rng: np.random.Generator, res
     draws = replicate(moments, resamples, rng)
     clusters = moments["0"].clusters
     points = [part.point()[0] for part in moments.values()]
-    return over_seeds(points, [draws[run][:, 0] for run in moments], clusters, rng).estimate(level)
+    estimate = over_seeds(points, [draws[run][:, 0] for run in moments], clusters, rng).estimate(level)
+    return within_range("adaptability", estimate)
 
 
 def _replicate_costs(
@@ -247,8 +248,24 @@ def _statistic(centre: float, episodes: int, answered: bool) -> Callable[[Floats
     return statistic
 
 
-def _cell(one: Replicates, level: float) -> Cell:
-    return None if np.isnan(one.point) else one.estimate(level)
+def _cell(key: str, one: Replicates, level: float) -> Cell:
+    return None if np.isnan(one.point) else within_range(key, one.estimate(level))
+
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "timing_risk_bps": (0.0, np.inf),
+    "passive_share": (0.0, 1.0),
+    "adaptability": (0.0, 1.0),
+}
+"""What a key can be: an interval from few clusters is cut where nothing can lie."""
+
+
+def within_range(key: str, estimate: Estimate) -> Estimate:
+    """The estimate with its interval cut to the key's range."""
+    if key not in RANGES or estimate.ci_low is None or estimate.ci_high is None:
+        return estimate
+    low, high = RANGES[key]
+    return Estimate(estimate.mean, min(max(estimate.ci_low, low), high), min(max(estimate.ci_high, low), high))
 
 
 def _seed_by_seed(
@@ -293,13 +310,16 @@ def _notes(entries: Sequence[Entry], clusters: int, replayed: bool) -> list[str]
     if any(entry.kind == "learned" and len(entry.runs) == 1 for entry in entries):
         notes.append("one training seed: intervals of learned policies leave out what training varies")
     for key, words in (
-        ("unfilled_share", "lots that the book could not fill, booked at the worst displayed price"),
-        ("double_filled_share", "lots that the tape gave to its own orders as well"),
+        ("unfilled_share", "Lots that the book could not fill, booked at the worst displayed price"),
+        (
+            "double_filled_share",
+            "Lots that trades filled which the tape gave to its own orders too (replay is generous to them)",
+        ),
     ):
         shares = {entry.name: _counts(entry)[key] for entry in entries}
         listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
         if listed:
-            notes.append(f"{words}: {listed}")
+            notes.append(f"{words}: {listed}.")
     return notes
 
 

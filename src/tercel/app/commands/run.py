@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins
+from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins, yardstick_notes
 from tercel.app.job.market import JobMarket, build_market
 from tercel.app.job.pool import Pool, judge_task, train_task
 from tercel.app.job.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
@@ -44,8 +44,8 @@ def run(
     settings, folder = _settings(market, tape, symbol, quick, seed, out, resume)
     try:
         built = build_market(settings)
-        folder.mkdir(parents=True, exist_ok=True)
-        settings.save(folder)
+        if not resume:
+            folder = settings.claim(folder, named=out is not None)
         if settings.on_tape and built.preset is not None:
             built.preset.save(folder / PRESET)
         _train(settings, folder)
@@ -175,7 +175,8 @@ def _judge(settings: RunSettings, out: Path) -> None:
 
 def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
     rows = entries(settings, out)
-    notes = list(market.notes)
+    rng = np.random.default_rng((settings.seed, 13))
+    notes = [*market.notes, *yardstick_notes(rows, out, rng)]
     if settings.quick:
         notes.append("--quick: too few frames and episodes to judge an agent by.")
     result = judge(

@@ -1,7 +1,7 @@
 """Judging one strategy: its costs over all judged episodes, and what its decisions answered to. Kept on disk."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,12 +18,13 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.adaptability import Response, respond
 from tercel.evaluation.experiment import run_recorded, run_strategy, run_twins
 from tercel.evaluation.judge import Entry, Kind
-from tercel.execution.costs import Costs
+from tercel.execution.costs import Costs, attribute
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.strategies import NAMES, build
+from tercel.execution.strategies import NAMES, YARDSTICK, build
 from tercel.execution.strategy import Strategy
+from tercel.stats import Estimate, mean_interval, paired_difference
 
 RECORDED = 200
 """Episodes whose decisions are recorded, for adaptability."""
@@ -44,9 +45,10 @@ class Candidate:
 
 
 def candidates(settings: RunSettings) -> list[Candidate]:
-    """Everything that the table shows, in its order."""
+    """Everything that is judged, in the order of the table; the yardstick, which stands below it, last."""
     learned = [f"{name}{tail}" for tail in ("", "_untrained") for name in LEARNERS]
-    return [Candidate(n) for n in NAMES] + [Candidate(n, s) for n in learned for s in settings.training_seeds]
+    trained = [Candidate(n, s) for n in learned for s in settings.training_seeds]
+    return [*(Candidate(n) for n in NAMES), *trained, Candidate(YARDSTICK)]
 
 
 def strategy_of(candidate: Candidate, market: JobMarket, out: Path) -> Strategy:
@@ -81,7 +83,7 @@ def judge_twins(settings: RunSettings, market: JobMarket, out: Path) -> None:
 def entries(settings: RunSettings, out: Path) -> list[Entry]:
     """Rows for the judge, from the results on disk."""
     found: dict[str, list[tuple[Costs, Response]]] = {}
-    for candidate in candidates(settings):
+    for candidate in candidates(settings)[:-1]:
         with _reading(out / "judged" / candidate.file) as data:
             found.setdefault(candidate.name, []).append(
                 (_object(Costs, "costs", data), _object(Response, "response", data))
@@ -89,6 +91,27 @@ def entries(settings: RunSettings, out: Path) -> list[Entry]:
     return [
         Entry(name, _kind(name), tuple(c for c, _ in runs), tuple(r for _, r in runs)) for name, runs in found.items()
     ]
+
+
+def yardstick_notes(rows: Sequence[Entry], out: Path, rng: np.random.Generator) -> list[str]:
+    """What the yardstick costs, and what each learned policy gains on it, on the same episodes (mean of its seeds)."""
+    with np.load(out / "judged" / Candidate(YARDSTICK).file) as data:
+        costs = _object(Costs, "costs", data)
+    plain = attribute(costs, None)["is_bps"]
+    own = mean_interval(plain, costs.cluster, rng)
+    notes = [f"{YARDSTICK}, all lots one tick behind the touch at every decision: {_told(own)} bps."]
+    for row in rows:
+        if row.kind == "learned":
+            learned = np.mean([attribute(run, None)["is_bps"] for run in row.runs], axis=0)
+            gain = paired_difference(plain, learned, costs.cluster, rng)
+            notes.append(f"{row.name} against {YARDSTICK}: {_told(gain, sign='+')} bps, positive is better.")
+    return notes
+
+
+def _told(estimate: Estimate, sign: str = "") -> str:
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return f"{estimate.mean:{sign}.2f}"
+    return f"{estimate.mean:{sign}.2f} [{estimate.ci_low:{sign}.2f}, {estimate.ci_high:{sign}.2f}]"
 
 
 def twins(out: Path) -> NDArray[np.int64] | None:

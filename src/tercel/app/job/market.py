@@ -11,6 +11,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.experiment import pilot
 from tercel.evaluation.windows import tape_plan, tape_sampler
+from tercel.execution import step as kernels
 from tercel.execution.strategies import MarketEstimates
 from tercel.learning.envs import Sampler, bank_sampler
 from tercel.market.flow import preset as presets
@@ -153,6 +154,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
     )
     plan = tape_plan(judged_days, task, curve, seed=settings.seed, earliest_ns=split.cut_ns)
     instrument = judged_days[0].instrument
+    quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
     seen, unseen = split.spans
     name = f"{symbol.lower()}-{split.train[0]}-{split.train[-1]}"
@@ -166,7 +168,9 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         "30-minute block" if one_day else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
-            *(("One judged day: whether it holds on other days is not known.",) if one_day else ()),
+            f"The orders: {task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes "
+            f"at that time of day, {quantities.min():,} to {quantities.max():,} lots of {instrument.lot} share{'s' * (instrument.lot > 1)}.",
+            *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
         ),
         {
             "symbol": symbol,

@@ -1,6 +1,8 @@
 """What a run is: everything that decides its result, kept as `run.json` in its folder."""
 
+import itertools
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,11 +75,32 @@ class RunSettings:
         """Plain values."""
         return asdict(self)
 
-    def save(self, folder: Path) -> None:
-        """Write `run.json`, whole or not at all."""
-        aside = folder / f".{FILE}.part"
-        aside.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
-        aside.replace(folder / FILE)
+    def claim(self, folder: Path, named: bool) -> Path:
+        """Make the folder of a new run and write `run.json` in it, whole or not at all; returns the folder.
+
+        Of two runs that want one folder at once one gets it; the other is refused, or, where the folder was not
+        `named` by a person, takes one with a number behind it.
+
+        Raises
+        ------
+        ConfigError
+            When a named folder is another run's by now.
+        """
+        for number in itertools.count(1):
+            mine = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+            mine.mkdir(parents=True, exist_ok=True)
+            aside = mine / f".{FILE}.{os.getpid()}.part"
+            aside.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+            try:
+                os.link(aside, mine / FILE)
+                return mine
+            except FileExistsError:
+                if named:
+                    remedy = "add --resume to go on with it, or name another --out"
+                    raise ConfigError("a new run folder", f"{folder} holds a run", remedy) from None
+            finally:
+                aside.unlink()
+        raise AssertionError("counting ends")
 
 
 def load_settings(folder: Path) -> RunSettings:

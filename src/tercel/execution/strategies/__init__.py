@@ -12,6 +12,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.immediate import Immediate
+from tercel.execution.strategies.peg import Peg
 from tercel.execution.strategies.pov import Pov
 from tercel.execution.strategies.random import Random
 from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
@@ -19,7 +20,7 @@ from tercel.execution.strategies.twap import TwapPassive, TwapTake
 from tercel.execution.strategies.vwap import VwapPassive, VwapTake
 from tercel.execution.strategy import Strategy
 
-__all__ = ["NAMES", "MarketEstimates", "build", "eta_of_depth"]
+__all__ = ["NAMES", "YARDSTICK", "MarketEstimates", "build", "eta_of_depth"]
 
 
 def _almgren_chriss(estimates: MarketEstimates, **parameters: float) -> Strategy:
@@ -40,6 +41,9 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
 }
 """Name -> what makes it, and whether that needs the market's estimates; in the order of the tables."""
 NAMES: Final = tuple(_MAKERS)
+YARDSTICK: Final = "peg_behind"
+"""A plain rule that stands below the table, beside what the learned policies gain on it."""
+_ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {**_MAKERS, YARDSTICK: (Peg, False)}
 
 
 def build(name: str, estimates: MarketEstimates | None = None, parameters: Mapping[str, Any] | None = None) -> Strategy:
@@ -48,7 +52,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     Parameters
     ----------
     name : str
-        One of `NAMES`.
+        One of `NAMES`, or `YARDSTICK`.
     estimates : MarketEstimates, optional
         What is known of the market; VWAP, POV and Almgren-Chriss need it.
     parameters : mapping, optional
@@ -65,10 +69,10 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     >>> build("submit_and_leave", parameters={"level": 1})
     SubmitAndLeave(level=1)
     """
-    if name not in NAMES:
-        nearest = difflib.get_close_matches(name, NAMES, 1, 0.0)[0]
-        raise UnknownNameError(f"one of {', '.join(NAMES)}", f"strategy {name!r}", f"try {nearest!r}")
-    maker, informed = _MAKERS[name]
+    if name not in _ALL:
+        nearest = difflib.get_close_matches(name, _ALL, 1, 0.0)[0]
+        raise UnknownNameError(f"one of {', '.join(_ALL)}", f"strategy {name!r}", f"try {nearest!r}")
+    maker, informed = _ALL[name]
     arguments = dict(parameters or {})
     if informed and estimates is None:
         raise ConfigError(f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)")

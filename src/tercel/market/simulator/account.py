@@ -166,9 +166,7 @@ def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
 
 
 @kernel
-def book_fill(
-    k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool
-) -> None:
+def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool) -> None:
     """Add a fill to the costs (half-ticks x lots), the grid and the log."""
     side = k[sim.SIDE]
     price2 = 2 * price
