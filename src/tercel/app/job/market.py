@@ -10,6 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.experiment import pilot
+from tercel.evaluation.task import Task
 from tercel.evaluation.windows import tape_plan, tape_sampler
 from tercel.execution import step as kernels
 from tercel.execution.strategies import MarketEstimates
@@ -168,8 +169,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         "30-minute block" if one_day else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
-            f"The orders: {task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes "
-            f"at that time of day, {quantities.min():,} to {quantities.max():,} lots of {instrument.lot} share{'s' * (instrument.lot > 1)}.",
+            _order_words(task, quantities, instrument.lot),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
         ),
         {
@@ -181,6 +181,13 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         },
         calibrate(split.days, name=name, date=split.train[-1]),
     )
+
+
+def _order_words(task: Task, quantities: NDArray[np.int64], lot: int) -> str:
+    """How large the orders of a tape's windows are."""
+    share = f"{task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes at that time of day"
+    unit = "1 share" if lot == 1 else f"{lot} shares"
+    return f"The orders: {share}, {quantities.min():,} to {quantities.max():,} lots of {unit}."
 
 
 def _thin(plan: Plan, most: int) -> Plan:
