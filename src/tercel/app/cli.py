@@ -84,6 +84,8 @@ def run(
 ) -> None:
     """Train PPO and DQN on a market, judge them against every baseline on unseen episodes, print the table."""
     with told(as_json, _resume_hint(market, tape, symbol, quick, seed, out)):
+        if market == "":
+            raise ConfigError("the name of a market", "an empty one", "leave --market out for the default")
         if market is not None and tape is not None:
             raise ConfigError("one market", f"--market {market} and --tape {tape}", "leave one of the two out")
         if (tape is None) != (symbol is None):

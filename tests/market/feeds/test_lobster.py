@@ -329,3 +329,15 @@ def test_a_day_twice_a_book_alone_and_damaged_archives_are_refused(tmp_path: Pat
     ):
         with pytest.raises(FeedError, match=said):
             read_all(LobsterFeed(), paths, FeedOptions())
+
+
+def test_messages_of_some_levels_alone_are_warned_about(shared_data, tmp_path):
+    """A level-limited file without its orderbook forgets orders: its own book ends crossed."""
+    source = shared_data / "lobster-zips-20120621" / "LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
+    name = "AMZN_2012-06-21_34200000_57600000_message_5.csv"
+    with zipfile.ZipFile(source) as archive:
+        (tmp_path / name).write_bytes(archive.read(name))
+    with LobsterFeed().days([tmp_path / name], FeedOptions()) as days:
+        (warning,) = days[0].read().warnings
+    assert "crossed" in warning
+    assert "orderbook file" in warning

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
+from tercel.market.book import Book
 from tercel.market.feeds import lobster_kernels as k
 from tercel.market.feeds.lobster_csv import Messages, read_messages, read_orderbook
 from tercel.market.feeds.lobster_errors import row_error
@@ -29,8 +30,22 @@ VENUE: Final = "NASDAQ"
 HIDDEN_SIDE_MASKED_FROM: Final = "2014-07-14"
 MOST_ILLEGAL: Final = 0.01
 """Share of rows that may be unexplained before the two files count as not belonging together."""
+MOST_CROSSED: Final = 0.01
+"""Share of rows that may leave the book of messages alone crossed before it is worth a warning."""
 _INVERSE: Final = {schema.ADD: schema.REDUCE, schema.REDUCE: schema.ADD, schema.DELETE: schema.ADD}
 _INVERSE_OF_EXECUTE: Final = schema.ADD
+
+
+def _alone(events: Events) -> list[str]:
+    """What messages without their orderbook file are worth: those of a level-limited file forget and then cross."""
+    book = Book()
+    book.apply(events)
+    if book.crossed <= MOST_CROSSED * events.n:
+        return []
+    return [
+        f"these messages alone leave the book crossed after {book.crossed:,} of {events.n:,} rows: a file that shows "
+        "only some levels needs its orderbook file beside it; nothing can be run on this day as it is"
+    ]
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,8 @@ class LobsterDay:
             events, report = self._with_rolls(plain, book, unit)
             book_off = int(report[k.OFF])
             warnings += self._judge(report, plain.n)
+        else:
+            warnings += _alone(plain)
         off_tick = int(np.count_nonzero(events.flags & schema.OFF_TICK))
         extra: dict[str, Any] = {"feed": "lobster", "messages": plain.n, "orderbook_on_tick": not book_off}
         midnight = midnight_ns(self.date, TIMEZONE)

@@ -162,11 +162,10 @@ def load(name: str | Path) -> Preset:
         return _read(path)
     known = names()
     if str(name) not in known:
-        near = difflib.get_close_matches(str(name).lower(), known, n=2, cutoff=0.3) or known
+        near = difflib.get_close_matches(str(name).lower(), known, n=2, cutoff=0.3)
+        nearest = f"use {' or '.join(near)} (all: {', '.join(known)})" if near else f"use one of {', '.join(known)}"
         raise UnknownNameError(
-            "the name of a preset market, or the path of a preset file (.json)",
-            f"'{name}'",
-            f"use {' or '.join(near)} (all: {', '.join(known)})",
+            "the name of a preset market, or the path of a preset file (.json)", f"'{name}'", nearest
         )
     return _read(FOLDER / f"{name}.json")
 
