@@ -143,9 +143,11 @@ def _print_verdict(instrument: Instrument, found: dict[str, Any], code: int) -> 
     result_console().print(table)
     if code == UNEXPLAINED:
         say("the tape and the file do not agree; the first mismatch is in the table")
-    if found.get("unknown_ids") or found.get("crossed"):
-        say("warning: this tape does not rebuild a real book: messages alone name orders from before the file begins,")
-        say("or from beyond its levels. Import them with their orderbook file")
+    if found.get("crossed"):
+        say("warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels")
+        say("they show. Import them with their orderbook file")
+    elif found.get("unknown_ids"):
+        say("unknown ids: orders that rested before the first message; the book lacks them until they are gone")
 
 
 def _in_words(value: Any) -> str:
