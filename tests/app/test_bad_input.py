@@ -210,3 +210,11 @@ def test_a_card_that_was_edited_is_refused(tmp_path: Path, change: dict[str, Any
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(PolicyError, match=r"card\.json"):
         load_policy(tmp_path / "p", ("a", "b"))
+
+
+@pytest.mark.parametrize("options", [["--market", "ibm-2003"], ["--quick"], ["--seed", "4"]])
+def test_a_resumed_run_keeps_its_options(tmp_path: Path, options: list[str]) -> None:
+    folder = RunSettings(market="csco-2003", seed=3).claim(tmp_path / "run", named=True)
+    before = tree(folder)
+    refused(tercel("run", "--resume", "--out", folder, *options), options[0])
+    assert tree(folder) == before

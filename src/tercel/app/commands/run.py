@@ -24,6 +24,7 @@ from tercel.learning.metrics import read_metrics
 from tercel.market.flow.preset import DEFAULT
 
 RUNS = Path("runs")
+DEFAULT_SEED = 1
 RESULT = "result.json"
 REPORT = "report.html"
 PRESET = "market.json"
@@ -70,6 +71,20 @@ def _settings(
     if resume:
         folder = out or _newest()
         kept = load_settings(folder)
+        asked = {
+            "--market": (market and _findable(market), kept.market),
+            "--tape": (tape and str(tape.resolve()), kept.lake),
+            "--symbol": (symbol, kept.symbol),
+            "--quick": (quick, kept.quick),
+            "--seed": (seed != DEFAULT_SEED and seed, kept.seed),
+        }
+        for option, (given, started) in asked.items():
+            if given and given != started:
+                raise ConfigError(
+                    f"the options that {folder} was started with: {_in_words(kept)}",
+                    f"{option} {given}",
+                    f"leave {option} out, or start a new run without --resume",
+                )
         say(f"resuming {folder}, as it was started: {_in_words(kept)}")
         return kept, folder
     folder = out or RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
