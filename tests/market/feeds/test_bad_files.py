@@ -72,3 +72,13 @@ def test_a_session_that_is_none_is_refused(tmp_path: Path, session: str) -> None
     renamed = [file.rename(tmp_path / file.name.replace("34200000_57600000", session)) for file in files]
     with pytest.raises(FeedError, match="a session in ms after midnight"):
         read(renamed)
+
+
+def test_an_orderbook_cut_inside_its_last_number_is_refused(tmp_path: Path) -> None:
+    """The row still parses, with another size: only the missing line end and the message give it away."""
+    stem = "AAPL_2012-06-21_34200000_57600000_{}_1.csv"
+    (tmp_path / stem.format("message")).write_text("34200.1,1,1,100,1000000,1\n34200.2,1,2,250,1000000,1\n")
+    rows = "9999999999,0,1000000,100\n9999999999,0,1000000,350\n"
+    (tmp_path / stem.format("orderbook")).write_text(rows[:-2])
+    with pytest.raises(FeedError, match="cut off"), LobsterFeed().days([tmp_path], FeedOptions()) as days:
+        days[0].read()

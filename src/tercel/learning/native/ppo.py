@@ -5,6 +5,7 @@ SB3 is Stable-Baselines3 2.x, whose defaults and order of operations this follow
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,7 +188,10 @@ class Ppo:
         """Forward pass and loss on rollout `rows` (one minibatch); leaves the heads' gradients in the workspace."""
         s, r, net, work = self.settings, self.rollout, self.net, self.learning
         x, actions, floats, masks = self.mini
-        for whole, part in zip((r.obs, r.actions, r.floats, r.masks), self.mini, strict=True):
+        pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
+            (r.obs, x), (r.actions, actions), (r.floats, floats), (r.masks, masks),
+        ]  # fmt: skip
+        for whole, part in pairs:
             np.take(whole, rows, axis=0, out=part, mode="clip")  # "raise" would copy through a buffer
         logits, value = net.forward(x, work)
         policy_bias, value_bias = net.head_biases

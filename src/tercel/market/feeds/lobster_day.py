@@ -232,6 +232,9 @@ class LobsterDay:
         illegal, first = int(report[k.ILLEGAL]), int(report[k.FIRST_ILLEGAL])
         if illegal == 0:
             return []
+        if first == rows - 1 and not self.orderbook.content().endswith(b"\n"):
+            received = f"{self.orderbook.where}, row {rows}, which the message does not explain and no line end closes"
+            raise FeedError("a whole last row", received, "the file was cut off: fetch it again")
         found = f"{illegal} of {rows} rows of {self.orderbook.where} do not follow from the row before and the message"
         if illegal > max(2, MOST_ILLEGAL * rows):
             remedy = "pair each message file with its own orderbook file; with --tick, give a finer one"
