@@ -35,7 +35,7 @@ TASK = {"horizon_s": 240.0, "decisions": 24, "warmup_s": 20.0, "grid_points": 13
 ROWS = 40_000
 
 # what only the simulated venue knows: its flow, and what the fills of its rules were worth to the tape
-UNSHARED = [sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1, sim.CURSOR, sim.CURSOR_END, sim.ENDED, sim.DOUBLE_LOTS]
+UNSHARED = [sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1, sim.CURSOR, sim.CURSOR_END, sim.DOUBLE_LOTS]
 UNSHARED += [sim.UNFILLED_LOTS, sim.DUE_NS, sim.GRID_NEXT]
 UNSHARED += [sim.AGGRESSOR_MID2, sim.AGGRESSOR_SIDE, sim.AGGRESSOR_NS]
 

@@ -56,8 +56,7 @@ def schedule(k: Longs) -> None:
 
 @kernel
 def run(
-    b: Packed, k: Longs, flow: Floats,
-    tape: Longs,
+    b: Packed, k: Longs, flow: Floats, tape: Longs,
 ) -> int:  # fmt: skip
     """Advance to the next decision, sending waiting lots as acknowledgements come in."""
     while True:
@@ -71,8 +70,7 @@ def run(
 
 @kernel
 def close(
-    b: Packed, k: Longs, flow: Floats,
-    tape: Longs,
+    b: Packed, k: Longs, flow: Floats, tape: Longs,
 ) -> None:  # fmt: skip
     """The horizon: whatever is left is taken at any price; nobody hides cost by not trading."""
     if k[sim.LEFT] > 0:
@@ -96,8 +94,7 @@ def close(
 
 @kernel
 def begin(
-    b: Packed, k: Longs, flow: Floats,
-    tape: Longs,
+    b: Packed, k: Longs, flow: Floats, tape: Longs,
     worlds_b: Packed, worlds_k: Longs, episode: Longs,
 ) -> None:  # fmt: skip
     """Start an episode: copy a prepared world, seed its streams, warm it up, arrive.
@@ -157,8 +154,7 @@ def begin(
 
 @kernel
 def act(
-    b: Packed, k: Longs, flow: Floats,
-    tape: Longs,
+    b: Packed, k: Longs, flow: Floats, tape: Longs,
     intent: Packed, terms: Longs,
 ) -> None:  # fmt: skip
     """One decision of one market: reconcile, advance to the next decision or through the horizon, reward terms."""
@@ -188,8 +184,7 @@ def observe_and_draw(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: 
 
 @kernel
 def begin_batch(
-    bs: Packed, ks: Longs, flow: Floats,
-    tape: Longs,
+    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
     worlds_b: Packed, worlds_k: Longs, episodes: Longs, which: Longs,
     x: Longs, m: Longs, o: Singles, draw: Floats,
 ) -> None:  # fmt: skip
@@ -204,36 +199,33 @@ def begin_batch(
 
 
 @kernel
+def act_at(
+    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
+    intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, i: int,
+) -> None:  # fmt: skip
+    """One decision of market `i`, and what it observes then; nothing where no episode goes on."""
+    if ks[i, sim.PHASE] == sim.WORKING:
+        act(bs[i], ks[i], flow, tape, intents[i], terms[i])
+        observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+    else:
+        terms[i, :] = 0
+
+
+@kernel
 def act_batch(
-    bs: Packed, ks: Longs, flow: Floats,
-    tape: Longs,
+    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
     intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
 ) -> None:  # fmt: skip
     """One decision in every market that works, on one thread."""
     for i in range(bs.shape[0]):
-        if ks[i, sim.PHASE] == sim.WORKING:
-            act(
-                bs[i], ks[i], flow, tape,
-                intents[i], terms[i],
-            )  # fmt: skip
-            observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
-        else:
-            terms[i, :] = 0
+        act_at(bs, ks, flow, tape, intents, terms, x, m, o, draw, i)
 
 
 @parallel_kernel
 def act_batch_threads(
-    bs: Packed, ks: Longs, flow: Floats,
-    tape: Longs,
+    bs: Packed, ks: Longs, flow: Floats, tape: Longs,
     intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats,
 ) -> None:  # fmt: skip
     """As `act_batch`, the markets spread over threads: the same bytes, since every market owns its streams."""
     for i in prange(bs.shape[0]):
-        if ks[i, sim.PHASE] == sim.WORKING:
-            act(
-                bs[i], ks[i], flow, tape,
-                intents[i], terms[i],
-            )  # fmt: skip
-            observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
-        else:
-            terms[i, :] = 0
+        act_at(bs, ks, flow, tape, intents, terms, x, m, o, draw, i)

@@ -134,8 +134,34 @@ def scratch_size(layout: Int32) -> int:
     return 2 * int(layout[2:].max())
 
 
+class Greedy:
+    """What follows from a head's values, however they were computed: actions and their probabilities."""
+
+    head: Head
+
+    def logits(self, obs: Float32) -> Float32:
+        """The head's values, float32[n, A], for raw observations float32[n, D]."""
+        raise NotImplementedError
+
+    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Greedy actions, int64[n]; `mask[n, A]` False forbids an action."""
+        values = self.logits(obs)
+        if mask is not None:
+            values[~mask] = -np.inf
+        actions = np.empty(values.shape[0], np.int64)
+        argmax_rows(values, actions)
+        return actions
+
+    def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
+        """Action probabilities float32[n, A]: softmax of logits, or all on the greedy action of a q head."""
+        values = self.logits(obs)
+        if mask is not None:
+            values[~mask] = -np.inf
+        return distribution(values, self.head)
+
+
 @dataclass(frozen=True, eq=False)
-class MlpPolicy:
+class MlpPolicy(Greedy):
     """A multilayer perceptron over a normalised observation.
 
     Parameters
@@ -211,22 +237,6 @@ class MlpPolicy:
         w, layout = self.packed
         mlp_forward_rows(w, layout, np.ascontiguousarray(obs, np.float32), self.scratch, out)
         return out
-
-    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Greedy actions, int64[n]; `mask[n, A]` False forbids an action."""
-        values = self.logits(obs)
-        if mask is not None:
-            values[~mask] = -np.inf
-        actions = np.empty(values.shape[0], np.int64)
-        argmax_rows(values, actions)
-        return actions
-
-    def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
-        """Action probabilities float32[n, A]: softmax of logits, or all on the greedy action of a q head."""
-        values = self.logits(obs)
-        if mask is not None:
-            values[~mask] = -np.inf
-        return distribution(values, self.head)
 
 
 def distribution(values: Float32, head: Head) -> Float32:

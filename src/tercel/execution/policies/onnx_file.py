@@ -7,10 +7,9 @@ every ONNX Runtime since 1.10 (2021).
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import Activation, Float32, Head, MlpPolicy, argmax_rows, distribution
+from tercel.execution.policies.mlp import Activation, Float32, Greedy, Head, MlpPolicy
 
 if TYPE_CHECKING:
     import onnx
@@ -56,7 +55,7 @@ def to_onnx(policy: MlpPolicy) -> bytes:
     return data
 
 
-class OnnxPolicy:
+class OnnxPolicy(Greedy):
     """Any ONNX network with one float32 input [n, D] and a first output [n, A], run by ONNX Runtime.
 
     Raises
@@ -90,22 +89,6 @@ class OnnxPolicy:
         """The head's values, float32[n, A], for raw observations float32[n, D]."""
         values = self.session.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0]
         return np.ascontiguousarray(values, np.float32)
-
-    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Greedy actions, int64[n]."""
-        values = self.logits(obs)
-        if mask is not None:
-            values[~mask] = -np.inf
-        actions = np.empty(values.shape[0], np.int64)
-        argmax_rows(values, actions)
-        return actions
-
-    def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
-        """Action probabilities float32[n, A]."""
-        values = self.logits(obs)
-        if mask is not None:
-            values[~mask] = -np.inf
-        return distribution(values, self.head)
 
 
 def from_onnx(data: bytes, head: Head = "logits") -> MlpPolicy | OnnxPolicy:

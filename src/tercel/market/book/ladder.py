@@ -193,6 +193,21 @@ def link_after(b: Packed, lv: int, slot: int, after: int) -> None:
         b[HEADER + nxt * ORDER + PREV] = slot
 
 
+@kernel
+def unlink(b: Packed, lv: int, slot: int) -> None:
+    """Take a slot out of a level's queue; lots are the caller's to count."""
+    o = HEADER + slot * ORDER
+    prev, nxt = b[o + PREV], b[o + NEXT]
+    if prev >= 0:
+        b[HEADER + prev * ORDER + NEXT] = nxt
+    else:
+        b[lv + HEAD] = nxt
+    if nxt >= 0:
+        b[HEADER + nxt * ORDER + PREV] = prev
+    else:
+        b[lv + TAIL] = prev
+
+
 # -- the window -------------------------------------------------------------------------------------------------------
 
 
@@ -356,15 +371,7 @@ def reduce(b: Packed, slot: int, qty: int) -> int:
         return qty
     if own:
         b[OWN_RESTING] -= 1
-    prev, nxt = b[o + PREV], b[o + NEXT]
-    if prev >= 0:
-        b[HEADER + prev * ORDER + NEXT] = nxt
-    else:
-        b[lv + HEAD] = nxt
-    if nxt >= 0:
-        b[HEADER + nxt * ORDER + PREV] = prev
-    else:
-        b[lv + TAIL] = prev
+    unlink(b, lv, slot)
     if b[lv + LOTS] == 0:
         b[LEVELS_BID if side > 0 else LEVELS_ASK] -= 1
         if price == best(b, side):

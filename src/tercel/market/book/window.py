@@ -15,6 +15,7 @@ from tercel.market.book.ladder import (
     reduce,
     refind_best,
     release,
+    unlink,
     unlink_far,
 )
 from tercel.market.book.layout import (
@@ -59,15 +60,7 @@ def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
     if lv_known:
         lv = level_at(b, side, price)
         b[lv + LOTS] -= qty
-        prev, nxt = b[o + PREV], b[o + NEXT]
-        if prev >= 0:
-            b[HEADER + prev * ORDER + NEXT] = nxt
-        else:
-            b[lv + HEAD] = nxt
-        if nxt >= 0:
-            b[HEADER + nxt * ORDER + PREV] = prev
-        else:
-            b[lv + TAIL] = prev
+        unlink(b, lv, slot)
     else:
         unlink_far(b, slot, side)
     if not keep_slots and slot < b[ORDERS]:

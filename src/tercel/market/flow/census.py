@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import EventColumns as BookColumns
 from tercel.market.flow.count import (
     FAR,
     LEVELS,
@@ -35,21 +36,11 @@ CURVE_BINS = 13
 """Half hours of a session of 6.5 hours: the volume curve."""
 
 
-class EventColumns(Protocol):
-    """The columns of a tape that are read here; `tercel.market.tape.Events` has them."""
+class EventColumns(BookColumns, Protocol):
+    """The columns of a tape that are read here: the book's, and time; `tercel.market.tape.Events` has them."""
 
     @property
     def exch_ns(self) -> NDArray[np.int64]: ...
-    @property
-    def kind(self) -> NDArray[np.uint8]: ...
-    @property
-    def order_id(self) -> NDArray[np.int64]: ...
-    @property
-    def side(self) -> NDArray[np.int8]: ...
-    @property
-    def price_ticks(self) -> NDArray[np.int32]: ...
-    @property
-    def qty_lots(self) -> NDArray[np.int32]: ...
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ ATTENTION: Final = 8  # own lots were acknowledged dead while new lots wait for 
 CURSOR: Final = 9  # (replay) next tape row
 CURSOR_END: Final = 10  # (replay) end of the tape
 FEED_LEVELS: Final = 11  # (replay) levels the feed shows, 0 all of them
-ENDED: Final = 12  # the flow has no more events
 RECORD: Final = 13  # rows written to the record
 
 # -- random streams (xoroshiro128+ words as signed numbers) -----------------------------------------------------------

@@ -128,8 +128,6 @@ def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
     )  # fmt: skip
     k[sim.CURSOR] = i + 1
     k[sim.FLOW_NS] = tape[i + 1, sim.T_NS] if i + 1 < k[sim.CURSOR_END] else FOREVER_NS
-    if i + 1 >= k[sim.CURSOR_END]:
-        k[sim.ENDED] = 1
 
 
 @kernel
