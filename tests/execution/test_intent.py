@@ -21,6 +21,10 @@ def test_columns_are_numbered_as_they_are_named() -> None:
 def test_view_reads_every_column_by_name() -> None:
     numbers = {name: k + 1 for k, name in enumerate(c.X_NAMES + c.M_NAMES)}
     view = view_of(**numbers)
+    scaled = {"alpha": 1e3, "alpha_sd": 1e3, "urgency": 1e6, "max_participation": 1e6, "size_multiplier": 1e6}
+    for name, unit in scaled.items():
+        read = name + "_bps" if name.startswith("alpha") else name
+        assert getattr(view, read)[0] == numbers.pop(name) / unit, name
     for name, number in numbers.items():
         if not name[-1].isdigit() or name in ("qty0", "mid2", "arrival_mid2"):
             assert getattr(view, name)[0] == (True if name == "halted" else number), name

@@ -57,3 +57,23 @@ class PolicyError(TercelError):
 
 class CapacityError(TercelError):
     """A fixed-size store overflowed, so the result cannot be trusted."""
+
+
+class DataError(TercelError):
+    """Records of a signal or risk source that cannot be used: undated, dated in the future, constant, too few."""
+
+
+class LimitsError(ConfigError):
+    """A limit file that cannot be obeyed to the letter."""
+
+
+class OrderError(TercelError):
+    """An order, or a word on one, that makes no sense."""
+
+
+class VenueError(TercelError):
+    """A venue that cannot be reached, or that says what no venue can say."""
+
+
+class JournalError(TercelError):
+    """A journal that cannot be written, is held by another session, or does not read back."""

@@ -35,7 +35,21 @@ REST0: Final = 10
 """Own lots at improve (touch + side); REST0 + j stands j ticks behind it."""
 AHEAD0: Final = REST0 + K
 """Lots ahead of the first own order at rung 0, -1 when none; AHEAD0 + j for rung j."""
-PX: Final = AHEAD0 + K
+ALPHA: Final = AHEAD0 + K
+"""Expected move of the mid against the order, milli-bps: positive says that waiting costs."""
+ALPHA_SD: Final = ALPHA + 1
+"""Standard deviation of that forecast, milli-bps."""
+HALF_LIFE_NS: Final = ALPHA + 2
+"""Half of the expected move is over after so long; 0: no forecast."""
+URGENCY: Final = ALPHA + 3
+"""Posture's urgency, 0 to a million."""
+MAX_PARTICIPATION: Final = ALPHA + 4
+"""Posture's cap on own lots a million lots traded; a million: no cap."""
+STYLES: Final = ALPHA + 5
+"""Allowed styles, bits of `core.messages.Style`."""
+SIZE_MULTIPLIER: Final = ALPHA + 6
+"""Posture's size multiplier, millionths."""
+PX: Final = ALPHA + 7
 """Number of private columns."""
 
 # m: market columns
@@ -86,6 +100,7 @@ X_NAMES: Final = (
     *("live", "outside_lots", "inflight"),
     *(f"rest{j}" for j in range(K)),
     *(f"ahead{j}" for j in range(K)),
+    *("alpha", "alpha_sd", "half_life_ns", "urgency", "max_participation", "styles", "size_multiplier"),
 )
 M_NAMES: Final = (
     *("touch", "far", "mid2", "arrival_mid2"),

@@ -131,6 +131,20 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
 
 
 @kernel
+def guide(k: Longs, row: Longs) -> None:
+    """New guidance, seen from the next decision on."""
+    mark_grid(k, row[sim.R_NS])
+    k[sim.NOW] = row[sim.R_NS]
+    k[sim.ALPHA] = row[sim.R_WHO]
+    k[sim.ALPHA_SD] = row[sim.R_SIDE]
+    k[sim.HALF_LIFE_NS] = row[sim.R_PRICE]
+    k[sim.URGENCY] = row[sim.R_LOTS]
+    k[sim.MAX_PARTICIPATION] = row[sim.R_MID2]
+    k[sim.STYLES] = row[sim.R_TOUCH2] >> 32
+    k[sim.SIZE_MULTIPLIER] = row[sim.R_TOUCH2] & 0xFFFFFFFF
+
+
+@kernel
 def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     """One recorded row meets the market. Returns FINE, or why nothing was done."""
     kind, who, side, price, lots = row[sim.R_KIND], row[sim.R_WHO], row[sim.R_SIDE], row[sim.R_PRICE], row[sim.R_LOTS]
@@ -140,6 +154,9 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         return IS_COMMAND
     if kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD:
         return apply_own(b, k, row)
+    if kind == sim.GUIDED:
+        guide(k, row)
+        return FINE
     fault = public_fault(b, k, kind, who, lots)
     if fault != FINE:
         return fault

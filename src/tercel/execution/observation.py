@@ -65,6 +65,9 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     x[c.TIME_LEFT_NS] = max(k[sim.START_NS] + k[sim.HORIZON_NS] - k[sim.NOW], 0)
     x[c.HORIZON_NS] = k[sim.HORIZON_NS]
     x[c.LIVE] = open_lots(b)
+    x[c.ALPHA] = side * k[sim.ALPHA]
+    for j in range(1, c.PX - c.ALPHA):
+        x[c.ALPHA + j] = k[sim.ALPHA + j]
     x[c.OUTSIDE_LOTS] = 0
     x[c.INFLIGHT] = 0
     room = k[sim.LEFT]

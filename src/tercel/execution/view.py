@@ -121,6 +121,43 @@ class View:
         """(n, K) lots ahead of the first own order there, -1 where none."""
         return self.x[:, c.AHEAD0 : c.AHEAD0 + K]
 
+    # guidance of signals and risk
+
+    @property
+    def alpha_bps(self) -> NDArray[np.float64]:
+        """Expected move of the mid against the order over the forecast's life, bps; positive: waiting costs."""
+        return self.x[:, c.ALPHA] / 1000.0
+
+    @property
+    def alpha_sd_bps(self) -> NDArray[np.float64]:
+        """Standard deviation of that forecast, bps."""
+        return self.x[:, c.ALPHA_SD] / 1000.0
+
+    @property
+    def half_life_ns(self) -> Ints:
+        """Time in which half of the expected move is over; 0: no forecast."""
+        return self.x[:, c.HALF_LIFE_NS]
+
+    @property
+    def urgency(self) -> NDArray[np.float64]:
+        """Posture's urgency, 0 to 1."""
+        return self.x[:, c.URGENCY] / 1e6
+
+    @property
+    def max_participation(self) -> NDArray[np.float64]:
+        """Posture's cap on the own share of all lots traded; 1: none."""
+        return self.x[:, c.MAX_PARTICIPATION] / 1e6
+
+    @property
+    def styles(self) -> Ints:
+        """Allowed styles, bits of `core.messages.Style`."""
+        return self.x[:, c.STYLES]
+
+    @property
+    def size_multiplier(self) -> NDArray[np.float64]:
+        """Posture's size multiplier."""
+        return self.x[:, c.SIZE_MULTIPLIER] / 1e6
+
     # the market
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.messages import ANY_STYLE
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
@@ -23,6 +24,7 @@ DEFAULTS = {
     **{"side": 1, "qty0": 100, "left": 100, "decision": 0, "decisions": 10},
     **{"horizon_ns": HORIZON_NS, "time_left_ns": HORIZON_NS},
     **{f"ahead{j}": -1 for j in range(i.K)},
+    **{"max_participation": 1_000_000, "styles": int(ANY_STYLE), "size_multiplier": 1_000_000},
     **{"touch": 999, "far": 1001, "mid2": 2000, "arrival_mid2": 2000},
 }
 
@@ -66,7 +68,13 @@ def random_views(n: int, seed: int) -> View:
         view.x[:, column] = lots
         view.x[:, c.LIVE] += lots
         live -= lots
-    view.x[:, c.AHEAD0 :] = np.where(view.rest > 0, rng.integers(0, 500, (n, i.K)), -1)
+    view.x[:, c.AHEAD0 : c.ALPHA] = np.where(view.rest > 0, rng.integers(0, 500, (n, i.K)), -1)
+    view.x[:, c.ALPHA] = rng.integers(-20_000, 20_000, n) * (rng.random(n) < 0.5)
+    view.x[:, [c.ALPHA_SD, c.HALF_LIFE_NS]] = 10_000, HORIZON_NS // 2
+    view.x[:, c.URGENCY] = rng.integers(0, 1_000_001, n)
+    view.x[:, c.MAX_PARTICIPATION] = rng.integers(1, 1_000_001, n)
+    view.x[:, c.STYLES] = rng.integers(1, 8, n)
+    view.x[:, c.SIZE_MULTIPLIER] = 1_000_000
     view.m[:, c.OWN1 : c.V_SEEN] = rng.integers(0, 1000, (n, 2 * c.LEVELS))
     view.m[:, c.V_SEEN] = rng.integers(0, 10**5, n) * (decision > 0)
     for column, sign in ((c.TOUCH, -1), (c.FAR, 1)):

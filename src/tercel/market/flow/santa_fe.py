@@ -29,6 +29,7 @@ LIMIT_TOTAL = 1  # per side and second
 MARKET_RATE = 2  # per side and second
 CANCEL_MAX = 3  # per order and second
 SIZES = 4  # entries of each size table
+BUY_SHARE = 5  # of market orders; 0.5 is no drift
 TABLES = 8  # alias share[I], alias index[I], cancel share[I], limit sizes[S], market sizes[S]
 
 
@@ -38,6 +39,7 @@ def pack(
     cancel_rate: NDArray[np.float64],
     limit_sizes: NDArray[np.int64],
     market_sizes: NDArray[np.int64],
+    buy_share: float = 0.5,
 ) -> NDArray[np.float64]:
     """Rates and size tables as the one float64 array that the kernel reads.
 
@@ -49,11 +51,13 @@ def pack(
         Per side and second.
     limit_sizes, market_sizes : int[S]
         Lots at equally likely quantiles.
+    buy_share : float
+        Share of market orders that buy: 0.5, or a drift.
     """
     share, index = alias_table(limit_rate / limit_rate.sum())
     largest = cancel_rate.max()
     head = np.zeros(TABLES)
-    head[:5] = len(limit_rate), limit_rate.sum(), market_rate, largest, len(limit_sizes)
+    head[:6] = len(limit_rate), limit_rate.sum(), market_rate, largest, len(limit_sizes), buy_share
     return np.concatenate([head, share, index, cancel_rate / largest, limit_sizes, market_sizes]).astype(np.float64)
 
 
@@ -151,7 +155,7 @@ def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
         side = 1 if u < limit else -1
         _limit(b, k, flow, side, (u if side > 0 else u - limit) / limit)
     elif u < 2.0 * (limit + market):
-        side = 1 if u < 2.0 * limit + market else -1
+        side = 1 if u < 2.0 * (limit + market * flow[BUY_SHARE]) else -1
         table = TABLES + 3 * int(flow[DISTANCES]) + int(flow[SIZES])
         market_order(b, k, side, _size(k, flow, table))
     else:

@@ -220,6 +220,8 @@ def own_fill(
     k[sim.LEFT] -= lots
     write(k, sim.OWN_FILL, own, (1 if passive else 0) + (2 if forced else 0), price, lots, mid2, touch2)
     free_if_over(b, own)
+    if k[sim.ATTENTIVE] != 0:
+        k[sim.ATTENTION] = 1
     book_fill(k, price, lots, mid2, touch2, passive, forced)
 
 

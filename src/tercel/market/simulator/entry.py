@@ -10,9 +10,17 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, head_at, in_window, level_at, public_lots_at
+from tercel.market.book.ladder import best, head_at, in_window, is_own, level_at, public_lots_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import free_if_over, own_dead, own_fill, own_rest, public_take, write
+from tercel.market.simulator.account import (
+    fill_own_head,
+    free_if_over,
+    own_dead,
+    own_fill,
+    own_rest,
+    public_take,
+    write,
+)
 from tercel.market.tape.schema import EXECUTE
 
 _LEDGER = lay.LEDGER
@@ -120,8 +128,8 @@ def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
 def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -> None:
     """An own order reaches the market: matches at price-time priority, then rests or dies.
 
-    Mid and touch are taken once, just before it matches, from the book without own orders (own orders stand on the
-    other side, so the far touch is public as it is).
+    Mid and touch are taken once, just before it matches. On an exchange with several accounts the other side may hold
+    another account's order: both fill.
     """
     side = b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_SIDE]
     forced = how & sim.FORCED != 0
@@ -135,7 +143,11 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
         if far == NO_BID or far == NO_ASK or (far - price) * side > 0:
             break
         slot = head_at(b, -side, far)
-        taken = public_take(b, k, slot, left, EXECUTE, True)
+        if is_own(b, slot):
+            k[sim.AGGRESSOR_MID2] = mid2
+            taken = fill_own_head(b, k, slot - b[lay.ORDERS], left)
+        else:
+            taken = public_take(b, k, slot, left, EXECUTE, True)
         own_fill(b, k, own, far, taken, mid2, touch2, False, forced)
         worst = far
         left -= taken

@@ -22,6 +22,7 @@ ATTENTION: Final = 8  # own lots were acknowledged dead while new lots wait for 
 CURSOR: Final = 9  # (replay) next tape row
 CURSOR_END: Final = 10  # (replay) end of the tape
 FEED_LEVELS: Final = 11  # (replay) levels the feed shows, 0 all of them
+ATTENTIVE: Final = 12  # (exchange) stop after every moment in which own orders traded
 RECORD: Final = 13  # rows written to the record
 
 # -- random streams (xoroshiro128+ words as signed numbers) -----------------------------------------------------------
@@ -113,7 +114,19 @@ HOW: Final = 5
 # -- the time grid of mids --------------------------------------------------------------------------------------------
 GRID_NEXT: Final = COMMANDS + COMMAND_SLOTS * COMMAND  # index of the next grid point
 GRID_POINTS: Final = GRID_NEXT + 1
-GRID: Final = GRID_NEXT + 2  # mids[G], lots[G], forced lots[G]; then the record, then the log
+
+# -- guidance: what signals and risk say, as integers (see `execution.guidance`) --------------------------------------
+ALPHA: Final = GRID_NEXT + 2  # expected move of the mid over its horizon, milli-bps, up is positive
+ALPHA_SD: Final = ALPHA + 1  # its standard deviation, milli-bps
+HALF_LIFE_NS: Final = ALPHA + 2  # ... and how fast it is used up
+URGENCY: Final = ALPHA + 3  # 0 to MILLION
+MAX_PARTICIPATION: Final = ALPHA + 4  # own lots a million lots traded, own included; MILLION: no cap
+STYLES: Final = ALPHA + 5  # bits of `core.messages.Style`
+SIZE_MULTIPLIER: Final = ALPHA + 6  # millionths
+GUIDANCE: Final = 8  # words
+MILLION: Final = 1_000_000
+
+GRID: Final = ALPHA + GUIDANCE  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
 
 # -- values -----------------------------------------------------------------------------------------------------------
@@ -158,6 +171,9 @@ OWN_SENT: Final = 36
 """A command leaves: side is NEW or CANCEL, mid2 its flags, touch2 when it arrives."""
 WALKED: Final = 37
 """(martingale) the walk's mid is now `price`."""
+GUIDED: Final = 38
+"""New guidance: who is alpha, side its sd, price its half-life, lots the urgency, mid2 the participation cap, touch2
+styles << 32 | size multiplier."""
 
 # -- the log of own fills: 7-word rows --------------------------------------------------------------------------------
 FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced

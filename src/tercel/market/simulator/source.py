@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError
+from tercel.core.messages import ANY_STYLE
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
@@ -70,6 +71,8 @@ def blank_state(model: int) -> NDArray[np.int64]:
     k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME, sim.FLOW_NS]] = FOREVER_NS
     k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = NO_BID, NO_ASK
     k[[sim.LAST_BID, sim.LAST_ASK]] = NO_BID, NO_ASK
+    k[[sim.MAX_PARTICIPATION, sim.SIZE_MULTIPLIER]] = sim.MILLION
+    k[sim.STYLES] = int(ANY_STYLE)
     k[sim.HORIZON_NS] = 1
     k[sim.DECISIONS] = 1
     return k

@@ -7,11 +7,8 @@ Exit codes: 0 done; 1 the check that was asked for failed (``data verify``); 2 a
 :class:`~tercel.core.errors.TercelError`; 130 stopped by Ctrl-C.
 """
 
-import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date as calendar_date
 from pathlib import Path
 from typing import Annotated
@@ -19,10 +16,14 @@ from typing import Annotated
 import typer
 
 from tercel import __version__
-from tercel.app.output import print_error, say, say_when_compiling
-from tercel.core.errors import ConfigError, TercelError
-
-INTERRUPTED = 130
+from tercel.app.cli.limits import limits_app
+from tercel.app.cli.risk import risk_app
+from tercel.app.cli.shared import INTERRUPTED, AsJson, Lake, told
+from tercel.app.cli.signals import signals_app
+from tercel.app.cli.trade import trade_app
+from tercel.app.cli.venue import venue_app
+from tercel.app.output import say
+from tercel.core.errors import ConfigError
 
 app = typer.Typer(
     name="tercel",
@@ -40,9 +41,9 @@ app.add_typer(data_app, name="data")
 app.add_typer(market_app, name="market")
 data_app.add_typer(import_app, name="import")
 app.add_typer(bench_app, name="bench")
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
-Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
+for _room in (signals_app, risk_app, limits_app, venue_app, trade_app):
+    if _room.registered_commands:
+        app.add_typer(_room, name=str(_room.info.name))
 
 
 @app.callback(invoke_without_command=True)
@@ -253,36 +254,6 @@ def _resume_hint(
     return "what is finished is kept; to go on: " + shlex.join(str(option) for option in options)
 
 
-@contextmanager
-def told(as_json: bool = False, on_interrupt: str = "nothing was left half done") -> Iterator[None]:
-    """Tell a person what went wrong, without a traceback, and end with the exit code that says so.
-
-    ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
-    Ctrl-C: ``raise KeyboardInterrupt("...")``.
-    """
-    try:
-        say_when_compiling()
-        yield
-    except KeyboardInterrupt as stop:
-        say(f"\nstopped: {stop.args[0] if stop.args else on_interrupt}")
-        raise typer.Exit(INTERRUPTED) from None
-    except TercelError as error:
-        if os.environ.get("TERCEL_TRACEBACK") == "1":
-            raise
-        print_error(error, as_json)
-        raise typer.Exit(2) from None
-    except OSError as error:
-        if os.environ.get("TERCEL_TRACEBACK") == "1":
-            raise
-        told_as = ConfigError(
-            f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
-            error.strerror or type(error).__name__,
-            "check that the path exists, its permissions and the space left on the disk",
-        )
-        print_error(told_as, as_json)
-        raise typer.Exit(2) from None
-
-
 def main() -> None:
     """Run the command line as the `tercel` script does."""
     try:
@@ -290,7 +261,3 @@ def main() -> None:
     except KeyboardInterrupt:
         say("\nstopped")
         sys.exit(INTERRUPTED)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`python -m tercel.app.cli`."""
+
+from tercel.app.cli import main
+
+main()

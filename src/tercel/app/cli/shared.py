@@ -1,0 +1,48 @@
+"""What every command shares: the option `--json`, and how errors and Ctrl-C are told."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.app.output import print_error, say, say_when_compiling
+from tercel.core.errors import ConfigError, TercelError
+
+INTERRUPTED = 130
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")]
+
+
+@contextmanager
+def told(as_json: bool = False, on_interrupt: str = "nothing was left half done") -> Iterator[None]:
+    """Tell a person what went wrong, without a traceback, and end with the exit code that says so.
+
+    ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
+    Ctrl-C: ``raise KeyboardInterrupt("...")``.
+    """
+    try:
+        say_when_compiling()
+        yield
+    except KeyboardInterrupt as stop:
+        say(f"\nstopped: {stop.args[0] if stop.args else on_interrupt}")
+        raise typer.Exit(INTERRUPTED) from None
+    except TercelError as error:
+        if os.environ.get("TERCEL_TRACEBACK") == "1":
+            raise
+        print_error(error, as_json)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        if os.environ.get("TERCEL_TRACEBACK") == "1":
+            raise
+        told_as = ConfigError(
+            f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
+            error.strerror or type(error).__name__,
+            "check that the path exists, its permissions and the space left on the disk",
+        )
+        print_error(told_as, as_json)
+        raise typer.Exit(2) from None

@@ -1,0 +1,139 @@
+"""What the pillars say to each other: three small frozen messages, and nothing else.
+
+Signals say which way (`Alpha`), risk says how much and how fast (`Posture`), and what trading really cost comes back to
+both (`CostFeedback`).
+"""
+
+import math
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+from tercel.core.errors import ConfigError
+
+
+class Style(IntFlag):
+    """Ways to trade that a posture can allow."""
+
+    JOIN = 1
+    """Rest at the touch or behind it."""
+    IMPROVE = 2
+    """Rest inside the spread."""
+    TAKE = 4
+    """Cross the spread."""
+
+
+ANY_STYLE = Style.JOIN | Style.IMPROVE | Style.TAKE
+
+
+def _refuse(message: str, name: str, expected: str, value: object) -> ConfigError:
+    return ConfigError(
+        f"{message} whose {name} is {expected}", f"{value!r}", f"mend what makes the {message.rsplit(maxsplit=1)[-1]}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Alpha:
+    """Expected drift of one instrument's mid.
+
+    Parameters
+    ----------
+    instrument : str
+    at_ns : int
+        When it was known.
+    horizon_ns : int
+        The expected move is from `at_ns` to `at_ns + horizon_ns`.
+    expected_bps, sd_bps : float
+        Expected move (up is positive) and the standard deviation of the forecast's error.
+    half_life_ns : int
+        Half of the expected move is over after so long.
+    sources : tuple of str
+        What it was made from; a source that was missing is not in it.
+    """
+
+    instrument: str
+    at_ns: int
+    horizon_ns: int
+    expected_bps: float
+    sd_bps: float
+    half_life_ns: int
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no one can act on."""
+        if not math.isfinite(self.expected_bps):
+            raise _refuse("an Alpha", "expected_bps", "a number", self.expected_bps)
+        if not (math.isfinite(self.sd_bps) and self.sd_bps >= 0):
+            raise _refuse("an Alpha", "sd_bps", "a number, at least 0", self.sd_bps)
+        if self.horizon_ns <= 0 or self.half_life_ns <= 0:
+            raise _refuse("an Alpha", "horizon_ns and half_life_ns", "above 0", (self.horizon_ns, self.half_life_ns))
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """How much and how fast one instrument may be traded now.
+
+    Parameters
+    ----------
+    instrument : str
+    at_ns : int
+    urgency : float
+        0: as patient as the task allows; 1: as fast as the caps allow.
+    max_participation : float
+        Cap on the own share of all lots traded, (0, 1]; 1 is no cap.
+    styles : Style
+        What may be done; never empty.
+    size_multiplier : float
+        Of the size asked for, [0, 1]; 0 stops new parents.
+    reasons : tuple of str
+        Why, for people.
+    """
+
+    instrument: str
+    at_ns: int
+    urgency: float = 0.0
+    max_participation: float = 1.0
+    styles: Style = field(default=ANY_STYLE)
+    size_multiplier: float = 1.0
+    reasons: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no one can act on."""
+        for name, low, high in (("urgency", 0.0, 1.0), ("max_participation", 0.0, 1.0), ("size_multiplier", 0.0, 1.0)):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                raise _refuse("a Posture", name, f"in [{low:g}, {high:g}]", value)
+        if self.max_participation == 0.0 or not self.styles:
+            raise _refuse(
+                "a Posture", "max_participation and styles", "not empty", (self.max_participation, self.styles)
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CostFeedback:
+    """What a finished parent order really cost.
+
+    Parameters
+    ----------
+    instrument, agent, parent : str
+    at_ns : int
+        When the parent was over.
+    side, quantity, filled : int
+        +1 or -1; lots asked for and filled.
+    is_bps : float
+        Implementation shortfall in bps of the arrival mid; a cost is positive.
+    expected_bps : float
+        What sizing had expected.
+    markout_bps : float
+        Move of the mid after the parent, in its favour, bps; NaN where not yet known.
+    """
+
+    instrument: str
+    agent: str
+    parent: str
+    at_ns: int
+    side: int
+    quantity: int
+    filled: int
+    is_bps: float
+    expected_bps: float
+    markout_bps: float = math.nan

@@ -1,0 +1,243 @@
+"""What is said to a venue and what a venue says: frozen messages, in the words of FIX 4.4.
+
+Prices are ticks, quantities lots, times ns, sides +1 and -1. `cl_ord_id` is ours and unique for ever; `order_id` and
+`exec_id` are the venue's. `account` is the agent on whose behalf an order is sent.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Tif(StrEnum):
+    """Time in force."""
+
+    DAY = "day"
+    IOC = "ioc"
+    """What cannot match at once is cancelled."""
+
+
+class OrdStatus(StrEnum):
+    """Where an order stands. UNKNOWN: the venue may or may not have it; it keeps its lots until the venue says."""
+
+    PENDING_NEW = "pending_new"
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    PENDING_CANCEL = "pending_cancel"
+    PENDING_REPLACE = "pending_replace"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+TERMINAL: Final = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED})
+
+
+class ExecType(StrEnum):
+    """Why an execution report was sent."""
+
+    NEW = "new"
+    TRADE = "trade"
+    CANCELED = "canceled"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    """The rest of an immediate order died."""
+    STATUS = "status"
+    """The answer to a question; changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A new order; `price` None is a market order."""
+
+    cl_ord_id: str
+    instrument: str
+    side: int
+    lots: int
+    price: int | None
+    tif: Tif
+    account: str
+    parent: str
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel what is left of an order. `orig` is its latest accepted cl_ord_id."""
+
+    cl_ord_id: str
+    orig: str
+    instrument: str
+    side: int
+    account: str
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceOrder:
+    """Change an order: `lots` is the new total, filled lots included. Fewer lots at the same price keep priority."""
+
+    cl_ord_id: str
+    orig: str
+    instrument: str
+    side: int
+    lots: int
+    price: int
+    account: str
+    parent: str
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRequest:
+    """Ask what became of an order; an empty `cl_ord_id` asks for all of the account."""
+
+    cl_ord_id: str
+    account: str
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class MassCancel:
+    """Cancel every order of an account ("": of the whole session) in an instrument ("": in all)."""
+
+    cl_ord_id: str
+    account: str
+    instrument: str
+    sent_ns: int
+
+
+Command = NewOrder | CancelOrder | ReplaceOrder | StatusRequest | MassCancel
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An execution report.
+
+    Parameters
+    ----------
+    exec_id : str
+        Unique at the venue; the same execution always has the same.
+    exec_type, status : ExecType, OrdStatus
+    cl_ord_id, orig : str
+        The order's current name, and the one before a replace or cancel ("" otherwise).
+    order_id : str
+        The venue's name; in the market data of a simulated exchange the same number names the resting order.
+    account, instrument, side, lots, price
+        As ordered; lots are the order's total, price None for a market order.
+    last_lots, last_price : int
+        Of this trade; 0 otherwise.
+    cum, leaves : int
+        Lots filled so far, lots open.
+    ns : int
+        Exchange time.
+    passive : bool
+        The order was resting when it traded.
+    text : str
+        Why it was refused.
+    """
+
+    exec_id: str
+    exec_type: ExecType
+    status: OrdStatus
+    cl_ord_id: str
+    orig: str
+    order_id: str
+    account: str
+    instrument: str
+    side: int
+    lots: int
+    price: int | None
+    last_lots: int
+    last_price: int
+    cum: int
+    leaves: int
+    ns: int
+    passive: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReject:
+    """A cancel or replace was refused: `orig` stands as `status` says."""
+
+    cl_ord_id: str
+    orig: str
+    account: str
+    status: OrdStatus
+    ns: int
+    text: str = ""
+
+
+# -- market data: int64 (n, 7) rows -----------------------------------------------------------------------------------
+M_NS: Final = 0
+M_KIND: Final = 1
+"""A tape kind: ADD, REDUCE, DELETE, EXECUTE, CLEAR, STATUS, TRADE_HIDDEN ..."""
+M_ID: Final = 2
+"""The resting order; below `Listing.dense_ids` and reused once it is gone, where the listing says so."""
+M_SIDE: Final = 3
+M_PRICE: Final = 4
+M_LOTS: Final = 5
+M_AGGRESSOR: Final = 6
+"""EXECUTE: the venue's number of the client order that took, -1 where nobody's client did."""
+MARKET_WORDS: Final = 7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarketRows:
+    """Changes of one instrument's public book, in order; client orders of every account are in it.
+
+    A `snapshot` begins anew: an optional STATUS row, then ADD rows in order of priority.
+    """
+
+    instrument: str
+    rows: NDArray[np.int64]
+    snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """The way to the venue came up or went down."""
+
+    up: bool
+    ns: int
+    text: str = ""
+
+
+VenueEvent = Report | CancelReject | MarketRows | LinkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An instrument as a venue lists it.
+
+    Parameters
+    ----------
+    instrument : str
+    tick : float
+        Price units of a tick.
+    lot : int
+        Shares of a lot.
+    volume_per_s : float
+        Lots that trade in a second on average; 0 where the venue does not say.
+    dense_ids : int
+        Ids in market data lie below it and are reused; 0: they are arbitrary.
+    began_ns : int
+        When the market data on offer begins.
+    answers : bool
+        Whether the market reacts to what is sent.
+    """
+
+    instrument: str
+    tick: float
+    lot: int
+    volume_per_s: float = 0.0
+    dense_ids: int = 0
+    began_ns: int = 0
+    answers: bool = True

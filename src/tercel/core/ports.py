@@ -1,0 +1,113 @@
+"""Ports that every room above may name: Venue, Journal, Clock."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tercel.core.orders import Command, Listing, VenueEvent
+
+
+class Venue(Protocol):
+    """A place to trade. `tercel.testing.venue.VenueConformance` checks an implementation."""
+
+    @property
+    def name(self) -> str:
+        """Name in journals and tables."""
+        ...
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's time, as far as it is known here."""
+        ...
+
+    def listings(self) -> Sequence[Listing]:
+        """What is traded here."""
+        ...
+
+    def subscribe(self, instrument: str) -> None:
+        """Ask for market data: a snapshot comes with the next step, then every change."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Hand over a command; it is on its way when this returns. The answer comes with a later step.
+
+        Raises
+        ------
+        VenueError
+            When the way is down: nothing was sent.
+        """
+        ...
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """Let time pass up to `until_ns`, or to the end of the first moment with a word on own orders.
+
+        What happened is returned in order. A stepped venue moves its clock itself; one that runs freely waits for its
+        clock to get there, and may return early with what has come.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave; orders still open are the venue's to cancel, if it does so on disconnect."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as people live it. Only `app` owns a real one."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970."""
+        ...
+
+    def sleep_ns(self, ns: int) -> None:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal.
+
+    Parameters
+    ----------
+    kind : str
+        See `tercel.trading.journal.kinds`.
+    ns : int
+        Venue time.
+    instrument, agent, parent, order : str
+        Whom it concerns; "" where nobody in particular.
+    body : mapping
+        JSON values.
+    blob : bytes
+        Packed arrays, where there are any.
+    """
+
+    kind: str
+    ns: int
+    instrument: str = ""
+    agent: str = ""
+    parent: str = ""
+    order: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    blob: bytes = b""
+
+
+class Journal(Protocol):
+    """An append-only, durable list of entries. `tercel.testing.journal.JournalConformance` checks one."""
+
+    def append(self, entries: Sequence[Entry]) -> int:
+        """Write all of them or none; durable when it returns. The sequence number of the last.
+
+        Raises
+        ------
+        JournalError
+            When they could not be made durable: nothing that depends on them may leave.
+        """
+        ...
+
+    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
+        """Entries with a sequence number above `after`, in order, of some kinds (all by default)."""
+        ...
+
+    def close(self) -> None:
+        """Let it go, so that another session may have it."""
+        ...

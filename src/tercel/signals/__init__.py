@@ -1,0 +1,1 @@
+"""Which way: point-in-time panels, labels, the model zoo, fusion, purged validation."""
