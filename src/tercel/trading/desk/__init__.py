@@ -1,0 +1,1 @@
+"""The desk: signals, posture, sizing, agents, cost feedback, in one running loop."""

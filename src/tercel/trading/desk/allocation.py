@@ -1,0 +1,104 @@
+"""How a desk's flow is shared out over its agents: expert aggregation on realised cost.
+
+Hedge (Freund & Schapire 1997) with a fixed share (Herbster & Warmuth 1998): every agent trades a slice of every order,
+so every round tells what each of them costs on the same market. Weights fall exponentially with cost; a small share is
+handed round each time, so that an agent that was poor before a change of regime can come back.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tercel.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class HedgeRule:
+    """Parameters of the aggregation.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate on losses in [0, 1].
+    share : float
+        Handed round each time: about the rate of changes that is expected.
+    floor : float
+        Least share of an agent, so that it goes on being measured.
+    range_bps : float
+        Cost differences within a round beyond this count as this.
+    drift_penalty : float
+        Factor on the weight of an agent whose observations have drifted away from its card.
+    """
+
+    rate: float = 1.2
+    share: float = 0.04
+    floor: float = 0.04
+    range_bps: float = 20.0
+    drift_penalty: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what is no rule."""
+        fits = self.rate >= 0 and 0 <= self.share < 1 and 0 <= self.floor < 1 and self.range_bps > 0
+        if not (fits and 0 < self.drift_penalty <= 1):
+            raise ConfigError(
+                "rate >= 0, share and floor in [0, 1), range_bps > 0, drift_penalty in (0, 1]",
+                f"{self}",
+                "leave the section out for the defaults",
+            )
+
+
+class Hedge:
+    """Weights of a desk's agents on one instrument.
+
+    >>> hedge = Hedge(["good", "poor"], HedgeRule())
+    >>> for _ in range(10):
+    ...     hedge.update({"good": 2.0, "poor": 12.0})
+    >>> hedge.shares["good"] > 0.9
+    True
+    """
+
+    def __init__(self, agents: Sequence[str], rule: HedgeRule) -> None:
+        if not agents:
+            raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
+        self._rule = rule
+        self._weights = {agent: 1.0 / len(agents) for agent in agents}
+        self._penalty = dict.fromkeys(agents, 1.0)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the flow of each agent; they sum to 1."""
+        floor = min(self._rule.floor, 1.0 / len(self._weights))
+        raw = {agent: weight * self._penalty[agent] for agent, weight in self._weights.items()}
+        total = sum(raw.values())
+        room = 1.0 - floor * len(raw)
+        return {agent: floor + room * weight / total for agent, weight in raw.items()}
+
+    def update(self, cost_bps: Mapping[str, float]) -> None:
+        """Learn from one round: what each agent's slice cost. Who is absent or no number counts as the mean."""
+        known = {agent: cost for agent, cost in cost_bps.items() if agent in self._weights and math.isfinite(cost)}
+        if len(known) < 2:
+            return
+        best = min(known.values())
+        losses = {agent: min((cost - best) / self._rule.range_bps, 1.0) for agent, cost in known.items()}
+        absent = sum(losses.values()) / len(losses)
+        grown = {a: w * math.exp(-self._rule.rate * losses.get(a, absent)) for a, w in self._weights.items()}
+        total, n = sum(grown.values()), len(grown)
+        self._weights = {a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()}
+
+    def penalise(self, agent: str, drifting: bool) -> None:
+        """Lower the share of an agent whose observations are not those it was trained on, or give it back."""
+        self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
+
+
+def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """`lots` by shares, whole lots that sum exactly (largest remainder; ties by order).
+
+    >>> split(10, {"a": 0.5, "b": 0.26, "c": 0.24})
+    {'a': 5, 'b': 3, 'c': 2}
+    """
+    exact = {agent: lots * share for agent, share in shares.items()}
+    whole = {agent: int(value) for agent, value in exact.items()}
+    order = sorted(exact, key=lambda agent: whole[agent] - exact[agent])
+    for agent in order[: lots - sum(whole.values())]:
+        whole[agent] += 1
+    return whole

@@ -1,0 +1,195 @@
+"""What a desk is told: one TOML file, read whole or refused.
+
+[desk]        name, seed, rounds, round_s, decision_s, pace, speed
+[[instrument]] name, market; [[instrument.change]] what is planted: at_round, depth, activity, buy_share
+[[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
+[demand]      side, share: the orders that come in
+[signals]     model, news
+[risk]        posture
+[loop]        feedback, hedge
+[limits]      file
+[alerts]      webhook
+"""
+
+import difflib
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tercel.core.errors import ConfigError
+from tercel.trading.desk.allocation import HedgeRule
+from tercel.trading.desk.sizing import SizingRule
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeskSection(_Section):
+    """The desk itself."""
+
+    name: str = "desk"
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    rounds: int = Field(default=12, ge=1, le=10_000)
+    round_s: float = Field(default=600.0, gt=0, le=86_400)
+    decision_s: float = Field(default=30.0, gt=0)
+    warmup_s: float = Field(default=900.0, ge=0, le=86_400)
+    pace: Literal["stepped", "accelerated", "real"] = "stepped"
+    speed: float = Field(default=60.0, gt=0)
+    """Venue seconds a second, where the pace is accelerated."""
+    venue: str = "simulated"
+    """`simulated`, in this process; `wire://host:port`; `fix://host:port`."""
+
+
+class Change(_Section):
+    """Something planted in an instrument's market: the desk never reads it."""
+
+    at_round: float = Field(ge=0)
+    depth: float = Field(default=1.0, gt=0, le=10)
+    """Factor on the rate of limit orders: what rests follows it."""
+    activity: float = Field(default=1.0, gt=0, le=10)
+    """Factor on the rate of market orders."""
+    buy_share: float = Field(default=0.5, ge=0.05, le=0.95)
+    """Share of market orders that buy; 0.5 is no drift."""
+
+
+class InstrumentSection(_Section):
+    """An instrument of the simulated exchange, or a listing of another venue."""
+
+    name: str = Field(min_length=1, max_length=16)
+    market: str = "csco-2003"
+    drift: float = Field(default=0.0, ge=0, le=0.45)
+    """Planted informed flow: each round buyers and sellers are out of balance by up to this, at random."""
+    change: tuple[Change, ...] = ()
+
+
+class AgentSection(_Section):
+    """An agent of the desk."""
+
+    name: str = Field(min_length=1, max_length=24)
+    strategy: str
+    """A written strategy, or `packaged:NAME`, or `policy:FOLDER`."""
+    alpha: bool = True
+    posture: bool = True
+    challenger: str = ""
+
+
+class DemandSection(_Section):
+    """The orders that come in."""
+
+    side: Literal["random", "buy", "sell"] = "random"
+    share: float = Field(default=0.10, gt=0, le=1)
+    """Of the volume expected in a round."""
+
+
+class SignalsSection(_Section):
+    """Which way."""
+
+    model: str = "packaged:demo"
+    """`off`, `packaged:NAME`, or the folder of a trained model."""
+    news: float = Field(default=0.6, ge=-1, le=1)
+    """Correlation of the synthetic news score with the planted drift; NaN-free noise otherwise."""
+
+
+class RiskSection(_Section):
+    """How much and how fast."""
+
+    posture: Literal["on", "off"] = "on"
+
+
+class LoopSection(_Section):
+    """What trading really cost, and what is made of it."""
+
+    feedback: bool = True
+    hedge: HedgeRule = HedgeRule()
+    sizing: SizingRule = SizingRule()
+
+
+class LimitsSection(_Section):
+    """Hard limits."""
+
+    file: str = ""
+    """A limits file; empty: the packaged one."""
+
+
+class AlertsSection(_Section):
+    """Where alerts go, beside the log and the journal."""
+
+    webhook: str = ""
+
+
+class DeskConfig(_Section):
+    """A whole desk."""
+
+    desk: DeskSection = DeskSection()
+    instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
+    agent: tuple[AgentSection, ...] = Field(min_length=1)
+    demand: DemandSection = DemandSection()
+    signals: SignalsSection = SignalsSection()
+    risk: RiskSection = RiskSection()
+    loop: LoopSection = LoopSection()
+    limits: LimitsSection = LimitsSection()
+    alerts: AlertsSection = AlertsSection()
+
+    @field_validator("instrument", "agent")
+    @classmethod
+    def _names_once(cls, sections: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [section.name for section in sections]
+        if len(set(names)) != len(names):
+            raise ValueError(f"names that differ, not {', '.join(names)}")
+        return sections
+
+
+def read_config(path: Path) -> DeskConfig:
+    """The desk that a file describes.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the key and the nearest known one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            "a desk file in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so"
+        ) from None
+    return parse_config(text, str(path))
+
+
+def demo_config() -> DeskConfig:
+    """The packaged desk of `tercel trade run --demo`."""
+    return parse_config(demo_text(), "demo.toml")
+
+
+def demo_text() -> str:
+    """The packaged desk's file, to start one's own from."""
+    return (files("tercel.trading.desk") / "demo.toml").read_text(encoding="utf-8")
+
+
+def parse_config(text: str, name: str) -> DeskConfig:
+    """As :func:`read_config`, from text; `name` is how errors call it."""
+    try:
+        return DeskConfig.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("a desk file in TOML", f"{name}: {error}", "see `tercel trade run --show-demo`") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)
+            hint = f"did you mean {near[0]}" if near else "take it out"
+            raise ConfigError("keys that a desk knows", f"{name}: {where}", hint) from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
+
+
+def _keys() -> list[str]:
+    models: tuple[type[BaseModel], ...] = (
+        *(DeskConfig, DeskSection, InstrumentSection, Change, AgentSection, DemandSection),
+        *(SignalsSection, RiskSection, LoopSection, LimitsSection, AlertsSection),
+    )
+    return sorted({key for model in models for key in model.model_fields})

@@ -1,0 +1,100 @@
+"""Whether what a policy observes is still what it was trained on.
+
+Every observation entry is standardised with the statistics beside the policy's card and watched by River's ADWIN
+(Bifet & Gavalda 2007) for changes of its mean, and compared with the card's own mean: a stream that has settled far
+from the card drifts, whether or not it changes now.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DriftRule:
+    """When an observation counts as drifted.
+
+    Parameters
+    ----------
+    delta : float
+        ADWIN's confidence; a detection within the last `memory` decisions counts.
+    far_sd : float
+        Mean of the current window, in the card's standard deviations, beyond which an entry is far.
+    entries : int
+        Entries that must be far for the agent to count as drifting.
+    least : int
+        Decisions before anything is said.
+    """
+
+    delta: float = 0.002
+    far_sd: float = 1.5
+    entries: int = 3
+    least: int = 40
+
+
+class DriftDetector:
+    """Watches one policy's observations.
+
+    Parameters
+    ----------
+    mean, sd : float64 (D,)
+        Of each observation entry in training (`observations.json` beside the card).
+    names : sequence of str
+        Names of the entries.
+    """
+
+    def __init__(
+        self, mean: NDArray[np.float64], sd: NDArray[np.float64], names: Sequence[str], rule: DriftRule | None = None
+    ) -> None:
+        if not (len(mean) == len(sd) == len(names)):
+            raise ConfigError(f"{len(names)} means and deviations", f"{len(mean)} and {len(sd)}", "write the card anew")
+        self._rule = rule if rule is not None else DriftRule()
+        self._mean, self._sd = np.asarray(mean, np.float64), np.maximum(np.asarray(sd, np.float64), 1e-6)
+        self._names = tuple(names)
+        self._windows: list[Any] = [_adwin(self._rule.delta) for _ in names]
+        self._seen = 0
+
+    @classmethod
+    def of_statistics(cls, statistics: Mapping[str, Sequence[float]], names: Sequence[str]) -> "DriftDetector":
+        """A detector from the statistics beside a packaged policy."""
+        return cls(np.asarray(statistics["mean"]), np.asarray(statistics["sd"]), names)
+
+    def update(self, observation: NDArray[np.floating]) -> None:
+        """One more observation, (D,). What is not a number counts as far: it is clipped at 10 deviations."""
+        scaled = np.clip((np.asarray(observation, np.float64) - self._mean) / self._sd, -10.0, 10.0)
+        for window, value in zip(self._windows, np.nan_to_num(scaled, nan=10.0).tolist(), strict=True):
+            window.update(value)
+        self._seen += 1
+
+    @property
+    def far(self) -> dict[str, float]:
+        """Entries whose current mean lies far from the card's, in the card's standard deviations."""
+        if self._seen < self._rule.least:
+            return {}
+        means = {name: float(window.estimation) for name, window in zip(self._names, self._windows, strict=True)}
+        return {name: mean for name, mean in means.items() if abs(mean) > self._rule.far_sd}
+
+    @property
+    def score(self) -> float:
+        """Root mean square of the current means, in the card's standard deviations: about 0 where nothing drifts."""
+        if self._seen < self._rule.least:
+            return 0.0
+        return float(np.sqrt(np.mean([window.estimation**2 for window in self._windows])))
+
+    @property
+    def drifting(self) -> bool:
+        """Whether enough entries are far."""
+        return len(self.far) >= self._rule.entries
+
+
+def _adwin(delta: float) -> Any:
+    try:
+        from river.drift import ADWIN
+    except ImportError:
+        raise ConfigError("the extra [trade]", "no module river", "pip install 'tercel[trade]'") from None
+    return ADWIN(delta=delta)  # type: ignore[no-untyped-call]

@@ -1,0 +1,73 @@
+"""How much of what is asked for is worked in a round: posture, alpha and what trading has cost, in that order.
+
+What is not worked now is carried to the next round and keeps its first arrival price, so that waiting is paid for in
+the desk's cost, not hidden.
+"""
+
+import math
+from dataclasses import dataclass
+
+from tercel.core.messages import Alpha, CostFeedback, Posture
+
+
+@dataclass(frozen=True)
+class SizingRule:
+    """Parameters of the sizing.
+
+    Parameters
+    ----------
+    least : float
+        Share of the open quantity that is always worked (unless the posture's multiplier is 0).
+    confidence : float
+        An alpha is acted on beyond so many of its standard deviations.
+    scale_bps : float
+        A favourable move of so many bps (beyond what confidence asks) defers everything that may be deferred.
+    memory : float
+        Weight of the newest round in the expected cost.
+    """
+
+    least: float = 0.25
+    confidence: float = 0.25
+    scale_bps: float = 15.0
+    memory: float = 0.3
+
+
+class Sizing:
+    """Decides one instrument's quantity of a round and learns what trading costs there.
+
+    >>> sizing = Sizing(SizingRule())
+    >>> sizing.lots(1, 100, None, None, last=False)
+    100
+    >>> sizing.lots(1, 100, None, Posture("A", 0, size_multiplier=0.5), last=False)
+    50
+    """
+
+    def __init__(self, rule: SizingRule, expected_bps: float = 5.0) -> None:
+        self._rule = rule
+        self.expected_bps = expected_bps
+        """What a round is expected to cost, learned from feedback."""
+        self.first_bps = expected_bps
+
+    def lots(self, side: int, wanted: int, alpha: Alpha | None, posture: Posture | None, last: bool) -> int:
+        """Lots to work now, of `wanted`. In the last round everything is."""
+        if last or wanted == 0:
+            return wanted
+        share = 1.0 if posture is None else posture.size_multiplier
+        if share == 0.0:
+            return 0
+        if alpha is not None:
+            against = side * alpha.expected_bps
+            sure = max(abs(against) - self._rule.confidence * alpha.sd_bps, 0.0)
+            if against < 0:  # the market is expected to come: wait with some of it, less where waiting has cost much
+                share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
+        return min(max(round(share * wanted), min(1, wanted)), wanted)
+
+    def learn(self, feedback: CostFeedback) -> None:
+        """What a parent cost moves what the next is expected to cost."""
+        if math.isfinite(feedback.is_bps) and feedback.filled > 0:
+            self.expected_bps += self._rule.memory * (feedback.is_bps - self.expected_bps)
+
+    @property
+    def cost_ratio(self) -> float:
+        """Expected cost now against what it was at first; 1 where nothing was learned."""
+        return max(self.expected_bps, 0.0) / max(self.first_bps, 1.0)
