@@ -1,0 +1,112 @@
+"""What a model is fitted to: rows of features with a label, its interval, and where each column comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled rows of a panel, by time.
+
+    Parameters
+    ----------
+    x : float64 (n, p)
+        Features as known at `time_ns`; NaN where a source had nothing to say.
+    y : float64 (n,)
+        What models are fitted to (a rank, a class, a return).
+    outcome : float64 (n,)
+        The forward return itself, a fraction.
+    names : tuple of str, length p
+        `source.column`.
+    time_ns : int64 (n,)
+        When the decision falls due, not decreasing; equal times are one cross-section.
+    start_ns, end_ns : int64 (n,)
+        The label is made of what happens in `(start_ns, end_ns]`; `start_ns >= time_ns`.
+    instrument : str (n,)
+    note : str
+        What must be said beside every number (bias, lags).
+    warnings : tuple of str
+        What was dropped, which sources were missing.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    outcome: NDArray[np.float64]
+    names: tuple[str, ...]
+    time_ns: NDArray[np.int64]
+    start_ns: NDArray[np.int64]
+    end_ns: NDArray[np.int64]
+    instrument: NDArray[np.str_]
+    note: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse rows that do not fit together or look ahead."""
+        n = len(self.y)
+        lengths = {len(a) for a in (self.x, self.outcome, self.time_ns, self.start_ns, self.end_ns, self.instrument)}
+        if lengths != {n} or self.x.ndim != 2 or self.x.shape[1] != len(self.names):
+            raise DataError(
+                "a label, times and a value of every feature for each row",
+                f"lengths {sorted(lengths | {n})}",
+                "build the set from one panel",
+            )
+        if (
+            np.any(np.diff(self.time_ns) < 0)
+            or np.any(self.start_ns < self.time_ns)
+            or np.any(self.end_ns <= self.start_ns)
+        ):
+            raise DataError(
+                "rows by time, each with a label that begins at or after it",
+                "rows out of order or a label that looks back",
+                "sort by time; begin labels after the decision",
+            )
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.y)
+
+    @property
+    def dates(self) -> NDArray[np.int64]:
+        """Number of each row's cross-section, from 0, int64 (n,)."""
+        return np.unique(self.time_ns, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def sources(self) -> Mapping[str, tuple[int, ...]]:
+        """Columns of each source."""
+        found: dict[str, list[int]] = {}
+        for at, name in enumerate(self.names):
+            found.setdefault(name.split(".", 1)[0], []).append(at)
+        return {name: tuple(columns) for name, columns in found.items()}
+
+    def rows(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Dataset:
+        """Some rows, in order."""
+        return replace(
+            self, x=self.x[index], y=self.y[index], outcome=self.outcome[index], time_ns=self.time_ns[index],
+            start_ns=self.start_ns[index], end_ns=self.end_ns[index], instrument=self.instrument[index],
+        )  # fmt: skip
+
+    def only(self, sources: Sequence[str]) -> Dataset:
+        """The same rows with the columns of these sources alone (ablation).
+
+        Raises
+        ------
+        DataError
+            When none of them is in the set.
+        """
+        known = self.sources
+        at = [c for name in known if name in sources for c in known[name]]
+        if not at:
+            raise DataError(f"sources among {', '.join(known)}", ", ".join(sources) or "none", "name one of them")
+        return replace(self, x=self.x[:, at], names=tuple(self.names[c] for c in at))
+
+    def without(self, source: str) -> Dataset:
+        """The same rows without one source."""
+        return self.only([name for name in self.sources if name != source])

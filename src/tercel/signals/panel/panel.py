@@ -1,0 +1,140 @@
+"""The point-in-time panel: what was known of every instrument at any moment, and nothing else.
+
+    panel = Panel([prices, fundamentals, tweets])
+    panel.as_of(times, instruments)      instrument, time, then source.column ...
+    panel.join(rows)                     the same, for given (instrument, time)
+
+Joins look at `known_time` alone. Of the facts known by then the one about the latest event counts, the last to arrive
+among those of one event: an amendment of an old report does not hide a newer report, a revision replaces what it
+revises. A source whose files are missing leaves empty columns and a line in `panel.absent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tercel.core.errors import DataError
+from tercel.signals.sources.port import EVERY, Source, SourceAbsentError, time_type
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Panel:
+    """Facts of several sources, ready for joins as of a moment.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Read once, here.
+    max_age : mapping of source name to timedelta, optional
+        Facts whose event is older than this are stale: null.
+
+    Raises
+    ------
+    DataError
+        When a source's records are refused, two sources share a name, or all are absent.
+    """
+
+    def __init__(self, sources: Sequence[Source], max_age: Mapping[str, timedelta] | None = None) -> None:
+        names = [source.name for source in sources]
+        if not names or len(set(names)) < len(names):
+            raise DataError("sources of different names", ", ".join(names) or "none", "give each source once")
+        self.max_age = dict(max_age or {})
+        self.absent: dict[str, str] = {}
+        self._facts: dict[str, pl.DataFrame] = {}
+        self._columns = {source.name: source.columns for source in sources}
+        for source in sources:
+            try:
+                self._facts[source.name] = fresh(source.facts())
+            except SourceAbsentError as error:
+                self.absent[source.name] = str(error)
+        if not self._facts:
+            raise DataError("at least one source that is there", "; ".join(self.absent.values()), "check the paths")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Value columns as `source.column`, absent sources included."""
+        return tuple(f"{name}.{column}" for name, columns in self._columns.items() for column in columns)
+
+    def facts(self, source: str) -> pl.DataFrame:
+        """Facts of a source that can be the freshest known at some moment, by `known_time`."""
+        if source not in self._facts:
+            raise DataError(f"a source among {', '.join(self._facts)}", source, "name one of them")
+        return self._facts[source]
+
+    def instruments(self) -> list[str]:
+        """Every instrument that any source names, sorted."""
+        found: set[str] = set()
+        for facts in self._facts.values():
+            found.update(facts["instrument"].unique().to_list())
+        return sorted(found - {EVERY})
+
+    def as_of(self, times: Sequence[object] | pl.Series, instruments: Sequence[str] | None = None) -> pl.DataFrame:
+        """What was known at each time of each instrument.
+
+        Parameters
+        ----------
+        times : datetimes with a zone, or int ns since 1970 UTC
+        instruments : sequence of str, optional
+            All of :meth:`instruments` when not given.
+
+        Returns
+        -------
+        DataFrame
+            `instrument`, `time` and :attr:`columns`; by time, then instrument.
+        """
+        import polars as pl
+
+        who = self.instruments() if instruments is None else list(instruments)
+        when = pl.DataFrame({"time": pl.Series(times).cast(time_type())}).unique().sort("time")
+        return self.join(when.join(pl.DataFrame({"instrument": who}, schema={"instrument": pl.String}), how="cross"))
+
+    def join(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Add what was known to rows with `instrument` and `time`; other columns stay, rows come out by time."""
+        import polars as pl
+
+        out = rows.with_columns(pl.col("time").cast(time_type()), pl.col("instrument").cast(pl.String))
+        out = out.sort("time", "instrument", maintain_order=True)
+        for name, columns in self._columns.items():
+            wanted = {column: f"{name}.{column}" for column in columns}
+            if name not in self._facts:
+                out = out.with_columns(pl.lit(None, pl.Float64).alias(to) for to in wanted.values())
+            else:
+                out = joined(out, self._facts[name], wanted, self.max_age.get(name))
+        return out
+
+
+def fresh(facts: pl.DataFrame) -> pl.DataFrame:
+    """Facts in the order in which they became known, without those that came after news of a later event."""
+    import polars as pl
+
+    ordered = facts.sort("known_time", "event_time", maintain_order=True)
+    return ordered.filter(pl.col("event_time") >= pl.col("event_time").cum_max().over("instrument"))
+
+
+def joined(
+    rows: pl.DataFrame, facts: pl.DataFrame, wanted: Mapping[str, str], max_age: timedelta | None
+) -> pl.DataFrame:
+    """Rows (by time) with the latest fact whose `known_time <= time`; facts of :data:`EVERY` fill every instrument."""
+    import polars as pl
+
+    def side(of: pl.DataFrame) -> pl.DataFrame:
+        picked = of.select("instrument", "known_time", "event_time", *(pl.col(a).alias(b) for a, b in wanted.items()))
+        return picked.rename({"event_time": "_event"})
+
+    single = facts.filter(pl.col("instrument") != EVERY)
+    shared = facts.filter(pl.col("instrument") == EVERY)
+    keys = {"left_on": "time", "right_on": "known_time", "strategy": "backward"}
+    if shared.is_empty():
+        out = rows.join_asof(side(single), by="instrument", check_sortedness=False, **keys)  # type: ignore[arg-type]
+    else:
+        out = rows.join_asof(side(shared).drop("instrument"), check_sortedness=False, **keys)  # type: ignore[arg-type]
+    if not shared.is_empty() and not single.is_empty():
+        raise DataError("facts of single instruments or of all, not both, in one source", "both", "split the source")
+    if max_age is not None:
+        stale = (pl.col("time") - pl.col("_event")) > max_age
+        out = out.with_columns(pl.when(stale).then(None).otherwise(pl.col(to)).alias(to) for to in wanted.values())
+    return out.drop("_event", "known_time", strict=False)

@@ -1,0 +1,221 @@
+"""How good a forecast is: information coefficient by date, R², AUC, accuracy, F1, MCC, calibration. NumPy only.
+
+ic = rank_ic(forecast, outcome, dates, rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.by_date
+accuracy, macro_f1, mcc, auc, brier, ece           plain numbers
+clustered(metric, truth, guess, labels, rng)       any of them with an interval over clusters
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.errors import DataError
+from tercel.stats import Estimate, clustered_se, mean_interval
+
+Floats = NDArray[np.float64]
+FEWEST = 5
+"""Instruments below which a cross-section has no rank correlation worth averaging."""
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Information coefficient of a forecast: Spearman's correlation with what came, averaged over dates.
+
+    Parameters
+    ----------
+    mean, t : float
+        Mean over dates; that divided by its standard error, clustered by blocks of neighbouring dates.
+    ci_low, ci_high : float
+        95 % block-bootstrap interval of the mean.
+    dates : int
+    by_date : float64 (dates,)
+    """
+
+    mean: float
+    t: float
+    ci_low: float
+    ci_high: float
+    dates: int
+    by_date: Floats = field(repr=False, compare=False, default_factory=lambda: np.zeros(0))
+
+    def to_json(self) -> dict[str, float]:
+        """The numbers by name."""
+        return {"mean": self.mean, "t": self.t, "ci_low": self.ci_low, "ci_high": self.ci_high, "dates": self.dates}
+
+
+def ranks(values: ArrayLike) -> Floats:
+    """Ranks from 1, ties share their mean.
+
+    >>> ranks([3.0, 1.0, 3.0]).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    value = np.asarray(values, np.float64)
+    _, at, count = np.unique(value, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count - 1) / 2.0)[at], np.float64)
+
+
+def correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Pearson's correlation, NaN where one side does not vary."""
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 0 else float("nan")
+
+
+def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
+    """Spearman's correlation in each cross-section, in order of `dates`; NaN where it is too small or flat."""
+    f, o, d = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64), np.asarray(dates)
+    usable = np.isfinite(f) & np.isfinite(o)
+    known, at = np.unique(d, return_inverse=True)
+    order = np.argsort(at, kind="stable")
+    edges = np.searchsorted(at[order], np.arange(len(known) + 1))
+    out = np.full(len(known), np.nan)
+    for i in range(len(known)):
+        rows = order[edges[i] : edges[i + 1]]
+        rows = rows[usable[rows]]
+        if len(rows) >= FEWEST:
+            out[i] = correlation(ranks(f[rows]), ranks(o[rows]))
+    return out
+
+
+def rank_ic(
+    forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike, rng: np.random.Generator, *, block: int = 4
+) -> Skill:
+    """Information coefficient with t and interval, both over blocks of `block` neighbouring dates.
+
+    Raises
+    ------
+    DataError
+        When fewer than two blocks of dates have a cross-section of at least 5 instruments.
+    """
+    by_date = rank_ic_by_date(forecast, outcome, dates)
+    return skill(by_date, rng, block=block)
+
+
+def skill(by_date: Floats, rng: np.random.Generator, *, block: int = 4) -> Skill:
+    """:class:`Skill` of correlations already computed by date (NaN are left out)."""
+    kept = by_date[np.isfinite(by_date)]
+    labels = np.arange(len(kept)) // block
+    if len(kept) == 0 or labels[-1] < 1:
+        raise DataError(
+            f"at least {block + 1} dates with {FEWEST} instruments that vary", f"{len(kept)}",
+            "use a longer panel, more instruments, or a forecast that is not constant",
+        )  # fmt: skip
+    found = mean_interval(kept, labels, rng)
+    error = clustered_se(kept, labels)
+    low, high = found.ci_low, found.ci_high
+    mean = float(kept.mean())
+    t = mean / error if error > 0 else float("nan")
+    return Skill(
+        mean, t, float("nan") if low is None else low, float("nan") if high is None else high, len(kept), by_date
+    )
+
+
+def r2(truth: ArrayLike, guess: ArrayLike, *, against_zero: bool = False) -> float:
+    """1 - squared error over squared deviation from the mean (or from zero: the honest baseline of returns)."""
+    y, f = np.asarray(truth, np.float64), np.asarray(guess, np.float64)
+    centre = 0.0 if against_zero else y.mean()
+    total = float(((y - centre) ** 2).sum())
+    return 1.0 - float(((y - f) ** 2).sum()) / total if total > 0 else float("nan")
+
+
+def auc(truth: ArrayLike, score: ArrayLike) -> float:
+    """Chance that a positive (truth > 0) scores above a negative, ties half.
+
+    >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.75
+
+    Raises
+    ------
+    DataError
+        When there is a single class.
+    """
+    y = np.asarray(truth) > 0
+    up, down = int(y.sum()), int((~y).sum())
+    if up == 0 or down == 0:
+        raise single_class(int(y[0]) if len(y) else 0, len(y))
+    return float((ranks(score)[y].sum() - up * (up + 1) / 2) / (up * down))
+
+
+def single_class(which: object, rows: int) -> DataError:
+    """The error of a set with one class."""
+    return DataError(
+        "at least two classes", f"class {which} alone in {rows} rows", "use a longer span or another label"
+    )
+
+
+def accuracy(truth: ArrayLike, guess: ArrayLike) -> float:
+    """Share that is right."""
+    return float(np.mean(np.asarray(truth) == np.asarray(guess)))
+
+
+def macro_f1(truth: ArrayLike, guess: ArrayLike) -> float:
+    """Mean over the classes of truth of the harmonic mean of precision and recall; 0 for a class never guessed.
+
+    >>> macro_f1([0, 0, 1], [0, 1, 1]).__round__(4)
+    0.6667
+    """
+    y, f = np.asarray(truth), np.asarray(guess)
+    scores = []
+    for label in np.unique(y):
+        hit = float(np.sum((y == label) & (f == label)))
+        scores.append(2 * hit / float(np.sum(y == label) + np.sum(f == label)))
+    return float(np.mean(scores))
+
+
+def mcc(truth: ArrayLike, guess: ArrayLike) -> float:
+    """Matthews' correlation of two binary labels; 0 when a side has one class."""
+    value = correlation(np.asarray(truth) > 0, np.asarray(guess) > 0)
+    return 0.0 if np.isnan(value) else value
+
+
+def brier(truth: ArrayLike, probability: ArrayLike) -> float:
+    """Mean squared distance of a probability from what happened (truth > 0)."""
+    return float(np.mean((np.asarray(probability, np.float64) - (np.asarray(truth) > 0)) ** 2))
+
+
+def ece(truth: ArrayLike, probability: ArrayLike, *, bins: int = 10) -> float:
+    """Expected calibration error over `bins` of equally many rows: mean |probability - frequency|, by rows."""
+    p, y = np.asarray(probability, np.float64), (np.asarray(truth) > 0).astype(np.float64)
+    order = np.argsort(p, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return float(sum(len(part) * abs(p[part].mean() - y[part].mean()) for part in parts) / len(p))
+
+
+def clustered(
+    metric: Callable[[NDArray[np.generic], NDArray[np.generic]], float],
+    truth: ArrayLike,
+    guess: ArrayLike,
+    labels: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> Estimate:
+    """A score with its bootstrap interval over clusters (days that move together), percentile method.
+
+    Samples in which the metric is undefined (one class) are left out.
+    """
+    y, f = np.asarray(truth), np.asarray(guess)
+    known, at = np.unique(np.asarray(labels), return_inverse=True)
+    if len(known) < 2:
+        return Estimate(metric(y, f), None, None)
+    members = [np.flatnonzero(at == i) for i in range(len(known))]
+    draws = []
+    for _ in range(resamples):
+        rows = np.concatenate([members[i] for i in rng.integers(0, len(known), len(known))])
+        try:
+            draws.append(metric(y[rows], f[rows]))
+        except DataError:
+            continue
+    kept = np.asarray(draws)
+    kept = kept[np.isfinite(kept)]
+    if len(kept) == 0:
+        return Estimate(metric(y, f), None, None)
+    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(metric(y, f), float(low), float(high))

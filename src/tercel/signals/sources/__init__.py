@@ -1,0 +1,1 @@
+"""Where signals come from: one port (:mod:`.port`), one adapter a file."""

@@ -1,0 +1,177 @@
+"""The port of every source of signals: dated facts, and the one check that all of them pass.
+
+A *fact* is a row that says what was so (`event_time`) and from when one could have acted on it (`known_time`)::
+
+    source.name, source.columns          "fundamentals", ("earnings_to_assets", ...)
+    source.facts() -> polars.DataFrame   instrument, event_time, known_time, *columns
+
+Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known. The instrument :data:`EVERY` holds for
+all of them (an index, a search volume). Only `known_time` may decide who sees a fact (:class:`~tercel.signals.panel.Panel`).
+:func:`checked` refuses what breaks these rules, with file and row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from tercel.core.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EVERY = "*"
+"""Instrument of a fact that holds for every instrument."""
+KEYS = ("instrument", "event_time", "known_time")
+ROW = "row"
+"""Optional column: the row of the source's file that a fact was read from, counted from 1."""
+
+
+class SourceAbsentError(DataError):
+    """A source whose files or extra are not there: a panel goes on without it and says so."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """One origin of facts."""
+
+    @property
+    def name(self) -> str:
+        """An identifier; the panel calls its columns `name.column`."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Value columns, in order."""
+
+    def facts(self) -> pl.DataFrame:
+        """All facts, checked, by `known_time`.
+
+        Raises
+        ------
+        SourceAbsentError
+            When its files are not there.
+        DataError
+            When a record cannot be used, with file and row.
+        """
+
+
+def time_type() -> pl.Datetime:
+    """Type of every time column: nanoseconds, UTC."""
+    import polars as pl
+
+    return pl.Datetime("ns", "UTC")
+
+
+def checked(
+    frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None
+) -> pl.DataFrame:
+    """Facts in the order in which they became known, without the column `row`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        `instrument`, `event_time`, `known_time`, the value columns; perhaps `row`, the row of the file.
+    columns : tuple of str
+        Value columns that must be there.
+    where : str
+        The file, for errors.
+    collected : datetime, optional
+        When the set was collected, with a zone: nothing in it can have been known later.
+
+    Raises
+    ------
+    DataError
+        When a column is missing, a record has no instrument or no time, was known before it happened or later than the
+        day of collection, or a value column never changes.
+    """
+    import polars as pl
+
+    missing = [name for name in (*KEYS, *columns) if name not in frame.columns]
+    if missing:
+        raise DataError(
+            f"columns {', '.join((*KEYS, *columns))} in {where}", f"none named {', '.join(missing)}", "check the file"
+        )
+    if frame.is_empty():
+        raise DataError(f"facts in {where}", "not one", "check the file and what was asked of it")
+    values = [pl.col(name).cast(pl.Float64) for name in columns]
+    kept = [
+        pl.col("instrument").cast(pl.String),
+        pl.col("event_time").cast(time_type()),
+        pl.col("known_time").cast(time_type()),
+    ]
+    row = (
+        pl.col(ROW).cast(pl.Int64) if ROW in frame.columns else pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
+    )
+    facts = frame.select(*kept, *values, row)
+    _refuse(
+        facts,
+        pl.col("instrument").is_null() | (pl.col("instrument") == ""),
+        where,
+        "an instrument in every record",
+        "an empty one",
+    )
+    _refuse(
+        facts,
+        pl.any_horizontal(pl.col("event_time", "known_time").is_null()),
+        where,
+        "an event time and a known time",
+        "an empty one",
+    )
+    early = pl.col("known_time") < pl.col("event_time")
+    _refuse(facts, early, where, "records that became known at or after what they describe", "one known earlier")
+    if collected is not None:
+        late = pl.col("known_time") > pl.lit(collected).cast(time_type())
+        told = f"records known by the day of collection, {collected.date()}"
+        _refuse(facts, late, where, told, "one dated in the future")
+    refuse_constants(facts, columns, where)
+    return facts.sort("known_time", "event_time", "instrument", maintain_order=True).drop(ROW)
+
+
+def _refuse(facts: pl.DataFrame, bad: pl.Expr, where: str, expected: str, received: str) -> None:
+    found = facts.filter(bad.fill_null(True))
+    if found.is_empty():
+        return
+    first = found.row(0, named=True)
+    dated = ", ".join(f"{key} {first[key]}" for key in KEYS)
+    others = f" and {found.height - 1} more" if found.height > 1 else ""
+    raise DataError(
+        expected, f"{received} in {where}, row {first[ROW]} ({dated}){others}", "remove the record or mend its times"
+    )
+
+
+def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) -> None:
+    """Refuse value columns that say the same of every record: no model can learn from them.
+
+    Raises
+    ------
+    DataError
+        When a column has fewer than two different values; a set of a single record is let through.
+    """
+    import polars as pl
+
+    if facts.height < 2 or not columns:
+        return
+    ranges = facts.select(pl.col(name).drop_nulls().drop_nans().n_unique().alias(name) for name in columns).row(
+        0, named=True
+    )
+    flat = [name for name, different in ranges.items() if different < 2]
+    if flat:
+        raise DataError("features that vary", f"constant or empty {', '.join(flat)} in {where}", "leave the column out")
+
+
+def lagged(days: float) -> timedelta:
+    """A publication lag of so many days.
+
+    >>> lagged(1.5)
+    datetime.timedelta(days=1, seconds=43200)
+
+    Raises
+    ------
+    DataError
+        When it is negative.
+    """
+    if not days >= 0:
+        raise DataError(
+            "a publication lag of 0 days or more", f"{days}", "state how long after the event it was published"
+        )
+    return timedelta(days=days)

@@ -1,0 +1,110 @@
+"""A small market with planted alphas: demos and tests that need no data.
+
+Returns are a market factor and noise plus alphas that sources carry, each of known strength: over one day the return of
+an instrument holds `strength * value` of every planted source, so that the rank IC is about `strength` in units of the
+return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
+tells; and `noise`, which tells nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.sources.frame import FrameSource
+from tercel.signals.sources.port import time_type
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Floats = NDArray[np.float64]
+FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)
+DAILY_SD = 0.02
+
+
+@dataclass(frozen=True)
+class SyntheticMarket:
+    """Prices, planted sources and the set that joins them.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        `instrument`, `time`, `close`.
+    sources : tuple of FrameSource
+        `linear`, `interaction`, `noise`.
+    data : Dataset
+        Next day's return; `y` is its rank within the day.
+    """
+
+    prices: pl.DataFrame
+    sources: tuple[FrameSource, ...]
+    data: Dataset
+
+
+def synthetic_market(
+    seed: int, *, instruments: int = 60, days: int = 300, strength: float = 0.05, persistence: float = 0.8
+) -> SyntheticMarket:
+    """A market of `instruments` over `days` with alphas of `strength` in `linear` and `interaction`.
+
+    Raises
+    ------
+    DataError
+        When it would be too small to hold a cross-section.
+    """
+    import polars as pl
+
+    from tercel.signals.labels import ranked
+    from tercel.signals.panel.build import dataset_of
+    from tercel.signals.panel.panel import Panel
+
+    if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
+        raise DataError(
+            "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
+            f"{instruments}, {days}, {strength}, {persistence}",
+            "make it larger",
+        )
+    rng = np.random.default_rng(seed)
+    signal = _persistent(rng, days, instruments, 5, persistence)
+    planted = strength * (signal[..., 0] + signal[..., 1] * signal[..., 2])
+    noise = np.sqrt(1 - strength**2) * rng.standard_normal((days, instruments))
+    moved = np.zeros((days, instruments))
+    moved[1:] = DAILY_SD * (planted[:-1] + noise[1:]) + 0.008 * rng.standard_normal((days - 1, 1))
+    close = 50.0 * np.exp(np.cumsum(moved, axis=0))
+    times = [FIRST + timedelta(days=d) for d in range(days)]
+    names = [f"S{i:03d}" for i in range(instruments)]
+    prices = _long(times, names, {"close": close}).rename({"known_time": "time"}).drop("event_time")
+    sources = (
+        _source("linear", times, names, {"a": signal[..., 0]}),
+        _source("interaction", times, names, {"b": signal[..., 1], "c": signal[..., 2]}),
+        _source("noise", times, names, {"d": signal[..., 3], "e": signal[..., 4]}),
+    )
+    return SyntheticMarket(
+        prices, sources, dataset_of(prices, Panel(sources), ranked("forward").alias("y"), pl.col("forward"))
+    )
+
+
+def _persistent(rng: np.random.Generator, days: int, instruments: int, count: int, persistence: float) -> Floats:
+    """Standard normal AR(1) paths, float64 (days, instruments, count)."""
+    out = rng.standard_normal((days, instruments, count))
+    for d in range(1, days):
+        out[d] = persistence * out[d - 1] + np.sqrt(1 - persistence**2) * out[d]
+    return out
+
+
+def _long(times: list[datetime], names: list[str], values: dict[str, Floats]) -> pl.DataFrame:
+    import polars as pl
+
+    when = np.repeat(np.array([int(t.timestamp()) * 10**9 for t in times], np.int64), len(names))
+    stamps = pl.Series(when).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
+    columns = {key: value.reshape(-1) for key, value in values.items()}
+    return pl.DataFrame({"instrument": names * len(times), "event_time": stamps, "known_time": stamps, **columns})
+
+
+def _source(name: str, times: list[datetime], names: list[str], values: dict[str, Floats]) -> FrameSource:
+    return FrameSource(name, tuple(values), _long(times, names, values), f"synthetic {name}")
