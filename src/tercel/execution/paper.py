@@ -1,0 +1,127 @@
+"""A strategy on paper: the same order beside a live one, on the market's events as they come in.
+
+The events are a tape that grows, and a paper order meets it by the rules of replay (`docs/design.md`): displayed lots
+once, queues at their true place, no answer from the market. So paper flatters large orders, as every replay does; a
+challenger is compared with a champion's *paper* twin, never with its live fills.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import TapeError
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.execution import columns as c
+from tercel.execution.intent import WIDTH
+from tercel.execution.observation import OBS_SIZE
+from tercel.execution.reconcile import reconcile
+from tercel.execution.step import close, observe_and_draw, run, schedule
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+from tercel.market.simulator import layout as sim
+
+Ints = NDArray[np.int64]
+
+WAIT: Final = 0
+DECIDE: Final = 1
+OVER: Final = 2
+
+_NO_FLOW = np.zeros(0)
+
+
+@kernel
+def run_seen(
+    b: Packed, k: Longs, flow: Floats, tape: Longs,
+    intent: Packed, acts: bool, seen_ns: int,
+) -> int:  # fmt: skip
+    """Act if asked to, then run through what has been seen. Returns WAIT, DECIDE or OVER."""
+    if acts:
+        if k[sim.LEFT] > 0:
+            reconcile(b, k, intent)
+        k[sim.DECISION] += 1
+        schedule(k)
+    if k[sim.LEFT] == 0:
+        k[sim.PHASE] = sim.DONE
+        return OVER
+    due = k[sim.DUE_NS]
+    k[sim.DUE_NS] = min(due, seen_ns)
+    run(b, k, flow, tape)
+    if k[sim.LEFT] == 0:
+        k[sim.PHASE] = sim.DONE
+        return OVER
+    if due > seen_ns:
+        k[sim.DUE_NS] = due
+        return WAIT
+    if k[sim.HALTED] != 0:
+        return WAIT
+    if k[sim.NOW] >= k[sim.START_NS] + k[sim.HORIZON_NS]:
+        close(b, k, flow, tape)
+        return OVER
+    return DECIDE
+
+
+class PaperTrial:
+    """One order, one strategy, a market that grows.
+
+    Parameters
+    ----------
+    book, state : int32[...], int64[...]
+        The public market at arrival with the order in it, of model REPLAY, as the driver takes them. Copied.
+    strategy : Strategy
+    """
+
+    def __init__(self, book: NDArray[np.int32], state: Ints, strategy: Strategy) -> None:
+        self._book, self._state, self._strategy = book.copy(), state.copy(), strategy
+        self._state[sim.DUE_NS] = self._seen = int(state[sim.NOW])
+        self._x, self._m = np.zeros((1, c.PX), np.int64), np.zeros((1, c.MX), np.int64)
+        self._obs, self._draw = np.zeros((1, OBS_SIZE), np.float32), np.zeros(1)
+        self._view = View(self._x, self._m, self._obs, self._draw)
+        self._intent = np.zeros(WIDTH, np.int32)
+        self._run(np.zeros((0, sim.TAPE_WORDS), np.int64))
+
+    @property
+    def done(self) -> bool:
+        """Filled, or its horizon over."""
+        return bool(self._state[sim.PHASE] == sim.DONE)
+
+    @property
+    def left(self) -> int:
+        """Lots not filled yet."""
+        return int(self._state[sim.LEFT])
+
+    @property
+    def is_bps(self) -> float:
+        """Implementation shortfall so far, bps of the arrival mid and the whole order."""
+        k = self._state
+        sums = int(k[sim.SPREAD : sim.FORCED_TIMING + 1].sum())
+        return 1e4 * sums / max(int(k[sim.ARRIVAL_MID2] * k[sim.QUANTITY]), 1)
+
+    def feed(self, rows: Ints, seen_ns: int) -> None:
+        """What happened up to `seen_ns`: int64 (n, 6) tape rows (`market.simulator.layout`), in order of time.
+
+        Raises
+        ------
+        TapeError
+            For rows that go back in time.
+        """
+        first = int(rows[0, sim.T_NS]) if len(rows) else seen_ns
+        if first < self._seen or seen_ns < self._seen:
+            raise TapeError("rows in order of time", f"{first} ns after {self._seen} ns", "feed every row once")
+        self._seen = seen_ns
+        if not self.done:
+            self._run(np.ascontiguousarray(rows))
+
+    def _run(self, rows: Ints) -> None:
+        k = self._state
+        k[[sim.CURSOR, sim.CURSOR_END]] = 0, len(rows)
+        k[sim.FLOW_NS] = rows[0, sim.T_NS] if len(rows) else FOREVER_NS
+        acts = False
+        while True:
+            why = run_seen(self._book, k, _NO_FLOW, rows, self._intent, acts, self._seen)
+            if why != DECIDE:
+                return
+            observe_and_draw(self._book, k, self._x, self._m, self._obs, self._draw, 0)
+            self._intent = np.ascontiguousarray(self._strategy.decide(self._view)[0])
+            acts = True
