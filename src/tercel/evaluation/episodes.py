@@ -18,6 +18,7 @@ from tercel.evaluation.task import LATENCIES, Task
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
+from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.view import View
@@ -101,6 +102,7 @@ class Episodes:
         self._obs = np.zeros((n, OBS_SIZE), np.float32)
         self._draw = np.zeros(n)
         self._cluster = np.zeros(n, np.int64)
+        self._guidance: Guidance | None = None
         self._act: Callable[..., None] = kernels.act_batch
         if threads > 1:
             from numba import set_num_threads
@@ -129,6 +131,42 @@ class Episodes:
             self.source.worlds_b, self._worlds, plan.rows, which, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
         self._cluster[which] = plan.cluster
+        self._say_guidance()
+
+    def guide(self, guidance: Guidance | None, which: Ints | None = None) -> None:
+        """What signals and risk say from now on, until they say something else.
+
+        The current view says it at once, every later one what is left of the forecast by then; a forecast is not seen
+        before it was known. Said before :meth:`start`, it is seen from the first decision on; episodes that start anew
+        keep it.
+
+        Parameters
+        ----------
+        guidance : Guidance, optional
+            One row a market of `which` (all of them by default), times as the market counts them; None: no forecast,
+            no constraint.
+
+        Raises
+        ------
+        ConfigError
+            Another number of rows.
+        """
+        whole = np.arange(self.n) if which is None else which
+        said = Guidance.none(len(whole)) if guidance is None else guidance
+        if len(said) != len(whole):
+            raise ConfigError(f"guidance of {len(whole)} markets", f"{len(said)}", "give one row a market")
+        self._guidance = (self._guidance or Guidance.none(self.n)).put(whole, said)
+        self._say_guidance()
+
+    def _say_guidance(self) -> None:
+        """Write the guidance of each market's time into its state and into the current view."""
+        if self._guidance is None:
+            return
+        now = self.states[:, sim.NOW]
+        words = self._guidance.known_by(now).words(now)
+        self.states[:, sim.ALPHA : sim.ALPHA + WORDS] = words
+        self._x[:, c.ALPHA : c.ALPHA + WORDS] = words
+        self._x[:, c.ALPHA] *= self.states[:, sim.SIDE]
 
     def step(self, intents: Intents) -> None:
         """Reconcile, advance every working market to its next decision or through its horizon, observe.
@@ -146,6 +184,7 @@ class Episodes:
             self.books, self.states, self.source.flow, self.source.tape,
             np.ascontiguousarray(intents), self.terms, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
+        self._say_guidance()
 
     def fills(self, market: int) -> Ints:
         """Logged own fills of a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
