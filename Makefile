@@ -12,11 +12,13 @@ BIN    := $(VENV)/bin
 # Twice quiet: errors alone.
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CORE   := .stamps/core
+TRADE  := .stamps/trade
 DEV    := .stamps/dev
+FIX    := .stamps/fix
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check format bench clean
+.PHONY: help setup fix run demo test check format bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -33,6 +35,11 @@ setup: $(DEV) ## make .venv with the core, torch and every development tool
 
 run: $(CORE) ## the main job: train PPO and DQN on the default market, judge them, print the table
 	@$(BIN)/tercel run $(ARGS)
+
+demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agents, limits, exchange, cost feedback
+	@$(BIN)/tercel trade run --demo $(ARGS)
+
+fix: $(FIX) ## add QuickFIX, which is built from source (some five minutes): FIX 4.4 and its tests
 
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them.
 test: $(DEV) ## run every test, slow ones and docstring examples included
@@ -69,10 +76,20 @@ $(CORE): pyproject.toml $(VENV)/pyvenv.cfg
 	@$(PIP) install -e .
 	@mkdir -p .stamps && touch $@
 
+$(TRADE): pyproject.toml $(CORE)
+	@echo "[set-up] installing the extra [trade] (some 10 seconds)" >&2
+	@$(PIP) install -e ".[trade]"
+	@mkdir -p .stamps && touch $@
+
+$(FIX): pyproject.toml $(DEV)
+	@echo "[set-up] building QuickFIX (some five minutes, once)" >&2
+	@CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(PIP) install -e ".[fix]"
+	@mkdir -p .stamps && touch $@
+
 # torch first and by name: so that pip takes the build this machine offers, and not a GPU one as a dependency.
 $(DEV): pyproject.toml $(VENV)/pyvenv.cfg
 	@echo "[set-up] installing $(TORCH) (half a minute, 0.8 GB)" >&2
 	@$(PIP) install "$(TORCH)"
 	@echo "[set-up] installing the core and the development tools (half a minute)" >&2
 	@$(PIP) install -e ".[dev]"
-	@mkdir -p .stamps && touch $(CORE) $@
+	@mkdir -p .stamps && touch $(CORE) $(TRADE) $@
