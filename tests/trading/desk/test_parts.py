@@ -1,0 +1,158 @@
+"""What a desk is made of, each part alone: shares, sizes, drift, demand, configuration."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError
+from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.trading.desk.allocation import Hedge, HedgeRule, split
+from tercel.trading.desk.config import demo_config, demo_text, parse_config
+from tercel.trading.desk.demand import demand
+from tercel.trading.desk.drift import DriftDetector
+from tercel.trading.desk.sizing import Sizing, SizingRule
+
+
+class TestHedge:
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.lists(st.floats(-50, 50) | st.just(math.nan), min_size=3, max_size=3), max_size=30))
+    def test_shares_sum_to_one_and_keep_their_floor(self, costs: list[list[float]]) -> None:
+        rule = HedgeRule()
+        hedge = Hedge(["a", "b", "c"], rule)
+        for row in costs:
+            hedge.update(dict(zip("abc", row, strict=True)))
+        assert sum(hedge.shares.values()) == pytest.approx(1)
+        assert min(hedge.shares.values()) >= rule.floor - 1e-12
+
+    def test_regret_against_the_best_stays_below_the_bound_of_theory(self) -> None:
+        # Freund & Schapire (1997): loss <= best + ln N / rate + rate T / 8, for losses in [0, 1], without sharing round
+        rng = np.random.default_rng(0)
+        rule = HedgeRule(rate=0.3, share=0.0, floor=0.0, range_bps=1.0)
+        hedge, total, experts = Hedge(list("abcd"), rule), 0.0, np.zeros(4)
+        for _ in range(400):
+            losses = rng.random(4) * np.array([0.5, 0.8, 1.0, 1.0])
+            losses -= losses.min()  # as the rule measures them: against the round's best
+            total += float(sum(hedge.shares[name] * loss for name, loss in zip("abcd", losses, strict=True)))
+            experts += losses
+            hedge.update(dict(zip("abcd", losses.tolist(), strict=True)))
+        assert total - experts.min() <= math.log(4) / 0.3 + 0.3 * 400 / 8
+
+    def test_an_agent_comes_back_after_a_change(self) -> None:
+        hedge = Hedge(["a", "b"], HedgeRule())
+        for _ in range(50):
+            hedge.update({"a": 0.0, "b": 15.0})
+        assert hedge.shares["a"] > 0.9
+        rounds = 0
+        while hedge.shares["b"] < 0.5:
+            hedge.update({"a": 15.0, "b": 0.0})
+            rounds += 1
+        assert rounds <= 6
+
+    def test_a_drifting_agent_loses_share_and_gets_it_back(self) -> None:
+        hedge = Hedge(["a", "b"], HedgeRule(drift_penalty=0.5))
+        hedge.penalise("a", True)
+        assert hedge.shares["a"] < 0.4
+        hedge.penalise("a", False)
+        assert hedge.shares["a"] == pytest.approx(0.5)
+
+    def test_no_agents_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="at least one agent"):
+            Hedge([], HedgeRule())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.floats(0.01, 1), min_size=1, max_size=7))
+def test_split_gives_every_lot_once(lots: int, raw: list[float]) -> None:
+    shares = {str(i): value / sum(raw) for i, value in enumerate(raw)}
+    parts = split(lots, shares)
+    assert sum(parts.values()) == lots
+    assert all(abs(parts[name] - lots * share) < 1 + 1e-6 for name, share in shares.items())
+
+
+def alpha(bps: float, sd: float = 4.0) -> Alpha:
+    return Alpha("A", 0, 600, bps, sd, 300)
+
+
+class TestSizing:
+    def test_waits_only_where_the_market_is_expected_to_come(self) -> None:
+        sizing = Sizing(SizingRule())
+        assert sizing.lots(1, 100, alpha(+30), None, last=False) == 100
+        assert sizing.lots(1, 100, alpha(-30), None, last=False) == 25
+        assert sizing.lots(-1, 100, alpha(+30), None, last=False) == 25
+        assert sizing.lots(1, 100, alpha(-30), None, last=True) == 100
+
+    def test_an_unsure_alpha_changes_nothing(self) -> None:
+        assert Sizing(SizingRule()).lots(1, 100, alpha(-5, sd=50), None, last=False) == 100
+
+    def test_a_posture_of_size_nought_stops_everything_but_the_last_round(self) -> None:
+        sizing, stop = Sizing(SizingRule()), Posture("A", 0, size_multiplier=0.0)
+        assert sizing.lots(1, 100, None, stop, last=False) == 0
+        assert sizing.lots(1, 100, None, stop, last=True) == 100
+
+    def test_learns_what_trading_costs_and_passes_over_what_is_no_number(self) -> None:
+        sizing = Sizing(SizingRule(memory=0.5), expected_bps=4.0)
+        sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, 12.0, 4.0))
+        assert sizing.expected_bps == 8.0
+        assert sizing.cost_ratio == 2.0
+        sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, math.nan, 4.0))
+        assert sizing.expected_bps == 8.0
+
+
+class TestDrift:
+    def detector(self) -> DriftDetector:
+        return DriftDetector(np.zeros(6), np.ones(6), [f"o{i}" for i in range(6)])
+
+    def test_is_silent_on_the_cards_own_observations(self) -> None:
+        detector, rng = self.detector(), np.random.default_rng(1)
+        for _ in range(2000):
+            detector.update(rng.normal(size=6))
+        assert not detector.drifting
+        assert detector.score < 0.3
+
+    def test_says_which_entries_left(self) -> None:
+        detector, rng = self.detector(), np.random.default_rng(2)
+        for _ in range(300):
+            detector.update(rng.normal(size=6))
+        for _ in range(300):
+            detector.update(rng.normal(size=6) + np.array([3, 3, 3, 0, 0, 0]))
+        assert detector.drifting
+        assert set(detector.far) == {"o0", "o1", "o2"}
+
+    def test_what_is_no_number_counts_as_far(self) -> None:
+        detector = self.detector()
+        for _ in range(100):
+            detector.update(np.full(6, np.nan))
+        assert detector.drifting
+
+    def test_statistics_of_another_length_are_refused(self) -> None:
+        with pytest.raises(ConfigError, match="3 means"):
+            DriftDetector(np.zeros(2), np.ones(2), ["a", "b", "c"])
+
+
+def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
+    config = demo_config()
+    volume = {"AAA": 1.0, "BBB": 2.0}
+    orders = demand(config, volume, 3)
+    assert orders == demand(config, volume, 3)
+    assert len(orders) == config.desk.rounds * 2
+    assert {order.lots for order in orders} == {60, 120}
+    assert {order.side for order in orders} == {-1, 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("rounds = 12", "round = 12"), "did you mean rounds"),
+        (("rounds = 12", "rounds = 0"), "desk.rounds"),
+        (('name = "BBB"', 'name = "AAA"'), "names that differ"),
+        (('side = "random"', 'side = "up"'), "demand.side"),
+        (("share = 0.10", "share = nan"), "demand.share"),
+        (("[desk]", "[desk"), "TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_obeyed_is_refused(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_config(demo_text().replace(*change), "desk.toml")
