@@ -13,6 +13,7 @@ from tercel.trading.desk.allocation import Hedge, HedgeRule, split
 from tercel.trading.desk.config import demo_config, demo_text, parse_config
 from tercel.trading.desk.demand import demand
 from tercel.trading.desk.drift import DriftDetector
+from tercel.trading.desk.planted import planted
 from tercel.trading.desk.sizing import Sizing, SizingRule
 
 
@@ -156,3 +157,22 @@ def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
 def test_a_file_that_cannot_be_obeyed_is_refused(change: tuple[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         parse_config(demo_text().replace(*change), "desk.toml")
+
+
+class TestPlanted:
+    def test_news_knows_as_much_of_the_drift_as_it_is_said_to(self) -> None:
+        text = demo_text().replace("rounds = 12", "rounds = 4000").replace("drift = 0.25", "drift = 0.2", 1)
+        config = parse_config(text + "\n[signals]\nnews = 0.6\n", "desk.toml")
+        truth = planted(config, 1)["AAA"]
+        drift = np.array([scene.buy_share for scene in truth.scenes]) - 0.5
+        assert len(drift) == 4000
+        assert np.corrcoef(drift, truth.news)[0, 1] == pytest.approx(0.6, abs=0.04)
+        assert truth.news.std() == pytest.approx(1, abs=0.05)
+
+    def test_a_change_holds_from_its_moment_until_the_next(self) -> None:
+        scenes = planted(demo_config(), 1)["BBB"].scenes
+        depth = {scene.after_s / 600: scene.depth for scene in scenes}
+        assert depth[6.0] == 1.0
+        assert depth[6.4] == depth[7.0] == 0.35
+        assert depth[8.0] == depth[11.0] == 1.0
+        assert [scene.after_s for scene in scenes] == sorted(scene.after_s for scene in scenes)

@@ -1,0 +1,81 @@
+"""What is planted in a demo desk's markets: informed flow and changes of regime, and the news that hints at the former.
+
+This is ground truth. The desk reads the news score alone, which is known at the start of its round.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.trading.desk.config import DeskConfig, InstrumentSection
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The flow of one instrument from one moment on.
+
+    Parameters
+    ----------
+    after_s : float
+        Seconds after the first round began.
+    depth, activity : float
+        Factors on the rates of limit and of market orders.
+    buy_share : float
+        Share of market orders that buy.
+    """
+
+    after_s: float
+    depth: float
+    activity: float
+    buy_share: float
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One instrument's ground truth and its news.
+
+    Parameters
+    ----------
+    scenes : tuple of Scene
+        In order of time.
+    news : float64 (rounds,)
+        Score known at the start of each round: unit variance, correlated with the drift as the configuration says.
+    """
+
+    scenes: tuple[Scene, ...]
+    news: Floats
+
+
+def planted(config: DeskConfig, seed: int) -> dict[str, Planted]:
+    """Ground truth of every instrument, drawn from the seed."""
+    return {
+        instrument.name: _of(config, instrument, np.random.default_rng([seed, 13, number]))
+        for number, instrument in enumerate(config.instrument)
+    }
+
+
+def _of(config: DeskConfig, instrument: InstrumentSection, rng: np.random.Generator) -> Planted:
+    rounds, round_s, rho = config.desk.rounds, config.desk.round_s, config.signals.news
+    direction = rng.choice([-1.0, 0.0, 1.0], rounds)
+    noise = rng.normal(size=rounds)
+    # a fair draw of -1, 0, 1 has variance 2/3: the score is made of unit variance before it is mixed
+    news = rho * direction / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
+    moments = {number * round_s: 0.5 + instrument.drift * direction[number] for number in range(rounds)}
+    changes = {change.at_round * round_s: change for change in instrument.change}
+    scenes, buy_share, change = [], 0.5, None
+    for after in sorted(moments.keys() | changes.keys()):
+        buy_share = moments.get(after, buy_share)
+        change = changes.get(after, change)
+        tilt = change.buy_share - 0.5 if change is not None else 0.0
+        scenes.append(
+            Scene(
+                after_s=after,
+                depth=change.depth if change is not None else 1.0,
+                activity=change.activity if change is not None else 1.0,
+                buy_share=float(np.clip(buy_share + tilt, 0.05, 0.95)),
+            )
+        )
+    return Planted(tuple(scenes), news)
