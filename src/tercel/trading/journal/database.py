@@ -1,0 +1,179 @@
+"""Tables, engines and errors of a journal in a database: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from tercel.core.errors import ConfigError, JournalError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Table
+
+SCHEMA: Final = 1
+DATABASE: Final = "journal.db"
+BUSY_MS: Final = 1000
+"""How long a write waits for another process's; the inbox's writers need a millisecond."""
+
+
+def sqlalchemy() -> ModuleType:
+    """The library, imported when a journal is first used.
+
+    Raises
+    ------
+    ConfigError
+        When it is not installed.
+    """
+    try:
+        import sqlalchemy as sa
+    except ImportError as error:
+        raise ConfigError("the extra [trade]", "no module sqlalchemy", "pip install 'tercel[trade]'") from error
+    return sa
+
+
+class Place:
+    """Where a journal is: a desk folder, a database file, or a PostgreSQL URL.
+
+    >>> Place("desk").url
+    'sqlite:///desk/journal.db'
+    >>> Place("postgresql://host/db").url
+    'postgresql+psycopg://host/db'
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        text = str(where)
+        self.file: Path | None = None
+        if "://" not in text:
+            path = Path(text)
+            self.file = path if path.suffix == ".db" else path / DATABASE
+            self.url = f"sqlite:///{self.file}"
+        elif text.startswith(("postgresql://", "postgres://")):
+            self.url = "postgresql+psycopg://" + text.split("://", 1)[1]
+        elif text.startswith(("postgresql+", "sqlite:///")):
+            self.url = text
+            self.file = Path(text.removeprefix("sqlite:///")) if text.startswith("sqlite") else None
+        else:
+            raise ConfigError(
+                "a desk folder or a postgresql:// URL", f"{text.split('://', 1)[0]}://...", "use one of these"
+            )
+
+    def __str__(self) -> str:
+        """For people: no password."""
+        if self.file is not None:
+            return str(self.file)
+        return str(sqlalchemy().engine.make_url(self.url).render_as_string(hide_password=True))
+
+    def engine(self, read_only: bool = False) -> Engine:
+        """An engine whose connections do what a journal needs."""
+        sa = sqlalchemy()
+        try:
+            if self.file is None:
+                engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
+            else:
+                engine = _sqlite(sa, self.file, read_only)
+        except (ImportError, sa.exc.ArgumentError) as error:
+            raise ConfigError(
+                f"a database for {self}", str(error), "pip install 'psycopg[binary]'; check the URL"
+            ) from error
+        return engine  # type: ignore[no-any-return]
+
+
+def _sqlite(sa: Any, file: Path, read_only: bool) -> Any:
+    mode = "ro" if read_only else "rwc"
+    url = f"sqlite:///file:{str(file.absolute()).replace('?', '%3f').replace('#', '%23')}?mode={mode}&uri=true"
+    arguments = {"check_same_thread": False, "timeout": BUSY_MS / 1000}
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
+
+    def prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        if not read_only:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    sa.event.listen(engine, "connect", prepare)
+    return engine
+
+
+class Tables:
+    """The tables of a journal."""
+
+    def __init__(self) -> None:
+        sa = sqlalchemy()
+        self.metadata = sa.MetaData()
+        text, number = sa.Text, sa.BigInteger
+        self.meta: Table = sa.Table(
+            "meta", self.metadata, sa.Column("key", text, primary_key=True), sa.Column("value", text, nullable=False)
+        )
+
+        def entries(name: str, **first: Any) -> Table:
+            words = [sa.Column(word, text, nullable=False) for word in ("instrument", "agent", "parent", "ord", "body")]
+            table: Table = sa.Table(
+                name,
+                self.metadata,
+                # Integer, not BigInteger: SQLite then makes it the row id
+                sa.Column(
+                    "seq", sa.Integer().with_variant(number, "postgresql"), primary_key=True, autoincrement=False
+                ),
+                sa.Column("kind", text, nullable=False),
+                sa.Column("ns", number, nullable=False),
+                *words,
+                sa.Column("blob", sa.LargeBinary, nullable=False),
+                sa.Column("hash", text, nullable=False),
+            )
+            return table
+
+        self.journal = entries("journal")
+        self.damaged = entries("journal_damaged")
+        self.inbox: Table = sa.Table(
+            "inbox",
+            self.metadata,
+            sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+            *(sa.Column(word, text, nullable=False) for word in ("kind", "body", "by", "reason")),
+            sa.Column("wall_ns", number, nullable=False),
+            sa.Column("taken", number, nullable=False, default=0),
+            sqlite_autoincrement=True,
+        )
+
+
+@contextmanager
+def told(place: Place, doing: str) -> Iterator[None]:
+    """Turn whatever a database says into a JournalError."""
+    sa = sqlalchemy()
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise JournalError(f"to be able to {doing} {place}", said, remedy_of(said)) from error
+    except OSError as error:
+        raise JournalError(
+            f"to be able to {doing} {place}", error.strerror or str(error), "check the path, its rights and the disk"
+        ) from error
+
+
+def remedy_of(said: str) -> str:
+    """What a person can do about a database's complaint."""
+    if "locked" in said:
+        return "find the process that holds a transaction open on it (fuser), then try again"
+    if "full" in said or "I/O" in said:
+        return "check the space left on its disk, then start again: the session reconciles with the venue"
+    if "malformed" in said or "not a database" in said:
+        return "open it with an acknowledgement: sound entries are kept, the damaged file is set aside"
+    return "check the path, its rights and that the server runs, then start again"
+
+
+def is_transient(error: BaseException | None) -> bool:
+    """Nothing was written and trying again may help: another process had the lock."""
+    original = getattr(error, "orig", None)
+    return getattr(original, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def identity(file: Path) -> tuple[int, int]:
+    """Which file a path names now."""
+    stat = file.stat()
+    if not stat.st_mode & 0o222:
+        raise OSError(13, "made read-only", str(file))
+    return stat.st_dev, stat.st_ino

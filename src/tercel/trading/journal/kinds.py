@@ -1,0 +1,59 @@
+"""Kinds of journal entries. Everything that consoles, tables and replays show is a fold over them.
+
+Every body is a mapping of JSON values; times are venue ns, prices ticks, quantities lots. `Entry.order` is the
+cl_ord_id of the command or report, `Entry.parent` the parent's id, `Entry.agent` the account.
+"""
+
+from typing import Final
+
+SESSION: Final = "session"
+"""A session began: {"session": number from 1, "venue", "holder", "resume": bool}. Whatever order was open before is
+UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
+PARENT: Final = "parent"
+"""A word on a parent order, {"event": ...} with
+accepted {"side", "lots", "horizon_ns", "decisions", "strategy"}; paused, resumed, cancelling, cancelled, done, refused
+{"reason"}; amended {"lots" and/or "horizon_ns", "reason"}; fallback {"strategy", "reason"}."""
+DECISION: Final = "decision"
+"""A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
+The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""
+ORDER_OUT: Final = "order_out"
+"""A command that may leave: {"what": "new" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}."""
+DENIED: Final = "denied"
+"""A command that limits or the session kept back: {"command": as order_out, "code", "text"}."""
+REPORT_IN: Final = "report_in"
+"""A word of the venue: {"what": "report" | "cancel_reject" | "link", fields of it}."""
+MARKET: Final = "market"
+"""The market as marked: {"bid", "ask"}; None where a side is empty."""
+ALPHA: Final = "alpha"
+"""{"horizon_ns", "expected_bps", "sd_bps", "half_life_ns", "sources"}."""
+POSTURE: Final = "posture"
+"""{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
+FEEDBACK: Final = "feedback"
+"""Fields of `core.messages.CostFeedback`."""
+SHARE: Final = "share"
+"""Flow shared out anew: {"shares": {agent: share}, "why"}."""
+DRIFT: Final = "drift"
+"""A detector's word on an agent: {"state", "statistic", "text"}."""
+OPERATOR: Final = "operator"
+"""A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}."""
+KILL: Final = "kill"
+"""{"event": "latched" | "cancelling" | "confirmed" | "unconfirmed", "scope", "by", "reason", "open": lots}."""
+REARM: Final = "rearm"
+"""{"scope", "by", "reason"}."""
+ALERT: Final = "alert"
+"""{"severity": "info" | "warning" | "critical", "code", "text"}. Codes that move orders: `SEND_FAILED` with
+{"orders": [cl_ord_id]} and `LINK_DOWN`: these are UNKNOWN from here on."""
+HEARTBEAT: Final = "heartbeat"
+"""{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used}."""
+RECONCILED: Final = "reconciled"
+"""An order against the venue's word: {"ours", "venue", "action", "evidence"}."""
+PROMOTED: Final = "promoted"
+"""A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
+
+KINDS: Final = frozenset(
+    {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, SHARE, DRIFT}
+    | {OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED}
+)
+
+SEND_FAILED: Final = "send_failed"
+LINK_DOWN: Final = "link_down"

@@ -1,0 +1,110 @@
+"""Messages as JSON values and back: what a journal keeps of what was said to a venue and by it."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from tercel.core.errors import JournalError
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    ExecType,
+    LinkStatus,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+    Tif,
+)
+from tercel.core.ports import Entry
+from tercel.trading.journal import kinds
+
+_COMMANDS: Final[dict[str, type[Any]]] = {
+    "new": NewOrder,
+    "cancel": CancelOrder,
+    "replace": ReplaceOrder,
+    "status": StatusRequest,
+    "mass_cancel": MassCancel,
+}
+_WORDS: Final[dict[str, type[Any]]] = {"report": Report, "cancel_reject": CancelReject, "link": LinkStatus}
+_NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
+_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
+_ENUMS: Final[dict[str, type[Any]]] = {"tif": Tif, "status": OrdStatus, "exec_type": ExecType}
+
+OrderWord = Report | CancelReject | LinkStatus
+
+
+def to_json(message: Command | OrderWord) -> dict[str, Any]:
+    """A message as a mapping of JSON values.
+
+    >>> to_json(CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5))["status"]
+    'filled'
+    """
+    kind = type(message)
+    return {"what": _NAMES[kind]} | {
+        name: value.value if name in _ENUMS else value for name in _FIELDS[kind] for value in (getattr(message, name),)
+    }
+
+
+def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
+    try:
+        kind = known[body["what"]]
+        values = {name: body[name] for name in _FIELDS[kind] if name in body}
+        return kind(**{name: _ENUMS[name](value) if name in _ENUMS else value for name, value in values.items()})
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(
+            f"a message that is one of {', '.join(known)}",
+            f"{dict(body)!r:.200} ({error})",
+            "read it as its writer does",
+        ) from error
+
+
+def command_of(body: Mapping[str, Any]) -> Command:
+    """The command of an `order_out` body.
+
+    Raises
+    ------
+    JournalError
+        For a body that is no command.
+
+    >>> command_of(to_json(StatusRequest("", "a", 3)))
+    StatusRequest(cl_ord_id='', account='a', sent_ns=3)
+    """
+    command: Command = _from_json(body, _COMMANDS)
+    return command
+
+
+def word_of(body: Mapping[str, Any]) -> OrderWord:
+    """The venue's word of a `report_in` body.
+
+    Raises
+    ------
+    JournalError
+        For a body that is none.
+    """
+    word: OrderWord = _from_json(body, _WORDS)
+    return word
+
+
+def entry_out(command: Command, parent: str = "") -> Entry:
+    """The entry of a command that may leave."""
+    instrument = getattr(command, "instrument", "")
+    parent = parent or getattr(command, "parent", "")
+    account = command.account
+    return Entry(kinds.ORDER_OUT, command.sent_ns, instrument, account, parent, command.cl_ord_id, to_json(command))
+
+
+def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
+    """The entry of a command that was kept back."""
+    out = entry_out(command, parent)
+    body = {"command": out.body, "code": code, "text": text}
+    return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
+
+
+def entry_in(word: OrderWord, parent: str = "") -> Entry:
+    """The entry of a venue's word."""
+    instrument, account = getattr(word, "instrument", ""), getattr(word, "account", "")
+    return Entry(kinds.REPORT_IN, word.ns, instrument, account, parent, getattr(word, "cl_ord_id", ""), to_json(word))

@@ -1,0 +1,378 @@
+"""The journal: conformance, durability of what it promised, damage, locks, other processes."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError, JournalError
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    LinkStatus,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+    Tif,
+)
+from tercel.core.ports import Entry
+from tercel.testing.journal import JournalConformance, all_of, entries
+from tercel.trading.journal import kinds
+from tercel.trading.journal.memory import MemoryJournal
+from tercel.trading.journal.reader import JournalReader, post
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.journal.words import command_of, to_json, word_of
+
+SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
+
+
+class TestSqlite(JournalConformance):
+    @pytest.fixture
+    def opened(self, tmp_path):
+        return lambda: SqlJournal(tmp_path)
+
+
+class TestMemory(JournalConformance):
+    @pytest.fixture
+    def opened(self):
+        return MemoryJournal().reopened
+
+
+@pytest.mark.skipif(not SERVER, reason="no TERCEL_POSTGRES_URL=postgresql://... of a database to empty and use")
+class TestPostgres(JournalConformance):
+    @pytest.fixture
+    def opened(self):
+        import sqlalchemy as sa
+
+        from tercel.trading.journal.database import Place, Tables
+
+        engine = Place(SERVER).engine()
+        Tables().metadata.drop_all(engine)
+        engine.dispose()
+        journals = []
+
+        def open_one() -> SqlJournal:
+            journals.append(SqlJournal(SERVER))
+            return journals[-1]
+
+        yield open_one
+        for journal in journals:
+            journal.close()
+        assert sa is not None
+
+    def test_two_sessions_are_refused_and_the_inbox_works(self, opened):
+        journal = opened()
+        with pytest.raises(JournalError, match="held by tercel"):
+            SqlJournal(SERVER)
+        assert post(SERVER, "pause", {"parent": "p"}, "ann", "why", 5) == 1
+        assert [entry.body["command"] for entry in journal.take_inbox(9)] == ["pause"]
+        assert journal.take_inbox(9) == []
+        assert JournalReader(SERVER).last == 1
+
+    def test_damage_is_named_and_set_aside(self, opened):
+        from tercel.trading.journal.database import Place
+
+        journal = opened()
+        journal.append(entries(6))
+        journal.close()
+        engine = Place(SERVER).engine()
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE journal SET ns = ns + 1 WHERE seq = 5")
+        with pytest.raises(JournalError, match="1 to 4 are sound"):
+            SqlJournal(SERVER)
+        journal = SqlJournal(SERVER, acknowledge="seen")
+        assert all_of(journal)[:4] == entries(4)
+        assert journal.last == 5
+        journal.close()
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+WORDS = [
+    Report("e", ExecType.TRADE, OrdStatus.FILLED, "c", "", "9", "a", "X", 1, 5, None, 5, 100, 5, 0, 3, True, "t"),
+    CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5, "too late"),
+    LinkStatus(False, 3, "gone"),
+]
+COMMANDS = [
+    NewOrder("c", "X", -1, 5, None, Tif.IOC, "a", "p", 1),
+    CancelOrder("c2", "c", "X", 1, "a", 2),
+    ReplaceOrder("c3", "c", "X", 1, 9, 100, "a", "p", 3),
+    StatusRequest("", "a", 4),
+    MassCancel("m", "", "", 5),
+]
+
+
+def test_every_message_comes_back():
+    for command in COMMANDS:
+        assert command_of(json.loads(json.dumps(to_json(command)))) == command
+    for word in WORDS:
+        assert word_of(json.loads(json.dumps(to_json(word)))) == word
+    with pytest.raises(JournalError):
+        command_of({"what": "new", "side": 1})
+    with pytest.raises(JournalError):
+        word_of({"what": "haiku"})
+
+
+def test_every_kind_is_documented():
+    source = Path(kinds.__file__).read_text()
+    names = {value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)}
+    assert names - {kinds.SEND_FAILED, kinds.LINK_DOWN} == kinds.KINDS
+    for name in kinds.KINDS:
+        assert re.search(rf'= "{name}"\n"""', source), name
+
+
+# -- one session a journal --------------------------------------------------------------------------------------------
+
+
+def test_two_sessions_on_one_journal_are_refused_by_name(tmp_path):
+    journal = SqlJournal(tmp_path, "the desk of ann")
+    with pytest.raises(JournalError, match=rf"process {os.getpid()} \(the desk of ann\)"):
+        SqlJournal(tmp_path)
+    journal.append(entries(1))
+    journal.close()
+    SqlJournal(tmp_path).close()
+
+
+def test_readers_read_while_the_session_writes(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(2))
+    reader = JournalReader(tmp_path)
+    assert all_of(reader) == entries(2)
+    journal.append(entries(1, 2))
+    assert reader.last == 3
+    assert [seq for seq, _ in reader.read(after=2)] == [3]
+    with pytest.raises(JournalError):
+        reader.append(entries(1))
+    reader.close()
+
+
+def test_a_reader_of_nothing_is_told(tmp_path):
+    with pytest.raises(JournalError, match="no such file"):
+        JournalReader(tmp_path / "nowhere")
+    (tmp_path / "journal.db").write_text("not a database, but long enough to look like one" * 50)
+    with pytest.raises(JournalError, match="not a database"):
+        JournalReader(tmp_path)
+    with pytest.raises(ConfigError):
+        JournalReader("mysql://x/y")
+
+
+# -- the inbox --------------------------------------------------------------------------------------------------------
+
+
+def test_commands_are_taken_exactly_once_and_journaled(tmp_path):
+    journal = SqlJournal(tmp_path)
+    assert journal.take_inbox(1) == []
+    assert post(tmp_path, "pause", {"parent": "p1"}, "ann", "news", 77) == 1
+    assert post(tmp_path, "kill", {}, "bob", "fear", 78) == 2
+    taken = journal.take_inbox(5)
+    assert [(entry.kind, entry.parent, entry.body["command"]) for entry in taken] == [
+        ("operator", "p1", "pause"),
+        ("operator", "", "kill"),
+    ]
+    assert taken[0].body["by"] == "ann"
+    assert taken[0].body["wall_ns"] == 77
+    assert journal.take_inbox(6) == []
+    assert all_of(journal) == taken
+    journal.close()
+    journal = SqlJournal(tmp_path)
+    assert journal.take_inbox(7) == []
+    post(tmp_path, "resume", {"parent": "p1"}, "ann", "calm", 79)
+    assert [entry.body["id"] for entry in journal.take_inbox(8)] == [3]
+    journal.close()
+
+
+# -- damage -----------------------------------------------------------------------------------------------------------
+
+
+def damaged(folder: Path, statement: str) -> None:
+    with sqlite3.connect(folder / "journal.db") as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+@pytest.fixture
+def ten(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(10))
+    journal.close()
+    return tmp_path
+
+
+@given(column=st.sampled_from(["kind", "ns", "instrument", "agent", "parent", "ord", "body", "blob", "hash"]))
+def test_any_changed_column_shows(tmp_path_factory, column):
+    folder = tmp_path_factory.mktemp("j")
+    journal = SqlJournal(folder)
+    journal.append(entries(4))
+    journal.close()
+    damaged(
+        folder, f"UPDATE journal SET {column} = {'7' if column == 'ns' else chr(39) + '{}' + chr(39)} WHERE seq = 3"
+    )
+    with pytest.raises(JournalError, match="1 to 2 are sound; then entry 3"):
+        SqlJournal(folder)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sound"),
+    [
+        ("DELETE FROM journal WHERE seq = 6", 5),
+        ("DELETE FROM journal WHERE seq > 7", 7),
+        ("UPDATE journal SET seq = 99 WHERE seq = 10", 9),
+        ("DELETE FROM journal", 0),
+    ],
+)
+def test_missing_entries_are_named_and_refused_until_acknowledged(ten, statement, sound):
+    damaged(ten, statement)
+    for _ in range(2):
+        with pytest.raises(JournalError, match=f"1 to {sound} are sound"):
+            SqlJournal(ten)
+    journal = SqlJournal(ten, acknowledge="restored from tape, ann")
+    kept = all_of(journal)
+    assert kept[:-1] == entries(sound)
+    assert kept[-1].kind == "operator"
+    assert kept[-1].body["reason"] == "restored from tape, ann"
+    assert (ten / "journal.db.damaged-1").is_file()
+    journal.append(entries(1))
+    journal.close()
+    SqlJournal(ten).close()
+
+
+def test_an_older_copy_put_back_shows(ten):
+    old = {part: part.read_bytes() for part in ten.glob("journal.db*")}
+    journal = SqlJournal(ten)
+    journal.append(entries(3))
+    journal.close()
+    for part in ten.glob("journal.db*"):
+        part.unlink()
+    for part, content in old.items():
+        part.write_bytes(content)
+    with pytest.raises(JournalError, match="1 to 10 are sound; then entries up to 13 are missing"):
+        SqlJournal(ten)
+
+
+def test_a_torn_file_keeps_its_sound_prefix(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(3000))
+    journal.close()
+    file = tmp_path / "journal.db"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = os.urandom(len(content) - len(content) // 2)
+    file.write_bytes(content)
+    with pytest.raises(JournalError, match=r"entries 1 to \d+ are sound"):
+        SqlJournal(tmp_path)
+    journal = SqlJournal(tmp_path, acknowledge="disk replaced")
+    kept = all_of(journal)
+    assert 0 <= len(kept) - 1 < 3000
+    assert kept[:-1] == entries(len(kept) - 1)
+
+
+# -- a database that fails --------------------------------------------------------------------------------------------
+
+
+def test_a_locked_database_refuses_and_recovers(tmp_path, monkeypatch):
+    monkeypatch.setattr("tercel.trading.journal.database.BUSY_MS", 50)
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="locked"):
+        journal.append(entries(1, 1))
+    other.execute("ROLLBACK")
+    other.close()
+    assert journal.append(entries(1, 1)) == 2
+    assert all_of(journal) == entries(2)
+
+
+@pytest.mark.parametrize("how", ["gone", "replaced", "read-only"])
+def test_a_database_that_is_no_longer_there_refuses_for_good(tmp_path, how):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    file = tmp_path / "journal.db"
+    if how == "read-only":
+        file.chmod(0o444)
+    else:
+        file.unlink()
+    if how == "replaced":
+        file.write_bytes(b"")
+    with pytest.raises(JournalError):
+        journal.append(entries(1, 1))
+    with pytest.raises(JournalError, match="an earlier write failed"):
+        journal.append(entries(1, 1))
+
+
+def test_a_full_disk_refuses_and_what_was_said_to_be_written_is_there(tmp_path):
+    script = """
+        import resource, sys
+        from tercel.core.errors import JournalError
+        from tercel.core.ports import Entry
+        from tercel.trading.journal.store import SqlJournal
+        journal, written = SqlJournal(sys.argv[1]), 0
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        try:
+            while True:
+                written = journal.append([Entry("alert", written, body={"x": "y" * 3000})])
+        except JournalError as error:
+            print(written, error)
+    """
+    run = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    written = int(done.stdout.split()[0])
+    assert written > 5
+    assert "space left" in done.stdout
+    journal = SqlJournal(tmp_path)
+    assert journal.last in (written, written + 1)
+    journal.close()
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="lock"):
+        SqlJournal(tmp_path / "file" / "desk")
+
+
+def test_a_newer_schema_is_refused(ten):
+    damaged(ten, "UPDATE meta SET value = '99'")
+    with pytest.raises(JournalError, match="schema 99"):
+        SqlJournal(ten)
+
+
+def test_a_kill_leaves_whole_batches(tmp_path):
+    script = """
+        import sys
+        from tercel.testing.journal import entries
+        from tercel.trading.journal.store import SqlJournal
+        journal = SqlJournal(sys.argv[1])
+        for i in range(100):
+            journal.append(entries(3, 3 * i))
+            print(i, flush=True)
+    """
+    for point, batches in (
+        ("journal.append.before:4", 3),
+        ("journal.commit.before:4", 3),
+        ("journal.append.after:4", 4),
+    ):
+        folder = tmp_path / point.split(":")[0]
+        run = [sys.executable, "-c", textwrap.dedent(script), str(folder)]
+        done = subprocess.run(run, capture_output=True, env={**os.environ, "TERCEL_CRASH_AT": point}, check=False)
+        assert done.returncode == -9
+        journal = SqlJournal(folder)
+        assert all_of(journal) == entries(3 * batches)
+        journal.close()
+
+
+def test_the_journal_takes_any_entry_of_json(tmp_path_factory):
+    journal = MemoryJournal()
+    entry = Entry("alert", -(2**62), "é\0", "a", "p", "o", {"deep": [{"x": [1.5, None, True, "ü"]}]}, b"")
+    journal.append([entry])
+    assert all_of(journal) == [entry]
