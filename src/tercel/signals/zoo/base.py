@@ -1,0 +1,236 @@
+"""scikit-learn's interface to the letter, without importing scikit-learn: parameters, checks, classes, tags.
+
+A model inherits :class:`Classifier` or :class:`Regressor` and says how to learn and how to predict; everything that a
+person can do wrong is caught here once. No model can predict NaN: what is not finite is an error.
+"""
+
+import inspect
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.signals.zoo.checks import (
+    FitError,
+    Floats,
+    as_features,
+    as_target,
+    as_weights,
+    no_constants,
+    not_fitted,
+)
+
+
+class Estimator:
+    """Parameters of the constructor, and nothing else, decide what a model is."""
+
+    native_nan: ClassVar[bool] = False
+    """Whether NaN in the features is read as "missing"; all others refuse it."""
+    kind: ClassVar[str] = ""
+    least_rows: ClassVar[int] = 2
+    takes_weights: ClassVar[bool] = True
+    n_features_in_: int
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name; with `deep` those of nested models as ``outer__inner``."""
+        found: dict[str, Any] = {}
+        for name in sorted(self._names()):
+            value = found[name] = getattr(self, name)
+            if deep and hasattr(value, "get_params") and not isinstance(value, type):
+                found |= {f"{name}__{inner}": nested for inner, nested in value.get_params().items()}
+        return found
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters by name; ``outer__inner`` reaches a nested model."""
+        for key, value in params.items():
+            name, _, inner = key.partition("__")
+            if name not in self._names():
+                text = f"Invalid parameter {name!r} for estimator {type(self).__name__}"
+                raise FitError(f"one of {', '.join(self._names())}", text, "see the model's docstring")
+            if inner:
+                getattr(self, name).set_params(**{inner: value})
+            else:
+                setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        """The call that makes it."""
+        inside = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names())
+        return f"{type(self).__name__}({inside})"
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn's tools ask of a model."""
+        from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=self.kind or None,
+            target_tags=TargetTags(required=bool(self.kind)),
+            transformer_tags=None,
+            classifier_tags=ClassifierTags(multi_class=False) if self.kind == "classifier" else None,
+            regressor_tags=RegressorTags() if self.kind == "regressor" else None,
+            input_tags=InputTags(allow_nan=self.native_nan),
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether it has learned."""
+        return hasattr(self, "n_features_in_")
+
+    def _begin(self, X: Any, sample_weight: Any) -> tuple[Floats, Floats]:
+        """Checked features and weights of a training."""
+        if self.kind and sample_weight is not None and not self.takes_weights:
+            raise FitError("no sample weights", f"some: {type(self).__name__} cannot use them", "leave them out")
+        features = as_features(X, self.native_nan, self.least_rows)
+        weights = as_weights(sample_weight, len(features))
+        no_constants(features, weights)
+        return features, weights
+
+    def _asked(self, X: Any) -> Floats:
+        """Checked features of a prediction."""
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(type(self).__name__)
+        features = as_features(X, self.native_nan)
+        if features.shape[1] != self.n_features_in_:
+            name = type(self).__name__
+            text = (
+                f"X has {features.shape[1]} features, but {name} is expecting {self.n_features_in_} features as input"
+            )
+            raise FitError("the features of the training", text, "build the same columns in the same order")
+        return features
+
+    def _finite(self, values: Any) -> Floats:
+        """Predictions, refused where one is not a number."""
+        array = np.asarray(values, dtype=np.float64)
+        if not np.isfinite(array).all():
+            text = f"{int((~np.isfinite(array)).sum())} of {array.size} that are NaN or infinite"
+            raise FitError(f"finite predictions of {type(self).__name__}", text, "train it again on scaled features")
+        return array
+
+
+class Classifier(Estimator):
+    """Two classes: `_fit` learns from targets 0 and 1, `_chance` gives the chance of the second class."""
+
+    kind = "classifier"
+    _estimator_type = "classifier"
+    classes_: NDArray[Any]
+
+    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
+        raise NotImplementedError
+
+    def _chance(self, X: Floats) -> Any:
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn; `X` float (n, F), `y` (n,) of two classes, `sample_weight` (n,) or None.
+
+        Raises
+        ------
+        FitError
+            Constant features, a single class, NaN where the model does not read it, rows that do not match.
+        """
+        features, weights = self._begin(X, sample_weight)
+        target = as_target(y, len(features), numeric=False)
+        if target.dtype.kind == "f" and (target != np.round(target)).any():
+            raise FitError("classes", "Unknown label type: continuous", "use the regressor")
+        classes = np.unique(target[weights > 0])
+        if len(classes) < 2:
+            text = f"a single class, {classes[0]!r}, in {len(target)} rows; the classifier needs two classes"
+            raise FitError("two classes", text, "take a longer training window")
+        if len(classes) > 2:
+            text = f"Only binary classification is supported. The type of the target is multiclass ({len(classes)})"
+            raise FitError("two classes", text, "make it up against down")
+        up = (target == classes[1]).astype(np.float64)
+        self._fit(features, up, weights)
+        self.classes_ = classes
+        self.n_features_in_ = features.shape[1]
+        return self
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Chances, float64 (n, 2), columns in the order of `classes_`."""
+        features = self._asked(X)
+        chance = np.clip(self._finite(self._chance(features)), 0.0, 1.0)
+        return np.stack([1.0 - chance, chance], axis=1)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likelier class of each row."""
+        second = (self.predict_proba(X)[:, 1] > 0.5).astype(np.intp)
+        return np.asarray(self.classes_)[second]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of rows whose class is right."""
+        right = self.predict(X) == np.asarray(y)
+        return float(np.average(right, weights=sample_weight))
+
+
+class Regressor(Estimator):
+    """A number per row: `_fit` learns, `_value` predicts."""
+
+    kind = "regressor"
+    _estimator_type = "regressor"
+
+    def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
+        raise NotImplementedError
+
+    def _value(self, X: Floats) -> Any:
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn; `X` float (n, F), `y` float (n,), `sample_weight` (n,) or None.
+
+        Raises
+        ------
+        FitError
+            Constant features, NaN where the model does not read it, rows that do not match.
+        """
+        features, weights = self._begin(X, sample_weight)
+        target = as_target(y, len(features), numeric=True)
+        self._fit(features, target, weights)
+        self.n_features_in_ = features.shape[1]
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """Predictions, float64 (n,)."""
+        return self._finite(self._value(self._asked(X)))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R squared against the mean."""
+        target = np.asarray(y, dtype=np.float64)
+        weights = as_weights(sample_weight, len(target))
+        error = float(weights @ (target - self.predict(X)) ** 2)
+        spread = float(weights @ (target - np.average(target, weights=weights)) ** 2)
+        return 1.0 - error / spread if spread > 0 else 0.0
+
+
+def scale_of(X: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Weighted mean and standard deviation of each column, (F,) each; a deviation of 0 becomes 1."""
+    mean = np.average(X, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
+    return mean, np.where(deviation > 0, deviation, 1.0)
+
+
+def platt(decision: Floats, up: Floats, weights: Floats, rounds: int = 50) -> tuple[float, float]:
+    """Slope and intercept of a logistic calibration of decision values (Platt, 1999, with his smoothed targets)."""
+    ones, zeros = float(weights @ up), float(weights @ (1 - up))
+    target = np.where(up > 0, (ones + 1) / (ones + 2), 1 / (zeros + 2))
+    design = np.stack([decision, np.ones_like(decision)], axis=1)
+    beta = np.array([0.0, float(np.log((ones + 1) / (zeros + 1)))])
+    for _ in range(rounds):
+        chance = sigmoid(design @ beta)
+        hessian = (design * (weights * chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, design.T @ (weights * (target - chance)))
+        beta += np.clip(step, -5.0, 5.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(beta[0]), float(beta[1])
+
+
+def sigmoid(x: Any) -> Floats:
+    """1 / (1 + exp(-x)) without overflow.
+
+    >>> sigmoid(np.array([0.0, 1000.0])).tolist()
+    [0.5, 1.0]
+    """
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -700.0, 700.0))))

@@ -1,0 +1,115 @@
+"""Gradient boosting (Friedman, 2001): LightGBM (Ke et al., 2017), deterministic, one thread."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.signals.zoo.base import Classifier, Regressor
+from tercel.signals.zoo.checks import Floats
+from tercel.signals.zoo.port import FamilyCard
+
+_FIXED: Final[dict[str, Any]] = {
+    "n_jobs": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbose": -1,
+    "subsample_freq": 1,
+}
+
+
+def _settings(model: Any) -> dict[str, Any]:
+    return {**model.get_params(), **_FIXED}
+
+
+class BoostingClassifier(Classifier):
+    """LightGBM for up against down.
+
+    Parameters
+    ----------
+    n_estimators, learning_rate, num_leaves, min_child_samples, subsample, colsample_bytree, reg_lambda, random_state
+        As in LightGBM. The defaults were fixed before any result was looked at and are tuned on nothing.
+
+    NaN is read as "missing" by the trees; sample weights are used.
+    """
+
+    native_nan = True
+
+    def __init__(
+        self,
+        n_estimators: int = 150,
+        learning_rate: float = 0.05,
+        num_leaves: int = 15,
+        min_child_samples: int = 20,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.8,
+        reg_lambda: float = 1.0,
+        random_state: int = 0,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.reg_lambda = reg_lambda
+        self.random_state = random_state
+
+    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
+        from lightgbm import LGBMClassifier
+
+        self.model_ = LGBMClassifier(**_settings(self)).fit(X, up.astype(np.int64), weights)
+
+    def _chance(self, X: Floats) -> Any:
+        return self.model_.booster_.predict(X)
+
+
+class BoostingRegressor(Regressor):
+    """LightGBM for a number; parameters as :class:`BoostingClassifier`."""
+
+    native_nan = True
+
+    def __init__(
+        self,
+        n_estimators: int = 150,
+        learning_rate: float = 0.05,
+        num_leaves: int = 15,
+        min_child_samples: int = 20,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.8,
+        reg_lambda: float = 1.0,
+        random_state: int = 0,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.reg_lambda = reg_lambda
+        self.random_state = random_state
+
+    def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
+        from lightgbm import LGBMRegressor
+
+        self.model_ = LGBMRegressor(**_settings(self)).fit(X, y, weights)
+
+    def _value(self, X: Floats) -> Any:
+        return self.model_.booster_.predict(X)
+
+
+CARDS = (
+    FamilyCard(
+        name="boosting",
+        about="gradient boosting, LightGBM",
+        needs=("lightgbm", "sklearn"),
+        missing="read as missing by the trees",
+        claims={
+            "best on tabular data": "Grinsztajn, Oyallon & Varoquaux (2022)",
+            "captures interactions": "Friedman (2001)",
+        },
+        makers={
+            "classify": lambda seed, steps: BoostingClassifier(random_state=seed),
+            "regress": lambda seed, steps: BoostingRegressor(random_state=seed),
+        },
+    ),
+)

@@ -1,0 +1,170 @@
+"""Sequence models: an LSTM and a small Transformer, on the CPU, seeded, stopped early on the last part of the training.
+
+A row is a sequence laid out flat, oldest step first: column ``step * F + feature``. With ``steps=1`` it is a plain row.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tercel.signals.zoo.base import Classifier, Regressor, scale_of, sigmoid
+from tercel.signals.zoo.checks import FitError, Floats
+from tercel.signals.zoo.port import FamilyCard
+
+
+def _folded(X: Floats, steps: int) -> Floats:
+    """(n, steps * F) -> (n, steps, F)."""
+    if steps < 1 or X.shape[1] % steps:
+        text = f"{X.shape[1]} columns, which are no multiple of {steps} steps"
+        raise FitError("sequences laid out flat", text, "set `steps` to the length of the sequences")
+    return X.reshape(len(X), steps, -1)
+
+
+class _Network:
+    """What the four classes share."""
+
+    body = ""
+
+    def _settings(
+        self, steps: int, hidden: int, epochs: int, patience: int, batch: int, rate: float, holdout: float, seed: int
+    ) -> None:
+        self.steps = steps
+        self.hidden = hidden
+        self.epochs = epochs
+        self.patience = patience
+        self.batch = batch
+        self.rate = rate
+        self.holdout = holdout
+        self.random_state = seed
+
+    def _learn(self, X: Floats, y: Floats, weights: Floats, classify: bool) -> None:
+        from tercel.signals.zoo import torch_nets
+
+        sequences = _folded(X, self.steps)
+        flat = sequences.reshape(-1, sequences.shape[2])
+        self.mean_, self.deviation_ = scale_of(flat, np.repeat(weights, self.steps))
+        how = torch_nets.Training(self.epochs, self.patience, self.batch, self.rate, self.holdout, self.random_state)
+        scaled = (sequences - self.mean_) / self.deviation_
+        self.net_, self.losses_ = torch_nets.train(self.body, self.hidden, scaled, y, weights, classify, how)
+        self.n_iter_ = len(self.losses_)
+
+    def _out(self, X: Floats) -> Floats:
+        from tercel.signals.zoo import torch_nets
+
+        return torch_nets.forward(self.net_, (_folded(X, self.steps) - self.mean_) / self.deviation_)
+
+
+class LstmClassifier(_Network, Classifier):
+    """An LSTM for up against down.
+
+    Parameters
+    ----------
+    steps : int
+        Length of a sequence; columns are its steps laid out flat, oldest first.
+    hidden : int
+        Width.
+    epochs, patience : int
+        Epochs at most; stopped after `patience` without a better loss on the held-out last part.
+    batch : int
+    rate : float
+        Of Adam.
+    holdout : float
+        Last share of the training that only stops it.
+    random_state : int
+
+    NaN is refused; sample weights are used.
+    """
+
+    body = "lstm"
+
+    def __init__(
+        self,
+        steps: int = 1,
+        hidden: int = 24,
+        epochs: int = 40,
+        patience: int = 6,
+        batch: int = 128,
+        rate: float = 5e-3,
+        holdout: float = 0.2,
+        random_state: int = 0,
+    ) -> None:
+        self._settings(steps, hidden, epochs, patience, batch, rate, holdout, random_state)
+
+    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
+        self._learn(X, up, weights, True)
+
+    def _chance(self, X: Floats) -> Floats:
+        return sigmoid(self._out(X))
+
+
+class LstmRegressor(_Network, Regressor):
+    """An LSTM for a number; parameters as :class:`LstmClassifier`."""
+
+    body = "lstm"
+
+    def __init__(
+        self,
+        steps: int = 1,
+        hidden: int = 24,
+        epochs: int = 40,
+        patience: int = 6,
+        batch: int = 128,
+        rate: float = 5e-3,
+        holdout: float = 0.2,
+        random_state: int = 0,
+    ) -> None:
+        self._settings(steps, hidden, epochs, patience, batch, rate, holdout, random_state)
+
+    def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
+        centre, spread = scale_of(y[:, None], weights)
+        self.centre_, self.spread_ = float(centre[0]), float(spread[0])
+        self._learn(X, (y - self.centre_) / self.spread_, weights, False)
+
+    def _value(self, X: Floats) -> Floats:
+        return np.asarray(self._out(X) * self.spread_ + self.centre_)
+
+
+class TransformerClassifier(LstmClassifier):
+    """A small Transformer for up against down; parameters as :class:`LstmClassifier`."""
+
+    body = "transformer"
+
+
+class TransformerRegressor(LstmRegressor):
+    """A small Transformer for a number; parameters as :class:`LstmClassifier`."""
+
+    body = "transformer"
+
+
+def _makers(classifier: Any, regressor: Any) -> dict[str, Any]:
+    return {
+        "classify": lambda seed, steps: classifier(steps=steps, random_state=seed),
+        "regress": lambda seed, steps: regressor(steps=steps, random_state=seed),
+    }
+
+
+_CLAIMS = {
+    "captures sequence": "Fischer & Krauss (2018)",
+    "needs much data": "Gu, Kelly & Xiu (2020); Makridakis, Spiliotis & Assimakopoulos (2018)",
+    "slow to train": "Makridakis, Spiliotis & Assimakopoulos (2018), figure 7",
+}
+CARDS = (
+    FamilyCard(
+        name="lstm",
+        about="LSTM, one layer of 24",
+        needs=("torch",),
+        missing="refused",
+        claims=_CLAIMS,
+        makers=_makers(LstmClassifier, LstmRegressor),
+        sequence=True,
+    ),
+    FamilyCard(
+        name="transformer",
+        about="Transformer, one layer of 24, four heads",
+        needs=("torch",),
+        missing="refused",
+        claims=_CLAIMS,
+        makers=_makers(TransformerClassifier, TransformerRegressor),
+        sequence=True,
+    ),
+)

@@ -1,0 +1,218 @@
+"""Regimes: a Gaussian hidden Markov model and a mixture of Gaussians. They tell which state the market is in.
+
+Only *filtered* probabilities are given: the state at row t from rows up to t (Hamilton, 1989). Smoothed ones, which
+hmmlearn's own ``predict_proba`` gives, look into the future and are never used. Rows are moments, oldest first.
+"""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.signals.zoo.base import Classifier, Estimator, scale_of
+from tercel.signals.zoo.checks import FitError, Floats
+from tercel.signals.zoo.port import FamilyCard
+
+_FLOOR = 1e-300
+
+
+class HmmRegimes(Estimator):
+    """A hidden Markov model with Gaussian states of diagonal covariance, fitted by EM from several starts.
+
+    Parameters
+    ----------
+    states : int
+    n_init : int
+        Starts of EM; the likeliest is kept.
+    n_iter : int
+        Steps of EM at most.
+    random_state : int
+
+    States are numbered by the variance of the first column, calm first. NaN is refused; there are no weights.
+    """
+
+    takes_weights = False
+
+    def __init__(self, states: int = 2, n_init: int = 3, n_iter: int = 60, random_state: int = 0) -> None:
+        self.states = states
+        self.n_init = n_init
+        self.n_iter = n_iter
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the states from rows in time order, `X` float (n, F)."""
+        features, weights = self._begin(X, None)
+        if len(features) < 5 * self.states:
+            text = f"{len(features)} sample(s) for {self.states} states"
+            raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
+        self.mean_, self.deviation_ = scale_of(features, weights)
+        best = self._likeliest((features - self.mean_) / self.deviation_)
+        order = np.argsort(best.covars_[:, 0, 0] if best.covars_.ndim == 3 else best.covars_[:, 0])
+        variances = np.array([np.diag(c) if c.ndim == 2 else c for c in best.covars_])
+        self.start_ = _stationary(best.transmat_[np.ix_(order, order)])
+        self.transitions_ = best.transmat_[np.ix_(order, order)]
+        self.means_, self.variances_ = best.means_[order], variances[order]
+        self.n_features_in_ = features.shape[1]
+        return self
+
+    def _likeliest(self, Z: Floats) -> Any:
+        import logging
+
+        from hmmlearn.hmm import GaussianHMM
+
+        logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # says of every start that EM ended by its last step
+        best, level = None, -np.inf
+        for start in range(self.n_init):
+            model = GaussianHMM(
+                self.states, "diag", n_iter=self.n_iter, tol=1e-3, random_state=self.random_state * 1000 + start
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(Z)
+                likelihood = model.score(Z)
+            if np.isfinite(likelihood) and likelihood > level:
+                best, level = model, likelihood
+        if best is None:
+            raise FitError(
+                "a likelihood that EM can climb", "none from any start", "scale the features or take more rows"
+            )
+        return best
+
+    def _log_density(self, X: Floats) -> Floats:
+        """Log density of each row in each state, (n, S)."""
+        Z = (X - self.mean_) / self.deviation_
+        gap = (Z[:, None, :] - self.means_[None]) ** 2 / self.variances_[None]
+        return np.asarray(-0.5 * (gap + np.log(2 * np.pi * self.variances_[None])).sum(axis=2))
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Filtered probabilities, float64 (n, S): row t knows rows 0..t alone; before row 0 the stationary ones."""
+        return self.filtered(X, None)
+
+    def filtered(self, X: Any, before: Floats | None) -> Floats:
+        """As :meth:`predict_proba`, going on from the state probabilities `before`, (S,), of the row before."""
+        density = self._log_density(self._asked(X))
+        likelihood = np.exp(density - density.max(axis=1, keepdims=True))
+        out = np.empty_like(likelihood)
+        prior = self.start_ if before is None else np.asarray(before) @ self.transitions_
+        for t, row in enumerate(likelihood):
+            joint = prior * row
+            out[t] = joint / max(joint.sum(), _FLOOR) if joint.sum() > _FLOOR else prior
+            prior = out[t] @ self.transitions_
+        return self._finite(out)
+
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """The likeliest state of each row, by what was known then."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1))
+
+
+def _stationary(transitions: Floats) -> Floats:
+    """The distribution that a transition matrix keeps."""
+    size = len(transitions)
+    system = np.vstack([transitions.T - np.eye(size), np.ones(size)])
+    solved = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)[0]
+    solved = np.clip(solved, 1e-12, None)
+    return np.asarray(solved / solved.sum())
+
+
+class ClusterRegimes(Estimator):
+    """A mixture of Gaussians: states without memory, row by row.
+
+    Parameters
+    ----------
+    states : int
+    n_init : int
+    random_state : int
+
+    States are numbered by the variance of the first column, calm first. NaN is refused; there are no weights.
+    """
+
+    takes_weights = False
+
+    def __init__(self, states: int = 2, n_init: int = 3, random_state: int = 0) -> None:
+        self.states = states
+        self.n_init = n_init
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the clusters, `X` float (n, F)."""
+        from sklearn.mixture import GaussianMixture
+
+        features, weights = self._begin(X, None)
+        if len(features) < 5 * self.states:
+            text = f"{len(features)} sample(s) for {self.states} states"
+            raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
+        self.mean_, self.deviation_ = scale_of(features, weights)
+        model = GaussianMixture(self.states, covariance_type="diag", n_init=self.n_init, random_state=self.random_state)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.model_ = model.fit((features - self.mean_) / self.deviation_)
+        self.order_ = np.argsort(self.model_.covariances_[:, 0])
+        self.n_features_in_ = features.shape[1]
+        return self
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities of the states, float64 (n, S)."""
+        features = self._asked(X)
+        return self._finite(self.model_.predict_proba((features - self.mean_) / self.deviation_)[:, self.order_])
+
+    def filtered(self, X: Any, before: Floats | None) -> Floats:
+        """As :meth:`predict_proba`: clusters have no memory to go on from."""
+        return self.predict_proba(X)
+
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """The likeliest cluster of each row."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1))
+
+
+class RegimeClassifier(Classifier):
+    """A regime alone as a forecast: the share of ups that training saw in each state, mixed by its probabilities.
+
+    Parameters
+    ----------
+    regimes : {"hmm", "clusters"}
+    states : int
+    random_state : int
+
+    Rows are moments in time order. NaN is refused; weights count the ups, the states are found without them.
+    """
+
+    def __init__(self, regimes: str = "hmm", states: int = 2, random_state: int = 0) -> None:
+        self.regimes = regimes
+        self.states = states
+        self.random_state = random_state
+
+    def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
+        kind = HmmRegimes if self.regimes == "hmm" else ClusterRegimes
+        self.gate_ = kind(states=self.states, random_state=self.random_state).fit(X)
+        share = self.gate_.predict_proba(X) * weights[:, None]
+        # one up and one down are put to each state: a state that was never seen says one half
+        self.up_ = (share.T @ up + 1.0) / (share.sum(axis=0) + 2.0)
+
+    def _chance(self, X: Floats) -> Floats:
+        return np.asarray(self.gate_.predict_proba(X) @ self.up_)
+
+
+_CLAIMS = {
+    "finds regimes": "Hamilton (1989); Ang & Timmermann (2012)",
+    "no direction": "Ang & Timmermann (2012), section 3",
+}
+
+
+def _maker(kind: str) -> dict[str, Any]:
+    return {"classify": lambda seed, steps: RegimeClassifier(kind, random_state=seed)}
+
+
+CARDS = (
+    FamilyCard(
+        "hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), "refused", _CLAIMS, _maker("hmm")
+    ),
+    FamilyCard(
+        "clusters",
+        "mixture of two Gaussians",
+        ("sklearn",),
+        "refused",
+        {"finds regimes": "Ang & Timmermann (2012)"},
+        _maker("clusters"),
+    ),
+)
