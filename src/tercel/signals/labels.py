@@ -56,7 +56,7 @@ def forward_returns(prices: pl.DataFrame, *, horizon: int, lag: int = 0, void: s
     if out.is_empty():
         longest = ordered.group_by("instrument").len()["len"].max()
         raise DataError(
-            f"more than {lag + horizon} bars of an instrument", f"{longest!r}", "use a longer panel or a shorter horizon"
+            f"over {lag + horizon} bars of an instrument", f"{longest!r}", "use a longer panel or a shorter horizon"
         )
     return out.select("instrument", "time", "start", "end", "forward").sort("time", "instrument")
 

@@ -6,8 +6,8 @@ A *fact* is a row that says what was so (`event_time`) and from when one could h
     source.facts() -> polars.DataFrame   instrument, event_time, known_time, *columns
 
 Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known. The instrument :data:`EVERY` holds for
-all of them (an index, a search volume). Only `known_time` may decide who sees a fact (:class:`~tercel.signals.panel.Panel`).
-:func:`checked` refuses what breaks these rules, with file and row.
+all of them (an index, a search volume). Only `known_time` may decide who sees a fact
+(:class:`~tercel.signals.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
 """
 
 from __future__ import annotations

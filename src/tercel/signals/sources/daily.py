@@ -1,0 +1,192 @@
+"""Daily prices and volumes as a source of factors, and the weekly cross-sections that models are judged on.
+
+The panel of 2000-2017 holds survivors alone: companies that were delisted are not in it. Levels of return are
+flattered, above all those of buying losers; :data:`SURVIVORS` says so beside every number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tercel.core.errors import DataError
+from tercel.features.factors import factors, guarded
+from tercel.signals.labels import forward_returns, ranked
+from tercel.signals.panel.build import from_frame
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import Panel
+from tercel.signals.sources.calendar import at_new_york
+from tercel.signals.sources.port import ROW, SourceAbsentError, checked
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SURVIVORS = (
+    "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
+    "above all on the long side and for buying losers; read differences, not levels"
+)
+FACTORS = (
+    "ret_1", "ret_5", "ret_21", "mom_3_1", "mom_6_1", "mom_12_1", "adj_ret_5", "vol_20", "vol_60", "vol_ratio",
+    "skew_60", "max_21", "beta_252", "idio_60", "dollar_volume", "volume_ratio", "illiquidity", "range_21",
+    "close_in_range", "high_252", "overnight_21", "intraday_21",
+)  # fmt: skip
+NEEDED = ("ticker", "date", "open", "high", "low", "close", "volume")
+SETTLES = timedelta(minutes=15)
+"""From the close to the moment when its print can be relied on."""
+
+
+@dataclass(frozen=True)
+class DailyFactors:
+    """Factors of each stock and day, ranked within the day's cross-section to [-0.5, 0.5].
+
+    Parameters
+    ----------
+    path : Path
+        Parquet with `ticker`, `date`, `open`, `high`, `low`, `close`, `volume`; or a folder with `panel.parquet`.
+    collected : datetime, optional
+        Day of collection; later rows are refused.
+    without : sequence of str
+        Tickers left out (funds).
+    history : int
+        Days that a name must have behind it.
+    least_dollars : float
+        Least median of dollar volume over 60 days.
+    """
+
+    path: Path
+    collected: datetime | None = None
+    without: Sequence[str] = ("QQQ",)
+    history: int = 252
+    least_dollars: float = 1e6
+    name: str = "daily"
+    columns: tuple[str, ...] = FACTORS
+
+    def prices(self) -> pl.DataFrame:
+        """`instrument`, `time` (the close, UTC), prices, volume and what :func:`guarded` adds; and `listed`."""
+        return universe(guarded(read_daily(self.path, self.without)), self.history, self.least_dollars)
+
+    def facts(self) -> pl.DataFrame:
+        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        return self.facts_of(self.prices())
+
+    def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
+        """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
+        import polars as pl
+
+        chosen = factors()
+        frame = prices.with_columns(chosen[name] for name in self.columns).filter(pl.col("listed"))
+        if days is not None:
+            frame = frame.filter(pl.col("time").is_in(days.implode()))
+        # the median of a cross-section where a factor is missing: a rank of 0
+        frame = frame.with_columns(ranked(name).fill_null(0.0).fill_nan(0.0) for name in self.columns)
+        timed = frame.rename({"time": "event_time"}).with_columns(known_time=pl.col("event_time") + SETTLES)
+        kept = timed.select("instrument", "event_time", "known_time", ROW, *self.columns)
+        return checked(kept, self.columns, str(self.path), self.collected)
+
+
+def read_daily(path: Path, without: Sequence[str] = ()) -> pl.DataFrame:
+    """Daily rows as `instrument`, `time`, prices, volume, `row`.
+
+    Raises
+    ------
+    SourceAbsentError
+        When there is no such file.
+    DataError
+        When columns are missing, or a name has two rows on a day.
+    """
+    import polars as pl
+
+    file = path / "panel.parquet" if path.is_dir() else path
+    if not file.is_file():
+        raise SourceAbsentError("a file of daily prices", f"nothing at {file}", "check the path")
+    try:
+        frame = pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError("a Parquet file", f"{error} in {file}", "check the file") from error
+    missing = [name for name in NEEDED if name not in frame.columns]
+    if missing:
+        raise DataError(f"columns {', '.join(NEEDED)} in {file}", f"none named {', '.join(missing)}", "check the file")
+    frame = frame.with_row_index(ROW, offset=1).with_columns(
+        pl.col("ticker").cast(pl.String), pl.col("date").cast(pl.Date)
+    )
+    twice = frame.filter(pl.struct("ticker", "date").is_duplicated())
+    if not twice.is_empty():
+        first = twice.row(0, named=True)
+        raise DataError(
+            "one row a name and day",
+            f"two of {first['ticker']} on {first['date']} in {file}, row {first[ROW]}",
+            "drop one",
+        )
+    frame = frame.filter(~pl.col("ticker").is_in(list(without)))
+    return frame.select(
+        pl.col("ticker").alias("instrument"), at_new_york(pl.col("date"), 16).alias("time"),
+        "date", "open", "high", "low", "close", "volume", ROW,
+    )  # fmt: skip
+
+
+def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.DataFrame:
+    """Add `listed`: enough history behind it and enough traded, both known on the day."""
+    import polars as pl
+
+    days = pl.int_range(pl.len()).over("instrument")
+    traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
+    return prices.with_columns(listed=((days >= history) & (traded > least_dollars)).fill_null(False))
+
+
+def daily_panel(
+    path: Path, *, horizon: int = 5, lag: int = 1, every: int = 5, first: str = "2001-01-01",
+    source: DailyFactors | None = None,
+) -> Dataset:  # fmt: skip
+    """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
+
+    `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
+    Labels whose interval holds a move above one half are left out.
+
+    Raises
+    ------
+    SourceAbsentError, DataError
+        As :func:`read_daily`; and when no name has enough days for a label.
+    """
+    import polars as pl
+
+    source = source or DailyFactors(Path(path))
+    prices = source.prices()
+    labels = forward_returns(
+        prices.select("instrument", "time", "close", "void"), horizon=horizon, lag=lag, void="void"
+    )
+    days = prices["time"].unique().sort()
+    started = days.filter(days >= datetime.fromisoformat(first + "T00:00:00+00:00"))
+    days = started.gather_every(every)
+    labels = labels.filter(pl.col("time").is_in(days.implode()))
+    # decided half an hour after the close; without a lag the label begins at that very close, which no one attains
+    decided = pl.col("time") + 2 * SETTLES
+    labels = labels.with_columns(time=decided, start=pl.max_horizontal(decided, "start"))
+    panel = Panel([_Read(source, prices, days)], max_age={source.name: timedelta(days=1)})
+    # a name that is no longer traded enough has no fact of the day: out of the cross-section
+    rows = panel.join(labels).drop_nulls(panel.columns[:1])
+    rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
+    delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
+    return from_frame(rows, panel.columns, f"{delay}; {SURVIVORS}")
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A source over prices that are in memory already."""
+
+    source: DailyFactors
+    prices: pl.DataFrame
+    days: pl.Series
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.source.columns
+
+    def facts(self) -> pl.DataFrame:
+        return self.source.facts_of(self.prices, self.days)
