@@ -5,11 +5,15 @@ that inherits `tercel.testing.strategy.StrategyConformance`.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution.caps import PostureCap
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
+from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha
+from tercel.execution.strategies.alpha_tilt import AlphaTilt
+from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.immediate import Immediate
 from tercel.execution.strategies.peg import Peg
@@ -20,12 +24,24 @@ from tercel.execution.strategies.twap import TwapPassive, TwapTake
 from tercel.execution.strategies.vwap import VwapPassive, VwapTake
 from tercel.execution.strategy import Strategy
 
-__all__ = ["NAMES", "YARDSTICK", "MarketEstimates", "build", "eta_of_depth"]
+__all__ = ["NAMES", "WRAPPERS", "YARDSTICK", "MarketEstimates", "build", "eta_of_depth", "wrap"]
+
+
+def _parameters(estimates: MarketEstimates, **parameters: float) -> Parameters:
+    known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
+    return Parameters(**{**known, **parameters})
 
 
 def _almgren_chriss(estimates: MarketEstimates, **parameters: float) -> Strategy:
-    known = {"sigma": estimates.sigma, "eta": estimates.eta, "epsilon": estimates.spread / 2}
-    return AlmgrenChriss(Parameters(**{**known, **parameters}))
+    return AlmgrenChriss(_parameters(estimates, **parameters))
+
+
+def _almgren_chriss_alpha(estimates: MarketEstimates, **parameters: float) -> Strategy:
+    return AlmgrenChrissAlpha(_parameters(estimates, **parameters))
+
+
+def _cartea_jaimungal(estimates: MarketEstimates, rest_s: float = 0.0, **parameters: float) -> Strategy:
+    return CarteaJaimungal(_parameters(estimates, **parameters), rest_s)
 
 
 _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
@@ -43,7 +59,32 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
 NAMES: Final = tuple(_MAKERS)
 YARDSTICK: Final = "peg_behind"
 """A plain rule that stands below the table, beside what the learned policies gain on it."""
-_ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {**_MAKERS, YARDSTICK: (Peg, False)}
+_GUIDED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
+    "almgren_chriss_alpha": (_almgren_chriss_alpha, True),
+    "cartea_jaimungal": (_cartea_jaimungal, True),
+}
+"""Schedules that read a forecast: no rows of a table whose markets give none."""
+_ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {**_MAKERS, YARDSTICK: (Peg, False), **_GUIDED}
+WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {"alpha": AlphaTilt, "posture": PostureCap}
+"""What `+alpha` and `+posture` behind a strategy's name do, from the inside out."""
+
+
+def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
+    """`strategy` in the wrappers named, the first innermost; its name says so.
+
+    Raises
+    ------
+    UnknownNameError
+        No such wrapper.
+
+    >>> wrap(Peg(), ["alpha", "posture"]).name
+    'peg_behind+alpha+posture'
+    """
+    for name in wrappers:
+        if name not in WRAPPERS:
+            raise UnknownNameError(f"+{' or +'.join(WRAPPERS)}", f"+{name}", "such as twap_take+alpha+posture")
+        strategy = WRAPPERS[name](strategy)
+    return strategy
 
 
 def build(name: str, estimates: MarketEstimates | None = None, parameters: Mapping[str, Any] | None = None) -> Strategy:
@@ -52,7 +93,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     Parameters
     ----------
     name : str
-        One of `NAMES`, or `YARDSTICK`.
+        One of `NAMES`, `YARDSTICK`, a guided schedule, and behind it any of `WRAPPERS`, such as ``pov+alpha+posture``.
     estimates : MarketEstimates, optional
         What is known of the market; VWAP, POV and Almgren-Chriss need it.
     parameters : mapping, optional
@@ -69,6 +110,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     >>> build("submit_and_leave", parameters={"level": 1})
     SubmitAndLeave(level=1)
     """
+    name, *wrappers = name.split("+")
     if name not in _ALL:
         nearest = difflib.get_close_matches(name, _ALL, 1, 0.0)[0]
         raise UnknownNameError(f"one of {', '.join(_ALL)}", f"strategy {name!r}", f"try {nearest!r}")
@@ -79,7 +121,8 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     if informed:
         arguments["estimates"] = estimates
     try:
-        return maker(**arguments)
+        made = maker(**arguments)
     except TypeError as error:
         remedy = "see the strategy's docstring for its parameters"
         raise ConfigError(f"parameters of {name!r}", f"{sorted(arguments)} ({error})", remedy) from error
+    return wrap(made, wrappers)

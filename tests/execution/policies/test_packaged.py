@@ -1,0 +1,58 @@
+"""Policies that come with Tercel: loadable, said to be synthetic, with figures of what they observe."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.execution.observation import OBS_NAMES, OBS_SIZE
+from tercel.execution.policies_packaged import Observed, folder_of, named, names, observed, packaged, read_observed
+from tercel.execution.strategies import MarketEstimates
+from tercel.testing.strategy import StrategyConformance, random_views
+
+
+class TestGuidedPolicy(StrategyConformance):
+    def strategy(self):  # type: ignore[no-untyped-def]
+        return named("ppo+alpha+posture")
+
+    def views(self):  # type: ignore[no-untyped-def]
+        made = []
+        for seed in range(2):
+            view = random_views(100, seed)
+            obs = np.random.default_rng(seed).normal(size=(view.n, OBS_SIZE)).astype(np.float32)
+            made.append(type(view)(view.x, view.m, obs, view.draw))
+        return made
+
+
+@pytest.mark.parametrize("name", ["ppo-csco-2003", "dqn-csco-2003"])
+def test_every_packaged_policy_says_where_it_comes_from(name: str) -> None:
+    assert name in names()
+    strategy, card = packaged(name)
+    assert strategy.name == name[:3] == card.name
+    assert card.trained_on["command"].startswith("tercel run")
+    assert "synthetic" in card.trained_on["material"]
+    assert card.task["horizon_s"] == 1800.0
+    figures = observed(name)
+    assert figures.entries == OBS_NAMES == card.observes
+    assert (figures.sd >= 0).all()
+    assert (np.diff(figures.quantiles, axis=0) >= 0).all()
+    assert figures.decisions > 1000
+
+
+def test_names() -> None:
+    assert named("dqn+posture").name == "dqn+posture"
+    assert named("ppo-csco-2003").name == "ppo-csco-2003"
+    assert named("pov+alpha", MarketEstimates(100.0)).name == "pov+alpha"
+    with pytest.raises(UnknownNameError, match="ppo-csco-2003"):
+        folder_of("ppo-csco")
+
+
+def test_figures_there_and_back(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    values = np.random.default_rng(0).normal(size=(500, OBS_SIZE))
+    made = Observed.of(values, 5, "somewhere", "a command")
+    (tmp_path / "o.json").write_text(made.to_json())
+    again = read_observed(tmp_path / "o.json")
+    np.testing.assert_array_equal(again.mean, made.mean)
+    np.testing.assert_array_equal(again.quantiles, made.quantiles)
+    (tmp_path / "o.json").write_text("{}")
+    with pytest.raises(PolicyError, match=r"o\.json"):
+        read_observed(tmp_path / "o.json")

@@ -1,0 +1,108 @@
+"""What a posture allows: caps that hold for any strategy, any view, and through whole episodes."""
+
+import numpy as np
+import pytest
+
+from tercel.core.messages import Posture, Style
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.task import Task
+from tercel.execution import columns as c
+from tercel.execution import intent as it
+from tercel.execution.caps import PostureCap, pace
+from tercel.execution.guidance import Guidance
+from tercel.execution.strategies import build
+from tercel.execution.strategies.alpha_tilt import AlphaTilt
+from tercel.execution.strategies.immediate import Immediate
+from tercel.execution.strategies.peg import Peg
+from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
+from tercel.market.flow import preset as presets
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import reactive
+from tercel.testing.strategy import StrategyConformance, random_views, view_of, wanted
+
+INNER = [Immediate(), Peg(), Peg(level=-1), SubmitAndLeave(level=2), AlphaTilt(Peg(), ticks_a_rung=2.0)]
+
+
+class TestCappedTaker(StrategyConformance):
+    def strategy(self) -> PostureCap:
+        return PostureCap(Immediate())
+
+
+class TestCappedRester(StrategyConformance):
+    def strategy(self) -> PostureCap:
+        return PostureCap(AlphaTilt(SubmitAndLeave(level=-1)))
+
+
+@pytest.mark.parametrize("inner", INNER, ids=lambda s: s.name)
+def test_never_more_than_the_cap(inner) -> None:  # type: ignore[no-untyped-def]
+    for seed in range(4):
+        view = random_views(300, seed)
+        intents = PostureCap(inner).decide(view)
+        capped = view.tradable & (view.max_participation < 1)
+        own = view.done + wanted(intents)
+        own += np.where(intents[:, it.OUTSIDE] == it.KEEP, view.outside_lots, 0)
+        within = own * (1 - view.max_participation) <= view.max_participation * view.v_seen + 1e-6
+        nothing_new = wanted(intents) == 0
+        assert (within | nothing_new)[capped].all()
+
+
+@pytest.mark.parametrize("inner", INNER, ids=lambda s: s.name)
+def test_only_what_is_allowed(inner) -> None:  # type: ignore[no-untyped-def]
+    for seed in range(4):
+        view = random_views(300, seed)
+        intents = PostureCap(inner).decide(view)
+        price = intents[:, [it.ANCHOR]] - view.side[:, None] * np.arange(it.K)
+        inside = (price - view.touch[:, None]) * view.side[:, None]
+        through = (price - view.far[:, None]) * view.side[:, None]
+        lots = intents[:, it.REST0 :] > 0
+        for style, used in (
+            (Style.TAKE, (lots & (through >= 0)).any(axis=1) | (intents[:, it.TAKE] > 0)),
+            (Style.IMPROVE, (lots & (through < 0) & (inside > 0)).any(axis=1)),
+            (Style.JOIN, (lots & (inside <= 0)).any(axis=1)),
+        ):
+            forbidden = view.tradable & ((view.styles & int(style)) == 0)
+            assert not used[forbidden].any()
+
+
+def test_asking_for_nothing_changes_nothing() -> None:
+    for seed in range(3):
+        view = random_views(200, seed)
+        view.x[:, [c.URGENCY, c.MAX_PARTICIPATION, c.STYLES]] = 0, 1_000_000, 7
+        for inner in INNER:
+            np.testing.assert_array_equal(PostureCap(inner).decide(view), inner.decide(view))
+
+
+def test_pace() -> None:
+    left = view_of(left=90, decision=1, decisions=10, urgency=[0, 100_000, 500_000, 750_000, 1_000_000])
+    assert pace(left).tolist() == [0, 2, 10, 30, 90]
+
+
+def test_lots_that_may_not_take_rest_where_they_may() -> None:
+    def rests(styles: Style, far: int = 1002) -> list[int]:
+        row = PostureCap(Immediate()).decide(view_of(styles=int(styles), far=far, mid2=999 + far))[0]
+        return [int(row[it.TAKE]), *row[it.REST0 :].tolist()]
+
+    assert rests(Style.IMPROVE | Style.JOIN) == [0, 100, 0, 0, 0, 0]
+    assert rests(Style.IMPROVE | Style.JOIN, far=1000) == [0, 0, 100, 0, 0, 0]
+    assert rests(Style.JOIN) == [0, 0, 100, 0, 0, 0]
+    assert rests(Style.TAKE) == [100, 0, 0, 0, 0, 0]
+    assert rests(Style.IMPROVE, far=1000) == [0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["immediate", "twap_passive", "submit_and_leave", "random"])
+def test_the_cap_holds_through_whole_episodes(name: str) -> None:
+    """Own share of all lots traded, at every decision of a market that answers; the horizon order apart."""
+    source = reactive(presets.load("csco-2003"), settle_s=60.0)
+    task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
+    episodes = Episodes(source, task, 16)
+    episodes.guide(Guidance.of([None] * 16, [Posture("A", 0, 0.4, 0.15)] * 16))
+    episodes.start(seeded_plan(task, 300, 3, 0, 16))
+    strategy = PostureCap(build(name))
+    some = 0
+    while episodes.working.any():
+        episodes.step(strategy.decide(episodes.view))
+        view, k = episodes.view, episodes.states
+        own = view.done - k[:, sim.FORCED_LOTS]
+        assert (own * 0.85 <= 0.15 * view.v_seen + 1e-9).all()
+        some += int(own.sum())
+    assert some > 0
