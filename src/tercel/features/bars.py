@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
 from tercel.features import bar_kernels as k
-from tercel.market.book.layout import new_book
+from tercel.market.book.layout import OVERFLOW, new_book
 from tercel.market.tape.events import Events
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Flow:
     @property
     def levels(self) -> int:
         """Levels of each side."""
-        return self.by_level.shape[1]
+        return int(self.by_level.shape[1])
 
 
 def flow_of(events: Events, levels: int = 5) -> Flow:
@@ -78,13 +78,11 @@ def flow_of(events: Events, levels: int = 5) -> Flow:
             events.price_ticks, events.qty_lots, events.flags, levels, state, flow,
             np.zeros(4 * levels, np.int64), np.zeros(4 * levels, np.int64),
         )  # fmt: skip
-        if b[k.lay.OVERFLOW] == 0:
+        if b[OVERFLOW] == 0:
             return Flow(state[:n].copy(), flow[:n].copy())
         orders *= 4
         if orders > 1 << 20:
-            raise DataError(
-                "at most a million resting orders", f"{int(b[k.lay.OVERFLOW])} more", "cut the tape into days"
-            )
+            raise DataError("at most a million resting orders", f"{int(b[OVERFLOW])} more", "cut the tape into days")
 
 
 def clock(open_ns: int, close_ns: int, every_ns: int) -> Longs:
@@ -105,15 +103,12 @@ def clock(open_ns: int, close_ns: int, every_ns: int) -> Longs:
 def past_clip(flow: Flow, until_ns: int, quantile: float = 0.99) -> Floats:
     """Absolute contribution of a message, at each level, that `quantile` of those up to `until_ns` stay below.
 
-    Messages that left a level alone do not count. Float64 (L,); infinite where there is no past.
+    Every message counts, those that left the level alone too. Float64 (L,); infinite where there is no past.
     """
-    past = np.abs(flow.by_level[: int(np.searchsorted(flow.ns, until_ns, side="right"))])
-    out = np.full(flow.levels, np.inf)
-    for level in range(flow.levels):
-        moved = past[:, level][past[:, level] > 0]
-        if len(moved):
-            out[level] = float(np.quantile(moved, quantile))
-    return out
+    past = flow.by_level[: int(np.searchsorted(flow.ns, until_ns, side="right"))]
+    if len(past) == 0:
+        return np.full(flow.levels, np.inf)
+    return np.asarray(np.quantile(np.abs(past), quantile, axis=0), np.float64)
 
 
 def bars(flow: Flow, edges: Longs, clip: Floats | None = None) -> Floats:
