@@ -1,1 +1,25 @@
-"""Hard pre-trade limits. Imports `core` alone; nothing that learns can touch it."""
+"""Hard pre-trade limits. Imports `core` alone; nothing that learns can touch it.
+
+`LimitGate` (gate.py) says yes or no to a command and counts what left; `checks.py` holds each question it asks,
+`state.py` what it counts, `file.py` the limits as a person writes them, `stress.py` and `audit.py` try to break it.
+"""
+
+from tercel.limits.file import AgentLimits, DeskLimits, InstrumentLimits, Limits, default_file, parse, read
+from tercel.limits.gate import CHECKS, LimitGate
+from tercel.limits.state import Alarm, Asked, Check, Denial
+
+__all__ = [
+    "CHECKS",
+    "AgentLimits",
+    "Alarm",
+    "Asked",
+    "Check",
+    "Denial",
+    "DeskLimits",
+    "InstrumentLimits",
+    "LimitGate",
+    "Limits",
+    "default_file",
+    "parse",
+    "read",
+]

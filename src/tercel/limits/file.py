@@ -1,0 +1,284 @@
+"""Limits as a person writes them: a TOML file of three kinds of section, read to the letter or not at all.
+
+``[desk]``, ``[instruments.NAME]`` and ``[agents.NAME]``; a section named ``"*"`` says what holds where a name has no
+line of its own. `default.toml` beside this file explains every key.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tercel.core.errors import LimitsError
+
+MONEY: Final = 2_000_000_000
+"""Money is counted in integers of half a billionth of the currency: the mid lies on half a tick."""
+DAY_NS: Final = 86_400 * 10**9
+MS: Final = 10**6
+ANY: Final = "*"
+
+Hours = tuple[int, int] | None
+"""From, until (ns of the day; until before from: over midnight). None: always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    order_lots: int
+    order_value: int
+    gross_value: int
+    messages: int
+    window_ns: int
+    daily_loss: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskLimits(_Scope):
+    """Of all agents and instruments together. Values in `MONEY`; lots and messages as they are."""
+
+    duplicate_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentLimits(_Scope):
+    """Of one agent; `long_lots` and `short_lots` in each instrument."""
+
+    long_lots: int
+    short_lots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentLimits(_Scope):
+    """Of all agents together in one instrument."""
+
+    long_lots: int
+    short_lots: int
+    collar_bps: int
+    reference_age_ns: int
+    hours: Hours
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A limit file, understood.
+
+    Parameters
+    ----------
+    desk : DeskLimits
+    instruments, agents : mapping of name to limits
+        `"*"` holds for every name that has none of its own.
+    source, sha256 : str
+        Where they were read, and the hash of what stood there.
+    """
+
+    desk: DeskLimits
+    instruments: Mapping[str, InstrumentLimits]
+    agents: Mapping[str, AgentLimits]
+    source: str = "limits"
+    sha256: str = ""
+
+    def of_instrument(self, name: str) -> InstrumentLimits | None:
+        """Limits of an instrument; None: it may not be traded."""
+        return self.instruments.get(name, self.instruments.get(ANY))
+
+    def of_agent(self, name: str) -> AgentLimits | None:
+        """Limits of an agent; None: it may not trade."""
+        return self.agents.get(name, self.agents.get(ANY))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in which file a value stands, for errors."""
+
+    source: str
+    section: str
+    key: str = ""
+
+    def refuse(self, expected: str, received: str, remedy: str) -> LimitsError:
+        where = (
+            f"key {self.key} of [{self.section}] in {self.source}" if self.key else f"[{self.section}] in {self.source}"
+        )
+        return LimitsError(expected, f"{received} at {where}", remedy)
+
+
+def _whole(value: Any, place: _Place, least: int = 0) -> int:
+    if type(value) is not int or value < least:
+        raise place.refuse(
+            f"a whole number, at least {least}", f"{_shown(value)}", "write it without quotes or a point"
+        )
+    return value
+
+
+def _count(value: Any, place: _Place) -> int:
+    return _whole(value, place)
+
+
+def _money(value: Any, place: _Place) -> int:
+    if type(value) is not int and not (isinstance(value, Decimal) and value.is_finite()):
+        raise place.refuse("an amount of money", _shown(value), "write a number such as 250_000 or 12.50")
+    if value < 0:
+        raise place.refuse("an amount of money, at least 0", _shown(value), "a limit is written without its sign")
+    scaled = Decimal(value) * MONEY
+    if scaled != int(scaled):
+        raise place.refuse("an amount of at most 9 decimals", _shown(value), "round it")
+    return int(scaled)
+
+
+def _since(value: Any, place: _Place) -> int:
+    """Milliseconds, some."""
+    return _whole(value, place, least=1) * MS
+
+
+def _within(value: Any, place: _Place) -> int:
+    """Milliseconds, or none."""
+    return _whole(value, place) * MS
+
+
+def _bps(value: Any, place: _Place) -> int:
+    bps = _whole(value, place, least=1)
+    if bps >= 10_000:
+        raise place.refuse("a collar under 10000 bps", str(bps), "10000 bps reach down to a price of zero")
+    return bps
+
+
+def _hours(value: Any, place: _Place) -> Hours:
+    if value == "always":
+        return None
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) for each in value):
+        start, end = (_time_of_day(each, place) for each in value)
+        if start != end:
+            return start, end
+    raise place.refuse('"always" or two times of day', _shown(value), 'write ["09:30:00", "16:00:00"]')
+
+
+def _time_of_day(text: str, place: _Place) -> int:
+    parts = text.split(":")
+    if len(parts) in (2, 3) and all(len(part) == 2 and part.isascii() and part.isdigit() for part in parts):
+        hour, minute, second = (*map(int, parts), 0)[:3]
+        if hour < 24 and minute < 60 and second < 60:
+            return (hour * 3600 + minute * 60 + second) * 10**9
+    raise place.refuse("a time of day as HH:MM:SS", _shown(text), "write 09:30:00")
+
+
+_Reader = Callable[[Any, _Place], Any]
+_SCOPE: Final[dict[str, tuple[str, _Reader]]] = {
+    "order_lots": ("order_lots", _count),
+    "order_value": ("order_value", _money),
+    "gross_value": ("gross_value", _money),
+    "messages": ("messages", _count),
+    "window_ms": ("window_ns", _since),
+    "daily_loss": ("daily_loss", _money),
+}
+_POSITION: Final[dict[str, tuple[str, _Reader]]] = {
+    "long_lots": ("long_lots", _count),
+    "short_lots": ("short_lots", _count),
+}
+_KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
+    DeskLimits: _SCOPE | {"duplicate_ms": ("duplicate_ns", _within)},
+    AgentLimits: _SCOPE | _POSITION,
+    InstrumentLimits: _SCOPE
+    | _POSITION
+    | {
+        "collar_bps": ("collar_bps", _bps),
+        "reference_age_ms": ("reference_age_ns", _since),
+        "hours": ("hours", _hours),
+    },
+}
+_Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
+
+
+def default_file() -> Path:
+    """The limits that the demo desk trades under, with every key explained."""
+    return Path(__file__).with_name("default.toml")
+
+
+def read(path: Path) -> Limits:
+    """Read a limit file.
+
+    Raises
+    ------
+    LimitsError
+        When it is absent or says anything that cannot be obeyed to the letter: nothing of it is in force then.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise LimitsError("a limit file", f"{path}: {error.strerror}", "name a TOML file of limits") from None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LimitsError("a limit file in UTF-8", f"{path}, byte {error.start}", "save it as UTF-8") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str = "limits") -> Limits:
+    """Understand the text of a limit file.
+
+    Raises
+    ------
+    LimitsError
+        See `read`.
+
+    >>> limits = parse(default_file().read_text())
+    >>> limits.of_agent("anyone").order_lots, limits.of_instrument("CSCO").collar_bps
+    (5000, 500)
+    """
+    try:
+        said = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise LimitsError("a TOML file", f"{source}: {error}", "mend the line") from None
+    sections = ("desk", "instruments", "agents")
+    for name in said:
+        if name not in sections:
+            raise _unknown(name, sections, f"section {name}", source)
+    for name in sections:
+        if not isinstance(said.get(name), dict) or not said[name]:
+            example = f"[{name}]" if name == "desk" else f'[{name}."*"]'
+            received = f"none in {source}" if name not in said else f"{_shown(said[name])} in {source}"
+            raise LimitsError(f"a section {example} of limits", received, f"see {default_file()} for an example")
+    return Limits(
+        _section(DeskLimits, said["desk"], {}, _Place(source, "desk")),
+        _sections(InstrumentLimits, said["instruments"], "instruments", source),
+        _sections(AgentLimits, said["agents"], "agents", source),
+        source,
+        hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def _sections(kind: type[_Kind], said: dict[str, Any], room: str, source: str) -> dict[str, _Kind]:
+    """The limits of each name; what a name does not say is taken from `"*"`."""
+    found: dict[str, _Kind] = {}
+    for name, section in said.items():
+        if not isinstance(section, dict):
+            raise _Place(source, room, name).refuse(f"a section [{room}.NAME]", _shown(section), f"give [{room}] names")
+    for name, section in said.items():
+        found[name] = _section(kind, section, said.get(ANY, {}), _Place(source, f'{room}."{name}"'))
+    return found
+
+
+def _section(kind: type[_Kind], said: dict[str, Any], otherwise: dict[str, Any], place: _Place) -> _Kind:
+    keys = _KEYS[kind]
+    for key in said:
+        if key not in keys:
+            raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)
+    missing = [key for key in keys if key not in said and key not in otherwise]
+    if missing:
+        raise place.refuse(f"a limit {missing[0]}", "none", "what is not limited is refused: say how much is allowed")
+    values = {
+        name: reader(said[key] if key in said else otherwise[key], _Place(place.source, place.section, key))
+        for key, (name, reader) in keys.items()
+    }
+    return kind(**values)
+
+
+def _unknown(name: str, known: tuple[str, ...], what: str, source: str) -> LimitsError:
+    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    remedy = f"write {near[0]}, if that is what was meant" if near else "take it out"
+    return LimitsError(f"one of {', '.join(known)}", f"{what} in {source}", remedy)
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Decimal) else repr(value)

@@ -1,0 +1,384 @@
+"""The gate: every command of every source is asked here before it leaves, and counted here once it left.
+
+    gate = LimitGate(read(path), listings, agents, killed=latch.killed)
+    gate.parent("P1", "CSCO", "twap", BUY, 500)
+    gate.mark("CSCO", bid, ask, ns)                      # at every change of the touch
+    denial = gate.check(command, now_ns)                 # changes nothing
+    if denial is None: journal; gate.sent(command); venue.send(command)
+    alarm = gate.report(report)                          # every word of the venue, in the order in which it comes
+
+It fails closed: what is missing, unknown or raises an exception is a denial. Cancels and questions always pass. The
+counts are a fold over what was sent and reported, so that a restart folds the journal again. One thread owns a gate.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from tercel.core.errors import LimitsError, OrderError
+from tercel.core.orders import (
+    TERMINAL,
+    CancelOrder,
+    CancelReject,
+    Command,
+    ExecType,
+    Listing,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+)
+from tercel.limits import checks
+from tercel.limits.file import MONEY, Limits
+from tercel.limits.state import (
+    AT_ANY_PRICE,
+    AgentState,
+    Alarm,
+    Asked,
+    Check,
+    Counts,
+    Denial,
+    Holding,
+    InstrumentState,
+    Killed,
+    Order,
+    Parent,
+)
+
+CHECKS: Final[tuple[Check, ...]] = (
+    checks.check_killed,  # a person said stop
+    checks.check_form,  # numbers are numbers
+    checks.check_known,  # the instrument and the agent have limits
+    checks.check_parent,  # somebody asked for it
+    checks.check_replaced,  # it changes an order that lives
+    checks.check_twice,  # it was not sent before
+    checks.check_hours,  # the market is open to us
+    checks.check_order_lots,  # how many
+    checks.check_reference,  # the price of things is known
+    checks.check_collar,  # at what price
+    checks.check_order_value,  # how much
+    checks.check_crossing,  # not against ourselves
+    checks.check_children,  # no more than the parent
+    checks.check_position,  # if all of it fills
+    checks.check_gross,  # whatever way it goes
+    checks.check_messages,  # not too often
+    checks.check_loss,  # not after too much was lost
+)
+"""The order of checks. The first that refuses is told; a person's own come after them."""
+
+_ALWAYS: Final = (CancelOrder, StatusRequest, MassCancel)
+
+
+class LimitGate(Counts):
+    """Hard limits of one desk.
+
+    Parameters
+    ----------
+    limits : Limits
+    listings : iterable of Listing
+        The instruments of the desk. One without limits is unknown to the gate.
+    agents : iterable of str
+        Its agents, as `account` names them. One without limits is unknown to the gate.
+    killed : callable
+        Says of an agent why it is killed, or None.
+    more : sequence of Check
+        Own checks, asked after all others (`tercel.testing.limits` holds a kit for them).
+
+    Raises
+    ------
+    LimitsError
+        For a listing whose tick times lot is not a whole number of billionths.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        listings: Iterable[Listing],
+        agents: Iterable[str],
+        killed: Killed | None = None,
+        more: Sequence[Check] = (),
+    ) -> None:
+        super().__init__(limits.desk)
+        self.limits, self.killed = limits, killed
+        self.checks: tuple[Check, ...] = (*CHECKS, *more)
+        self._asked = Asked()
+        self._asked.gate = self
+        for agent in agents:
+            if (of_agent := limits.of_agent(agent)) is not None:
+                self.agents[agent] = AgentState(agent, of_agent)
+        for listing in listings:
+            if (of_instrument := limits.of_instrument(listing.instrument)) is not None:
+                name = listing.instrument
+                at = self.instruments[name] = InstrumentState(name, of_instrument, _unit(listing))
+                for agent, state in self.agents.items():
+                    self.holdings[agent, name] = Holding(at, state, self.desk, limits.desk)
+
+    # -- the question ---------------------------------------------------------------------------------------------
+
+    def check(self, command: Command, now_ns: int) -> Denial | None:
+        """May it leave now? The first check that refuses says why; None: it may. Counts nothing."""
+        try:
+            kind = type(command)
+            if kind is not NewOrder and kind is not ReplaceOrder:
+                return None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
+            asked = self._ask(command, now_ns)  # type: ignore[arg-type]
+            for check in self.checks:
+                if (denial := check(asked)) is not None:
+                    return denial
+        except Exception as error:
+            return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
+        return None
+
+    def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> Asked:
+        asked = self._asked
+        asked.command, asked.now_ns = command, now_ns
+        asked.side, asked.price = command.side, command.price
+        asked.lots = asked.extra = lots = command.lots
+        asked.parent = self.parents.get(command.parent)  # type: ignore[assignment]
+        asked.holding = holding = self.holdings.get((command.account, command.instrument))  # type: ignore[assignment]
+        if holding is not None:
+            asked.agent, asked.instrument = holding.agent, holding.instrument
+        asked.order = None
+        if isinstance(command, ReplaceOrder):
+            asked.order = order = self.orders.get(command.orig)
+            if order is not None and type(lots) is int:
+                most = max(order.most, order.said, order.cum)
+                asked.extra = lots - most if lots > most else 0
+        return asked
+
+    # -- what people and the market say ---------------------------------------------------------------------------
+
+    def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
+        """A parent order was given to an agent: its children may come to so many lots.
+
+        Raises
+        ------
+        OrderError
+            For an agent or instrument without limits, for lots and sides that are none, for a name given before to
+            something else. To be told the same again changes nothing.
+        """
+        holding = self.holdings.get((agent, instrument))
+        if holding is None:
+            raise OrderError("an agent and an instrument with limits", f"{agent} in {instrument}", "add their limits")
+        if type(lots) is not int or lots <= 0 or side not in (1, -1):
+            raise OrderError("a parent of some lots to buy or sell", f"side {side!r}, lots {lots!r}", "mend the parent")
+        known = self.parents.get(name)
+        if known is None:
+            self.parents[name] = Parent(name, holding, side, lots)
+        elif known.holding is not holding or known.side != side or known.lots != lots:
+            raise OrderError("a new name for a new parent", f"{name}, which is taken", "amend it, or name another")
+
+    def amend(self, name: str, lots: int) -> None:
+        """A parent has other lots now; when its children are past them, none is added.
+
+        Raises
+        ------
+        OrderError
+            For a parent that is not known, or lots that are none.
+        """
+        if name not in self.parents:
+            raise OrderError("a parent that was given", name, "`tercel trade orders` lists them")
+        if type(lots) is not int or lots < 0:
+            raise OrderError("lots, at least 0", repr(lots), "amend to what should be filled in all")
+        self.parents[name].lots = lots
+
+    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
+        """The touch of an instrument, in ticks; None: that side is empty. Older than the last: ignored.
+
+        Without two sides that do not meet there is no reference, and positions keep the last mid they had.
+        """
+        at = self.instruments.get(instrument)
+        if at is None or ns < at.marked_ns:
+            return
+        if ns >= self.day_ends_ns:
+            self.begin_day(ns)
+        at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
+        at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
+        if at.sane and at.bid + at.ask != at.mid2:
+            self.revalue(at, at.bid + at.ask)
+
+    def stop(self, agent: str, reason: str) -> None:
+        """Let nothing new of an agent leave until a person resumes it."""
+        self.agents[agent].stopped = reason
+
+    def resume(self, agent: str) -> None:
+        """A person has looked at it: the agent may go on."""
+        self.agents[agent].stopped = ""
+
+    # -- what left, and what became of it -------------------------------------------------------------------------
+
+    def sent(self, command: Command, now_ns: int | None = None) -> None:
+        """It leaves now (at `sent_ns`, or at `now_ns`) and counts from here on. Call it before the venue has it."""
+        self._fold(self._sent, command, command.sent_ns if now_ns is None else now_ns)
+
+    def unsent(self, command: Command) -> None:
+        """The way to the venue was down and nothing left after all: an order's lots are free again."""
+        if type(command) is NewOrder:
+            self._fold(self._unsent, command.cl_ord_id)
+        elif type(command) is ReplaceOrder:
+            self._fold(self._drop_replace, command.cl_ord_id)
+
+    def report(self, report: Report) -> Alarm | None:
+        """Count a word of the venue. What makes no sense is booked as far as it can be, and told."""
+        alarm: Alarm | None = self._fold(self._report, report)
+        return alarm
+
+    def cancel_reject(self, reject: CancelReject) -> None:
+        """A cancel or replace was refused: what a replace asked for is off. Frees nothing else."""
+        self._fold(self._drop_replace, reject.cl_ord_id)
+
+    def _fold(self, change: Callable[..., Any], *words: Any) -> Any:
+        """Change the counts; if that fails they are wrong, and nothing new leaves any more."""
+        try:
+            return change(*words)
+        except Exception as error:
+            self.fault = self.fault or f"{type(error).__name__}: {error} at {words[0]!r}"
+            return Alarm("COUNTS_BROKEN", self.fault)
+
+    def _sent(self, command: Command, ns: int) -> None:
+        if ns >= self.day_ends_ns:
+            self.begin_day(ns)
+        if isinstance(command, NewOrder | ReplaceOrder):
+            holding = self.holdings[command.account, command.instrument]
+            if command.cl_ord_id in self.names:
+                raise ValueError("a name that left before")
+            self._remember(command, ns)
+            price = AT_ANY_PRICE * command.side if command.price is None else command.price
+            if isinstance(command, NewOrder):
+                parent = self.parents[command.parent]
+                order = Order(holding, parent, command.side, command.lots, price)
+            else:
+                order = self.orders[command.orig]
+                order.turns += 1
+                order.asked[command.cl_ord_id] = (order.turns, command.lots, price)
+            self.orders[command.cl_ord_id] = order
+            self.settle(order)
+            self.count_message(holding.agent, (holding.instrument,), ns)
+            return
+        name = "" if isinstance(command, StatusRequest) else command.instrument
+        at = (self.instruments[name],) if name in self.instruments else ()
+        self.names.add(command.cl_ord_id)
+        self.count_message(self.agents.get(command.account), at, ns)
+
+    def _remember(self, command: NewOrder | ReplaceOrder, ns: int) -> None:
+        self.names.add(command.cl_ord_id)
+        within, recent = self.duplicate_ns, self.recent
+        if within:
+            key = checks.content(command)
+            recent[key] = ns
+            recent.move_to_end(key)
+            while ns - next(iter(recent.values())) >= within:
+                recent.popitem(last=False)
+
+    def _unsent(self, name: str) -> None:
+        order = self.orders[name]
+        order.live = False
+        self.settle(order)
+
+    def _drop_replace(self, name: str) -> None:
+        order = self.orders.get(name)
+        if order is not None and order.asked.pop(name, None) is not None:
+            self.settle(order)
+
+    def _report(self, report: Report) -> Alarm | None:
+        if report.ns >= self.day_ends_ns:
+            self.begin_day(report.ns)
+        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
+        if order is None or self.holdings.get((report.account, report.instrument)) is not order.holding:
+            return self._strange(report)
+        alarm = None
+        if report.status is OrdStatus.REJECTED:
+            if order.asked.pop(report.cl_ord_id, None) is None:
+                if order.heard:
+                    return Alarm("CONTRADICTION", f"order={report.cl_ord_id} was accepted and is now rejected")
+                order.live = False
+            self.settle(order)
+            return None
+        order.heard = True
+        if report.exec_type is ExecType.REPLACED:
+            self._replaced(order, report)
+        if report.status in TERMINAL:
+            order.live = False
+        if report.exec_type is ExecType.TRADE:
+            alarm = self._filled(order, report)
+        order.said = max(order.said, report.cum)
+        if order.said > order.most:
+            alarm = alarm or self._stop(order.holding.agent, "OVERFILL", f"cum={order.said} lots={order.most}", report)
+        self.settle(order)
+        return alarm
+
+    def _replaced(self, order: Order, report: Report) -> None:
+        """The venue took a replace. One that is older than another already taken changes nothing."""
+        turn, lots, price = order.asked.pop(report.cl_ord_id, (0, 0, 0))
+        if turn > order.taken:
+            order.taken, order.price = turn, price
+            order.lots = max(lots, report.lots, report.cum)
+
+    def _filled(self, order: Order, report: Report) -> Alarm | None:
+        if report.exec_id in self.executions:
+            return None
+        if type(report.last_lots) is not int or report.last_lots <= 0 or type(report.last_price) is not int:
+            raise ValueError(f"a fill of {report.last_lots!r} lots at {report.last_price!r}")
+        if report.exec_id:
+            self.executions.add(report.exec_id)
+        lots, holding = report.last_lots, order.holding
+        within = min(lots, order.open)
+        order.cum += lots
+        order.open -= within
+        order.parent.used += lots - within
+        self.shift(holding, order.side, -within, lots, report.last_price)
+        if within < lots:
+            return self._stop(holding.agent, "OVERFILL", f"lots={lots} open={within}", report)
+        if not report.exec_id:
+            return self._stop(holding.agent, "NO_EXEC_ID", f"lots={lots}", report)
+        return None
+
+    def _strange(self, report: Report) -> Alarm | None:
+        """A word on an order that never left here. A fill is a fill all the same: it is booked, and its agent stops."""
+        holding = self.holdings.get((report.account, report.instrument))
+        if holding is None:
+            return Alarm("FOREIGN", f"account={report.account} instrument={report.instrument} order={report.cl_ord_id}")
+        if report.exec_type is not ExecType.TRADE:
+            return Alarm("UNKNOWN_ORDER", f"order={report.cl_ord_id} status={report.status}")
+        if report.exec_id in self.executions:
+            return None
+        self.executions.add(report.exec_id)
+        self.shift(holding, report.side, 0, report.last_lots, report.last_price)
+        return self._stop(holding.agent, "STRANGE_FILL", f"lots={report.last_lots}", report)
+
+    def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:
+        agent.stopped = agent.stopped or f"{code} {report.cl_ord_id}"
+        return Alarm(code, f"agent={agent.name} order={report.cl_ord_id} {text}", agent.name)
+
+    # -- for people -----------------------------------------------------------------------------------------------
+
+    def usage(self) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
+        """How much of which limit is used: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit)}}}``."""
+        scopes = {"desk": {"desk": self.desk}, "instruments": self.instruments, "agents": self.agents}
+        found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
+        for room, states in scopes.items():
+            found[room] = {}
+            for name, scope in states.items():  # type: ignore[attr-defined]
+                rows = found[room][name] = {
+                    "gross_value": (scope.gross / MONEY, scope.gross_value / MONEY),
+                    "daily_loss": (max(0, scope.lost) / MONEY, scope.daily_loss / MONEY),
+                    "messages": (sum(ns > self.sent_ns - scope.window_ns for ns in scope.times), scope.messages),
+                }
+                if room == "instruments":
+                    rows["long_lots"] = (max(0, scope.position + scope.buys), scope.long_lots)
+                    rows["short_lots"] = (max(0, scope.sells - scope.position), scope.short_lots)
+        return found
+
+
+def _unit(listing: Listing) -> int:
+    """What half a tick of a lot is worth, in `MONEY`: so that money needs no fraction."""
+    unit = Fraction(repr(listing.tick)) * listing.lot * MONEY / 2
+    if unit.denominator != 1 or unit <= 0:
+        raise LimitsError(
+            "a tick times a lot in whole billionths of the currency",
+            f"tick {listing.tick!r}, lot {listing.lot!r} of {listing.instrument}",
+            "mend the listing",
+        )
+    return int(unit)

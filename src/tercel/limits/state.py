@@ -1,0 +1,349 @@
+"""What the gate counts: orders from the moment they leave, positions from fills, money from marks. All in integers.
+
+An order keeps lots *reserved* until the venue has said, in words that cannot mean anything else, that they are gone:
+the most that a replace on its way could make of it, and every lot that the venue says is filled but whose fill has not
+come yet. A report that is old, doubled or about nobody's order frees nothing.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final
+
+from tercel.core.orders import NewOrder, ReplaceOrder
+from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits
+
+NEVER_NS: Final = -(2**62)
+NOBODY: Final = 2**62
+"""No own order rests on that side: a price beyond every other."""
+AT_ANY_PRICE: Final = 2**40
+"""Stands for the price of a market order: crosses everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A command may not leave: `code` for machines, `text` with the numbers for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A report that makes no sense: it is booked as far as it can be; `stopped` names the agent that may not go on."""
+
+    code: str
+    text: str
+    stopped: str = ""
+
+
+class Quotes:
+    """Own orders of one side of one instrument: the best price at which one may rest.
+
+    `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NOBODY` when there is none.
+    """
+
+    __slots__ = ("_heap", "_orders", "_stored", "best", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign, self.best = sign, NOBODY
+        self._orders: dict[int, int] = {}
+        self._heap: list[int] = []
+        self._stored: set[int] = set()
+
+    def add(self, price: int) -> None:
+        """One more order at a price."""
+        key = price * self.sign
+        self._orders[key] = self._orders.get(key, 0) + 1
+        if key not in self._stored:
+            self._stored.add(key)
+            heappush(self._heap, key)
+        self.best = min(self.best, key)
+
+    def remove(self, price: int) -> None:
+        """One order fewer at a price."""
+        key = price * self.sign
+        self._orders[key] -= 1
+        if self._orders[key]:
+            return
+        del self._orders[key]
+        while self._heap and self._heap[0] not in self._orders:
+            self._stored.discard(heappop(self._heap))
+        self.best = self._heap[0] if self._heap else NOBODY
+
+
+class Scope:
+    """What is counted against the limits that every scope has: an instrument, an agent or the desk.
+
+    `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
+    positions; below the `floor` more than `daily_loss` was lost since the day began. `times`: when the last messages
+    left.
+    """
+
+    __slots__ = ("daily_loss", "equity", "floor", "gross", "gross_value", "messages", "name", "times", "window_ns")
+
+    def __init__(self, name: str, limits: DeskLimits | AgentLimits | InstrumentLimits) -> None:
+        self.name = name
+        self.messages, self.window_ns = limits.messages, limits.window_ns
+        self.gross_value, self.daily_loss = limits.gross_value, limits.daily_loss
+        self.gross = self.equity = 0
+        self.floor = -limits.daily_loss
+        self.times: deque[int] = deque(maxlen=limits.messages)
+
+    @property
+    def lost(self) -> int:
+        """Money lost since the day began; below zero: gained."""
+        return self.floor + self.daily_loss - self.equity
+
+
+class AgentState(Scope):
+    """One agent; `stopped` says why it may send nothing new ("" otherwise)."""
+
+    __slots__ = ("limits", "stopped")
+
+    def __init__(self, name: str, limits: AgentLimits) -> None:
+        super().__init__(name, limits)
+        self.limits, self.stopped = limits, ""
+
+
+class InstrumentState(Scope):
+    """One instrument, all agents together, and its reference: the mid in half ticks, 0 before the first."""
+
+    __slots__ = (
+        *("ask", "bid", "buy_quotes", "buys", "exposed", "exposure", "limits", "long_lots", "marked_ns", "mid2"),
+        *("position", "sane", "sell_quotes", "sells", "short_lots", "unit"),
+    )
+
+    def __init__(self, name: str, limits: InstrumentLimits, unit: int) -> None:
+        super().__init__(name, limits)
+        self.limits, self.unit = limits, unit
+        self.long_lots, self.short_lots = limits.long_lots, limits.short_lots
+        self.position = self.buys = self.sells = self.exposure = 0
+        self.bid = self.ask = self.mid2 = 0
+        self.marked_ns, self.sane = NEVER_NS, False
+        self.buy_quotes, self.sell_quotes = Quotes(-1), Quotes(1)
+        self.exposed: dict[Holding, None] = {}
+        """Holdings with a worst case other than nothing."""
+
+
+class Holding:
+    """One agent in one instrument: lots held, lots that open orders may still buy and sell, the worst case of both."""
+
+    __slots__ = (
+        *("agent", "buys", "exposure", "instrument", "long_lots", "order_lots", "order_value", "position", "scopes"),
+        *("sells", "short_lots"),
+    )
+
+    def __init__(self, instrument: InstrumentState, agent: AgentState, desk: Scope, limits: DeskLimits) -> None:
+        self.instrument, self.agent = instrument, agent
+        self.scopes: tuple[Scope, Scope, Scope] = (agent, instrument, desk)
+        self.position = self.buys = self.sells = self.exposure = 0
+        self.long_lots, self.short_lots = agent.limits.long_lots, agent.limits.short_lots
+        three = (instrument.limits, agent.limits, limits)
+        self.order_lots = min(each.order_lots for each in three)
+        self.order_value = min(each.order_value for each in three)
+
+
+class Parent:
+    """A parent order as the gate was told; `used` is what its children filled and may still fill."""
+
+    __slots__ = ("holding", "lots", "name", "side", "used")
+
+    def __init__(self, name: str, holding: Holding, side: int, lots: int) -> None:
+        self.name, self.holding, self.side, self.lots = name, holding, side, lots
+        self.used = 0
+
+
+class Order:
+    """A child order under every name it ever had.
+
+    `lots` and `price` are the last accepted, `asked` what replaces on their way would make of them (by name: turn,
+    lots, price), `taken` the last turn that the venue took. `said` is the most lots that the venue called filled, `cum`
+    those whose fills came, `open` the lots kept reserved. `heard`: it cannot be called rejected any more.
+    """
+
+    __slots__ = (
+        *("asked", "cum", "heard", "holding", "live", "lots", "open", "parent", "price", "quoted", "said", "side"),
+        *("taken", "turns"),
+    )
+
+    def __init__(self, holding: Holding, parent: Parent, side: int, lots: int, price: int) -> None:
+        self.holding, self.parent, self.side, self.lots, self.price = holding, parent, side, lots, price
+        self.asked: dict[str, tuple[int, int, int]] = {}
+        self.cum = self.said = self.open = self.turns = self.taken = 0
+        self.live, self.heard = True, False
+        self.quoted: tuple[int, ...] = ()
+
+    @property
+    def most(self) -> int:
+        """Lots that it may come to in total."""
+        if not self.asked:
+            return self.lots
+        return max(self.lots, *(lots for _, lots, _ in self.asked.values()))
+
+
+class Asked:
+    """A command before the gate, with everything that a check needs, looked up once. One object serves all commands.
+
+    Parameters
+    ----------
+    command, now_ns
+        What is to leave, and the time.
+    holding, agent, instrument : state
+        None where the gate knows no such thing (`check_known` refuses then, later checks need not ask).
+    parent, order : Parent, Order or None
+        `order` is the one that a replace would change.
+    side, lots, price : int
+        `price` is None for a market order.
+    extra : int
+        Lots that the worst case would grow by: all of a new order, what a replace adds to it.
+    worst_price : int
+        Ticks at which its value is reckoned; known once the reference is checked.
+    """
+
+    __slots__ = (
+        *("agent", "command", "extra", "gate", "holding", "instrument", "lots", "now_ns", "order", "parent", "price"),
+        *("side", "worst_price"),
+    )
+    command: NewOrder | ReplaceOrder
+    gate: "Counts"
+    now_ns: int
+    holding: Holding
+    agent: AgentState
+    instrument: InstrumentState
+    parent: Parent
+    order: Order | None
+    side: int
+    lots: int
+    extra: int
+    price: int | None
+    worst_price: int
+
+
+Check = Callable[[Asked], Denial | None]
+"""The port of limits: one question. `tercel.testing.limits.LimitConformance` checks one."""
+Killed = Callable[[str], str | None]
+"""Why an agent is killed, or None; `tercel.trading.kill.KillLatch.killed` is one."""
+
+
+class Counts:
+    """All that is counted. `LimitGate` lets commands and reports change it."""
+
+    def __init__(self, desk: DeskLimits) -> None:
+        self.desk, self.duplicate_ns = Scope("desk", desk), desk.duplicate_ns
+        self.instruments: dict[str, InstrumentState] = {}
+        self.agents: dict[str, AgentState] = {}
+        self.holdings: dict[tuple[str, str], Holding] = {}
+        self.parents: dict[str, Parent] = {}
+        self.orders: dict[str, Order] = {}
+        self.held: dict[str, InstrumentState] = {}
+        """Instruments in which some agent has a position."""
+        self.names: set[str] = set()
+        """Every cl_ord_id that ever left."""
+        self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
+        """What was sent of late, without its name, and when."""
+        self.executions: set[str] = set()
+        self.fault = ""
+        """Why the counts cannot be trusted any more; nothing new leaves then."""
+        self.killed: Killed | None = None
+        self.day_ends_ns = DAY_NS
+        self.sent_ns = NEVER_NS
+
+    def count_message(self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int) -> None:
+        """Something left; time never goes back here, so that no window can be cheated."""
+        self.sent_ns = ns = max(ns, self.sent_ns)
+        self.desk.times.append(ns)
+        if agent is not None:
+            agent.times.append(ns)
+        for instrument in instruments:
+            instrument.times.append(ns)
+
+    def settle(self, order: Order) -> None:
+        """Reserve what may still fill of an order, no more and no less, and quote the prices at which it may rest."""
+        most = order.most if order.live else 0
+        still = max(most, order.said) - order.cum
+        still = max(still, 0)
+        if still != order.open:
+            order.parent.used += still - order.open
+            self.shift(order.holding, order.side, still - order.open, 0, 0)
+            order.open = still
+        quoted: tuple[int, ...] = ()
+        if order.live:
+            quoted = (order.price, *(price for _, _, price in order.asked.values())) if order.asked else (order.price,)
+        if quoted != order.quoted:
+            at = order.holding.instrument
+            quotes = at.buy_quotes if order.side > 0 else at.sell_quotes
+            for price in quoted:
+                quotes.add(price)
+            for price in order.quoted:
+                quotes.remove(price)
+            order.quoted = quoted
+
+    def shift(self, holding: Holding, side: int, opened: int, filled: int, price: int) -> None:
+        """`opened` more lots may fill and `filled` did, at `price` ticks; worst cases and money follow."""
+        at = holding.instrument
+        if side > 0:
+            holding.buys += opened
+            at.buys += opened
+        else:
+            holding.sells += opened
+            at.sells += opened
+        if filled:
+            signed = side * filled
+            holding.position += signed
+            at.position += signed
+            made = signed * (at.mid2 - 2 * price) * at.unit
+            at.equity += made
+            holding.agent.equity += made
+            self.desk.equity += made
+        worst = max(holding.position + holding.buys, holding.sells - holding.position)
+        grown = worst - holding.exposure
+        if grown:
+            holding.exposure = worst
+            value = grown * at.mid2 * at.unit
+            at.exposure += grown
+            at.gross += value
+            holding.agent.gross += value
+            self.desk.gross += value
+            if worst:
+                at.exposed[holding] = None
+            else:
+                del at.exposed[holding]
+        if filled:
+            self._note_holders(at)
+
+    def _note_holders(self, at: InstrumentState) -> None:
+        if any(holding.position for holding in at.exposed):
+            self.held[at.name] = at
+        else:
+            self.held.pop(at.name, None)
+
+    def revalue(self, at: InstrumentState, mid2: int) -> None:
+        """A new mid: what is held and what might be is worth something else."""
+        moved = (mid2 - at.mid2) * at.unit
+        at.mid2 = mid2
+        for holding in at.exposed:
+            agent = holding.agent
+            agent.gross += holding.exposure * moved
+            agent.equity += holding.position * moved
+        gross, equity = at.exposure * moved, at.position * moved
+        at.gross += gross
+        at.equity += equity
+        self.desk.gross += gross
+        self.desk.equity += equity
+
+    def begin_day(self, ns: int) -> None:
+        """Another day has begun: losses count from here."""
+        self.day_ends_ns = (ns // DAY_NS + 1) * DAY_NS
+        for scope in (self.desk, *self.agents.values(), *self.instruments.values()):
+            scope.floor = scope.equity - scope.daily_loss
+
+
+def money(value: int) -> str:
+    """An amount for people.
+
+    >>> money(3 * MONEY // 2), money(-2 * MONEY)
+    ('1.50', '-2.00')
+    """
+    return f"{value / MONEY:.2f}"
