@@ -1,0 +1,154 @@
+"""From forecasts to the one message that signals send: `Alpha`, with a standard deviation that is out of fold and a
+half-life that is measured.
+
+A move that a score forecasts is over bit by bit: of the drift B, ``B (1 - 2^(-h / half-life))`` has come after h. The
+slopes of the moves over several horizons on the score are those values, so the half-life is what fits them best.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.errors import DataError
+from tercel.core.messages import Alpha
+from tercel.signals.fusion import Fusion
+from tercel.signals.scores import ranks
+from tercel.stats import Estimate, Moments, cluster_index, cluster_sums, intervals
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Decay:
+    """How a forecast's worth comes over time.
+
+    Parameters
+    ----------
+    horizons_ns : int64 (H,)
+    ic : float64 (H,)
+        Rank correlation of the score with the move over each horizon.
+    slope : float64 (H,)
+        Move per unit of score over each horizon.
+    half_life_ns : int
+        From 1/4 of the shortest to 4 times the longest horizon.
+    """
+
+    horizons_ns: NDArray[np.int64]
+    ic: Floats
+    slope: Floats
+    half_life_ns: int
+
+
+def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Decay:
+    """Estimate the half-life of a score.
+
+    Parameters
+    ----------
+    score : float (n,)
+        Out-of-fold forecasts.
+    moves : float (n, H)
+        Moves from the forecast over each horizon; NaN where the future ends.
+    horizons_ns : sequence of int, length H
+        Ascending.
+
+    Raises
+    ------
+    DataError
+        For shapes that do not fit, fewer than two horizons, or a score that does not vary.
+    """
+    f, m = np.asarray(score, np.float64), np.asarray(moves, np.float64)
+    horizons = np.asarray(horizons_ns, np.int64)
+    if m.shape != (len(f), len(horizons)) or len(horizons) < 2 or (np.diff(horizons) <= 0).any() or horizons[0] <= 0:
+        text = f"moves of shape {m.shape}, {len(f)} scores, horizons {list(horizons_ns)}"
+        raise DataError("a move per score and horizon, at least two horizons, ascending", text, "line them up")
+    ic, slope, precision = np.zeros(len(horizons)), np.zeros(len(horizons)), np.zeros(len(horizons))
+    for h in range(len(horizons)):
+        seen = np.isfinite(m[:, h]) & np.isfinite(f)
+        x, y = f[seen], m[seen, h]
+        if seen.sum() < 10 or not x.std() > 0:
+            raise DataError("at least 10 scores that vary, with a move each", f"{int(seen.sum())}", "take more history")
+        x = x - x.mean()
+        slope[h] = float(x @ (y - y.mean())) / float(x @ x)
+        precision[h] = float(x @ x) / max(float(y.var()), 1e-300)
+        ic[h] = float(np.corrcoef(ranks(x), ranks(y))[0, 1]) if y.std() > 0 else 0.0
+    return Decay(horizons, ic, slope, _half_life(horizons, slope, precision))
+
+
+def _half_life(horizons: NDArray[np.int64], slope: Floats, precision: Floats) -> int:
+    """The half-life whose curve fits the slopes best, each weighted by its precision."""
+    grid = np.geomspace(horizons[0] / 4, horizons[-1] * 4, 241)
+    best, found = math.inf, float(grid[-1])
+    for candidate in grid:
+        curve = 1.0 - 0.5 ** (horizons / candidate)
+        level = float((precision * curve) @ slope) / float((precision * curve) @ curve)
+        loss = float(precision @ (slope - level * curve) ** 2)
+        if loss < best:
+            best, found = loss, float(candidate)
+    return round(found)
+
+
+def series_ic(forecast: ArrayLike, outcome: ArrayLike, rng: np.random.Generator, *, block: int = 20) -> Estimate:
+    """Rank correlation over time, with the interval of a bootstrap over blocks of `block` neighbouring rows.
+
+    Parameters
+    ----------
+    forecast, outcome : float (n,)
+        In time order; rows where either is NaN are left out.
+    """
+    f, o = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64)
+    seen = np.isfinite(f) & np.isfinite(o)
+    x, y = ranks(f[seen]), ranks(o[seen])
+    if len(x) < 2 * block or not (x.std() > 0 and y.std() > 0):
+        text = f"{len(x)} rows, blocks of {block}"
+        raise DataError("two blocks of forecasts and outcomes that vary", text, "take a longer history")
+    x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    index, count = cluster_index(np.arange(len(x)) // block)
+    columns = np.stack([x, y, x * x, y * y, x * y], axis=1)
+    sums = cluster_sums(columns, index, count)
+    return intervals(Moments(sums, cluster_sums(np.ones(len(x)), index, count), _correlation), rng)[0]
+
+
+def _correlation(means: Floats) -> Floats:
+    """Means of x, y, x^2, y^2, xy, (B, 5) -> correlations (B, 1)."""
+    mx, my, xx, yy, xy = means.T
+    scale = np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300))
+    return np.asarray(((xy - mx * my) / scale)[:, None])
+
+
+def to_alpha(
+    fusion: Fusion,
+    forecasts: ArrayLike,
+    *,
+    instrument: str,
+    at_ns: int,
+    horizon_ns: int,
+    half_life_ns: int,
+    unit_bps: float = 1.0,
+) -> Alpha:
+    """The message of one moment, from one forecast per source (NaN: missing).
+
+    Parameters
+    ----------
+    fusion : Fusion
+    forecasts : float (K,)
+        In the order of `fusion.sources`.
+    unit_bps : float
+        Basis points of one unit of the fusion's target.
+
+    Raises
+    ------
+    DataError
+        When a forecast is infinite or the fused one is no number.
+    """
+    told = np.asarray(forecasts, dtype=np.float64).reshape(1, -1)
+    value, sd = fusion.combine(told)
+    if not (math.isfinite(value[0]) and math.isfinite(sd[0])):
+        raise DataError("a forecast that is a number", f"{value[0]} with sd {sd[0]}", "train the fusion again")
+    heard = zip(fusion.sources, fusion.weights, told[0], strict=True)
+    sources = tuple(name for name, weight, one in heard if weight > 0 and not np.isnan(one))
+    return Alpha(
+        instrument, at_ns, horizon_ns, float(value[0]) * unit_bps, float(sd[0]) * unit_bps, half_life_ns, sources
+    )

@@ -1,0 +1,254 @@
+"""Fusion of several forecasts into one, by stacking out-of-fold forecasts alone; a missing source degrades it.
+
+    fused = stack(out_of_fold, y, sources)        columns: one forecast per source, NaN where it was missing
+    value, sd = fused.combine(forecasts)          NaN again where a source is missing now
+
+Each source's forecast is first set right by one slope (never negative). The weights minimise the squared error plus
+a penalty on their distance from equal weights, and are never negative (Breiman 1996; equal weights are the baseline
+that combinations of forecasts seldom beat by much: Stock & Watson 2004). Only moments are kept, so that what is left
+when a source is missing can be set right in closed form, without a refit: the other weights grow by what the missing
+source had in common with them and by no more, and the standard deviation grows by what only it knew.
+
+Never give in-sample forecasts: their weights go to whoever overfits most.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.errors import DataError
+
+Floats = NDArray[np.float64]
+LEAST_ROWS = 30
+"""Rows below which no weight is estimated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fusion:
+    """Weights of sources and the moments that they come from.
+
+    Parameters
+    ----------
+    sources : tuple of str, length K
+    centre, slope : float64 (K,)
+        A source's forecast p says ``slope * (p - centre)`` of the target's distance from `base`.
+    weights : float64 (K,)
+        Of what the sources say; not negative.
+    gram, common : float64 (K, K) and (K,)
+        Means of products of what the sources say, with each other and with the target.
+    base, spread : float
+        The target's mean and standard deviation.
+    tail : float
+        Standard deviations that hold 90 % of the out-of-fold errors.
+    """
+
+    sources: tuple[str, ...]
+    centre: Floats
+    slope: Floats
+    weights: Floats
+    gram: Floats
+    common: Floats
+    base: float
+    spread: float
+    tail: float
+
+    def combine(self, forecasts: ArrayLike) -> tuple[Floats, Floats]:
+        """The fused forecast and the standard deviation of its error, float64 (n,) each.
+
+        Parameters
+        ----------
+        forecasts : float (n, K)
+            In the order of `sources`; NaN where a source is missing. Where all are, the forecast is `base`.
+
+        Raises
+        ------
+        DataError
+            For another number of columns, or an infinite forecast.
+        """
+        told = np.asarray(forecasts, dtype=np.float64)
+        if told.ndim != 2 or told.shape[1] != len(self.sources):
+            text = f"shape {told.shape} for {', '.join(self.sources)}"
+            raise DataError("one column of forecasts per source", text, "give NaN for a source that is missing")
+        if np.isinf(told).any():
+            raise DataError("finite forecasts", "an infinite one", "look at the model that made it")
+        here = ~np.isnan(told)
+        says = np.where(here, self.slope * (told - self.centre), 0.0)
+        masks, which = np.unique(here, axis=0, return_inverse=True)
+        value, sd = np.empty(len(told)), np.empty(len(told))
+        for number, mask in enumerate(masks):
+            rows = np.asarray(which).ravel() == number
+            weights, deviation = self.without(mask)
+            value[rows] = self.base + says[rows] @ weights
+            sd[rows] = deviation
+        return value, sd
+
+    def without(self, here: ArrayLike) -> tuple[Floats, float]:
+        """Weights (K,) and standard deviation when only the sources in `here`, bool (K,), are there."""
+        mask = np.asarray(here, dtype=bool)
+        left = np.where(mask, self.weights, 0.0)
+        whole = self._deviation(self.weights)
+        if mask.all() or left.sum() <= 0:
+            return left, max(whole, self._deviation(left))
+        power = float(left @ self.gram @ left)
+        fair = float(left @ self.common) / power if power > 0 else 1.0
+        # from "the missing source was independent" (1) to "it said the same" (all of its weight goes to the others)
+        grown = left * float(np.clip(fair, 1.0, self.weights.sum() / left.sum()))
+        return grown, max(whole, self._deviation(grown))
+
+    def _deviation(self, weights: Floats) -> float:
+        variance = self.spread**2 - 2 * float(weights @ self.common) + float(weights @ self.gram @ weights)
+        return float(np.sqrt(max(variance, 1e-12 * self.spread**2)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        arrays = {name: getattr(self, name).tolist() for name in ("centre", "slope", "weights", "gram", "common")}
+        numbers = {"base": self.base, "spread": self.spread, "tail": self.tail}
+        return {"sources": list(self.sources), **arrays, **numbers}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "Fusion":
+        """Back from :meth:`to_json`.
+
+        Raises
+        ------
+        DataError
+            When a part is missing, of another shape or not finite.
+        """
+        try:
+            sources = tuple(str(name) for name in raw["sources"])
+            k = len(sources)
+            shapes = {"centre": (k,), "slope": (k,), "weights": (k,), "gram": (k, k), "common": (k,)}
+            arrays = {name: np.asarray(raw[name], np.float64).reshape(shape) for name, shape in shapes.items()}
+            base, spread, tail = (float(raw[name]) for name in ("base", "spread", "tail"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError("a fusion as it was saved", f"{type(error).__name__}: {error}", "train again") from error
+        numbers = np.concatenate([*(array.ravel() for array in arrays.values()), [base, spread, tail]])
+        if not np.isfinite(numbers).all() or (arrays["weights"] < 0).any():
+            raise DataError("finite numbers and weights that are not negative", "others", "train again")
+        return cls(sources, base=base, spread=spread, tail=tail, **arrays)
+
+
+def stack(
+    out_of_fold: ArrayLike,
+    y: ArrayLike,
+    sources: Sequence[str],
+    *,
+    shrink: float = 0.5,
+    row_weights: ArrayLike | None = None,
+    towards: Floats | None = None,
+) -> Fusion:
+    """Learn how to weigh sources from forecasts that none of their trainings saw the answers of.
+
+    Parameters
+    ----------
+    out_of_fold : float (n, K)
+        Walk-forward forecasts; NaN where a source was missing.
+    y : float (n,)
+        What came.
+    sources : sequence of str, length K
+    shrink : float
+        0: least squares with weights not negative; 1: equal weights (or `towards`).
+    row_weights : float (n,), optional
+        Of the rows, such as the chance of a regime.
+    towards : float64 (K,), optional
+        Weights to shrink to instead of equal ones.
+
+    Raises
+    ------
+    DataError
+        Fewer than 30 rows, targets that are not finite or do not vary, or no source that ever says anything.
+    """
+    told, target, rows = _checked(out_of_fold, y, sources, shrink, row_weights)
+    base = float(rows @ target)
+    spread = float(np.sqrt(rows @ (target - base) ** 2))
+    if not spread > 0:
+        raise DataError("targets that vary", f"{len(target)} times {base:g}", "take a longer history")
+    here = ~np.isnan(told)
+    centre, slope = _calibrated(told, here, target - base, rows)
+    says = np.where(here, slope * (told - centre), 0.0)
+    gram, common = (says * rows[:, None]).T @ says, says.T @ (rows * (target - base))
+    even = _even(gram, common) if towards is None else np.asarray(towards, np.float64)
+    weights = _nonnegative(gram, common, even, shrink)
+    error = target - base - says @ weights
+    deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
+    tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))
+    return Fusion(tuple(sources), centre, slope, weights, gram, common, base, spread, tail)
+
+
+def equal(out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str]) -> Fusion:
+    """The baseline: the same weight for every source, one scale for all."""
+    return stack(out_of_fold, y, sources, shrink=1.0)
+
+
+def _checked(
+    out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float, row_weights: ArrayLike | None
+) -> tuple[Floats, Floats, Floats]:
+    told, target = np.asarray(out_of_fold, np.float64), np.asarray(y, np.float64)
+    if told.ndim != 2 or told.shape != (len(target), len(sources)) or len(set(sources)) != len(sources):
+        text = f"forecasts of shape {told.shape}, {len(target)} targets, sources {', '.join(sources)}"
+        raise DataError("one forecast per row and source, sources named once", text, "line them up")
+    if len(target) < LEAST_ROWS:
+        raise DataError(f"at least {LEAST_ROWS} out-of-fold rows", str(len(target)), "take a longer history")
+    if not np.isfinite(target).all() or np.isinf(told).any():
+        raise DataError("finite targets and forecasts", "others", "drop rows without a label")
+    if not 0.0 <= shrink <= 1.0:
+        raise DataError("a shrinkage from 0 to 1", f"{shrink:g}", "0 trusts the sample, 1 is equal weights")
+    rows = np.ones(len(target)) if row_weights is None else np.asarray(row_weights, np.float64)
+    if rows.shape != target.shape or not np.isfinite(rows).all() or (rows < 0).any() or not rows.sum() > 0:
+        raise DataError("one weight per row, none negative, not all zero", f"shape {rows.shape}", "mend the weights")
+    silent = [name for name, column in zip(sources, told.T, strict=True) if np.isnan(column).all()]
+    if len(silent) == len(sources):
+        raise DataError("a source that says something", f"nothing from {', '.join(silent)}", "check the panel")
+    return told, target, rows / rows.sum()
+
+
+def _calibrated(told: Floats, here: NDArray[np.bool_], target: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    """Centre and slope of each source over the rows that have it: least squares, never negative, at most 2."""
+    centre, slope = np.zeros(told.shape[1]), np.zeros(told.shape[1])
+    for k in range(told.shape[1]):
+        seen = here[:, k]
+        share = rows[seen]
+        if seen.sum() < LEAST_ROWS or not share.sum() > 0:
+            continue
+        share = share / share.sum()
+        centre[k] = share @ told[seen, k]
+        moved = told[seen, k] - centre[k]
+        variance = float(share @ moved**2)
+        if variance > 0:
+            slope[k] = np.clip(float(share @ (moved * target[seen])) / variance, 0.0, 2.0)
+    return centre, slope
+
+
+def _even(gram: Floats, common: Floats) -> Floats:
+    """Equal weights of the sources that say anything, scaled to the least squared error."""
+    heard = np.diag(gram) > 0
+    ones = heard.astype(np.float64)
+    power = float(ones @ gram @ ones)
+    return ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
+
+
+def _nonnegative(gram: Floats, common: Floats, even: Floats, shrink: float, rounds: int = 500) -> Floats:
+    """Weights >= 0 that minimise the squared error plus a pull to `even`, by coordinate descent (convex)."""
+    if shrink >= 1.0:
+        return even
+    pull = shrink / (1.0 - shrink) * float(np.mean(np.diag(gram)))
+    matrix, target = gram + pull * np.eye(len(even)), common + pull * even
+    weights = even.copy()
+    for _ in range(rounds):
+        before = weights.copy()
+        for k in range(len(weights)):
+            if matrix[k, k] > 0:
+                rest = float(matrix[k] @ weights) - matrix[k, k] * weights[k]
+                weights[k] = max((target[k] - rest) / matrix[k, k], 0.0)
+        if np.abs(weights - before).max() < 1e-12:
+            break
+    return weights
+
+
+def _weighted_quantile(values: Floats, weights: Floats, level: float) -> float:
+    order = np.argsort(values, kind="stable")
+    at = np.searchsorted(np.cumsum(weights[order]) / weights.sum(), level)
+    return float(values[order[min(int(at), len(order) - 1)]])

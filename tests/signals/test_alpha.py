@@ -1,0 +1,64 @@
+"""Half-lives from curves that are known, intervals, and the message itself."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel.core.errors import DataError
+from tercel.signals.alpha import decay, series_ic, to_alpha
+from tercel.signals.fusion import stack
+
+S = 10**9
+
+
+@given(st.floats(5, 300), st.integers(0, 1000))
+@settings(max_examples=20)
+def test_the_half_life_of_an_exponential_response_is_found(half_life, seed):
+    rng = np.random.default_rng(seed)
+    horizons = np.array([10, 30, 60, 120, 300])
+    score = rng.normal(size=4000)
+    moves = score[:, None] * (1 - 0.5 ** (horizons / half_life)) + 0.01 * rng.normal(size=(4000, 5))
+    found = decay(score, moves, (horizons * S).tolist())
+    assert found.half_life_ns / S == pytest.approx(half_life, rel=0.05)
+    assert (np.diff(found.slope) > -0.01).all()
+
+
+def test_the_future_may_end():
+    rng = np.random.default_rng(0)
+    score = rng.normal(size=500)
+    moves = np.stack([score, 1.5 * score], axis=1)
+    moves[-50:, 1] = np.nan
+    assert decay(score, moves, [S, 2 * S]).half_life_ns > 0
+    with pytest.raises(DataError, match="vary"):
+        decay(np.ones(500), moves, [S, 2 * S])
+    with pytest.raises(DataError, match="horizons"):
+        decay(score, moves, [2 * S, S])
+
+
+def test_series_ic_holds_the_truth_and_widens_with_dependence():
+    rng = np.random.default_rng(1)
+    n, rho = 4000, 0.1
+    x = rng.normal(size=n)
+    y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=n)
+    found = series_ic(x, y, np.random.default_rng(2))
+    assert found.ci_low < 6 / np.pi * np.arcsin(rho / 2) < found.ci_high
+    slow = np.repeat(x[: n // 20], 20), np.repeat(y[: n // 20], 20)
+    wide = series_ic(*slow, np.random.default_rng(2))
+    assert wide.ci_high - wide.ci_low > 2 * (found.ci_high - found.ci_low)
+
+
+def test_the_message_says_what_was_heard():
+    rng = np.random.default_rng(3)
+    told = rng.normal(size=(400, 2))
+    fused = stack(told, told.sum(axis=1) + rng.normal(size=400), ("book", "news"))
+    whole = to_alpha(fused, [1.0, 2.0], instrument="X", at_ns=5, horizon_ns=600 * S, half_life_ns=S)
+    less = to_alpha(fused, [1.0, np.nan], instrument="X", at_ns=5, horizon_ns=600 * S, half_life_ns=S)
+    none = to_alpha(fused, [np.nan] * 2, instrument="X", at_ns=5, horizon_ns=600 * S, half_life_ns=S)
+    assert whole.sources == ("book", "news")
+    assert less.sources == ("book",)
+    assert none.sources == ()
+    assert whole.sd_bps < less.sd_bps < none.sd_bps
+    assert none.expected_bps == pytest.approx(fused.base)
+    with pytest.raises(DataError, match="infinite"):
+        to_alpha(fused, [np.inf, 0.0], instrument="X", at_ns=5, horizon_ns=S, half_life_ns=S)
