@@ -1,0 +1,232 @@
+"""QuickFIX as the engine of both sides: its settings, its dictionary with our words in it, its callbacks.
+
+The engine owns sequence numbers, stores, heartbeats, resends and the checks of FIX 4.4; everything else here is text.
+It is loaded when a session is made, for it is an extra.
+"""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from tercel.core.errors import ConfigError, VenueError
+from tercel.venues.fix import words as w
+from tercel.venues.fix.translate import Fields
+
+BEGIN: Final = "FIX.4.4"
+
+_OWN_FIELDS: Final = {
+    "ExactNs": w.EXACT_NS,
+    "RowKind": w.ROW_KIND,
+    "AggressorID": w.AGGRESSOR,
+    "ListedTick": w.TICK,
+    "ListedLot": w.LOT,
+    "VolumePerSecond": w.VOLUME_PER_S,
+    "DenseIds": w.DENSE_IDS,
+    "BeganNs": w.BEGAN_NS,
+    "Answers": w.ANSWERS,
+    "UntilNs": w.UNTIL_NS,
+    "StepID": w.STEP_ID,
+    "WaitOnly": w.WAIT_ONLY,
+}
+"""Fields that the dictionary must know: those of groups, which end at an unknown tag, and of own messages."""
+_ENTRY_FIELDS: Final = ("ExactNs", "RowKind", "AggressorID")
+_LISTED_FIELDS: Final = ("ListedTick", "ListedLot", "VolumePerSecond", "DenseIds", "BeganNs", "Answers")
+_OWN_MESSAGES: Final = {
+    w.STEP: ("StepUntil", (("UntilNs", "Y"), ("StepID", "Y"), ("WaitOnly", "N"))),
+    w.STEPPED_TO: ("SteppedTo", (("ExactNs", "Y"), ("StepID", "Y"))),
+}
+
+
+def quickfix() -> Any:
+    """The QuickFIX package.
+
+    Raises
+    ------
+    ConfigError
+        When it is not installed.
+    """
+    try:
+        return import_module("quickfix")
+    except ImportError:
+        raise ConfigError("the extra [fix]", "no module quickfix", "pip install 'tercel[fix]'") from None
+
+
+def _shipped_dictionary() -> Path:
+    """FIX44.xml as the package ships it."""
+    listed = metadata.files("quickfix") or []
+    for path in listed:
+        if path.name == "FIX44.xml":
+            found = Path(str(path.locate())).resolve()
+            if found.is_file():
+                return found
+    raise ConfigError(
+        "the dictionary FIX44.xml of the package quickfix", "none among its files", "install quickfix anew with pip"
+    )
+
+
+def write_dictionary(folder: Path) -> Path:
+    """Write FIX 4.4's dictionary with our messages and fields in it into a folder; its path."""
+    tree = ET.parse(_shipped_dictionary())
+    root = tree.getroot()
+    fields, messages, components = (root.find(name) for name in ("fields", "messages", "components"))
+    if fields is None or messages is None or components is None:
+        raise ConfigError("a FIX 4.4 dictionary", str(_shipped_dictionary()), "install quickfix anew with pip")
+    for name, tag in _OWN_FIELDS.items():
+        ET.SubElement(fields, "field", {"number": str(tag), "name": name, "type": "STRING"})
+    types = next(field for field in fields if field.get("name") == "MsgType")
+    for kind, (name, members) in _OWN_MESSAGES.items():
+        ET.SubElement(types, "value", {"enum": kind, "description": name.upper()})
+        message = ET.SubElement(messages, "message", {"name": name, "msgtype": kind, "msgcat": "app"})
+        for member, required in members:
+            ET.SubElement(message, "field", {"name": member, "required": required})
+    for group in components.iter("group"):
+        added = {"NoMDEntries": _ENTRY_FIELDS, "NoRelatedSym": _LISTED_FIELDS}.get(group.get("name", ""), ())
+        for name in added:
+            ET.SubElement(group, "field", {"name": name, "required": "N"})
+    path = folder / "FIX44-tercel.xml"
+    tree.write(path)
+    return path
+
+
+@dataclass(frozen=True)
+class SessionKey:
+    """The two names of a session, ours first."""
+
+    sender: str
+    target: str
+
+    def engine_id(self) -> Any:
+        """The engine's word for it."""
+        return quickfix().SessionID(BEGIN, self.sender, self.target)
+
+
+def comp_id(name: str) -> str:
+    """A name that can stand in a settings file and in a header.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot.
+    """
+    if not name or not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise ConfigError("a CompID of letters, digits, '-', '_' and '.'", repr(name), "choose another name")
+    return name
+
+
+def settings(kind: str, common: Mapping[str, object], sessions: Sequence[SessionKey], folder: Path) -> Any:
+    """Engine settings of an `acceptor` or `initiator` with its store in a folder."""
+    lines = ["[DEFAULT]", f"ConnectionType={kind}", *(f"{key}={value}" for key, value in _COMMON.items())]
+    lines += [f"FileStorePath={folder}", f"DataDictionary={write_dictionary(folder)}"]
+    lines += [f"{key}={value}" for key, value in common.items()]
+    for session in sessions:
+        lines += ["[SESSION]", f"BeginString={BEGIN}"]
+        lines += [f"SenderCompID={comp_id(session.sender)}", f"TargetCompID={comp_id(session.target)}"]
+    made = quickfix().SessionSettings()
+    made.setFromString("\n".join(lines) + "\n")
+    return made
+
+
+_COMMON: Final = MappingProxyType(
+    {
+        "StartTime": "00:00:00",
+        "EndTime": "00:00:00",
+        "NonStopSession": "Y",
+        "SocketNodelay": "Y",
+        "SocketReuseAddress": "Y",
+        "ReconnectInterval": 1,
+        "UseDataDictionary": "Y",
+        "ValidateUserDefinedFields": "N",
+        "TimestampPrecision": 6,
+        "PersistMessages": "Y",
+    }
+)
+
+
+class Hooks(Protocol):
+    """What the engine tells. It calls from its own threads and waits: answers must be quick, and must not block."""
+
+    def link_up(self, peer: str) -> None:
+        """A session with this counterparty is logged on."""
+
+    def link_down(self, peer: str) -> None:
+        """It is not any more, or an attempt failed."""
+
+    def admin_out(self, message: Any, peer: str) -> None:
+        """A session message is about to leave."""
+
+    def admin_in(self, message: Any, peer: str) -> None:
+        """A session message came in."""
+
+    def app_out(self, message: Any, peer: str) -> None:
+        """An application message is about to leave, or to be repeated (PossDup)."""
+
+    def app_in(self, message: Any, peer: str) -> None:
+        """An application message came in, in sequence and well-formed."""
+
+
+def _peer(session_id: Any) -> str:
+    return str(session_id.getTargetCompID().getString())
+
+
+def application(hooks: Hooks) -> Any:
+    """The engine's application that tells `hooks`. The base class is known at run time alone, hence `type`."""
+
+    def told(method: Callable[[Any, str], None]) -> Callable[[Any, Any, Any], None]:
+        return lambda _self, message, session_id: method(message, _peer(session_id))
+
+    members = {
+        "onCreate": lambda _self, _session_id: None,
+        "onLogon": lambda _self, session_id: hooks.link_up(_peer(session_id)),
+        "onLogout": lambda _self, session_id: hooks.link_down(_peer(session_id)),
+        "toAdmin": told(hooks.admin_out),
+        "fromAdmin": told(hooks.admin_in),
+        "toApp": told(hooks.app_out),
+        "fromApp": told(hooks.app_in),
+    }
+    return type("Application", (quickfix().Application,), members)()
+
+
+def header(message: Any, tag: int) -> str:
+    """A field of a message's header, or ""."""
+    head = message.getHeader()
+    return str(head.getField(tag)) if head.isSetField(tag) else ""
+
+
+def field(message: Any, tag: int) -> str:
+    """A field of a message's body, or ""."""
+    return str(message.getField(tag)) if message.isSetField(tag) else ""
+
+
+def read(message: Any, kind: str) -> dict[int, str]:
+    """The fields of a message that are looked at (`words.READ`)."""
+    return {tag: message.getField(tag) for tag in w.READ.get(kind, ()) if message.isSetField(tag)}
+
+
+def body(fields: Fields) -> str:
+    """Fields as text."""
+    return "".join(f"{tag}={value}\x01" for tag, value in fields)
+
+
+class Outlet:
+    """The way out of one session. Text becomes a message of the engine, which numbers, stores and sends it."""
+
+    def __init__(self, key: SessionKey, dictionary: Path) -> None:
+        self._fix = quickfix()
+        self._grammar = self._fix.DataDictionary(str(dictionary))
+        self.session = self._fix.Session.lookupSession(key.engine_id())
+        if self.session is None:
+            raise VenueError("a session of the engine", f"none from {key.sender} to {key.target}", "report this")
+
+    def say(self, kind: str, text: str) -> bool:
+        """Send a message; False where the link is down (it is stored, and numbered, all the same)."""
+        whole = f"8={BEGIN}\x019=0\x0135={kind}\x01{text}10=000\x01"
+        return bool(self.session.send(self._fix.Message(whole, self._grammar, False)))
+
+    @property
+    def next_number(self) -> int:
+        """Sequence number of the next message."""
+        return int(self.session.getExpectedSenderNum())

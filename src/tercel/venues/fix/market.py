@@ -1,0 +1,139 @@
+"""Order-level market data and listings as FIX entries, and back.
+
+One row is one entry of W (snapshot) or X (increment): 269 side, 278 the order (37 in W, which has no 278), 270 price,
+271 the row's own quantity, 279 what is done to the entry; the kind of the row, its time to the nanosecond and the
+aggressor are said in tags of our own. A body is text with its fields in order, because groups are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.orders import (
+    M_AGGRESSOR,
+    M_ID,
+    M_KIND,
+    M_LOTS,
+    M_NS,
+    M_PRICE,
+    M_SIDE,
+    MARKET_WORDS,
+    Listing,
+    MarketRows,
+)
+from tercel.core.vocabulary import BUY, SELL
+from tercel.market.tape import schema
+from tercel.venues.fix import words as w
+from tercel.venues.fix.translate import Scale, named
+
+ENTRIES_EACH = 250
+"""Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
+
+_NEITHER = "2"
+"""269 of what is no side of a book: a trade, a status."""
+_ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
+_CHANGED = "1"
+
+Row = NDArray[np.int64]
+
+
+def market_out(change: MarketRows, request: str, scale: Scale) -> Iterator[tuple[str, str]]:
+    """Message type and body of each message that carries a change to whoever asked for it under `request`."""
+    kind = w.SNAPSHOT if change.snapshot else w.INCREMENT
+    rows = change.rows.tolist()
+    head = f"{w.MD_REQ_ID}={request}{w.SOH}"
+    if change.snapshot:
+        head += f"{w.SYMBOL}={named(change.instrument)}{w.SOH}"
+    for start in range(0, max(len(rows), 1), ENTRIES_EACH):
+        part = rows[start : start + ENTRIES_EACH]
+        more = f"{w.CONTINUES}=Y{w.SOH}" if start + ENTRIES_EACH < len(rows) else ""
+        entries = "".join(_entry(row, scale, change.snapshot) for row in part)
+        yield kind, f"{head}{more}{w.NO_ENTRIES}={len(part)}{w.SOH}{entries}"
+
+
+def _entry(row: Sequence[int], scale: Scale, snapshot: bool) -> str:
+    """One entry, 269 first in W and 279 first in X."""
+    side, kind = row[M_SIDE], row[M_KIND]
+    entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
+    text = f"269={entry_type}\x01"
+    if snapshot:
+        text += f"270={scale.price(row[M_PRICE])}\x01271={scale.quantity(row[M_LOTS])}\x0137={row[M_ID]}\x01"
+    else:
+        text = (
+            f"279={_ACTIONS.get(kind, _CHANGED)}\x01{text}278={row[M_ID]}\x01"
+            f"270={scale.price(row[M_PRICE])}\x01271={scale.quantity(row[M_LOTS])}\x01"
+        )
+    text += f"{w.EXACT_NS}={row[M_NS]}\x01{w.ROW_KIND}={kind}\x01"
+    return text if row[M_AGGRESSOR] < 0 else f"{text}{w.AGGRESSOR}={row[M_AGGRESSOR]}\x01"
+
+
+def market_in(kind: str, text: str, scale: Scale) -> Row:
+    """int64 (n, 7) rows of the entries in a W or X message, given as the engine prints it.
+
+    Raises
+    ------
+    RefusedError, ValueError, KeyError
+        For entries that cannot be read.
+    """
+    first = "269" if kind == w.SNAPSHOT else "279"
+    parts = text.split(f"\x01{first}=")[1:]
+    rows = np.empty((len(parts), MARKET_WORDS), np.int64)
+    name = "37" if kind == w.SNAPSHOT else "278"
+    prices: dict[str, int] = {}
+    for n, part in enumerate(parts):
+        said = dict(field.split("=", 1) for field in f"{first}={part}".split("\x01")[:11] if "=" in field)
+        price = said["270"]
+        if price not in prices:
+            prices[price] = scale.ticks(price)
+        rows[n, M_NS], rows[n, M_KIND], rows[n, M_ID] = int(said[_NS]), int(said[_KIND]), int(said[name])
+        rows[n, M_SIDE] = BUY if said["269"] == "0" else SELL if said["269"] == "1" else 0
+        rows[n, M_PRICE], rows[n, M_LOTS] = prices[price], scale.lots(said["271"])
+        rows[n, M_AGGRESSOR] = int(said.get(_AGGRESSOR, "-1"))
+    return rows
+
+
+_NS, _KIND, _AGGRESSOR = str(w.EXACT_NS), str(w.ROW_KIND), str(w.AGGRESSOR)
+
+
+def listings_out(listings: Sequence[Listing], request: str, stepped: bool) -> str:
+    """Body of a security list."""
+    yes_no = {True: "Y", False: "N"}
+    head = f"{w.SECURITY_REQ_ID}={request}\x01{w.SECURITY_RESPONSE_ID}={request}\x01{w.SECURITY_RESULT}=0\x01"
+    entries = "".join(
+        f"{w.SYMBOL}={named(one.instrument)}\x01{w.TICK}={one.tick!r}\x01{w.LOT}={one.lot}\x01"
+        f"{w.VOLUME_PER_S}={one.volume_per_s!r}\x01{w.DENSE_IDS}={one.dense_ids}\x01{w.BEGAN_NS}={one.began_ns}\x01"
+        f"{w.ANSWERS}={yes_no[one.answers]}\x01"
+        for one in listings
+    )
+    return f"{head}{w.STEPPED}={yes_no[stepped]}\x01{w.NO_RELATED_SYM}={len(listings)}\x01{entries}"
+
+
+def listings_in(text: str) -> list[Listing]:
+    """The listings of a security list, given as the engine prints it.
+
+    Raises
+    ------
+    ValueError, KeyError
+        For entries that cannot be read.
+    """
+    return [_listing(dict(_pairs(f"55={part}"))) for part in text.split("\x0155=")[1:]]
+
+
+def _pairs(text: str) -> Iterator[tuple[int, str]]:
+    for field in text.split("\x01"):
+        tag, equals, value = field.partition("=")
+        if equals:
+            yield int(tag), value
+
+
+def _listing(said: Mapping[int, str]) -> Listing:
+    return Listing(
+        instrument=said[w.SYMBOL],
+        tick=float(said[w.TICK]),
+        lot=int(said[w.LOT]),
+        volume_per_s=float(said[w.VOLUME_PER_S]),
+        dense_ids=int(said[w.DENSE_IDS]),
+        began_ns=int(said[w.BEGAN_NS]),
+        answers=said[w.ANSWERS] == "Y",
+    )

@@ -1,0 +1,210 @@
+"""The words that both sides of a session know: tags, message types, codes, and what is said where FIX 4.4 is silent.
+
+Numbers below 5000 are FIX 4.4's own. Those from 20001 on are agreed between the two sides: FIX times end at
+microseconds, its market data knows no kinds of rows, and it has no word for a clock that is moved by hand.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from tercel.core.orders import ExecType, OrdStatus, Tif
+
+SOH: Final = "\x01"
+
+# -- FIX 4.4 ----------------------------------------------------------------------------------------------------------
+ACCOUNT: Final = 1
+AVG_PX: Final = 6
+CL_ORD_ID: Final = 11
+CUM_QTY: Final = 14
+EXEC_ID: Final = 17
+LAST_PX: Final = 31
+LAST_QTY: Final = 32
+SEQ_NUM: Final = 34
+MSG_TYPE: Final = 35
+ORDER_ID: Final = 37
+ORDER_QTY: Final = 38
+ORD_STATUS: Final = 39
+ORD_TYPE: Final = 40
+ORIG_CL_ORD_ID: Final = 41
+POSS_DUP: Final = 43
+PRICE: Final = 44
+REF_SEQ_NUM: Final = 45
+SENDER: Final = 49
+SIDE: Final = 54
+SYMBOL: Final = 55
+TARGET: Final = 56
+TEXT: Final = 58
+TIME_IN_FORCE: Final = 59
+TRANSACT_TIME: Final = 60
+POSS_RESEND: Final = 97
+CXL_REJ_REASON: Final = 102
+ORD_REJ_REASON: Final = 103
+RESET_SEQ_NUM: Final = 141
+NO_RELATED_SYM: Final = 146
+EXEC_TYPE: Final = 150
+LEAVES_QTY: Final = 151
+MD_REQ_ID: Final = 262
+SUBSCRIPTION: Final = 263
+MARKET_DEPTH: Final = 264
+NO_ENTRY_TYPES: Final = 267
+NO_ENTRIES: Final = 268
+ENTRY_TYPE: Final = 269
+ENTRY_PX: Final = 270
+ENTRY_SIZE: Final = 271
+ENTRY_ID: Final = 278
+UPDATE_ACTION: Final = 279
+MD_REJ_REASON: Final = 281
+SECURITY_REQ_ID: Final = 320
+SECURITY_RESPONSE_ID: Final = 322
+REF_MSG_TYPE: Final = 372
+REJECT_REASON: Final = 380
+CXL_REJ_RESPONSE_TO: Final = 434
+MASS_CANCEL_TYPE: Final = 530
+MASS_CANCEL_RESPONSE: Final = 531
+MASS_CANCEL_REASON: Final = 532
+PASSWORD: Final = 554
+SECURITY_LIST_TYPE: Final = 559
+SECURITY_RESULT: Final = 560
+MASS_STATUS_ID: Final = 584
+MASS_STATUS_TYPE: Final = 585
+LIQUIDITY: Final = 851
+
+# -- agreed between the two sides -------------------------------------------------------------------------------------
+EXACT_NS: Final = 20001
+"""The time of 60 to the nanosecond."""
+PARENT: Final = 20002
+"""The parent order on whose behalf."""
+FOR_ACCOUNT: Final = 20003
+"""The account of a mass cancel, which has none in FIX 4.4."""
+ROW_KIND: Final = 20004
+"""What a row of market data says: a kind of the tape."""
+AGGRESSOR: Final = 20005
+"""The client order that took; absent: nobody's client did."""
+CONTINUES: Final = 20006
+"""Y: more entries of the same change follow in the next message."""
+UNTIL_NS: Final = 20007
+STEP_ID: Final = 20008
+"""Names a U1 and the U2 that answers it."""
+WAIT_ONLY: Final = 20009
+"""Y in U1: wait for the clock, do not move it."""
+TICK: Final = 20010
+LOT: Final = 20011
+VOLUME_PER_S: Final = 20012
+DENSE_IDS: Final = 20013
+BEGAN_NS: Final = 20014
+ANSWERS: Final = 20015
+STEPPED: Final = 20016
+"""Y: the venue's clock is moved by U1; N: it runs by itself."""
+
+# -- message types ----------------------------------------------------------------------------------------------------
+REJECT: Final = "3"
+LOGOUT: Final = "5"
+EXECUTION_REPORT: Final = "8"
+CANCEL_REJECT: Final = "9"
+LOGON: Final = "A"
+NEW_ORDER: Final = "D"
+CANCEL: Final = "F"
+REPLACE: Final = "G"
+STATUS: Final = "H"
+MASS_STATUS: Final = "AF"
+MASS_CANCEL: Final = "q"
+MASS_CANCEL_REPORT: Final = "r"
+BUSINESS_REJECT: Final = "j"
+MARKET_DATA_REQUEST: Final = "V"
+SNAPSHOT: Final = "W"
+INCREMENT: Final = "X"
+MARKET_DATA_REJECT: Final = "Y"
+SECURITY_LIST_REQUEST: Final = "x"
+SECURITY_LIST: Final = "y"
+STEP: Final = "U1"
+STEPPED_TO: Final = "U2"
+
+# -- codes ------------------------------------------------------------------------------------------------------------
+STATUS_CODES: Final[Mapping[OrdStatus, str]] = MappingProxyType(
+    {
+        OrdStatus.PENDING_NEW: "A",
+        OrdStatus.NEW: "0",
+        OrdStatus.PARTIALLY_FILLED: "1",
+        OrdStatus.FILLED: "2",
+        OrdStatus.PENDING_CANCEL: "6",
+        OrdStatus.PENDING_REPLACE: "E",
+        OrdStatus.CANCELED: "4",
+        OrdStatus.REJECTED: "8",
+        OrdStatus.EXPIRED: "C",
+        OrdStatus.UNKNOWN: "8",  # told from REJECTED by the reason: 103=5 or 102=1, unknown order
+    }
+)
+STATUSES: Final[Mapping[str, OrdStatus]] = MappingProxyType(
+    {code: status for status, code in STATUS_CODES.items() if status is not OrdStatus.UNKNOWN}
+)
+EXEC_CODES: Final[Mapping[ExecType, str]] = MappingProxyType(
+    {
+        ExecType.NEW: "0",
+        ExecType.TRADE: "F",
+        ExecType.CANCELED: "4",
+        ExecType.REPLACED: "5",
+        ExecType.REJECTED: "8",
+        ExecType.EXPIRED: "C",
+        ExecType.STATUS: "I",
+    }
+)
+EXECS: Final[Mapping[str, ExecType]] = MappingProxyType({code: kind for kind, code in EXEC_CODES.items()})
+TIF_CODES: Final[Mapping[Tif, str]] = MappingProxyType({Tif.DAY: "0", Tif.IOC: "3"})
+TIFS: Final[Mapping[str, Tif]] = MappingProxyType({code: tif for tif, code in TIF_CODES.items()})
+
+BUY_CODE: Final = "1"
+SELL_CODE: Final = "2"
+NO_SIDE_CODE: Final = "7"
+"""Undisclosed: what must have a side, and has none to tell."""
+MARKET: Final = "1"
+LIMIT: Final = "2"
+NO_SYMBOL: Final = "[N/A]"
+NO_NAME: Final = "NONE"
+"""Stands where FIX demands a name and there is none."""
+
+UNKNOWN_SYMBOL: Final = "1"
+UNKNOWN_ORDER: Final = "5"
+DUPLICATE_ORDER: Final = "6"
+UNSUPPORTED: Final = "11"
+INCORRECT_QUANTITY: Final = "13"
+UNKNOWN_ACCOUNT: Final = "15"
+OTHER: Final = "99"
+
+TOO_LATE: Final = "0"
+"""Reason of a cancel reject: the order is over."""
+NOT_KNOWN: Final = "1"
+"""Reason of a cancel reject: no such order."""
+
+READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {
+        NEW_ORDER: (
+            *(ACCOUNT, CL_ORD_ID, ORDER_QTY, ORD_TYPE, PRICE, SIDE, SYMBOL, TIME_IN_FORCE),
+            *(TRANSACT_TIME, EXACT_NS, PARENT),
+        ),
+        CANCEL: (ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, SIDE, SYMBOL, TRANSACT_TIME, EXACT_NS),
+        REPLACE: (
+            *(ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, ORDER_QTY, ORD_TYPE, PRICE, SIDE, SYMBOL),
+            *(TRANSACT_TIME, EXACT_NS, PARENT),
+        ),
+        STATUS: (ACCOUNT, CL_ORD_ID, SYMBOL, SIDE, EXACT_NS),
+        MASS_STATUS: (ACCOUNT, MASS_STATUS_ID, MASS_STATUS_TYPE, EXACT_NS),
+        MASS_CANCEL: (CL_ORD_ID, MASS_CANCEL_TYPE, SYMBOL, TRANSACT_TIME, EXACT_NS, FOR_ACCOUNT),
+        MARKET_DATA_REQUEST: (MD_REQ_ID, SUBSCRIPTION),
+        SECURITY_LIST_REQUEST: (SECURITY_REQ_ID,),
+        STEP: (UNTIL_NS, STEP_ID, WAIT_ONLY),
+        EXECUTION_REPORT: (
+            *(ACCOUNT, CL_ORD_ID, CUM_QTY, EXEC_ID, LAST_PX, LAST_QTY, ORDER_ID, ORDER_QTY, ORD_STATUS, ORD_TYPE),
+            *(ORIG_CL_ORD_ID, PRICE, SIDE, SYMBOL, TEXT, ORD_REJ_REASON, EXEC_TYPE, LEAVES_QTY, LIQUIDITY, EXACT_NS),
+        ),
+        CANCEL_REJECT: (ACCOUNT, CL_ORD_ID, ORD_STATUS, ORIG_CL_ORD_ID, TEXT, CXL_REJ_REASON, EXACT_NS),
+        MASS_CANCEL_REPORT: (CL_ORD_ID, MASS_CANCEL_RESPONSE, TEXT, EXACT_NS, FOR_ACCOUNT),
+        BUSINESS_REJECT: (REF_SEQ_NUM, REF_MSG_TYPE, TEXT),
+        MARKET_DATA_REJECT: (MD_REQ_ID, TEXT),
+        STEPPED_TO: (EXACT_NS, STEP_ID),
+        SNAPSHOT: (MD_REQ_ID, CONTINUES),
+        INCREMENT: (MD_REQ_ID, CONTINUES),
+        SECURITY_LIST: (SECURITY_REQ_ID, STEPPED),
+    }
+)
+"""Tags that are read of each type; others that FIX 4.4 allows are passed over."""

@@ -1,0 +1,195 @@
+"""Every message survives the way over FIX's fields and back, and what cannot be meant is refused with its reason."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import OrderError
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    Listing,
+    MarketRows,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+    Tif,
+)
+from tercel.venues.fix import words as w
+from tercel.venues.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
+from tercel.venues.fix.translate import (
+    RefusedError,
+    Scale,
+    cancel_reject_in,
+    cancel_reject_out,
+    command_in,
+    command_out,
+    order_refusal,
+    report_in,
+    report_out,
+    utc_time,
+)
+
+TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
+KNOWN = {f"I{n}": Scale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}
+
+names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(
+    lambda name: name not in (w.NO_NAME, w.NO_SYMBOL) and name.isprintable()
+)
+instruments = st.sampled_from(sorted(KNOWN))
+sides = st.sampled_from([1, -1])
+lots = st.integers(1, 2**31 - 1)
+prices = st.integers(-(2**30) + 1, 2**30 - 1)
+times = st.integers(0, 2**63 - 1)
+maybe = st.one_of(st.just(""), names)
+
+news = st.builds(
+    NewOrder, names, instruments, sides, lots, st.none() | prices, st.sampled_from(Tif), maybe, maybe, times
+)
+cancels = st.builds(CancelOrder, names, names, instruments, sides, maybe, times)
+replaces = st.builds(ReplaceOrder, names, names, instruments, sides, lots, prices, maybe, maybe, times)
+statuses = st.builds(StatusRequest, maybe, maybe, times)
+masses = st.builds(MassCancel, names, maybe, st.just("") | instruments, times)
+words_of_venue = st.text(max_size=30).filter(str.isprintable)
+reports = st.builds(
+    Report,
+    *(maybe, st.sampled_from(ExecType), st.sampled_from(OrdStatus), maybe, maybe, maybe, maybe),
+    *(st.just("") | instruments, st.sampled_from([1, -1, 0]), st.integers(0, 2**31 - 1), st.none() | prices),
+    *(st.integers(0, 2**31 - 1), prices, st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), times),
+    *(st.booleans(), words_of_venue),
+)
+rejects = st.builds(CancelReject, maybe, maybe, maybe, st.sampled_from(OrdStatus), times, words_of_venue)
+rows = st.lists(
+    st.tuples(
+        *(times, st.integers(1, 12), st.integers(0, 2**62), st.sampled_from([1, -1, 0]), prices),
+        *(st.integers(0, 2**31 - 1), st.integers(-1, 2**40)),
+    ),
+    max_size=2 * ENTRIES_EACH + 3,
+)
+
+
+@given(st.one_of(news, cancels, replaces, statuses, masses))
+def test_commands_come_back_as_they_left(command):
+    kind, fields = command_out(command, KNOWN.get(getattr(command, "instrument", ""), Scale()))
+    assert all(value and "\x01" not in value for _, value in fields)
+    assert len({tag for tag, _ in fields}) == len(fields)
+    assert {tag for tag, _ in fields} <= set(w.READ[kind])
+    assert command_in(kind, dict(fields), KNOWN, now_ns=-1) == command
+
+
+@given(reports)
+def test_reports_come_back_as_they_left(report):
+    fields = report_out(report, KNOWN.get(report.instrument, Scale()))
+    assert all(value and "\x01" not in value for _, value in fields)
+    assert {tag for tag, _ in fields} <= {*w.READ[w.EXECUTION_REPORT], w.AVG_PX, w.TRANSACT_TIME}
+    assert report_in(dict(fields), KNOWN) == report
+
+
+@given(rejects, st.booleans())
+def test_cancel_rejects_come_back_as_they_left(reject, of_replace):
+    assert cancel_reject_in(dict(cancel_reject_out(reject, of_replace))) == reject
+
+
+@given(rows, st.booleans(), instruments)
+def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrument):
+    change = MarketRows(instrument, np.array(rows, np.int64).reshape(-1, 7), snapshot)
+    messages = list(market_out(change, "q", KNOWN[instrument]))
+    back = np.concatenate(
+        [market_in(kind, f"35={kind}\x01{body}10=1\x01", KNOWN[instrument]) for kind, body in messages]
+    )
+    np.testing.assert_array_equal(back, change.rows)
+    assert [f"\x01{w.CONTINUES}=Y" in body for _, body in messages] == [True] * (len(messages) - 1) + [False]
+    assert {kind for kind, _ in messages} == {w.SNAPSHOT if snapshot else w.INCREMENT}
+
+
+@given(
+    st.lists(
+        st.builds(
+            Listing,
+            names,
+            st.sampled_from(TICKS) | st.floats(1e-9, 1e9),
+            st.integers(1, 10**6),
+            st.floats(0, 1e9),
+            st.integers(0, 2**31),
+            times,
+            st.booleans(),
+        )
+    )
+)
+def test_listings_come_back_as_they_left(listings):
+    assert listings_in(f"9=1\x01{listings_out(listings, 'r', True)}10=1\x01") == listings
+
+
+@given(st.sampled_from(TICKS), prices)
+def test_prices_are_exact_decimals(tick, ticks):
+    text = Scale(tick).price(ticks)
+    assert Scale(tick).ticks(text) == ticks
+    assert "e" not in text.lower()
+
+
+def _order(**changed):
+    said = {11: "a", 55: "I0", 54: "1", 38: "100", 40: "2", 44: "10.05", 59: "0", 60: "20200101-00:00:00"}
+    said.update({int(tag[1:]): value for tag, value in changed.items()})
+    return {tag: value for tag, value in said.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason", "text"),
+    [
+        ({"t55": "ZZZ"}, "1", "55=ZZZ"),
+        ({"t55": ""}, "1", "tag 55"),
+        ({"t44": "10.0500001"}, "99", "tick of 0.01"),
+        ({"t44": "1e400"}, "99", "price"),
+        ({"t44": "NaN"}, "99", "price"),
+        ({"t44": "9" * 4000}, "99", "price"),
+        ({"t44": ""}, "99", "tag 44"),
+        ({"t38": "0"}, "13", "above zero"),
+        ({"t38": "-100"}, "13", "whole lots"),
+        ({"t38": "150"}, "13", "whole lots"),
+        ({"t38": "0.5"}, "13", "whole lots"),
+        ({"t38": ""}, "13", "tag 38"),
+        ({"t38": "4294967296000"}, "13", "whole lots"),
+        ({"t38": "many"}, "13", "quantity"),
+        ({"t40": "3"}, "11", "40=3"),
+        ({"t54": "5"}, "11", "54=5"),
+        ({"t59": "4"}, "11", "59=4"),
+        ({"t11": ""}, "99", "tag 11"),
+        ({"t20001": "soon"}, "99", "20001"),
+        ({"t20001": "-4"}, "99", "20001"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_reason(changed, reason, text):
+    said = _order(**changed)
+    with pytest.raises(RefusedError) as refused:
+        command_in(w.NEW_ORDER, said, {"I0": Scale(0.01, 100)}, 7)
+    assert refused.value.reason == reason
+    assert text in str(refused.value)
+    fields = dict(order_refusal(said, refused.value, "x1", 9))
+    assert fields[w.EXEC_TYPE] == fields[w.ORD_STATUS] == "8"
+    assert fields[w.ORD_REJ_REASON] == reason
+    assert fields[w.CL_ORD_ID if said.get(11) else w.ORDER_ID]
+    assert fields[w.TEXT]
+
+
+def test_an_order_without_an_exact_time_was_sent_when_it_came():
+    assert command_in(w.NEW_ORDER, _order(), {"I0": Scale(0.01, 100)}, 77).sent_ns == 77
+
+
+def test_a_replace_without_a_price_is_refused():
+    with pytest.raises(RefusedError, match="40=2"):
+        command_in(w.REPLACE, _order(t40="1") | {41: "z"}, {"I0": Scale(0.01, 100)}, 0)
+
+
+@pytest.mark.parametrize("name", ["a\x01b", "line\nfeed", "\x00"])
+def test_names_that_fix_cannot_carry_are_refused_at_home(name):
+    with pytest.raises(OrderError, match="printable"):
+        command_out(StatusRequest(name, "", 0))
+
+
+def test_times_end_at_microseconds():
+    assert utc_time(1_600_000_000_123_456_789) == "20200913-12:26:40.123456"
