@@ -1,0 +1,251 @@
+"""What the page shows: a fold over the journal, one small step per entry.
+
+The page knows nothing of the desk's process: what is not in the journal it does not show, and a desk that hangs or has
+died is seen as one whose journal stands still.
+"""
+
+import math
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from tercel.core.ports import Entry
+from tercel.stats.student import t_quantile
+from tercel.trading.journal import kinds
+
+KEPT_ALERTS: Final = 50
+KEPT_DECISIONS: Final = 200
+KEPT_POINTS: Final = 600
+LIVE_EVENTS: Final = ("accepted", "working", "paused", "resumed", "amended", "cancelling")
+
+
+@dataclass
+class Agent:
+    """One agent as the page shows it."""
+
+    name: str
+    strategy: str = ""
+    share: dict[str, float] = field(default_factory=dict)
+    fills: int = 0
+    lots: int = 0
+    orders: int = 0
+    denials: int = 0
+    drift: str = ""
+    drifting: bool = False
+    fallback: str = ""
+    challenger: str = ""
+    costs: list[float] = field(default_factory=list, repr=False)
+
+    def shown(self) -> dict[str, Any]:
+        """Its row: slippage against arrival with a 95 % Student interval over its parents."""
+        mean, half = _interval(self.costs)
+        row = asdict(self)
+        del row["costs"]
+        return row | {"is_bps": mean, "half_bps": half, "parents": len(self.costs)}
+
+
+@dataclass
+class Parent:
+    """One parent order as the page shows it."""
+
+    parent: str
+    instrument: str
+    agent: str
+    side: int
+    lots: int
+    start_ns: int
+    horizon_ns: int
+    filled: int = 0
+    event: str = "accepted"
+    strategy: str = ""
+    is_bps: float | None = None
+    reason: str = ""
+    last_decision: int = 0
+
+    def shown(self, now_ns: int) -> dict[str, Any]:
+        """Its row, with what an even schedule would have filled by now."""
+        passed = min(max(now_ns - self.start_ns, 0) / max(self.horizon_ns, 1), 1.0)
+        return asdict(self) | {"schedule": passed, "progress": self.filled / max(self.lots, 1), "live": self.live}
+
+    @property
+    def live(self) -> bool:
+        """Whether a person can still do something about it."""
+        return self.event in LIVE_EVENTS
+
+
+class DeskState:
+    """Everything that the page shows, folded from the journal's entries in order."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.ns = 0
+        self.session: dict[str, Any] = {}
+        self.agents: dict[str, Agent] = {}
+        self.parents: dict[str, Parent] = {}
+        self.postures: dict[str, dict[str, Any]] = {}
+        self.alphas: dict[str, dict[str, Any]] = {}
+        self.heartbeat: dict[str, Any] = {}
+        self.denials: Counter[str] = Counter()
+        self.kill: dict[str, Any] = {}
+        self.alerts: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
+        self.decisions: deque[dict[str, Any]] = deque(maxlen=KEPT_DECISIONS)
+        self.operator: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
+        self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
+        self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
+        self._executions: set[str] = set()
+
+    def apply(self, seq: int, entry: Entry) -> None:
+        """One more entry; kinds that the page does not show are passed over."""
+        self.seq, self.ns = seq, max(self.ns, entry.ns)
+        step = getattr(self, f"_{entry.kind}", None)
+        if step is not None and entry.kind in kinds.KINDS:
+            step(seq, entry)
+
+    def shown(self) -> dict[str, Any]:
+        """The whole page as JSON values."""
+        live = [parent for parent in self.parents.values() if parent.live]
+        over = [parent for parent in self.parents.values() if not parent.live]
+        return {
+            "seq": self.seq,
+            "ns": self.ns,
+            "session": self.session,
+            "agents": [agent.shown() for agent in self.agents.values()],
+            "parents": [parent.shown(self.ns) for parent in [*live, *over[-20:][::-1]]],
+            "postures": self.postures,
+            "alphas": self.alphas,
+            "heartbeat": self.heartbeat,
+            "denials": dict(self.denials.most_common()),
+            "kill": self.kill,
+            "alerts": list(self.alerts)[::-1],
+            "decisions": list(self.decisions)[::-1][:40],
+            "operator": list(self.operator)[::-1],
+            "share_points": list(self.share_points),
+            "cost_points": list(self.cost_points),
+        }
+
+    def _agent(self, name: str) -> Agent:
+        return self.agents.setdefault(name, Agent(name))
+
+    # -- one method per kind of entry: see `trading.journal.kinds` ----------------------------------------------------
+
+    def _session(self, seq: int, entry: Entry) -> None:
+        self.session = dict(entry.body)
+        if not entry.body.get("resume"):
+            for parent in self.parents.values():
+                if parent.live:
+                    parent.event = "paused"
+
+    def _parent(self, seq: int, entry: Entry) -> None:
+        event, body = str(entry.body.get("event", "")), entry.body
+        if event == "accepted":
+            agent = self._agent(entry.agent)
+            agent.strategy = str(body.get("strategy", "")) or agent.strategy
+            self.parents[entry.parent] = Parent(
+                entry.parent, entry.instrument, entry.agent, int(body["side"]), int(body["lots"]),
+                entry.ns, int(body["horizon_ns"]), strategy=str(body.get("strategy", "")),
+            )  # fmt: skip
+            return
+        parent = self.parents.get(entry.parent)
+        if parent is None:
+            return
+        if event == "fallback":
+            self._agent(parent.agent).fallback = str(body.get("reason", "fallback"))
+            return
+        parent.event, parent.reason = event, str(body.get("reason", ""))
+        parent.lots = int(body.get("lots") or parent.lots)
+        parent.horizon_ns = int(body.get("horizon_ns") or parent.horizon_ns)
+
+    def _decision(self, seq: int, entry: Entry) -> None:
+        if entry.parent in self.parents:
+            self.parents[entry.parent].last_decision = seq
+        self.decisions.append(
+            {
+                "seq": seq,
+                "ns": entry.ns,
+                "parent": entry.parent,
+                "agent": entry.agent,
+                "instrument": entry.instrument,
+                "intent": entry.body.get("intent"),
+                "commands": len(entry.body.get("commands", ())),
+            }
+        )
+
+    def _order_out(self, seq: int, entry: Entry) -> None:
+        if entry.agent:
+            self._agent(entry.agent).orders += 1
+
+    def _denied(self, seq: int, entry: Entry) -> None:
+        self.denials[str(entry.body.get("code", ""))] += 1
+        if entry.agent:
+            self._agent(entry.agent).denials += 1
+
+    def _report_in(self, seq: int, entry: Entry) -> None:
+        body = entry.body
+        if body.get("exec_type") != "trade" or body.get("exec_id") in self._executions:
+            return
+        self._executions.add(str(body["exec_id"]))
+        agent = self._agent(entry.agent)
+        agent.fills += 1
+        agent.lots += int(body["last_lots"])
+        if entry.parent in self.parents:
+            self.parents[entry.parent].filled += int(body["last_lots"])
+
+    def _posture(self, seq: int, entry: Entry) -> None:
+        self.postures[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
+
+    def _alpha(self, seq: int, entry: Entry) -> None:
+        self.alphas[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
+
+    def _feedback(self, seq: int, entry: Entry) -> None:
+        cost = entry.body.get("is_bps")
+        if cost is None or not math.isfinite(cost):
+            return
+        self._agent(entry.agent).costs.append(float(cost))
+        if entry.parent in self.parents:
+            self.parents[entry.parent].is_bps = float(cost)
+        self.cost_points.append({"ns": entry.ns, "agent": entry.agent, "is_bps": float(cost)})
+
+    def _share(self, seq: int, entry: Entry) -> None:
+        shares = dict(entry.body.get("shares", {}))
+        for name, share in shares.items():
+            self._agent(name).share[entry.instrument] = float(share)
+        self.share_points.append({"ns": entry.ns, "instrument": entry.instrument, "shares": shares})
+
+    def _drift(self, seq: int, entry: Entry) -> None:
+        agent = self._agent(entry.agent)
+        agent.drift, agent.drifting = str(entry.body.get("text", "")), entry.body.get("state") == "drifting"
+
+    def _promoted(self, seq: int, entry: Entry) -> None:
+        self._agent(entry.agent).strategy = str(entry.body.get("challenger", ""))
+        self._operator(seq, entry)
+
+    def _heartbeat(self, seq: int, entry: Entry) -> None:
+        self.heartbeat = dict(entry.body) | {"ns": entry.ns}
+
+    def _alert(self, seq: int, entry: Entry) -> None:
+        said = {key: entry.body.get(key, "") for key in ("severity", "code", "text")}
+        self.alerts.append(said | {"seq": seq, "ns": entry.ns, "agent": entry.agent, "instrument": entry.instrument})
+
+    def _kill(self, seq: int, entry: Entry) -> None:
+        self.kill = dict(entry.body) | {"ns": entry.ns}
+        self._operator(seq, entry)
+
+    def _rearm(self, seq: int, entry: Entry) -> None:
+        self.kill = {}
+        self._operator(seq, entry)
+
+    def _operator(self, seq: int, entry: Entry) -> None:
+        body = {key: value for key, value in entry.body.items() if key != "wall_ns"}
+        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, "body": body})
+
+
+def _interval(values: list[float]) -> tuple[float | None, float | None]:
+    """Mean and half width of the 95 % Student interval; None where there are too few."""
+    n = len(values)
+    if n == 0:
+        return None, None
+    mean = sum(values) / n
+    if n < 3:
+        return mean, None
+    variance = sum((value - mean) ** 2 for value in values) / (n - 1)
+    return mean, t_quantile(0.975, n - 1) * math.sqrt(variance / n)

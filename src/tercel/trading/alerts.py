@@ -1,0 +1,114 @@
+"""Alerts leave the house: to the log and to a webhook, from a thread that reads the journal.
+
+It needs nothing of the session that writes the journal but the file, so an alert goes out while an agent hangs. A
+webhook that does not answer is tried again, in order, and never holds the log up.
+"""
+
+import json
+import logging
+import threading
+import urllib.request
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlparse
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.ports import Entry, Journal
+from tercel.trading.journal import kinds
+
+EVERY_S: Final = 0.25
+TIMEOUT_S: Final = 2.0
+KEPT: Final = 1000
+LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
+
+_log = logging.getLogger("tercel.alerts")
+
+
+def post_json(url: str, body: dict[str, Any]) -> None:
+    """POST a JSON object; raises OSError where it is not taken."""
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+        pass
+
+
+class AlertSender:
+    """Sends every alert and every kill once, in order, within seconds.
+
+    Parameters
+    ----------
+    journal : Journal
+        Read only.
+    webhook : str
+        An http(s) URL, or "" for the log alone.
+    after : int
+        Entries up to this number were told before.
+    send : callable
+        How the webhook is called; raises OSError when it did not take the alert.
+
+    Raises
+    ------
+    ConfigError
+        For a webhook that is no http(s) URL.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        webhook: str = "",
+        after: int = 0,
+        send: Callable[[str, dict[str, Any]], None] = post_json,
+    ) -> None:
+        if webhook and (urlparse(webhook).scheme not in ("http", "https") or not urlparse(webhook).netloc):
+            raise ConfigError("a webhook that is an http(s) URL", repr(webhook), "mend [alerts] webhook")
+        self._journal, self._webhook, self._send = journal, webhook, send
+        self._seen = after
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+
+    def start(self) -> None:
+        """Go on in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what is there, and end."""
+        self._stop.set()
+        self._thread.join(timeout=3 * TIMEOUT_S)
+
+    def once(self) -> None:
+        """Read what is new, log it, and send what waits until the webhook refuses."""
+        try:
+            for seq, entry in self._journal.read(self._seen, (kinds.ALERT, kinds.KILL, kinds.REARM)):
+                self._seen = seq
+                alert = alert_of(seq, entry)
+                _log.log(LEVELS.get(alert["severity"], logging.WARNING), "%(code)s %(text)s", alert)
+                if self._webhook:
+                    self._waiting.append(alert)
+        except TercelError as error:
+            _log.warning("the journal cannot be read: %s", error)
+        while self._waiting:
+            try:
+                self._send(self._webhook, self._waiting[0])
+            except OSError as error:
+                _log.warning("webhook %s: %s; %d alerts wait", self._webhook, error, len(self._waiting))
+                return
+            self._waiting.popleft()
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            self.once()
+        self.once()
+
+
+def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
+    """An entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
+    body = entry.body
+    if entry.kind == kinds.ALERT:
+        said = {key: str(body.get(key, "")) for key in ("severity", "code", "text")}
+    else:
+        event = str(body.get("event", entry.kind))
+        text = f"{event}: {body.get('scope', '')} by {body.get('by', '')}: {body.get('reason', '')}"
+        said = {"severity": "critical", "code": entry.kind.upper(), "text": text}
+    return {"seq": seq, "ns": entry.ns, **said, "agent": entry.agent, "instrument": entry.instrument}

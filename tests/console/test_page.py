@@ -1,0 +1,111 @@
+"""The page in Chromium: seen, used, and looked at (screenshots lie in the test's folder)."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
+
+from tests.console.browser import chromium
+from tests.console.desks import ListedDesk, a_session
+
+from tercel.console.follow import Follower
+from tercel.console.login import Doorkeeper
+from tercel.console.serve import bind, server_of
+from tercel.console.web import create_app
+
+PASSWORD = "eight or more"
+
+
+@pytest.fixture(scope="module")
+def desk() -> ListedDesk:
+    return ListedDesk(a_session())
+
+
+@pytest.fixture(scope="module")
+def page(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    listening = bind(0)
+    server = server_of(create_app(desk, Doorkeeper(PASSWORD, time.monotonic), Follower(desk, time.monotonic)))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    with chromium(tmp_path_factory.mktemp("browser")) as browser:
+        browser.get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        browser.find_element("id", "password").send_keys(PASSWORD)
+        browser.find_element("css selector", "button").click()
+        until(lambda: "KILLED" not in browser.title and "ppo" in browser.find_element("id", "agents").text)
+        yield browser
+    server.should_exit = True
+    thread.join(timeout=5)
+
+
+def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "the page did not get there"
+        time.sleep(0.05)
+
+
+def test_everything_is_on_the_page(page: Any, tmp_path: Path) -> None:
+    page.save_screenshot(str(tmp_path / "console.png"))
+    text = page.find_element("tag name", "main").text
+    for shown in (
+        "peg_behind",
+        "3.50",
+        "± 2.05",
+        "20 / 50",
+        "depth thin: 0.4 of usual",
+        "COLLAR 1",
+        "20 of 500",
+        "3.2 ± 4.0",
+    ):
+        assert shown in text, shown
+    assert page.find_element("id", "latch").text == "armed"
+    assert page.find_elements("css selector", "#shares canvas")
+    assert page.find_elements("css selector", "#costs canvas")
+    said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
+    assert [line for line in said if "favicon" not in line] == []
+
+
+def test_what_an_alert_says_is_text_and_never_markup(page: Any) -> None:
+    assert "<b>spread</b> far" in page.find_element("id", "alerts").text
+
+
+def test_a_decision_says_why(page: Any) -> None:
+    page.find_element("css selector", "tr[data-id=p1] td:last-child button").click()
+    until(lambda: "It took 3 lots." in page.find_element("id", "why").text)
+    assert "10.500" in page.find_element("id", "why").text
+    page.find_element("css selector", "#why .close").click()
+
+
+def test_a_parent_is_paused_and_cancelled(page: Any, desk: ListedDesk) -> None:
+    pause, cancel = page.find_elements("css selector", "tr[data-id=p1] td:nth-child(9) button")
+    pause.click()
+    until(lambda: desk.posted[-1:] == [("pause", {"parent": "p1"}, "console", "pause")])
+    _, cancel = page.find_elements("css selector", "tr[data-id=p1] td:nth-child(9) button")
+    cancel.click()
+    page.find_element("id", "ask-reason").send_keys("not wanted any more")
+    page.find_element("id", "ask-yes").click()
+    until(lambda: desk.posted[-1] == ("cancel", {"parent": "p1"}, "console", "not wanted any more"))
+
+
+def test_the_kill_switch_asks_for_confirmation_and_a_reason(page: Any, desk: ListedDesk, tmp_path: Path) -> None:
+    page.find_element("id", "kill").click()
+    assert not page.find_element("id", "ask-yes").is_enabled()
+    page.find_element("id", "ask-no").click()
+    assert desk.latch is None
+    page.find_element("id", "kill").click()
+    page.find_element("id", "ask-reason").send_keys("prices look wrong")
+    page.save_screenshot(str(tmp_path / "confirm.png"))
+    page.find_element("id", "ask-yes").click()
+    until(lambda: "killed (all): prices look wrong" in page.find_element("id", "latch").text)
+    assert desk.latch is not None
+    page.save_screenshot(str(tmp_path / "killed.png"))
+    page.find_element("id", "rearm").click()
+    page.find_element("id", "ask-reason").send_keys("prices were right")
+    page.find_element("id", "ask-yes").click()
+    until(lambda: page.find_element("id", "latch").text == "armed")
+    assert desk.latch is None
