@@ -75,6 +75,7 @@ class FlowStudy:
     worst_half_hour: float
     best_half_hour: float
     signed_volume: float
+    signed_volume: float
     auc: Estimate | None
     moves: int
     spread_ticks: float
@@ -120,12 +121,15 @@ def flow_study(instrument: Instrument, events: Events, *, seed: int = 0, forecas
     return FlowStudy(
         instrument.symbol, instrument.date, levels, int(parts),
         _fitted(every[:, names.index("ofi_1")][:, None], every[:, names.index("move")]),
-        *inside.mean(axis=0).tolist(), *inside_clipped.mean(axis=0).tolist(),
-        *ahead.mean(axis=0).tolist(), *ahead_clipped.mean(axis=0).tolist(),
+        *_means(inside), *_means(inside_clipped), *_means(ahead), *_means(ahead_clipped),
         float(inside[:, 0].min()), float(inside[:, 0].max()),
         float(np.mean(by_volume)), found, moves,
         float(np.nanmedian(every[:, names.index("spread")])), float(np.mean(np.abs(every[:, names.index("move")]))),
     )  # fmt: skip
+
+
+def _means(pairs: Floats) -> tuple[float, float]:
+    return float(pairs[:, 0].mean()), float(pairs[:, 1].mean())
 
 
 def _split(values: Floats, levels: int, parts: int) -> list[tuple[Floats, Floats]]:
