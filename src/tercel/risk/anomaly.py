@@ -70,7 +70,7 @@ def _score(
 ) -> float:
     """Score of one more second over its threshold; median and scale of each sign follow slowly outside alarms."""
     _signs(state, second, fast, signs)
-    score = 0.0
+    score: float = 0.0
     for i in range(N):
         z = (signs[i] - state[_CENTRE + i]) / state[_SCALE + i]
         state[_Z + i] = min(max(z, -CLIP), CLIP)
@@ -202,7 +202,14 @@ def _checked(day: NDArray[np.float64], number: int, fast_s: float) -> NDArray[np
 
 def _inputs(day: NDArray[np.float64]) -> NDArray[np.float64]:
     thin = np.minimum(day[:, OWN5], day[:, FAR5])
-    inputs = (day[:, SPREAD], day[:, OWN5] + day[:, FAR5], thin, day[:, CANCELS], day[:, ADDS], np.abs(day[:, MOVE]))
+    inputs: tuple[NDArray[np.float64], ...] = (
+        day[:, SPREAD],
+        day[:, OWN5] + day[:, FAR5],
+        thin,
+        day[:, CANCELS],
+        day[:, ADDS],
+        np.abs(day[:, MOVE]),
+    )
     return np.array([column.mean() for column in inputs])
 
 
@@ -219,7 +226,7 @@ def _matched(z: NDArray[np.float64]) -> NDArray[np.float64]:
     covariance = np.eye(N)
     covariance[np.ix_(moving, moving)] = np.corrcoef(z[:, moving], rowvar=False)
     weights = np.linalg.solve((1 - SHRINK) * covariance + SHRINK * np.eye(N), np.ones(N))
-    return np.maximum(weights, 0.0)
+    return np.asarray(np.maximum(weights, 0.0))
 
 
 def _threshold(scores: Sequence[NDArray[np.float64]], allowed: float, margin: float, least: float) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.risk.seconds import Second
+from tercel.risk.series import DailySeries
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +19,7 @@ class VolatilityModel(Protocol):
         """As tables show it."""
         ...
 
-    def forecast(self, series: "DailySeries", first: int) -> Floats:
+    def forecast(self, series: DailySeries, first: int) -> Floats:
         """Variance forecasts of days `first .. n - 1`, float64[n - first]; day t from days before t alone.
 
         Raises

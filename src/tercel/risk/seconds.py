@@ -84,7 +84,7 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, depth: Longs, out
 
 @kernel
 def _run(b: Packed, k: Longs, flow: Floats, tape: Longs, rates: Floats, depth: Longs, out: Floats) -> int:
-    """Seconds `0 .. len(out)`, the flow's rates scaled by `rates[t]` (limit, market, cancel); the row that overflowed."""
+    """Seconds `0 .. len(out)`, the flow's rates scaled by `rates[t]` (limit, market, cancel)."""
     limit, market, cancel = flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX]
     start = k[sim.NOW]
     for t in range(len(out)):

@@ -1,8 +1,8 @@
 """An anomaly score on trial: liquidity withdrawals planted in a simulated market, and calm days beside them.
 
 A withdrawal raises the rate of cancels and thins the rate of limit orders, suddenly or over minutes, so far that the
-depth of five levels settles at a third of what it was; it stays so for some minutes, and ends. The trough is the second in which
-depth, averaged over ten seconds, is lowest. Judged on seeds that the threshold has never seen.
+depth of five levels settles at a third of what it was; it stays so for some minutes, and ends. The trough is the second
+in which depth, averaged over ten seconds, is lowest. Judged on seeds that the threshold has never seen.
 """
 
 from collections.abc import Sequence
@@ -90,9 +90,7 @@ def power_for(source: Source, left: float = DEPTH_LEFT, seed: int = 0) -> float:
     return (low + high) / 2
 
 
-def plant(
-    rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S
-) -> tuple[Withdrawal, NDArray[np.float64]]:
+def plant(rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S) -> tuple[Withdrawal, NDArray[np.float64]]:
     """A withdrawal at a random time, sudden to slow, and the rates of the day (see `seconds.simulate`)."""
     onset = int(rng.integers(seconds // 5, seconds * 3 // 5))
     full = onset + int(rng.integers(0, 181))
