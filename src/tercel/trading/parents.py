@@ -1,0 +1,235 @@
+"""Parent orders: what somebody wants done, by whom, until when; the fold of their journal entries.
+
+Children belong to a parent by name. Lots are conserved: what is filled and what is still open of the children never
+exceeds the parent, and what is neither is left to do.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from tercel.core.errors import OrderError
+from tercel.core.ports import Entry
+from tercel.trading.journal import kinds
+
+
+class ParentStatus(StrEnum):
+    """Where a parent stands."""
+
+    WORKING = "working"
+    PAUSED = "paused"
+    """No decision falls; its children are cancelled."""
+    CANCELLING = "cancelling"
+    """Nothing new; over when no child is open."""
+    CANCELLED = "cancelled"
+    DONE = "done"
+    """Filled, or its horizon over and everything settled."""
+    REFUSED = "refused"
+
+
+OVER: Final = frozenset({ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class ParentOrder:
+    """What somebody asks for.
+
+    Parameters
+    ----------
+    id : str
+        Unique for ever.
+    instrument : str
+    side, lots : int
+        +1 or -1; lots above 0.
+    horizon_ns : int
+        Time from acceptance to the horizon; what is left then goes to the market.
+    decisions : int
+        Decisions within it.
+    strategy : str
+        What works it.
+    agent : str
+        The account in whose name.
+
+    Raises
+    ------
+    OrderError
+        For one that makes no sense.
+    """
+
+    id: str
+    instrument: str
+    side: int
+    lots: int
+    horizon_ns: int
+    decisions: int
+    strategy: str
+    agent: str
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be worked."""
+        wrong: list[tuple[bool, str, object]] = [
+            (not self.id or not self.instrument or not self.agent, "an id, an instrument and an agent", self),
+            (self.side not in (1, -1), "side +1 or -1", self.side),
+            (self.lots <= 0, "lots above 0", self.lots),
+            (self.horizon_ns <= 0, "a horizon above 0 ns", self.horizon_ns),
+            (self.decisions <= 0, "at least one decision", self.decisions),
+        ]
+        for bad, expected, received in wrong:
+            if bad:
+                raise OrderError(f"a parent order with {expected}", f"{received!r}", "correct the order")
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A parent order and how far it is.
+
+    Parameters
+    ----------
+    order : ParentOrder
+        As accepted; `lots` and `horizon_ns` below are as amended.
+    status : ParentStatus
+    lots, horizon_ns, accepted_ns, over_ns : int
+    filled : int
+        Lots booked.
+    strategy : str
+        What works it now: a fallback may have taken over.
+    reason : str
+        Of the last change.
+    """
+
+    order: ParentOrder
+    status: ParentStatus
+    lots: int
+    horizon_ns: int
+    accepted_ns: int
+    strategy: str
+    filled: int = 0
+    over_ns: int = 0
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        """The order's id."""
+        return self.order.id
+
+    @property
+    def left(self) -> int:
+        """Lots not filled."""
+        return max(self.lots - self.filled, 0)
+
+    @property
+    def ends_ns(self) -> int:
+        """When its horizon is over."""
+        return self.accepted_ns + self.horizon_ns
+
+    @property
+    def over(self) -> bool:
+        """Nothing will happen to it any more."""
+        return self.status in OVER
+
+
+_AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {
+    "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),
+    "resumed": (frozenset({ParentStatus.PAUSED}), ParentStatus.WORKING),
+    "cancelling": (frozenset({ParentStatus.WORKING, ParentStatus.PAUSED}), ParentStatus.CANCELLING),
+    "cancelled": (frozenset({ParentStatus.CANCELLING, ParentStatus.PAUSED}), ParentStatus.CANCELLED),
+    "done": (
+        frozenset({ParentStatus.WORKING, ParentStatus.PAUSED, ParentStatus.CANCELLING}),
+        ParentStatus.DONE,
+    ),
+    "amended": (frozenset({ParentStatus.WORKING, ParentStatus.PAUSED}), None),
+    "fallback": (frozenset({ParentStatus.WORKING, ParentStatus.PAUSED}), None),
+}
+"""Event: from which states, to which (None: the same)."""
+
+
+def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any) -> Entry:
+    """The entry of an event of a parent."""
+    return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
+
+
+def accepted(order: ParentOrder, ns: int) -> Entry:
+    """The entry of a parent's acceptance."""
+    words = {"side": order.side, "lots": order.lots, "horizon_ns": order.horizon_ns, "decisions": order.decisions}
+    return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words, strategy=order.strategy)
+
+
+class Parents:
+    """The fold of parents over a journal; fills are booked by whoever folds the orders."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, Parent] = {}
+
+    def __iter__(self) -> Iterator[Parent]:
+        return iter(self._parents.values())
+
+    def __len__(self) -> int:
+        return len(self._parents)
+
+    def get(self, id_: str) -> Parent | None:
+        """A parent by its id."""
+        return self._parents.get(id_)
+
+    def must(self, id_: str) -> Parent:
+        """A parent by its id.
+
+        Raises
+        ------
+        OrderError
+            When there is none.
+        """
+        if (parent := self._parents.get(id_)) is None:
+            known = ", ".join(self._parents) or "none"
+            raise OrderError("a parent order that exists", f"{id_!r}", f"name one of: {known:.200}")
+        return parent
+
+    def may(self, id_: str, event: str) -> Parent:
+        """The parent, when an event may happen to it now.
+
+        Raises
+        ------
+        OrderError
+            When it may not.
+        """
+        parent = self.must(id_)
+        if parent.status not in _AFTER[event][0]:
+            allowed = ", ".join(sorted(_AFTER[event][0]))
+            raise OrderError(f"a parent that is {allowed}, to be {event}", f"{id_} is {parent.status}", "leave it")
+        return parent
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry of the journal."""
+        if entry.kind == kinds.PARENT:
+            self._event(entry)
+        elif entry.kind == kinds.SESSION and not entry.body.get("resume"):
+            for id_, parent in self._parents.items():
+                if parent.status == ParentStatus.WORKING:
+                    self._parents[id_] = replace(parent, status=ParentStatus.PAUSED, reason="a new session began")
+
+    def _event(self, entry: Entry) -> None:
+        body, event = entry.body, entry.body["event"]
+        if event in ("accepted", "refused"):
+            fields = {name: body[name] for name in ("side", "lots", "horizon_ns", "decisions", "strategy")}
+            order = ParentOrder(id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields)
+            status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
+            self._parents[order.id] = Parent(
+                order, status, order.lots, order.horizon_ns, entry.ns, order.strategy, reason=body.get("reason", "")
+            )
+            return
+        parent = self.may(entry.parent, event)
+        status = _AFTER[event][1] or parent.status
+        self._parents[parent.id] = replace(
+            parent,
+            status=status,
+            lots=body.get("lots", parent.lots),
+            horizon_ns=body.get("horizon_ns", parent.horizon_ns),
+            strategy=body.get("strategy", parent.strategy),
+            over_ns=entry.ns if status in OVER else 0,
+            reason=body.get("reason", parent.reason),
+        )
+
+    def fill(self, id_: str, lots: int) -> None:
+        """Book lots."""
+        if (parent := self._parents.get(id_)) is not None:
+            self._parents[id_] = replace(parent, filled=parent.filled + lots)
