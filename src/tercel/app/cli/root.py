@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from tercel import __version__
+from tercel.app.cli import people
 from tercel.app.cli.limits import limits_app
 from tercel.app.cli.risk import risk_app
 from tercel.app.cli.shared import INTERRUPTED, AsJson, Lake, told
@@ -252,6 +253,9 @@ def _resume_hint(
     options += ["--quick"] if quick else []
     options += ["--seed", seed] + (["--out", out] if out is not None else [])
     return "what is finished is kept; to go on: " + shlex.join(str(option) for option in options)
+
+
+people.add_to(app)
 
 
 def main() -> None:

@@ -1,0 +1,53 @@
+"""Where desks lie: every run in a folder of its own under `desks/`, the newest of which commands mean by default."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import ConfigError
+
+ROOT: Final = Path("desks")
+JOURNAL: Final = "journal.db"
+LATCH: Final = "kill.json"
+
+
+def new_desk(name: str) -> Path:
+    """An empty folder for a new desk, claimed: two runs that begin at once get two."""
+    ROOT.mkdir(exist_ok=True)
+    number = 1 + max((int(path.name.rsplit("-", 1)[1]) for path in _numbered(name)), default=0)
+    while True:
+        folder = ROOT / f"{name}-{number:03d}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return folder
+
+
+def find_desk(given: Path | None) -> Path:
+    """The desk folder that is meant: the one given, that of `TERCEL_DESK`, or the newest under `desks/`.
+
+    Raises
+    ------
+    ConfigError
+        When there is none.
+    """
+    if given is None and os.environ.get("TERCEL_DESK"):
+        given = Path(os.environ["TERCEL_DESK"])
+    if given is not None:
+        if not (given / JOURNAL).is_file():
+            raise ConfigError(
+                f"a desk folder with a {JOURNAL}", str(given), "run `tercel trade run` there first"
+            )
+        return given
+    known = [path.parent for path in ROOT.glob(f"*/{JOURNAL}")]
+    if not known:
+        raise ConfigError(
+            "a desk", f"none under {ROOT}/", "begin with `tercel trade run --demo`, or name one: --desk DIR"
+        )
+    return max(known, key=lambda folder: (folder / JOURNAL).stat().st_mtime_ns)
+
+
+def _numbered(name: str) -> list[Path]:
+    return [path for path in ROOT.glob(f"{name}-*") if path.name.rsplit("-", 1)[1].isdigit()]
