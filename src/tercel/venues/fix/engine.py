@@ -17,6 +17,8 @@ from tercel.venues.fix import words as w
 from tercel.venues.fix.translate import Fields
 
 BEGIN: Final = "FIX.4.4"
+DICTIONARY: Final = "FIX44-tercel.xml"
+"""Name of the dictionary that is written into a store."""
 
 _OWN_FIELDS: Final = {
     "ExactNs": w.EXACT_NS,
@@ -87,7 +89,7 @@ def write_dictionary(folder: Path) -> Path:
         added = {"NoMDEntries": _ENTRY_FIELDS, "NoRelatedSym": _LISTED_FIELDS}.get(group.get("name", ""), ())
         for name in added:
             ET.SubElement(group, "field", {"name": name, "required": "N"})
-    path = folder / "FIX44-tercel.xml"
+    path = folder / DICTIONARY
     tree.write(path)
     return path
 
@@ -204,6 +206,16 @@ def field(message: Any, tag: int) -> str:
 def read(message: Any, kind: str) -> dict[int, str]:
     """The fields of a message that are looked at (`words.READ`)."""
     return {tag: message.getField(tag) for tag in w.READ.get(kind, ()) if message.isSetField(tag)}
+
+
+def symbols(message: Any) -> list[str]:
+    """The instruments that a market data request names."""
+    fix, found = quickfix(), []
+    for n in range(message.groupCount(w.NO_RELATED_SYM)):
+        group = fix.Group(w.NO_RELATED_SYM, w.SYMBOL)
+        message.getGroup(n + 1, group)
+        found.append(str(group.getField(w.SYMBOL)))
+    return found
 
 
 def body(fields: Fields) -> str:

@@ -1,0 +1,509 @@
+"""A venue behind a FIX 4.4 session: the initiator's side.
+
+What the engine receives is translated in its thread and queued; :meth:`FixVenue.step` hands it over. A message counts
+as received when the caller comes back for the next step, and its number is then written down: a process that is killed
+before asks for everything after that number when it logs on again with the same store.
+
+No command is repeated after a gap. What the venue has not received when a link broke never reaches it; whoever sent it
+asks (StatusRequest) when the link is up again.
+"""
+
+import atexit
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, local
+from typing import Any, Final, Self
+
+import numpy as np
+
+from tercel.core.errors import TercelError, VenueError
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    ExecType,
+    LinkStatus,
+    Listing,
+    MarketRows,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    VenueEvent,
+)
+from tercel.venues.fix import engine, market, translate
+from tercel.venues.fix import words as w
+from tercel.venues.fix.translate import PLAIN, Fields, Scale
+
+_KEPT: Final = 4096
+"""Commands that are remembered by number, to know what a session reject refuses."""
+_NEVER_REPEATED: Final = (
+    *(w.NEW_ORDER, w.REPLACE, w.CANCEL, w.STATUS, w.MASS_STATUS, w.MASS_CANCEL),
+    *(w.STEP, w.MARKET_DATA_REQUEST, w.SECURITY_LIST_REQUEST),
+)
+_RECEIVED: Final = "received"
+"""File with the number of the last message that the caller has certainly seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stepped:
+    """The answer to a U1, or the list of instruments: what a call waits for."""
+
+    name: str
+    ns: int = 0
+    listings: tuple[Listing, ...] = ()
+    stepped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Something that a call must raise."""
+
+    error: TercelError
+
+
+class FixVenue:
+    """A session with a FIX server of this package.
+
+    Parameters
+    ----------
+    host, port : str, int
+    comp_id : str
+        Our name; the account of orders that name none.
+    venue_id : str
+        The venue's.
+    store : Path, optional
+        Folder of sequence numbers and messages. With it a session goes on after a restart; without one, each
+        FixVenue begins a new session.
+    password : str
+    reset : bool
+        Begin a new session although a store holds one. What the venue kept for us is lost.
+    follow : bool
+        Wait for a stepped venue's clock, which another counterparty moves.
+    seen : iterable of str
+        Execution ids that are known already (from a journal): reports that bear one are left out.
+    heartbeat_s : int
+    timeout_s : float
+        How long to wait for the logon and for answers that take no time.
+    patience_s : float
+        How long a step may take to be answered.
+
+    Raises
+    ------
+    VenueError
+        When the port is closed or the logon is refused.
+    ConfigError
+        Without QuickFIX.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        comp_id: str,
+        *,
+        venue_id: str = "TERCEL",
+        store: Path | None = None,
+        password: str = "",
+        reset: bool = False,
+        follow: bool = False,
+        seen: Iterable[str] = (),
+        heartbeat_s: int = 10,
+        timeout_s: float = 5.0,
+        patience_s: float = 300.0,
+    ) -> None:
+        fix = self._fix = engine.quickfix()
+        sys.setswitchinterval(min(sys.getswitchinterval(), 0.0005))  # a reply waits for the interpreter otherwise
+        self._where = f"{host}:{port} as {comp_id} to {venue_id}"
+        self._host, self._port, self._password, self._follow = host, port, password, follow
+        self._timeout_s, self._patience_s, self._reset = timeout_s, patience_s, reset or store is None
+        self._queue: SimpleQueue[tuple[int, VenueEvent | _Stepped | _Trouble]] = SimpleQueue()
+        self._settled, self._gone = Event(), Event()
+        self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
+        self._scales: dict[str, Scale] = {}
+        self._seen = set(seen)
+        self._requests: dict[str, tuple[str, list[Any]]] = {}
+        self._subscribed: list[str] = []
+        self._sent: dict[int, Command | None] = {}
+        self._sending = local()
+        self._now_ns, self._stepped = 0, False
+        self._taken, self._returned = 0, 0
+        self._early: list[VenueEvent] = []
+        self._initiator: Any = None
+        self._reachable()
+        self._temporary = tempfile.TemporaryDirectory(prefix="tercel-fix-") if store is None else None
+        folder = Path(self._temporary.name) if self._temporary else Path(str(store))
+        folder.mkdir(parents=True, exist_ok=True)
+        self._received = os.open(folder / _RECEIVED, os.O_RDWR | os.O_CREAT, 0o600)
+        common = {"SocketConnectHost": host, "SocketConnectPort": port, "HeartBtInt": heartbeat_s}
+        key = engine.SessionKey(comp_id, venue_id)
+        made = engine.settings("initiator", common, [key], folder)
+        self._application = engine.application(self)
+        self._initiator = fix.SocketInitiator(self._application, fix.FileStoreFactory(made), made)
+        self._outlet = engine.Outlet(key, folder / engine.DICTIONARY)
+        self._ask_again()
+        atexit.register(self.close)
+        try:
+            self._initiator.start()
+            self._await_logon()
+            self._listings = self._list()
+        except BaseException:
+            self.close()
+            raise
+
+    # -- logon --------------------------------------------------------------------------------------------------------
+    def _reachable(self) -> None:
+        try:
+            socket.create_connection((self._host, self._port), self._timeout_s).close()
+        except OSError as error:
+            raise VenueError(
+                f"a FIX server at {self._where}", f"{error}", "start it, or give the address it listens at"
+            ) from None
+
+    def _ask_again(self) -> None:
+        """Expect the message after the last one that the caller has seen."""
+        session = self._outlet.session
+        if self._reset:
+            self._write_received(0)
+            return
+        self._returned = int.from_bytes(os.pread(self._received, 8, 0), "little")
+        if self._returned + 1 < session.getExpectedTargetNum():
+            session.setNextTargetMsgSeqNum(self._returned + 1)
+
+    def _await_logon(self) -> None:
+        self._settled.wait(self._timeout_s)
+        if self._logons:
+            return
+        received = self._why or (
+            "a closed connection without a word" if self._hang_ups else f"no logon within {self._timeout_s:g} s"
+        )
+        remedy = "check both CompIDs and the password, and that no other session uses them"
+        if "MsgSeqNum" in received:
+            remedy = "use the store of the last session, or begin a new one (reset=True)"
+        raise VenueError(f"a logon at {self._where}", received, remedy)
+
+    def link_up(self, peer: str) -> None:
+        """Logged on: ask for market data again."""
+        self._logons += 1
+        self._up = True
+        self._settled.set()
+        if self._logons > 1:
+            self._queue.put((0, LinkStatus(True, self._now_ns, f"logged on at {self._where}")))
+            with suppress(VenueError):  # down again: the next logon asks
+                for instrument in self._subscribed:
+                    self._ask_market(instrument)
+
+    def link_down(self, peer: str) -> None:
+        """Logged out, cut off, or refused."""
+        self._gone.set()
+        if self._up:
+            self._up = False
+            text = f"lost {self._where}" + (f": {self._why}" if self._why else "")
+            self._queue.put((0, LinkStatus(False, self._now_ns, text)))
+        else:
+            self._hang_ups += 1
+            if self._why or self._hang_ups > 1:
+                self._settled.set()
+
+    def admin_out(self, message: Any, peer: str) -> None:
+        """Complete the logon."""
+        if engine.header(message, w.MSG_TYPE) == w.LOGON:
+            if self._password:
+                message.setField(w.PASSWORD, self._password)
+            if self._reset and not self._logons:
+                message.setField(w.RESET_SEQ_NUM, "Y")
+
+    def admin_in(self, message: Any, peer: str) -> None:
+        """Why a logon was refused; what the session could not read."""
+        kind = engine.header(message, w.MSG_TYPE)
+        if kind == w.LOGOUT:
+            self._why = engine.field(message, w.TEXT)
+        elif kind == w.REJECT:
+            self._refused(engine.field(message, w.REF_SEQ_NUM), engine.field(message, w.TEXT))
+
+    def app_out(self, message: Any, peer: str) -> None:
+        """Remember what goes out by its number; repeat nothing."""
+        kind, number = engine.header(message, w.MSG_TYPE), int(engine.header(message, w.SEQ_NUM))
+        if engine.header(message, w.POSS_DUP) == "Y" and kind in _NEVER_REPEATED:
+            name = engine.field(message, w.CL_ORD_ID)
+            if name:
+                text = f"{name} did not reach the venue and is not repeated; ask what stands"
+                self._queue.put((0, LinkStatus(self._up, self._now_ns, text)))
+            raise self._fix.DoNotSend()
+        self._sent[number] = getattr(self._sending, "command", None)
+        self._sent.pop(number - _KEPT, None)
+
+    # -- what comes in: the engine's thread ---------------------------------------------------------------------------
+    def app_in(self, message: Any, peer: str) -> None:
+        """Translate and queue."""
+        number = int(engine.header(message, w.SEQ_NUM))
+        kind = engine.header(message, w.MSG_TYPE)
+        try:
+            for item in self._translated(kind, message):
+                self._queue.put((number, item))
+        except (TercelError, ValueError, KeyError) as error:
+            received = f"{error} in {message.toString()[:200]!r}"
+            trouble = VenueError(f"a message {kind} that can be read", received, "tell the venue")
+            self._queue.put((number, _Trouble(trouble)))
+
+    def _translated(self, kind: str, message: Any) -> list[VenueEvent | _Stepped | _Trouble]:
+        said = engine.read(message, kind)
+        if kind == w.EXECUTION_REPORT:
+            report = self._report(said)
+            if report.exec_type is not ExecType.STATUS:
+                if report.exec_id in self._seen:
+                    return []
+                self._seen.add(report.exec_id)
+            return [report]
+        if kind == w.CANCEL_REJECT:
+            return [translate.cancel_reject_in(said)]
+        if kind in (w.SNAPSHOT, w.INCREMENT):
+            return self._market(kind, said, message.toString())
+        if kind == w.STEPPED_TO:
+            return [_Stepped(said[w.STEP_ID], int(said[w.EXACT_NS]))]
+        if kind == w.SECURITY_LIST:
+            listings = tuple(market.listings_in(message.toString()))
+            return [_Stepped(said[w.SECURITY_REQ_ID], 0, listings, said[w.STEPPED] == "Y")]
+        if kind == w.MASS_CANCEL_REPORT:
+            if said[w.MASS_CANCEL_RESPONSE] != "0":
+                return []
+            names = said.get(w.CL_ORD_ID, ""), "", said.get(w.FOR_ACCOUNT, "")
+            return [CancelReject(*names, OrdStatus.REJECTED, int(said[w.EXACT_NS]), said.get(w.TEXT, ""))]
+        if kind == w.MARKET_DATA_REJECT:
+            return [_Trouble(VenueError("market data", said.get(w.TEXT, "none"), "subscribe to what is listed"))]
+        if kind == w.BUSINESS_REJECT:
+            self._refused(said.get(w.REF_SEQ_NUM, ""), said.get(w.TEXT, ""))
+        return []
+
+    def _report(self, said: dict[int, str]) -> Report:
+        if said.get(w.EXEC_TYPE) == "8" and said.get(w.ORDER_ID) == w.NO_NAME:
+            try:
+                return translate.report_in(said, self._scales)
+            except translate.RefusedError:  # the server echoes a price or quantity that nobody can read
+                said = {tag: value for tag, value in said.items() if tag not in (w.PRICE, w.ORDER_QTY)}
+        return translate.report_in(said, self._scales)
+
+    def _market(self, kind: str, said: dict[int, str], text: str) -> list[VenueEvent | _Stepped | _Trouble]:
+        """A change of a book, once all of its messages are here."""
+        if said[w.MD_REQ_ID] not in self._requests:
+            return []
+        instrument, parts = self._requests[said[w.MD_REQ_ID]]
+        parts.append(market.market_in(kind, text, self._scales[instrument]))
+        if said.get(w.CONTINUES) == "Y":
+            return []
+        rows = np.concatenate(parts)
+        parts.clear()
+        return [MarketRows(instrument, rows, kind == w.SNAPSHOT)]
+
+    def _refused(self, number: str, text: str) -> None:
+        """A message of ours was refused by the session or as a whole: say so in the way of its kind."""
+        command = self._sent.get(int(number or 0))
+        item: VenueEvent | _Trouble
+        if isinstance(command, NewOrder):
+            item = Report(
+                exec_id=f"S{number}",
+                exec_type=ExecType.REJECTED,
+                status=OrdStatus.REJECTED,
+                cl_ord_id=command.cl_ord_id,
+                orig="",
+                order_id="",
+                account=command.account,
+                instrument=command.instrument,
+                side=command.side,
+                lots=command.lots,
+                price=command.price,
+                last_lots=0,
+                last_price=0,
+                cum=0,
+                leaves=0,
+                ns=self._now_ns,
+                text=text,
+            )
+        elif isinstance(command, CancelOrder | ReplaceOrder):
+            names = command.cl_ord_id, command.orig, command.account
+            item = CancelReject(*names, OrdStatus.REJECTED, self._now_ns, text)
+        else:
+            item = _Trouble(VenueError("a message that the venue takes", text, "see what was asked of it"))
+        self._queue.put((0, item))
+
+    # -- what goes out: the caller's thread ---------------------------------------------------------------------------
+    def _say(self, kind: str, fields: Fields, command: Command | None = None) -> None:
+        if not self._up:
+            raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
+        self._sending.command = command
+        if not self._outlet.say(kind, engine.body(fields)):
+            raise VenueError(f"a link to {self._where}", "one that broke just now", "wait until it is up")
+
+    def _name(self) -> str:
+        """A name for a request that no other of this session has."""
+        return str(self._outlet.next_number)
+
+    def _await(self, name: str, seconds: float, events: list[VenueEvent]) -> _Stepped | None:
+        """Collect events until a request is answered; None when the link went down first."""
+        while True:
+            try:
+                number, item = self._queue.get(timeout=seconds)
+            except Empty:
+                raise VenueError(f"an answer from {self._where} within {seconds:g} s", "none", "see its log") from None
+            self._taken = max(self._taken, number)
+            if isinstance(item, _Trouble):
+                raise item.error
+            if isinstance(item, _Stepped):
+                if item.name == name:
+                    return item
+                continue
+            events.append(item)
+            if isinstance(item, LinkStatus) and not item.up:
+                return None
+
+    def _list(self) -> tuple[Listing, ...]:
+        name, early = self._name(), list[VenueEvent]()
+        self._say(w.SECURITY_LIST_REQUEST, [(w.SECURITY_REQ_ID, name), (w.SECURITY_LIST_TYPE, "4")])
+        answer = self._await(name, self._timeout_s, early)
+        if answer is None:
+            raise VenueError(f"the instruments of {self._where}", "a broken link", "try again")
+        self._scales = translate.scales({one.instrument: one for one in answer.listings})
+        self._stepped = answer.stepped
+        self._early = early
+        return answer.listings
+
+    def _ask_market(self, instrument: str) -> None:
+        name = self._name()
+        self._requests = {key: kept for key, kept in self._requests.items() if kept[0] != instrument}
+        self._requests[name] = (instrument, [])
+        fields: Fields = [(w.MD_REQ_ID, name), (w.SUBSCRIPTION, "1"), (w.MARKET_DEPTH, "0"), (w.NO_ENTRY_TYPES, "2")]
+        fields += [(w.ENTRY_TYPE, "0"), (w.ENTRY_TYPE, "1"), (w.NO_RELATED_SYM, "1"), (w.SYMBOL, instrument)]
+        self._say(w.MARKET_DATA_REQUEST, fields)
+
+    # -- the port -----------------------------------------------------------------------------------------------------
+    @property
+    def name(self) -> str:
+        """Name in journals and tables."""
+        return f"fix:{self._where}"
+
+    @property
+    def now_ns(self) -> int:
+        """The venue's time when it last spoke."""
+        return self._now_ns
+
+    @property
+    def up(self) -> bool:
+        """Whether the session is logged on."""
+        return self._up
+
+    def listings(self) -> Sequence[Listing]:
+        """What is traded here."""
+        return self._listings
+
+    def subscribe(self, instrument: str) -> None:
+        """Ask for market data; asked again by itself whenever the link comes back.
+
+        Raises
+        ------
+        VenueError
+            For an instrument that is not listed, or when the link is down.
+        """
+        if instrument not in self._scales:
+            raise VenueError("an instrument that is listed", instrument, "choose one of " + ", ".join(self._scales))
+        self._ask_market(instrument)
+        if instrument not in self._subscribed:
+            self._subscribed.append(instrument)
+
+    def send(self, command: Command) -> None:
+        """Hand a command to the session.
+
+        Raises
+        ------
+        VenueError
+            When the link is down: nothing was sent, and nothing will be.
+        OrderError
+            For names that FIX cannot carry.
+        """
+        kind, fields = translate.command_out(command, self._scales.get(getattr(command, "instrument", ""), PLAIN))
+        self._say(kind, fields, command)
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """See `Venue.step`. While the link is down, what came is returned after a short wait.
+
+        Raises
+        ------
+        VenueError
+            When the venue refuses to step, says what cannot be read, or is silent for `patience_s`.
+        """
+        self._write_received(self._returned)
+        events, self._early = self._early, []
+        try:
+            self._collect(until_ns, events)
+        except VenueError:
+            self._early = events
+            raise
+        for event in events:
+            if isinstance(event, Report | CancelReject):
+                self._now_ns = max(self._now_ns, event.ns)
+            elif isinstance(event, MarketRows) and len(event.rows):
+                self._now_ns = max(self._now_ns, int(event.rows[-1, 0]))
+        self._returned = self._taken
+        return events
+
+    def _collect(self, until_ns: int, events: list[VenueEvent]) -> None:
+        """Append what came, and what a step brings."""
+        free = self._follow or not self._stepped
+        if free or not self._up:
+            self._drain(events, 0.0 if events or self._up else 0.1)
+        if not self._up or (free and events):
+            return
+        name = self._name()
+        fields = [(w.UNTIL_NS, str(until_ns)), (w.STEP_ID, name)]
+        try:
+            self._say(w.STEP, [*fields, (w.WAIT_ONLY, "Y")] if self._follow else fields)
+        except VenueError:
+            self._drain(events, 0.1)
+            return
+        answer = self._await(name, self._patience_s, events)
+        self._now_ns = max(self._now_ns, answer.ns if answer else 0)
+
+    def _drain(self, events: list[VenueEvent], seconds: float) -> None:
+        """Take what is queued, after waiting for the first for some seconds at most."""
+        wait = seconds
+        while True:
+            try:
+                number, item = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
+            except Empty:
+                return
+            wait = 0.0
+            self._taken = max(self._taken, number)
+            if isinstance(item, _Trouble):
+                raise item.error
+            if not isinstance(item, _Stepped):
+                events.append(item)
+
+    def _write_received(self, number: int) -> None:
+        os.pwrite(self._received, number.to_bytes(8, "little"), 0)
+
+    def close(self) -> None:
+        """Log out and let the session go; a second call does nothing."""
+        atexit.unregister(self.close)
+        initiator, self._initiator = self._initiator, None
+        if initiator is None:
+            return
+        if self._up:
+            self._gone.clear()
+            self._outlet.session.logout()
+            self._gone.wait(2.0)
+        initiator.stop(True)
+        os.close(self._received)
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
