@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, OrderError
 from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.core.orders import MarketRows
+from tercel.market.tape.schema import EXECUTE, REDUCE
 from tercel.trading.desk.allocation import Hedge, HedgeRule, split
+from tercel.trading.desk.challenge import Evidence, paper_rows
 from tercel.trading.desk.config import demo_config, demo_text, parse_config
 from tercel.trading.desk.demand import demand
 from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.planted import planted
+from tercel.trading.desk.program import Program
 from tercel.trading.desk.sizing import Sizing, SizingRule
 
 
@@ -140,7 +144,9 @@ def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
     assert orders == demand(config, volume, 3)
     assert len(orders) == config.desk.rounds * 2
     assert {order.lots for order in orders} == {60, 120}
-    assert {order.side for order in orders} == {-1, 1}
+    assert len({(order.instrument, order.side) for order in orders}) == 2
+    drawn = {order.side for seed in range(20) for order in demand(config, volume, seed)}
+    assert drawn == {-1, 1}
 
 
 @pytest.mark.parametrize(
@@ -176,3 +182,51 @@ class TestPlanted:
         assert depth[6.4] == depth[7.0] == 0.35
         assert depth[8.0] == depth[11.0] == 1.0
         assert [scene.after_s for scene in scenes] == sorted(scene.after_s for scene in scenes)
+
+
+class TestProgram:
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.tuples(st.integers(1, 20), st.integers(1900, 2100)), min_size=1, max_size=8),
+        st.lists(st.tuples(st.integers(1, 20), st.integers(1900, 2100)), max_size=12),
+        st.sampled_from([-1, 1]),
+    )
+    def test_cost_is_that_of_every_lot_alone(
+        self, asked: list[tuple[int, int]], got: list[tuple[int, int]], side
+    ) -> None:
+        program, queue = Program(side), []
+        for lots, mid2 in asked:
+            program.ask(lots, mid2)
+            queue += [mid2] * lots
+        total = 0
+        for wanted, price2 in got:
+            lots = min(wanted, program.open)
+            program.fill(lots, lots * price2)
+            total += sum(side * (price2 - mid2) for mid2 in queue[:lots])
+            queue = queue[lots:]
+        assert program.cost2 == total
+        assert program.open == len(queue)
+        marked = total + sum(side * (2000 - mid2) for mid2 in queue)
+        assert program.cost_bps(2000) == pytest.approx(1e4 * marked / sum(lots * mid2 for lots, mid2 in asked))
+
+    def test_more_than_was_asked_for_is_refused(self) -> None:
+        program = Program(1)
+        program.ask(3, 2000)
+        with pytest.raises(OrderError, match="at most the 3 lots"):
+            program.fill(4, 8000)
+
+
+def test_own_aggressions_are_withdrawals_on_paper() -> None:
+    rows = np.array([[1, EXECUTE, 4, 1, 99, 3, -1], [1, EXECUTE, 4, 1, 99, 3, 512], [2, EXECUTE, 5, 1, 99, 3, 513]])
+    tape = paper_rows(MarketRows("A", rows), {512})
+    assert tape[:, 1].tolist() == [EXECUTE, REDUCE, EXECUTE]
+    assert tape[:, 2].tolist() == [4, 4, 5]
+    assert tape[1].tolist() == [1, REDUCE, 4, 1, 99, 3]
+
+
+def test_evidence_says_what_it_cannot_say() -> None:
+    assert str(Evidence.of([1.0, 2.0])) == "2 trials: too few to say"
+    assert "better" in str(Evidence.of([1.0, 1.2, 0.9, 1.1]))
+    assert "not told apart" in str(Evidence.of([1.0, -1.2, 0.9, -1.1]))
+    found = Evidence.of([1.0, 2.0, 3.0])
+    assert (found.mean_bps, found.high_bps) == (2.0, pytest.approx(2 + 4.302653 / math.sqrt(3), rel=1e-6))

@@ -19,7 +19,7 @@ class Demand:
 
 
 def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> list[Demand]:
-    """One order a round and instrument.
+    """One order a round and instrument, always to the same side of an instrument: a program is worked, not a book made.
 
     Parameters
     ----------
@@ -29,11 +29,15 @@ def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> lis
         Of the sides.
     """
     rng = np.random.default_rng([seed, 11])
+    fixed = {"buy": BUY, "sell": SELL}
+    sides = {
+        instrument.name: fixed.get(config.demand.side, BUY if rng.random() < 0.5 else SELL)
+        for instrument in config.instrument
+    }
     orders = []
     for number in range(config.desk.rounds):
         for instrument in config.instrument:
-            drawn = BUY if rng.random() < 0.5 else SELL
-            side = {"buy": BUY, "sell": SELL, "random": drawn}[config.demand.side]
+            side = sides[instrument.name]
             lots = max(round(config.demand.share * volume_per_s[instrument.name] * config.desk.round_s), 1)
             orders.append(Demand(number, instrument.name, side, lots))
     return orders

@@ -1,0 +1,106 @@
+"""Champion and challenger on paper, side by side on the same events: evidence for a promotion, which a person makes.
+
+Both get the same order on the same growing tape (`execution.paper`): what differs is the strategy alone. The desk's own
+aggressions are on that tape as withdrawals, so that paper orders are not filled by the desk itself.
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MarketRows
+from tercel.execution.paper import PaperTrial
+from tercel.execution.strategy import Strategy
+from tercel.market.simulator import layout as sim
+from tercel.market.tape.schema import EXECUTE, REDUCE
+from tercel.stats.student import t_quantile
+
+Ints = NDArray[np.int64]
+
+
+def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
+    """Market data as tape rows, int64 (n, 6); executions by the desk's own orders become withdrawals.
+
+    Parameters
+    ----------
+    own : collection of int
+        The desk's order numbers at the venue.
+    """
+    rows = event.rows
+    tape = np.zeros((len(rows), sim.TAPE_WORDS), np.int64)
+    for to, word in ((sim.T_NS, M_NS), (sim.T_KIND, M_KIND), (sim.T_SLOT, M_ID), (sim.T_SIDE, M_SIDE)):
+        tape[:, to] = rows[:, word]
+    tape[:, sim.T_PRICE], tape[:, sim.T_LOTS] = rows[:, M_PRICE], rows[:, M_LOTS]
+    taken = (rows[:, M_KIND] == EXECUTE) & (rows[:, M_AGGRESSOR] >= 0)
+    if taken.any():
+        taken &= np.isin(rows[:, M_AGGRESSOR], np.fromiter(own, np.int64, len(own)))
+        tape[taken, sim.T_KIND] = REDUCE
+    return tape
+
+
+class Challenge:
+    """One parent order on paper, twice.
+
+    Parameters
+    ----------
+    book, state : int32[...], int64[...]
+        The market at arrival with the order in it (see `execution.paper.PaperTrial`).
+    champion, challenger : Strategy
+    """
+
+    def __init__(self, book: NDArray[np.int32], state: Ints, champion: Strategy, challenger: Strategy) -> None:
+        self._trials = (PaperTrial(book, state, champion), PaperTrial(book, state, challenger))
+        self._waiting: list[Ints] = []
+        self._began_ns = int(state[sim.NOW])
+
+    def on_market(self, rows: Ints) -> None:
+        """Rows of :func:`paper_rows`; kept until the next :meth:`seen`."""
+        self._waiting.append(rows)
+
+    def seen(self, ns: int) -> None:
+        """Everything up to `ns` is known."""
+        rows = np.concatenate(self._waiting) if self._waiting else np.zeros((0, sim.TAPE_WORDS), np.int64)
+        self._waiting = []
+        rows = rows[rows[:, sim.T_NS] >= self._began_ns]
+        for trial in self._trials:
+            trial.feed(rows, ns)
+
+    @property
+    def done(self) -> bool:
+        """Both are over."""
+        return all(trial.done for trial in self._trials)
+
+    @property
+    def gain_bps(self) -> float:
+        """What the challenger saved against the champion's paper twin, bps."""
+        return self._trials[0].is_bps - self._trials[1].is_bps
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a challenger saved over its trials: mean with a 95 % Student interval, bps; NaN below three trials."""
+
+    trials: int
+    mean_bps: float
+    low_bps: float
+    high_bps: float
+
+    @classmethod
+    def of(cls, gains_bps: Sequence[float]) -> "Evidence":
+        """From the paired gains of finished trials."""
+        n = len(gains_bps)
+        mean = float(np.mean(gains_bps)) if n else math.nan
+        if n < 3:
+            return cls(n, mean, math.nan, math.nan)
+        half = t_quantile(0.975, n - 1) * float(np.std(gains_bps, ddof=1)) / math.sqrt(n)
+        return cls(n, mean, mean - half, mean + half)
+
+    def __str__(self) -> str:
+        """For people."""
+        if self.trials < 3:
+            return f"{self.trials} trials: too few to say"
+        verdict = "better" if self.low_bps > 0 else "worse" if self.high_bps < 0 else "not told apart"
+        return f"{self.mean_bps:+.2f} bps [{self.low_bps:+.2f}, {self.high_bps:+.2f}] over {self.trials}: {verdict}"
