@@ -1,0 +1,5 @@
+"""`tercel signals compare`: what the field asserts of model families, measured on problems whose truth is known.
+
+:mod:`.problems` draws data from known laws; :mod:`.cells` fits one family once and measures it; :mod:`.claims` turns
+the cells of all seeds into verdicts by rules that were written down before any cell was run.
+"""
