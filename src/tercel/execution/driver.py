@@ -32,7 +32,7 @@ Commands = NDArray[np.int64]
 
 _RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
 """Words of a command in the order of its record row."""
-_REASONS = {
+REASONS = {
     kernels.BACKWARDS: "rows in order of time",
     kernels.BAD_KIND: "a kind of row that this market knows",
     kernels.BAD_SLOT: "a slot that fits the book so far",
@@ -192,7 +192,7 @@ class Driver:
         """A row that was not applied: a recorded command, or a gap in the record."""
         if fault == kernels.IS_COMMAND:
             return self._compare(row)
-        raise TapeError(_REASONS[fault], f"row {row.tolist()} at {self.state[sim.NOW]} ns", "feed the whole record")
+        raise TapeError(REASONS[fault], f"row {row.tolist()} at {self.state[sim.NOW]} ns", "feed the whole record")
 
     def _compare(self, row: Ints) -> Commands | None:
         """A recorded command must be the driver's next; when it has sent none more, a decision must be due."""

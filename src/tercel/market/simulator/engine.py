@@ -31,6 +31,19 @@ def decision_is_due(k: Longs) -> bool:
 
 
 @kernel
+def flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
+    """The market's next event of its own, at FLOW_NS, and when the one after it comes."""
+    if k[sim.MODEL] == sim.SANTA_FE:
+        santa_fe_event(b, k, flow)
+    elif k[sim.MODEL] == sim.REPLAY:
+        replay_event(
+            b, k, tape
+        )  # fmt: skip
+    else:
+        martingale_event(b, k, flow)
+
+
+@kernel
 def advance(
     b: Packed,
     k: Longs,
@@ -51,14 +64,7 @@ def advance(
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
             mark_grid(k, flow_ns)
             k[sim.NOW] = flow_ns
-            if k[sim.MODEL] == sim.SANTA_FE:
-                santa_fe_event(b, k, flow)
-            elif k[sim.MODEL] == sim.REPLAY:
-                replay_event(
-                    b, k, tape
-                )  # fmt: skip
-            else:
-                martingale_event(b, k, flow)
+            flow_event(b, k, flow, tape)
             if decision_is_due(k):
                 k[sim.DUE_NS] = k[sim.NOW]
         elif command_ns <= due_ns and command_ns < FOREVER_NS:

@@ -1,0 +1,156 @@
+"""A follower of one instrument: its public book and tallies, as the simulator keeps them, from market data alone.
+
+Orders of every account are public here. A parent order arrives by copying what the follower holds; tallies are kept by
+time, so that the first observation shows the flow of the last interval before arrival, whenever that is.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import TapeError, VenueError
+from tercel.core.orders import Listing, MarketRows
+from tercel.execution.driver import REASONS
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import OWN_ORDERS, blank_state
+from tercel.trading import worker_kernels as kernels
+
+Ints = NDArray[np.int64]
+
+WIDTH: Final = 256
+HISTORY: Final = 1 << 15
+"""Moments that are kept: an interval before an arrival reaches no further back."""
+
+
+class Follower:
+    """The public market of one instrument.
+
+    Parameters
+    ----------
+    listing : Listing
+        How the venue lists it; its ids in market data must be dense.
+    width : int
+        Prices of the ring of the book, a power of two; the same as the market's shows the same depth.
+    feed_levels : int
+        Levels that the feed behind the market shows, 0: all of them.
+    history : int
+        Moments of tallies kept.
+
+    Raises
+    ------
+    VenueError
+        For market data whose ids are arbitrary.
+    """
+
+    def __init__(self, listing: Listing, *, width: int = WIDTH, feed_levels: int = 0, history: int = HISTORY) -> None:
+        if listing.dense_ids <= 0:
+            raise VenueError("market data with small, reused ids", f"{listing.instrument} without", "map them first")
+        self.listing = listing
+        self._width, self._feed_levels = width, feed_levels
+        self._history = np.zeros((history + 1, kernels.HISTORY_WORDS), np.int64)
+        self._row = np.zeros(sim.RECORD_WORDS, np.int64)
+        self._lay()
+
+    def _lay(self) -> None:
+        self.book = lay.new_book(self.listing.dense_ids, self._width, OWN_ORDERS)
+        self.state = blank_state(sim.REPLAY)
+        self.state[sim.FEED_LEVELS] = self._feed_levels
+        self.ready = False
+        """Whether a snapshot has come."""
+
+    @property
+    def instrument(self) -> str:
+        """What is followed."""
+        return self.listing.instrument
+
+    @property
+    def now_ns(self) -> int:
+        """Time of the last row."""
+        return int(self.state[sim.NOW])
+
+    @property
+    def halted(self) -> bool:
+        """Whether trading is halted."""
+        return bool(self.state[sim.HALTED])
+
+    @property
+    def touch(self) -> tuple[int, int]:
+        """Best bid and ask, ticks; NO_BID, NO_ASK where there is none."""
+        return int(self.state[sim.PUBLIC_BID]), int(self.state[sim.PUBLIC_ASK])
+
+    @property
+    def mid2(self) -> int:
+        """Last two-sided bid + ask, half ticks; 0 before there was any."""
+        return int(self.state[sim.MID2])
+
+    def on_market(self, event: MarketRows) -> None:
+        """Apply what a venue published; rows before the first snapshot are passed over.
+
+        Raises
+        ------
+        TapeError
+            Rows that do not fit the book: some were missed. Subscribe anew.
+        """
+        if event.snapshot:
+            self._begin(event.rows)
+        elif self.ready and len(event.rows):
+            fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
+            if fault < 0:
+                self.ready = False
+                row = event.rows[self._history[0, 1]].tolist()
+                raise TapeError(REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew")
+
+    def _begin(self, rows: Ints) -> None:
+        tallies = self.state[sim.EVENTS : sim.EVENTS + 6].copy() if self.now_ns else None
+        self._lay()
+        understood = kernels.load(self.book, self.state, rows)
+        if understood < len(rows):
+            row = rows[understood].tolist()
+            raise TapeError(
+                "a snapshot of orders, each once", f"row {row} of {self.instrument}", "subscribe to it anew"
+            )
+        if tallies is None:
+            self._history[:] = 0
+            self.began_ns = self.now_ns
+            """When the first snapshot was taken."""
+        else:  # what happened in the gap is not known: tallies go on from where they stood
+            tallies[sim.MID2 - sim.EVENTS] = self.state[sim.MID2]
+            self.state[sim.EVENTS : sim.EVENTS + 6] = tallies
+        kernels.keep_tallies(self.state, self._history)
+        self.ready = True
+
+    def tallies(self, at_ns: int) -> Ints:
+        """The words EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2 as they stood after `at_ns`: int64 (6,).
+
+        Of the oldest moment kept, where that is later.
+        """
+        count, room = int(self._history[0, 0]), len(self._history) - 1
+        kept = np.arange(max(count - room, 0), count) % room + 1
+        found = int(np.searchsorted(self._history[kept, 0], at_ns, "right"))
+        return self._history[kept[max(found - 1, 0)], 1:].copy()
+
+    def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
+        NDArray[np.int32], Ints
+    ]:  # fmt: skip
+        """Book and state of a market at which a parent arrives now, as `execution.step.begin` leaves them.
+
+        Parameters
+        ----------
+        start_ns : int
+            When it was meant to arrive.
+        interval_ns, warmup_ns : int
+            Of a decision; of what counts as long volatility before arrival.
+        rooms : (int, int)
+            Points of the grid of mids, rows of the log of fills.
+        """
+        k = sim.extend(self.state, rooms[0], 0, rooms[1])
+        k[sim.BEGAN_NS] = began = max(start_ns - warmup_ns, self.began_ns)
+        k[sim.SEEN : sim.SEEN + 6] = self.tallies(max(start_ns - interval_ns, began))
+        before = self.tallies(began)[sim.VARIANCE - sim.EVENTS]
+        k[[sim.VARIANCE, sim.SEEN + 4]] -= before
+        k[sim.ARRIVED : sim.ARRIVED + 5] = k[sim.EVENTS : sim.EVENTS + 5]
+        k[sim.NOW] = k[sim.START_NS] = max(start_ns, self.now_ns)
+        k[[sim.ARRIVAL_MID2, sim.DECISION_MID2]] = k[sim.MID2]
+        return self.book.copy(), k

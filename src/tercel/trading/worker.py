@@ -1,0 +1,549 @@
+"""A worker: one parent order, one strategy, one account at a venue, joined by the driver.
+
+Venue events become driver rows and driver commands become orders:
+
+- market data rows of everybody else's orders are public rows; the ADD row of an own order says that it rests;
+- a fill is the report's; what its aggressor met (mid, touch) was kept from the book just before the first lot;
+- cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
+- lots of the forced order that found nobody are booked at the worst price seen, as the batch does.
+
+A worker lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen (a
+step of a stepped venue that brought no word on own orders).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import OrderError, TapeError
+from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    ExecType,
+    MarketRows,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    Tif,
+    VenueEvent,
+)
+from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.evaluation.task import Task
+from tercel.execution import driver_kernels as steps
+from tercel.execution import intent
+from tercel.execution.costs import Costs
+from tercel.execution.driver import REASONS, Driver
+from tercel.execution.guidance import guided_row
+from tercel.execution.reconcile import open_lots, reconcile
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.trading import worker_kernels as kernels
+from tercel.trading.follower import Follower
+
+Ints = NDArray[np.int64]
+
+LOG_ROWS = 4096
+MARKS = 1024
+
+
+@dataclass(frozen=True)
+class ParentOrder:
+    """What a worker is asked to do.
+
+    Parameters
+    ----------
+    parent, account, instrument : str
+        Its name (children are called `parent.1`, `parent.2`, ...), on whose behalf, in what.
+    side, quantity : int
+        +1 or -1; lots.
+    start_ns : int
+        When it arrives.
+    task : Task
+        Horizon, decisions and their clock; its side, share and latency are not read.
+    seed, index : int
+        Of the strategy's draws, as an episode's.
+    run_out : bool
+        Filled early, decisions still fall due to the horizon (for a whole grid of mids).
+    first_child : int
+        Number of the first child's name; higher after a restart.
+    """
+
+    parent: str
+    account: str
+    instrument: str
+    side: int
+    quantity: int
+    start_ns: int
+    task: Task
+    seed: int = 0
+    index: int = 0
+    run_out: bool = False
+    first_child: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be worked."""
+        if self.side not in (1, -1) or self.quantity < 1:
+            raise OrderError(
+                "a parent of side +1 or -1 and at least 1 lot", f"{self.side}, {self.quantity}", "mend the order"
+            )
+
+
+@dataclass(slots=True)
+class _Child:
+    """An order at the venue and the driver's place for it."""
+
+    own: int
+    name: str
+    price: int | None
+    total: int
+    immediate: bool
+    forced: bool
+    cum: int = 0
+    number: int = -1
+    worst: int | None = None
+    mid2: int | None = None
+    marks: dict[bool, deque[tuple[int, int]]] = field(default_factory=lambda: {False: deque(), True: deque()})
+
+
+class Worker:
+    """One parent order under one strategy.
+
+    Parameters
+    ----------
+    order : ParentOrder
+    follower : Follower
+        Of the instrument; fed by whoever feeds the worker, and before it.
+    strategy : Strategy
+        What decides.
+    """
+
+    def __init__(self, order: ParentOrder, follower: Follower, strategy: Strategy) -> None:
+        self.order, self.strategy = order, strategy
+        self._follower = follower
+        self._driver: Driver | None = None
+        self._children: dict[str, _Child] = {}
+        self._places: dict[int, _Child] = {}
+        self._cancels: dict[str, tuple[_Child, int]] = {}
+        self._named = order.first_child - 1
+        self._who_of = np.full(follower.listing.dense_ids, -1, np.int64)
+        self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
+        self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
+        self._rows = np.zeros((0, sim.RECORD_WORDS), np.int64)
+        self._out = np.zeros((2 * sim.COMMAND_SLOTS, steps.COMMAND_WORDS), np.int64)
+        self._recorded: list[Ints] = []
+        self._paused = self._cancelled = False
+
+    # -- what can be asked --------------------------------------------------------------------------------------------
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the order has arrived at its market."""
+        return self._driver is not None
+
+    @property
+    def driver(self) -> Driver:
+        """The driver.
+
+        Raises
+        ------
+        OrderError
+            Before arrival.
+        """
+        if self._driver is None:
+            raise OrderError("a parent that has arrived", f"{self.order.parent} before its start", "wait for it")
+        return self._driver
+
+    @property
+    def left(self) -> int:
+        """Lots not yet filled (or booked as unfilled at the horizon)."""
+        return self._driver.left if self._driver else self.order.quantity
+
+    @property
+    def filled(self) -> int:
+        """Lots that traded."""
+        return self.order.quantity - self.left - (int(self._driver.state[sim.UNFILLED_LOTS]) if self._driver else 0)
+
+    @property
+    def open(self) -> int:
+        """Own lots not known dead: on their way, resting, cancel pending."""
+        return int(open_lots(self._driver.book)) if self._driver else 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person paused it."""
+        return self._paused
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was called off, or its horizon came while it was paused."""
+        return self._cancelled
+
+    @property
+    def done(self) -> bool:
+        """Filled, over, or called off with no order left at the venue."""
+        if self._driver is None:
+            return self._cancelled
+        return self._driver.done or (self._cancelled and self.open == 0)
+
+    @property
+    def due_ns(self) -> int:
+        """When it wants to be asked next; FOREVER_NS where only events matter."""
+        if self._driver is None:
+            waits = self._cancelled or not self._follower.ready or self._follower.halted
+            return FOREVER_NS if waits else max(self.order.start_ns, self._follower.now_ns)
+        return FOREVER_NS if self._cancelled else self._driver.due_ns
+
+    @property
+    def view(self) -> View:
+        """What was seen at the last decision; overwritten by the next."""
+        return self.driver.view
+
+    @property
+    def decisions(self) -> int:
+        """Decisions taken."""
+        return int(self._driver.state[sim.DECISION]) if self._driver else 0
+
+    def take_recorded(self) -> Ints:
+        """Driver rows since this was last asked, int64 (r, 8): with the state at arrival they replay the session."""
+        rows, self._recorded = self._recorded, []
+        return np.concatenate(rows) if rows else np.zeros((0, sim.RECORD_WORDS), np.int64)
+
+    def fills(self) -> Ints:
+        """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
+        k = self.driver.state
+        rows, at = min(int(k[sim.FILL_ROWS]), int(k[sim.LOG_ROWS])), int(k[sim.LOG_AT])
+        fills: Ints = k[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS).copy()
+        return fills
+
+    def costs(self) -> Costs:
+        """Cost sums as they stand, one row."""
+        k = self.driver.state[None]
+        points = self.order.task.grid_points
+        grid = k[:, sim.GRID : sim.GRID + 3 * points].reshape(1, 3, points)
+        lost = self.driver.book[lay.OVERFLOW] + k[:, sim.OWN_OVERFLOW] + k[:, sim.COMMAND_OVERFLOW]
+        unfilled = k[:, sim.UNFILLED_LOTS].copy()
+        return Costs(
+            qty=k[:, sim.QUANTITY].copy(),
+            arrival_mid2=k[:, sim.ARRIVAL_MID2].copy(),
+            spread=k[:, sim.SPREAD].copy(),
+            walk=k[:, sim.WALK].copy(),
+            timing=k[:, sim.TIMING].copy(),
+            forced_spread=k[:, sim.FORCED_SPREAD].copy(),
+            forced_walk=k[:, sim.FORCED_WALK].copy(),
+            forced_timing=k[:, sim.FORCED_TIMING].copy(),
+            lots_filled=k[:, sim.QUANTITY] - k[:, sim.LEFT] - unfilled,
+            passive_lots=k[:, sim.PASSIVE_LOTS].copy(),
+            forced_lots=k[:, sim.FORCED_LOTS].copy(),
+            unfilled_lots=unfilled,
+            mid2_grid=grid[:, 0].copy(),
+            lots_grid=grid[:, 1].copy(),
+            forced_lots_grid=grid[:, 2].copy(),
+            side=k[:, sim.SIDE].astype(np.int8),
+            cluster=np.zeros(1, np.int64),
+            fees=np.zeros(1, np.int64),
+            double_lots=np.zeros(1, np.int64),
+            overflow=lost.astype(np.int64),
+        )
+
+    # -- what happens to it -------------------------------------------------------------------------------------------
+
+    def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
+        """What a venue said, in order; commands to send.
+
+        Raises
+        ------
+        TapeError
+            Market data that does not fit: some were missed.
+        """
+        commands: list[Command] = []
+        if self._driver is None:
+            return commands
+        for event in events:
+            if isinstance(event, MarketRows):
+                if event.instrument == self.order.instrument and not event.snapshot:
+                    self._on_rows(event.rows, commands)
+            elif isinstance(event, Report):
+                self._on_report(event, commands)
+            elif isinstance(event, CancelReject):
+                self._on_reject(event, commands)
+        self._end_if_over()
+        return commands
+
+    def on_time(self, now_ns: int) -> list[Command]:
+        """Everything up to `now_ns` has been seen: arrive, decide, close, as is due."""
+        commands: list[Command] = []
+        if self._driver is None and self.due_ns <= now_ns:
+            self._arrive(now_ns)
+        if self._driver is not None:
+            self._decide(now_ns, commands)
+            self._end_if_over()
+        return commands
+
+    def on_denied(self, command: Command) -> list[Command]:
+        """A command was not let through: its lots are dead, or its cancel was never asked for."""
+        commands: list[Command] = []
+        name = command.cl_ord_id
+        if name in self._cancels:
+            self._cancel_over(name, 0, self._now, commands)
+        elif name in self._children:
+            self._dead(self._children[name], 0, 0, self._now, commands)
+        self._end_if_over()
+        return commands
+
+    def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
+        """What signals and risk say, seen from the next decision on."""
+        self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
+
+    def pause(self) -> list[Command]:
+        """Take every order back and send none until `resume`. A horizon that comes meanwhile calls the order off."""
+        self._paused = True
+        return self._withdraw()
+
+    def resume(self) -> None:
+        """Go on at the next decision."""
+        self._paused = False
+
+    def cancel(self) -> list[Command]:
+        """Call it off: take every order back and send none any more."""
+        self._cancelled = True
+        commands = self._withdraw()
+        if self._driver is not None:
+            self._driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
+        return commands
+
+    def amend(self, quantity: int) -> list[Command]:
+        """Another quantity; where more is open than remains to be done, everything is taken back first.
+
+        Raises
+        ------
+        OrderError
+            Fewer lots than are filled already.
+        """
+        if quantity < max(self.filled, 1) or self.done:
+            raise OrderError(
+                f"at least the {self.filled} lots filled of an order at work", f"{quantity}", "cancel the rest instead"
+            )
+        more = quantity - self.order.quantity
+        self.order = replace(self.order, quantity=quantity)
+        if self._driver is None:
+            return []
+        self._driver.state[[sim.QUANTITY, sim.LEFT]] += more
+        return self._withdraw() if self.open > self.left else []
+
+    # -- arrival and decisions ----------------------------------------------------------------------------------------
+
+    @property
+    def _now(self) -> int:
+        return int(self._driver.state[sim.NOW]) if self._driver else self._follower.now_ns
+
+    def _arrive(self, now_ns: int) -> None:
+        order, task = self.order, self.order.task
+        interval = task.horizon_ns // task.decisions
+        b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, (task.grid_points, LOG_ROWS))
+        k[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
+        k[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
+        k[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
+        k[sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
+        k[sim.RUN_OUT] = int(order.run_out)
+        k[sim.SIDE] = order.side
+        k[[sim.QUANTITY, sim.LEFT]] = order.quantity
+        k[sim.PHASE] = sim.WORKING
+        seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
+        self._driver = Driver(b, k, self.strategy)
+
+    def _decide(self, now_ns: int, commands: list[Command]) -> None:
+        """Take the decisions due by `now_ns`; a paused order only lets them pass."""
+        driver = self.driver
+        if self._cancelled:
+            return
+        if not self._paused:
+            self._say(driver.decide_due(now_ns), commands)
+            return
+        k = driver.state
+        if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
+            commands += self.cancel()
+            return
+        since = int(k[sim.COMMAND_TAIL])
+        while steps.fall_due(driver.book, k, now_ns) == steps.DECIDE:
+            steps.answer(driver.book, k, intent.empty(1)[0])
+        self._say(self._out[: steps.collect(k, since, self._out, 0)], commands)
+
+    def _withdraw(self) -> list[Command]:
+        commands: list[Command] = []
+        if self._driver is not None and not self._driver.done:
+            k = self._driver.state
+            since = int(k[sim.COMMAND_TAIL])
+            reconcile(self._driver.book, k, intent.empty(1)[0])
+            self._say(self._out[: steps.collect(k, since, self._out, 0)], commands)
+        return commands
+
+    def _end_if_over(self) -> None:
+        """The horizon is over, every command answered, and lots are left: book them as the batch does."""
+        k = self.driver.state if self._driver else None
+        if k is None or k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
+            return
+        if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self._cancelled:
+            kernels.book_rest(k)
+
+    def abandon(self) -> None:
+        """Trading has ended and nothing more will come: book what is left as unfilled."""
+        if self._driver is not None and self._driver.left > 0 and not self._driver.done:
+            kernels.book_rest(self._driver.state)
+
+    # -- the venue's words --------------------------------------------------------------------------------------------
+
+    def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
+        driver = self.driver
+        if len(self._rows) < len(rows):
+            self._rows = np.zeros((2 * len(rows), sim.RECORD_WORDS), np.int64)
+        at, n = 0, len(rows)
+        while at < n:
+            at = kernels.follow(
+                driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, self._rows
+            )  # fmt: skip
+            self._keep_marks()
+            if self._group[kernels.G_FAULT]:
+                raise TapeError(
+                    REASONS[int(self._group[kernels.G_FAULT])],
+                    f"row {rows[at].tolist()} of {self.order.instrument}",
+                    "subscribe to it anew",
+                )
+            if at < n:
+                self._decide(max(int(rows[at, 0]), self._now) - 1, commands)
+
+    def _keep_marks(self) -> None:
+        group = self._group
+        if group[kernels.G_ROWS]:
+            self._recorded.append(self._rows[: group[kernels.G_ROWS]].copy())
+        for own, passive, mid2, touch2 in self._marks[: group[kernels.G_MARKS]].tolist():
+            self._places[own].marks[bool(passive)].append((mid2, touch2))
+
+    def _feed(self, row: Ints, commands: list[Command]) -> None:
+        """One row of the driver's own words; decisions that fell due before it are taken first."""
+        if self._cancelled or self._paused:
+            # no decision may be taken on the way
+            k = self.driver.state
+            since = int(k[sim.COMMAND_TAIL])
+            fault = steps.apply_row(self.driver.book, k, row)
+            if fault != steps.FINE:
+                raise TapeError(REASONS[fault], f"row {row.tolist()}", "reconcile with the venue")
+            self._say(self._out[: steps.collect(k, since, self._out, 0)], commands)
+        else:
+            self._say(self.driver.on_event(row), commands)
+        self._recorded.append(row[None].copy())
+
+    def _row(self, ns: int, kind: int, child: _Child, how: int, price: int, lots: int, *met: int) -> Ints:
+        mid2, touch2 = met or (0, 0)
+        return np.array([max(ns, self._now), kind, child.own, how, price, lots, mid2, touch2], np.int64)
+
+    def _on_report(self, said: Report, commands: list[Command]) -> None:
+        child = self._children.get(said.orig) or self._children.get(said.cl_ord_id)
+        if child is None:
+            return
+        if said.exec_type is ExecType.NEW:
+            child.number = int(said.order_id)
+            self._who_of[child.number] = child.own
+            self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
+        elif said.exec_type is ExecType.TRADE:
+            self._filled(child, said, commands)
+        elif said.exec_type is ExecType.REPLACED:
+            self._children[said.cl_ord_id] = child
+            child.name = said.cl_ord_id
+            self._cancel_over(said.cl_ord_id, self._open(child) - said.leaves, said.ns, commands)
+        elif said.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
+            if child.forced:
+                self._found_nobody(child, said.ns, commands)
+            elif said.cl_ord_id in self._cancels:
+                self._cancel_over(said.cl_ord_id, self._open(child), said.ns, commands)
+            else:
+                self._dead(child, 0, 0, said.ns, commands)
+        if said.leaves == 0 and said.exec_type is not ExecType.STATUS:
+            self._forget(child)
+
+    def _filled(self, child: _Child, said: Report, commands: list[Command]) -> None:
+        k, marks = self.driver.state, child.marks[said.passive]
+        touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
+        met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
+        child.cum += said.last_lots
+        child.worst, child.mid2 = said.last_price, met[0]
+        how = (1 if said.passive else 0) + (2 if child.forced else 0)
+        row = self._row(
+            said.ns, sim.OWN_FILL, child, how, said.last_price, said.last_lots, met[0], 0 if said.passive else met[1]
+        )  # fmt: skip
+        self._feed(row, commands)
+
+    def _found_nobody(self, child: _Child, ns: int, commands: list[Command]) -> None:
+        """The rest of the forced order: booked at the last price it reached, or the last known far touch."""
+        k, lots = self.driver.state, self._open(child)
+        if lots == 0:
+            return
+        known = int(k[sim.LAST_ASK if self.order.side > 0 else sim.LAST_BID])
+        worst = known if child.worst is None else child.worst
+        mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
+        k[sim.UNFILLED_LOTS] += lots
+        self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
+
+    def _on_reject(self, said: CancelReject, commands: list[Command]) -> None:
+        if said.cl_ord_id in self._cancels:
+            self._cancel_over(said.cl_ord_id, 0, said.ns, commands)
+
+    def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
+        """A cancel, or a replace that stands for one, was answered."""
+        child, requested = self._cancels.pop(name)
+        self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
+
+    def _dead(self, child: _Child, requested: int, leaves: int, ns: int, commands: list[Command]) -> None:
+        """All but `leaves` lots of an order died."""
+        lots = self._open(child) - leaves
+        if lots > 0:
+            self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, lots), commands)
+        self._forget(child)
+
+    def _open(self, child: _Child) -> int:
+        book = self.driver.book
+        return int(book[book[lay.AT_LEDGER] + child.own * lay.LEDGER + lay.OPEN])
+
+    def _forget(self, child: _Child) -> None:
+        """The venue's number may name another order from now on."""
+        if child.number >= 0 and self._who_of[child.number] == child.own:
+            self._who_of[child.number] = -1
+        child.number = -1
+
+    # -- commands -----------------------------------------------------------------------------------------------------
+
+    def _say(self, sent: Ints | None, commands: list[Command]) -> None:
+        if sent is not None:
+            commands.extend(self._command(row) for row in sent.tolist())
+
+    def _name(self) -> str:
+        self._named += 1
+        return f"{self.order.parent}.{self._named}"
+
+    def _command(self, row: list[int]) -> Command:
+        ns, what, own, price, lots, how = row
+        order, name = self.order, self._name()
+        if what == sim.NEW:
+            limit = None if how & sim.FORCED or price * order.side >= NO_ASK else price
+            immediate = bool(how & sim.IMMEDIATE)
+            child = _Child(own, name, limit, lots, immediate, bool(how & sim.FORCED))
+            self._children[name] = self._places[own] = child
+            return NewOrder(
+                name, order.instrument, order.side, lots, limit, Tif.IOC if immediate else Tif.DAY, order.account,
+                order.parent, ns,
+            )  # fmt: skip
+        child = self._places[own]
+        child.total -= lots
+        self._cancels[name] = child, lots
+        if child.total <= child.cum or child.price is None:
+            return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
+        return ReplaceOrder(
+            name, child.name, order.instrument, order.side, child.total, child.price, order.account, order.parent, ns
+        )  # fmt: skip

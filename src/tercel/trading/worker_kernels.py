@@ -1,0 +1,204 @@
+"""Market data into rows of a driver: a whole array at once, own orders told apart, aggressors kept in mind."""
+
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
+from tercel.execution.driver_kernels import FINE, apply_row
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import best, insert, public_lots_at
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import book_fill
+from tercel.market.simulator.engine import mark_grid
+from tercel.market.simulator.entry import outside_feed
+from tercel.market.simulator.replay import touch_from_book
+from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, STATUS
+
+# -- what is kept between rows: int64 words ---------------------------------------------------------------------------
+G_NS = 0  # rows of one time, side and aggressor are one aggressor
+G_SIDE = 1
+G_WHO = 2
+G_MID2 = 3  # what it met, just before its first lot
+G_TOUCH2 = 4
+G_MARKS = 5  # marks written
+G_ROWS = 6  # driver's rows written
+G_FAULT = 7
+GROUP_WORDS = 8
+
+MARK_WORDS = 4
+"""An own fill that a report will name: own order, passive, mid2, touch2."""
+
+# -- a history of tallies: rows of ns and the six words of SEEN ----------------------------------------------------
+H_NS = 0
+HISTORY_WORDS = 7
+H_COUNT = 0  # the first row's first word counts what was written
+
+
+@kernel
+def slot_of(b: Packed, row: Longs) -> int:
+    """The book's slot for a public id: pieces of split blocks lie behind this book's own orders."""
+    who = row[M_ID]
+    if who < b[lay.ORDERS]:
+        return int(who)
+    piece = who + b[lay.OWN]
+    known = piece < b[lay.ORDERS] + 2 * b[lay.OWN]
+    return int(piece) if known and b[lay.HEADER + piece * lay.ORDER + lay.QTY] >= row[M_LOTS] else -1
+
+
+@kernel
+def public_row(b: Packed, k: Longs, row: Longs, ours: bool, out: Longs) -> None:
+    """A market-data row in the words of the record; time never goes back."""
+    out[sim.R_NS] = max(row[M_NS], k[sim.NOW])
+    out[sim.R_KIND] = row[M_KIND]
+    out[sim.R_WHO] = slot_of(b, row)
+    out[sim.R_SIDE] = row[M_SIDE]
+    out[sim.R_PRICE] = row[M_PRICE]
+    out[sim.R_LOTS] = row[M_LOTS]
+    out[sim.R_MID2] = 0
+    out[sim.R_TOUCH2] = 1 if ours else 0
+
+
+@kernel
+def load(b: Packed, k: Longs, rows: Longs) -> int:
+    """Lay an empty book from a snapshot. Returns the rows that were understood."""
+    for i in range(rows.shape[0]):
+        kind, who = rows[i, M_KIND], rows[i, M_ID]
+        k[sim.NOW] = max(k[sim.NOW], rows[i, M_NS])
+        if kind == STATUS:
+            k[sim.HALTED] = 0 if rows[i, M_PRICE] == 1 else 1
+            continue
+        slot = who if who < b[lay.ORDERS] else who + b[lay.OWN]
+        if slot < 0 or slot >= b[lay.ORDERS] + 2 * b[lay.OWN] or rows[i, M_LOTS] <= 0:
+            return i
+        if b[lay.HEADER + slot * lay.ORDER + lay.QTY] != 0 or (kind != ADD and kind != ROLL_IN):
+            return i
+        insert(b, slot, rows[i, M_SIDE], rows[i, M_PRICE], rows[i, M_LOTS])
+        if kind == ROLL_IN:
+            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+    touch_from_book(b, k)
+    return int(rows.shape[0])
+
+
+@kernel
+def follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) -> int:
+    """Apply rows to a book without own orders, tallies kept by time: 0, or minus why row `history[0, 1]` fails."""
+    for i in range(rows.shape[0]):
+        unknown = k[sim.MID2] == 0
+        public_row(b, k, rows[i], False, out)
+        fault = apply_row(b, k, out)
+        if fault != FINE:
+            history[0, 1] = i
+            return -fault
+        if unknown and k[sim.MID2] != 0:
+            k[sim.VARIANCE] = 0  # the first mid is no move
+        keep_tallies(k, history)
+    return 0
+
+
+@kernel
+def keep_tallies(k: Longs, history: Longs) -> None:
+    """Write how the tallies stand now; the last row of a moment stays."""
+    room = history.shape[0] - 1
+    n = history[0, H_COUNT]
+    if n == 0 or history[1 + (n - 1) % room, H_NS] != k[sim.NOW]:
+        n += 1
+        history[0, H_COUNT] = n
+    at = 1 + (n - 1) % room
+    history[at, H_NS] = k[sim.NOW]
+    for j in range(6):
+        history[at, 1 + j] = k[sim.EVENTS + j]
+
+
+@kernel
+def meet_aggressor(b: Packed, k: Longs, row: Longs, ns: int, group: Longs) -> None:
+    """Keep mid and touch that an aggressor meets, as they were before its first lot."""
+    side, who = row[M_SIDE], row[M_AGGRESSOR]
+    if group[G_NS] == ns and group[G_SIDE] == side and group[G_WHO] == who:
+        return
+    far = best(b, side)
+    if far == NO_BID or far == NO_ASK:
+        far = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
+    group[G_NS] = ns
+    group[G_SIDE] = side
+    group[G_WHO] = who
+    group[G_MID2] = k[sim.MID2]
+    group[G_TOUCH2] = 2 * far
+
+
+@kernel
+def mark(group: Longs, marks: Longs, own: int, passive: int) -> None:
+    """A report of an own fill will follow: keep what its aggressor met."""
+    n = group[G_MARKS]
+    marks[n, 0] = own
+    marks[n, 1] = passive
+    marks[n, 2] = group[G_MID2]
+    marks[n, 3] = group[G_TOUCH2]
+    group[G_MARKS] = n + 1
+
+
+@kernel
+def own_of(who_of: Longs, who: int) -> int:
+    """Ledger place of the own order with a public number, -1 for everybody else's."""
+    return int(who_of[who]) if 0 <= who < who_of.shape[0] else -1
+
+
+@kernel
+def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs) -> int:
+    """Apply rows from `at` on to a driver's market, up to a row before which a decision falls due.
+
+    Parameters
+    ----------
+    who_of : int64 (ids,)
+        Own ledger place by public number, -1.
+    group, marks : int64 (GROUP_WORDS,), int64 (m, MARK_WORDS)
+        See above; the fills themselves come as reports.
+    out : int64 (r, RECORD_WORDS)
+        Out: the driver's rows, `group[G_ROWS]` of them.
+
+    Returns
+    -------
+    The next row; on a fault (`group[G_FAULT]`) the one that does not fit.
+    """
+    group[G_MARKS] = group[G_ROWS] = group[G_FAULT] = 0
+    for i in range(at, rows.shape[0]):
+        row, line = rows[i], out[group[G_ROWS]]
+        ns = max(row[M_NS], k[sim.NOW])
+        if (k[sim.PHASE] == sim.WORKING and ns > max(k[sim.DUE_NS], k[sim.NOW])) or group[G_MARKS] == marks.shape[0]:
+            return i
+        own, ours = own_of(who_of, row[M_ID]), False
+        if row[M_KIND] == EXECUTE and row[M_LOTS] > 0:
+            meet_aggressor(b, k, row, ns, group)
+            taker = own_of(who_of, row[M_AGGRESSOR])
+            ours = taker >= 0
+            if ours:
+                mark(group, marks, taker, 0)
+            if own >= 0:
+                mark(group, marks, own, 1)
+        if own >= 0:
+            if row[M_KIND] != ADD:
+                continue  # what leaves an own order is told by its report
+            side, price = row[M_SIDE], row[M_PRICE]
+            hidden = outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0
+            public_row(b, k, row, False, line)
+            line[sim.R_KIND] = sim.OWN_REST
+            line[sim.R_WHO] = own
+            line[sim.R_MID2] = 1 if hidden else 0
+        else:
+            public_row(b, k, row, ours, line)
+        fault = apply_row(b, k, line)
+        if fault != FINE:
+            group[G_FAULT] = fault
+            return i
+        group[G_ROWS] += 1
+    return int(rows.shape[0])
+
+
+@kernel
+def book_rest(k: Longs) -> None:
+    """Trading is over for this order: what is left is booked at the last known far touch, and counted."""
+    worst = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
+    k[sim.UNFILLED_LOTS] += k[sim.LEFT]
+    lots = k[sim.LEFT]
+    k[sim.LEFT] = 0
+    book_fill(k, worst, lots, k[sim.MID2], 2 * worst, False, True)
+    mark_grid(k, FOREVER_NS)
+    k[sim.PHASE] = sim.DONE

@@ -1,0 +1,151 @@
+"""What the exchange remembers of every client order, and the reports it makes of it."""
+
+from dataclasses import dataclass, field
+
+from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report
+
+FARTHEST = 2**29
+"""Prices lie below it on both sides of 0."""
+MOST_LOTS = 2**30
+
+
+@dataclass(slots=True)
+class ClientOrder:
+    """One order, under all its names.
+
+    Parameters
+    ----------
+    new : NewOrder
+        As it came.
+    market, place : int
+        Which market, which place in its ledger; -1 once it is over or where it never was.
+    number : int
+        The venue's, also in market data.
+    cl_ord_id : str
+        Its latest accepted name.
+    """
+
+    new: NewOrder
+    market: int
+    place: int
+    number: int
+    cl_ord_id: str
+    lots: int
+    price: int | None
+    cum: int = 0
+    leaves: int = 0
+    status: OrdStatus = OrdStatus.NEW
+
+    @property
+    def open(self) -> bool:
+        """Whether lots of it can still trade."""
+        return self.leaves > 0
+
+    def fill(self, lots: int) -> None:
+        """Lots traded."""
+        self.cum += lots
+        self.leaves -= lots
+        self.status = OrdStatus.PARTIALLY_FILLED if self.leaves else OrdStatus.FILLED
+
+    def end(self, status: OrdStatus) -> None:
+        """The rest is gone."""
+        self.leaves = 0
+        self.status = status
+
+
+@dataclass(slots=True)
+class OrderBooks:
+    """All client orders by (account, name), by ledger place, and every trade by account."""
+
+    named: dict[tuple[str, str], ClientOrder] = field(default_factory=dict)
+    placed: dict[tuple[int, int], ClientOrder] = field(default_factory=dict)
+    of_account: dict[str, list[ClientOrder]] = field(default_factory=dict)
+    trades: dict[str, list[Report]] = field(default_factory=dict)
+    spoken: set[tuple[str, str]] = field(default_factory=set)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def taken(self, account: str, name: str) -> bool:
+        """Whether this account has used this name; from now on it has."""
+        key = (account, name)
+        if key in self.spoken:
+            return True
+        self.spoken.add(key)
+        return False
+
+    def keep(self, order: ClientOrder) -> None:
+        """A new order."""
+        self.named[order.new.account, order.cl_ord_id] = order
+        self.placed[order.market, order.place] = order
+        self.of_account.setdefault(order.new.account, []).append(order)
+
+    def forget_place(self, order: ClientOrder) -> None:
+        """An order that is over gives its ledger place back."""
+        if order.place >= 0 and not order.open:
+            self.placed.pop((order.market, order.place), None)
+            order.place = -1
+
+    def open_of(self, account: str) -> list[ClientOrder]:
+        """Open orders of an account ("": of all), oldest first by account."""
+        accounts = [account] if account else list(self.of_account)
+        return [order for name in accounts for order in self.of_account.get(name, []) if order.open]
+
+    def exec_id(self, instrument: str) -> str:
+        """The next execution's name: the same run gives the same."""
+        self._numbers[instrument] = number = self._numbers.get(instrument, 0) + 1
+        return f"{instrument}:{number}"
+
+    def report(
+        self, order: ClientOrder, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
+        last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
+    ) -> Report:  # fmt: skip
+        """What is said of an order now; trades are kept to be said again."""
+        new = order.new
+        said = Report(
+            exec_id=self.exec_id(new.instrument),
+            exec_type=kind,
+            status=order.status,
+            cl_ord_id=name or order.cl_ord_id,
+            orig=orig,
+            order_id=str(order.number),
+            account=new.account,
+            instrument=new.instrument,
+            side=new.side,
+            lots=order.lots,
+            price=order.price,
+            last_lots=last[0],
+            last_price=last[1],
+            cum=order.cum,
+            leaves=order.leaves,
+            ns=ns,
+            passive=passive,
+            text=text,
+        )
+        if kind is ExecType.TRADE:
+            self.trades.setdefault(new.account, []).append(said)
+        return said
+
+    def refused(self, new: NewOrder, ns: int, text: str) -> Report:
+        """An order that was not taken: it has no venue's name."""
+        return Report(
+            exec_id=self.exec_id(new.instrument or "-"), exec_type=ExecType.REJECTED, status=OrdStatus.REJECTED,
+            cl_ord_id=new.cl_ord_id, orig="", order_id="", account=new.account, instrument=new.instrument,
+            side=new.side, lots=new.lots, price=new.price, last_lots=0, last_price=0, cum=0, leaves=0, ns=ns, text=text,
+        )  # fmt: skip
+
+
+def fault_of(new: NewOrder, instruments: dict[str, int]) -> str:
+    """Why an order cannot be taken, "" if it can."""
+    if new.instrument not in instruments:
+        return f"unknown instrument {new.instrument!r}; listed: {', '.join(sorted(instruments))}"
+    if new.side not in (1, -1):
+        return f"side {new.side} is neither +1 nor -1"
+    if not 1 <= new.lots <= MOST_LOTS:
+        return f"{new.lots} lots; from 1 to {MOST_LOTS}"
+    return price_fault(new.price)
+
+
+def price_fault(price: int | None) -> str:
+    """Why a price cannot be had, "" if it can."""
+    if price is not None and not -FARTHEST < price < FARTHEST:
+        return f"price {price} ticks is beyond +-{FARTHEST}"
+    return ""

@@ -1,0 +1,123 @@
+"""The parity contract: a worker over the exchange is the batch, fill for fill and sum for sum."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from tercel.core.orders import MarketRows, VenueEvent
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.evaluation.task import Latency, Task
+from tercel.execution import step
+from tercel.execution.costs import Costs
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategies import build
+from tercel.execution.strategy import Strategy
+from tercel.market.flow.preset import load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive
+from tercel.trading.follower import Follower
+from tercel.trading.worker import ParentOrder, Worker
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+
+LATENCIES = [
+    Latency(),
+    Latency("constant", 40_000_000),
+    Latency("exponential", 1_000_000, 700_000_000),
+]
+STRATEGIES = ["twap_passive", "twap_take", "peg_behind", "random", "mlp"]
+
+
+def strategy_of(name: str) -> Strategy:
+    if name != "mlp":
+        return build(name)
+    rng = np.random.default_rng(5)
+    layers = tuple(
+        (rng.normal(0, 0.6, shape).astype(np.float32), rng.normal(0, 0.3, shape[1]).astype(np.float32))
+        for shape in ((40, 16), (16, 8))
+    )
+    return PolicyStrategy("mlp", MlpPolicy(layers, np.zeros(40, np.float32), np.ones(40, np.float32)))
+
+
+def own_word(events: list[VenueEvent]) -> bool:
+    return any(not isinstance(event, MarketRows) for event in events)
+
+
+def work(exchange: SimulatedExchange, workers: list[Worker], followers: list[Follower], most: int = 200_000) -> None:
+    """What a session does, without gate and journal."""
+    for follower in followers:
+        exchange.subscribe(follower.instrument)
+    ended = 0
+    for _ in range(most):
+        due = min(worker.due_ns for worker in workers)
+        until = due if due < FOREVER_NS else exchange.now_ns + 10**9
+        events = exchange.step(until)
+        for event in events:
+            if isinstance(event, MarketRows):
+                for follower in followers:
+                    if follower.instrument == event.instrument:
+                        follower.on_market(event)
+        for worker in workers:
+            for command in worker.on_events(events):
+                exchange.send(command)
+        if not own_word(events) and exchange.now_ns >= until:
+            for worker in workers:
+                for command in worker.on_time(exchange.now_ns):
+                    exchange.send(command)
+        ended = ended + 1 if all(worker.done for worker in workers) else 0
+        if ended:
+            return
+    raise AssertionError("it does not end")
+
+
+def batch(source: Source, task: Task, plan: Plan, strategy: Strategy, run_out: bool) -> tuple[Costs, np.ndarray]:
+    episodes = Episodes(source, task, 1, run_out=run_out, log_rows=4096)
+    episodes.start(plan)
+    while episodes.working.any():
+        episodes.step(strategy.decide(episodes.view))
+    return episodes.costs(), episodes.fills(0)
+
+
+def live(
+    spec: MarketSpec, task: Task, row: np.ndarray, start_ns: int, strategy: Strategy, run_out: bool
+) -> tuple[Costs, np.ndarray]:
+    latency = EntryLatency(task.latency.kind, task.latency.a_ns, task.latency.b_ns)
+    exchange = SimulatedExchange({"X": spec}, latency=latency)
+    listing = exchange.listings()[0]
+    follower = Follower(listing, width=exchange.width("X"), feed_levels=exchange.feed_levels("X"))
+    order = ParentOrder(
+        "P", "me", "X", int(row[step.E_SIDE]), int(row[step.E_QUANTITY]), start_ns, task,
+        int(row[step.E_SEED]), int(row[step.E_INDEX]), run_out=run_out,
+    )  # fmt: skip
+    worker = Worker(order, follower, strategy)
+    work(exchange, [worker], [follower])
+    worker.driver.check()
+    return worker.costs(), worker.fills()
+
+
+def assert_same(one: tuple[Costs, np.ndarray], other: tuple[Costs, np.ndarray]) -> None:
+    np.testing.assert_array_equal(one[1], other[1])
+    for f in fields(Costs):
+        if f.name not in ("cluster", "double_lots"):
+            np.testing.assert_array_equal(getattr(one[0], f.name), getattr(other[0], f.name), err_msg=f.name)
+
+
+@pytest.fixture(scope="module")
+def csco() -> Source:
+    return reactive(load("csco-2003"), settle_s=300.0)
+
+
+@pytest.mark.parametrize("latency", LATENCIES, ids=lambda law: f"{law.kind}-{law.a_ns}")
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_worker_is_the_batch_in_a_reactive_market(csco: Source, name: str, latency: Latency) -> None:
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7)
+    for index, run_out in ((0, False), (1, True)):
+        plan = seeded_plan(task, 220, 7, index, 1)
+        began = int(csco.worlds_k[0, sim.NOW])
+        spec = MarketSpec(csco, seed=7, index=index)
+        wanted = batch(csco, task, plan, strategy_of(name), run_out)
+        got = live(spec, task, plan.rows[0], began + task.warmup_ns, strategy_of(name), run_out)
+        assert len(wanted[1]) > 3
+        assert_same(got, wanted)
