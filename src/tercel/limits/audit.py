@@ -1,0 +1,384 @@
+"""An auditor of the gate: it sees what left and what came back, believes nothing else, and counts what should not have.
+
+It shares no code with the gate and keeps no running sums: at every order that leaves it adds up all open orders,
+positions and messages anew and holds them against the limits. Slow on purpose; see `stress.py`.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tercel.core.orders import CancelReject, Command, ExecType, Listing, NewOrder, OrdStatus, ReplaceOrder, Report
+from tercel.limits.file import DAY_NS, MONEY, Limits
+
+_OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """An order as the auditor knows it: what it was asked to be, under each of its names."""
+
+    agent: str
+    instrument: str
+    parent: str
+    side: int
+    lots: int
+    price: int | None
+    asked: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
+    replaces: int = 0
+    taken: int = 0
+    cum: int = 0
+    said: int = 0
+    heard: bool = False
+    dead: bool = False
+
+    @property
+    def open(self) -> int:
+        """Lots that it may still fill."""
+        most = 0 if self.dead else max([self.lots, *(lots for _, lots, _ in self.asked.values())])
+        return max(0, max(most, self.said) - self.cum)
+
+    @property
+    def prices(self) -> list[int | None]:
+        """Prices at which it may rest."""
+        return [] if self.dead else [self.price, *(price for _, _, price in self.asked.values())]
+
+
+@dataclass(slots=True)
+class Exposure:
+    """Lots of one agent in one instrument."""
+
+    position: int = 0
+    buys: int = 0
+    sells: int = 0
+
+    @property
+    def worst(self) -> int:
+        """The larger of both worst cases."""
+        return max(self.position + self.buys, self.sells - self.position)
+
+
+@dataclass(slots=True)
+class Mark:
+    """The last touch of an instrument; `mid2` the last one that was a mid."""
+
+    bid: int | None = None
+    ask: int | None = None
+    ns: int | None = None
+    mid2: int = 0
+
+    def sane(self, now_ns: int, age_ns: int) -> bool:
+        """It is a reference at a time."""
+        if self.ns is None or self.bid is None or self.ask is None or not 0 < self.bid < self.ask:
+            return False
+        return abs(now_ns - self.ns) <= age_ns
+
+
+class Auditor:
+    """Recomputes every limit from what left and what was said.
+
+    Parameters
+    ----------
+    limits : Limits
+        The limits that should hold, whatever the gate was given.
+    listings, agents
+        As given to the gate.
+    """
+
+    def __init__(self, limits: Limits, listings: Iterable[Listing], agents: Iterable[str]) -> None:
+        self.limits = limits
+        self.unit = {each.instrument: int(Decimal(repr(each.tick)) * each.lot * MONEY / 2) for each in listings}
+        self.agents = tuple(agents)
+        self.parents: dict[str, tuple[str, str, int, int]] = {}
+        self.children: dict[str, list[Child]] = defaultdict(list)
+        self.orders: dict[str, Child] = {}
+        self.open: list[Child] = []
+        self.fills: dict[tuple[str, str], tuple[int, int]] = {}
+        self.marks = {name: Mark() for name in self.unit}
+        self.names: set[str] = set()
+        self.contents: dict[tuple[object, ...], int] = {}
+        self.executions: set[str] = set()
+        self.messages: dict[str, list[int]] = defaultdict(list)
+        self.killed: set[str] = set()
+        self.stopped: set[str] = set()
+        self.day, self.opening = 0, dict.fromkeys(self._scopes(), 0)
+        self.clock = -(2**62)
+
+    def _scopes(self) -> list[tuple[str, str]]:
+        return [("", ""), *((agent, "") for agent in self.agents), *(("", name) for name in self.unit)]
+
+    # -- what is heard --------------------------------------------------------------------------------------------
+
+    def marked(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
+        """The touch changed."""
+        mark = self.marks[instrument]
+        if mark.ns is not None and ns < mark.ns:
+            return
+        self._new_day(ns)
+        mark.bid, mark.ask, mark.ns = bid, ask, ns
+        if bid is not None and ask is not None and 0 < bid < ask:
+            mark.mid2 = bid + ask
+
+    def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
+        """A parent was given or amended."""
+        self.parents[name] = (instrument, agent, side, lots)
+
+    def report(self, report: Report) -> None:
+        """The venue said something."""
+        self._new_day(report.ns)
+        child = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
+        if child is None:
+            return
+        if report.status is OrdStatus.REJECTED:
+            if report.cl_ord_id in child.asked:
+                del child.asked[report.cl_ord_id]
+            elif not child.heard:
+                child.dead = True
+            self._prune(child)
+            return
+        child.heard = True
+        if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.asked:
+            number, lots, price = child.asked.pop(report.cl_ord_id)
+            if number > child.taken:
+                child.taken, child.price, child.lots = number, price, max(lots, report.lots, report.cum)
+        if report.exec_type is ExecType.TRADE and report.exec_id not in self.executions:
+            self.executions.add(report.exec_id)
+            if report.last_lots > child.open:
+                self.stopped.add(child.agent)
+            child.cum += report.last_lots
+            lots, cash = self.fills.get((child.agent, child.instrument), (0, 0))
+            signed = child.side * report.last_lots
+            paid = signed * 2 * report.last_price * self.unit[child.instrument]
+            self.fills[child.agent, child.instrument] = lots + signed, cash - paid
+        if report.status in _OVER:
+            child.dead = True
+        child.said = max(child.said, report.cum)
+        if child.said > max([child.lots, *(lots for _, lots, _ in child.asked.values())]):
+            self.stopped.add(child.agent)
+        self._prune(child)
+
+    def cancel_reject(self, reject: CancelReject) -> None:
+        """A cancel or replace was refused."""
+        child = self.orders.get(reject.cl_ord_id)
+        if child is not None and child.asked.pop(reject.cl_ord_id, None) is not None:
+            self._prune(child)
+
+    def unsent(self, command: Command) -> None:
+        """It did not leave after all."""
+        child = self.orders.get(command.cl_ord_id)
+        if isinstance(command, ReplaceOrder) and child is not None:
+            child.asked.pop(command.cl_ord_id, None)
+        elif isinstance(command, NewOrder) and child is not None:
+            child.dead = True
+        if child is not None:
+            self._prune(child)
+
+    def _prune(self, child: Child) -> None:
+        if child.dead and not child.open and child in self.open:
+            self.open.remove(child)
+
+    # -- what leaves ----------------------------------------------------------------------------------------------
+
+    def left(self, command: Command, now_ns: int) -> list[str]:
+        """A command left: the limits that it breaks, none of them for cancels and questions."""
+        broken: list[str] = []
+        if isinstance(command, NewOrder | ReplaceOrder):
+            broken = self._judge(command, now_ns)
+        self._new_day(now_ns)
+        self.clock = max(self.clock, now_ns)
+        self.names.add(command.cl_ord_id)
+        scopes = {"desk", "agent " + command.account, "instrument " + getattr(command, "instrument", "")}
+        for scope in scopes:
+            self.messages[scope].append(self.clock)
+        return broken
+
+    def _judge(self, command: NewOrder | ReplaceOrder, now_ns: int) -> list[str]:
+        broken = list(self._of_itself(command, now_ns))
+        if "FORM" in broken or "UNKNOWN" in broken:
+            return broken
+        agent, name, side = command.account, command.instrument, command.side
+        broken += self._of_time(command, now_ns)
+        if self._crosses(command):
+            broken.append("OWN_CROSS")
+        before, used = self.exposures(), self.used(command.parent)
+        reducing = self._spare(before[agent, name], side)
+        child = self._record(command)
+        after = self.exposures()
+        if reducing is None or getattr(after[agent, name], "buys" if side > 0 else "sells") > reducing:
+            broken += self._of_loss(agent, name, now_ns)
+        if used < self.used(command.parent) > self.parents[command.parent][3]:
+            broken.append("CHILDREN")
+        broken += self._of_position(agent, name, side, before, after)
+        broken += self._of_gross(agent, name, before, after)
+        assert child is not None
+        return broken
+
+    def _record(self, command: NewOrder | ReplaceOrder) -> Child:
+        if isinstance(command, NewOrder):
+            child = Child(
+                command.account, command.instrument, command.parent, command.side, command.lots, command.price
+            )
+            self.children[command.parent].append(child)
+        else:
+            child = self.orders[command.orig]
+            child.replaces += 1
+            child.asked[command.cl_ord_id] = (child.replaces, command.lots, command.price)
+        if child not in self.open:
+            self.open.append(child)
+        self.orders[command.cl_ord_id] = child
+        return child
+
+    def _of_itself(self, command: NewOrder | ReplaceOrder, now_ns: int) -> Iterable[str]:
+        """What can be seen on the order alone and its time."""
+        lots, price, name, agent = command.lots, command.price, command.instrument, command.account
+        if type(lots) is not int or lots < 1 or type(price) not in (int, type(None)) or command.side not in (1, -1):
+            return ["FORM"]
+        at, of_agent = self.limits.of_instrument(name), self.limits.of_agent(agent)
+        parent, orig = self.parents.get(command.parent), self.orders.get(getattr(command, "orig", ""))
+        if name not in self.unit or agent not in self.agents or at is None or of_agent is None or parent is None:
+            return ["UNKNOWN"]
+        if parent[:3] != (name, agent, command.side):
+            return ["UNKNOWN"]
+        if isinstance(command, ReplaceOrder) and (orig is None or orig.dead or orig.parent != command.parent):
+            return ["UNKNOWN"]
+        broken = ["BARRED"] if agent in self.killed | self.stopped else []
+        if lots > min(at.order_lots, of_agent.order_lots, self.limits.desk.order_lots):
+            broken.append("ORDER_LOTS")
+        if at.hours is not None:
+            start, end = at.hours
+            length = (end - start) % DAY_NS
+            if (now_ns - start) % DAY_NS >= length:
+                broken.append("HOURS")
+        mark = self.marks[name]
+        if not mark.sane(now_ns, at.reference_age_ns):
+            return [*broken, "REFERENCE"]
+        assert mark.bid is not None
+        bps = at.collar_bps
+        if price is None:
+            worst = Decimal(mark.mid2) / 2 * (10_000 + bps) / 10_000
+            worst = worst.to_integral_value("ROUND_CEILING")
+        else:
+            if abs(Decimal(price) - Decimal(mark.mid2) / 2) > Decimal(bps) / 10_000 * mark.mid2 / 2:
+                broken.append("COLLAR")
+            worst = Decimal(price if command.side > 0 else max(price, mark.bid))
+        value = lots * worst * 2 * self.unit[name]
+        if value > min(at.order_value, of_agent.order_value, self.limits.desk.order_value):
+            broken.append("ORDER_VALUE")
+        return broken
+
+    def _of_time(self, command: NewOrder | ReplaceOrder, now_ns: int) -> Iterable[str]:
+        """Names, repetitions, rates."""
+        broken = ["DUPLICATE_ID"] if command.cl_ord_id in self.names else []
+        content: tuple[object, ...] = (command.parent, command.side, command.lots, command.price)
+        content += (command.tif,) if isinstance(command, NewOrder) else (command.orig,)
+        within = self.limits.desk.duplicate_ns
+        if within and now_ns - self.contents.get(content, -(2**62)) < within:
+            broken.append("DUPLICATE")
+        self.contents[content] = now_ns
+        of_agent, at = self.limits.of_agent(command.account), self.limits.of_instrument(command.instrument)
+        assert of_agent is not None
+        assert at is not None
+        scopes = {"desk": self.limits.desk, "agent " + command.account: of_agent}
+        for scope, limits in {**scopes, "instrument " + command.instrument: at}.items():
+            times = self.messages[scope]
+            if len(times) - bisect_right(times, now_ns - limits.window_ns) >= limits.messages:
+                broken.append("MESSAGES")
+        return broken
+
+    def _crosses(self, command: NewOrder | ReplaceOrder) -> bool:
+        for other in self.open:
+            if other.instrument == command.instrument and other.side == -command.side:
+                for price in other.prices:
+                    if price is None or command.price is None or (command.price - price) * command.side >= 0:
+                        return True
+        return False
+
+    def _of_position(self, agent: str, name: str, side: int, before: "Table", after: "Table") -> Iterable[str]:
+        at, of_agent = self.limits.of_instrument(name), self.limits.of_agent(agent)
+        assert at is not None
+        assert of_agent is not None
+        for agents, limits in (((agent,), of_agent), (self.agents, at)):
+            worst = []
+            for table in (before, after):
+                rows = [table[each, name] for each in agents]
+                worst.append(sum(row.position + row.buys if side > 0 else row.sells - row.position for row in rows))
+            if worst[0] < worst[1] > (limits.long_lots if side > 0 else limits.short_lots):
+                yield "POSITION"
+
+    def _of_gross(self, agent: str, name: str, before: "Table", after: "Table") -> Iterable[str]:
+        of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
+        assert of_agent is not None
+        assert at is not None
+        for agents, names, most in (
+            ((agent,), tuple(self.unit), of_agent.gross_value),
+            (self.agents, (name,), at.gross_value),
+            (self.agents, tuple(self.unit), self.limits.desk.gross_value),
+        ):
+            if self.gross(before, agents, names) < self.gross(after, agents, names) > most:
+                yield "GROSS"
+
+    def _of_loss(self, agent: str, name: str, now_ns: int) -> Iterable[str]:
+        of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
+        assert of_agent is not None
+        assert at is not None
+        for (_, held), (lots, _) in self.fills.items():
+            limits = self.limits.of_instrument(held)
+            assert limits is not None
+            if lots and not self.marks[held].sane(now_ns, limits.reference_age_ns):
+                yield "STALE_MARK"
+                break
+        if now_ns // DAY_NS > self.day:
+            return
+        for scope, limit in ((("", ""), self.limits.desk), ((agent, ""), of_agent), (("", name), at)):
+            if self.opening[scope] - self.equity(*scope) > limit.daily_loss:
+                yield "DAILY_LOSS"
+
+    # -- sums -----------------------------------------------------------------------------------------------------
+
+    def exposures(self) -> "Table":
+        """Lots by agent and instrument, from fills and open orders."""
+        table: Table = defaultdict(Exposure)
+        for key, (lots, _) in self.fills.items():
+            table[key].position = lots
+        for child in self.open:
+            row, still = table[child.agent, child.instrument], child.open
+            if child.side > 0:
+                row.buys += still
+            else:
+                row.sells += still
+        return table
+
+    def gross(self, table: "Table", agents: Iterable[str], names: Iterable[str]) -> int:
+        """Money at the last mids of worst-case positions, without their signs."""
+        wanted = set(agents), set(names)
+        return sum(
+            row.worst * self.marks[name].mid2 * self.unit[name]
+            for (agent, name), row in table.items()
+            if agent in wanted[0] and name in wanted[1]
+        )
+
+    def used(self, parent: str) -> int:
+        """Lots that a parent's children filled and may fill."""
+        return sum(child.cum + child.open for child in self.children[parent])
+
+    def equity(self, agent: str, name: str) -> int:
+        """Cash and positions at the last mids, of an agent and an instrument ("": all)."""
+        return sum(
+            cash + lots * self.marks[held].mid2 * self.unit[held]
+            for (who, held), (lots, cash) in self.fills.items()
+            if agent in ("", who) and name in ("", held)
+        )
+
+    def _spare(self, row: Exposure, side: int) -> int | None:
+        """Open lots of a side up to which it can only bring a position nearer to zero; None: it has no such side."""
+        return -row.position * side if row.position * side < 0 else None
+
+    def _new_day(self, ns: int) -> None:
+        if ns // DAY_NS > self.day:
+            self.day = ns // DAY_NS
+            self.opening = {scope: self.equity(*scope) for scope in self._scopes()}
+
+
+Table = dict[tuple[str, str], Exposure]

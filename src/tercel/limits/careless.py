@@ -1,0 +1,175 @@
+"""A venue for storms: slow, careless and sometimes wrong, and it knows what really happened.
+
+Commands reach it in the order in which they were sent; its words come back late, twice and out of order.
+"""
+
+import random
+from collections import defaultdict, deque
+from dataclasses import dataclass
+
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    ExecType,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    Tif,
+)
+
+Word = Report | CancelReject
+
+
+@dataclass(slots=True, eq=False)
+class Resting:
+    """An order as it really stands."""
+
+    name: str
+    agent: str
+    instrument: str
+    parent: str
+    side: int
+    lots: int
+    price: int | None
+    cum: int = 0
+
+
+class CarelessVenue:
+    """Takes commands, fills at random, and lets its words lie about.
+
+    `filled` and `children` are the lots that it really filled, by agent and instrument and by parent; `overfilled`
+    those of them that nobody had ordered, by instrument and by parent.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.wire: deque[Command] = deque()
+        self.words: list[Word] = []
+        self.live: dict[str, Resting] = {}
+        self.filled: dict[tuple[str, str], int] = defaultdict(int)
+        self.children: dict[str, int] = defaultdict(int)
+        self.overfilled: dict[str, int] = defaultdict(int)
+        self._executions = 0
+
+    def send(self, command: Command) -> None:
+        """A command is on its way."""
+        self.wire.append(command)
+
+    def act(self, now_ns: int) -> Resting | None:
+        """Do one thing; the order that traded, if one did."""
+        if self.wire and (self.rng.random() < 0.6 or not self.live):
+            return self._take(self.wire.popleft(), now_ns)
+        if not self.live:
+            return None
+        order = self.live[self.rng.choice(tuple(self.live))]
+        chance = self.rng.random()
+        if chance < 0.35:
+            return self._fill(order, now_ns)
+        if chance < 0.42:
+            self._end(order, now_ns, ExecType.CANCELED if chance < 0.4 else ExecType.EXPIRED)
+        return None
+
+    def hear(self) -> Word | None:
+        """The next word that arrives: mostly the oldest, sometimes any, and now and then it comes again."""
+        if not self.words:
+            return None
+        at = 0 if self.rng.random() < 0.6 else self.rng.randrange(len(self.words))
+        return self.words[at] if self.rng.random() < 0.08 else self.words.pop(at)
+
+    def _take(self, command: Command, now_ns: int) -> Resting | None:
+        if isinstance(command, NewOrder):
+            return self._new(command, now_ns)
+        order = self.live.get(command.orig) if isinstance(command, CancelOrder | ReplaceOrder) else None
+        if order is None:
+            if isinstance(command, CancelOrder | ReplaceOrder):
+                self._refuse(command, OrdStatus.UNKNOWN, now_ns)
+        elif isinstance(command, CancelOrder):
+            self._end(order, now_ns, ExecType.CANCELED, command.cl_ord_id)
+        elif isinstance(command, ReplaceOrder):
+            if command.lots <= order.cum or self.rng.random() < 0.15:
+                self._refuse(command, OrdStatus.NEW, now_ns)
+            else:
+                del self.live[order.name]
+                order.name, order.lots, order.price = command.cl_ord_id, command.lots, command.price
+                self.live[order.name] = order
+                self._say(order, ExecType.REPLACED, self._status(order), now_ns, orig=command.orig)
+        return None
+
+    def _new(self, command: NewOrder, now_ns: int) -> Resting | None:
+        c = command
+        order = Resting(c.cl_ord_id, c.account, c.instrument, c.parent, c.side, c.lots, c.price)
+        if self.rng.random() < 0.05:
+            self._say(order, ExecType.REJECTED, OrdStatus.REJECTED, now_ns)
+            return None
+        self.live[order.name] = order
+        self._say(order, ExecType.NEW, OrdStatus.NEW, now_ns)
+        if c.tif is not Tif.IOC and c.price is not None:
+            return None
+        traded = self._fill(order, now_ns) if self.rng.random() < 0.7 else None
+        if order.name in self.live:
+            self._end(order, now_ns, ExecType.EXPIRED)
+        return traded
+
+    def _fill(self, order: Resting, now_ns: int) -> Resting:
+        still = order.lots - order.cum
+        lots = still if self.rng.random() < 0.3 else self.rng.randint(1, still)
+        if self.rng.random() < 0.001:
+            lots = still + 1
+            self.overfilled[order.instrument] += 1
+            self.overfilled[order.parent] += 1
+        order.cum += lots
+        self.filled[order.agent, order.instrument] += order.side * lots
+        self.children[order.parent] += lots
+        self._executions += 1
+        if order.cum >= order.lots:
+            del self.live[order.name]
+        self._say(order, ExecType.TRADE, self._status(order), now_ns, lots=lots)
+        return order
+
+    def _end(self, order: Resting, now_ns: int, kind: ExecType, name: str = "") -> None:
+        del self.live[order.name]
+        self._say(order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else "")
+
+    def _status(self, order: Resting) -> OrdStatus:
+        if order.cum >= order.lots:
+            return OrdStatus.FILLED
+        return OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
+
+    def _say(
+        self,
+        order: Resting,
+        kind: ExecType,
+        status: OrdStatus,
+        now_ns: int,
+        *,
+        lots: int = 0,
+        name: str = "",
+        orig: str = "",
+    ) -> None:
+        price = (order.price or 1000 * (2 if order.instrument != "A" else 1)) if lots else 0
+        leaves = 0 if kind in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED) else order.lots - order.cum
+        self.words.append(
+            Report(
+                exec_id=f"e{self._executions}" if lots else "",
+                exec_type=kind,
+                status=status,
+                cl_ord_id=name or order.name,
+                orig=orig,
+                order_id="",
+                account=order.agent,
+                instrument=order.instrument,
+                side=order.side,
+                lots=order.lots,
+                price=order.price,
+                last_lots=lots,
+                last_price=price,
+                cum=order.cum,
+                leaves=max(0, leaves),
+                ns=now_ns,
+            )
+        )
+
+    def _refuse(self, command: CancelOrder | ReplaceOrder, status: OrdStatus, now_ns: int) -> None:
+        self.words.append(CancelReject(command.cl_ord_id, command.orig, command.account, status, now_ns))
