@@ -75,7 +75,6 @@ class FlowStudy:
     worst_half_hour: float
     best_half_hour: float
     signed_volume: float
-    signed_volume: float
     auc: Estimate | None
     moves: int
     spread_ticks: float

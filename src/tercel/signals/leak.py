@@ -1,0 +1,239 @@
+"""Does a source know what it cannot know? Three looks at its facts beside the prices that followed.
+
+*Too good*: the rank IC with the next bar's return lies above a ceiling that nothing honest reaches on such a panel (0.04
+on daily stocks), and not by chance.
+
+*Profile*: the IC with the return of every bar around the known time. What has skill fades over several bars; what was
+copied from one bar's return stands in that bar alone: known one period later, it is worth nothing.
+
+*Times*: how long after the event facts became known, and on what grid. A source that knows everything at the moment it
+happens, to the nanosecond, has no stamp of its own.
+
+One look is a suspicion, two are a leak; a correlation of one half with any later bar needs no second look. A clean
+verdict proves nothing: a leak weaker than the ceiling, or one in the label, passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError
+from tercel.report import style
+from tercel.report.svg import Figure, drawn
+from tercel.signals.panel.panel import Panel
+from tercel.signals.scores import Skill, rank_ic_by_date, skill
+from tercel.signals.sources.port import EVERY, Source
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.figure import Figure as Drawing
+
+Floats = NDArray[np.float64]
+CEILING = 0.04
+SURE = 4.0
+"""Standard errors beyond which neither is chance, many columns and shifts looked at."""
+BLATANT = 0.5
+COLLAPSED = 0.35
+"""Share of the IC that is left one period later, below which it stood in one bar alone."""
+SHIFTS = range(-2, 5)
+Verdict = Literal["clean", "suspect", "leak"]
+
+
+@dataclass(frozen=True)
+class LeakReport:
+    """What a source knew, and when.
+
+    Parameters
+    ----------
+    source, column : str
+        The column with the largest IC.
+    verdict : {"clean", "suspect", "leak"}
+    reasons : tuple of str
+        Why, with figures.
+    ic : Skill
+        With the return of the bar after the known time.
+    late : Skill
+        The same, had it been known one period later.
+    profile : dict of int to float
+        IC with the return of the bar that ends so many periods after the known time; 0 and below had happened.
+    instant : float
+        Share of facts known at the very time of their event.
+    median_delay_s : float
+    """
+
+    source: str
+    column: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    ic: Skill
+    late: Skill
+    profile: dict[int, float]
+    instant: float
+    median_delay_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name."""
+        return {
+            "source": self.source, "column": self.column, "verdict": self.verdict, "reasons": list(self.reasons),
+            "ic": self.ic.to_json(), "ic_one_period_later": self.late.to_json(),
+            "profile": {str(shift): value for shift, value in self.profile.items()},
+            "instant": self.instant, "median_delay_s": self.median_delay_s,
+        }  # fmt: skip
+
+    def figure(self, name: str = "leak") -> Figure:
+        """The profile as a picture: bars that had happened, bars that had not."""
+        return profile_figure({self.source: self}, name)
+
+
+def leak_report(
+    prices: pl.DataFrame, source: Source, *, ceiling: float = CEILING, seed: int = 0, block: int = 5
+) -> LeakReport:
+    """Look for knowledge of the future in a source.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        `instrument`, `time` (Datetime ns UTC, the end of each bar), `close`; the bars that the source is joined to.
+    source : Source
+        Its facts as it dates them.
+    ceiling : float
+        IC above which a forecast of the next bar is too good to be true on such a panel.
+    block : int
+        Neighbouring bars that are one cluster of the interval.
+
+    Raises
+    ------
+    DataError
+        When the source is refused, or shares too few instruments and bars with the prices.
+    """
+    panel = Panel([source])
+    facts = panel.facts(source.name)
+    values, returns = _matrices(prices, panel)
+    rng = np.random.default_rng(seed)
+    best, strongest = -1, 0.0
+    profiles: dict[int, dict[int, Floats]] = {}
+    for at in range(len(panel.columns)):
+        profiles[at] = {shift: _by_bar(values[at], returns, shift) for shift in SHIFTS}
+        means = [_mean(profiles[at][shift]) for shift in SHIFTS if shift >= 1]
+        if best < 0 or max(map(abs, means)) > strongest:
+            best, strongest = at, max(map(abs, means))
+    if best < 0 or not np.isfinite(profiles[best][1]).any():
+        raise DataError(
+            "facts and prices of the same instruments and times", "no cross-section of 5", "check the names and times"
+        )
+    delay = (facts["known_time"] - facts["event_time"]).dt.total_nanoseconds().to_numpy() / 1e9
+    ic, late = skill(profiles[best][1], rng, block=block), skill(profiles[best][2], rng, block=block)
+    profile = {shift: _mean(profiles[best][shift]) for shift in SHIFTS}
+    instant = float(np.mean(delay == 0))
+    verdict, reasons = judged(ic, late, profile, instant, ceiling, profiles[best])
+    return LeakReport(
+        source.name, source.columns[best], verdict, reasons, ic, late, profile, instant, float(np.median(delay))
+    )  # fmt: skip
+
+
+def judged(
+    ic: Skill, late: Skill, profile: dict[int, float], instant: float, ceiling: float, by_bar: dict[int, Floats]
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict and why."""
+    reasons = []
+    blatant = max((shift for shift in profile if shift >= 1), key=lambda shift: abs(profile[shift]))
+    if abs(profile[blatant]) > BLATANT:
+        reasons.append(
+            f"its values are the return of bar +{blatant}, which had not happened: IC {profile[blatant]:+.3f}"
+        )
+        return "leak", tuple(reasons)
+    too_good = abs(ic.mean) > ceiling and abs(ic.t) > SURE
+    if too_good:
+        reasons.append(f"too good to be true: IC {ic.mean:+.4f}, t {ic.t:.1f}, above {ceiling:g}")
+    lost = by_bar[1] - by_bar[2]
+    lost = lost[np.isfinite(lost)]
+    error = float(lost.std(ddof=1)) / len(lost) ** 0.5 if len(lost) > 1 else float("inf")
+    sure = error > 0 and abs(float(lost.mean())) / error > SURE
+    collapses = abs(ic.t) > SURE and abs(late.mean) < COLLAPSED * abs(ic.mean) and sure
+    if collapses:
+        reasons.append(f"skill stands in one bar alone: IC {ic.mean:+.4f}, known one period later {late.mean:+.4f}")
+    stamped = instant > 0.99 and abs(ic.t) > SURE
+    if stamped:
+        reasons.append(f"no time stamp of its own: {instant:.0%} of facts known at the very time of their event")
+    if too_good and (collapses or stamped):
+        return "leak", tuple(reasons)
+    if too_good or collapses:
+        return "suspect", tuple(reasons)
+    told = f"IC {ic.mean:+.4f} (t {ic.t:.1f}) with the next bar, {late.mean:+.4f} with the one after"
+    return "clean", (told,)
+
+
+def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]:
+    """As-of values of each column and returns of each bar, float64 (times, instruments)."""
+    import polars as pl
+
+    names = panel.instruments()
+    if names:
+        prices = prices.filter(pl.col("instrument").is_in(names))
+    elif panel.facts(panel.columns[0].split(".")[0])["instrument"][0] == EVERY:
+        raise DataError(
+            "facts of single instruments", "facts that hold for all of them", "a cross-section cannot judge them"
+        )
+    if prices.is_empty():
+        raise DataError("prices of the source's instruments", "none", "check the names")
+    rows = panel.join(prices.select("instrument", "time", "close"))
+    who = sorted(rows["instrument"].unique().to_list())
+    when, at_time = np.unique(rows["time"].dt.epoch("ns").to_numpy(), return_inverse=True)
+    at_name = np.searchsorted(np.array(who), rows["instrument"].to_numpy().astype(str))
+
+    def wide(column: str) -> Floats:
+        out = np.full((len(when), len(who)), np.nan)
+        out[at_time, at_name] = rows[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return out
+
+    close = wide("close")
+    returns = np.full_like(close, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns[1:] = np.log(close[1:] / close[:-1])
+    return [wide(column) for column in panel.columns], returns
+
+
+def _by_bar(values: Floats, returns: Floats, shift: int) -> Floats:
+    """IC of each bar's values with the returns of the bar that ends `shift` bars later; NaN where there is none."""
+    n = len(values)
+    out = np.full(n, np.nan)
+    first, last = max(0, -shift), min(n, n - shift)
+    if last <= first:
+        return out
+    rows = np.arange(first, last)
+    dates = np.repeat(rows, values.shape[1])
+    out[rows] = rank_ic_by_date(values[rows].ravel(), returns[rows + shift].ravel(), dates)
+    return out
+
+
+def _mean(by_bar: Floats) -> float:
+    kept = by_bar[np.isfinite(by_bar)]
+    return float(kept.mean()) if len(kept) else 0.0
+
+
+def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure:
+    """Lead-lag profiles beside each other, a panel each: what had happened (grey) and what had not."""
+
+    def draw(drawing: Drawing) -> None:
+        panels = np.atleast_1d(drawing.subplots(1, len(reports), sharey=False))
+        for panel, (title, report) in zip(panels, reports.items(), strict=True):
+            shifts = list(report.profile)
+            bad = style.BAD.token if report.verdict != "clean" else style.GOOD.token
+            colours = [style.SOFT.token if shift <= 0 else bad for shift in shifts]
+            panel.bar(shifts, [report.profile[shift] for shift in shifts], color=colours, width=0.7)
+            panel.axhline(0, color=style.SOFT.token, linewidth=0.9)
+            panel.axvline(0.5, color=style.INK.token, linewidth=0.9, linestyle=":")
+            panel.set_title(f"{title}: {report.verdict}")
+            panel.set_xlabel("bar, periods from the known time")
+        panels[0].set_ylabel("rank IC with the bar's return")
+
+    told = "; ".join(f"{title}: {report.verdict}, IC {report.ic.mean:+.3f}" for title, report in reports.items())
+    caption = (
+        "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
+        "several bars; a leak stands in one."
+    )
+    return drawn(name, f"Rank IC of a source with returns around its known time. {told}.", caption, (8.0, 3.0), draw)
