@@ -1,0 +1,128 @@
+"""Pictures of a desk's run: who got the flow, what it cost, what risk allowed, what each arrow of the loop is worth."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tercel.core.messages import Posture
+from tercel.report import style
+from tercel.report.figures import WIDE, Interval
+from tercel.report.svg import Figure, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+MINUTE_NS = 60e9
+
+
+def share_of_flow(path: Sequence[tuple[int, str, Mapping[str, float]]], name: str = "shares") -> Figure:
+    """Shares of the flow through the rounds, a panel per instrument.
+
+    Parameters
+    ----------
+    path : sequence of (ns, instrument, shares)
+    """
+    instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
+    agents = list(dict.fromkeys(agent for *_, shares in path for agent in shares))
+
+    def draw(drawing: "Drawing") -> None:
+        panels = drawing.subplots(1, max(len(instruments), 1), sharey=True, squeeze=False).ravel()
+        colours = style.series_colours(agents)
+        for panel, instrument in zip(panels, instruments, strict=False):
+            rows = [(ns / MINUTE_NS, shares) for ns, of, shares in path if of == instrument]
+            time = [ns for ns, _ in rows]
+            panel.stackplot(
+                time,
+                [[100 * shares.get(agent, 0.0) for _, shares in rows] for agent in agents],
+                labels=agents,
+                colors=[colours[agent].token for agent in agents],
+                alpha=0.75,
+            )
+            panel.set_title(instrument)
+            panel.set_ylim(0, 100)
+            panel.margins(x=0)
+            panel.set_xlabel("venue time, minutes")
+        panels[0].set_ylabel("% of the flow")
+        panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+
+    last = path[-1][2] if path else {}
+    told = ", ".join(f"{agent} {100 * share:.0f} %" for agent, share in last.items())
+    return drawn(
+        name, f"Share of the flow of each agent after every round. At the end: {told}.",
+        "Expert aggregation on realised cost: what an agent's slice cost in a round moves its share of the next.",
+        (WIDE, 3.0), draw,
+    )  # fmt: skip
+
+
+def cost_through_rounds(
+    costs: Mapping[str, Sequence[Sequence[float]]], name: str = "recovery", at_round: float | None = None
+) -> Figure:
+    """Cost of everything asked for so far, round by round: mean over runs and the standard error's band.
+
+    Parameters
+    ----------
+    costs : mapping of desk to (runs, rounds)
+        Bps of the arrival worth.
+    at_round : float, optional
+        When something planted begins.
+    """
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        colours = style.series_colours(costs)
+        for desk, runs in costs.items():
+            values = np.asarray(runs, np.float64)
+            rounds = np.arange(1, values.shape[1] + 1)
+            mean, colour = values.mean(axis=0), colours[desk].token
+            panel.plot(rounds, mean, color=colour, linewidth=2.4 if desk == "desk" else 1.4, label=desk)
+            if len(values) > 1:
+                error = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+                panel.fill_between(rounds, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
+        if at_round is not None:
+            panel.axvline(at_round, color=style.INK.token, linewidth=1, linestyle=":")
+        panel.set_xlabel("rounds over")
+        panel.set_ylabel("cost so far, bps")
+        panel.legend(frameon=False)
+        panel.margins(x=0.01)
+
+    ends = ", ".join(f"{desk} {float(np.mean(np.asarray(runs)[:, -1])):.1f}" for desk, runs in costs.items())
+    return drawn(
+        name, f"Cost of everything asked for so far, by round. At the end, bps: {ends}.",
+        "Line: mean over seeds; band: 95 % of the mean. Dotted: the planted change.", (WIDE, 3.4), draw,
+    )  # fmt: skip
+
+
+def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str = "postures") -> Figure:
+    """What risk allowed, through time: size multiplier and urgency, a panel per instrument."""
+    instruments = list(dict.fromkeys(instrument for _, instrument, _ in path))
+
+    def draw(drawing: "Drawing") -> None:
+        panels = drawing.subplots(max(len(instruments), 1), 1, sharex=True, squeeze=False).ravel()
+        for panel, instrument in zip(panels, instruments, strict=False):
+            rows = [(ns / MINUTE_NS, posture) for ns, of, posture in path if of == instrument]
+            time = [*(ns for ns, _ in rows), until_ns / MINUTE_NS]
+            for label, colour, value in (
+                ("size", style.SERIES[1], [posture.size_multiplier for _, posture in rows]),
+                ("urgency", style.SERIES[0], [posture.urgency for _, posture in rows]),
+                ("cap on participation", style.SERIES[2], [posture.max_participation for _, posture in rows]),
+            ):
+                panel.step(time, [*value, value[-1]], where="post", color=colour.token, label=label, linewidth=1.6)
+            panel.set_ylim(-0.05, 1.05)
+            panel.set_title(instrument)
+        panels[0].legend(frameon=False, ncols=3, loc="lower right")
+        panels[-1].set_xlabel("venue time, minutes")
+
+    told = "; ".join(f"{of}: {', '.join(posture.reasons)}" for _, of, posture in path if posture.reasons)
+    return drawn(
+        name, f"Posture of each instrument through time. {told[:600]}",
+        "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
+        (WIDE, 0.8 + 1.7 * max(1, len(instruments))), draw,
+    )  # fmt: skip
+
+
+def worth_of_arrows(ablation: Mapping[str, Interval], name: str = "arrows") -> Figure:
+    """What the desk saves with each arrow of the loop, against the same desk without it."""
+    from tercel.report.figures import paired_differences
+
+    return paired_differences({key.removesuffix("_bps"): row for key, row in ablation.items()}, "without it", name)

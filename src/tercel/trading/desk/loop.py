@@ -1,0 +1,414 @@
+"""The running loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
+
+    desk = Desk(config, floor, agents, oracle, seed=1)
+    desk.run()
+
+A round is: what came in is added to each instrument's program; the forecast and the posture are taken; sizing says how
+much is worked now; the flow is shared out over the agents; each works its slice to the end of the round; what it cost
+comes back as feedback. Second by second the senses are fed, the posture follows, and drift and challengers are watched.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.core.orders import MarketRows, VenueEvent
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.strategy import Strategy
+from tercel.risk.posture import PosturePolicy
+from tercel.trading.desk.allocation import Hedge, split
+from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
+from tercel.trading.desk.config import DeskConfig
+from tercel.trading.desk.demand import Demand, demand
+from tercel.trading.desk.drift import DriftDetector
+from tercel.trading.desk.floor import Finished, Floor
+from tercel.trading.desk.program import Program
+from tercel.trading.desk.senses import Senses, seconds_between
+from tercel.trading.desk.sizing import Sizing
+from tercel.trading.journal import kinds
+from tercel.trading.parents import ParentRequest
+
+CLOSING_S: Final = 5.0
+"""Before the end of a round, when its parents' horizons end: the next round finds them over."""
+
+
+class Oracle(Protocol):
+    """Where forecasts come from: a model over features. `signals` has them."""
+
+    def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
+        """The forecast; a feature that is None is missing. Raises DataError on what is no number."""
+        ...
+
+
+@dataclass
+class Seat:
+    """An agent of the desk.
+
+    Parameters
+    ----------
+    name : str
+        Its account.
+    strategy : Strategy
+        The champion, with what it takes of alpha and posture.
+    shown : str
+        What the strategy is called in tables.
+    challenger : Strategy or None
+        On paper beside the champion.
+    challenger_shown : str
+    drift : DriftDetector or None
+        Of a policy with a card.
+    """
+
+    name: str
+    strategy: Strategy
+    shown: str
+    challenger: Strategy | None = None
+    challenger_shown: str = ""
+    drift: DriftDetector | None = None
+    drifting: bool = False
+    gains_bps: list[float] = field(default_factory=list)
+    """What the challenger saved, trial by trial."""
+
+    def promote(self) -> None:
+        """Put the challenger in the champion's place, and the champion in its: done again, it is undone.
+
+        Raises
+        ------
+        ConfigError
+            Where there is no challenger.
+        """
+        if self.challenger is None:
+            raise ConfigError(f"a challenger of {self.name}", "none", "give the agent one in the desk's file")
+        self.strategy, self.challenger = self.challenger, self.strategy
+        self.shown, self.challenger_shown = self.challenger_shown, self.shown
+        self.gains_bps, self.drift, self.drifting = [], None, False
+
+
+@dataclass
+class _Line:
+    """What the desk knows of one instrument."""
+
+    program: Program
+    senses: Senses
+    sizing: Sizing
+    hedge: Hedge
+    policy: PosturePolicy | None
+    news: NDArray[np.float64]
+    alpha: Alpha | None = None
+    posture: Posture | None = None
+    round_costs: dict[str, float] = field(default_factory=dict)
+
+
+class Desk:
+    """A desk of agents over one floor.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    floor : Floor
+        Its session.
+    seats : sequence of Seat
+    oracle : Oracle or None
+        None: no forecasts.
+    news : mapping of instrument to float64 (rounds,)
+        Score known at the start of each round.
+    seed : int
+        Of what comes in.
+    progress : callable, optional
+        Told after every round how many are over.
+    """
+
+    def __init__(
+        self,
+        config: DeskConfig,
+        floor: Floor,
+        seats: Sequence[Seat],
+        oracle: Oracle | None,
+        news: Mapping[str, NDArray[np.float64]],
+        seed: int,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.config, self.floor, self.oracle = config, floor, oracle
+        self.seats = {seat.name: seat for seat in seats}
+        self._progress = progress or (lambda _round: None)
+        names = [instrument.name for instrument in config.instrument]
+        volume = {name: floor.listing(name).volume_per_s for name in names}
+        self._orders: dict[int, list[Demand]] = defaultdict(list)
+        for order in demand(config, volume, seed):
+            self._orders[order.round].append(order)
+        sides = {order.instrument: order.side for order in self._orders[0]}
+        self._lines = {name: self._line(name, sides[name], news) for name in names}
+        self._challenges: dict[str, tuple[str, str, Challenge]] = {}
+        self._expected: dict[str, tuple[float, float | None, str]] = {}
+        self.posture_changes = 0
+        self.share_path: list[tuple[int, str, dict[str, float]]] = []
+        """Venue time, instrument, shares: after every round."""
+        self.cost_path: list[float] = []
+        """Cost of everything asked for so far, after every round, bps."""
+        self.posture_path: list[tuple[int, str, Posture]] = []
+        """Venue time, instrument, posture: at every change."""
+        self.results: list[dict[str, object]] = []
+        """One row a parent: what `trade run --json` calls `parents`."""
+        floor.watch(self)
+
+    def _line(self, name: str, side: int, news: Mapping[str, NDArray[np.float64]]) -> _Line:
+        loop, on = self.config.loop, self.config.risk.posture == "on"
+        return _Line(
+            program=Program(side),
+            senses=Senses(self.floor.follower(name), warm_s=int(min(600, max(self.config.desk.warmup_s - 60, 120)))),
+            sizing=Sizing(loop.sizing),
+            hedge=Hedge(list(self.seats), loop.hedge),
+            policy=PosturePolicy(name) if on else None,
+            news=news[name],
+        )
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Watch the market for a while before the first order."""
+        self._pass_time(self.floor.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
+
+    def run(self) -> None:
+        """All rounds. Ctrl-C may come at any time: the journal has everything that was done."""
+        self.warm_up()
+        start = self.floor.now_ns
+        length = round(self.config.desk.round_s * NS_PER_SECOND)
+        for number in range(self.config.desk.rounds):
+            self._begin_round(number, start + number * length)
+            self._pass_time(start + (number + 1) * length)
+            self._end_round()
+            self.cost_path.append(self.cost_bps())
+            self._progress(number + 1)
+
+    def cost_bps(self) -> float:
+        """Cost of everything that was asked for, bps of its arrival worth over all instruments."""
+        worth = sum(line.program.asked2 for line in self._lines.values())
+        cost = sum(
+            line.program.cost_bps(self.floor.follower(name).mid2) * line.program.asked2
+            for name, line in self._lines.items()
+        )
+        return cost / worth if worth else 0.0
+
+    def shares(self) -> dict[str, float]:
+        """Share of the flow of each agent, on average over the instruments."""
+        return {name: float(np.mean([line.hedge.shares[name] for line in self._lines.values()])) for name in self.seats}
+
+    def _begin_round(self, number: int, at_ns: int) -> None:
+        last = number == self.config.desk.rounds - 1
+        for order in self._orders[number]:
+            self._lines[order.instrument].program.ask(order.lots, self.floor.follower(order.instrument).mid2)
+        for name, line in self._lines.items():
+            self._forecast(name, line, number, at_ns)
+            self._take_posture(name, line, at_ns)
+            self.floor.guide(name, line.alpha, line.posture)
+            lots = line.sizing.lots(line.program.side, line.program.open, line.alpha, line.posture, last)
+            self._share_out(name, line, lots, number)
+
+    def _forecast(self, name: str, line: _Line, number: int, at_ns: int) -> None:
+        line.alpha = None
+        if self.oracle is None:
+            return
+        features = line.senses.features(float(line.news[number]))
+        try:
+            line.alpha = self.oracle.alpha(features, name, at_ns)
+        except DataError as error:
+            self.alert("warning", "NO_FORECAST", str(error), name)
+            return
+        body = _body(line.alpha) | {"sources": list(line.alpha.sources)}
+        self.floor.note([Entry(kinds.ALPHA, at_ns, name, body=body)])
+
+    def _take_posture(self, name: str, line: _Line, at_ns: int) -> bool:
+        """Ask risk; True where the answer is another one than before."""
+        if line.policy is None:
+            return False
+        ratio = line.sizing.cost_ratio if self.config.loop.feedback else None
+        posture = line.policy.update(line.senses.risk(name, ratio), at_ns)
+        before, line.posture = line.posture, posture
+        if before is not None and _stance(before) == _stance(posture):
+            return False
+        body = _body(posture) | {"styles": int(posture.styles), "reasons": list(posture.reasons)}
+        self.floor.note([Entry(kinds.POSTURE, at_ns, name, body=body)])
+        self.posture_changes += before is not None
+        self.posture_path.append((at_ns, name, posture))
+        return True
+
+    def _share_out(self, name: str, line: _Line, lots: int, number: int) -> None:
+        shares = line.hedge.shares
+        horizon_s = self.config.desk.round_s - CLOSING_S
+        for agent, part in split(lots, shares).items():
+            if not part:
+                continue
+            seat = self.seats[agent]
+            order = ParentRequest(
+                id=f"{name}-{number:03d}-{agent}",
+                instrument=name,
+                side=line.program.side,
+                lots=part,
+                horizon_ns=round(horizon_s * NS_PER_SECOND),
+                decisions=max(round(horizon_s / self.config.desk.decision_s), 1),
+                strategy=seat.shown,
+                agent=agent,
+            )
+            alpha = line.alpha.expected_bps if line.alpha is not None else None
+            told = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
+            self._expected[order.id] = (line.sizing.expected_bps, alpha, told)
+            self.floor.submit(order, seat.strategy)
+
+    def _pass_time(self, until_ns: int) -> None:
+        for second in seconds_between(self.floor.now_ns, until_ns):
+            self.floor.run_until(second)
+            for name, line in self._lines.items():
+                line.senses.second(second)
+                if self._take_posture(name, line, second):
+                    self.floor.guide(name, line.alpha, line.posture)
+            for _, _, challenge in self._challenges.values():
+                challenge.seen(second)
+            self._settle_challenges()
+        self.floor.run_until(until_ns)
+
+    def _end_round(self) -> None:
+        now = self.floor.now_ns
+        for name, line in self._lines.items():
+            costs, line.round_costs = line.round_costs, {}
+            if self.config.loop.feedback and costs:
+                line.hedge.update(costs)
+                body = {"shares": line.hedge.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
+                self.floor.note([Entry(kinds.SHARE, now, name, body=body)])
+            self.share_path.append((now, name, line.hedge.shares))
+        for seat in self.seats.values():
+            self._watch_drift(seat)
+
+    # -- what the floor tells -----------------------------------------------------------------------------------------
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """Feed senses and challenges."""
+        for event in events:
+            if not isinstance(event, MarketRows):
+                continue
+            self._lines[event.instrument].senses.on_market(event)
+            waiting = [c for _, instrument, c in self._challenges.values() if instrument == event.instrument]
+            if waiting and not event.snapshot:
+                rows = paper_rows(event, self.floor.own_numbers())
+                for challenge in waiting:
+                    challenge.on_market(rows)
+
+    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
+        """Begin the order on paper, where its agent has a challenger."""
+        seat = self.seats.get(order.agent)
+        if seat is not None and seat.challenger is not None:
+            trial = Challenge(book, state, seat.strategy, seat.challenger)
+            self._challenges[order.id] = (order.agent, order.instrument, trial)
+
+    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+        """Watch the observation drift."""
+        seat = self.seats.get(order.agent)
+        if seat is not None and seat.drift is not None:
+            seat.drift.update(observation)
+
+    def on_finished(self, finished: Finished) -> None:
+        """Book what it cost, and tell sizing and shares."""
+        order, costs = finished.order, finished.costs
+        if order.agent not in self.seats or order.id not in self._expected:
+            return
+        line = self._lines[order.instrument]
+        line.program.fill(finished.filled, finished.paid2)
+        is_bps = float(1e4 * costs.shortfall[0] / costs.denominator[0])
+        expected, alpha, told = self._expected[order.id]
+        feedback = CostFeedback(
+            instrument=order.instrument,
+            agent=order.agent,
+            parent=order.id,
+            at_ns=finished.at_ns,
+            side=order.side,
+            quantity=order.lots,
+            filled=finished.filled,
+            is_bps=is_bps,
+            expected_bps=expected,
+        )
+        line.round_costs[order.agent] = is_bps
+        if self.config.loop.feedback:
+            line.sizing.learn(feedback)
+        body = {
+            key: value
+            for key, value in asdict(feedback).items()
+            if key not in ("instrument", "agent", "parent", "at_ns")
+        }
+        body["markout_bps"] = None
+        self.floor.note([Entry(kinds.FEEDBACK, finished.at_ns, order.instrument, order.agent, order.id, body=body)])
+        self.results.append(
+            {
+                "id": order.id,
+                "instrument": order.instrument,
+                "side": order.side,
+                "quantity": order.lots,
+                "filled": finished.filled,
+                "is_bps": is_bps,
+                "agent": order.agent,
+                "alpha_bps": alpha,
+                "posture": told,
+            }
+        )
+
+    def on_operator(self, entry: Entry) -> None:
+        """Promotions are the desk's business."""
+        if entry.body.get("command") != "promote":
+            return
+        agent = str(entry.body.get("body", {}).get("agent", ""))
+        seat = self.seats.get(agent)
+        if seat is None or seat.challenger is None:
+            self.alert("warning", "NO_CHALLENGER", f"nobody to promote for agent {agent or '(none named)'}")
+            return
+        evidence, before = Evidence.of(seat.gains_bps), seat.shown
+        seat.promote()
+        body = {
+            "champion": before,
+            "challenger": seat.shown,
+            "by": entry.body.get("by"),
+            "reason": entry.body.get("reason"),
+        }
+        body["evidence"] = str(evidence)
+        self.floor.note([Entry(kinds.PROMOTED, self.floor.now_ns, agent=agent, body=body)])
+
+    def alert(self, severity: str, code: str, text: str, instrument: str = "", agent: str = "") -> None:
+        """Tell people."""
+        body = {"severity": severity, "code": code, "text": text}
+        self.floor.note([Entry(kinds.ALERT, self.floor.now_ns, instrument, agent, body=body)])
+
+    def _settle_challenges(self) -> None:
+        for parent in [parent for parent, (_, _, challenge) in self._challenges.items() if challenge.done]:
+            agent, _, challenge = self._challenges.pop(parent)
+            self.seats[agent].gains_bps.append(challenge.gain_bps)
+
+    def _watch_drift(self, seat: Seat) -> None:
+        if seat.drift is None or seat.drift.drifting == seat.drifting:
+            return
+        seat.drifting = seat.drift.drifting
+        for line in self._lines.values():
+            line.hedge.penalise(seat.name, seat.drifting and self.config.loop.feedback)
+        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in sorted(seat.drift.far.items())[:4])
+        text = f"observations have left the card: {far}" if seat.drifting else "observations are back at the card"
+        body = {"state": "drifting" if seat.drifting else "normal", "statistic": seat.drift.score, "text": text}
+        self.floor.note([Entry(kinds.DRIFT, self.floor.now_ns, agent=seat.name, body=body)])
+        self.alert("warning" if seat.drifting else "info", "DRIFT", f"{seat.name}: {text}", agent=seat.name)
+
+
+def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
+    """A message's own words: what an entry says beside it is left out."""
+    beside = ("instrument", "agent", "parent", "at_ns")
+    return {key: value for key, value in asdict(message).items() if key not in beside}
+
+
+def _stance(posture: Posture) -> Posture:
+    """A posture without its moment and its words: what agents feel."""
+    return replace(posture, at_ns=0, reasons=())
+
+
+def _rounded(costs: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {cost:.1f}" for name, cost in costs.items())
