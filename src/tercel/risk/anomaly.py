@@ -12,7 +12,7 @@ calm, and signs that say the same count once. The alarm threshold is chosen on c
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +111,7 @@ def _all_signs(state: Floats, seconds: Floats, fast: float, out: Floats) -> None
 
 
 def _gain(half_life_s: float) -> float:
-    return 1.0 - 0.5 ** (1.0 / half_life_s)
+    return 1.0 - math.exp2(-1.0 / half_life_s)
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,8 @@ class Calm:
         Score of the alarm, in standard deviations.
     fast_s, slow_s : float
         Half-lives of the inputs' smoothing and of what follows slowly, seconds.
+    variance : float
+        Mean squared move of the mid in a second, ticks^2.
     """
 
     smooth: NDArray[np.float64]
@@ -139,6 +141,12 @@ class Calm:
     threshold: float
     fast_s: float
     slow_s: float
+    variance: float
+
+    @property
+    def depth(self) -> float:
+        """Mean lots on five levels of both sides."""
+        return float(self.smooth[1])
 
 
 def learn_calm(
@@ -182,9 +190,10 @@ def learn_calm(
     weights = _matched(z)
     weights /= max(float((z @ weights).std()), 1e-9)
     smooth = np.mean([_inputs(day) for day in arrays], axis=0)
-    calm = Calm(smooth, centre, scale, weights, 1.0, fast_s, slow_s)
+    variance = float(np.mean(np.concatenate([day[:, MOVE] for day in arrays]) ** 2))
+    calm = Calm(smooth, centre, scale, weights, 1.0, fast_s, slow_s, variance)
     scores = [_scored(calm, day) for day in arrays]
-    return Calm(smooth, centre, scale, weights, _threshold(scores, false_alarms_per_day, margin, least), fast_s, slow_s)
+    return replace(calm, threshold=_threshold(scores, false_alarms_per_day, margin, least))
 
 
 def _checked(day: NDArray[np.float64], number: int, fast_s: float) -> NDArray[np.float64]:
@@ -318,6 +327,11 @@ class StreamingAnomaly:
         if self._calm is None:
             raise DataError("a score that knows its calm", "one still warming", "pass `calm`, or update it first")
         return _scored(self._calm, np.ascontiguousarray(seconds, np.float64))
+
+    @property
+    def calm(self) -> Calm | None:
+        """What is ordinary; None while warming."""
+        return self._calm
 
     @property
     def threshold(self) -> float:

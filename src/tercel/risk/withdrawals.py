@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.simulator.source import Source
-from tercel.risk.anomaly import StreamingAnomaly, alarm_starts, learn_calm
+from tercel.risk.anomaly import Calm, StreamingAnomaly, alarm_starts, learn_calm
 from tercel.risk.seconds import FAR5, OWN5, simulate
 
 DAY_S = 23_400
@@ -20,6 +20,8 @@ SMOOTH_S = 10
 DEPTH_LEFT = 1 / 3
 CANCELS_UP, LIMITS_DOWN = 2.0, 0.4
 """Cancels are multiplied by the first to a power, limit orders by the second to the same power."""
+LEARNING = 1 << 40
+"""First stream index that thresholds are learned on: no trial reaches it."""
 AFTER_S = 600
 """Alarms so long after a withdrawal has ended are still its own: the book refills slowly."""
 
@@ -111,10 +113,9 @@ def depth_of(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     return mean
 
 
-def learn(source: Source, days: int, seed: int) -> StreamingAnomaly:
-    """A score that knows the calm of a simulated market from so many days of it."""
-    calm = [simulate(source, np.ones((DAY_S, 3)), seed, index) for index in range(days)]
-    return StreamingAnomaly(learn_calm(calm))
+def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S) -> Calm:
+    """What is ordinary in a simulated market, from so many days of it; streams that no trial draws from."""
+    return learn_calm([simulate(source, np.ones((seconds, 3)), seed, LEARNING + day) for day in range(days)])
 
 
 def judge(source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: int, seed: int) -> Verdict:
@@ -125,11 +126,11 @@ def judge(source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: 
     source : Source
         The market.
     score : StreamingAnomaly
-        Its threshold chosen on other seeds.
+        Its threshold chosen on other streams (`calm_of`).
     withdrawals, calm_days : int
         Simulated days of 6.5 hours with and without one.
     seed : int
-        Of the flows and of the planted times; not the one that `score` was learned on.
+        Of the flows and of the planted times.
     """
     rng = np.random.default_rng(seed)
     power = power_for(source)
