@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, NamedTuple
 
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits
@@ -21,8 +21,7 @@ AT_ANY_PRICE: Final = 2**40
 """Stands for the price of a market order: crosses everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(NamedTuple):
     """A command may not leave: `code` for machines, `text` with the numbers for people."""
 
     code: str
