@@ -26,6 +26,10 @@ class Ledger:
     def __init__(self) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
         self.last, self.acknowledged = 0, 0
+        self.asked: dict[int, Entry] = {}
+        """Operator commands that were taken and have not been answered: by number."""
+        self.children: dict[str, int] = {}
+        """The highest number of a child's name, by parent."""
 
     @classmethod
     def of(cls, journal: Journal) -> "Ledger":
@@ -48,9 +52,25 @@ class Ledger:
             self.positions.book(fill)
             self.parents.fill(fill.parent, fill.lots)
         self.parents.apply(entry)
-        if entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
-            self.acknowledged += 1
+        self._note(entry)
         return notices
+
+    def _note(self, entry: Entry) -> None:
+        body = entry.body
+        if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
+            self.acknowledged += 1
+        elif entry.kind == kinds.OPERATOR and "id" in body:
+            self.asked[int(body["id"])] = entry
+        elif entry.kind in (kinds.PARENT, kinds.ALERT) and "operator" in body:
+            self.asked.pop(int(body["operator"]), None)
+        elif entry.kind == kinds.ORDER_OUT and entry.parent:
+            stem, _, number = entry.order.rpartition(".")
+            if stem == entry.parent and number.isdigit():
+                self.children[stem] = max(self.children.get(stem, 0), int(number))
+
+    def next_child(self, parent: str) -> int:
+        """Number of the next child of a parent: no name comes twice, not even after lost entries."""
+        return self.children.get(parent, 0) + 1 + 1_000 * self.acknowledged
 
     @property
     def next_session(self) -> int:

@@ -340,6 +340,10 @@ class Orders:
         """The order by any cl_ord_id it ever had or was asked to take."""
         return self._orders.get(self._root.get(name, ""))
 
+    def knows(self, report: Report) -> bool:
+        """Whether an execution was booked already."""
+        return (report.account, report.exec_id) in self._executions
+
     def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[Order]:
         """Orders that have not settled, oldest first."""
         return [

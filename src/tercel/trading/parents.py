@@ -32,7 +32,7 @@ OVER: Final = frozenset({ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus
 
 
 @dataclass(frozen=True, slots=True)
-class ParentOrder:
+class ParentRequest:
     """What somebody asks for.
 
     Parameters
@@ -70,6 +70,7 @@ class ParentOrder:
         """Refuse what cannot be worked."""
         wrong: list[tuple[bool, str, object]] = [
             (not self.id or not self.instrument or not self.agent, "an id, an instrument and an agent", self),
+            (self.id.startswith("~"), "an id that does not begin with ~, as the session's own do", self.id),
             (self.side not in (1, -1), "side +1 or -1", self.side),
             (self.lots <= 0, "lots above 0", self.lots),
             (self.horizon_ns <= 0, "a horizon above 0 ns", self.horizon_ns),
@@ -86,7 +87,7 @@ class Parent:
 
     Parameters
     ----------
-    order : ParentOrder
+    order : ParentRequest
         As accepted; `lots` and `horizon_ns` below are as amended.
     status : ParentStatus
     lots, horizon_ns, accepted_ns, over_ns : int
@@ -98,7 +99,7 @@ class Parent:
         Of the last change.
     """
 
-    order: ParentOrder
+    order: ParentRequest
     status: ParentStatus
     lots: int
     horizon_ns: int
@@ -149,7 +150,7 @@ def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str 
     return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
 
 
-def accepted(order: ParentOrder, ns: int) -> Entry:
+def accepted(order: ParentRequest, ns: int) -> Entry:
     """The entry of a parent's acceptance."""
     words = {"side": order.side, "lots": order.lots, "horizon_ns": order.horizon_ns, "decisions": order.decisions}
     return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words, strategy=order.strategy)
@@ -211,7 +212,7 @@ class Parents:
         body, event = entry.body, entry.body["event"]
         if event in ("accepted", "refused"):
             fields = {name: body[name] for name in ("side", "lots", "horizon_ns", "decisions", "strategy")}
-            order = ParentOrder(id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields)
+            order = ParentRequest(id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields)
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
             self._parents[order.id] = Parent(
                 order, status, order.lots, order.horizon_ns, entry.ns, order.strategy, reason=body.get("reason", "")

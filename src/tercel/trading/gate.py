@@ -1,0 +1,263 @@
+"""The one door to a venue. Whatever leaves passes here, in this order: limits, journal, venue.
+
+    door.submit(commands)
+        limits.check      may it leave? if so it counts from here on
+        journal.append    the whole batch in one durable write: what leaves, what was denied, why it was decided
+        venue.send        one by one
+
+Nothing else calls `send` on a venue (a test reads the sources for it). When the journal cannot be written, nothing is
+sent. When sending fails, the order is UNKNOWN: it is not sent again; the venue is asked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import Any, Protocol
+
+from tercel.core.errors import JournalError, VenueError
+from tercel.core.orders import CancelReject, Command, LinkStatus, NewOrder, ReplaceOrder, Report, VenueEvent
+from tercel.core.ports import Entry, Journal, Venue
+from tercel.trading import crashpoints
+from tercel.trading.journal import kinds
+from tercel.trading.journal.words import OrderWord, entry_denied, entry_in, entry_out
+from tercel.trading.ledger import Ledger
+from tercel.trading.orders import ALARMING, Notice
+
+
+class Denied(Protocol):
+    """Why a command may not leave: `limits.Denial`."""
+
+    @property
+    def code(self) -> str:
+        """One of few words."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """With numbers, for people."""
+        ...
+
+
+class Limits(Protocol):
+    """What the door asks and tells: `limits.LimitGate`."""
+
+    def check(self, command: Command, now_ns: int) -> Denied | None:
+        """May it leave now? Counts nothing."""
+        ...
+
+    def sent(self, command: Command, now_ns: int | None = None) -> None:
+        """It leaves, and counts from here on."""
+        ...
+
+    def unsent(self, command: Command) -> None:
+        """It did not leave after all."""
+        ...
+
+    def report(self, report: Report) -> Any:
+        """A word of the venue; something with `code` and `text` when it makes no sense."""
+        ...
+
+    def cancel_reject(self, reject: CancelReject) -> None:
+        """A cancel or replace was refused."""
+        ...
+
+    def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
+        """A parent order was accepted."""
+        ...
+
+    def amend(self, name: str, lots: int) -> None:
+        """A parent order has other lots now."""
+        ...
+
+    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
+        """The touch of an instrument."""
+        ...
+
+    def usage(self) -> dict[str, Any]:
+        """How much of which limit is used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the door itself keeps a command back."""
+
+    code: str
+    text: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch.
+
+    Parameters
+    ----------
+    sent : list of Command
+    denied : list of (Command, Denied)
+    unknown : list of Command
+        Journaled, and sending failed.
+    """
+
+    sent: list[Command] = field(default_factory=list)
+    denied: list[tuple[Command, Denied]] = field(default_factory=list)
+    unknown: list[Command] = field(default_factory=list)
+
+
+class Door:
+    """The way out, and the way in of what the venue says.
+
+    Parameters
+    ----------
+    venue : Venue
+    journal : Journal
+    limits : Limits
+    ledger : Ledger
+        Kept up to date with every entry that passes.
+    """
+
+    def __init__(self, venue: Venue, journal: Journal, limits: Limits, ledger: Ledger) -> None:
+        self.venue, self.journal, self.limits, self.ledger = venue, journal, limits, ledger
+        self.lock = RLock()
+        """Held around every word to and from venue and journal; a strategy never runs under it."""
+        self.shut: Refusal | None = None
+        """Why nothing new may leave, whatever limits say."""
+        self.notices: list[Notice] = []
+        """What was worth saying since somebody last took it."""
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Journal entries, then fold them.
+
+        Raises
+        ------
+        JournalError
+            Nothing of it was written for certain; nothing that depends on it may leave.
+        """
+        if not entries:
+            return
+        with self.lock:
+            last = self.journal.append(entries)
+            for entry in entries:
+                self.notices += self.ledger.apply(entry)
+            self.ledger.last = last
+
+    def submit(self, commands: Sequence[Command], before: Sequence[Entry] = ()) -> Outcome:
+        """Let a batch of commands out, as far as limits let it.
+
+        Parameters
+        ----------
+        commands : sequence of Command
+        before : sequence of Entry
+            Written with them, before them: the decision that they follow from.
+
+        Raises
+        ------
+        JournalError
+            Nothing was sent.
+        """
+        outcome = Outcome()
+        with self.lock:
+            now = self.venue.now_ns
+            entries = list(before)
+            for command in commands:
+                denial = self._denial(command, now)
+                if denial is None:
+                    self.limits.sent(command, now)
+                    outcome.sent.append(command)
+                    entries.append(entry_out(command, self._parent_of(command)))
+                else:
+                    outcome.denied.append((command, denial))
+                    entries.append(entry_denied(command, denial.code, denial.text, self._parent_of(command)))
+            crashpoints.at("door.decided")
+            try:
+                self.write(entries)
+            except JournalError:
+                for command in reversed(outcome.sent):
+                    self.limits.unsent(command)
+                raise
+            crashpoints.at("door.journaled")
+            self._send(outcome)
+        return outcome
+
+    def _parent_of(self, word: Command | OrderWord) -> str:
+        names = [getattr(word, "cl_ord_id", ""), getattr(word, "orig", "")]
+        return next((order.parent for name in names if (order := self.ledger.orders.get(name)) is not None), "")
+
+    def _denial(self, command: Command, now_ns: int) -> Denied | None:
+        if self.shut is not None and isinstance(command, NewOrder | ReplaceOrder):
+            return self.shut
+        return self.limits.check(command, now_ns)
+
+    def _send(self, outcome: Outcome) -> None:
+        waiting = outcome.sent
+        outcome.sent = []
+        for command in waiting:
+            crashpoints.at(f"door.send.{_kind(command)}")
+            try:
+                self.venue.send(command)
+            except (VenueError, OSError) as error:
+                outcome.unknown.append(command)
+                text = f"{command.cl_ord_id}: {error}"
+            else:
+                outcome.sent.append(command)
+                crashpoints.at(f"door.sent.{_kind(command)}")
+                continue
+            meant = [command.cl_ord_id, getattr(command, "orig", "")]
+            body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
+            about = entry_out(command)
+            self.write([Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)])
+
+    def receive(self, events: Sequence[VenueEvent]) -> None:
+        """Journal and fold the venue's words on orders; market data passes by.
+
+        Raises
+        ------
+        JournalError
+            They were not written: they will be asked for again when a session next begins.
+        """
+        words = [event for event in events if isinstance(event, Report | CancelReject | LinkStatus)]
+        if not words:
+            return
+        with self.lock:
+            crashpoints.at("door.heard")
+            if any(isinstance(word, Report) and word.last_lots for word in words):
+                crashpoints.at("door.heard.fill")
+            self.write(self._entries_in(words))
+            if any(isinstance(word, Report) and word.last_lots for word in words):
+                crashpoints.at("door.booked.fill")
+            self._alarm(self._count(words))
+
+    def _entries_in(self, words: Sequence[OrderWord]) -> list[Entry]:
+        entries = []
+        for word in words:
+            entries.append(entry_in(word, self._parent_of(word)))
+            if isinstance(word, LinkStatus) and not word.up:
+                body = {"severity": "critical", "code": kinds.LINK_DOWN, "text": word.text or "the way is down"}
+                entries.append(Entry(kinds.ALERT, word.ns, body=body))
+        return entries
+
+    def _count(self, words: Sequence[OrderWord]) -> list[Entry]:
+        """Tell limits; what they find odd becomes alerts."""
+        alerts = []
+        for word in words:
+            if isinstance(word, CancelReject):
+                self.limits.cancel_reject(word)
+            elif isinstance(word, Report) and (alarm := self.limits.report(word)) is not None:
+                body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
+                alerts.append(Entry(kinds.ALERT, word.ns, word.instrument, word.account, "", word.cl_ord_id, body))
+        return alerts
+
+    def _alarm(self, alerts: list[Entry]) -> None:
+        """What the fold found odd becomes alerts too."""
+        now = self.venue.now_ns
+        for notice in self.notices:
+            if notice.code in ALARMING:
+                body = {"severity": "critical", "code": notice.code.value, "text": notice.text}
+                order = self.ledger.orders.get(notice.order)
+                where = (order.instrument, order.account, order.parent) if order else ("", "", "")
+                alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
+        self.notices.clear()
+        self.write(alerts)
+
+
+def _kind(command: Command) -> str:
+    return type(command).__name__.removesuffix("Order").lower()

@@ -1,0 +1,45 @@
+"""Named arrays in the blob of an entry: a line of JSON, then their bytes, all compressed with zstandard."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from tercel.core.errors import JournalError
+
+
+def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as the blob of an entry.
+
+    >>> unpack(pack({"x": np.arange(3)}))["x"].tolist()
+    [0, 1, 2]
+    """
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    head = json.dumps([[name, array.dtype.str, array.shape] for name, array in whole.items()])
+    return zstandard.compress(b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())]), 3)
+
+
+def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of a blob; {} of an empty one.
+
+    Raises
+    ------
+    JournalError
+        When it is no such blob.
+    """
+    if not blob:
+        return {}
+    try:
+        head, body = zstandard.decompress(blob).split(b"\n", 1)
+        found, at = {}, 0
+        for name, kind, shape in json.loads(head):
+            array = np.frombuffer(body, np.dtype(kind), int(np.prod(shape)), at).reshape(shape)
+            found[name], at = array.copy(), at + array.nbytes
+    except (zstandard.ZstdError, ValueError, TypeError) as error:
+        raise JournalError(
+            "a blob of packed arrays", f"{len(blob)} bytes: {error}", "read it as its writer does"
+        ) from error
+    return found

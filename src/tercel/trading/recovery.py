@@ -1,0 +1,231 @@
+"""Recovery: from a journal to a session that knows where it stands.
+
+1. Fold the journal: orders, positions, parents, what limits count.
+2. A new session begins: every order not over is UNKNOWN.
+3. Ask the venue for executions that were missed; each is booked once.
+4. Cancel whatever of ours still stands there, known here or not: no order works for nobody.
+5. Ask what became of each order; ask again until the venue has ended every one.
+6. Write down, order by order, what was thought, what the venue said, and by which evidence they agree now.
+
+Nothing is inferred: an order that the venue does not answer for stays UNKNOWN, and the session does not begin.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tercel.core.errors import OrderError, VenueError
+from tercel.core.orders import CancelReject, Command, MassCancel, OrdStatus, Report
+from tercel.core.ports import Entry, Journal
+from tercel.trading import crashpoints
+from tercel.trading.gate import Door, Limits
+from tercel.trading.journal import kinds
+from tercel.trading.journal.words import command_of, word_of
+from tercel.trading.ledger import Ledger
+from tercel.trading.orders import Order
+from tercel.trading.stopping import cancels, questions
+
+PATIENCE: Final = 40
+"""Rounds of questions before the venue is called silent."""
+FIRST_WAIT_NS: Final = 1_000_000
+LONGEST_WAIT_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An order, ours against the venue's.
+
+    Parameters
+    ----------
+    order, instrument, account, parent : str
+    ours, venue : str
+        Status before, and what the venue has made of it.
+    filled_before, filled : int
+        Lots booked before and after.
+    action : str
+        What was done: "agreed", "booked 5 lots", "cancelled", "never arrived" and the like.
+    evidence : tuple of str
+        exec_ids booked on the way.
+    """
+
+    order: str
+    instrument: str
+    account: str
+    parent: str
+    ours: str
+    venue: str
+    filled_before: int
+    filled: int
+    action: str
+    evidence: tuple[str, ...] = ()
+
+
+def refold(journal: Journal, limits: Limits) -> Ledger:
+    """The fold of a whole journal, limits' counts included.
+
+    Raises
+    ------
+    OrderError
+        When limits no longer know an agent or instrument that has a parent in the journal.
+    """
+    ledger = Ledger()
+    for seq, entry in journal.read():
+        ledger.apply(entry)
+        ledger.last = seq
+        _count(entry, limits)
+    return ledger
+
+
+def _count(entry: Entry, limits: Limits) -> None:
+    body = entry.body
+    if entry.kind == kinds.PARENT and body["event"] == "accepted":
+        try:
+            limits.parent(entry.parent, entry.instrument, entry.agent, body["side"], body["lots"])
+        except OrderError as error:
+            raise OrderError(
+                "limits for every agent and instrument of the journal",
+                f"{error.received} (parent {entry.parent})",
+                "put them back into the limits file; they may be as low as you like",
+            ) from error
+    elif entry.kind == kinds.PARENT and body["event"] == "amended" and "lots" in body:
+        limits.amend(entry.parent, body["lots"])
+    elif entry.kind == kinds.ORDER_OUT:
+        limits.sent(command_of(body))
+    elif entry.kind == kinds.REPORT_IN:
+        word = word_of(body)
+        if isinstance(word, Report):
+            limits.report(word)
+        elif isinstance(word, CancelReject):
+            limits.cancel_reject(word)
+    elif entry.kind == kinds.MARKET:
+        limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
+
+
+def resend(door: Door, accounts: Sequence[str]) -> list[str]:
+    """Take executions that the venue has and the journal has not, where it can say them again; their exec_ids."""
+    said = getattr(door.venue, "executions", None)
+    if said is None:
+        return []
+    found = []
+    for account in accounts:
+        missing = [report for report in said(account) if not door.ledger.orders.knows(report)]
+        door.receive(missing)
+        found += [report.exec_id for report in missing]
+    return found
+
+
+def reconcile(
+    door: Door,
+    name: Callable[[], str],
+    before: dict[str, Order] | None = None,
+    on_step: Callable[[], Any] = lambda: None,
+) -> list[Line]:
+    """Bring every order that is not over to the end that the venue gives it.
+
+    Parameters
+    ----------
+    door : Door
+    name : callable
+        Makes a cl_ord_id that was never used.
+    before : dict
+        Orders not over, as they stood before they became UNKNOWN; by default as they stand.
+    on_step : callable
+        Called between two questions.
+
+    Returns
+    -------
+    list of Line
+        One for each of `before`.
+
+    Raises
+    ------
+    VenueError
+        When the venue does not answer for all of them.
+    """
+    orders = door.ledger.orders
+    before = {order.root: order for order in orders.live()} if before is None else before
+    booked = len(orders.fills)
+    accounts = sorted({order.account for order in orders})
+    crashpoints.at("recovery.begun")
+    resend(door, accounts)
+    crashpoints.at("recovery.resent")
+    now = door.venue.now_ns
+    standing: list[Command] = [MassCancel(name(), account, "", now) for account in accounts]
+    door.submit(standing)
+    crashpoints.at("recovery.cancelled")
+    wait = FIRST_WAIT_NS
+    for _ in range(PATIENCE):
+        door.submit([*questions(door), *_cancels(door, name)])
+        crashpoints.at("recovery.asked")
+        _listen(door, wait)
+        if any(order.done for order in orders.unknown()):
+            resend(door, accounts)
+        on_step()
+        if not orders.live():
+            break
+        wait = min(2 * wait, LONGEST_WAIT_NS)
+    else:
+        names = ", ".join(f"{order.root} ({order.status})" for order in orders.live())
+        raise VenueError("the venue's word on every order", f"none on {names:.300}", "start again when it answers")
+    crashpoints.at("recovery.agreed")
+    fills = orders.fills[booked:]
+    lines = [
+        _line(order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root])
+        for root, order in before.items()
+    ]
+    door.write([_entry(line, door.venue.now_ns) for line in lines])
+    return lines
+
+
+def _cancels(door: Door, name: Callable[[], str]) -> list[Command]:
+    parents = {order.parent for order in door.ledger.orders.live()}
+    return [command for parent in sorted(parents) for command in cancels(door, parent, name)]
+
+
+def _listen(door: Door, wait_ns: int) -> None:
+    """Hear what the venue has to say within a time."""
+    until = door.venue.now_ns + wait_ns
+    for _ in range(100_000):
+        with door.lock:
+            events = door.venue.step(until)
+            door.receive(events)
+        spoke = any(isinstance(event, Report | CancelReject) for event in events)
+        if (door.venue.now_ns >= until and not spoke) or not door.ledger.orders.live():
+            return
+
+
+def _line(before: Order, after: Order, evidence: list[str]) -> Line:
+    more = after.cum - before.cum
+    done = [f"booked {more} lots"] if more else []
+    if after.status != before.status or not more:
+        done.append(
+            {
+                OrdStatus.CANCELED: "cancelled",
+                OrdStatus.REJECTED: "never arrived" if not before.acked else "refused by the venue",
+                OrdStatus.EXPIRED: "expired",
+                OrdStatus.FILLED: "filled",
+            }.get(after.base, "agreed")
+        )
+    return Line(
+        before.root,
+        before.instrument,
+        before.account,
+        before.parent,
+        before.status.value,
+        after.status.value,
+        before.cum,
+        after.cum,
+        ", ".join(done),
+        tuple(evidence),
+    )
+
+
+def _entry(line: Line, ns: int) -> Entry:
+    body: dict[str, Any] = {
+        "ours": line.ours,
+        "venue": line.venue,
+        "action": line.action,
+        "evidence": list(line.evidence),
+    }
+    body |= {"filled_before": line.filled_before, "filled": line.filled}
+    return Entry(kinds.RECONCILED, ns, line.instrument, line.account, line.parent, line.order, body)

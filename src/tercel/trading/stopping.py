@@ -1,0 +1,168 @@
+"""Stopping: what happens in a session when the kill latch falls, and the thread that sees to it when all else hangs.
+
+The latch refuses what is new by itself (limits ask it before every order). Here what stands at the venue is cancelled,
+and cancelled again, until the venue has said of every order that it is over; only then is a kill *confirmed*.
+"""
+
+from collections.abc import Callable, Iterable
+from threading import Event, Thread
+from typing import Any, Final, Protocol
+
+from tercel.core.errors import TercelError
+from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
+from tercel.core.ports import Entry
+from tercel.trading import crashpoints
+from tercel.trading.gate import Door
+from tercel.trading.journal import kinds
+from tercel.trading.orders import S
+
+AGAIN_NS: Final = 1_000_000_000
+"""Venue time after which what was not answered is said again."""
+
+
+class Latch(Protocol):
+    """`trading.kill.KillLatch`, as far as it is asked here."""
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None."""
+        ...
+
+    def state(self) -> Any:
+        """With `history`, newest last."""
+        ...
+
+
+class Stopper:
+    """Cancels what killed agents have open, until the venue confirms.
+
+    Parameters
+    ----------
+    door : Door
+    latch : Latch or None
+        None: nothing is ever killed.
+    name : callable
+        Makes a cl_ord_id that was never used.
+    """
+
+    def __init__(self, door: Door, latch: Latch | None, name: Callable[[], str]) -> None:
+        self._door, self._latch, self._name = door, latch, name
+        self._asked_ns: dict[str, int] = {}
+        self.killed: dict[str, str] = {}
+        """Reason by agent."""
+        self.open: set[str] = set()
+        """Killed agents whose orders are not all over."""
+
+    def look(self, agents: Iterable[str]) -> list[str]:
+        """Ask the latch about some agents; those killed since the last look."""
+        if self._latch is None:
+            return []
+        with self._door.lock:
+            new = []
+            for agent in agents:
+                why = self._latch.killed(agent)
+                if why is not None and agent not in self.killed:
+                    self._fall(agent, why)
+                    new.append(agent)
+                elif why is None and agent in self.killed:
+                    self._rearmed(agent)
+            return new
+
+    def _fall(self, agent: str, why: str) -> None:
+        self.killed[agent] = why
+        self.open.add(agent)
+        now = self._door.venue.now_ns
+        body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
+        crashpoints.at("kill.latched")
+        self._asked_ns[agent] = now
+        self._door.submit([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
+
+    def _rearmed(self, agent: str) -> None:
+        history = getattr(self._latch.state(), "history", ()) if self._latch else ()
+        last: dict[str, Any] = history[-1] if history else {}
+        body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
+        self._door.write([Entry(kinds.REARM, self._door.venue.now_ns, agent=agent, body=body)])
+        del self.killed[agent]
+        self.open.discard(agent)
+
+    def _by(self) -> str:
+        history = getattr(self._latch.state(), "history", ()) if self._latch else ()
+        return str(history[-1].get("by", "")) if history else ""
+
+    def _mass(self, agent: str) -> MassCancel:
+        return MassCancel(self._name(), agent, "", self._door.venue.now_ns)
+
+    def _lots(self, agent: str) -> int:
+        return sum(order.open_lots for order in self._door.ledger.orders.live(agent))
+
+    def follow_up(self) -> None:
+        """Confirm what is over; say again what was not answered in time."""
+        with self._door.lock:
+            now = self._door.venue.now_ns
+            for agent in sorted(self.open):
+                live = self._door.ledger.orders.live(agent)
+                if not live:
+                    body = {"event": "confirmed", "scope": agent, "by": "", "reason": self.killed[agent], "open": 0}
+                    self._door.write([Entry(kinds.KILL, now, agent=agent, body=body)])
+                    self.open.discard(agent)
+                elif now - self._asked_ns[agent] >= AGAIN_NS:
+                    self._asked_ns[agent] = now
+                    self._door.submit([self._mass(agent), *questions(self._door)])
+
+
+def questions(door: Door) -> list[Command]:
+    """A question about every order whose fate is unknown."""
+    now = door.venue.now_ns
+    return [StatusRequest(order.root, order.account, now) for order in door.ledger.orders.unknown()]
+
+
+def cancels(door: Door, parent: str, name: Callable[[], str]) -> list[Command]:
+    """A cancel for every child of a parent that lives, is known and has none on its way."""
+    now = door.venue.now_ns
+    return [
+        CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
+        for order in door.ledger.orders.live(parent=parent)
+        if not order.done and order.base != S.UNKNOWN and all(pending.lots for pending in order.pending)
+    ]
+
+
+class Watch(Thread):
+    """Looks at the latch beside the session's own loop, and works the venue when that loop stands still.
+
+    Parameters
+    ----------
+    look : callable
+        Look at the latch.
+    pump : callable
+        Let the venue speak once; False when nothing is open any more.
+    beats : callable
+        A number that grows while the session's loop turns.
+    every_s : float
+        Seconds between two looks.
+    """
+
+    def __init__(
+        self, look: Callable[[], object], pump: Callable[[], bool], beats: Callable[[], int], every_s: float = 0.05
+    ) -> None:
+        super().__init__(name="tercel-kill-watch", daemon=True)
+        self._look, self._pump, self._beats, self._every_s = look, pump, beats, every_s
+        self._over = Event()
+        self.failure: TercelError | None = None
+        """What stopped it, when something did: journal or venue are gone."""
+
+    def run(self) -> None:
+        """Until `stop`."""
+        seen = -1
+        try:
+            while not self._over.wait(self._every_s):
+                self._look()
+                while seen == self._beats() and not self._over.is_set() and self._pump():
+                    pass
+                seen = self._beats()
+        except TercelError as error:
+            self.failure = error
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+        if self.is_alive():
+            self.join()
