@@ -1,7 +1,7 @@
 """Does a source know what it cannot know? Three looks at its facts beside the prices that followed.
 
-*Too good*: the rank IC with the next bar's return lies above a ceiling that nothing honest reaches on such a panel (0.04
-on daily stocks), and not by chance.
+*Too good*: the rank IC with the next bar's return lies above a ceiling that nothing honest reaches on such a panel
+(0.04 on daily stocks), and not by chance.
 
 *Profile*: the IC with the return of every bar around the known time. What has skill fades over several bars; what was
 copied from one bar's return stands in that bar alone: known one period later, it is worth nothing.
