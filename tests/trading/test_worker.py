@@ -1,5 +1,6 @@
 """The parity contract: a worker over the exchange is the batch, fill for fill and sum for sum."""
 
+import random
 from dataclasses import fields
 
 import numpy as np
@@ -15,9 +16,11 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
+from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reactive
+from tercel.testing.replay import RandomTape
 from tercel.trading.follower import Follower
 from tercel.trading.worker import ParentOrder, Worker
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
@@ -121,3 +124,40 @@ def test_a_worker_is_the_batch_in_a_reactive_market(csco: Source, name: str, lat
         got = live(spec, task, plan.rows[0], began + task.warmup_ns, strategy_of(name), run_out)
         assert len(wanted[1]) > 3
         assert_same(got, wanted)
+
+
+# -- tapes ------------------------------------------------------------------------------------------------------------
+
+
+def tape_source(rows: np.ndarray, levels: int) -> Source:
+    b, k = lay.new_book(512, 256, OWN_ORDERS), blank_state(sim.REPLAY)
+    k[sim.FEED_LEVELS] = levels
+    return Source("tape", sim.REPLAY, np.zeros(1), rows, b[None], k[None], 0.01, 1)
+
+
+def tape_episode(source: Source, task: Task, side: int, lots: int, start_ns: int) -> np.ndarray:
+    """Warm-up rows are already played when the episode begins at row 0 of the tape."""
+    row = np.zeros((1, step.EPISODE_WORDS), np.int64)
+    row[0] = 3, 1, side, lots, start_ns, task.warmup_ns, 0, len(source.tape), 0
+    return row
+
+
+@pytest.mark.parametrize("levels", [0, 2])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_worker_is_the_batch_on_a_tape(name: str, levels: int) -> None:
+    """Tapes with halts, several rows a moment, hidden trades, and a window that forgets levels."""
+    latency = LATENCIES[1 if levels else 2]
+    task = Task(horizon_s=120.0, decisions=24, warmup_s=30.0, latency=latency, grid_points=5)
+    traded = 0
+    for seed in range(3):
+        rows = RandomTape(random.Random(seed), 1500, levels).array()
+        rows[:, sim.T_NS] *= 100_000_000
+        source = tape_source(rows, levels)
+        start = 60 * 10**9
+        episode = tape_episode(source, task, 1 - 2 * (seed % 2), 60, start)
+        wanted = batch(source, task, Plan(episode, np.zeros(1, np.int64)), strategy_of(name), False)
+        spec = MarketSpec(source, 3, 1, began_ns=start - task.warmup_ns)
+        got = live(spec, task, episode[0], start, strategy_of(name), False)
+        assert_same(got, wanted)
+        traded += len(wanted[1])
+    assert traded > 3

@@ -124,12 +124,14 @@ class Follower:
     def tallies(self, at_ns: int) -> Ints:
         """The words EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2 as they stood after `at_ns`: int64 (6,).
 
-        Of the oldest moment kept, where that is later.
+        In a halt those at its end; of the oldest moment kept, where that is later.
         """
         count, room = int(self._history[0, 0]), len(self._history) - 1
         kept = np.arange(max(count - room, 0), count) % room + 1
-        found = int(np.searchsorted(self._history[kept, 0], at_ns, "right"))
-        return self._history[kept[max(found - 1, 0)], 1:].copy()
+        found = max(int(np.searchsorted(self._history[kept, 0], at_ns, "right")) - 1, 0)
+        while found + 1 < len(kept) and self._history[kept[found], kernels.H_HALTED]:
+            found += 1
+        return self._history[kept[found], 1 : kernels.H_HALTED].copy()
 
     def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
         NDArray[np.int32], Ints

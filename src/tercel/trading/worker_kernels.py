@@ -27,9 +27,10 @@ GROUP_WORDS = 8
 MARK_WORDS = 4
 """An own fill that a report will name: own order, passive, mid2, touch2."""
 
-# -- a history of tallies: rows of ns and the six words of SEEN ----------------------------------------------------
+# -- a history of tallies: rows of ns, the six words of SEEN, whether trading was halted ------------------------------
 H_NS = 0
-HISTORY_WORDS = 7
+H_HALTED = 7
+HISTORY_WORDS = 8
 H_COUNT = 0  # the first row's first word counts what was written
 
 
@@ -106,6 +107,7 @@ def keep_tallies(k: Longs, history: Longs) -> None:
     history[at, H_NS] = k[sim.NOW]
     for j in range(6):
         history[at, 1 + j] = k[sim.EVENTS + j]
+    history[at, H_HALTED] = k[sim.HALTED]
 
 
 @kernel
@@ -174,8 +176,8 @@ def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Long
             if own >= 0:
                 mark(group, marks, own, 1)
         if own >= 0:
-            if row[M_KIND] != ADD:
-                continue  # what leaves an own order is told by its report
+            if row[M_KIND] != ADD or b[b[lay.AT_LEDGER] + own * lay.LEDGER + lay.STATE] != lay.IN_FLIGHT:
+                continue  # what leaves an own order is told by its report; one shown again rests already
             side, price = row[M_SIDE], row[M_PRICE]
             hidden = outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0
             public_row(b, k, row, False, line)

@@ -12,7 +12,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead
 from tercel.market.simulator.engine import flow_event
 from tercel.market.simulator.entry import arrive_new
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, ROLL_IN
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
 
 # -- where a market lies: columns of `at`, int64 (n, AT_WORDS) ---------------------------------------------------------
 BOOK = 0
@@ -28,10 +28,50 @@ AT_WORDS = 9
 
 # -- why time stopped: bits -------------------------------------------------------------------------------------------
 WORD = 1  # client orders traded, or a halt began or ended
-FULL = 2  # a record is half full and must be handed out first
+FULL = 2  # a record must be handed out first
 
 WORDS = sim.RECORD_WORDS + 1
 """A word on a client order: its record row, and how many public rows come before it."""
+
+
+@kernel
+def forgot(b: Packed, k: Longs) -> bool:
+    """Whether the market's last row took orders away by level, with client orders about that stay."""
+    if b[lay.OWN_RESTING] == 0 or k[sim.RECORD] == 0:
+        return False
+    last = k[sim.RECORD_AT] + ((k[sim.RECORD] - 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
+    return bool(k[last + sim.R_KIND] == ROLL_OUT or k[last + sim.R_KIND] == CLEAR)
+
+
+@kernel
+def show_again(b: Packed, ns: int, side: int, price: int, rows: Longs, n: int) -> int:
+    """ADD rows, by priority, of client orders that stay where a row forgot a level (side 0: every level)."""
+    last = -1
+    while True:
+        found, arrival = -1, -1
+        for i in range(int(b[lay.OWN])):
+            o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+            there = side == 0 or (b[o + lay.SIDE] == side and b[o + lay.PRICE] == price)
+            if b[o + lay.QTY] > 0 and there and b[o + lay.ARR] > last and (found < 0 or b[o + lay.ARR] < arrival):
+                found, arrival = b[lay.ORDERS] + i, b[o + lay.ARR]
+        if found < 0:
+            return n
+        o = lay.HEADER + found * lay.ORDER
+        show(rows[n], ns, ADD, found, b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY], -1)
+        last = arrival
+        n += 1
+
+
+@kernel
+def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: int, aggressor: int) -> None:
+    """Write one row of market data."""
+    row[M_NS] = ns
+    row[M_KIND] = kind
+    row[M_ID] = who
+    row[M_SIDE] = side
+    row[M_PRICE] = price
+    row[M_LOTS] = lots
+    row[M_AGGRESSOR] = aggressor
 
 
 @kernel
@@ -57,7 +97,7 @@ def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unti
             k[sim.ATTENTION] = 0
             why = WORD
             stop = when
-        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2:
+        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2 or forgot(b, k):
             why |= FULL
             stop = when
             break
@@ -133,14 +173,11 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
             elif aggressor < 0 and lots > 0:  # not the dropped rest of an order that is arriving
                 public, shown, price = True, (REDUCE if b[o + lay.QTY] > 0 else DELETE), b[o + lay.PRICE]
         if public:
-            rows[n, M_NS] = k[c + sim.R_NS]
-            rows[n, M_KIND] = shown
-            rows[n, M_ID] = b[lay.ORDERS] + who if client else who
-            rows[n, M_SIDE] = side
-            rows[n, M_PRICE] = price
-            rows[n, M_LOTS] = lots
-            rows[n, M_AGGRESSOR] = aggressor if shown == EXECUTE else -1
+            number = b[lay.ORDERS] + who if client else who
+            show(rows[n], k[c + sim.R_NS], shown, number, side, price, lots, aggressor if shown == EXECUTE else -1)
             n += 1
+        if shown == ROLL_OUT or shown == CLEAR:
+            n = show_again(b, k[c + sim.R_NS], side, price, rows, n)
         if client:
             for j in range(sim.RECORD_WORDS):
                 words[m, j] = k[c + j]
@@ -158,13 +195,8 @@ def show_orders(b: Packed, ns: int, rows: Longs, arrival: Longs) -> int:
         o = lay.HEADER + slot * lay.ORDER
         if b[o + lay.QTY] == 0:
             continue
-        rows[n, M_NS] = ns
-        rows[n, M_KIND] = ROLL_IN if b[o + lay.FLAGS] & lay.ANONYMOUS else ADD
-        rows[n, M_ID] = slot
-        rows[n, M_SIDE] = b[o + lay.SIDE]
-        rows[n, M_PRICE] = b[o + lay.PRICE]
-        rows[n, M_LOTS] = b[o + lay.QTY]
-        rows[n, M_AGGRESSOR] = -1
+        kind = ROLL_IN if b[o + lay.FLAGS] & lay.ANONYMOUS else ADD
+        show(rows[n], ns, kind, slot, b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY], -1)
         arrival[n] = b[o + lay.ARR]
         n += 1
     return n

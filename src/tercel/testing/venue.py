@@ -1,0 +1,352 @@
+"""Conformance kit for venues: inherit, give the fixture `venue`, done.
+
+::
+
+    class TestMine(VenueConformance):
+        @pytest.fixture
+        def venue(self):
+            return MyVenue()
+
+The venue's first instrument must have a market that trades by itself and shows both sides of its book.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pytest
+
+from tercel.core.orders import (
+    M_AGGRESSOR,
+    M_ID,
+    M_KIND,
+    M_LOTS,
+    M_NS,
+    M_PRICE,
+    M_SIDE,
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    MarketRows,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+    Tif,
+    VenueEvent,
+)
+from tercel.core.ports import Venue
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
+
+S = 1_000_000_000
+E = TypeVar("E")
+
+
+@dataclass
+class PublicBook:
+    """A book from market data alone, written without the simulator: id -> [side, price, lots], oldest first."""
+
+    orders: dict[int, list[int]] = field(default_factory=dict)
+
+    def apply(self, event: MarketRows) -> None:
+        """Follow one batch of rows."""
+        if event.snapshot:
+            self.orders.clear()
+        for row in event.rows.tolist():
+            who, lots = row[M_ID], row[M_LOTS]
+            if row[M_KIND] in (ADD, ROLL_IN):
+                assert who not in self.orders, f"order {who} is there already"
+                self.orders[who] = [row[M_SIDE], row[M_PRICE], lots]
+            elif row[M_KIND] in (REDUCE, DELETE, EXECUTE) and lots > 0:
+                assert 0 < lots <= self.orders[who][2], f"{lots} lots of {self.orders[who]}"
+                self.orders[who][2] -= lots
+                if self.orders[who][2] == 0:
+                    del self.orders[who]
+            elif row[M_KIND] == CLEAR:
+                self.orders.clear()
+            elif row[M_KIND] == ROLL_OUT:
+                gone = [
+                    i for i, (side, price, _) in self.orders.items() if (side, price) == (row[M_SIDE], row[M_PRICE])
+                ]
+                for i in gone:
+                    del self.orders[i]
+
+    def best(self, side: int) -> int:
+        """Best price of a side."""
+        return max((price * side for s, price, _ in self.orders.values() if s == side)) * side
+
+
+class Trader:
+    """An account at a venue that keeps everything it hears."""
+
+    def __init__(self, venue: Venue, account: str = "kit") -> None:
+        self.venue, self.account = venue, account
+        self.listing = venue.listings()[0]
+        self.instrument = self.listing.instrument
+        self.events: list[VenueEvent] = []
+        self.book = PublicBook()
+        self._named = 0
+        venue.subscribe(self.instrument)
+        self.run(S)
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """One step; rows go into the book."""
+        events = self.venue.step(until_ns)
+        for event in events:
+            if isinstance(event, MarketRows) and event.instrument == self.instrument:
+                self.book.apply(event)
+        self.events += events
+        return events
+
+    def run(self, ns: int) -> list[VenueEvent]:
+        """Let so much time pass; what was heard."""
+        until, heard = self.venue.now_ns + ns, []
+        while True:
+            events = self.step(until)
+            heard += events
+            if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
+                return heard
+
+    def wait(self, kind: type[E], fits: Callable[[E], bool], patience_s: int = 20) -> E:
+        """What was heard that fits, running until it is."""
+        seen = 0
+        for _ in range(10 * patience_s):
+            for event in self.events[seen:]:
+                if isinstance(event, kind) and fits(event):
+                    return event
+            seen = len(self.events)
+            self.run(S // 10)
+        raise AssertionError(f"no {kind.__name__} that fits within {patience_s} s")
+
+    def report(self, name: str, kind: ExecType, patience_s: int = 20) -> Report:
+        """Run until an order is reported on in a certain way."""
+        return self.wait(Report, lambda r: r.cl_ord_id == name and r.exec_type is kind, patience_s)
+
+    def name(self) -> str:
+        """A fresh one."""
+        self._named += 1
+        return f"{self.account}-{self._named}"
+
+    def new(self, side: int, lots: int, price: int | None, tif: Tif = Tif.DAY, **other: str) -> str:
+        """Send a new order; its name."""
+        name = other.get("name") or self.name()
+        instrument = other.get("instrument", self.instrument)
+        self.venue.send(NewOrder(name, instrument, side, lots, price, tif, self.account, "", self.venue.now_ns))
+        return name
+
+    def cancel(self, orig: str, side: int = 1) -> str:
+        """Send a cancel; its name."""
+        name = self.name()
+        self.venue.send(CancelOrder(name, orig, self.instrument, side, self.account, self.venue.now_ns))
+        return name
+
+    def replace(self, orig: str, side: int, lots: int, price: int) -> str:
+        """Send a replace; its name."""
+        name = self.name()
+        now = self.venue.now_ns
+        self.venue.send(ReplaceOrder(name, orig, self.instrument, side, lots, price, self.account, "", now))
+        return name
+
+    def rest(self, lots: int = 10, behind: int = 5) -> tuple[str, Report]:
+        """A buy order that rests `behind` ticks behind the touch: its name and its first report."""
+        name = self.new(1, lots, self.book.best(1) - behind)
+        return name, self.report(name, ExecType.NEW)
+
+    def rows_of(self, number: int) -> list[list[int]]:
+        """Market data rows of one resting order."""
+        rows = (row for event in self.events if isinstance(event, MarketRows) for row in event.rows.tolist())
+        return [row for row in rows if row[M_ID] == number]
+
+
+def reports(events: Iterable[VenueEvent]) -> list[Report]:
+    """Execution reports among events."""
+    return [event for event in events if isinstance(event, Report)]
+
+
+class VenueConformance:
+    """What every :class:`~tercel.core.ports.Venue` keeps to."""
+
+    @pytest.fixture
+    def trader(self, venue: Venue) -> Trader:
+        """An account with market data."""
+        return Trader(venue)
+
+    def test_it_says_what_it_lists(self, venue: Venue) -> None:
+        assert venue.name
+        listings = venue.listings()
+        assert listings
+        assert len({listing.instrument for listing in listings}) == len(listings)
+        assert all(listing.tick > 0 and listing.lot >= 1 for listing in listings)
+
+    def test_time_never_goes_back(self, trader: Trader) -> None:
+        trader.new(1, 5, trader.book.best(1))
+        trader.new(-1, 5, None, Tif.IOC)
+        before = trader.venue.now_ns
+        trader.run(20 * S)
+        times = [ns for event in trader.events for ns in _times(event)]
+        assert times == sorted(times)
+        assert trader.venue.now_ns >= before + 20 * S
+        now = trader.venue.now_ns
+        trader.step(now - S)
+        assert trader.venue.now_ns >= now
+
+    def test_market_data_is_the_book(self, trader: Trader) -> None:
+        trader.rest()
+        trader.new(1, 30, None, Tif.IOC)
+        trader.run(30 * S)
+        followed = PublicBook({who: list(order) for who, order in trader.book.orders.items()})
+        trader.venue.subscribe(trader.instrument)
+        again = trader.run(30 * S)
+        assert any(isinstance(event, MarketRows) and event.snapshot for event in again)
+        for event in again:
+            if isinstance(event, MarketRows) and event.instrument == trader.instrument and not event.snapshot:
+                followed.apply(event)
+        assert followed.orders == trader.book.orders
+        assert followed.best(1) < followed.best(-1)
+
+    def test_a_resting_order_is_acknowledged_and_shown_under_its_number(self, trader: Trader) -> None:
+        name, ack = trader.rest(lots=7)
+        assert (ack.status, ack.cum, ack.leaves, ack.account) == (OrdStatus.NEW, 0, 7, trader.account)
+        assert ack.order_id
+        trader.run(S)
+        shown = trader.rows_of(int(ack.order_id))
+        assert shown
+        assert (shown[-1][M_KIND], shown[-1][M_SIDE], shown[-1][M_LOTS]) == (ADD, 1, 7)
+        assert ack.cl_ord_id == name
+
+    def test_a_market_order_takes_what_is_shown(self, trader: Trader) -> None:
+        name = trader.new(1, 12, None, Tif.IOC)
+        trader.run(5 * S)
+        said = [r for r in reports(trader.events) if r.cl_ord_id == name]
+        trades = [r for r in said if r.exec_type is ExecType.TRADE]
+        assert said[0].exec_type is ExecType.NEW
+        assert trades
+        assert not any(r.passive for r in trades)
+        cum = 0
+        for r in trades:
+            cum += r.last_lots
+            assert (r.cum, r.leaves) == (cum, 12 - cum)
+        assert said[-1].leaves == 0
+        number = int(said[0].order_id)
+        rows = [row for e in trader.events if isinstance(e, MarketRows) for row in e.rows.tolist()]
+        taken = [(row[M_PRICE], row[M_LOTS]) for row in rows if row[M_AGGRESSOR] == number and row[M_KIND] == EXECUTE]
+        assert taken == [(r.last_price, r.last_lots) for r in trades]
+
+    def test_what_cannot_be_taken_at_once_expires(self, trader: Trader) -> None:
+        name = trader.new(1, 5, trader.book.best(1) - 50, Tif.IOC)
+        said = trader.report(name, ExecType.EXPIRED)
+        assert (said.status, said.cum, said.leaves) == (OrdStatus.EXPIRED, 0, 0)
+
+    def test_a_resting_order_is_filled_by_the_market(self, trader: Trader) -> None:
+        name = trader.new(1, 1, trader.book.best(-1) - 1)
+        said = trader.report(name, ExecType.TRADE, patience_s=600)
+        assert said.passive
+        assert (said.status, said.cum, said.leaves) == (OrdStatus.FILLED, 1, 0)
+        rows = trader.rows_of(int(said.order_id))
+        assert [row[M_KIND] for row in rows[-2:]] == [ADD, EXECUTE]
+
+    def test_a_cancel_ends_an_order_once(self, trader: Trader) -> None:
+        name, ack = trader.rest()
+        cancel = trader.cancel(name)
+        said = trader.report(cancel, ExecType.CANCELED)
+        assert (said.orig, said.status, said.leaves) == (name, OrdStatus.CANCELED, 0)
+        assert int(ack.order_id) not in trader.book.orders
+        late = trader.cancel(name)
+        reject = trader.wait(CancelReject, lambda r: r.cl_ord_id == late)
+        assert (reject.status, reject.orig) == (OrdStatus.CANCELED, name)
+        assert reject.text
+
+    def test_fewer_lots_at_the_same_price_keep_the_place(self, trader: Trader) -> None:
+        name, ack = trader.rest(lots=10)
+        price = ack.price
+        assert price is not None
+        trader.rest(lots=3)
+        changed = trader.replace(name, 1, 4, price)
+        said = trader.report(changed, ExecType.REPLACED)
+        assert (said.orig, said.lots, said.leaves) == (name, 4, 4)
+        trader.run(S)
+        rows = trader.rows_of(int(ack.order_id))
+        assert [row[M_KIND] for row in rows[-2:]] == [ADD, REDUCE]
+        assert trader.book.orders[int(ack.order_id)][2] == 4
+
+    def test_another_price_or_more_lots_lose_the_place(self, trader: Trader) -> None:
+        name, ack = trader.rest(lots=10)
+        assert ack.price is not None
+        more = trader.replace(name, 1, 15, ack.price)
+        assert trader.report(more, ExecType.REPLACED).leaves == 15
+        moved = trader.replace(more, 1, 15, ack.price - 1)
+        said = trader.report(moved, ExecType.REPLACED)
+        trader.run(S)
+        shown = trader.book.orders[int(said.order_id)]
+        assert shown == [1, ack.price - 1, 15]
+        assert [row[M_KIND] for row in trader.rows_of(int(ack.order_id))[-3:]].count(ADD) >= 1
+        old = trader.cancel(name)
+        assert trader.report(old, ExecType.CANCELED).leaves == 0, "an order answers to all its names"
+
+    def test_a_replace_that_crosses_trades(self, trader: Trader) -> None:
+        name, _ = trader.rest(lots=5)
+        crossing = trader.replace(name, 1, 5, trader.book.best(-1) + 20)
+        assert trader.report(crossing, ExecType.TRADE).last_lots > 0
+
+    def test_what_cannot_be_is_refused_with_a_reason(self, trader: Trader) -> None:
+        at = trader.book.best(1)
+        for name in (
+            trader.new(1, 5, at, instrument="NOBODY-LISTS-THIS"),
+            trader.new(1, 0, at),
+            trader.new(1, 5, 2**40),
+        ):
+            said = trader.report(name, ExecType.REJECTED)
+            assert said.status is OrdStatus.REJECTED
+            assert said.text
+            assert said.leaves == 0
+
+    def test_a_name_is_taken_once(self, trader: Trader) -> None:
+        name, ack = trader.rest()
+        trader.new(1, 5, ack.price, name=name)
+        said = trader.report(name, ExecType.REJECTED)
+        assert "duplicate" in said.text.lower()
+        trader.venue.send(StatusRequest(name, trader.account, trader.venue.now_ns))
+        assert trader.report(name, ExecType.STATUS).status is OrdStatus.NEW, "the first order stands"
+
+    def test_cancels_and_replaces_of_nothing_are_refused(self, trader: Trader) -> None:
+        for name in (trader.cancel("never-sent"), trader.replace("never-sent", 1, 5, trader.book.best(1))):
+            reject = trader.wait(CancelReject, lambda r, name=name: r.cl_ord_id == name)  # type: ignore[misc]
+            assert reject.status is OrdStatus.REJECTED
+            assert reject.text
+
+    def test_status_is_told_of_one_of_none_and_of_all(self, trader: Trader) -> None:
+        name, ack = trader.rest(lots=6)
+        trader.venue.send(StatusRequest(name, trader.account, trader.venue.now_ns))
+        said = trader.report(name, ExecType.STATUS)
+        assert (said.status, said.cum, said.leaves, said.order_id) == (OrdStatus.NEW, 0, 6, ack.order_id)
+        trader.venue.send(StatusRequest("never-sent", trader.account, trader.venue.now_ns))
+        unknown = trader.report("never-sent", ExecType.STATUS)
+        assert unknown.status in (OrdStatus.REJECTED, OrdStatus.UNKNOWN)
+        trader.report(trader.cancel(name), ExecType.CANCELED)
+        other, _ = trader.rest()
+        trader.venue.send(StatusRequest("", trader.account, trader.venue.now_ns))
+        told = [r for r in reports(trader.run(5 * S)) if r.exec_type is ExecType.STATUS]
+        assert {(r.leaves, r.status) for r in told} >= {(0, OrdStatus.CANCELED), (10, OrdStatus.NEW)}
+        assert other in {r.cl_ord_id for r in told}
+
+    def test_a_mass_cancel_ends_all_of_an_account(self, trader: Trader) -> None:
+        names = [trader.rest(behind=5 + i)[0] for i in range(3)]
+        trader.venue.send(MassCancel(trader.name(), trader.account, trader.instrument, trader.venue.now_ns))
+        ended = {r.cl_ord_id for r in reports(trader.run(5 * S)) if r.exec_type is ExecType.CANCELED}
+        assert ended == set(names)
+
+    def test_executions_have_names_of_their_own(self, trader: Trader) -> None:
+        for _ in range(3):
+            trader.new(1, 20, None, Tif.IOC)
+            trader.rest()
+        trader.run(5 * S)
+        names = [r.exec_id for r in reports(trader.events) if r.exec_type is not ExecType.STATUS]
+        assert len(names) == len(set(names))
+
+
+def _times(event: VenueEvent) -> list[int]:
+    if isinstance(event, MarketRows):
+        return [int(ns) for ns in event.rows[:, M_NS]]
+    return [event.ns] if isinstance(event, Report | CancelReject) else []
