@@ -7,7 +7,7 @@ itself and the days before, not the next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,14 @@ PUBLISHED = {"train": 20_339, "validation": 2_555, "test": 3_720}
 WINDOW_DAYS = 5
 PENALTIES = (0.01, 0.1, 1.0)
 RISING = frozenset(
-    "up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong "
-    "upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth".split()
+    """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
+    upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
 )
 FALLING = frozenset(
-    "down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower "
-    "weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut".split()
+    """down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower
+    weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut""".split()  # noqa: SIM905
 )
+Tone = Callable[[Sequence[str]], Floats]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class StockNetStudy:
         The same over days with 10 tweets or more.
     scored_days : int
         Ticker-days with a word score.
+    tone : dict of int to float, optional
+        The same of the sentiment head's tone.
     """
 
     counts: dict[str, int]
@@ -79,6 +82,7 @@ class StockNetStudy:
     correlation: dict[int, float]
     busy: dict[int, float]
     scored_days: int
+    tone: dict[int, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The study by name."""
@@ -87,6 +91,7 @@ class StockNetStudy:
             "rows": [row.to_json() for row in self.rows], "scored_days": self.scored_days,
             "word_score": {str(lag): value for lag, value in self.correlation.items()},
             "word_score_10_tweets": {str(lag): value for lag, value in self.busy.items()},
+            "tone": None if self.tone is None else {str(lag): value for lag, value in self.tone.items()},
         }  # fmt: skip
 
 
@@ -103,8 +108,14 @@ def word_score(texts: Sequence[str]) -> Floats:
     return out
 
 
-def stocknet_study(data: StockNet, *, seed: int = 0) -> StockNetStudy:
+def stocknet_study(data: StockNet, *, tone: Tone | None = None, seed: int = 0) -> StockNetStudy:
     """Counts, baselines, text models with tweets to the close of d - 1 and to the open of d, word scores by lag.
+
+    Parameters
+    ----------
+    data : StockNet
+    tone : callable, optional
+        From texts to tones (a :class:`~tercel.signals.sources.sentiment.SentimentHead`'s): its correlations too.
 
     Raises
     ------
@@ -124,7 +135,8 @@ def stocknet_study(data: StockNet, *, seed: int = 0) -> StockNetStudy:
             )
         )
     by_lag, busy, scored = score_by_lag(data)
-    return StockNetStudy(counts, test["date"].n_unique(), tuple(rows), by_lag, busy, scored)
+    toned = score_by_lag(data, tone)[0] if tone is not None else None
+    return StockNetStudy(counts, test["date"].n_unique(), tuple(rows), by_lag, busy, scored, toned)
 
 
 def _guesses(data: StockNet, targets: pl.DataFrame) -> list[tuple[str, Labels, float]]:
@@ -174,7 +186,7 @@ def _past_moves(data: StockNet, targets: pl.DataFrame) -> Floats:
 
 
 def _texts(data: StockNet, targets: pl.DataFrame, cutoff: Cutoff) -> list[str]:
-    """Each target's tweets of the `WINDOW_DAYS` trading days up to its cutoff, as one text; empty where there is none."""
+    """Each target's tweets of the `WINDOW_DAYS` trading days up to its cutoff, as one text; perhaps an empty one."""
     import polars as pl
 
     cutoffs = data.cutoffs(cutoff)
@@ -190,9 +202,11 @@ def _texts(data: StockNet, targets: pl.DataFrame, cutoff: Cutoff) -> list[str]:
 
 
 def score_by_lag(
-    data: StockNet, lags: Sequence[int] = (-2, -1, 0, 1, 2), many: int = 10
+    data: StockNet, tone: Tone | None = None, lags: Sequence[int] = (-2, -1, 0, 1, 2), many: int = 10
 ) -> tuple[dict[int, float], dict[int, float], int]:
     """Rank correlation of a day's word score with the return of day + lag: all days, and those with `many` tweets.
+
+    The score is the day's sum of rising less falling words, or its mean `tone`.
 
     A tweet belongs to the trading day whose 16:00 comes first after it. Third: number of ticker-days.
     """
@@ -202,8 +216,9 @@ def score_by_lag(
 
     closes = data.prices.select(pl.col("date").unique().sort()).with_columns(time=at_new_york(pl.col("date"), 16))
     known = assigned(data.tweets, closes)
-    known = known.with_columns(pl.Series("score", word_score(known["text"].to_list())))
-    daily = known.group_by("instrument", "date").agg(pl.col("score").mean(), pl.len().alias("tweets"))
+    known = known.with_columns(pl.Series("score", (tone or word_score)(known["text"].to_list())))
+    score = pl.col("score").sum() if tone is None else pl.col("score").mean()
+    daily = known.group_by("instrument", "date").agg(score, pl.len().alias("tweets"))
     moves = [pl.col("move").shift(-lag).over("instrument").alias(f"r{lag}") for lag in lags]
     joined = daily.join(data.prices.sort("instrument", "date").with_columns(moves), on=["instrument", "date"])
     joined = joined.drop_nulls([f"r{lag}" for lag in lags])
