@@ -190,7 +190,7 @@ class FastVolatility:
     @property
     def name(self) -> str:
         """As tables show it."""
-        return f"EWMA {self.decay:g} volatility x nonlinear correlation"
+        return f"EWMA {self.decay:g} vol x nonlinear"
 
     def estimate(self, returns: Floats) -> Floats:
         """Covariance, float64[p, p]."""

@@ -74,14 +74,21 @@ class RiskMeter:
         What is ordinary (`anomaly.learn_calm`). Without it the first `warm_s` seconds are taken for calm; until then
         the state holds NaN, and the posture is the cautious one.
     warm_s : int
-    fast_s : float
-        Half-life of volatility and depth now, seconds.
+    volatility_s, depth_s : float
+        Half-lives of volatility and of depth now, seconds.
     """
 
-    def __init__(self, instrument: str, calm: Calm | None = None, warm_s: int = 600, fast_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        instrument: str,
+        calm: Calm | None = None,
+        warm_s: int = 600,
+        volatility_s: float = 120.0,
+        depth_s: float = 30.0,
+    ) -> None:
         self.instrument = instrument
         self.score = StreamingAnomaly(calm, warm_s)
-        self._gain = 1.0 - math.exp2(-1.0 / fast_s)
+        self._gains = 1.0 - math.exp2(-1.0 / volatility_s), 1.0 - math.exp2(-1.0 / depth_s)
         self._variance = self._depth = math.nan
 
     def update(
@@ -105,8 +112,8 @@ class RiskMeter:
         if math.isnan(self._variance):
             self._variance, self._depth = calm.variance, calm.depth
         if math.isfinite(square) and math.isfinite(lots):
-            self._variance += self._gain * (square - self._variance)
-            self._depth += self._gain * (lots - self._depth)
+            self._variance += self._gains[0] * (square - self._variance)
+            self._depth += self._gains[1] * (lots - self._depth)
             volatility = math.sqrt(self._variance / calm.variance) if calm.variance > 0 else math.nan
             depth = self._depth / calm.depth if calm.depth > 0 else math.nan
         else:

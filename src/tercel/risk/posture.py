@@ -39,7 +39,7 @@ class RiskState:
     volatility_ratio, depth_ratio : float or None
         Volatility now, and lots near the touch now, over their usual levels: 1 is ordinary.
     anomaly : float or None
-        Score over its alarm threshold: 1 is the alarm (:class:`tercel.risk.anomaly.AnomalyScore`).
+        Score over its alarm threshold: 1 is the alarm, around 0 is ordinary (:mod:`tercel.risk.anomaly`).
     regime : float or None
         Filtered probability of the turbulent regime, [0, 1].
     cost_ratio : float or None
@@ -234,7 +234,7 @@ class PosturePolicy:
                 found.append(f"{told} is missing")
             elif value is not None and not math.isfinite(value):
                 found.append(f"{told} is no number ({value})")
-            elif value is not None and (value < 0 or (name == "regime" and value > 1)):
+            elif value is not None and name != "anomaly" and (value < 0 or (name == "regime" and value > 1)):
                 found.append(f"{told} cannot be {value:g}")
         return found
 

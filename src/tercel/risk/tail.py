@@ -108,7 +108,7 @@ class Filtered:
     @property
     def name(self) -> str:
         """As tables show it."""
-        return f"filtered historical, {'GJR' if self.asymmetric else 'GARCH'}, {self.window} d"
+        return f"filtered {'GJR' if self.asymmetric else 'GARCH'} {self.window} d"
 
     def forecast(self, returns: Floats, first: int, level: float) -> tuple[Floats, Floats]:
         """VaR and ES of days `first .. n - 1`, positive losses."""

@@ -287,23 +287,24 @@ def realised_models() -> tuple[VolatilityModel, ...]:
     )
 
 
-def daily_models() -> tuple[VolatilityModel, ...]:
-    """Models that are ranked on daily squared returns, from returns and the daily range."""
+def daily_models(target: str = "r2") -> tuple[VolatilityModel, ...]:
+    """Models of returns and the daily range, scaled to what they are ranked on: squared returns, or a column."""
     return (
-        Ewma(target="r2"),
-        Garch(target="r2"),
-        Garch(asymmetric=True, target="r2"),
-        Scaled(Har(target="range", refit=5)),
-        Scaled(Har(target="range", logs=True, refit=5)),
-        Scaled(Har(target="range", logs=True, vix=True, refit=5)),
+        Ewma(target=target),
+        Garch(target=target),
+        Garch(asymmetric=True, target=target),
+        Scaled(Har(target="range", refit=5), target),
+        Scaled(Har(target="range", logs=True, refit=5), target),
+        Scaled(Har(target="range", logs=True, vix=True, refit=5), target),
     )
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """A forecast of one column's level turned into one of the squared return's: by the ratio of their past means."""
+    """A forecast of one column's level turned into one of another's, by the ratio of their past means."""
 
     model: Har
+    target: str = "r2"
 
     @property
     def name(self) -> str:
@@ -313,6 +314,7 @@ class Scaled:
     def forecast(self, series: DailySeries, first: int) -> Floats:
         """Variance forecasts of days `first .. n - 1`."""
         known = np.arange(first, len(series)) - 1
-        column, squares = series.column(self.model.target), series.returns**2
-        ratio: Floats = np.cumsum(squares)[known] / np.cumsum(column)[known]
+        column = series.column(self.model.target)
+        wanted = series.returns**2 if self.target == "r2" else series.column(self.target)
+        ratio: Floats = np.cumsum(wanted)[known] / np.cumsum(column)[known]
         return self.model.forecast(series, first) * ratio

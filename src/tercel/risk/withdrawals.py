@@ -118,8 +118,10 @@ def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S)
     return learn_calm([simulate(source, np.ones((seconds, 3)), seed, LEARNING + day) for day in range(days)])
 
 
-def judge(source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: int, seed: int) -> Verdict:
-    """Plant withdrawals, one a day, let calm days pass, and count.
+def judge(
+    source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: int, seed: int
+) -> tuple[Verdict, NDArray[np.float64]]:
+    """Plant withdrawals, one a day, let calm days pass, and count. Also the lead of every alarm that came, seconds.
 
     Parameters
     ----------
@@ -147,7 +149,7 @@ def judge(source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: 
         for index in range(calm_days)
     ]
     found = np.array(leads) > 0
-    return Verdict(
+    verdict = Verdict(
         withdrawals,
         calm_days,
         float(found.mean()),
@@ -159,6 +161,8 @@ def judge(source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: 
         float(np.mean(left)),
         score.threshold,
     )
+    known = np.array(leads)
+    return verdict, known[np.isfinite(known)]
 
 
 def _one(

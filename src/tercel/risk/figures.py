@@ -1,0 +1,160 @@
+"""Figures of the risk tables: each takes plain arrays and hands back a picture for a page."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.report import style
+from tercel.report.svg import Figure, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Floats = NDArray[np.float64]
+WIDE = 8.0
+
+
+def bars(name: str, title: str, values: Mapping[str, float], unit: str, bar: float | None = None) -> Figure:
+    """One bar a model, the best on top; a dashed line where a level has to be met."""
+    order = sorted(values, key=lambda key: values[key])
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.barh(order, [values[key] for key in order], color=style.SERIES[1].token, height=0.6)
+        for row, key in enumerate(order):
+            panel.text(values[key], row, f" {values[key]:.4g}", va="center", fontsize=9, color=style.INK.token)
+        if bar is not None:
+            panel.axvline(bar, color=style.SERIES[0].token, linestyle="--", linewidth=1.2)
+        panel.invert_yaxis()
+        panel.grid(axis="y", visible=False)
+        panel.margins(x=0.12)
+        panel.set_xlabel(unit)
+
+    told = ", ".join(f"{key} {values[key]:.4g}" for key in order)
+    caption = "Lower is better." + (f" Dashed: {bar:g}." if bar is not None else "")
+    return drawn(name, f"{title}: {told}.", caption, (WIDE, 0.8 + 0.3 * len(order)), draw)
+
+
+def through_time(
+    name: str, title: str, days: Sequence[date], lines: Mapping[str, Floats], unit: str, log: bool = False
+) -> Figure:
+    """Lines over days, the first one drawn as dots: what happened, and what was forecast of it."""
+    x: Any = np.asarray(days, "datetime64[D]")
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        names = list(lines)
+        panel.plot(x, lines[names[0]], ".", color=style.SOFT.token, markersize=2.5, label=names[0])
+        for key, colour in zip(names[1:], style.SERIES, strict=False):
+            panel.plot(x, lines[key], color=colour.token, linewidth=1.1, label=key)
+        if log:
+            panel.set_yscale("log")
+        panel.set_ylabel(unit)
+        panel.margins(x=0)
+        drawing.legend(loc="outside upper right", ncols=len(names))
+
+    return drawn(name, f"{title}: {', '.join(lines)} over {len(days)} days.", "", (WIDE, 3.2), draw)
+
+
+def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> Figure:
+    """Daily returns, the negative VaR of some models, and the days on which it was exceeded; one panel a model."""
+    x: Any = np.asarray(days, "datetime64[D]")
+
+    def draw(drawing: "Drawing") -> None:
+        panels = drawing.subplots(len(var), 1, sharex=True, sharey=True, squeeze=False).ravel()
+        for panel, (key, level) in zip(panels, var.items(), strict=True):
+            hit = returns < -level
+            panel.plot(x, 100 * returns, ".", color=style.RULE.token, markersize=2)
+            panel.plot(x, -100 * level, color=style.SERIES[1].token, linewidth=1)
+            panel.plot(x[hit], 100 * returns[hit], "x", color=style.BAD.token, markersize=5)
+            panel.set_title(f"{key}: {int(hit.sum())} hits")
+            panel.margins(x=0)
+        drawing.supylabel("daily return, %", fontsize=9.5, color=style.SOFT.token)
+
+    told = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
+    caption = "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters."
+    return drawn("tails", f"Daily returns against 99 % VaR. {told}.", caption, (WIDE, 0.5 + 2.0 * len(var)), draw)
+
+
+def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: NDArray[np.bool_]) -> Figure:
+    """Returns with the turbulent state shaded, and the filtered probability under them."""
+    x: Any = np.asarray(days, "datetime64[D]")
+
+    def draw(drawing: "Drawing") -> None:
+        above, below = drawing.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+        above.plot(x, 100 * returns, color=style.SERIES[1].token, linewidth=0.6)
+        for panel in (above, below):
+            panel.fill_between(x, 0, 1, where=state, color=style.SERIES[0].token, alpha=0.18, linewidth=0,
+                               transform=panel.get_xaxis_transform())  # fmt: skip
+            panel.margins(x=0)
+        below.plot(x, probability, color=style.INK.token, linewidth=0.7)
+        above.set_ylabel("daily return, %")
+        below.set_ylabel("probability")
+
+    told = f"turbulent on {100 * float(state.mean()):.0f} % of {len(state)} days"
+    return drawn("regimes", f"Daily returns and the filtered regime: {told}.", "Shaded: turbulent.", (WIDE, 4.2), draw)
+
+
+def withdrawal(seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str, int], alarm: int | None) -> Figure:
+    """Depth and score around one planted withdrawal: onset, trough, and when the alarm came."""
+
+    def draw(drawing: "Drawing") -> None:
+        above, below = drawing.subplots(2, 1, sharex=True)
+        above.plot(seconds / 60, depth, color=style.SERIES[1].token)
+        below.plot(seconds / 60, score, color=style.INK.token)
+        below.axhline(1.0, color=style.BAD.token, linestyle="--", linewidth=1)
+        for panel in (above, below):
+            for (key, at), colour in zip(marks.items(), (style.SOFT, style.SERIES[0], style.SOFT), strict=False):
+                panel.axvline(at / 60, color=colour.token, linewidth=1, label=key if panel is above else None)
+            if alarm is not None:
+                panel.axvline(
+                    alarm / 60, color=style.BAD.token, linewidth=1.4, label="alarm" if panel is above else None
+                )
+            panel.margins(x=0)
+        above.set_ylabel("lots on 5 + 5 levels")
+        below.set_ylabel("score / alarm")
+        below.set_xlabel("minute of the day")
+        drawing.legend(loc="outside upper right", ncols=4)
+
+    said = "no alarm" if alarm is None else f"alarm {alarm - marks['onset']} s after the onset"
+    alt = f"One planted withdrawal: depth and score; {said}."
+    return drawn("withdrawal", alt, "Depth: mean of the last ten seconds.", (WIDE, 4.0), draw)
+
+
+def histogram(name: str, title: str, values: Floats, unit: str) -> Figure:
+    """How often each value occurred."""
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.hist(values, bins=min(40, max(8, len(values) // 5)), color=style.SERIES[1].token)
+        panel.axvline(0, color=style.BAD.token, linewidth=1.2)
+        panel.set_xlabel(unit)
+        panel.set_ylabel("withdrawals")
+
+    told = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
+    return drawn(name, f"{title}: {told}.", "Right of zero: the alarm came before the trough.", (WIDE, 2.4), draw)
+
+
+def posture(seconds: Floats, inputs: Mapping[str, Floats], words: Mapping[str, Floats]) -> Figure:
+    """What was measured, and under it what the posture made of it."""
+
+    def draw(drawing: "Drawing") -> None:
+        panels = drawing.subplots(len(inputs) + 1, 1, sharex=True)
+        for panel, (key, values), colour in zip(panels, inputs.items(), style.SERIES[1:], strict=False):
+            panel.plot(seconds / 60, values, color=colour.token)
+            panel.set_title(key)
+            panel.margins(x=0)
+        for (key, values), colour in zip(words.items(), style.SERIES, strict=False):
+            panels[-1].step(seconds / 60, values, where="post", color=colour.token, label=key)
+        panels[-1].set_title("posture")
+        panels[-1].set_ylim(-0.05, 1.05)
+        panels[-1].set_xlabel("minute")
+        panels[-1].legend(loc="center right")
+
+    told = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in words.items())
+    return drawn(
+        "posture", f"A stress and the posture that answers it: {told}.", "", (WIDE, 1.5 * (len(inputs) + 1)), draw
+    )
