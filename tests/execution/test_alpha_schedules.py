@@ -16,6 +16,7 @@ from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha,
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal, shrink, speed_weight
 from tercel.execution.strategies.peg import Peg
+from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
 from tercel.execution.strategies.twap import TwapTake
 from tercel.testing.strategy import StrategyConformance, random_views, view_of
 
@@ -41,7 +42,7 @@ class TestCarteaJaimungalThatLeavesARest(StrategyConformance):
 
 class TestTiltedTaker(StrategyConformance):
     def strategy(self) -> AlphaTilt:
-        return AlphaTilt(TwapTake(), strength=2.0)
+        return AlphaTilt(TwapTake(), strength=2.0, ticks_a_rung=np.inf)
 
 
 class TestTiltedRester(StrategyConformance):
@@ -179,13 +180,24 @@ def test_discrete_and_continuous_speeds_meet() -> None:
     assert lots / tau == pytest.approx(speed, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha", "peg_behind+alpha"])
+@pytest.mark.parametrize("name", ["almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha"])
 def test_haste_when_waiting_costs_patience_when_it_pays(name: str) -> None:
     strategy = build(name, MARKET)
     base = {"qty0": 1000, "left": 500, "decision": 5, "decisions": 10, "half_life_ns": 200 * S, "time_left_ns": 300 * S}
     depths = {f"far{k}": 40 for k in range(1, 6)}
     takes = [int(strategy.decide(view_of(alpha=a, **base, **depths))[0, it.TAKE]) for a in (-90_000, 0, 90_000)]
     assert takes[0] <= takes[1] < takes[2]
+
+
+def test_resting_lots_step_back_when_the_market_is_expected_to_come() -> None:
+    def rests(bps: float) -> list[int]:
+        view = view_of(alpha=round(1000 * bps), half_life_ns=200 * S)  # a tick is 10 bps
+        return AlphaTilt(SubmitAndLeave()).decide(view)[0, it.REST0 :].tolist()
+
+    assert rests(0) == rests(25) == rests(-9) == [0, 100, 0, 0, 0]
+    assert rests(-10) == [0, 0, 100, 0, 0]
+    assert rests(-29) == [0, 0, 0, 100, 0]
+    assert rests(-500) == [0, 0, 0, 0, 100]
 
 
 def test_a_tilt_without_a_forecast_is_nothing() -> None:
@@ -200,8 +212,10 @@ def test_a_tilt_is_bounded() -> None:
     for seed in range(3):
         view = random_views(200, seed)
         view.x[:, c.ALPHA] *= 1000
-        take = AlphaTilt(TwapTake(), most=2.0).decide(view)[:, it.TAKE] - TwapTake().decide(view)[:, it.TAKE]
-        assert (np.abs(take) <= np.ceil(2 * view.left / view.decisions_left)).all()
+        plain = TwapTake().decide(view)[:, it.TAKE]
+        more = AlphaTilt(TwapTake(), most=2.0, hold=0.5).decide(view)[:, it.TAKE] - plain
+        assert (more <= np.ceil(2 * view.left / view.decisions_left)).all()
+        assert (-more <= np.ceil(plain / 2)).all()
 
 
 def test_names_of_wrapped_strategies() -> None:

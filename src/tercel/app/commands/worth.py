@@ -1,27 +1,207 @@
 """`tercel trade worth`: what a forecast and a posture are worth in bps; and how policies are packaged."""
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
 
 from tercel.app.job.market import build_market
 from tercel.app.job.settings import load_settings
 from tercel.app.job.training import policy_folder
-from tercel.app.output import say
+from tercel.app.output import print_json, result_console, say
 from tercel.core.errors import ConfigError
+from tercel.evaluation.alpha_worth import Drifted, Worth, model_gain, plant
+from tercel.evaluation.alpha_worth import worth as worth_of_alpha
 from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.experiment import run_recorded
+from tercel.evaluation.experiment import pilot, run_recorded
+from tercel.evaluation.posture_worth import DESIGNS, Figures, Watch, figures, onset_of, run_watched, usual
+from tercel.evaluation.stress import Turn, measure
+from tercel.evaluation.task import Task
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.policies_packaged import OBSERVATIONS, Observed
+from tercel.execution.policies_packaged import OBSERVATIONS, Observed, named
 from tercel.execution.step import E_QUANTITY
+from tercel.execution.strategies import MarketEstimates
+from tercel.execution.strategies.almgren_chriss import Parameters
+from tercel.execution.strategy import Strategy
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import Source, reactive
+from tercel.stats import Estimate
 
+ALPHA_STRATEGIES = (
+    "almgren_chriss_alpha",
+    "cartea_jaimungal",
+    "twap_take+alpha",
+    "submit_and_leave+alpha",
+    "ppo+alpha",
+)
+POSTURE_STRATEGIES = ("twap_take", "pov", "submit_and_leave", "peg_behind", "ppo", "dqn")
+RHOS = (0.0, 0.25, 0.5, 1.0)
+LEAN = 0.05
+TRAINING_SEED = -7
+CALM_EPISODES = 256
 OBSERVED_SEED = 2_026
 OBSERVED_EPISODES = 256
+
+
+def alpha(
+    *,
+    market: str,
+    episodes: int,
+    seed: int,
+    lean: float = LEAN,
+    rhos: Sequence[float] = RHOS,
+    strategies: Sequence[str] = ALPHA_STRATEGIES,
+    as_json: bool = False,
+) -> int:
+    """`tercel trade worth alpha`: gain of each strategy from forecasts of known skill about a planted drift."""
+    source, task, quantity, estimates = _market(market)
+    drifted = plant(source, task, quantity, lean=lean, seed=seed, episodes=episodes, pilot_seed=TRAINING_SEED)
+    say(
+        f"planted: {50 + 100 * lean:g} % of market orders buy (or sell); moves the mid by {drifted.drift_bps:.1f} "
+        f"+- {1.96 * drifted.drift_se_bps:.1f} bps in {task.horizon_s / 60:g} minutes, of a standard deviation of "
+        f"{drifted.sd_bps:.0f} bps"
+    )
+    known = Parameters(sigma=estimates.sigma, eta=estimates.eta, epsilon=estimates.spread / 2)
+
+    def model(strategy: Strategy, on: Drifted, forecast: NDArray[np.float64]) -> float:
+        return model_gain(strategy, on, forecast, known)
+
+    takers = ("almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha")
+    rows = worth_of_alpha(
+        drifted,
+        [named(name, estimates) for name in strategies],
+        rhos,
+        seed=seed,
+        models=dict.fromkeys(takers, model),
+        progress=lambda name: say(f"  {name}"),
+    )
+    if as_json:
+        facts = {"drift_bps": drifted.drift_bps, "drift_se_bps": drifted.drift_se_bps, "sd_bps": drifted.sd_bps}
+        print_json(
+            {"market": market, "episodes": episodes, "seed": seed, "lean": lean, **facts, "rows": list(map(_row, rows))}
+        )
+        return 0
+    table = Table(title=f"{market}: what a forecast is worth, {episodes} paired episodes", box=None)
+    for heading in ("strategy", "cost without, bps", "rho", "read", "gain, bps", "in its model"):
+        table.add_column(heading, justify="left" if heading in ("strategy", "read") else "right")
+    for row in rows:
+        expected = "" if row.model_bps is None else f"{row.model_bps:+.2f}"
+        read = "as it is" if not row.calibrated else "for what it is worth"
+        table.add_row(row.strategy, f"{row.cost_bps:.2f}", f"{row.rho:g}", read, _gain(row.gain_bps), expected)
+    result_console().print(table)
+    return 0
+
+
+def posture(
+    *,
+    market: str,
+    episodes: int,
+    seed: int,
+    strategies: Sequence[str] = POSTURE_STRATEGIES,
+    designs: Sequence[str] = tuple(DESIGNS),
+    as_json: bool = False,
+) -> int:
+    """`tercel trade worth posture`: tail and mean cost with and without one, in calm and when the market turns."""
+    source, task, quantity, estimates = _market(market)
+    calm = seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES)
+    turn, onset, ordinary = Turn(), onset_of(), usual(source, task, calm)
+    effects = measure(source, task, calm, turn, 20, (2, 6, 20, 40))
+    for e in effects:
+        say(
+            f"{e.from_s:4.0f} to {e.to_s:4.0f} s after the turn: depth x{e.depth:.2f}, volatility x{e.volatility:.2f}, "
+            f"spread x{e.spread:.2f}, volume x{e.volume:.2f}, one-sided {100 * e.one_sided:.1f} %"
+        )
+    plan = seeded_plan(task, quantity, seed, 0, episodes)
+    rows = []
+    for name in strategies:
+        plain, capped = named(name, estimates), named(f"{name}+posture", estimates)
+        for stressed in (None, turn):
+            without = run_watched(source, task, plan, plain, turn=stressed, onset=onset, watch=None).costs
+            for design in designs:
+                config = DESIGNS[design]()
+                run = run_watched(
+                    source,
+                    task,
+                    plan,
+                    capped,
+                    turn=stressed,
+                    onset=onset,
+                    watch=lambda n, c=config: Watch(ordinary, c, n),
+                )
+                rows.append(figures(name, design, stressed is not None, without, run, seed=seed))
+        say(f"  {name}")
+    if as_json:
+        print_json(
+            {
+                "market": market,
+                "episodes": episodes,
+                "seed": seed,
+                "turn": list(map(dataclasses.asdict, effects)),
+                "rows": list(map(_row, rows)),
+            }
+        )
+        return 0
+    result_console().print(_posture_table(market, episodes, rows))
+    return 0
+
+
+def _posture_table(market: str, episodes: int, rows: Sequence[Figures]) -> Table:
+    title = f"{market}: what a posture is worth, {episodes} paired episodes, bps"
+    table = Table(title=title, box=None)
+    for heading in (
+        "strategy",
+        "posture",
+        "market",
+        "mean",
+        "with",
+        "95 % tail",
+        "with",
+        "tail cut, %",
+        "mean beyond cut, %",
+    ):
+        table.add_column(heading, justify="left" if heading in ("strategy", "posture", "market") else "right")
+    for row in rows:
+        table.add_row(
+            row.strategy,
+            row.design,
+            "turns" if row.stressed else "calm",
+            f"{row.mean:.2f}",
+            f"{row.mean_with:.2f} ({_gain(row.mean_change_bps)})",
+            f"{row.tail:.1f}",
+            f"{row.tail_with:.1f}",
+            _percent(row.tail_cut),
+            _percent(row.cvar_cut),
+        )
+    return table
+
+
+def _market(name: str) -> tuple[Source, Task, int, MarketEstimates]:
+    """A preset's market, the default task, its order, and what strategies may know from training episodes."""
+    preset, task = presets.load(name), Task()
+    source, quantity = reactive(preset), task.quantity(preset.volume_per_s)
+    known = pilot(source, task, seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES))
+    return source, task, quantity, known.estimates
+
+
+def _row(row: Worth | Figures) -> dict[str, object]:
+    return dataclasses.asdict(row)
+
+
+def _gain(cell: Estimate) -> str:
+    return f"{cell.mean:+.2f} [{cell.ci_low:+.2f}, {cell.ci_high:+.2f}]"
+
+
+def _percent(cell: Estimate) -> str:
+    low, high = cell.ci_low or 0.0, cell.ci_high or 0.0
+    return f"{100 * cell.mean:.0f} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def package(run: Path, learner: str, out: Path, command: str) -> Path:

@@ -144,8 +144,8 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
     Parameters
     ----------
     name : str
-        A written strategy's name, that of a packaged policy, or "ppo" or "dqn" for the one of the default market; behind
-        it ``+alpha``, ``+posture`` or both, such as ``ppo+alpha+posture``.
+        A written strategy's name, that of a packaged policy, or "ppo" or "dqn" for the one of the default market;
+        behind it ``+alpha``, ``+posture`` or both, such as ``ppo+alpha+posture``.
     estimates : MarketEstimates, optional
         For the written strategies that need them.
 
