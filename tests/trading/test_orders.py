@@ -361,7 +361,7 @@ def test_a_position_that_turns_realises_what_it_closed():
 
 # -- parents ----------------------------------------------------------------------------------------------------------
 
-ASKED = p.ParentOrder("p1", "X", 1, 100, 10**9, 10, "twap", "a")
+ASKED = p.ParentRequest("p1", "X", 1, 100, 10**9, 10, "twap", "a")
 
 
 def ledger_of(*entries):
@@ -412,9 +412,9 @@ def test_fills_of_children_are_the_parents():
     "wrong", [{"side": 0}, {"lots": 0}, {"horizon_ns": 0}, {"decisions": 0}, {"id": ""}, {"agent": ""}]
 )
 def test_a_senseless_parent_is_refused(wrong):
-    fields = {name: getattr(ASKED, name) for name in p.ParentOrder.__slots__}
+    fields = {name: getattr(ASKED, name) for name in p.ParentRequest.__slots__}
     with pytest.raises(OrderError):
-        p.ParentOrder(**{**fields, **wrong})
+        p.ParentRequest(**{**fields, **wrong})
 
 
 def test_names_of_sessions_leap_after_lost_entries():

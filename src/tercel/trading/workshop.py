@@ -1,0 +1,352 @@
+"""Where parents are worked: accepted, paused, amended, cancelled; each with a worker that may have to be replaced.
+
+What cannot be relied on is replaced, and that is journaled: a strategy that raises or says NaN by the fallback, a
+worker whose orders' fate was unknown for a while by a new one that goes on with what is left.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import JournalError, OrderError, TapeError
+from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import Command, VenueEvent
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.execution.strategy import Strategy
+from tercel.trading.follower import Follower
+from tercel.trading.gate import Door
+from tercel.trading.journal import kinds
+from tercel.trading.parents import OVER, Parent, ParentRequest, ParentStatus, accepted, entry_of
+from tercel.trading.stopping import Stopper, cancels
+from tercel.trading.working import Strategies, Working
+
+
+class Watcher(Protocol):
+    """Who is told what happens in a session."""
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """What the venue said, after followers and workers heard it."""
+        ...
+
+    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
+        """A parent arrived: the market with the order in it."""
+        ...
+
+    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+        """A decision was taken on this observation."""
+        ...
+
+    def on_over(self, parent: Parent, working: Working) -> None:
+        """A parent is over."""
+        ...
+
+
+class Workshop:
+    """Parents at work.
+
+    Parameters
+    ----------
+    door : Door
+    stopper : Stopper
+    strategies : Strategies
+        Makes a strategy by name.
+    follow : callable
+        The follower of an instrument.
+    name : callable
+        Makes a cl_ord_id that was never used.
+    fallback : str
+        The strategy that takes over from one that failed.
+    seed, warmup_s, run_out
+        Of workers.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        stopper: Stopper,
+        strategies: Strategies,
+        follow: Callable[[str], Follower],
+        name: Callable[[], str],
+        *,
+        fallback: str,
+        seed: int,
+        warmup_s: float,
+        run_out: bool,
+    ) -> None:
+        self.door, self.stopper, self._strategies, self._follow = door, stopper, strategies, follow
+        self._name, self._fallback, self._seed = name, fallback, seed
+        self._warmup_s, self._run_out = warmup_s, run_out
+        self.working: dict[str, Working] = {}
+        self.finished: dict[str, Working] = {}
+        """Workers of parents that are over, for their costs."""
+        self.watchers: list[Watcher] = []
+        self._given: dict[str, Strategy] = {}
+        self._guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
+
+    def __iter__(self) -> Iterator[Working]:
+        return iter(list(self.working.values()))
+
+    @property
+    def _now(self) -> int:
+        return self.door.venue.now_ns
+
+    @property
+    def due_ns(self) -> int:
+        """When the next worker wants to be asked."""
+        return min([working.due_ns for working in self.working.values()], default=FOREVER_NS)
+
+    # -- what people and pillars ask ------------------------------------------------------------------------------
+
+    def accept(self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None) -> Parent:
+        """Take a parent order on; work begins with the next step.
+
+        Parameters
+        ----------
+        request : ParentRequest
+        strategy : Strategy
+            What works it; by default what is made by the request's name for it. A later session only has the name.
+        operator : int
+            The operator's command that it obeys.
+
+        Raises
+        ------
+        OrderError
+            For an id that was used, an instrument or an agent unknown here, a killed agent.
+        UnknownNameError
+            For a strategy that does not exist.
+        """
+        if self.door.ledger.parents.get(request.id) is not None:
+            raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
+        self._follow(request.instrument)
+        if strategy is None:
+            self._strategies(request.strategy, request.instrument)
+        self.stopper.look([request.agent])
+        self._must_live(request.agent)
+        with self.door.lock:
+            self.door.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
+        entry = accepted(request, self._now)
+        self.door.write([entry if operator is None else marked(entry, operator)])
+        if strategy is not None:
+            self._given[request.id] = strategy
+        parent = self.door.ledger.parents.must(request.id)
+        self.work(parent)
+        return parent
+
+    def _must_live(self, agent: str) -> None:
+        if (why := self.stopper.killed.get(agent)) is not None:
+            raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
+
+    def work(self, parent: Parent) -> None:
+        """Put a new worker to what is left of a parent."""
+        order, ledger = parent.order, self.door.ledger
+        given = self._given.get(parent.id) if parent.strategy == order.strategy else None
+        working = Working(
+            parent,
+            self._follow(order.instrument),
+            given or self._strategies(parent.strategy, order.instrument),
+            self._now,
+            seed=self._seed,
+            index=[each.id for each in ledger.parents].index(parent.id),
+            first_child=ledger.next_child(parent.id),
+            warmup_s=self._warmup_s,
+            run_out=self._run_out,
+        )
+        working.guide(*self._guidance.get(order.instrument, (None, None)), self._now)
+        self.working[parent.id] = working
+
+    def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
+        """Cancel a parent's children and take no decision until it is resumed."""
+        self.say(self.door.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
+        if (working := self.working.get(id_)) is not None and not working.off:
+            self._send(working, working.worker.pause())
+
+    def resume(self, id_: str, reason: str, operator: int | None = None) -> None:
+        """Go on with a parent that was paused.
+
+        Raises
+        ------
+        OrderError
+            When it is not paused, its agent is killed, or its horizon has passed.
+        """
+        parent = self.door.ledger.parents.may(id_, "resumed")
+        self._must_live(parent.order.agent)
+        if parent.ends_ns <= self._now:
+            raise OrderError("a parent with time left", f"{id_}, whose horizon has passed", "amend its horizon first")
+        self.say(parent, "resumed", operator, reason=reason)
+        working = self.working.get(id_)
+        if working is None:
+            self.work(self.door.ledger.parents.must(id_))
+        elif not working.off:
+            working.worker.resume()
+
+    def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
+        """Call a parent off; it is cancelled once no child is open."""
+        parent = self.door.ledger.parents.may(id_, "cancelling")
+        self.say(parent, "cancelling", operator, reason=reason)
+        working = self.working.get(id_)
+        if working is None:
+            self.say(self.door.ledger.parents.must(id_), "cancelled", reason=reason)
+        elif not working.off:
+            self._send(working, working.worker.cancel())
+
+    def amend(
+        self, id_: str, reason: str, lots: int | None = None, horizon_ns: int | None = None, operator: int | None = None
+    ) -> None:
+        """Change a parent's lots, or its horizon (from its acceptance).
+
+        Raises
+        ------
+        OrderError
+            For fewer lots than are filled, or a horizon that has passed.
+        """
+        parent = self.door.ledger.parents.may(id_, "amended")
+        if lots is not None and (type(lots) is not int or lots < max(parent.filled, 1)):
+            raise OrderError(f"at least the {parent.filled} lots filled", f"{lots!r}", "cancel the rest instead")
+        if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
+            raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
+        words = {name: value for name, value in (("lots", lots), ("horizon_ns", horizon_ns)) if value is not None}
+        self.say(parent, "amended", operator, reason=reason, **words)
+        if lots is not None:
+            with self.door.lock:
+                self.door.limits.amend(id_, lots)
+        working = self.working.get(id_)
+        if working is None or working.off:
+            return
+        if horizon_ns is not None or (lots is not None and (lots <= parent.filled or working.worker.done)):
+            self.take_off(working, f"amended: {reason}")
+        elif lots is not None:
+            self._send(working, working.worker.amend(lots - working.began_filled))
+
+    def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
+        """What signals and risk say of an instrument, to its workers from their next decision on, and to later ones."""
+        self._guidance[instrument] = alpha, posture
+        for working in self:
+            if working.asked.instrument == instrument:
+                working.guide(alpha, posture, self._now)
+
+    def say(self, parent: Parent, event: str, operator: int | None = None, **words: Any) -> None:
+        """Journal an event of a parent."""
+        entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **words)
+        self.door.write([entry if operator is None else marked(entry, operator)])
+
+    def alert(self, code: str, text: str, instrument: str = "", agent: str = "", parent: str = "", **more: Any) -> None:
+        """Journal that something is wrong."""
+        body = {"severity": "critical", "code": code, "text": text, **more}
+        self.door.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
+
+    # -- workers, which are not trusted ---------------------------------------------------------------------------
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """Let every worker hear what the venue said."""
+        for working in self:
+            self._try(working, lambda each: each.on_events(events))
+        for watcher in self.watchers:
+            watcher.on_events(events)
+
+    def on_time(self, now_ns: int) -> None:
+        """Everything up to a time was heard: let workers arrive, decide, close."""
+        for working in self:
+            self._try(working, lambda each: each.on_time(now_ns))
+
+    def _try(self, working: Working, doing: Callable[[Working], list[Command]]) -> None:
+        """Let a worker act; when its strategy fails, another takes over."""
+        arrived = working.worker.arrived
+        try:
+            commands = doing(working)
+            decision = working.decision(commands, self._now)
+        except TapeError as error:
+            self.alert("worker_lost", str(error), working.asked.instrument, working.asked.agent, working.id)
+            self.take_off(working, "its record has a gap")
+            return
+        except Exception as error:
+            self._failed(working, error)
+            return
+        if not arrived and working.worker.arrived:
+            for watcher in self.watchers:
+                watcher.on_arrival(working.asked, working.worker.driver.book, working.worker.driver.state)
+        if commands or decision:
+            self._send(working, commands, decision)
+        if decision:
+            for watcher in self.watchers:
+                watcher.on_decision(working.asked, working.worker.view.obs[0])
+
+    def _failed(self, working: Working, error: Exception) -> None:
+        if isinstance(error, JournalError):
+            raise error
+        asked, text = working.asked, f"{type(error).__name__}: {error}"
+        self.alert("strategy_failed", text, asked.instrument, asked.agent, working.id)
+        parent = self.door.ledger.parents.must(working.id)
+        if parent.strategy == self._fallback and parent.status == ParentStatus.WORKING:
+            self.say(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
+        elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
+            self.say(parent, "fallback", strategy=self._fallback, reason=text)
+        self.take_off(working, text)
+
+    def _send(self, working: Working, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
+        """Through the door; what was denied is told the worker, whose answer goes the same way."""
+        for _ in range(100):
+            if not commands and not decision:
+                return
+            outcome = self.door.submit(commands, before=decision)
+            if outcome.unknown:
+                self.take_off(working, "sending failed")
+                return
+            answers: list[Command] = []
+            for command, _denial in outcome.denied:
+                answers += working.worker.on_denied(command)
+            commands, decision = answers, ()
+        self.alert("denied_for_ever", f"{working.id} asks for what limits deny", parent=working.id)
+        self.take_off(working, "it asks again and again for what is denied")
+
+    def take_off(self, working: Working, reason: str) -> None:
+        """Stop relying on a worker. Its children are cancelled; `tidy` puts another in its place."""
+        if not working.off:
+            working.off = reason
+            self.door.submit(self.cancels(working.id))
+
+    def cancels(self, parent: str) -> list[Command]:
+        """A cancel for every child of a parent that has none on its way."""
+        return cancels(self.door, parent, self._name)
+
+    # -- what is looked after in every step -----------------------------------------------------------------------
+
+    def pause_killed(self) -> None:
+        """Parents of killed agents wait until a person resumes them."""
+        for id_, working in list(self.working.items()):
+            why = self.stopper.killed.get(working.asked.agent)
+            if why is not None and self.door.ledger.parents.must(id_).status == ParentStatus.WORKING:
+                self.pause(id_, f"killed: {why}")
+
+    def tidy(self) -> None:
+        """Finish what is over, replace what was taken off."""
+        for id_, working in list(self.working.items()):
+            if (working.off or working.worker.done) and not self.door.ledger.orders.live(parent=id_):
+                self._tidy_one(self.door.ledger.parents.must(id_), working)
+
+    def _tidy_one(self, parent: Parent, working: Working) -> None:
+        """A worker that is off or done, with no order at the venue."""
+        called_off = working.off or working.worker.cancelled
+        if parent.status == ParentStatus.CANCELLING:
+            self.say(parent, "cancelled", reason=parent.reason)
+        elif parent.left == 0 or not called_off:
+            self.say(parent, "done", filled=parent.filled, left=parent.left)
+        elif working.off and parent.status == ParentStatus.PAUSED:
+            del self.working[parent.id]  # whoever resumes it gets a new one
+        elif working.off:
+            self.work(parent)
+        else:
+            self.say(parent, "cancelled", reason="its horizon came while it was paused")
+        after = self.door.ledger.parents.must(parent.id)
+        if after.status in OVER:
+            self.finished[parent.id] = self.working.pop(parent.id)
+            for watcher in self.watchers:
+                watcher.on_over(after, working)
+
+
+def marked(entry: Entry, operator: int) -> Entry:
+    """The entry with the number of the operator's command that it obeys."""
+    body = {**entry.body, "operator": operator}
+    return Entry(entry.kind, entry.ns, entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob)

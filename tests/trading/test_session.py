@@ -1,0 +1,429 @@
+"""Sessions over the simulated exchange: parity, people's commands, strategies that fail, venues that fail, kills."""
+
+import ast
+import threading
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+
+import tercel
+from tercel.core.errors import JournalError, OrderError, UnknownNameError
+from tercel.core.orders import LinkStatus, MarketRows, MassCancel, NewOrder
+from tercel.core.ports import Entry
+from tercel.evaluation.task import Task
+from tercel.execution.costs import Costs
+from tercel.execution.strategies import build
+from tercel.trading.journal import kinds
+from tercel.trading.journal.blobs import unpack
+from tercel.trading.journal.memory import MemoryJournal
+from tercel.trading.journal.reader import post
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.journal.words import entry_out
+from tercel.trading.kill import KillLatch
+from tercel.trading.ledger import Ledger
+from tercel.trading.worker import ParentOrder, Worker
+
+
+def bodies(journal, *wanted):
+    return [entry.body for _, entry in journal.read(kinds=wanted)]
+
+
+def check(session):
+    """What must hold whenever it is asked."""
+    assert session.ledger.faults() == []
+    assert not session.ledger.orders.quarantined
+    for account in ("ann", "bob"):
+        lots, standing = truth(session.venue, account)
+        assert session.ledger.positions.of(account, "X").lots == lots
+        live = [order for order in session.ledger.orders.live(account) if not order.done]
+        assert len(live) >= standing
+    again = Ledger.of(session.journal)
+    assert list(again.orders) == list(session.ledger.orders)
+    assert list(again.parents) == list(session.ledger.parents)
+
+
+# -- parity -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind"])
+def test_a_session_trades_as_a_bare_worker_does(strategy):
+    session = session_of(exchange_of(seed=5), seed=9)
+    began = session.now_ns
+    session.accept(asked(strategy=strategy))
+    session.run(began + 400 * S)
+    mine = session.shop.finished["p1"].worker
+
+    bare = session_of(exchange_of(seed=5))
+    exchange, follower = bare.venue, bare.follow("X")
+    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0)
+    worker = Worker(ParentOrder("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
+    while not worker.done:
+        due = min(worker.due_ns, exchange.now_ns + S)
+        events = exchange.step(due)
+        for event in events:
+            if isinstance(event, MarketRows):
+                follower.on_market(event)
+        for command in worker.on_events(events):
+            exchange.send(command)
+        if exchange.now_ns >= due and all(isinstance(event, MarketRows) for event in events):
+            for command in worker.on_time(exchange.now_ns):
+                exchange.send(command)
+    np.testing.assert_array_equal(mine.fills(), worker.fills())
+    for field in fields(Costs):
+        np.testing.assert_array_equal(getattr(mine.costs(), field.name), getattr(worker.costs(), field.name))
+    check(session)
+    assert session.ledger.parents.must("p1").filled + mine.costs().unfilled_lots[0] == 200
+
+
+# -- the door ---------------------------------------------------------------------------------------------------------
+
+
+def sends(path):
+    """Whether a file calls `send` on something that is called a venue."""
+    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    return any(
+        isinstance(call, ast.Attribute) and call.attr == "send" and "venue" in ast.unparse(call.value) for call in calls
+    )
+
+
+def test_nothing_but_the_door_sends_to_a_venue():
+    root = Path(tercel.__file__).parent
+    found = {str(path.relative_to(root)) for path in root.rglob("*.py") if sends(path)}
+    outside = {name for name in found if not name.startswith(("venues/", "testing/", "limits/stress"))}
+    assert outside == {"trading/gate.py"}
+
+
+def test_what_leaves_is_in_the_journal_first():
+    journal = MemoryJournal()
+    venue = Flaky(exchange_of())
+    real = venue.send
+
+    def send(command):
+        assert entry_out(command).body in bodies(journal, kinds.ORDER_OUT)[-20:]
+        real(command)
+
+    venue.send = send
+    session = session_of(venue, journal)
+    session.accept(asked())
+    session.run_until(session.now_ns + 100 * S)
+    assert len(venue.sends) > 2
+    check(session)
+
+
+def test_a_decision_is_kept_with_what_it_saw():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    session.run_until(session.now_ns + 100 * S)
+    entries = [entry for _, entry in session.journal.read(kinds=[kinds.DECISION])]
+    assert [entry.body["n"] for entry in entries] == list(range(len(entries)))
+    arrays = unpack(entries[-1].blob)
+    assert arrays["rows"].shape[1] == 8
+    assert arrays["obs"].shape[0] == arrays["x"].shape[0] == 1
+    assert set(arrays) == set(entries[-1].body["arrays"])
+    named = {name for entry in entries for name in entry.body["commands"]}
+    assert named <= {entry.order for _, entry in session.journal.read(kinds=[kinds.ORDER_OUT])}
+
+
+def test_what_limits_deny_is_journaled_and_the_parent_goes_on():
+    session = session_of(exchange_of(), limits=WIDE.replace("order_lots = 5000", "order_lots = 8"))
+    session.accept(asked(lots=400, strategy="twap_take"))
+    session.run(session.now_ns + 400 * S)
+    codes = {body["code"] for body in bodies(session.journal, kinds.DENIED)}
+    assert "ORDER_LOTS" in " ".join(codes)
+    assert session.ledger.parents.must("p1").over
+    check(session)
+
+
+def test_stale_prices_are_no_reason_to_trade():
+    session = session_of(exchange_of(), limits=WIDE.replace("reference_age_ms = 60_000", "reference_age_ms = 1"))
+    session.accept(asked())
+    session.run_until(session.now_ns + 100 * S)
+    denied = bodies(session.journal, kinds.DENIED)
+    assert denied
+    assert all("mid" in body["text"] or "age" in body["text"] or "REFERENCE" in body["code"] for body in denied)
+
+
+def test_a_journal_that_fails_lets_nothing_out(tmp_path):
+    venue = Flaky(exchange_of())
+    session = session_of(venue, SqlJournal(tmp_path))
+    session.accept(asked())
+    session.run_until(session.now_ns + 50 * S)
+    sent = len(venue.sends)
+    (tmp_path / "journal.db").unlink()
+    with pytest.raises(JournalError):
+        session.run_until(session.now_ns + 100 * S)
+    for _ in range(3):
+        with pytest.raises(JournalError):
+            session.run_until(session.now_ns + 100 * S)
+    assert len(venue.sends) == sent
+
+
+# -- people -----------------------------------------------------------------------------------------------------------
+
+
+def test_pause_takes_everything_back_and_resume_goes_on():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    session.run_until(session.now_ns + 60 * S)
+    session.pause("p1", "ann: news")
+    session.run_until(session.now_ns + S)
+    assert session.ledger.orders.live() == []
+    filled = session.ledger.parents.must("p1").filled
+    session.run_until(session.now_ns + 30 * S)
+    assert session.ledger.parents.must("p1").filled == filled
+    session.resume("p1", "ann: calm")
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+
+
+def test_cancel_ends_a_parent_when_the_venue_has_ended_its_children():
+    session = session_of(exchange_of())
+    session.accept(asked(lots=2000))
+    session.run_until(session.now_ns + 60 * S)
+    session.cancel("p1", "ann: enough")
+    session.run(session.now_ns + 10 * S)
+    parent = session.ledger.parents.must("p1")
+    assert (parent.status, session.ledger.orders.live()) == ("cancelled", [])
+    assert truth(session.venue, "ann") == (parent.filled, 0)
+    with pytest.raises(OrderError):
+        session.pause("p1", "too late")
+
+
+@pytest.mark.parametrize("words", [{"lots": 400}, {"lots": 120}, {"horizon_ns": 120 * S}, {"horizon_ns": 900 * S}])
+def test_amend_changes_what_is_left(words):
+    session = session_of(exchange_of())
+    began = session.now_ns
+    session.accept(asked())
+    session.run_until(began + 60 * S)
+    session.amend("p1", "ann: other plans", **words)
+    session.run(began + 1000 * S)
+    parent = session.ledger.parents.must("p1")
+    assert parent.status == "done"
+    assert parent.filled == words.get("lots", 200)
+    if "horizon_ns" in words:
+        assert parent.over_ns <= began + words["horizon_ns"] + 2 * S
+    check(session)
+
+
+def test_senseless_amendments_and_unknown_things_are_refused():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    for bad in ({"lots": 0}, {"lots": 1.5}, {"horizon_ns": 0}):
+        with pytest.raises(OrderError):
+            session.amend("p1", "why", **bad)
+    for request in (asked(), asked("p2", instrument="NOPE"), asked("p3", agent="eve")):
+        with pytest.raises(OrderError):
+            session.accept(request)
+    with pytest.raises(UnknownNameError):
+        session.accept(asked("p4", strategy="nope"))
+    with pytest.raises(OrderError):
+        session.resume("p9", "nobody")
+    assert len(session.ledger.parents) == 1
+
+
+def test_commands_from_other_processes_are_obeyed_once(tmp_path):
+    session = session_of(exchange_of(), SqlJournal(tmp_path))
+    names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
+    post(tmp_path, "submit", names, "ann", "work it", 1)
+    session.run_until(session.now_ns + 30 * S)
+    assert session.ledger.parents.must("q1").status == "working"
+    post(tmp_path, "pause", {"parent": "q1"}, "ann", "news", 2)
+    post(tmp_path, "amend", {"parent": "q1", "lots": 300}, "ann", "more", 3)
+    post(tmp_path, "pause", {"parent": "nobody"}, "ann", "what", 4)
+    post(tmp_path, "dance", {}, "bob", "joy", 5)
+    session.run_until(session.now_ns + 5 * S)
+    parent = session.ledger.parents.must("q1")
+    assert (parent.status, parent.lots) == ("paused", 300)
+    refused = [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == "operator_refused"]
+    assert [body["operator"] for body in refused] == [4, 5]
+    assert session.ledger.asked == {}
+    session.close()
+
+
+def test_a_command_that_was_taken_and_not_obeyed_is_obeyed_by_the_next_session():
+    exchange, journal = exchange_of(), MemoryJournal()
+    session = session_of(exchange, journal)
+    session.accept(asked())
+    body = {"id": 7, "command": "cancel", "body": {"parent": "p1"}, "by": "ann", "reason": "stop", "wall_ns": 0}
+    journal.append([Entry(kinds.OPERATOR, session.now_ns, body=body)])
+    again = session_of(exchange, journal, warm_s=0)
+    assert again.ledger.parents.must("p1").status == "cancelled"
+    assert again.ledger.asked == {}
+
+
+# -- strategies that fail ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Works for a while, then does not."""
+
+    how: str
+    name: str = "bad"
+
+    def decide(self, view):
+        good = build("peg_behind").decide(view)
+        if view.decision[0] < 5:
+            return good
+        if self.how == "raises":
+            raise ZeroDivisionError("by design")
+        return np.full(good.shape, np.nan)
+
+    def expected(self, view):
+        return np.zeros((view.n, 6))
+
+
+@pytest.mark.parametrize("how", ["raises", "nan"])
+def test_a_strategy_that_fails_is_replaced_by_the_fallback(how):
+    session = session_of(exchange_of(), strategies=lambda name, _: Bad(how) if name == "bad" else build(name))
+    session.accept(asked(strategy="bad"))
+    session.run(session.now_ns + 400 * S)
+    parent = session.ledger.parents.must("p1")
+    assert (parent.status, parent.filled, parent.strategy) == ("done", 200, "twap_passive")
+    alerts = bodies(session.journal, kinds.ALERT)
+    assert [alert["code"] for alert in alerts] == ["strategy_failed"]
+    assert ("NaN" in alerts[0]["text"]) == (how == "nan")
+    check(session)
+
+
+def test_when_the_fallback_fails_too_the_parent_is_paused():
+    session = session_of(exchange_of(), strategies=lambda name, _: Bad("raises"))
+    session.accept(asked(strategy="bad"))
+    session.run_until(session.now_ns + 200 * S)
+    parent = session.ledger.parents.must("p1")
+    assert parent.status == "paused"
+    assert session.ledger.orders.live() == []
+    check(session)
+
+
+# -- venues that fail -------------------------------------------------------------------------------------------------
+
+
+def test_an_order_whose_sending_failed_is_unknown_until_the_venue_says():
+    venue = Flaky(exchange_of())
+    session = session_of(venue)
+    session.accept(asked())
+    session.run_until(session.now_ns + 40 * S)
+    venue.failing = 1
+    while venue.failing:
+        session.step(session.now_ns + 20 * S)
+    lost = [order for order in session.ledger.orders if order.status == "unknown"]
+    assert lost
+    assert session.ledger.open_of("p1") >= lost[0].open_lots > 0
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").status == "done"
+    assert session.ledger.parents.must("p1").filled == 200
+    assert session.ledger.orders.unknown() == []
+    names = [command.cl_ord_id for command in venue.sends if isinstance(command, NewOrder)]
+    assert len(set(names)) == len(names)
+    check(session)
+
+
+def test_a_way_that_goes_down_stops_everything_new_and_comes_back():
+    venue = Flaky(exchange_of())
+    session = session_of(venue)
+    session.accept(asked())
+    session.run_until(session.now_ns + 40 * S)
+    session.door.receive([LinkStatus(False, session.now_ns, "cut")])
+    session._digest([LinkStatus(False, session.now_ns, "cut")])
+    assert all(order.status == "unknown" for order in session.ledger.orders.live())
+    news = sum(isinstance(command, NewOrder) for command in venue.sends)
+    session.run_until(session.now_ns + 20 * S)
+    assert sum(isinstance(command, NewOrder) for command in venue.sends) == news
+    session._digest([LinkStatus(True, session.now_ns)])
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").filled == 200
+    check(session)
+
+
+def test_missed_market_data_is_asked_for_anew():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    session.run_until(session.now_ns + 40 * S)
+    follower = session.followers["X"]
+    bad = np.array([[session.now_ns, 2, 3, 1, 1, 10**6, -1]], np.int64)
+    session._digest([MarketRows("X", bad)])
+    assert not follower.ready
+    session.run(session.now_ns + 400 * S)
+    assert follower.ready
+    assert "missed_market_data" in {body["code"] for body in bodies(session.journal, kinds.ALERT)}
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+
+
+# -- kills ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_kill_cancels_everything_and_lasts_until_rearmed(tmp_path):
+    latch = KillLatch(tmp_path / "kill.json")
+    venue = Flaky(exchange_of())
+    session = session_of(venue, killed=latch.killed, latch=latch)
+    session.accept(asked())
+    session.accept(asked("p2", agent="bob", side=-1, strategy="twap_take"))
+    session.run_until(session.now_ns + 40 * S)
+    KillLatch(tmp_path / "kill.json").kill("runaway", "carl", 5, ["ann"])
+    sent = len(venue.sends)
+    session.step(session.now_ns + S)
+    assert isinstance(venue.sends[sent], MassCancel)
+    session.run_until(session.now_ns + 30 * S)
+    assert session.ledger.orders.live("ann") == []
+    assert truth(session.venue, "ann")[1] == 0
+    assert not any(isinstance(c, NewOrder) and c.account == "ann" for c in venue.sends[sent:])
+    assert any(isinstance(c, NewOrder) and c.account == "bob" for c in venue.sends[sent:])
+    events = [(body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)]
+    assert events == [("latched", "ann"), ("confirmed", "ann")]
+    for act in (lambda: session.accept(asked("p3")), lambda: session.resume("p1", "please")):
+        with pytest.raises(OrderError, match="runaway"):
+            act()
+    latch.rearm("looked at it", "dora", 9, ["ann"])
+    session.step(session.now_ns + S)
+    assert bodies(session.journal, kinds.REARM) == [{"scope": "ann", "by": "dora", "reason": "looked at it"}]
+    session.resume("p1", "dora")
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+
+
+def test_a_kill_works_while_a_strategy_hangs(tmp_path):
+    latch, go_on, hanging = KillLatch(tmp_path / "kill.json"), threading.Event(), threading.Event()
+
+    @dataclass(frozen=True)
+    class Hangs:
+        name: str = "hangs"
+
+        def decide(self, view):
+            if view.decision[0] == 3:
+                hanging.set()
+                go_on.wait(30)
+            return build("peg_behind").decide(view)
+
+        def expected(self, view):
+            return np.zeros((view.n, 6))
+
+    session = session_of(
+        exchange_of(), killed=latch.killed, latch=latch, watch_s=0.01, strategies=lambda name, _: Hangs()
+    )
+    session.accept(asked())
+    loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
+    loop.start()
+    assert hanging.wait(30)
+    assert session.ledger.orders.live("ann")
+    KillLatch(tmp_path / "kill.json").kill("it hangs", "carl", 5)
+    for _ in range(3000):
+        if not session.stopper.open and session.stopper.killed:
+            break
+        time.sleep(0.01)
+    assert truth(session.venue, "ann")[1] == 0
+    assert [body["event"] for body in bodies(session.journal, kinds.KILL)] == ["latched", "confirmed"]
+    go_on.set()
+    loop.join(60)
+    assert not loop.is_alive()
+    assert truth(session.venue, "ann")[1] == 0
+    assert session.ledger.parents.must("p1").status == "paused"
+    check(session)
+    session.close()
