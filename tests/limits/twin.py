@@ -1,0 +1,281 @@
+"""The gate's brute-force twin: it keeps a list of everything that happened and adds it all up anew at every question.
+
+No running sums, no caches, money in fractions of the currency. Only the meaning of the words is the gate's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from tercel.core.orders import TERMINAL, ExecType, Listing, NewOrder, OrdStatus, ReplaceOrder, Report
+from tercel.limits import Limits
+from tercel.limits.file import DAY_NS, MONEY
+
+Happened = tuple[Any, ...]
+BEYOND = 10**15
+
+
+@dataclass
+class One:
+    """An order, followed through everything that happened to it."""
+
+    new: NewOrder
+    lots: int
+    price: int | None
+    names: list[str]
+    asked: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    taken: int = 0
+    turns: int = 0
+    cum: int = 0
+    said: int = 0
+    heard: bool = False
+    dead: bool = False
+
+    def most(self) -> int:
+        return max([self.lots] + [lots for _, lots, _ in self.asked.values()])
+
+    def open(self) -> int:
+        return max(0, max(0 if self.dead else self.most(), self.said) - self.cum)
+
+    def prices(self) -> list[int | None]:
+        return [] if self.dead else [self.price] + [price for _, _, price in self.asked.values()]
+
+
+class Twin:
+    def __init__(self, limits: Limits, listings: list[Listing], agents: list[str]) -> None:
+        self.limits, self.agents = limits, agents
+        self.unit = {each.instrument: Fraction(repr(each.tick)) * each.lot for each in listings}
+        self.past: list[Happened] = []
+        self.killed: set[str] = set()
+
+    def happened(self, *what: Any) -> None:
+        self.past.append(what)
+
+    # -- the past, told again -------------------------------------------------------------------------------------
+
+    def tell(self) -> tuple[list[One], list[tuple[str, str, int, int, int]], set[str]]:
+        """Orders as they stand; fills (agent, instrument, side, lots, price); agents that stopped."""
+        orders: list[One] = []
+        fills: list[tuple[str, str, int, int, int]] = []
+        seen: set[str] = set()
+        stopped: set[str] = set()
+        for what, *words in self.past:
+            if what == "sent" and isinstance(words[0], NewOrder):
+                orders.append(One(words[0], words[0].lots, words[0].price, [words[0].cl_ord_id]))
+            elif what == "sent" and isinstance(words[0], ReplaceOrder):
+                one = self.named(orders, words[0].orig)
+                assert one is not None
+                one.turns += 1
+                one.asked[words[0].cl_ord_id] = (one.turns, words[0].lots, words[0].price)
+                one.names.append(words[0].cl_ord_id)
+            elif what == "unsent":
+                one = self.named(orders, words[0].cl_ord_id)
+                if one is not None and one.asked.pop(words[0].cl_ord_id, None) is None:
+                    one.dead = one.dead or isinstance(words[0], NewOrder)
+            elif what == "reject":
+                one = self.named(orders, words[0].cl_ord_id)
+                if one is not None:
+                    one.asked.pop(words[0].cl_ord_id, None)
+            elif what == "report":
+                fills += self.hear(words[0], orders, seen, stopped)
+            elif what == "stop":
+                stopped.add(words[0])
+            elif what == "resume":
+                stopped.discard(words[0])
+        return orders, fills, stopped
+
+    @staticmethod
+    def named(orders: list[One], name: str) -> One | None:
+        return next((one for one in orders if name in one.names), None)
+
+    def hear(
+        self, r: Report, orders: list[One], seen: set[str], stopped: set[str]
+    ) -> Iterator[tuple[str, str, int, int, int]]:
+        one = self.named(orders, r.cl_ord_id) or self.named(orders, r.orig)
+        fill = (r.account, r.instrument, r.side if one is None else one.new.side, r.last_lots, r.last_price)
+        fresh = r.exec_type is ExecType.TRADE and r.exec_id not in seen
+        if one is None or (one.new.account, one.new.instrument) != (r.account, r.instrument):
+            if fresh:
+                seen.add(r.exec_id)
+                stopped.add(r.account)
+                yield (r.account, r.instrument, r.side, r.last_lots, r.last_price)
+            return
+        if r.status is OrdStatus.REJECTED:
+            if one.asked.pop(r.cl_ord_id, None) is None and not one.heard:
+                one.dead = True
+            return
+        one.heard = True
+        still = one.open()
+        if r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.asked:
+            turn, lots, price = one.asked.pop(r.cl_ord_id)
+            if turn > one.taken:
+                one.taken, one.price, one.lots = turn, price, max(lots, r.lots, r.cum)
+        if fresh:
+            seen.add(r.exec_id)
+            one.cum += r.last_lots
+            if r.last_lots > still:
+                stopped.add(one.new.account)
+            yield fill
+        one.said = max(one.said, r.cum)
+        if one.said > one.most():
+            stopped.add(one.new.account)
+        one.dead = one.dead or r.status in TERMINAL
+
+    def lots(self, agent: str, name: str) -> tuple[int, int, int]:
+        """Position, lots that open buys and sells may still fill."""
+        orders, fills, _ = self.tell()
+        position = sum(side * lots for who, what, side, lots, _ in fills if (who, what) == (agent, name))
+        mine = [one for one in orders if (one.new.account, one.new.instrument) == (agent, name)]
+        return position, *(sum(one.open() for one in mine if one.new.side == side) for side in (1, -1))  # type: ignore[return-value]
+
+    def used(self, parent: str) -> int:
+        return sum(one.cum + one.open() for one in self.tell()[0] if one.new.parent == parent)
+
+    def mark(self, name: str, past: list[Happened] | None = None) -> tuple[int | None, int | None, int | None, int]:
+        """Bid, ask and time of the last mark, and the last sane mid in half ticks."""
+        bid = ask = ns = None
+        mid2 = 0
+        for what, *words in self.past if past is None else past:
+            if what == "mark" and words[0] == name and (ns is None or words[3] >= ns):
+                _, bid, ask, ns = words
+                if bid and ask and 0 < bid < ask:
+                    mid2 = bid + ask
+        return bid, ask, ns, mid2
+
+    def sane(self, name: str, now: int) -> bool:
+        bid, ask, ns, _ = self.mark(name)
+        age = self.limits.of_instrument(name).reference_age_ns  # type: ignore[union-attr]
+        return bool(bid and ask and 0 < bid < ask) and abs(now - ns) <= age  # type: ignore[operator]
+
+    def worst(self, agent: str, name: str) -> int:
+        position, buys, sells = self.lots(agent, name)
+        return max(position + buys, sells - position)
+
+    def gross(self, agents: list[str], names: list[str]) -> Fraction:
+        return sum(
+            (self.worst(a, n) * Fraction(self.mark(n)[3], 2) * self.unit[n] for a in agents for n in names), Fraction(0)
+        )
+
+    def equity(self, agents: list[str], names: list[str], past: list[Happened] | None = None) -> Fraction:
+        whole = self.past
+        self.past, money = whole if past is None else past, Fraction(0)
+        for agent, name, side, lots, price in self.tell()[1]:
+            if agent in agents and name in names:
+                money += side * lots * (Fraction(self.mark(name)[3], 2) - price) * self.unit[name]
+        self.past = whole
+        return money
+
+    def lost(self, agents: list[str], names: list[str]) -> Fraction:
+        """Since the last day began: the first thing that happened on it."""
+        day, began = 0, 0
+        for at, (what, *words) in enumerate(self.past):
+            ns = {"sent": lambda w: w[1], "mark": lambda w: w[3], "report": lambda w: w[0].ns}.get(what, lambda _: 0)(
+                words
+            )
+            if what == "mark" and any(e[0] == "mark" and e[1] == words[0] and e[4] > ns for e in self.past[:at]):
+                continue
+            if ns // DAY_NS > day:
+                day, began = ns // DAY_NS, at
+        return self.equity(agents, names, self.past[:began]) - self.equity(agents, names)
+
+    def day(self) -> int:
+        times = [
+            w[2] if w[0] == "sent" else w[4] if w[0] == "mark" else w[1].ns if w[0] == "report" else 0
+            for w in self.past
+        ]
+        return max([0, *(ns // DAY_NS for ns in times)])
+
+    # -- the question ---------------------------------------------------------------------------------------------
+
+    def verdict(self, c: NewOrder | ReplaceOrder, now: int) -> set[str]:
+        """Every code that refuses."""
+        parents = {w[1]: w[2:5] for w in self.past if w[0] == "parent"}
+        room = {w[1]: w[-1] for w in self.past if w[0] in ("parent", "amend")}
+        orders, _, stopped = self.tell()
+        agent, name, side, desk = c.account, c.instrument, c.side, self.limits.desk
+        killed = {"KILLED"} if agent in self.killed else set()
+        halted = {"STOPPED"} if agent in stopped else set()
+        if agent not in self.agents:
+            return {"UNKNOWN_AGENT"} | killed
+        if name not in self.unit:
+            return {"UNKNOWN_INSTRUMENT"} | killed
+        if type(c.lots) is not int or c.lots < 1:
+            return {"BAD_QUANTITY"} | killed
+        if c.parent not in parents:
+            return {"UNKNOWN_PARENT"} | killed | halted
+        codes = killed | halted
+        if parents[c.parent] != (name, agent, side):
+            return codes | {"NOT_THE_PARENTS"}
+        extra = c.lots
+        if isinstance(c, ReplaceOrder):
+            one = self.named(orders, c.orig)
+            if one is None or one.dead:
+                return codes | {"UNKNOWN_ORDER"}
+            if one.new.parent != c.parent:
+                return codes | {"NOT_THE_PARENTS"}
+            extra = max(0, c.lots - max(one.most(), one.said, one.cum))
+        at, mine = self.limits.of_instrument(name), self.limits.of_agent(agent)
+        assert at is not None
+        assert mine is not None
+        codes |= {"DUPLICATE_ID"} if any(w[0] == "sent" and w[1].cl_ord_id == c.cl_ord_id for w in self.past) else set()
+        same = [w[2] for w in self.past if w[0] == "sent" and self.says(w[1]) == self.says(c)]
+        codes |= {"DUPLICATE"} if same and now - same[-1] < desk.duplicate_ns else set()
+        if at.hours and not (at.hours[0] - now % DAY_NS <= 0 < at.hours[1] - now % DAY_NS):
+            codes.add("HOURS")
+        codes |= {"ORDER_LOTS"} if c.lots > min(at.order_lots, mine.order_lots, desk.order_lots) else set()
+        if not self.sane(name, now):
+            return codes | {"NO_REFERENCE", "BAD_REFERENCE", "STALE_REFERENCE"}
+        bid, _, _, mid2 = self.mark(name)
+        mid, collar = Fraction(mid2, 2), Fraction(at.collar_bps, 10_000)
+        worst = Fraction(-(-mid * (1 + collar) // 1)) if c.price is None else Fraction(c.price)
+        if c.price is not None:
+            codes |= {"COLLAR"} if abs(c.price - mid) > collar * mid else set()
+            worst = max(worst, Fraction(bid or 0)) if side < 0 else worst
+        if c.lots * worst * self.unit[name] * MONEY > min(at.order_value, mine.order_value, desk.order_value):
+            codes.add("ORDER_VALUE")
+        asking = BEYOND * side if c.price is None else c.price
+        for other in orders:
+            if other.new.instrument == name and other.new.side == -side:
+                for price in other.prices():
+                    resting = -BEYOND * side if price is None else price
+                    codes |= {"OWN_CROSS"} if (asking - resting) * side >= 0 else set()
+        codes |= {"CHILDREN"} if extra and self.used(c.parent) + extra > room[c.parent] else set()
+        for agents, limits in (([agent], mine), (self.agents, at)):
+            every = [self.lots(each, name) for each in agents]
+            whole = sum(p + b if side > 0 else s - p for p, b, s in every) + extra
+            codes |= {"POSITION"} if extra and whole > (limits.long_lots if side > 0 else limits.short_lots) else set()
+        position, buys, sells = self.lots(agent, name)
+        grown = (position + buys if side > 0 else sells - position) + extra - self.worst(agent, name)
+        names = list(self.unit)
+        scopes = (([agent], names, mine), (self.agents, [name], at), (self.agents, names, desk))
+        for agents, instruments, limits in scopes:
+            gross = self.gross(agents, instruments) + grown * mid * self.unit[name]
+            codes |= {"GROSS"} if grown > 0 and gross * MONEY > limits.gross_value else set()
+        for times, limits in (
+            (self.times("account", agent), mine),
+            (self.times("instrument", name), at),
+            (self.times(), desk),
+        ):
+            codes |= {"MESSAGES"} if sum(ns > now - limits.window_ns for ns in times) >= limits.messages else set()
+        if not ((buys if side > 0 else sells) + extra <= -position * side):
+            held = {n for n in names for a in self.agents if self.lots(a, n)[0]}
+            codes |= {"STALE_MARK"} if any(not self.sane(n, now) for n in held) else set()
+            for agents, instruments, limits in scopes if now // DAY_NS <= self.day() else ():
+                codes |= {"DAILY_LOSS"} if self.lost(agents, instruments) * MONEY > limits.daily_loss else set()
+        return codes
+
+    @staticmethod
+    def says(c: Any) -> tuple[object, ...]:
+        words = tuple(getattr(c, name, None) for name in ("parent", "lots", "price", "tif", "side", "orig"))
+        return (type(c), *words) if isinstance(c, NewOrder | ReplaceOrder) else (object(),)
+
+    def times(self, of: str = "", name: str = "") -> list[int]:
+        """When messages left; the clock never goes back."""
+        found, clock = [], -(2**62)
+        for what, *words in self.past:
+            if what == "sent":
+                clock = max(clock, words[1])
+                if not of or getattr(words[0], of, "") == name:
+                    found.append(clock)
+        return found
