@@ -1,6 +1,6 @@
 """The running loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
 
-    desk = Desk(config, floor, agents, oracle, seed=1)
+    desk = Desk(config, session, seats, oracle, news, seed=1)
     desk.run()
 
 A round is: what came in is added to each instrument's program; the forecast and the posture are taken; sizing says how
@@ -8,6 +8,7 @@ much is worked now; the flow is shared out over the agents; each works its slice
 comes back as feedback. Second by second the senses are fed, the posture follows, and drift and challengers are watched.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -16,24 +17,26 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import ConfigError, DataError, OrderError
 from tercel.core.messages import Alpha, CostFeedback, Posture
-from tercel.core.orders import MarketRows, VenueEvent
+from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.strategy import Strategy
+from tercel.market.simulator import layout as sim
 from tercel.risk.posture import PosturePolicy
 from tercel.trading.desk.allocation import Hedge, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
 from tercel.trading.desk.config import DeskConfig
 from tercel.trading.desk.demand import Demand, demand
 from tercel.trading.desk.drift import DriftDetector
-from tercel.trading.desk.floor import Finished, Floor
 from tercel.trading.desk.program import Program
 from tercel.trading.desk.senses import Senses, seconds_between
 from tercel.trading.desk.sizing import Sizing
 from tercel.trading.journal import kinds
-from tercel.trading.parents import ParentRequest
+from tercel.trading.parents import Parent, ParentRequest
+from tercel.trading.session import Session
+from tercel.trading.working import Working
 
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""
@@ -107,13 +110,13 @@ class _Line:
 
 
 class Desk:
-    """A desk of agents over one floor.
+    """A desk of agents over one session.
 
     Parameters
     ----------
     config : DeskConfig
-    floor : Floor
-        Its session.
+    session : Session
+        What trades for it; operators' commands that are not for parents go to :meth:`on_operator`.
     seats : sequence of Seat
     oracle : Oracle or None
         None: no forecasts.
@@ -128,23 +131,28 @@ class Desk:
     def __init__(
         self,
         config: DeskConfig,
-        floor: Floor,
+        session: Session,
         seats: Sequence[Seat],
         oracle: Oracle | None,
         news: Mapping[str, NDArray[np.float64]],
         seed: int,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        self.config, self.floor, self.oracle = config, floor, oracle
+        self.config, self.session, self.oracle = config, session, oracle
         self.seats = {seat.name: seat for seat in seats}
         self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
-        volume = {name: floor.listing(name).volume_per_s for name in names}
+        volume = {name: session.listings[name].volume_per_s for name in names}
         self._orders: dict[int, list[Demand]] = defaultdict(list)
         for order in demand(config, volume, seed):
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
         self._lines = {name: self._line(name, sides[name], news) for name in names}
+        self._prefix = f"{session.number}." if session.number > 1 else ""
+        self._trades: dict[str, list[Report]] = defaultdict(list)
+        self._arrival: dict[str, int] = {}
+        self._executions: set[str] = set()
+        self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._expected: dict[str, tuple[float, float | None, str]] = {}
         self.posture_changes = 0
@@ -156,13 +164,13 @@ class Desk:
         """Venue time, instrument, posture: at every change."""
         self.results: list[dict[str, object]] = []
         """One row a parent: what `trade run --json` calls `parents`."""
-        floor.watch(self)
+        session.shop.watchers.append(self)
 
     def _line(self, name: str, side: int, news: Mapping[str, NDArray[np.float64]]) -> _Line:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return _Line(
             program=Program(side),
-            senses=Senses(self.floor.follower(name), warm_s=int(min(600, max(self.config.desk.warmup_s - 60, 120)))),
+            senses=Senses(self.session.follow(name), warm_s=int(min(600, max(self.config.desk.warmup_s - 60, 120)))),
             sizing=Sizing(loop.sizing),
             hedge=Hedge(list(self.seats), loop.hedge),
             policy=PosturePolicy(name) if on else None,
@@ -173,12 +181,12 @@ class Desk:
 
     def warm_up(self) -> None:
         """Watch the market for a while before the first order."""
-        self._pass_time(self.floor.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
+        self._pass_time(self.session.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
 
     def run(self) -> None:
         """All rounds. Ctrl-C may come at any time: the journal has everything that was done."""
         self.warm_up()
-        start = self.floor.now_ns
+        start = self.session.now_ns
         length = round(self.config.desk.round_s * NS_PER_SECOND)
         for number in range(self.config.desk.rounds):
             self._begin_round(number, start + number * length)
@@ -191,7 +199,7 @@ class Desk:
         """Cost of everything that was asked for, bps of its arrival worth over all instruments."""
         worth = sum(line.program.asked2 for line in self._lines.values())
         cost = sum(
-            line.program.cost_bps(self.floor.follower(name).mid2) * line.program.asked2
+            line.program.cost_bps(self.session.follow(name).mid2) * line.program.asked2
             for name, line in self._lines.items()
         )
         return cost / worth if worth else 0.0
@@ -203,11 +211,11 @@ class Desk:
     def _begin_round(self, number: int, at_ns: int) -> None:
         last = number == self.config.desk.rounds - 1
         for order in self._orders[number]:
-            self._lines[order.instrument].program.ask(order.lots, self.floor.follower(order.instrument).mid2)
+            self._lines[order.instrument].program.ask(order.lots, self.session.follow(order.instrument).mid2)
         for name, line in self._lines.items():
             self._forecast(name, line, number, at_ns)
             self._take_posture(name, line, at_ns)
-            self.floor.guide(name, line.alpha, line.posture)
+            self.session.guide(name, line.alpha, line.posture)
             lots = line.sizing.lots(line.program.side, line.program.open, line.alpha, line.posture, last)
             self._share_out(name, line, lots, number)
 
@@ -222,7 +230,7 @@ class Desk:
             self.alert("warning", "NO_FORECAST", str(error), name)
             return
         body = _body(line.alpha) | {"sources": list(line.alpha.sources)}
-        self.floor.note([Entry(kinds.ALPHA, at_ns, name, body=body)])
+        self._note([Entry(kinds.ALPHA, at_ns, name, body=body)])
 
     def _take_posture(self, name: str, line: _Line, at_ns: int) -> bool:
         """Ask risk; True where the answer is another one than before."""
@@ -234,7 +242,7 @@ class Desk:
         if before is not None and _stance(before) == _stance(posture):
             return False
         body = _body(posture) | {"styles": int(posture.styles), "reasons": list(posture.reasons)}
-        self.floor.note([Entry(kinds.POSTURE, at_ns, name, body=body)])
+        self._note([Entry(kinds.POSTURE, at_ns, name, body=body)])
         self.posture_changes += before is not None
         self.posture_path.append((at_ns, name, posture))
         return True
@@ -247,7 +255,7 @@ class Desk:
                 continue
             seat = self.seats[agent]
             order = ParentRequest(
-                id=f"{name}-{number:03d}-{agent}",
+                id=f"{self._prefix}{name}-{number:03d}-{agent}",
                 instrument=name,
                 side=line.program.side,
                 lots=part,
@@ -259,48 +267,60 @@ class Desk:
             alpha = line.alpha.expected_bps if line.alpha is not None else None
             told = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
             self._expected[order.id] = (line.sizing.expected_bps, alpha, told)
-            self.floor.submit(order, seat.strategy)
+            try:
+                self.session.accept(order, seat.strategy)
+            except OrderError as error:
+                self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 
     def _pass_time(self, until_ns: int) -> None:
-        for second in seconds_between(self.floor.now_ns, until_ns):
-            self.floor.run_until(second)
+        for second in seconds_between(self.session.now_ns, until_ns):
+            self.session.run_until(second)
             for name, line in self._lines.items():
                 line.senses.second(second)
                 if self._take_posture(name, line, second):
-                    self.floor.guide(name, line.alpha, line.posture)
+                    self.session.guide(name, line.alpha, line.posture)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(second)
             self._settle_challenges()
-        self.floor.run_until(until_ns)
+        self.session.run_until(until_ns)
 
     def _end_round(self) -> None:
-        now = self.floor.now_ns
+        now = self.session.now_ns
         for name, line in self._lines.items():
             costs, line.round_costs = line.round_costs, {}
             if self.config.loop.feedback and costs:
                 line.hedge.update(costs)
                 body = {"shares": line.hedge.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
-                self.floor.note([Entry(kinds.SHARE, now, name, body=body)])
+                self._note([Entry(kinds.SHARE, now, name, body=body)])
             self.share_path.append((now, name, line.hedge.shares))
         for seat in self.seats.values():
             self._watch_drift(seat)
 
-    # -- what the floor tells -----------------------------------------------------------------------------------------
+    # -- what the session tells ---------------------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Feed senses and challenges."""
+        """Feed senses and challenges; keep fills by parent, each once."""
         for event in events:
-            if not isinstance(event, MarketRows):
-                continue
-            self._lines[event.instrument].senses.on_market(event)
-            waiting = [c for _, instrument, c in self._challenges.values() if instrument == event.instrument]
-            if waiting and not event.snapshot:
-                rows = paper_rows(event, self.floor.own_numbers())
-                for challenge in waiting:
-                    challenge.on_market(rows)
+            if isinstance(event, MarketRows) and event.instrument in self._lines:
+                self._lines[event.instrument].senses.on_market(event)
+                waiting = [c for _, instrument, c in self._challenges.values() if instrument == event.instrument]
+                if waiting and not event.snapshot:
+                    rows = paper_rows(event, self._own)
+                    for challenge in waiting:
+                        challenge.on_market(rows)
+            elif isinstance(event, Report):
+                if event.order_id.isdigit():
+                    self._own.add(int(event.order_id))
+                if event.exec_type == ExecType.TRADE and event.exec_id not in self._executions:
+                    self._executions.add(event.exec_id)
+                    order = self.session.ledger.orders.get(event.cl_ord_id)
+                    self._trades[order.parent if order is not None else ""].append(event)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
-        """Begin the order on paper, where its agent has a challenger."""
+        """Keep the arrival price; begin the order on paper, where its agent has a challenger."""
+        if order.id in self._arrival:
+            return  # another worker goes on with it
+        self._arrival[order.id] = int(state[sim.ARRIVAL_MID2])
         seat = self.seats.get(order.agent)
         if seat is not None and seat.challenger is not None:
             trial = Challenge(book, state, seat.strategy, seat.challenger)
@@ -312,27 +332,32 @@ class Desk:
         if seat is not None and seat.drift is not None:
             seat.drift.update(observation)
 
-    def on_finished(self, finished: Finished) -> None:
+    def on_over(self, parent: Parent, working: Working) -> None:
         """Book what it cost, and tell sizing and shares."""
-        order, costs = finished.order, finished.costs
-        if order.agent not in self.seats or order.id not in self._expected:
+        order, trades = parent.order, self._trades.pop(parent.id, [])
+        if order.id not in self._expected:
             return
-        line = self._lines[order.instrument]
-        line.program.fill(finished.filled, finished.paid2)
-        is_bps = float(1e4 * costs.shortfall[0] / costs.denominator[0])
+        line, now = self._lines[order.instrument], self.session.now_ns
+        filled = sum(trade.last_lots for trade in trades)
+        paid2 = sum(2 * trade.last_price * trade.last_lots for trade in trades)
+        line.program.fill(filled, paid2)
+        m0, left = self._arrival.get(order.id, 0), order.lots - filled
+        worst = paid2 + left * self.session.follow(order.instrument).mid2
+        is_bps = 1e4 * order.side * (worst - m0 * order.lots) / (m0 * order.lots) if m0 else math.nan
         expected, alpha, told = self._expected[order.id]
         feedback = CostFeedback(
             instrument=order.instrument,
             agent=order.agent,
             parent=order.id,
-            at_ns=finished.at_ns,
+            at_ns=now,
             side=order.side,
             quantity=order.lots,
-            filled=finished.filled,
+            filled=filled,
             is_bps=is_bps,
             expected_bps=expected,
         )
-        line.round_costs[order.agent] = is_bps
+        if math.isfinite(is_bps):
+            line.round_costs[order.agent] = is_bps
         if self.config.loop.feedback:
             line.sizing.learn(feedback)
         body = {
@@ -341,14 +366,14 @@ class Desk:
             if key not in ("instrument", "agent", "parent", "at_ns")
         }
         body["markout_bps"] = None
-        self.floor.note([Entry(kinds.FEEDBACK, finished.at_ns, order.instrument, order.agent, order.id, body=body)])
+        self._note([Entry(kinds.FEEDBACK, now, order.instrument, order.agent, order.id, body=body)])
         self.results.append(
             {
                 "id": order.id,
                 "instrument": order.instrument,
                 "side": order.side,
                 "quantity": order.lots,
-                "filled": finished.filled,
+                "filled": filled,
                 "is_bps": is_bps,
                 "agent": order.agent,
                 "alpha_bps": alpha,
@@ -356,10 +381,14 @@ class Desk:
             }
         )
 
-    def on_operator(self, entry: Entry) -> None:
-        """Promotions are the desk's business."""
-        if entry.body.get("command") != "promote":
-            return
+    def on_operator(self, entry: Entry) -> bool:
+        """Promotions are the desk's business; kills and re-arms were obeyed by the latch and are only noted here."""
+        command = entry.body.get("command")
+        if command == "promote":
+            self._promote(entry)
+        return command in ("promote", "kill", "rearm")
+
+    def _promote(self, entry: Entry) -> None:
         agent = str(entry.body.get("body", {}).get("agent", ""))
         seat = self.seats.get(agent)
         if seat is None or seat.challenger is None:
@@ -374,12 +403,15 @@ class Desk:
             "reason": entry.body.get("reason"),
         }
         body["evidence"] = str(evidence)
-        self.floor.note([Entry(kinds.PROMOTED, self.floor.now_ns, agent=agent, body=body)])
+        self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        self.session.door.write(entries)
 
     def alert(self, severity: str, code: str, text: str, instrument: str = "", agent: str = "") -> None:
         """Tell people."""
         body = {"severity": severity, "code": code, "text": text}
-        self.floor.note([Entry(kinds.ALERT, self.floor.now_ns, instrument, agent, body=body)])
+        self._note([Entry(kinds.ALERT, self.session.now_ns, instrument, agent, body=body)])
 
     def _settle_challenges(self) -> None:
         for parent in [parent for parent, (_, _, challenge) in self._challenges.items() if challenge.done]:
@@ -395,7 +427,7 @@ class Desk:
         far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in sorted(seat.drift.far.items())[:4])
         text = f"observations have left the card: {far}" if seat.drifting else "observations are back at the card"
         body = {"state": "drifting" if seat.drifting else "normal", "statistic": seat.drift.score, "text": text}
-        self.floor.note([Entry(kinds.DRIFT, self.floor.now_ns, agent=seat.name, body=body)])
+        self._note([Entry(kinds.DRIFT, self.session.now_ns, agent=seat.name, body=body)])
         self.alert("warning" if seat.drifting else "info", "DRIFT", f"{seat.name}: {text}", agent=seat.name)
 
 

@@ -1,0 +1,234 @@
+"""From a desk's file to a desk: its markets, its session, its agents, its signals."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.ports import Journal, Venue
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution import policies_packaged
+from tercel.execution.observation import OBS_NAMES
+from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.strategy import Strategy
+from tercel.limits import LimitGate, Limits, default_file, read
+from tercel.market.flow.preset import Preset, load
+from tercel.market.flow.scenario import scaled
+from tercel.market.simulator.source import Source, reactive
+from tercel.signals.models_packaged.model import load_model, load_packaged
+from tercel.trading.desk.config import AgentSection, DeskConfig
+from tercel.trading.desk.drift import DriftDetector
+from tercel.trading.desk.loop import Desk, Oracle, Seat
+from tercel.trading.desk.planted import Planted, planted
+from tercel.trading.session import Session
+from tercel.trading.stopping import Latch
+from tercel.trading.working import Strategies
+from tercel.venues.exchange import EntryLatency, MarketSpec, Regime, SimulatedExchange
+
+PACKAGED: Final = "packaged:"
+POLICY: Final = "policy:"
+WORLDS: Final = 8
+"""Books to start from, of each preset: one is drawn by the seed."""
+
+
+class Workbench:
+    """Makes what several desks share, once: settled markets, policies, models.
+
+    Settling a market takes seconds; an ablation runs hundreds of desks on a few of them.
+    """
+
+    def __init__(self) -> None:
+        self._sources: dict[str, tuple[Preset, Source]] = {}
+
+    def market(self, name: str) -> tuple[Preset, Source]:
+        """A preset and its settled market."""
+        if name not in self._sources:
+            preset = load(name)
+            self._sources[name] = preset, reactive(preset, worlds=WORLDS)
+        return self._sources[name]
+
+    def exchange(self, config: DeskConfig, seed: int, truth: Mapping[str, Planted]) -> SimulatedExchange:
+        """The simulated exchange of a desk, with what is planted in its markets."""
+        specs = {}
+        for number, instrument in enumerate(config.instrument):
+            preset, source = self.market(instrument.market)
+            world = seed % WORLDS
+            spec = MarketSpec(source, seed, number, world, volume_per_s=preset.volume_per_s)
+            specs[instrument.name] = spec
+        plain = SimulatedExchange(specs)
+        start = plain.now_ns + round(config.desk.warmup_s * NS_PER_SECOND)
+        for number, instrument in enumerate(config.instrument):
+            preset, _ = self.market(instrument.market)
+            regimes = [
+                Regime(
+                    start + round(scene.after_s * NS_PER_SECOND),
+                    scaled(preset, scene.depth, trades=scene.activity, buy_share=scene.buy_share),
+                )
+                for scene in truth[instrument.name].scenes
+            ]
+            before = specs[instrument.name]
+            specs[instrument.name] = MarketSpec(
+                before.source, seed, number, before.world, volume_per_s=preset.volume_per_s, regimes=regimes
+            )
+        return SimulatedExchange(specs, latency=EntryLatency())
+
+    def strategies(self, config: DeskConfig) -> Strategies:
+        """Makes the strategy of a name for an instrument, as a session asks for it."""
+        markets = {instrument.name: instrument.market for instrument in config.instrument}
+
+        def make(name: str, instrument: str) -> Strategy:
+            preset = self.market(markets[instrument])[0] if instrument in markets else None
+            return strategy_of(name, None if preset is None else estimates(config, preset))
+
+        return make
+
+
+def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
+    """What a written schedule may know of a market: its card's figures over a round."""
+    horizon_s = config.desk.round_s
+    decision_s = config.desk.decision_s
+    return MarketEstimates(
+        expected_volume=preset.volume_per_s * horizon_s,
+        sigma=preset.sd60_ticks / 60**0.5 * decision_s**0.5,
+        eta=preset.eta_ticks_per_lot,
+        spread=preset.mean_spread_ticks,
+    )
+
+
+def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
+    """A strategy by a desk's name for it: a written one, `packaged:NAME` or `policy:FOLDER`, with `+alpha+posture`.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, PolicyError
+        For one that does not exist or does not load.
+    """
+    base, *wrappers = name.split("+")
+    if base.startswith(POLICY):
+        folder = Path(base.removeprefix(POLICY))
+        policy, card = load_policy(folder, OBS_NAMES)
+        return wrap(PolicyStrategy(card.name, policy, card.actions), wrappers)
+    return policies_packaged.named(name.removeprefix(PACKAGED), known)
+
+
+def full_name(agent: AgentSection, strategy: str) -> str:
+    """A strategy's name with what its agent takes of signals and risk."""
+    return strategy + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
+
+
+def seat_of(agent: AgentSection, known: MarketEstimates | None) -> Seat:
+    """An agent from its section."""
+    name = full_name(agent, agent.strategy)
+    seat = Seat(agent.name, strategy_of(name, known), name, drift=detector_of(agent.strategy))
+    if agent.challenger:
+        seat.challenger_shown = full_name(agent, agent.challenger)
+        seat.challenger = strategy_of(seat.challenger_shown, known)
+    return seat
+
+
+def detector_of(strategy: str) -> DriftDetector | None:
+    """A drift detector for a packaged policy; None for what has no card."""
+    if not strategy.startswith(PACKAGED):
+        return None
+    seen = policies_packaged.observed(strategy.removeprefix(PACKAGED))
+    return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
+
+
+def oracle_of(config: DeskConfig) -> Oracle | None:
+    """Where the desk's forecasts come from.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a model that does not exist or was edited.
+    """
+    name = config.signals.model
+    if name == "off":
+        return None
+    if name.startswith(PACKAGED):
+        return load_packaged(name.removeprefix(PACKAGED))
+    if not Path(name).is_file():
+        raise ConfigError("a model file, packaged:NAME or off", f"signals.model = {name!r}", "train one first")
+    return load_model(Path(name))
+
+
+def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
+    """The hard limits of a desk; a relative file lies beside the desk's own."""
+    if not config.limits.file:
+        return read(default_file())
+    return read((beside or Path()) / config.limits.file)
+
+
+@dataclass
+class Opened:
+    """A desk that can be run, and what it runs on."""
+
+    desk: Desk
+    session: Session
+    venue: Venue
+    truth: Mapping[str, Planted]
+
+
+def open_desk(
+    config: DeskConfig,
+    journal: Journal,
+    seed: int,
+    bench: Workbench | None = None,
+    venue: Venue | None = None,
+    latch: Latch | None = None,
+    beside: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+    **session_words: Any,
+) -> Opened:
+    """A desk over a venue and a journal.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    journal : Journal
+        Held by this desk alone.
+    seed : int
+    bench : Workbench, optional
+        Shared with other desks.
+    venue : Venue, optional
+        By default the simulated exchange that the configuration describes.
+    latch : Latch, optional
+        The kill latch.
+    beside : Path, optional
+        Folder that relative files of the configuration lie in.
+    progress : callable, optional
+        Told after every round how many are over.
+    session_words
+        Handed on to `Session`.
+
+    Raises
+    ------
+    TercelError
+        For anything in the configuration that does not exist.
+    """
+    bench = bench or Workbench()
+    truth = planted(config, seed)
+    venue = venue if venue is not None else bench.exchange(config, seed, truth)
+    listed = {listing.instrument for listing in venue.listings()}
+    for instrument in config.instrument:
+        if instrument.name not in listed:
+            raise ConfigError(f"an instrument of {venue.name}: {', '.join(sorted(listed))}", instrument.name, "mend it")
+    known = estimates(config, bench.market(config.instrument[0].market)[0])
+    seats = [seat_of(agent, known) for agent in config.agent]
+    killed = None if latch is None else latch.killed
+    gate = LimitGate(limits_of(config, beside), venue.listings(), [seat.name for seat in seats], killed)
+    desks: list[Desk] = []
+    session = Session(
+        venue, journal, gate, bench.strategies(config), latch=latch, seed=seed, warmup_s=config.desk.warmup_s,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), **session_words,
+    )  # fmt: skip
+    try:
+        news = {name: line.news for name, line in truth.items()}
+        desks.append(Desk(config, session, seats, oracle_of(config), news, seed, progress))
+    except TercelError:
+        session.close()
+        raise
+    return Opened(desks[0], session, venue, truth)
