@@ -27,9 +27,9 @@ NS, BID, ASK, SIGNED, TRADED, TRADES, COUNT, LOTS0 = 0, 1, 2, 3, 4, 5, 6, 7
 
 @kernel
 def level_prices(b: Packed, side: int, touch: int, out: Longs, at: int, levels: int) -> None:
-    """Prices of the best occupied public levels of a side into `out[at : at + levels]`; `touch` where there is none."""
+    """Prices of the best occupied public levels of a side into `out[at : at + levels]`; NO_BID, NO_ASK for none."""
     for n in range(levels):
-        out[at + n] = touch
+        out[at + n] = NO_BID if side > 0 else NO_ASK
     if touch == NO_BID or touch == NO_ASK:
         return
     price, n = touch, 0
