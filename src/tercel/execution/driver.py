@@ -70,6 +70,7 @@ class Driver:
         self._m = np.zeros((1, c.MX), np.int64)
         self._obs = np.zeros((1, OBS_SIZE), np.float32)
         self._draw = np.zeros(1)
+        self._intent = np.zeros((1, WIDTH), np.int32)
         self._out = np.zeros((2 * sim.COMMAND_SLOTS, kernels.COMMAND_WORDS), np.int64)
         self.view = View(self._x, self._m, self._obs, self._draw)
         """What was seen at the last decision; overwritten by the next."""
@@ -88,9 +89,15 @@ class Driver:
             raise PolicyError(
                 f"a policy of {OBS_SIZE} inputs", f"one of {policy.observation_size}", "train it on this observation"
             )
-        values, intent = np.zeros(policy.n_actions, np.float32), np.zeros((1, WIDTH), np.int32)
+        values = np.zeros(policy.n_actions, np.float32)
         network = (*policy.packed, policy.scratch, values)
-        return (self.book, self.state, *network, self._x, self._m, self._obs, self._draw, intent, self._out)
+        return (self.book, self.state, *network, self._x, self._m, self._obs, self._draw, self._intent, self._out)
+
+    @property
+    def last_intent(self) -> NDArray[np.int32]:
+        """What the last decision wanted, int32 (WIDTH,); overwritten by the next."""
+        wanted: NDArray[np.int32] = self._intent[0]
+        return wanted
 
     @property
     def left(self) -> int:
@@ -183,6 +190,7 @@ class Driver:
             if why == kernels.DECIDE:
                 observe_and_draw(self.book, self.state, self._x, self._m, self._obs, self._draw, 0)
                 intents: Intents = self.strategy.decide(self.view)
+                self._intent[0] = intents[0]
                 kernels.answer(self.book, self.state, intents[0])
             at = int(kernels.collect(self.state, since, self._out, at))
             if why != kernels.DECIDE:

@@ -139,7 +139,10 @@ class Worker:
         self._rows = np.zeros((0, sim.RECORD_WORDS), np.int64)
         self._out = np.zeros((2 * sim.COMMAND_SLOTS, steps.COMMAND_WORDS), np.int64)
         self._recorded: list[Ints] = []
+        self._heard: set[str] = set()
         self._paused = self._cancelled = False
+        self.began: tuple[NDArray[np.int32], Ints] | None = None
+        """Book and state at arrival: with what `take_recorded` gives they replay the session."""
 
     # -- what can be asked --------------------------------------------------------------------------------------------
 
@@ -205,6 +208,11 @@ class Worker:
     def view(self) -> View:
         """What was seen at the last decision; overwritten by the next."""
         return self.driver.view
+
+    @property
+    def last_intent(self) -> NDArray[np.int32]:
+        """What the last decision wanted, int32 (10,)."""
+        return self.driver.last_intent
 
     @property
     def decisions(self) -> int:
@@ -357,6 +365,7 @@ class Worker:
         k[[sim.QUANTITY, sim.LEFT]] = order.quantity
         k[sim.PHASE] = sim.WORKING
         seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
+        self.began = b, k
         self._driver = Driver(b, k, self.strategy)
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
@@ -446,8 +455,9 @@ class Worker:
 
     def _on_report(self, said: Report, commands: list[Command]) -> None:
         child = self._children.get(said.orig) or self._children.get(said.cl_ord_id)
-        if child is None:
+        if child is None or said.exec_id in self._heard or said.exec_type is ExecType.STATUS:
             return
+        self._heard.add(said.exec_id)
         if said.exec_type is ExecType.NEW:
             child.number = int(said.order_id)
             self._who_of[child.number] = child.own
@@ -465,7 +475,7 @@ class Worker:
                 self._cancel_over(said.cl_ord_id, self._open(child), said.ns, commands)
             else:
                 self._dead(child, 0, 0, said.ns, commands)
-        if said.leaves == 0 and said.exec_type is not ExecType.STATUS:
+        if said.leaves == 0:
             self._forget(child)
 
     def _filled(self, child: _Child, said: Report, commands: list[Command]) -> None:

@@ -410,19 +410,25 @@ class SimulatedExchange:
             self._match(order, events)
 
     def _enter_status(self, command: StatusRequest, events: list[VenueEvent]) -> None:
-        """One order, or all of the account, numbered in the text so that the last is known as such."""
-        if command.cl_ord_id:
-            order = self._orders.named.get((command.account, command.cl_ord_id))
-            asked = [] if order is None else [order]
-            missing = f"unknown order {command.cl_ord_id!r}", OrdStatus.REJECTED
+        """Of one order, or of all that the account ever had: its trades again, word for word, and how it stands."""
+        name, account = command.cl_ord_id, command.account
+        if name:
+            found = self._orders.named.get((account, name))
+            asked = [] if found is None else [found]
         else:
-            asked = self._orders.of_account.get(command.account, [])
-            missing = "no orders", OrdStatus.UNKNOWN
-        for i, order in enumerate(asked, 1):
-            told = self._orders.report(order, ExecType.STATUS, self._now, text=f"{i} of {len(asked)}")
-            events.append(told)
-        if not asked:
-            events.append(
-                Report("-:0", ExecType.STATUS, missing[1], command.cl_ord_id, "", "", command.account, "", 0, 0, None,
-                       0, 0, 0, 0, self._now, text=missing[0])
-            )  # fmt: skip
+            asked = self._orders.of_account.get(account, [])
+        for order in asked:
+            events += order.trades
+            events.append(self._orders.report(order, ExecType.STATUS, self._now, orig=name))
+        travelling = [
+            sent
+            for queue in self._queues.values()
+            for _, _, sent in queue
+            if isinstance(sent, NewOrder) and sent.account == account and name in ("", sent.cl_ord_id)
+        ]
+        for new in travelling:
+            said = "not here yet", ExecType.STATUS, OrdStatus.PENDING_NEW
+            events.append(self._orders.refused(new, self._now, *said))
+        if name and not asked and not travelling:
+            nobody = NewOrder(name, "", 1, 0, None, Tif.DAY, account, "", self._now)
+            events.append(self._orders.refused(nobody, self._now, "unknown order", ExecType.STATUS))

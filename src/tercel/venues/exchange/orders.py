@@ -35,6 +35,7 @@ class ClientOrder:
     cum: int = 0
     leaves: int = 0
     status: OrdStatus = OrdStatus.NEW
+    trades: list[Report] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -122,12 +123,16 @@ class OrderBooks:
         )
         if kind is ExecType.TRADE:
             self.trades.setdefault(new.account, []).append(said)
+            order.trades.append(said)
         return said
 
-    def refused(self, new: NewOrder, ns: int, text: str) -> Report:
-        """An order that was not taken: it has no venue's name."""
+    def refused(
+        self, new: NewOrder, ns: int, text: str, kind: ExecType = ExecType.REJECTED,
+        status: OrdStatus = OrdStatus.REJECTED,
+    ) -> Report:  # fmt: skip
+        """What is said of an order that was not taken, or is not here yet: it has no venue's name."""
         return Report(
-            exec_id=self.exec_id(new.instrument or "-"), exec_type=ExecType.REJECTED, status=OrdStatus.REJECTED,
+            exec_id=self.exec_id(new.instrument or "-"), exec_type=kind, status=status,
             cl_ord_id=new.cl_ord_id, orig="", order_id="", account=new.account, instrument=new.instrument,
             side=new.side, lots=new.lots, price=new.price, last_lots=0, last_price=0, cum=0, leaves=0, ns=ns, text=text,
         )  # fmt: skip

@@ -1,0 +1,233 @@
+"""An exchange in another process, as a venue."""
+
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from tercel.core.errors import UnknownNameError, VenueError
+from tercel.core.orders import Command, LinkStatus, Listing, MarketRows, Report, VenueEvent
+from tercel.venues.wire import frames
+
+CHUNK = 1 << 18
+
+
+class RemoteVenue:
+    """A :class:`~tercel.venues.wire.server.WireServer` seen from a client.
+
+    Parameters
+    ----------
+    host, port : str, int
+        Where it listens; ``unix:PATH`` for a file.
+    accounts : sequence of str
+        Claimed at login; others are claimed by their first command. One connection holds an account at a time.
+    cancel_on_disconnect : bool
+        Whether the exchange cancels the accounts' orders when this connection ends, however it ends.
+    timeout_s : float
+        How long an answer may take.
+
+    Raises
+    ------
+    VenueError
+        Nobody answers, or an account is held by another connection.
+    """
+
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, accounts: Sequence[str] = (), *,
+        cancel_on_disconnect: bool = False, timeout_s: float = 30.0,
+    ) -> None:  # fmt: skip
+        self._where = host, port, timeout_s
+        self._accounts, self._cancels = list(accounts), cancel_on_disconnect
+        self._subscribed: list[str] = []
+        self._socket: socket.socket | None = None
+        self._events: list[VenueEvent] = []
+        self._now = 0
+        self._connect()
+
+    # -- the link -----------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self._socket = frames.connect(*self._where)
+        self._reader = frames.FrameReader()
+        self._frames: list[tuple[int, bytes]] = []
+        self._ask({"do": "login", "accounts": self._accounts, "cancel_on_disconnect": self._cancels})
+        hello = self._wait_for("hello")
+        self._name, self._stepped = str(hello["name"]), hello["stepped"] is True
+        self._now = int(hello["now"])
+        self._listings: list[Listing] = [
+            frames.message_of(frames.fields_of(self._frame()[1]), commands=False) for _ in range(int(hello["listings"]))
+        ]
+        names = [listing.instrument for listing in self._listings]
+        self._widths = dict(zip(names, hello["widths"], strict=True))
+        self._levels = dict(zip(names, hello["feed_levels"], strict=True))
+
+    def reconnect(self) -> None:
+        """Come back after the link went down: the same accounts, the same market data, beginning with snapshots.
+
+        Raises
+        ------
+        VenueError
+            Nobody answers.
+        """
+        self.close()
+        self._connect()
+        for instrument in self._subscribed:
+            self._ask({"do": "subscribe", "instrument": instrument})
+        self._events.append(LinkStatus(True, self._now, "reconnected"))
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a link."""
+        return self._socket is not None
+
+    def close(self) -> None:
+        """Leave."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+            self._socket = None
+
+    def _lost(self, why: str) -> VenueError:
+        self.close()
+        return VenueError("a link to the exchange", why, "reconnect()")
+
+    def _ask(self, body: dict[str, Any]) -> None:
+        self._send(frames.pack(body))
+
+    def _send(self, data: bytes) -> None:
+        if self._socket is None:
+            raise VenueError("a link to the exchange", "none", "reconnect()")
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from None
+
+    def _frame(self) -> tuple[int, bytes]:
+        """The next frame; waits for it."""
+        while not self._frames:
+            if self._socket is None:
+                raise VenueError("a link to the exchange", "none", "reconnect()")
+            try:
+                data = self._socket.recv(CHUNK)
+            except TimeoutError:
+                raise self._lost(f"no answer within {self._where[2]:g} s") from None
+            except OSError as error:
+                raise self._lost(error.strerror or str(error)) from None
+            if not data:
+                raise self._lost("the exchange closed it")
+            self._frames = self._reader.feed(data)
+        return self._frames.pop(0)
+
+    def _wait_for(self, said: str) -> dict[str, Any]:
+        """Read until an answer; events on the way are kept."""
+        while True:
+            kind, body = self._frame()
+            if kind == frames.ROWS:
+                self._events.append(frames.rows_of(body))
+                continue
+            fields = frames.fields_of(body)
+            if fields.get("said") == "error":
+                raise VenueError(*(str(part) for part in fields["parts"]))
+            if fields.get("said") == "now":
+                self._now = int(fields["now"])
+            if fields.get("said") == said:
+                return fields
+            if "is" in fields:
+                self._events.append(frames.message_of(fields, commands=False))
+
+    # -- the venue ----------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name in journals and tables."""
+        return self._name
+
+    @property
+    def now_ns(self) -> int:
+        """The exchange's time, as last heard."""
+        return self._now
+
+    @property
+    def stepped(self) -> bool:
+        """Whether its clock moves only when a client asks."""
+        return self._stepped
+
+    def listings(self) -> Sequence[Listing]:
+        """What is traded here."""
+        return list(self._listings)
+
+    def width(self, instrument: str) -> int:
+        """Prices of the ring of an instrument's book at the exchange."""
+        return int(self._widths[instrument])
+
+    def feed_levels(self, instrument: str) -> int:
+        """Levels that the feed behind an instrument shows; 0: all of them."""
+        return int(self._levels[instrument])
+
+    def subscribe(self, instrument: str) -> None:
+        """Ask for market data: a snapshot comes with the next step, then every change.
+
+        Raises
+        ------
+        UnknownNameError, VenueError
+            Not listed; the link is down.
+        """
+        if instrument not in self._widths:
+            raise UnknownNameError(
+                "an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(self._widths)}"
+            )
+        self._ask({"do": "subscribe", "instrument": instrument})
+        if instrument not in self._subscribed:
+            self._subscribed.append(instrument)
+
+    def send(self, command: Command) -> None:
+        """Hand over a command.
+
+        Raises
+        ------
+        VenueError
+            The link is down: nothing was sent, or only part of a frame that the exchange will not read.
+        """
+        self._send(frames.pack_message(command))
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """Let the exchange's time pass up to `until_ns`, or wait until it has; returns early with a word on own orders.
+
+        A link that breaks is an event; the next step without a link raises.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        if self._socket is None and not self._events:
+            raise VenueError("a link to the exchange", "none", "reconnect()")
+        spoke = any(not isinstance(event, MarketRows) for event in self._events)
+        try:
+            if self._stepped:
+                if not spoke:
+                    self._ask({"do": "step", "until": int(until_ns)})
+                    self._wait_for("now")
+            else:
+                while not spoke and self._now < until_ns:
+                    self._wait_for("now")
+                    spoke = any(not isinstance(event, MarketRows) for event in self._events)
+        except VenueError as error:
+            if self._socket is not None:
+                raise
+            self._events.append(LinkStatus(False, self._now, error.received))
+        events, self._events = self._events, []
+        return events
+
+    def executions(self, account: str, after: str = "") -> list[Report]:
+        """Trades of an account after execution `after` ("": all), word for word as they were first reported.
+
+        Raises
+        ------
+        VenueError
+            No such execution; no link.
+        """
+        self._ask({"do": "executions", "account": account, "after": after})
+        count = int(self._wait_for("executions")["count"])
+        return [frames.message_of(frames.fields_of(self._frame()[1]), commands=False) for _ in range(count)]
