@@ -55,8 +55,8 @@ def walk_forward(
         When the panel is too short for one training row before a block.
     """
     time_ns, end_ns = np.asarray(time_ns, np.int64), np.asarray(end_ns, np.int64)
-    bounds = _cuts(time_ns, splits, first) if cuts is None else [int(cut) for cut in cuts]
     _refuse_short(time_ns, embargo_ns)
+    bounds = _cuts(time_ns, splits, first) if cuts is None else [int(cut) for cut in cuts]
     for low, high in pairwise(bounds):
         test = np.flatnonzero((time_ns >= low) & (time_ns < high))
         past = end_ns + embargo_ns <= low

@@ -1,0 +1,88 @@
+"""The leak test: a planted leak is flagged under its falsified time and shows no skill under the true one."""
+
+import pytest
+
+from tercel.core.errors import DataError
+from tercel.signals.leak import leak_report, profile_figure
+from tercel.signals.panel.build import dataset_of
+from tercel.signals.panel.panel import Panel
+from tercel.signals.sources.planted import planted_leak
+from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
+
+
+@pytest.fixture(scope="module")
+def market() -> SyntheticMarket:
+    return synthetic_market(1, strength=0.03, instruments=40, days=250)
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.3, 0.9])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_leak_is_caught_under_its_false_time_and_worthless_under_its_true_one(
+    market: SyntheticMarket, strength: float, seed: int
+) -> None:
+    false = leak_report(market.prices, planted_leak(market.prices, seed, strength=strength))
+    assert false.verdict == "leak", false.reasons
+    assert false.ic.mean > 0.6 * strength
+    true = leak_report(market.prices, planted_leak(market.prices, seed, strength=strength, falsified=False))
+    assert true.verdict == "clean", true.reasons
+    assert abs(true.ic.t) < 3
+    assert abs(true.ic.mean) < 0.03
+    # what was copied stands in the bar before: the profile has moved by one period
+    assert true.profile[0] == pytest.approx(false.profile[1], abs=0.02)
+
+
+def test_honest_sources_pass(market: SyntheticMarket) -> None:
+    for source in market.sources:
+        assert leak_report(market.prices, source).verdict == "clean", source.name
+
+
+def test_a_leak_of_a_later_bar_is_caught_too(market: SyntheticMarket) -> None:
+    import polars as pl
+
+    from tercel.signals.sources.frame import FrameSource
+
+    early = market.prices.sort("instrument", "time").with_columns(
+        hint=(pl.col("close").shift(-3) / pl.col("close").shift(-2)).log().over("instrument")
+    )
+    facts = early.drop_nulls().select("instrument", event_time="time", known_time="time", hint="hint")
+    report = leak_report(market.prices, FrameSource("later", ("hint",), facts))
+    assert report.verdict == "leak"
+    assert "bar +3" in report.reasons[0]
+
+
+def test_the_report_reads_as_json_and_picture(market: SyntheticMarket) -> None:
+    report = leak_report(market.prices, planted_leak(market.prices, 3))
+    assert report.to_json()["verdict"] == "leak"
+    assert set(report.to_json()["profile"]) == {"-2", "-1", "0", "1", "2", "3", "4"}
+    figure = profile_figure({"planted": report})
+    assert figure.svg.startswith("<svg")
+    assert "leak" in figure.alt
+
+
+def test_a_source_that_meets_no_prices_is_refused(market: SyntheticMarket) -> None:
+    import polars as pl
+
+    with pytest.raises(DataError, match="prices of the source's instruments"):
+        leak_report(market.prices.with_columns(instrument=pl.lit("other")), market.sources[0])
+    with pytest.raises(DataError, match="strength"):
+        planted_leak(market.prices, 0, strength=0.0)
+
+
+def test_planted_alphas_have_the_skill_they_were_given() -> None:
+    import numpy as np
+    import polars as pl
+
+    from tercel.signals.labels import ranked
+    from tercel.signals.scores import rank_ic
+
+    market = synthetic_market(4, strength=0.1)
+    panel = Panel(market.sources)
+    data = dataset_of(market.prices, panel, ranked("forward").alias("y"), pl.col("forward"))
+    assert data.names == market.data.names
+    rng = np.random.default_rng(0)
+    linear = rank_ic(data.x[:, 0], data.outcome, data.dates, rng)
+    assert linear.mean == pytest.approx(0.1, abs=0.03)
+    assert linear.t > 5
+    product = rank_ic(data.x[:, 1] * data.x[:, 2], data.outcome, data.dates, rng)
+    assert product.t > 5
+    assert abs(rank_ic(data.x[:, 3], data.outcome, data.dates, rng).t) < 3

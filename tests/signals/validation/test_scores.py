@@ -1,0 +1,64 @@
+"""Scores against SciPy's and scikit-learn's, and by hand."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import DataError
+from tercel.signals import scores
+
+metrics = pytest.importorskip("sklearn.metrics")
+stats = pytest.importorskip("scipy.stats")
+RNG = np.random.default_rng(5)
+TRUTH = RNG.integers(0, 2, 300)
+SCORE = np.round(0.3 * TRUTH + RNG.random(300), 2)
+CHANCE = np.clip(SCORE / 1.3, 0, 1)
+
+
+def test_scores_are_those_of_the_libraries() -> None:
+    guess = (SCORE > 0.6).astype(int)
+    assert scores.auc(TRUTH, SCORE) == pytest.approx(metrics.roc_auc_score(TRUTH, SCORE))
+    assert scores.macro_f1(TRUTH, guess) == pytest.approx(metrics.f1_score(TRUTH, guess, average="macro"))
+    assert scores.mcc(TRUTH, guess) == pytest.approx(metrics.matthews_corrcoef(TRUTH, guess))
+    assert scores.brier(TRUTH, CHANCE) == pytest.approx(metrics.brier_score_loss(TRUTH, CHANCE))
+    assert scores.r2(TRUTH, CHANCE) == pytest.approx(metrics.r2_score(TRUTH, CHANCE))
+    assert scores.accuracy(TRUTH, guess) == pytest.approx(metrics.accuracy_score(TRUTH, guess))
+    assert scores.ranks(SCORE) == pytest.approx(stats.rankdata(SCORE))
+
+
+def test_rank_ic_is_spearman_by_date() -> None:
+    dates = np.repeat(np.arange(12), 25)
+    found = scores.rank_ic_by_date(SCORE, CHANCE + RNG.random(300), dates)
+    assert len(found) == 12
+    outcome = RNG.random(300)
+    by_hand = [stats.spearmanr(SCORE[dates == d], outcome[dates == d]).statistic for d in range(12)]
+    assert scores.rank_ic_by_date(SCORE, outcome, dates) == pytest.approx(by_hand)
+    skill = scores.rank_ic(SCORE, outcome, dates, np.random.default_rng(0))
+    assert skill.mean == pytest.approx(np.mean(by_hand))
+    assert skill.ci_low < skill.mean < skill.ci_high
+    assert skill.dates == 12
+
+
+def test_calibration_error_of_a_calibrated_and_a_boastful_forecast() -> None:
+    rng = np.random.default_rng(1)
+    p = rng.random(40_000)
+    y = rng.random(40_000) < p
+    assert scores.ece(y, p) < 0.01
+    assert scores.ece(y, np.where(p > 0.5, 1.0, 0.0)) == pytest.approx(0.25, abs=0.01)
+
+
+def test_intervals_widen_when_days_move_together() -> None:
+    rng = np.random.default_rng(2)
+    day = np.repeat(np.arange(40), 20)
+    right = rng.random(40)[day] > 0.5
+    narrow = scores.clustered(scores.accuracy, np.ones(800), right, np.arange(800), np.random.default_rng(0))
+    wide = scores.clustered(scores.accuracy, np.ones(800), right, day, np.random.default_rng(0))
+    assert wide.ci_high - wide.ci_low > 2 * (narrow.ci_high - narrow.ci_low)
+
+
+def test_a_single_class_and_short_panels_are_refused() -> None:
+    with pytest.raises(DataError, match="class 1 alone in 3 rows"):
+        scores.auc([1, 1, 1], [0.1, 0.2, 0.3])
+    with pytest.raises(DataError, match="dates with 5 instruments"):
+        scores.rank_ic([1, 2, 3], [1, 2, 3], [0, 0, 0], np.random.default_rng(0))
+    with pytest.raises(DataError, match="not constant"):
+        scores.rank_ic(np.ones(300), CHANCE, np.repeat(np.arange(12), 25), np.random.default_rng(0))
