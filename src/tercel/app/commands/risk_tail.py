@@ -104,7 +104,8 @@ def found_regimes(data: Path | None, seed: int) -> Shown:
     ]  # fmt: skip
     headings = ("detector", "days, %", "calm", "turbulent", "ratio", "switches a year")
     notes += [
-        "Calm, turbulent: volatility in each state, % a year. State of day t from days up to t; it is measured on the next day. Refitted yearly on the past, "
+        "Calm, turbulent: volatility in each state, % a year.",
+        "State of day t from days up to t; it is measured on the next day. Refitted yearly on the past, "
         "filtered, never smoothed. It detects, it does not predict: an onset is the first large day itself.",
     ]
     if truth is not None:

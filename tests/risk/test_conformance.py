@@ -1,0 +1,61 @@
+"""Every shipped model against the kit of its port."""
+
+import pytest
+
+from tercel.risk import covariance as c
+from tercel.risk import tail as t
+from tercel.risk import volatility as v
+from tercel.risk.anomaly import StreamingAnomaly
+from tercel.testing.risk import AnomalyConformance, CovarianceConformance, TailConformance, VolatilityConformance
+
+VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
+SINGULAR = (c.Sample(), c.EwmaCovariance(), c.PseudoInverse(c.Sample()))
+SHRUNK = (c.Linear(), c.Nonlinear(), c.FastVolatility())
+
+
+@pytest.fixture(autouse=True)
+def _needs(request: pytest.FixtureRequest) -> None:
+    pytest.importorskip("arch")
+
+
+class TestVolatility(VolatilityConformance):
+    @pytest.fixture(autouse=True, params=range(len(VOLATILITY)), ids=lambda i: VOLATILITY[i].name)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.index = request.param
+
+    def model(self) -> v.VolatilityModel:
+        return VOLATILITY[self.index]
+
+
+class TestShrunk(CovarianceConformance):
+    @pytest.fixture(autouse=True, params=SHRUNK, ids=lambda one: one.name)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.made = request.param
+
+    def model(self) -> c.Estimator:
+        return self.made
+
+
+class TestSingular(CovarianceConformance):
+    INVERTIBLE = False
+
+    @pytest.fixture(autouse=True, params=SINGULAR, ids=lambda one: one.name)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.made = request.param
+
+    def model(self) -> c.Estimator:
+        return self.made
+
+
+class TestTail(TailConformance):
+    @pytest.fixture(autouse=True, params=t.tail_models(), ids=lambda one: one.name)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.made = request.param
+
+    def model(self) -> t.TailModel:
+        return self.made
+
+
+class TestStreamingAnomaly(AnomalyConformance):
+    def model(self) -> StreamingAnomaly:
+        return StreamingAnomaly(warm_s=self.WARM)
