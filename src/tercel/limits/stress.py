@@ -167,7 +167,8 @@ class Storm:
         self.tally.sent += 1
         self.gate.sent(command, self.now)
         self.tally.breaches.update(self.auditor.left(command, self.now))
-        if self.rng.random() < 0.01:
+        malformed = isinstance(command, NewOrder | ReplaceOrder) and (type(command.lots) is not int or command.lots < 1)
+        if malformed or self.rng.random() < 0.01:
             self.gate.unsent(command)
             self.auditor.unsent(command)
         else:
@@ -208,7 +209,8 @@ class Storm:
         lots = self._lots(order.agent, order.instrument, order.side, order.parent, price)
         if self.rng.random() < 0.3 and type(lots) is int:
             lots += order.lots
-        words = (order.name, order.instrument, order.side, lots, price, order.agent, order.parent, self.now)
+        orig = self.rng.choice(self.names) if self.names and self.rng.random() < 0.05 else order.name
+        words = (orig, order.instrument, order.side, lots, price, order.agent, order.parent, self.now)
         self._leave(ReplaceOrder(self._name(), *words))
 
     def _cancel(self) -> None:
@@ -365,7 +367,7 @@ class Storm:
             self._give(parent, name, agent, self.auditor.parents[parent][2], rng.randint(0, 150))
         elif chance < 0.88:
             self.mute[name] = self.now + 2000 * MS
-        elif chance < 0.985:
+        elif chance < 0.96:
             self.now += rng.randint(1, 1200) * MS
         else:
-            self.now += rng.randint(1, DAY_NS // 3)
+            self.now += rng.randint(1, DAY_NS * 2 // 3)
