@@ -133,6 +133,14 @@ class Follower:
             found += 1
         return self._history[kept[found], 1 : kernels.H_HALTED].copy()
 
+    def mids(self, since_ns: int) -> tuple[Ints, Ints]:
+        """Times and mids (half ticks) from the last moment up to `since_ns` on, as far back as moments are kept."""
+        count, room = int(self._history[0, 0]), len(self._history) - 1
+        kept = self._history[np.arange(max(count - room, 0), count) % room + 1]
+        first = max(int(np.searchsorted(kept[:, 0], since_ns, "right")) - 1, 0)
+        changed = np.flatnonzero(np.diff(kept[first:, 6], prepend=-1))
+        return kept[first + changed, 0], kept[first + changed, 6]
+
     def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
         NDArray[np.int32], Ints
     ]:  # fmt: skip

@@ -237,7 +237,7 @@ class Desk:
         if line.policy is None:
             return False
         ratio = line.sizing.cost_ratio if self.config.loop.feedback else None
-        posture = line.policy.update(line.senses.risk(name, ratio), at_ns)
+        posture = line.policy.update(line.senses.risk(ratio), at_ns)
         before, line.posture = line.posture, posture
         if before is not None and _stance(before) == _stance(posture):
             return False

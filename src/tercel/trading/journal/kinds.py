@@ -30,6 +30,9 @@ POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
 FEEDBACK: Final = "feedback"
 """Fields of `core.messages.CostFeedback`."""
+TCA: Final = "tca"
+"""The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`. The blob holds its fills, (f, 7), and
+the path of the mid, (m, 2) of ns and half ticks."""
 SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
@@ -51,7 +54,7 @@ PROMOTED: Final = "promoted"
 """A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
 
 KINDS: Final = frozenset(
-    {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, SHARE, DRIFT}
+    {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, TCA, SHARE, DRIFT}
     | {OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED}
 )
 

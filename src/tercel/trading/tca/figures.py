@@ -1,0 +1,87 @@
+"""Pictures of a parent's analysis: the path of the mid with its fills, and what all parents cost against what."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.report import style
+from tercel.report.figures import WIDE
+from tercel.report.svg import Figure, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Ints = NDArray[np.int64]
+BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP"}
+
+
+def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str) -> Figure:
+    """The mid through a parent's life, in ticks, with its fills: dots that rested, triangles that took."""
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        start = mids[0, 0]
+        panel.step((mids[:, 0] - start) / 60e9, mids[:, 1] / 2, where="post", color=style.SOFT.token, linewidth=1)
+        colour = (style.BUY if side > 0 else style.SELL).token
+        for rested, marker, word in ((True, "o", "rested"), (False, "^" if side > 0 else "v", "took")):
+            rows = fills[(fills[:, 5] != 0) == rested]
+            if len(rows):
+                size = 12 + 60 * rows[:, 2] / fills[:, 2].max()
+                panel.scatter((rows[:, 0] - start) / 60e9, rows[:, 1], size, color=colour, marker=marker, label=word)
+        panel.set_xlabel("minutes since arrival")
+        panel.set_ylabel("ticks")
+        if len(fills):
+            panel.legend(frameon=False)
+
+    word = "buy" if side > 0 else "sell"
+    return drawn(
+        name, f"Mid and fills of parent {parent}, a {word} order: {len(fills)} fills.",
+        "Line: mid without own orders; marks: own fills, larger for more lots.", (WIDE, 2.8), draw,
+    )  # fmt: skip
+
+
+def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
+    """Slippage of every parent against arrival, VWAP and TWAP: a dot each, the mean as a line."""
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axvline(0, color=style.INK.token, linewidth=1)
+        for row, (key, _) in enumerate(BENCHMARKS.items()):
+            values = np.array([cost[key] for cost in costs if cost.get(key) is not None], np.float64)
+            values = values[np.isfinite(values)]
+            shift = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
+            panel.scatter(values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0)
+            if len(values):
+                panel.plot([values.mean()] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
+        panel.set_yticks(range(len(BENCHMARKS)), [f"against {word}" for word in BENCHMARKS.values()])
+        panel.set_xlabel("bps, positive costs")
+
+    return drawn(
+        name, f"Slippage of {len(costs)} parents against arrival, VWAP and TWAP.",
+        "A dot is a parent; the bar is the mean.", (WIDE, 2.4), draw,
+    )  # fmt: skip
+
+
+def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figure:
+    """Mean mark-out after fills, with the standard error over parents."""
+    keys = list(costs[0]["markouts_bps"]) if costs else []
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axhline(0, color=style.INK.token, linewidth=1)
+        for column, key in enumerate(keys):
+            told = [cost["markouts_bps"][key] for cost in costs]
+            values = np.array([value for value in told if value is not None and np.isfinite(value)])
+            if len(values):
+                error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+                panel.errorbar(column, values.mean(), error, fmt="o", color=style.SERIES[1].token, capsize=3)
+        panel.set_xticks(range(len(keys)), keys)
+        panel.set_ylabel("bps in the order's favour")
+
+    return drawn(
+        name, "Move of the mid after fills, in the order's favour.",
+        "Below zero: the market went against what was just filled. Bars: 95 % of the mean over parents.",
+        (WIDE, 2.4), draw,
+    )  # fmt: skip
