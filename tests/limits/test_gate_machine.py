@@ -296,7 +296,7 @@ class Gate(RuleBasedStateMachine):
 
 TestGate = Gate.TestCase
 TestGate.settings = settings(
-    max_examples=25,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
