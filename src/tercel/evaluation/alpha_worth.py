@@ -7,8 +7,8 @@ standard deviation over episodes and z an independent normal draw,
 
     f = rho T + sqrt(1 - rho^2) s z          correlation rho with the drift, as spread out as the drift
 
-Two readers of it: one that trusts it as it is (it pays for noise, and for nothing else at rho 0), one that knows how good
-the forecaster is and acts on E[T | f] = rho f (linear). Each strategy meets every episode twice, with and without it.
+Two readers of it: one that trusts it as it is (it pays for noise, and for nothing else at rho 0), one that knows how
+good the forecaster is and acts on E[T | f] = rho f (linear). Each strategy meets every episode twice, with and without.
 """
 
 from collections.abc import Callable, Sequence
@@ -90,7 +90,7 @@ class Drifted:
     @property
     def truth_bps(self) -> Floats:
         """Drift of each episode, bps over the horizon: float64 (n,)."""
-        return self.group * self.drift_bps
+        return np.asarray(self.group * self.drift_bps, np.float64)
 
     def run(self, strategy: Strategy, forecast_bps: Floats | None = None) -> Costs:
         """Costs of the strategy on every episode, with a forecast at arrival or without."""
@@ -131,13 +131,13 @@ def plant(
 ) -> Drifted:
     """Plant a drift and measure it on `episodes` other episodes of each outer group."""
     moves = []
-    for group in (-1, 1):
+    for outer in (-1, 1):
         plan = without_orders(seeded_plan(task, quantity, pilot_seed, 0, episodes))
-        parts = [_moves(source, task, part, group * lean) for part in batches(plan)]
+        parts = [_moves(source, task, part, outer * lean) for part in batches(plan)]
         moves.append(np.concatenate(parts))
     down, up = moves
     plan = seeded_plan(task, quantity, seed, 0, episodes)
-    group = np.arange(episodes, dtype=np.int64) // 2 % 3 - 1  # buys and sells in each
+    group: Ints = np.arange(episodes, dtype=np.int64) // 2 % 3 - 1  # buys and sells in each
     sd = float(np.sqrt((down.var(ddof=1) + up.var(ddof=1)) / 2))
     se = float((up - down).std(ddof=1) / 2 / np.sqrt(len(up)))
     return Drifted(source, task, plan, lean, group, float((up.mean() - down.mean()) / 2), se, sd)

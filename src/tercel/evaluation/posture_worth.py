@@ -1,9 +1,9 @@
 """What a posture is worth: tail and mean cost with and without it, in calm and when the market turns in mid-order.
 
 Every episode is run four times with the same seed: calm or turned, posture or none. The posture's inputs are measured
-from each market's public view alone and against what is usual in calm training episodes: lots on five levels a side, and
-the squared moves of the mid, both smoothed over some decisions. Each market has a `risk.posture.PosturePolicy` of its own,
-fed at every decision; what it says is seen at that very decision.
+from each market's public view alone and against what is usual in calm training episodes: lots on five levels a side,
+and the squared moves of the mid, both smoothed over some decisions. Each market has a `risk.posture.PosturePolicy` of
+its own, fed at every decision; what it says is seen at that very decision.
 """
 
 from collections.abc import Callable, Mapping
@@ -253,7 +253,12 @@ def figures(
         draws.append(_statistics(a[rows], b[rows]))
     low, high = np.quantile(np.concatenate(draws), [0.025, 0.975], axis=0)
     cells = [Estimate(float(p), float(lo), float(hi)) for p, lo, hi in zip(point[6:], low[6:], high[6:], strict=True)]
-    return Figures(strategy, design, stressed, *(float(v) for v in point[:6]), *cells, run.in_force)
+    mean, mean_with, tail, tail_with, cvar, cvar_with = (float(v) for v in point[:6])
+    change, change_bps, tail_cut, cvar_cut = cells
+    return Figures(
+        strategy, design, stressed, mean, mean_with, tail, tail_with, cvar, cvar_with,
+        change, change_bps, tail_cut, cvar_cut, run.in_force,
+    )  # fmt: skip
 
 
 def _statistics(a: Floats, b: Floats) -> Floats:

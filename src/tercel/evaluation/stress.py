@@ -1,7 +1,7 @@
 """A market that turns in mid-order: depth withdrawn, volatility up, from one decision on; and what it really does.
 
-The flow's rates are swapped between two decisions: fewer limit orders leave the book thinner and the mid more mobile, in
-proportions that follow from the flow and are measured (:func:`measure`), not set.
+The flow's rates are swapped between two decisions: fewer limit orders leave the book thinner and the mid more mobile,
+in proportions that follow from the flow and are measured (:func:`measure`), not set.
 """
 
 from dataclasses import dataclass, replace
@@ -29,9 +29,9 @@ class Turn:
     The default leaves about a third of the depth and three times the volatility in the default market (`measure`).
     """
 
-    limit: float = 0.25
-    market: float = 0.7
-    cancel: float = 1.0
+    limit: float = 0.2
+    market: float = 0.5
+    cancel: float = 0.8
 
     def __post_init__(self) -> None:
         """Refuse factors that stop the market."""
@@ -101,12 +101,7 @@ def measure(source: Source, task: Task, plan: Plan, turn: Turn, onset: int, span
     interval, at, effects = task.horizon_s / task.decisions, 0, []
     for end in spans:
         part = after[at:end].mean(axis=0)
-        ratio = part[:4] / before[:4]
-        effects.append(
-            Effect(
-                at * interval, end * interval, *(float(r) for r in (ratio[0], ratio[1], ratio[2] ** 0.5, ratio[3])),
-                float(part[4]),
-            )
-        )  # fmt: skip
+        depth, spread, moves, volume = (float(r) for r in part[:4] / before[:4])
+        effects.append(Effect(at * interval, end * interval, depth, spread, moves**0.5, volume, float(part[4])))
         at = end
     return effects

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,12 +90,12 @@ def alpha(
             {"market": market, "episodes": episodes, "seed": seed, "lean": lean, **facts, "rows": list(map(_row, rows))}
         )
         return 0
-    table = Table(title=f"{market}: what a forecast is worth, {episodes} paired episodes", box=None)
-    for heading in ("strategy", "cost without, bps", "rho", "read", "gain, bps", "in its model"):
-        table.add_column(heading, justify="left" if heading in ("strategy", "read") else "right")
+    table = Table(title=f"{market}: what a forecast is worth, {episodes} paired episodes, bps", box=None)
+    for heading in ("strategy", "cost", "rho", "read", "gain", "model"):
+        table.add_column(heading, justify="left" if heading in ("strategy", "read") else "right", no_wrap=True)
     for row in rows:
         expected = "" if row.model_bps is None else f"{row.model_bps:+.2f}"
-        read = "as it is" if not row.calibrated else "for what it is worth"
+        read = "discounted" if row.calibrated else "as it is"
         table.add_row(row.strategy, f"{row.cost_bps:.2f}", f"{row.rho:g}", read, _gain(row.gain_bps), expected)
     result_console().print(table)
     return 0
@@ -126,16 +127,8 @@ def posture(
         for stressed in (None, turn):
             without = run_watched(source, task, plan, plain, turn=stressed, onset=onset, watch=None).costs
             for design in designs:
-                config = DESIGNS[design]()
-                run = run_watched(
-                    source,
-                    task,
-                    plan,
-                    capped,
-                    turn=stressed,
-                    onset=onset,
-                    watch=lambda n, c=config: Watch(ordinary, c, n),
-                )
+                watch = partial(Watch, ordinary, DESIGNS[design]())
+                run = run_watched(source, task, plan, capped, turn=stressed, onset=onset, watch=watch)
                 rows.append(figures(name, design, stressed is not None, without, run, seed=seed))
         say(f"  {name}")
     if as_json:
@@ -156,29 +149,19 @@ def posture(
 def _posture_table(market: str, episodes: int, rows: Sequence[Figures]) -> Table:
     title = f"{market}: what a posture is worth, {episodes} paired episodes, bps"
     table = Table(title=title, box=None)
-    for heading in (
-        "strategy",
-        "posture",
-        "market",
-        "mean",
-        "with",
-        "95 % tail",
-        "with",
-        "tail cut, %",
-        "mean beyond cut, %",
-    ):
-        table.add_column(heading, justify="left" if heading in ("strategy", "posture", "market") else "right")
+    for heading in ("strategy", "posture", "market", "mean", "change", "tail", "with", "tail cut, %"):
+        words = heading in ("strategy", "posture", "market")
+        table.add_column(heading, justify="left" if words else "right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.strategy,
             row.design,
             "turns" if row.stressed else "calm",
             f"{row.mean:.2f}",
-            f"{row.mean_with:.2f} ({_gain(row.mean_change_bps)})",
-            f"{row.tail:.1f}",
-            f"{row.tail_with:.1f}",
+            _gain(row.mean_change_bps),
+            f"{row.tail:.0f}",
+            f"{row.tail_with:.0f}",
             _percent(row.tail_cut),
-            _percent(row.cvar_cut),
         )
     return table
 
