@@ -1,8 +1,8 @@
-"""From forecasts to the one message that signals send: `Alpha`, with a standard deviation that is out of fold and a
-half-life that is measured.
+"""From forecasts to the one message that signals send: `Alpha`, its deviation out of fold, its half-life measured.
 
-A move that a score forecasts is over bit by bit: of the drift B, ``B (1 - 2^(-h / half-life))`` has come after h. The
-slopes of the moves over several horizons on the score are those values, so the half-life is what fits them best.
+A move that a score forecasts is over bit by bit. The slopes of the moves over several horizons on the score say how
+much of it has come by then; they are fitted with ``B (1 - 2^(-h / half-life))``, the curve along which execution spends
+an alpha. A half-life far above the horizons is a steady drift.
 """
 
 import math
@@ -33,7 +33,7 @@ class Decay:
     slope : float64 (H,)
         Move per unit of score over each horizon.
     half_life_ns : int
-        From 1/4 of the shortest to 4 times the longest horizon.
+        Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which stands for a steady drift.
     """
 
     horizons_ns: NDArray[np.int64]
@@ -79,7 +79,7 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
 
 def _half_life(horizons: NDArray[np.int64], slope: Floats, precision: Floats) -> int:
     """The half-life whose curve fits the slopes best, each weighted by its precision."""
-    grid = np.geomspace(horizons[0] / 4, horizons[-1] * 4, 241)
+    grid = np.geomspace(horizons[0] / 4, horizons[-1] * 16, 321)
     best, found = math.inf, float(grid[-1])
     for candidate in grid:
         curve = 1.0 - 0.5 ** (horizons / candidate)

@@ -14,7 +14,7 @@ from tercel.signals.scores import auc
 from tercel.testing.signal_model import SignalModelConformance
 
 
-def still(action: Callable[[], Any]) -> Measured[Any]:
+def still(action: Callable[[], Any], memory: bool = False) -> Measured[Any]:
     """A meter for which no time passes."""
     return Measured(action(), 1.0, None)
 

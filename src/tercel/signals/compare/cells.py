@@ -35,8 +35,8 @@ class Measured(Generic[T]):
 class Meter(Protocol):
     """Measures an action; clocks and memory belong to whoever runs the comparison."""
 
-    def __call__(self, action: Callable[[], T]) -> Measured[T]:
-        """Do it and measure."""
+    def __call__(self, action: Callable[[], T], memory: bool = False) -> Measured[T]:
+        """Do it and measure; memory where asked for."""
 
 
 @dataclass(frozen=True, order=True)
@@ -136,7 +136,7 @@ def run(cell: Cell, test_rows: int, meter: Meter) -> dict[str, Any]:
     problem = PROBLEMS[cell.problem]
     sample = problem.draw(cell.rows, test_rows, cell.noise, cell.seed)
     model = make(cell.family, problem, cell.seed)
-    fitted = meter(lambda: model.fit(sample.X, sample.up))
+    fitted = meter(lambda: model.fit(sample.X, sample.up), memory=True)
     batch = meter(lambda: model.predict_proba(sample.X_test)[:, 1])
     single = meter(lambda: [model.predict_proba(row[None, :]) for row in sample.X_test[:SINGLE_ROWS]])
     chance = batch.value

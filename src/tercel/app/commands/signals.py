@@ -1,0 +1,193 @@
+"""``tercel signals``: what each command does with its configuration and its folder, and what it prints."""
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tercel.app.commands.signals_config import SignalsConfig, demo, read_config
+from tercel.app.output import json_text, print_json, result_console, say
+
+RUNS = Path("runs")
+
+
+def _told(config: Path | None) -> tuple[SignalsConfig, str]:
+    """The configuration, and how it was called on the command line."""
+    return (demo(), "--demo") if config is None else (read_config(config), str(config))
+
+
+def _folder(config: SignalsConfig, seed: int, out: Path | None) -> Path:
+    return out or RUNS / f"signals-{config.name}-{seed}"
+
+
+@contextmanager
+def _resumable(verb: str, name: str, seed: int, out: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = shlex.join(["tercel", "signals", verb, name, "--seed", str(seed), "--out", str(out)])
+        raise KeyboardInterrupt(f"nothing was left half written; again: {again}") from None
+
+
+def compare(config: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
+    """See :mod:`tercel.app.commands.signals_compare`."""
+    from tercel.app.commands import signals_compare
+
+    settings, name = _told(config)
+    return signals_compare.compare(settings, name, seed, out or RUNS / f"compare-{settings.name}-{seed}", as_json)
+
+
+def build(config: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
+    """Write the panel of a configuration as a folder."""
+    from tercel.app.commands import signals_build
+
+    settings, name = _told(config)
+    folder = _folder(settings, seed, out)
+    with _resumable("build", name, seed, folder):
+        manifest = signals_build.build(settings, seed, folder)
+    if as_json:
+        print_json({"out": folder, **manifest})
+        return 0
+    facts = {key: manifest[key] for key in ("rows", "dates", "instruments", "first", "last")}
+    _table(
+        "panel",
+        ("", "value"),
+        [(key, f"{value:,}" if isinstance(value, int) else value) for key, value in facts.items()],
+    )
+    rows = [(n, len(c), f"{manifest['missing'][n]:.1%}") for n, c in manifest["sources"].items()]
+    _table("sources", ("source", "columns", "rows without it"), rows)
+    _notes(manifest)
+    say(f"panel     {folder}")
+    return 0
+
+
+def train(config: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
+    """Walk forward, fuse and save."""
+    from tercel.app.commands import signals_train
+
+    settings, name = _told(config)
+    folder = _folder(settings, seed, out)
+    with _resumable("train", name, seed, folder):
+        result = signals_train.train(settings, seed, folder, demo=config is None)
+    if as_json:
+        print_json(result)
+        return 0
+    _table(
+        "weights of the fusion", ("source:family", "weight"), [(k, f"{v:.3f}") for k, v in result["weights"].items()]
+    )
+    if "alpha" in result:
+        cases = {k: v for k, v in result["alpha"].items() if isinstance(v, dict)}
+        rows = [
+            (k, _interval(v["ic"]), f"{v['r2']:.3f}", f"{v['sd_bps']:.1f}", f"{v['within_90']:.3f}")
+            for k, v in cases.items()
+        ]
+        _table(
+            "alpha model of the demo desk, on markets it has not seen",
+            ("sources", "IC", "R²", "sd bps", "in 90 %"),
+            rows,
+        )
+    _notes(result)
+    say(f"model     {folder / signals_train.MODEL}")
+    say(f"next      {shlex.join(['tercel', 'signals', 'evaluate', name, '--seed', str(seed), '--out', str(folder)])}")
+    return 0
+
+
+def evaluate(config: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
+    """Out-of-sample figures of what was trained."""
+    from tercel.app.commands import signals_train
+    from tercel.app.commands.signals_figures import evaluate_page
+
+    settings, name = _told(config)
+    folder = _folder(settings, seed, out)
+    with _resumable("evaluate", name, seed, folder):
+        result = signals_train.evaluate(settings, seed, folder, demo=config is None)
+    (folder / "report.html").write_text(evaluate_page(result), encoding="utf-8")
+    if as_json:
+        print_json(result)
+        return 0
+    rows = [
+        (n, f"{ic['mean']:.4f}", f"{ic['ci_low']:.4f}..{ic['ci_high']:.4f}", f"{ic['t']:.1f}")
+        if ic
+        else (n, "-", "-", "-")
+        for n, ic in result["ic"].items()
+    ]
+    _table(f"out of sample, {result['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
+    _table(
+        "what each source adds to the IC",
+        ("source", "adds"),
+        [(n, _interval(x["adds"], 4)) for n, x in result["ablation"].items()],
+    )
+    calibration = result["calibration"]
+    told = [("slope", f"{calibration['slope']:.2f}")]
+    told += [(n, _interval(calibration[n])) for n in ("within_1_sd", "within_1.645_sd")]
+    _table("calibration: slope 1, .577 and .950 are right for ranks", ("", "value"), told)
+    _table(
+        "leak check",
+        ("source", "verdict", "why"),
+        [(x["source"], x["verdict"], "; ".join(x["reasons"])) for x in result["leak"]],
+    )
+    _notes(result)
+    say(f"report    {folder / 'report.html'}")
+    return 0
+
+
+def study(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
+    """A study on real data."""
+    from tercel.app.commands import signals_studies
+
+    folder = out or RUNS / f"signals-{name}-{seed}"
+    result = json.loads(json_text(signals_studies.study(name, data, seed, folder)))
+    if as_json:
+        print_json(result)
+        return 0
+    for one in result["studies"]:
+        if name == "panel":
+            from tercel.app.commands.signals_panel import panel_table
+
+            result_console().print(panel_table(one))
+            continue
+        plain = {k: v for k, v in one.items() if not isinstance(v, list | dict)}
+        _table(name, ("", "value"), [(k, _number(v)) for k, v in plain.items()])
+        for key, rows in one.items():
+            if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+                _table(key, tuple(rows[0]), [tuple(_number(v) for v in row.values()) for row in rows])
+            elif isinstance(rows, dict):
+                _table(key, ("", "value"), [(k, _number(v)) for k, v in rows.items()])
+            elif isinstance(rows, list):
+                for note in rows:
+                    say(str(note))
+    return 0
+
+
+def _interval(one: dict[str, Any], digits: int = 3) -> str:
+    low, high = one["ci_low"], one["ci_high"]
+    told = "" if low is None or high is None else f" ({low:.{digits}f}..{high:.{digits}f})"
+    return f"{one['mean']:.{digits}f}{told}"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, dict) and {"mean", "ci_low", "ci_high"} <= value.keys():
+        return _interval(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "-" if value is None else str(value)
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    result_console().print(table)
+
+
+def _notes(result: dict[str, Any]) -> None:
+    for note in (result.get("note"), *result.get("warnings", ())):
+        if note:
+            say(f"note: {note}")

@@ -1,0 +1,157 @@
+"""``tercel signals build``: a panel from the configured sources, as a folder of Parquet and a manifest with hashes."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tercel import __version__
+from tercel.app.commands.signals_config import SignalsConfig
+from tercel.app.output import json_text
+from tercel.core.errors import ConfigError, DataError
+from tercel.signals.panel.dataset import Dataset
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tercel.signals.sources.port import Source
+
+PANEL = "panel.parquet"
+MANIFEST = "manifest.json"
+KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
+
+
+def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
+    """The labelled rows that a configuration describes."""
+    panel = config.panel
+    if panel.kind == "synthetic":
+        from tercel.signals.sources.synthetic import synthetic_market
+
+        market = synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
+        return market.data
+    from tercel.signals.sources.daily import daily_panel
+
+    data = daily_panel(Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first)
+    for source in sources_of(config):
+        data = _joined(data, source)
+    return data
+
+
+def sources_of(config: SignalsConfig) -> "list[Source]":
+    """The sources beside the panel's own."""
+    found: list[Source] = []
+    for one in config.source:
+        if one.kind == "fundamentals":
+            from tercel.signals.sources.fundamentals import Fundamentals
+
+            found.append(Fundamentals(Path(one.path), drop_impossible=True))
+    return found
+
+
+def _joined(data: Dataset, source: "Source") -> Dataset:
+    """The rows with one more source, as of each row's time; a source whose files are absent is missing everywhere."""
+    from dataclasses import replace
+
+    import polars as pl
+
+    from tercel.signals.panel import Panel
+    from tercel.signals.sources.port import SourceAbsentError, time_type
+
+    names = tuple(f"{source.name}.{column}" for column in source.columns)
+    try:
+        panel = Panel([source])
+    except SourceAbsentError:
+        raise
+    except DataError as error:
+        raise DataError(f"source {source.name} that can be used", str(error), "mend it or leave it out") from error
+    when = pl.Series(data.time_ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
+    rows = pl.DataFrame({"instrument": data.instrument, "time": when, "row": np.arange(data.n)})
+    joined = panel.join(rows).sort("row")
+    extra = joined.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in names).to_numpy()
+    return replace(data, x=np.concatenate([data.x, extra], axis=1), names=(*data.names, *names))
+
+
+def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
+    """Write the panel's folder; returns its manifest."""
+    data = dataset_of_config(config, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    aside = out / f".{PANEL}.part"
+    frame(data).write_parquet(aside)
+    aside.replace(out / PANEL)
+    manifest = {
+        "tercel": __version__,
+        "name": config.name,
+        "seed": seed,
+        "config": config.panel.model_dump(),
+        "sources": {name: [data.names[c] for c in columns] for name, columns in data.sources.items()},
+        "rows": data.n,
+        "dates": len(np.unique(data.time_ns)),
+        "instruments": len(np.unique(data.instrument)),
+        "first": str(np.datetime64(int(data.time_ns[0]), "ns")),
+        "last": str(np.datetime64(int(data.time_ns[-1]), "ns")),
+        "missing": {
+            name: float(np.isnan(data.x[:, list(columns)]).all(axis=1).mean()) for name, columns in data.sources.items()
+        },
+        "note": data.note,
+        "warnings": list(data.warnings),
+        "files": {PANEL: file_hash(out / PANEL)},
+    }
+    told = json.loads(json_text(manifest))
+    part = out / f".{MANIFEST}.part"
+    part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    part.replace(out / MANIFEST)
+    manifest_read: dict[str, Any] = told
+    return manifest_read
+
+
+def frame(data: Dataset) -> "pl.DataFrame":
+    """A set as one table."""
+    import polars as pl
+
+    keys = {
+        "instrument": data.instrument, "time_ns": data.time_ns, "start_ns": data.start_ns, "end_ns": data.end_ns,
+        "y": data.y, "outcome": data.outcome,
+    }  # fmt: skip
+    return pl.DataFrame({**keys, **{name: data.x[:, c] for c, name in enumerate(data.names)}})
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
+    """The panel in a folder, with its manifest.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, or a file is not the one that the manifest names.
+    """
+    import polars as pl
+
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        promised = manifest["files"][PANEL]
+    except OSError:
+        remedy = "build it first: tercel signals build"
+        raise ConfigError("the folder of a panel", f"{folder}, which holds none", remedy) from None
+    except (ValueError, KeyError) as error:
+        raise ConfigError("a panel's manifest", f"{folder / MANIFEST}: {error}", "build the panel again") from error
+    if not (folder / PANEL).exists() or file_hash(folder / PANEL) != promised:
+        raise ConfigError("the panel that was built", f"{folder / PANEL}, which was changed", "build it again")
+    table = pl.read_parquet(folder / PANEL)
+    names = tuple(name for name in table.columns if name not in KEYS)
+    x = np.ascontiguousarray(table.select(names).to_numpy(), np.float64)
+    numbers = {key: table[key].to_numpy().copy() for key in KEYS[1:]}
+    data = Dataset(
+        x, numbers["y"], numbers["outcome"], names, numbers["time_ns"], numbers["start_ns"], numbers["end_ns"],
+        table["instrument"].to_numpy().astype(np.str_), manifest["note"], tuple(manifest["warnings"]),
+    )  # fmt: skip
+    return data, manifest

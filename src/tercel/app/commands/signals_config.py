@@ -1,0 +1,156 @@
+"""What `tercel signals` is told: one TOML file, read whole or refused.
+
+[panel]     kind, path, horizon, lag, every, first, ...: what rows are and what their label is
+[[source]]  kind, path: what is known of them
+[train]     families, splits, embargo_days, shrink, most_rows
+[compare]   families, problems, rows, test_rows, noise, seeds, panel
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tercel.core.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PanelSection(_Section):
+    """What the rows are."""
+
+    kind: Literal["synthetic", "daily"] = "synthetic"
+    path: str = ""
+    """Folder or Parquet file of daily prices; relative to the configuration file."""
+    horizon: int = Field(default=5, ge=1, le=252)
+    """Bars that the forecast return holds."""
+    lag: int = Field(default=1, ge=0, le=20)
+    """Bars between the signal's close and the close that is traded."""
+    every: int = Field(default=5, ge=1, le=252)
+    """Bars between cross-sections."""
+    first: str = Field(default="2001-01-01", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    instruments: int = Field(default=60, ge=5, le=2000)
+    """Synthetic: how many."""
+    days: int = Field(default=400, ge=10, le=20_000)
+    """Synthetic: how long."""
+    strength: float = Field(default=0.08, ge=0, lt=1)
+    """Synthetic: planted information coefficient of each honest source."""
+
+
+class SourceSection(_Section):
+    """A source beside the panel's own."""
+
+    kind: Literal["fundamentals"]
+    path: str
+
+
+class TrainSection(_Section):
+    """How models are trained."""
+
+    families: tuple[str, ...] = ("linear", "boosting")
+    splits: int = Field(default=5, ge=1, le=100)
+    """Test blocks, unless `refit` is yearly."""
+    refit: Literal["blocks", "yearly"] = "blocks"
+    test_from: str = Field(default="2003-01-01", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """Yearly: first day of the first test year."""
+    embargo_days: float = Field(default=10.0, ge=0, le=3650)
+    shrink: float = Field(default=0.5, ge=0, le=1)
+    """Of fusion weights to equal ones."""
+    most_rows: int = Field(default=60_000, ge=100)
+    """Rows that a training sees at most: whole cross-sections, evenly left out."""
+    settings: dict[str, dict[str, float | int | str]] = {}
+    """Of a family, by name: [train.settings.boosting] n_estimators = 200."""
+
+    @field_validator("families")
+    @classmethod
+    def _once(cls, families: tuple[str, ...]) -> tuple[str, ...]:
+        if not families or len(set(families)) != len(families):
+            raise ValueError(f"families named once, at least one, not {list(families)}")
+        return families
+
+
+class CompareSection(_Section):
+    """What is compared."""
+
+    families: tuple[str, ...] = ()
+    """Empty: all."""
+    problems: tuple[Literal["linear", "interaction", "mixed", "filter", "gated", "regime"], ...] = ()
+    """Empty: all."""
+    rows: int = Field(default=1000, ge=200, le=1_000_000)
+    test_rows: int = Field(default=2000, ge=200, le=1_000_000)
+    noise: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
+    seeds: int = Field(default=3, ge=1, le=100)
+    panel: Literal["off", "on"] = "off"
+    """Whether the families are also tried on [panel]."""
+
+    @field_validator("noise")
+    @classmethod
+    def _shares(cls, noise: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 <= share < 0.5 for share in noise):
+            raise ValueError(f"shares of flipped labels from 0 to below 0.5, not {list(noise)}")
+        return tuple(sorted({0.0, *noise}))
+
+
+class SignalsConfig(_Section):
+    """A whole configuration."""
+
+    name: str = Field(default="signals", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
+    panel: PanelSection = PanelSection()
+    source: tuple[SourceSection, ...] = ()
+    train: TrainSection = TrainSection()
+    compare: CompareSection = CompareSection()
+
+
+def read_config(path: Path) -> SignalsConfig:
+    """The configuration in a file; its paths are taken from the file's folder.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the key and the nearest known one.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError("a file in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("a file in TOML", f"{path}: {error}", "see docs/examples/signals.toml") from None
+    config = parse(raw, str(path))
+    base = path.resolve().parent
+    panel = config.panel
+    if panel.path:
+        panel = panel.model_copy(update={"path": str(base / panel.path)})
+    sources = tuple(one.model_copy(update={"path": str(base / one.path)}) for one in config.source)
+    return config.model_copy(update={"panel": panel, "source": sources})
+
+
+def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
+    """A configuration from plain values; `name` is how errors call it."""
+    try:
+        config = SignalsConfig.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)
+            hint = f"did you mean {near[0]!r}?" if near else "take it out; see docs/examples/signals.toml"
+            raise ConfigError("keys that `tercel signals` knows", f"{name}: {where}", hint) from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
+    if config.panel.kind == "daily" and not config.panel.path:
+        raise ConfigError("panel.path of daily prices", f"{name}: none", "say where they are")
+    return config
+
+
+def _keys() -> list[str]:
+    models: tuple[type[BaseModel], ...] = (SignalsConfig, PanelSection, SourceSection, TrainSection, CompareSection)
+    return sorted({key for model in models for key in model.model_fields})
+
+
+def demo() -> SignalsConfig:
+    """What `--demo` runs: synthetic material alone."""
+    return SignalsConfig(name="demo")

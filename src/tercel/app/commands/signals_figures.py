@@ -1,0 +1,235 @@
+"""The pages of `compare` and `evaluate`: skill, noise, time, verdicts; IC, what each source adds, the leak check."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tercel.report import style
+from tercel.report.page import Section, render
+from tercel.report.svg import Figure, drawn
+from tercel.report.tables import plain_table
+from tercel.signals.compare.claims import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+WIDE = 8.0
+COLOURS = {"confirmed": style.GOOD, "refuted": style.BAD, "open": style.SOFT, "absent": style.RULE}
+
+
+def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
+    """The report as HTML."""
+    table = result["table"]
+    counts = {kind: sum(v.verdict == kind for v in verdicts) for kind in COLOURS}
+    lead = (
+        f"Of {len(verdicts)} claims of the field, {counts['confirmed']} are confirmed, {counts['refuted']} refuted "
+        f"and {counts['open']} open; {counts['absent']} cannot be judged, as a family is not installed."
+    )
+    settings = result["settings"]
+    sections = [
+        Section(
+            "What the field says",
+            "Each claim is a number per seed that is positive where it holds; margins are part of the rule. Confirmed: "
+            "the 95 % interval over seeds lies above 0; refuted: below; open: it holds 0.",
+            html=_claims_table(verdicts),
+            figures=[claims_figure(verdicts)],
+        ),
+        Section(
+            "Skill by problem",
+            "Share of the oracle's skill, (AUC - 1/2) / (oracle's AUC - 1/2): 1 is all that can be known.",
+            html=_skill_table(table),
+            figures=[share_figure(table), cost_figure(table)],
+        ),
+        Section(
+            "Label noise", "Labels of the training flipped at random; the test is clean.", figures=[noise_figure(table)]
+        ),
+    ]
+    if result["panel"]:
+        sections.append(_panel_section(result["panel"]))
+    facts = {
+        "rows to train on": settings["rows"], "rows to test on": settings["test_rows"], "seeds": len(settings["seeds"]),
+        "absent": ", ".join(f"{one['family']} ({one['extra']})" for one in result["absent"]) or "nothing",
+    }  # fmt: skip
+    return render("Families of models, compared", lead, sections, facts, "printed by: tercel signals compare")
+
+
+def _claims_table(verdicts: Sequence[Verdict]) -> str:
+    rows = [(f"{v.family}: {v.text}", v.verdict, v.mean, v.ci_low, v.ci_high, v.rule, v.source) for v in verdicts]
+    return plain_table(("claim", "verdict", "number", "low", "high", "the number is", "said by"), rows, "Claims")
+
+
+def _skill_table(table: Sequence[dict[str, Any]]) -> str:
+    keys = ("share", "accuracy", "auc", "brier", "ece", "fit_s", "peak_mib", "row_us", "one_us")
+    heads = ("share", "accuracy", "AUC", "Brier", "ECE", "fit s", "peak MiB", "us a row, batch", "us, one row")
+    rows = [(f"{line['problem']}: {line['family']}", *(line[key] for key in keys)) for line in table]
+    return plain_table(("problem: family", *heads), rows, "Means over seeds")
+
+
+def _panel_section(panel: dict[str, Any]) -> Section:
+    heads = ("forecast", "rank IC", "low", "high", "t", "net % a date", "net Sharpe", "fit s")
+    rows = [
+        (line["name"], line["ic"]["mean"], line["ic"]["ci_low"], line["ic"]["ci_high"], line["ic"]["t"],
+         100 * line["portfolio"]["net"], line["portfolio"]["sharpe_net"], line["fit_s"])
+        for line in panel["table"]
+    ]  # fmt: skip
+    return Section("On the panel", [panel["note"]], html=plain_table(heads, rows, "Walk-forward, out of sample"))
+
+
+def _families(table: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(line["family"] for line in table))
+
+
+def share_figure(table: Sequence[dict[str, Any]]) -> Figure:
+    """A dot per family and problem."""
+    problems = list(dict.fromkeys(line["problem"] for line in table))
+    families = _families(table)
+    colours = style.series_colours(families)
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axvline(1, color=style.INK.token, linewidth=0.9)
+        panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
+        for number, family in enumerate(families):
+            lines = [line for line in table if line["family"] == family]
+            height = [
+                problems.index(line["problem"]) + 0.7 * (number / max(len(families) - 1, 1) - 0.5) for line in lines
+            ]
+            panel.plot([line["share"] for line in lines], height, "o", color=colours[family].token, label=family)
+        panel.set_yticks(range(len(problems)), problems)
+        panel.invert_yaxis()
+        panel.grid(axis="y", visible=False)
+        panel.set_xlabel("share of the oracle's skill")
+        drawing.legend(loc="outside right upper")
+
+    told = "; ".join(f"{line['family']} on {line['problem']} {line['share']:.2f}" for line in table)
+    return drawn(
+        "share", f"Share of the oracle's skill. {told}.", "Right is better; 1 is the oracle.", (WIDE, 5.2), draw
+    )
+
+
+def cost_figure(table: Sequence[dict[str, Any]]) -> Figure:
+    """Time to fit against skill, mean over problems."""
+    families = _families(table)
+    colours = style.series_colours(families)
+    points = {
+        family: tuple(float(np.mean([x[key] for x in table if x["family"] == family])) for key in ("fit_s", "share"))
+        for family in families
+    }
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        for family, (seconds, share) in points.items():
+            panel.plot([max(seconds, 1e-5)], [share], "o", markersize=8, color=colours[family].token)
+            panel.annotate(family, (max(seconds, 1e-5), share), xytext=(6, 4), textcoords="offset points", fontsize=8.5)
+        panel.set_xscale("log")
+        panel.set_xlabel("seconds to fit")
+        panel.set_ylabel("mean share of the oracle's skill")
+
+    told = "; ".join(f"{family}: {seconds:.3f} s, {share:.2f}" for family, (seconds, share) in points.items())
+    return drawn("cost", f"Time to fit against skill. {told}.", "Up and left is better.", (WIDE, 3.6), draw)
+
+
+def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
+    """Share kept as labels are flipped."""
+    lines = [line for line in table if len(line["share_by_noise"]) > 1]
+    colours = style.series_colours([line["family"] for line in lines])
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        for line in lines:
+            levels = [100 * float(level) for level in line["share_by_noise"]]
+            shares = list(line["share_by_noise"].values())
+            panel.plot(levels, shares, "o-", color=colours[line["family"]].token, label=line["family"])
+        panel.set_xlabel("% of training labels flipped")
+        panel.set_ylabel("share of the oracle's skill")
+        if lines:
+            drawing.legend(loc="outside right upper")
+
+    told = "; ".join(
+        f"{line['family']} " + ", ".join(f"{float(k):.0%} {v:.2f}" for k, v in line["share_by_noise"].items())
+        for line in lines
+    )
+    return drawn("noise", f"Skill on `mixed` under label noise. {told}.", "Flatter is more robust.", (WIDE, 3.4), draw)
+
+
+def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
+    """Each claim's number, scaled to its interval so that all fit one axis."""
+    shown = [v for v in verdicts if v.mean is not None]
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axvline(0, color=style.INK.token, linewidth=1)
+        for row, v in enumerate(shown):
+            colour = COLOURS[v.verdict].token
+            ends = [abs(x) for x in (v.mean, v.ci_low, v.ci_high) if x is not None]
+            scale = max(*ends, 1e-12) if len(ends) > 1 else max(ends[0], 1e-12)
+            if v.ci_low is not None and v.ci_high is not None:
+                panel.plot([v.ci_low / scale, v.ci_high / scale], [row, row], color=colour, linewidth=2)
+            panel.plot([(v.mean or 0.0) / scale], [row], "o", color=colour)
+        panel.set_yticks(range(len(shown)), [f"{v.family}: {v.text}" for v in shown])
+        panel.set_xticks([0], ["0"])
+        panel.invert_yaxis()
+        panel.grid(axis="y", visible=False)
+        panel.set_xlabel("refuted        confirmed")
+
+    told = "; ".join(f"{v.family}, {v.text}: {v.verdict}" for v in verdicts)
+    size = (WIDE, 0.8 + 0.27 * max(1, len(shown)))
+    return drawn("claims", f"Verdicts. {told}.", "Each row has a scale of its own; numbers in the table.", size, draw)
+
+
+def evaluate_page(result: dict[str, Any]) -> str:
+    """What `evaluate` found, as HTML."""
+    ic, whole = result["ic"], result["ic"]["fusion"]
+    lead = "The fusion's information coefficient cannot be measured here."
+    if whole:
+        lead = (
+            f"The fused forecast's rank IC out of sample is {whole['mean']:.4f}, from {whole['ci_low']:.4f} to "
+            f"{whole['ci_high']:.4f} (95 %), t {whole['t']:.1f}, over {whole['dates']} dates."
+        )
+    heads = ("forecast", "rank IC", "low", "high", "t", "dates")
+    rows = [(n, x["mean"], x["ci_low"], x["ci_high"], x["t"], x["dates"]) for n, x in ic.items() if x]
+    adds = {name: one["adds"] for name, one in result["ablation"].items()}
+    leak = [(x["source"], x["verdict"], x["ic"]["mean"], "; ".join(x["reasons"])) for x in result["leak"]]
+    calibration = result["calibration"]
+    sections = [
+        Section("Skill", result["note"], html=plain_table(heads, rows), figures=[interval_figure("ic", "rank IC", ic)]),
+        Section(
+            "What each source adds",
+            "The fusion's IC less that of a fusion without the source, date by date.",
+            figures=[interval_figure("adds", "IC added", adds)],
+        ),
+        Section(
+            "Calibration",
+            "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard deviation, .950 within 1.645.",
+            facts={
+                "slope": f"{calibration['slope']:.3f}",
+                "within 1 sd": f"{calibration['within_1_sd']['mean']:.3f}",
+                "within 1.645 sd": f"{calibration['within_1.645_sd']['mean']:.3f}",
+            },
+        ),
+        Section("Leak check", html=plain_table(("source", "verdict", "IC, next bar", "why"), leak, prose=True)),
+    ]
+    return render(
+        "Signals, out of sample", lead, sections, {"rows": result["rows"]}, "printed by: tercel signals evaluate"
+    )
+
+
+def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
+    """A dot and its interval per row."""
+    shown = {key: row for key, row in rows.items() if row}
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axvline(0, color=style.INK.token, linewidth=1)
+        for at, row in enumerate(shown.values()):
+            if row["ci_low"] is not None and row["ci_high"] is not None:
+                panel.plot([row["ci_low"], row["ci_high"]], [at, at], color=style.SERIES[1].token, linewidth=2)
+            panel.plot([row["mean"]], [at], "o", color=style.SERIES[1].token)
+        panel.set_yticks(range(len(shown)), list(shown))
+        panel.invert_yaxis()
+        panel.grid(axis="y", visible=False)
+        panel.set_xlabel(f"{label}, 95 % interval")
+
+    told = "; ".join(f"{key} {row['mean']:.4f}" for key, row in shown.items())
+    return drawn(name, f"{label}: {told}.", "Dots: means over dates.", (WIDE, 0.8 + 0.35 * max(1, len(shown))), draw)

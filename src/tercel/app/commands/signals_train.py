@@ -1,0 +1,208 @@
+"""``tercel signals train`` and ``evaluate``: walk forward, fuse, save; say how good it is and what each source adds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.app.commands import signals_build
+from tercel.app.commands.signals_config import SignalsConfig
+from tercel.app.commands.signals_panel import folds_of, walked
+from tercel.app.output import json_text, say
+from tercel.core.errors import ConfigError, DataError
+from tercel.signals import fusion_saved
+from tercel.signals.fusion_walk import base_names, final, fused
+from tercel.signals.leak import leak_report
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.scores import rank_ic, rank_ic_by_date
+from tercel.signals.zoo import absent, family
+from tercel.stats import mean_interval
+
+Floats = NDArray[np.float64]
+FORECASTS = "forecasts.npz"
+MODEL = "model"
+RESULT = "result.json"
+BLOCK = 4
+DEMO_ROUNDS = 20_000
+"""Rounds that the demo alpha model learns from."""
+
+
+def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict[str, Any]]:
+    """The panel in a folder; built where there is none, refused where it is another configuration's."""
+    if not (out / signals_build.MANIFEST).exists():
+        say(f"building the panel in {out}")
+        signals_build.build(config, seed, out)
+    data, manifest = signals_build.load(out)
+    if manifest["config"] != json.loads(json_text(config.panel.model_dump())) or manifest["seed"] != seed:
+        raise ConfigError("the panel of this configuration and seed", f"{out} holds another", "name another --out")
+    return data, manifest
+
+
+def installed(config: SignalsConfig) -> tuple[str, ...]:
+    """The configured families that are installed; the others are said."""
+    kept = []
+    for name in config.train.families:
+        if (module := absent(family(name))) is None:
+            kept.append(name)
+        else:
+            say(f"absent: {name} (no module {module}); pip install 'tercel[signals]'")
+    for name, settings in config.train.settings.items():
+        card = family(name)
+        if name in kept:
+            card.make("regress", 0, 1, **settings)
+    if not kept:
+        raise ConfigError("a family that is installed", "none", "pip install 'tercel[signals]', or add linear")
+    return tuple(kept)
+
+
+def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
+    """Walk forward, fuse, save the forecasts and the model; returns what was done."""
+    names = installed(config)
+    data, manifest = panel_in(config, seed, out)
+    told, seconds = walked(data, names, config.train, seed, "train")
+    columns = base_names(data, names)
+    fusion, models = final(
+        data, names, told, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
+        settings=config.train.settings,
+    )  # fmt: skip
+    about = {"name": config.name, "seed": seed, "panel": manifest["files"], "train": config.train.model_dump()}
+    card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)))
+    aside = out / f".{FORECASTS}.part.npz"
+    np.savez(aside, told=told, columns=np.array(columns))
+    aside.replace(out / FORECASTS)
+    result = {
+        "out": out, "rows": data.n, "tested": int((~np.isnan(told).all(axis=1)).sum()), "seconds": seconds,
+        "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
+        "parts": [part["file"] for part in card["parts"]], "note": data.note,
+    }  # fmt: skip
+    return {**result, "alpha": _alpha(seed, out)} if demo else result
+
+
+def _alpha(seed: int, out: Path) -> dict[str, Any]:
+    """Train the packaged demo model anew, into the folder."""
+    from tercel.market.flow.preset import DEFAULT
+    from tercel.market.flow.preset import load as preset
+    from tercel.signals.models_packaged.training import train_demo
+
+    say(f"training the alpha model of the demo desk on {DEMO_ROUNDS:,} simulated rounds")
+    command = f"tercel signals train --demo --seed {seed}"
+    model = train_demo(preset(DEFAULT), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
+    model.save(out / "alpha.json")
+    return {"file": out / "alpha.json", "half_life_s": model.half_life_ns / 1e9, **model.card["test"]}
+
+
+def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
+    """Out-of-sample figures of what `train` left in a folder."""
+    data, _ = panel_in(config, seed, out)
+    try:
+        with np.load(out / FORECASTS) as kept:
+            told, columns = kept["told"], tuple(str(name) for name in kept["columns"])
+    except (OSError, KeyError, ValueError):
+        raise ConfigError("a folder that was trained in", f"{out}", "run: tercel signals train") from None
+    if told.shape[0] != data.n:
+        raise ConfigError("forecasts of this panel", f"{told.shape[0]} rows for {data.n}", "train again")
+    folds = folds_of(data, config.train)
+    tested = np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
+    part, rng = data.rows(tested), np.random.default_rng([seed, 9])
+    shrink = config.train.shrink
+    value, sd, even = (a[tested] for a in fused(data, told, columns, folds, shrink=shrink))
+    scores = {"fusion": value, "equal weights": even, **{n: told[tested, k] for k, n in enumerate(columns)}}
+    ics = {name: _ic(score, part, rng) for name, score in scores.items()}
+    result = {
+        "out": out, "rows": len(tested), "dates": len(np.unique(part.time_ns)), "ic": ics,
+        "calibration": _calibration(value, sd, part, rng),
+        "ablation": _ablation(data, told, columns, folds, tested, shrink, rng),
+        "leak": _leaks(config, seed, demo), "note": data.note,
+    }  # fmt: skip
+    (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")
+    return result
+
+
+def _ic(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
+    try:
+        return rank_ic(score, part.outcome, part.dates, rng, block=BLOCK).to_json()
+    except DataError:
+        return None
+
+
+def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
+    """Slope of what came on what was said (1 is right), and how often it came within the told deviation.
+
+    Labels are ranks, uniform by construction: .577 of them lie within one standard deviation, .950 within 1.645.
+    """
+    seen = np.isfinite(value) & np.isfinite(sd)
+    f, y, s = value[seen] - value[seen].mean(), part.y[seen] - part.y[seen].mean(), sd[seen]
+    slope = float(f @ y / (f @ f)) if f @ f > 0 else float("nan")
+    error = np.abs(part.y[seen] - value[seen]) / s
+    blocks = part.dates[seen] // BLOCK
+    return {
+        "slope": slope,
+        "within_1_sd": mean_interval(error <= 1.0, blocks, rng).to_json(),
+        "within_1.645_sd": mean_interval(error <= 1.645, blocks, rng).to_json(),
+    }
+
+
+def _ablation(
+    data: Dataset, told: Floats, columns: tuple[str, ...], folds: Any, tested: NDArray[np.intp], shrink: float,
+    rng: np.random.Generator,
+) -> dict[str, Any]:  # fmt: skip
+    """What each source adds: IC of the fusion less that of a fusion without it, date by date."""
+    part = data.rows(tested)
+    whole = rank_ic_by_date(fused(data, told, columns, folds, shrink=shrink)[0][tested], part.outcome, part.dates)
+    found: dict[str, Any] = {}
+    for source in data.sources:
+        keep = [k for k, name in enumerate(columns) if name.rsplit(":", 1)[0] != source]
+        if not keep:
+            continue
+        less = fused(data, told[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
+        gone = rank_ic_by_date(less, part.outcome, part.dates)
+        both = np.isfinite(whole) & np.isfinite(gone)
+        if both.sum() > BLOCK:
+            blocks = np.flatnonzero(both) // BLOCK
+            found[source] = {"adds": mean_interval(whole[both] - gone[both], blocks, rng).to_json()}
+    return found
+
+
+def _leaks(config: SignalsConfig, seed: int, demo: bool) -> list[dict[str, Any]]:
+    """What the leak check says of each source; in the demo of a planted leak too."""
+    if config.panel.kind != "synthetic":
+        return _leaks_of_files(config, seed)
+    from tercel.signals.sources.planted import planted_leak
+    from tercel.signals.sources.synthetic import synthetic_market
+
+    panel = config.panel
+    market = synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
+    # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
+    ceiling = max(0.04, 2 * panel.strength)
+    sources = {source.name: source for source in market.sources}
+    if demo:
+        sources["planted, false time"] = planted_leak(market.prices, seed, strength=0.3)
+        sources["planted, true time"] = planted_leak(market.prices, seed, strength=0.3, falsified=False)
+    found = []
+    for name, source in sources.items():
+        report = leak_report(market.prices, source, ceiling=ceiling, seed=seed)
+        found.append({**report.to_json(), "source": name})
+    return found
+
+
+def _leaks_of_files(config: SignalsConfig, seed: int) -> list[dict[str, Any]]:
+    """The leak check over the last two years of daily prices: a cross-section a day is slow to rank."""
+    from datetime import timedelta
+
+    import polars as pl
+
+    from tercel.signals.sources.daily import SETTLES, DailyFactors
+    from tercel.signals.sources.frame import FrameSource
+
+    source = DailyFactors(Path(config.panel.path))
+    prices = source.prices()
+    recent = prices.filter(pl.col("time") > prices["time"].max() - timedelta(days=730))  # type: ignore[operator]
+    facts = source.facts_of(prices, recent["time"].unique())
+    # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
+    bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
+    found = [leak_report(bars, FrameSource("daily", source.columns, facts, config.panel.path), seed=seed).to_json()]
+    for one in signals_build.sources_of(config):
+        found.append(leak_report(bars, one, seed=seed).to_json())
+    return found

@@ -1,0 +1,104 @@
+"""A trained fusion as a folder: weights as JSON, linear parts as npz, others by joblib, each with its hash in a card.
+
+Joblib files run code when they are loaded: a folder is read only where every hash is the one that its card names, and a
+card says nothing about who wrote it. Load what you trained.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.errors import DataError
+from tercel.signals.extras import needed
+from tercel.signals.fusion import Fusion
+from tercel.signals.fusion_walk import BaseModel
+from tercel.signals.zoo.linear import Ridge
+
+Floats = NDArray[np.float64]
+CARD = "card.json"
+WEIGHTS = "fusion.json"
+
+
+def save(folder: Path, fusion: Fusion, models: list[BaseModel], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a trained fusion; the card last, so that a folder without one was cut short. Returns the card."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    (folder / WEIGHTS).write_text(json.dumps(fusion.to_json(), indent=1) + "\n", encoding="utf-8")
+    parts = []
+    for number, one in enumerate(models):
+        file = folder / f"{number:02d}-{one.family}.{'npz' if isinstance(one.model, Ridge) else 'joblib'}"
+        if isinstance(one.model, Ridge):
+            np.savez(file, coef=one.model.coef_, intercept=one.model.intercept_)
+        else:
+            needed("joblib").dump(one.model, file, compress=3)
+        parts.append({
+            "source": one.source, "family": one.family, "features": list(one.names), "used": one.used.tolist(),
+            "medians": one.medians.tolist(), "parameters": _plain(one.model.get_params()), "file": file.name,
+            "sha256": _hash(file),
+        })  # fmt: skip
+    card = {"format": 1, **about, "parts": parts, "fusion": {"file": WEIGHTS, "sha256": _hash(folder / WEIGHTS)}}
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return card
+
+
+def load(folder: Path) -> tuple[Fusion, list[BaseModel], dict[str, Any]]:
+    """A trained fusion, its parts and its card.
+
+    Raises
+    ------
+    DataError
+        When there is none, or a file is not the one that the card names.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        weights = _checked(folder, card["fusion"]).read_text(encoding="utf-8")
+        models = [_part(folder, raw) for raw in card["parts"]]
+    except OSError as error:
+        raise DataError("the folder of a trained model", f"{folder}: {error.strerror}", "train it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError("a model as it was trained", f"{folder}: {error}", "train it again") from error
+    return Fusion.from_json(json.loads(weights)), models, card
+
+
+def forecast(fusion: Fusion, models: list[BaseModel], features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
+    """Value and standard deviation (n,) from columns by name; a column that is not there is missing."""
+    rows = max((np.size(column) for column in features.values()), default=0)
+    told = np.full((rows, len(models)), np.nan)
+    for k, model in enumerate(models):
+        gap = np.full(rows, np.nan)
+        x = np.stack([np.asarray(features.get(name, gap), np.float64) for name in model.names], axis=1)
+        told[:, k] = model.predict(x)
+    return fusion.combine(told)
+
+
+def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
+    file = _checked(folder, raw)
+    if file.suffix == ".npz":
+        model: Any = Ridge(**raw["parameters"])
+        with np.load(file) as kept:
+            model.coef_, model.intercept_ = kept["coef"], float(kept["intercept"])
+        model.n_features_in_ = len(model.coef_)
+    else:
+        model = needed("joblib").load(file)
+    used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
+    return BaseModel(raw["source"], raw["family"], tuple(raw["features"]), used, medians, model)
+
+
+def _checked(folder: Path, raw: Mapping[str, Any]) -> Path:
+    file = folder / Path(str(raw["file"])).name
+    if _hash(file) != raw["sha256"]:
+        raise DataError("the file that the card names", f"{file}, which was changed", "train it again")
+    return file
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in parameters.items() if isinstance(value, bool | int | float | str | None)}

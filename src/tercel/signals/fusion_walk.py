@@ -1,0 +1,185 @@
+"""One base model per source and family, walked forward; their out-of-fold forecasts fused, walked forward too.
+
+    folds = [...]                                     (train, test) rows in time, purged and embargoed
+    told = out_of_fold(data, families, folds, ...)    NaN where a source was missing or a row is in no test block
+    value, sd, even = fused(data, told, folds, ...)   each block weighed by what earlier blocks taught
+
+Each source is learned from by itself, so that a source that is missing later takes away its own forecasts and no other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError
+from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.zoo import family
+from tercel.signals.zoo.checks import filled
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+Fold = tuple[Index, Index]
+Settings = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class BaseModel:
+    """A fitted model of one source.
+
+    Parameters
+    ----------
+    source, family : str
+    names : tuple of str
+        Columns of the source, in order.
+    used : int64 (F,)
+        Those that varied in training.
+    medians : float64 (F,)
+        What stands for a missing value where the family does not read NaN.
+    model : estimator
+    """
+
+    source: str
+    family: str
+    names: tuple[str, ...]
+    used: Index
+    medians: Floats
+    model: Any
+
+    @property
+    def name(self) -> str:
+        """How the fusion calls it."""
+        return f"{self.source}:{self.family}"
+
+    def predict(self, x: Floats) -> Floats:
+        """Forecasts (n,) for the source's columns (n, len(names)); NaN where all of them are missing."""
+        part = x[:, self.used]
+        missing = np.isnan(x).all(axis=1)
+        ready = part if type(self.model).native_nan else filled(part, self.medians)[0]
+        out = np.full(len(x), np.nan)
+        if (~missing).any():
+            out[~missing] = self.model.predict(ready[~missing])
+        return out
+
+
+def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
+    """Names of the base models, source by source."""
+    return tuple(f"{source}:{one}" for source in data.sources for one in families)
+
+
+def thinned(rows: Index, dates: NDArray[np.int64], most: int) -> Index:
+    """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always kept."""
+    if len(rows) <= most:
+        return rows
+    step = -(-len(rows) // most)
+    known = np.unique(dates[rows])[::-1][::step]
+    return rows[np.isin(dates[rows], known)]
+
+
+def fit_base(
+    data: Dataset, source: str, name: str, rows: Index, seed: int, settings: Settings | None = None
+) -> BaseModel:
+    """Fit one family to one source's columns on some rows.
+
+    Raises
+    ------
+    DataError
+        When the source says nothing in these rows or none of its columns varies.
+    """
+    columns = np.array(data.sources[source])
+    x = data.x[rows][:, columns]
+    heard = ~np.isnan(x).all(axis=1)
+    x, y = x[heard], data.y[rows][heard]
+    if len(x) < LEAST_ROWS:
+        text = f"{len(x)} in {len(rows)} rows"
+        raise DataError(f"at least {LEAST_ROWS} rows in which {source} says something", text, "take a longer history")
+    spread = np.nanmax(x, axis=0, initial=-np.inf) - np.nanmin(x, axis=0, initial=np.inf)
+    used = np.flatnonzero(spread > 0)
+    if not len(used):
+        raise DataError("features that vary", f"constant {source} in {len(x)} rows", "leave the source out")
+    model = family(name).make("regress", seed, **dict((settings or {}).get(name, {})))
+    ready, medians = filled(x[:, used])
+    model.fit(x[:, used] if type(model).native_nan else ready, y)
+    return BaseModel(source, name, tuple(data.names[c] for c in columns), used, medians, model)
+
+
+def out_of_fold(
+    data: Dataset,
+    families: Sequence[str],
+    folds: Sequence[Fold],
+    *,
+    seed: int = 0,
+    most_rows: int = 10**9,
+    settings: Settings | None = None,
+    tick: Callable[[str], None] = lambda _: None,
+) -> Floats:
+    """Walk-forward forecasts of every base model, float64 (n, K), columns as :func:`base_names`.
+
+    A source that has too little to learn from before a block is missing in that block.
+    """
+    names = base_names(data, families)
+    told = np.full((data.n, len(names)), np.nan)
+    dates = data.dates
+    for train, test in folds:
+        rows = thinned(train, dates, most_rows)
+        for k, name in enumerate(names):
+            source, one = name.rsplit(":", 1)
+            tick(name)
+            try:
+                model = fit_base(data, source, one, rows, seed, settings)
+            except DataError:
+                continue
+            told[test, k] = model.predict(data.x[test][:, np.array(data.sources[source])])
+    if np.isnan(told).all():
+        raise DataError("a source that can be learned from", "none in any block", "check the panel")
+    return told
+
+
+def fused(
+    data: Dataset, told: Floats, names: Sequence[str], folds: Sequence[Fold], *, shrink: float = 0.5
+) -> tuple[Floats, Floats, Floats]:
+    """Fused forecast, its standard deviation, and equal weights beside them, float64 (n,) each; NaN in no test block.
+
+    A block is weighed by out-of-fold rows of earlier blocks whose labels were known when it began; the first block,
+    which has none, by equal weights without a scale, with the spread of the training's labels for its deviation.
+    """
+    value, sd, even = (np.full(data.n, np.nan) for _ in range(3))
+    seen = np.zeros(data.n, dtype=bool)
+    for train, test in folds:
+        known = seen & (data.end_ns <= data.time_ns[test].min())
+        with np.errstate(invalid="ignore"):
+            heard = ~np.isnan(told[test])
+            total = np.where(heard, told[test], 0.0).sum(axis=1)
+        even[test] = np.where(heard.any(axis=1), total / np.maximum(heard.sum(axis=1), 1), np.nan)
+        if known.sum() < LEAST_ROWS:
+            value[test], sd[test] = even[test], data.y[train].std()
+        else:
+            fusion = stack(told[known], data.y[known], names, shrink=shrink)
+            value[test], sd[test] = fusion.combine(told[test])
+        seen[test] = True
+    return value, sd, even
+
+
+def final(
+    data: Dataset,
+    families: Sequence[str],
+    told: Floats,
+    *,
+    seed: int = 0,
+    shrink: float = 0.5,
+    most_rows: int = 10**9,
+    settings: Settings | None = None,
+) -> tuple[Fusion, list[BaseModel]]:
+    """What is saved: base models on all rows, weighed by all out-of-fold forecasts."""
+    names = base_names(data, families)
+    tested = ~np.isnan(told).all(axis=1)
+    fusion = stack(told[tested], data.y[tested], names, shrink=shrink)
+    rows = thinned(np.arange(data.n), data.dates, most_rows)
+    models = []
+    for name in names:
+        source, one = name.rsplit(":", 1)
+        models.append(fit_base(data, source, one, rows, seed, settings))
+    return fusion, models
