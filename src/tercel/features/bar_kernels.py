@@ -154,7 +154,7 @@ def bars_of_flow(state: Longs, flow: Floats, edges: Longs, levels: int, out: Flo
             if m == 0:
                 out[j, B_IMBALANCE] = imbalance(own, far)
                 out[j, B_MICRO] = 0.5 * out[j, B_SPREAD] * out[j, B_IMBALANCE]
-            if m == 2:
+            if m == min(2, levels - 1):
                 out[j, B_IMBALANCE3] = imbalance(own, far)
         out[j, B_IMBALANCE5] = imbalance(own, far)
         out[j, B_DEPTH] = math.log1p(own + far)
@@ -166,5 +166,5 @@ BAR_COLUMNS = (
     "mid", "move", "spread", "imbalance_1", "imbalance_3", "imbalance", "microprice", "depth",
     "signed_volume", "volume", "trades", "events", "rv",
 )  # fmt: skip
-"""Ticks, lots and half-ticks squared (rv), as agents observe them; `imbalance` is over all levels shown, `depth` a log.
-Then `ofi_1` .. `ofi_L`."""
+"""Ticks, lots and half-ticks squared (rv), as agents observe them; `imbalance_3` is over at most three levels,
+`imbalance` over all that are shown; `depth` is a log. Then `ofi_1` .. `ofi_L`."""

@@ -1,0 +1,305 @@
+"""Every adapter keeps to the port's contract; what it cannot use it refuses with file and row."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.market.tape.tapes import DAY, rude_events
+
+from tercel.core.errors import DataError
+from tercel.market.tape import Lake
+from tercel.signals.panel import Panel
+from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
+from tercel.signals.sources.daily import DailyFactors, daily_panel
+from tercel.signals.sources.fundamentals import Fundamentals, Statements
+from tercel.signals.sources.microstructure import MicrostructureBars
+from tercel.signals.sources.planted import planted_leak
+from tercel.signals.sources.port import Source, SourceAbsentError
+from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
+from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.studies.stocknet import word_score
+from tercel.testing.source import SourceContract
+
+REPORT = {
+    "symbol": "A", "period_focus": "Q1", "revenues": 10.0, "op_income": 2.0, "net_income": 1.0, "assets": 100.0,
+    "cur_assets": 30.0, "cur_liab": 20.0, "cash": 5.0, "equity": 40.0, "cash_flow_op": 3.0,
+}  # fmt: skip
+
+
+TONES = ("tone", "tone_above_usual")
+
+
+def daily_file(folder: Path, names: int = 6, days: int = 320) -> Path:
+    rng = np.random.default_rng(0)
+    first = date(2001, 1, 1)
+    weekdays = [d for d in (first + timedelta(days=i) for i in range(2 * days)) if d.weekday() < 5][:days]
+    frames = []
+    for i in range(names):
+        close = 30 * np.exp(np.cumsum(0.02 * rng.standard_normal(days)))
+        high, low = close * (1 + 0.02 * rng.random(days)), close * (1 - 0.02 * rng.random(days))
+        opened = low + (high - low) * rng.random(days)
+        frame = {"ticker": [f"N{i}"] * days, "date": weekdays, "open": opened, "high": high, "low": low}
+        frames.append(pl.DataFrame({**frame, "close": close, "volume": rng.integers(100_000, 200_000, days)}))
+    path = folder / "panel.parquet"
+    pl.concat(frames).write_parquet(path)
+    return path
+
+
+def reports_file(folder: Path, **columns: list[object]) -> Path:
+    ended = [date(2015, 3, 31), date(2015, 6, 30), date(2016, 3, 31)]
+    known = [date(2015, 5, 1), date(2015, 8, 3), date(2016, 5, 2)]
+    base = {name: [value] * 3 for name, value in REPORT.items()}
+    grown = {"assets": [100.0, 110.0, 120.0], "revenues": [10.0, 12.0, 14.0], "net_income": [1.0, 2.0, -1.0]}
+    moved = {"cur_assets": [30.0, 31.0, 32.0], "op_income": [1.0, 2.0, 3.0], "cash": [5.0, 4.0, 3.0]}
+    path = folder / "reports.parquet"
+    frame = {
+        **base,
+        **grown,
+        **moved,
+        "period_focus": ["Q1", "Q2", "Q1"],
+        "end_date": ended,
+        "collected": known,
+        **columns,
+    }
+    second = pl.DataFrame(frame).with_columns(
+        symbol=pl.lit("B"), revenues=pl.col("revenues") * pl.Series([1.0, 1.0, 2.0])
+    )
+    second = second.with_columns(assets=pl.col("assets") * pl.Series([1.0, 1.0, 2.0]))
+    pl.concat([pl.DataFrame(frame), second]).write_parquet(path)
+    return path
+
+
+def stocknet_folder(folder: Path) -> Path:
+    tweets = folder / "tweet" / "preprocessed" / "AAA"
+    tweets.mkdir(parents=True)
+    told = [
+        ("2014-01-02", "Thu Jan 02 15:45:02 +0000 2014", ["$", "aaa", "strong", "rally"]),
+        ("2014-01-02b", "Thu Jan 02 21:30:00 +0000 2014", ["aaa", "falling"]),
+        ("2014-01-04", "Sat Jan 04 12:00:00 +0000 2014", ["aaa", "up", "up"]),
+        ("2014-01-07", "Tue Jan 07 01:00:00 +0000 2014", ["aaa", "quiet"]),
+        ("2014-01-07b", "Wed Jan 08 01:00:00 +0000 2014", ["aaa", "down"]),
+    ]
+    for name, stamp, text in told:
+        (tweets / name).write_text(json.dumps({"text": text, "created_at": stamp, "user_id_str": "1"}) + "\n")
+    prices = folder / "price" / "raw"
+    prices.mkdir(parents=True)
+    closes = [(f"2014-01-{d:02d}", 10 + 0.2 * (d % 3)) for d in (1, 2, 3, 6, 7, 8, 9)]
+    rows = "".join(f"{day},1,1,1,{close},{close},100\n" for day, close in closes)
+    (prices / "AAA.csv").write_text("Date,Open,High,Low,Close,Adj Close,Volume\n" + rows)
+    return folder
+
+
+def lights_file(folder: Path) -> Path:
+    months = ",".join(["_mean", *(f"_mean_{m}" for m in range(1, 12))])
+    head = f"DISTRICT,ST_NM,ST_CEN_CD,DT_CEN_CD,censuscode,{months},{months}\n"
+    rows = "".join(f"D{i},S,1,1,1," + ",".join(f"{0.1 * m * (i + 1):.3f}" for m in range(24)) + "\n" for i in range(3))
+    (folder / "lights.csv").write_text(head + rows)
+    return folder / "lights.csv"
+
+
+def scenes_file(folder: Path) -> Path:
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    lines = ["file,instrument,taken,published"]
+    for i in range(3):
+        pixels = rng.integers(0, 60, (64, 64)).astype(np.uint8)
+        pixels[10 : 12 + 8 * i, 10:30] = 255
+        image.fromarray(pixels).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,PORT,2020-01-0{i + 1}T10:00:00Z,2020-01-0{i + 2}T00:00:00Z")
+    (folder / "scenes.csv").write_text("\n".join(lines) + "\n")
+    return folder / "scenes.csv"
+
+
+def series_file(folder: Path) -> Path:
+    rows = "".join(f"2010-01-{d:02d},{20 + d % 4}\n" for d in range(1, 29))
+    (folder / "trend.csv").write_text("date,debt\n" + rows)
+    return folder / "trend.csv"
+
+
+class TestSynthetic(SourceContract):
+    @pytest.fixture(params=[0, 1, 2])
+    def source(self, request: pytest.FixtureRequest) -> Source:
+        return synthetic_market(1, instruments=8, days=40).sources[request.param]
+
+
+class TestPlanted(SourceContract):
+    @pytest.fixture(params=[True, False])
+    def source(self, request: pytest.FixtureRequest) -> Source:
+        return planted_leak(synthetic_market(1, instruments=8, days=40).prices, 1, falsified=request.param)
+
+
+class TestDaily(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Source:
+        return DailyFactors(daily_file(tmp_path), history=60)
+
+
+class TestFundamentals(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Source:
+        return Fundamentals(reports_file(tmp_path))
+
+
+class TestTweets(SourceContract):
+    @pytest.fixture(params=["open", "close"])
+    def source(self, tmp_path: Path, request: pytest.FixtureRequest) -> Source:
+        return TweetTone(
+            read_stocknet(stocknet_folder(tmp_path)), word_score, request.param, columns=("tone", "tone_above_usual")
+        )
+
+
+class TestSeries(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Source:
+        return DatedSeries(series_file(tmp_path), "date", ("debt",), lag_days=2)
+
+
+class TestLights(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Source:
+        return NightLights(lights_file(tmp_path))
+
+
+class TestScenes(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Source:
+        return Scenes(scenes_file(tmp_path))
+
+
+class TestBars(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Source:
+        lake = Lake(tmp_path / "lake")
+        lake.write(DAY, rude_events(3, 800, step_ns=100_000_000))
+        return MicrostructureBars(tmp_path / "lake", [("TOY", DAY.date)], every_s=1.0, levels=1)
+
+
+# -- times ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_known_the_day_after_it_was_collected(tmp_path: Path) -> None:
+    panel = Panel([Fundamentals(reports_file(tmp_path))])
+    when = [datetime(2015, 5, d, 15, tzinfo=UTC) for d in (1, 2)]
+    found = panel.as_of(when, ["A"])
+    assert found["fundamentals.earnings_to_assets"].to_list() == [None, 0.04]
+    later = panel.as_of([datetime(2016, 6, 1, tzinfo=UTC)], ["A"]).row(0, named=True)
+    assert later["fundamentals.asset_growth"] == pytest.approx(np.log(1.2))
+
+
+def test_impossible_and_future_reports_are_refused_or_dropped_and_counted(tmp_path: Path) -> None:
+    early = [date(2015, 5, 1), date(2015, 6, 1), date(2016, 5, 2)]
+    path = reports_file(tmp_path, collected=early)
+    with pytest.raises(DataError, match=r"period to 2015-06-30, collected 2015-06-01, in .*, row 2, and 1 more"):
+        Fundamentals(path).facts()
+    dropping = Fundamentals(path, drop_impossible=True)
+    assert dropping.dropped() == 2
+    assert dropping.facts().height == 4
+    with pytest.raises(DataError, match=r"dated in the future in .*reports\.parquet, row 3"):
+        Fundamentals(path, collected=datetime(2016, 1, 1, tzinfo=UTC), drop_impossible=True).facts()
+
+
+def test_statements_without_filing_dates_need_a_stated_lag(tmp_path: Path) -> None:
+    path = tmp_path / "fundamentals.csv"
+    path.write_text(
+        "Ticker Symbol,Period Ending,Net Income,Total Assets,Total Equity\n"
+        "A,12/31/2012,5,100,40\nA,12/31/2013,7,110,50\n"
+    )
+    with pytest.raises(DataError, match="state the lag"):
+        Statements(path).facts()
+    facts = Statements(path, lag_days=120).facts()
+    assert (facts["known_time"] - facts["event_time"]).to_list() == [timedelta(days=120)] * 2
+
+
+def test_tweets_belong_to_the_first_cutoff_after_them(tmp_path: Path) -> None:
+    data = read_stocknet(stocknet_folder(tmp_path))
+    for cutoff, expected in (
+        ("open", [("2014-01-03", 2), ("2014-01-06", 1), ("2014-01-07", 1), ("2014-01-08", 1)]),
+        # 15:45 UTC is before the close of January 2, so that it serves the 3rd; 21:30 is after it
+        ("close", [("2014-01-03", 1), ("2014-01-06", 1), ("2014-01-07", 1), ("2014-01-08", 1), ("2014-01-09", 1)]),
+    ):
+        known = assigned(data.tweets, data.cutoffs(cutoff))
+        assert known.filter(pl.col("published") > pl.col("time")).is_empty()
+        counted = known.group_by("date").len().sort("date")
+        assert [(str(day), n) for day, n in counted.rows()] == expected, cutoff
+
+
+def test_a_firms_usual_tone_is_that_of_earlier_days(tmp_path: Path) -> None:
+    facts = TweetTone(read_stocknet(stocknet_folder(tmp_path)), word_score, "close", columns=TONES).facts()
+    assert facts["tone"].to_list() == [2.0, -1.0, 2.0, 0.0, -1.0]
+    assert facts["tone_above_usual"].to_list() == pytest.approx([0.0, -3.0, 1.5, -1.0, -1.75])
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_texts_without_ticker_or_time_or_in_other_encodings_are_refused(tmp_path: Path) -> None:
+    folder = stocknet_folder(tmp_path)
+    stray = folder / "tweet" / "preprocessed" / "2014-01-02"
+    stray.write_text('{"text": ["hello"], "created_at": "Thu Jan 02 15:45:02 +0000 2014"}\n')
+    with pytest.raises(DataError, match=r"a text without ticker in .*2014-01-02, row 1"):
+        read_stocknet(folder)
+    stray.unlink()
+    one = folder / "tweet" / "preprocessed" / "AAA" / "2014-01-02"
+    whole = one.read_text()
+    one.write_text(whole + '{"text": ["x"]}\n')
+    with pytest.raises(DataError, match=r"created_at.*AAA/2014-01-02, row 2"):
+        read_stocknet(folder)
+    one.write_bytes(whole.encode() + '{"text": ["é"]}\n'.encode("latin-1"))
+    with pytest.raises(DataError, match=r"texts in UTF-8.*AAA/2014-01-02, row 2"):
+        read_stocknet(folder)
+
+
+def test_daily_files_are_checked(tmp_path: Path) -> None:
+    path = daily_file(tmp_path)
+    frame = pl.read_parquet(path)
+    pl.concat([frame, frame.tail(1)]).write_parquet(path)
+    with pytest.raises(DataError, match=r"two of N5 on .*row 1920"):
+        DailyFactors(path).facts()
+    frame.drop("volume").write_parquet(path)
+    with pytest.raises(DataError, match="none named volume"):
+        DailyFactors(path).facts()
+    path.write_bytes(b"no parquet")
+    with pytest.raises(DataError, match=r"a Parquet file.*panel\.parquet"):
+        DailyFactors(path).facts()
+    frame.head(100).write_parquet(path)
+    with pytest.raises(DataError):
+        daily_panel(path)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        DailyFactors(Path("nowhere")), Fundamentals(Path("nowhere")), Statements(Path("nowhere"), lag_days=1),
+        DatedSeries(Path("nowhere"), "d", ("x",), 1), NightLights(Path("nowhere")), Scenes(Path("nowhere")),
+        MicrostructureBars(Path("nowhere"), [("A", "2020-01-01")]),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_absent_not_broken(source: Source) -> None:
+    with pytest.raises(SourceAbsentError):
+        source.facts()
+
+
+def test_an_undated_scene_and_a_flat_picture_are_refused(tmp_path: Path) -> None:
+    manifest = scenes_file(tmp_path)
+    manifest.write_text(manifest.read_text() + "0.png,PORT,,\n")
+    with pytest.raises(DataError, match=r"0\.png without one in .*scenes\.csv, row 5"):
+        Scenes(manifest).facts()
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"a picture .*0\.png"):
+        Scenes(manifest).facts()
+
+
+def test_series_errors_name_the_file(tmp_path: Path) -> None:
+    path = series_file(tmp_path)
+    with pytest.raises(DataError, match=r"no gold in .*trend\.csv"):
+        DatedSeries(path, "date", ("gold",), 1).facts()
+    with pytest.raises(DataError, match="lag of 0 days or more"):
+        DatedSeries(path, "date", ("debt",), -1).facts()
+    with pytest.raises(DataError, match=r"dated in the future in .*trend\.csv"):
+        DatedSeries(path, "date", ("debt",), 1, collected=datetime(2010, 1, 20, tzinfo=UTC)).facts()
+    path.write_text("date,debt\n" + "2010-01-01,5\n" * 4)
+    with pytest.raises(DataError, match="constant or empty debt"):
+        DatedSeries(path, "date", ("debt",), 1).facts()
