@@ -20,7 +20,7 @@ from tercel.trading.follower import Follower
 from tercel.trading.gate import Door, Limits, Refusal
 from tercel.trading.journal import kinds
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.recovery import Line, reconcile, refold
+from tercel.trading.recovery import Line, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
 from tercel.trading.working import Strategies
 from tercel.trading.workshop import Workshop
@@ -204,6 +204,7 @@ class Session:
         if self._watch is not None and self._watch.failure is not None:
             raise self._watch.failure
         self._beats += 1
+        self._come_back()
         self._take_inbox()
         self._look()
         self.shop.pause_killed()
@@ -260,11 +261,20 @@ class Session:
         for working in () if status.up else self.shop:
             self.shop.take_off(working, "the way to the venue was down")
 
+    def _come_back(self) -> None:
+        """Reconnect, where the way is down and the venue can be reached anew; then take what was missed."""
+        reconnect = getattr(self.venue, "reconnect", None)
+        if self.door.shut is not None and reconnect is not None:
+            with self.door.lock:
+                reconnect()
+
     def _look_after(self) -> None:
         self.stopper.follow_up()
         now = self.venue.now_ns
         if now - self._asked_ns >= AGAIN_NS and self.door.shut is None:
             self._asked_ns = now
+            if accounts := {order.account for order in self.ledger.orders.unknown() if order.cum < order.venue_cum}:
+                resend(self.door, sorted(accounts))
             again = [command for working in self.shop if working.off for command in self.shop.cancels(working.id)]
             if commands := [*questions(self.door), *again]:
                 self.door.submit(commands)
