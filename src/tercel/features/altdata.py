@@ -19,6 +19,8 @@ from tercel.core.errors import ConfigError, DataError
 Floats = NDArray[np.float64]
 SIDE = 512
 """Pixels of the longer side at which scenes are measured."""
+CONTRAST = 0.25
+"""Standard deviations of a scene's brightness by which a pixel must differ to have changed."""
 SAME_PLACE = 0.5
 """Correlation of registered, smoothed scenes from which on they show the same place."""
 
@@ -30,7 +32,7 @@ class Change:
     Parameters
     ----------
     changed : float
-        Share of pixels whose brightness, both scenes standardised, moved by more than two robust standard deviations.
+        Share of pixels that differ by more than noise, and by a quarter of the scene's contrast, in equal light.
     correlation : float
         Of the registered scenes.
     shift : tuple of int
@@ -64,7 +66,7 @@ def read_scene(path: Path, side: int = SIDE) -> Floats:
             out = np.asarray(small, np.float64) / 255.0
     except (OSError, ValueError) as error:
         raise DataError("a picture (PNG, JPEG, TIFF)", f"{error} at {path}", "check the file") from error
-    if out.std() == 0:
+    if out.max() == out.min():
         raise DataError("a scene that is not of one brightness", f"{path}", "fetch the file again")
     return out
 
@@ -124,10 +126,18 @@ def change(first: Floats, second: Floats) -> Change:
             f"a correlation of {alike:.2f} after registration",
             "compare scenes of one place",
         )
-    apart = smoothed(one, 1) - smoothed(two, 1)
-    spread = 1.4826 * float(np.median(np.abs(apart - np.median(apart))))
-    # two pictures with the same light differ by noise alone: a floor of a tenth of the scene's own contrast
-    return Change(float(np.mean(np.abs(apart - np.median(apart)) > max(2 * spread, 0.1))), alike, (down, right))
+    apart = smoothed(one, 1) - smoothed(relit(two, one), 1)
+    noise = 1.4826 * float(np.median(np.abs(apart - np.median(apart))))
+    changed = np.abs(apart) > max(4 * noise, CONTRAST * float(one.std()))
+    return Change(float(np.mean(changed)), alike, (down, right))
+
+
+def relit(scene: Floats, like: Floats) -> Floats:
+    """A scene in the light of another: equal median and equal median deviation, which a few new things do not move."""
+    middle, target = float(np.median(scene)), float(np.median(like))
+    spread = float(np.median(np.abs(scene - middle)))
+    wanted = float(np.median(np.abs(like - target)))
+    return np.asarray((scene - middle) * (wanted / spread if spread > 0 else 1.0) + target, np.float64)
 
 
 def standardised(scene: Floats) -> Floats:

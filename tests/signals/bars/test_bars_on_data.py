@@ -1,0 +1,148 @@
+"""The bars on real data: what each study must reach, and what it must not exceed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.market.tape.tapes import DAY, rude_events
+
+from tercel.core.errors import DataError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.features.text_embedding import available
+from tercel.market.feeds.lobster import LobsterFeed
+from tercel.market.feeds.port import FeedOptions
+from tercel.signals.leak import leak_report
+from tercel.signals.panel import Dataset
+from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
+from tercel.signals.sources.planted import planted_leak
+from tercel.signals.studies.ofi import FlowStudy, flow_study
+from tercel.signals.studies.panel import panel_study
+
+pytest.importorskip("sklearn")
+
+
+def study(shared_data: Path, symbol: str) -> FlowStudy:
+    path = shared_data / "lobster-zips-20120621" / f"LOBSTER_SampleFile_{symbol}_2012-06-21_5.zip"
+    with LobsterFeed().days([path], FeedOptions()) as days:
+        day = days[0].read()
+    return flow_study(day.instrument, day.events)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "raw", "whole", "clipped_1", "next_5", "move"),
+    [("AMZN", 0.50, 0.312, 0.62, 0.80, 4.2), ("GOOG", 0.39, 0.164, 0.44, 0.70, 7.4)],
+)
+def test_order_flow_explains_and_foretells(
+    shared_data: Path, symbol: str, raw: float, whole: float, clipped_1: float, next_5: float, move: float
+) -> None:
+    found = study(shared_data, symbol)
+    assert found.half_hours == 13
+    assert found.whole_day == pytest.approx(whole, abs=2e-3)
+    assert found.raw_1 >= raw
+    assert found.clipped_1 >= clipped_1
+    assert found.next_clipped_5 >= next_5
+    assert found.next_clipped_1 > found.next_1
+    assert found.auc is not None
+    assert found.auc.mean >= 0.60
+    assert found.auc.mean < 0.70  # more on one day is a leak or luck
+    # what a move is worth beside what crossing the spread costs
+    assert found.move_ticks == pytest.approx(move, abs=0.2)
+    assert found.move_ticks < found.spread_ticks
+    assert "no profit" in found.note
+
+
+def test_a_short_tape_is_refused() -> None:
+    from dataclasses import replace
+
+    from tercel.market.tape.instrument import midnight_ns
+
+    start = midnight_ns(DAY.date, DAY.timezone) + 34_200 * NS_PER_SECOND
+    short = replace(DAY, levels=1, session_open_ns=start, session_close_ns=start + 1000 * NS_PER_SECOND)
+    with pytest.raises(DataError, match="two half hours"):
+        flow_study(short, rude_events(1, 50))
+
+
+@pytest.fixture(scope="module")
+def panel(shared_data: Path) -> Dataset:
+    return daily_panel(shared_data / "us-daily-ohlcv-2000-2017")
+
+
+@pytest.mark.slow
+def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
+    assert panel.x.shape[1] == 22
+    assert "survivors" in panel.note
+    found = panel_study(panel)
+    ridge, reversal = found.row("ridge"), found.row("rule: reversal")
+    assert 740 <= ridge.ic.dates <= 760
+    assert 430 <= found.names <= 470
+    assert 0.015 < ridge.ic.mean < 0.04  # above is a leak
+    assert ridge.ic.t >= 3
+    assert ridge.warning == ""
+    assert ridge.portfolio.net > reversal.portfolio.net
+    assert ridge.smoothed.half_turns < ridge.portfolio.half_turns
+    assert "survivors" in found.to_json()["note"]
+
+
+@pytest.mark.slow
+def test_a_leak_into_the_daily_panel_raises_a_warning(panel: Dataset) -> None:
+    from dataclasses import replace
+
+    rng = np.random.default_rng(0)
+    last = panel.time_ns >= np.quantile(panel.time_ns, 0.8)
+    part = panel.rows(last)
+    hint = 0.2 * part.y / part.y.std() + rng.standard_normal(part.n)
+    leaky = replace(part, x=np.column_stack([part.x, hint]), names=(*part.names, "planted.hint"))
+    first = int(np.datetime64(int(part.time_ns[0]), "ns").astype("datetime64[Y]").astype(int)) + 1971
+    row = panel_study(leaky, first_year=first).row("ridge")
+    assert row.ic.mean > 0.1
+    assert "look for a leak" in row.warning
+
+
+@pytest.mark.slow
+def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
+    import polars as pl
+
+    source = DailyFactors(shared_data / "us-daily-ohlcv-2000-2017")
+    prices = source.prices().filter(pl.col("time").dt.year() >= 2014).with_columns(time=pl.col("time") + 2 * SETTLES)
+    assert leak_report(prices, planted_leak(prices, 1, strength=0.1)).verdict == "leak"
+    true = leak_report(prices, planted_leak(prices, 1, strength=0.1, falsified=False))
+    assert true.verdict == "clean"
+    assert abs(true.ic.mean) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("agreement", "accuracy", "f1"), [(50, 0.80, 0.76), (100, 0.925, 0.895)])
+def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, accuracy: float, f1: float) -> None:
+    from tercel.signals.sources.sentiment import embedder
+    from tercel.signals.studies.text import text_study
+
+    if not available():
+        pytest.skip("the extra [text] is not installed")
+    words = shared_data / "filings-10k-sentiment-2022" / "LM_MasterDictionary_1993-2021.csv"
+    found = text_study(
+        shared_data / "financial-phrasebank", agreement, embed=embedder(), dictionary=words, head_only=True
+    )
+    head = found.row("tfidf + embedding")
+    assert head.accuracy >= accuracy
+    assert head.macro_f1 >= f1
+    assert head.accuracy > found.row("dictionary").accuracy + 0.1
+    if agreement == 50:
+        assert (found.sentences, found.groups) == (4846, 4341)
+        assert found.row("majority").accuracy == pytest.approx(0.594, abs=1e-3)
+        assert found.row("dictionary").accuracy == pytest.approx(0.634, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_stocknet_counts_and_what_tweets_describe(shared_data: Path) -> None:
+    from tercel.signals.sources.stocknet import read_stocknet
+    from tercel.signals.studies.stocknet import PUBLISHED, stocknet_study
+
+    found = stocknet_study(read_stocknet(shared_data / "stocknet"))
+    for split, count in PUBLISHED.items():
+        assert found.counts[split] == pytest.approx(count, rel=0.002), split
+    assert found.test_days == 64
+    assert found.correlation[0] >= 0.05
+    assert abs(found.correlation[1]) < 0.02
+    majority = found.rows[0].accuracy
+    for row in found.rows[1:]:
+        assert row.accuracy.ci_low < majority.mean < row.accuracy.ci_high or row.accuracy.mean > majority.mean, row
