@@ -6,7 +6,7 @@ A limit is the most that passes.
 
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.limits.file import DAY_NS
-from tercel.limits.state import NEVER_NS, NOBODY, Asked, Denial, Scope, money
+from tercel.limits.state import NEVER_NS, NOBODY, Asked, Denial, InstrumentState, Scope, money
 
 
 def check_killed(asked: Asked) -> Denial | None:
@@ -110,13 +110,16 @@ def check_order_lots(asked: Asked) -> Denial | None:
 def check_reference(asked: Asked) -> Denial | None:
     """There is a mid, it is young, and it is one: nobody knows what a price means without it."""
     at = asked.instrument
-    age = asked.now_ns - at.marked_ns
+    if at.good_from_ns <= asked.now_ns <= at.good_until_ns:
+        return None
     if not at.sane:
         code = "NO_REFERENCE" if at.marked_ns == NEVER_NS else "BAD_REFERENCE"
         return Denial(code, f"instrument={at.name} bid={at.bid!r} ask={at.ask!r}")
-    if age > at.limits.reference_age_ns or -age > at.limits.reference_age_ns:
-        return Denial("STALE_REFERENCE", f"instrument={at.name} age_ns={age} limit={at.limits.reference_age_ns}")
-    return None
+    return Denial("STALE_REFERENCE", _stale(asked, at))
+
+
+def _stale(asked: Asked, at: InstrumentState) -> str:
+    return f"instrument={at.name} age_ns={asked.now_ns - at.marked_ns} limit={at.limits.reference_age_ns}"
 
 
 def check_collar(asked: Asked) -> Denial | None:
@@ -220,9 +223,8 @@ def check_loss(asked: Asked) -> Denial | None:
     """
     denial, gate, now_ns = None, asked.gate, asked.now_ns
     for at in gate.held.values():
-        age = now_ns - at.marked_ns
-        if not at.sane or age > at.limits.reference_age_ns or -age > at.limits.reference_age_ns:
-            denial = Denial("STALE_MARK", f"instrument={at.name} age_ns={age} limit={at.limits.reference_age_ns}")
+        if not at.good_from_ns <= now_ns <= at.good_until_ns:
+            denial = Denial("STALE_MARK", _stale(asked, at))
     agent, at, desk = asked.agent, asked.instrument, gate.desk
     if agent.equity < agent.floor or at.equity < at.floor or desk.equity < desk.floor:
         if now_ns < gate.day_ends_ns:  # what was lost until then is yesterday's

@@ -34,6 +34,7 @@ from tercel.limits import checks
 from tercel.limits.file import MONEY, Limits
 from tercel.limits.state import (
     AT_ANY_PRICE,
+    NEVER_NS,
     AgentState,
     Alarm,
     Asked,
@@ -196,6 +197,8 @@ class LimitGate(Counts):
             self.begin_day(ns)
         at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
         at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
+        age = at.limits.reference_age_ns
+        at.good_from_ns, at.good_until_ns = (ns - age, ns + age) if at.sane else (0, NEVER_NS)
         if at.sane and at.bid + at.ask != at.mid2:
             self.revalue(at, at.bid + at.ask)
 

@@ -107,10 +107,25 @@ class AgentState(Scope):
 
 
 class InstrumentState(Scope):
-    """One instrument, all agents together, and its reference: the mid in half ticks, 0 before the first."""
+    """One instrument, all agents together, and its reference: the mid in half ticks, 0 before the first.
+
+    It is one from `good_from_ns` to `good_until_ns`: the venue's clock and ours need not agree to the ns.
+    """
 
     __slots__ = (
-        *("ask", "bid", "buy_quotes", "buys", "exposed", "exposure", "limits", "long_lots", "marked_ns", "mid2"),
+        *(
+            "ask",
+            "bid",
+            "buy_quotes",
+            "buys",
+            "exposed",
+            "exposure",
+            "good_from_ns",
+            "good_until_ns",
+            "limits",
+            "long_lots",
+        ),
+        *("marked_ns", "mid2"),
         *("position", "sane", "sell_quotes", "sells", "short_lots", "unit"),
     )
 
@@ -121,6 +136,7 @@ class InstrumentState(Scope):
         self.position = self.buys = self.sells = self.exposure = 0
         self.bid = self.ask = self.mid2 = 0
         self.marked_ns, self.sane = NEVER_NS, False
+        self.good_from_ns, self.good_until_ns = 0, NEVER_NS
         self.buy_quotes, self.sell_quotes = Quotes(-1), Quotes(1)
         self.exposed: dict[Holding, None] = {}
         """Holdings with a worst case other than nothing."""
