@@ -201,7 +201,8 @@ def evaluate_page(result: dict[str, Any]) -> str:
         ),
         Section(
             "Calibration",
-            "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard deviation, .950 within 1.645.",
+            "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
+            "deviation, .950 within 1.645.",
             facts={
                 "slope": f"{calibration['slope']:.3f}",
                 "within 1 sd": f"{calibration['within_1_sd']['mean']:.3f}",

@@ -32,6 +32,8 @@ NAMES = tuple(name for names in SOURCES.values() for name in names)
 WINDOW_S = 60
 HORIZONS_S = (60, 120, 180, 300, 450, 600)
 LEVELS = 5
+WORLDS = 16
+"""Books that markets start from."""
 CHAIN = 25
 """Rounds that follow each other in one market."""
 
@@ -77,7 +79,7 @@ def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25,
     CapacityError
         When the preset has too few order slots for what its rates bring.
     """
-    source = reactive(preset, worlds=1, seed=seed)
+    source = reactive(preset, worlds=WORLDS, seed=seed)
     chains = -(-rounds // CHAIN)
     parts = [_chain(source, preset, seed, number, drift, news) for number in range(chains)]
     X, moves, sides = (np.concatenate([part[i] for part in parts])[:rounds] for i in range(3))
@@ -89,7 +91,8 @@ def _chain(
 ) -> tuple[Floats, Floats, Floats]:
     """Features (25, 6), moves (25, 6) and sides (25,) of the rounds of one market."""
     rng = np.random.default_rng([seed, 31, chain])
-    b, k, flow = source.worlds_b[0].copy(), source.worlds_k[0].copy(), source.flow.copy()
+    world = chain % WORLDS
+    b, k, flow = source.worlds_b[world].copy(), source.worlds_k[world].copy(), source.flow.copy()
     seed_stream(k, sim.FLOW_RNG, seed, chain, 0)
     start, length = int(k[sim.NOW]), HORIZONS_S[-1] * NS_PER_SECOND
     sides = rng.choice([-1.0, 0.0, 1.0], CHAIN + 1)

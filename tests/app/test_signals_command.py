@@ -1,0 +1,205 @@
+"""`tercel signals ...`: what the commands print and leave, how they resume, what they refuse."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tercel.app.cli import app
+from tercel.app.commands import signals_compare, signals_config
+from tercel.app.commands.signals_meter import ProcessMeter
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.signals import fusion_saved
+
+runner = CliRunner()
+
+SMALL = """
+name = "small"
+[panel]
+kind = "synthetic"
+instruments = 20
+days = 120
+strength = 0.2
+[train]
+families = ["linear"]
+splits = 3
+embargo_days = 2
+[compare]
+families = ["linear", "linear_twin"]
+problems = ["linear", "interaction"]
+rows = 200
+test_rows = 400
+seeds = 2
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL.replace(', "linear_twin"', ""), encoding="utf-8")
+    return file
+
+
+def done(*arguments: object) -> dict[str, Any]:
+    """The one JSON object of a command that went well."""
+    result = runner.invoke(app, ["signals", *map(str, arguments), "--json"])
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def refused(*arguments: object) -> str:
+    """What a command that was refused said, without a traceback."""
+    result = runner.invoke(app, ["signals", *map(str, arguments)])
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.output.split())
+
+
+def test_the_road_from_panel_to_verdict(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    built = done("build", config, "--out", out)
+    assert built["rows"] == 20 * 119
+    assert set(built["sources"]) == {"linear", "interaction", "noise"}
+    again = done("build", config, "--out", tmp_path / "again")
+    assert again["files"] == built["files"]
+    trained = done("train", config, "--out", out)
+    assert trained["weights"]["linear:linear"] > 0.5
+    fusion, models, card = fusion_saved.load(out / "model")
+    assert [part["family"] for part in card["parts"]] == ["linear"] * 3
+    value, sd = fusion_saved.forecast(fusion, models, {"linear.a": [2.0, -2.0]})
+    assert value[0] > value[1]
+    assert (sd > 0).all()
+    found = done("evaluate", config, "--out", out)
+    assert found["ic"]["fusion"]["ci_low"] > 0.05
+    assert found["ablation"]["linear"]["adds"]["ci_low"] > 0
+    assert found["ablation"]["noise"]["adds"]["ci_low"] < 0.02
+    assert {one["verdict"] for one in found["leak"]} == {"clean"}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2
+
+
+def test_results_of_another_configuration_are_not_mixed_in(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done("train", config, "--out", out)
+    assert "another" in refused("train", config, "--out", out, "--seed", "2")
+    panel = out / "panel.parquet"
+    panel.write_bytes(panel.read_bytes()[:-1])
+    assert "changed" in refused("evaluate", config, "--out", out)
+    model = out / "model" / "00-linear.npz"
+    model.write_bytes(model.read_bytes() + b"x")
+    with pytest.raises(Exception, match="changed"):
+        fusion_saved.load(out / "model")
+
+
+def test_compare_prints_one_object_and_a_page_and_repeats(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cmp"
+    first = done("compare", config, "--out", out)
+    assert {line["family"] for line in first["table"]} == {"linear"}
+    assert all(line["fit_s"] > 0 for line in first["table"])
+    verdicts = {(c["family"], c["text"]): c["verdict"] for c in first["claims"]}
+    assert verdicts["lstm", "captures sequence"] == "absent"
+    assert verdicts["linear", "misses interactions"] in {"confirmed", "open"}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 4
+    cells = sorted((out / "cells").iterdir())
+    cells[0].write_text('{"cut', encoding="utf-8")
+    second = done("compare", config, "--out", out)
+    shares = [[line["share"] for line in result["table"]] for result in (first, second)]
+    assert shares[0] == shares[1]
+    told = runner.invoke(app, ["signals", "compare", str(config), "--out", str(out)])
+    assert "what the field says" in told.stdout
+    assert "another" in refused("compare", config, "--out", out, "--seed", "5")
+
+
+def test_ctrl_c_keeps_what_is_measured(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, real, seen = tmp_path / "cmp", signals_compare.run, []
+
+    def stopping(*args: Any) -> Any:
+        seen.append(args[0])
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(signals_compare, "run", stopping)
+    result = runner.invoke(app, ["signals", "compare", str(config), "--out", str(out)])
+    assert result.exit_code == 130
+    assert "to go on: tercel signals compare" in " ".join(result.output.split())
+    assert len(list((out / "cells").iterdir())) == 2
+    monkeypatch.setattr(signals_compare, "run", real)
+    assert done("compare", config, "--out", out)["table"]
+
+
+def test_absent_libraries_are_listed_with_their_extra(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text(SMALL.replace("linear_twin", "lstm"), encoding="utf-8")
+    monkeypatch.setattr(signals_compare, "lacking", lambda name: "torch" if name == "lstm" else None)
+    found = done("compare", config, "--out", tmp_path / "cmp")
+    assert found["absent"] == [{"family": "lstm", "module": "torch", "extra": "tercel[signals]"}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('kind = "synthetic"', 'kind = "synthetic"\nhorizn = 5', "did you mean 'horizon'"),
+        ('kind = "synthetic"', 'kind = "daily"', "panel.path"),
+        ('name = "small"', "name = 3", "name"),
+        ("splits = 3", "splits = 0", "train.splits"),
+        ("seeds = 2", "seeds = 2\nnoise = [0.7]", "flipped"),
+        ('families = ["linear"]\nsplits', 'families = ["linnear"]\nsplits', "try 'linear'"),
+        ("embargo_days = 2", "embargo_days = 900", "embargo"),
+        ('name = "small"', "name = ", "TOML"),
+    ],
+)
+def test_bad_configurations_are_named(config: Path, tmp_path: Path, old: str, new: str, said: str) -> None:
+    config.write_text(SMALL.replace(old, new), encoding="utf-8")
+    command = "compare" if "noise" in new else "train"
+    assert said in refused(command, config, "--out", tmp_path / "out")
+
+
+def test_bad_calls_are_named(config: Path, tmp_path: Path) -> None:
+    assert "--demo" in refused("train")
+    assert "both" in refused("build", config, "--demo")
+    assert "linear_twin" in refused("compare", _twin(config), "--out", tmp_path / "x")
+    assert "signals train" in refused("evaluate", config, "--out", tmp_path / "never")
+    assert "try 'text'" in refused("evaluate", "txt")
+    assert "--data" in refused("evaluate", "ofi")
+    assert "nothing at" in refused("evaluate", "ofi", "--data", tmp_path / "none")
+    assert "No such file" in refused("build", tmp_path / "none.toml")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("x")
+    assert "other files" in refused("compare", config, "--out", tmp_path / "full")
+    config.write_bytes(b"\xff\xfe")
+    assert "UTF-8" in refused("build", config)
+
+
+def _twin(config: Path) -> Path:
+    file = config.with_name("twin.toml")
+    file.write_text(SMALL, encoding="utf-8")
+    return file
+
+
+def test_the_example_in_the_docs_is_understood() -> None:
+    example = Path(__file__).resolve().parents[2] / "docs" / "examples" / "signals.toml"
+    config = signals_config.read_config(example)
+    assert config.train.settings["boosting"]["n_estimators"] == 200
+    with pytest.raises(ConfigError):
+        signals_config.parse({"panel": {"kind": "daily"}}, "x")
+
+
+def test_a_family_setting_that_is_none_is_named(config: Path, tmp_path: Path) -> None:
+    config.write_text(SMALL + "[train.settings.linear]\nalpa = 2.0\n", encoding="utf-8")
+    assert "try 'alpha'" in refused("train", config, "--out", tmp_path / "out")
+    assert issubclass(UnknownNameError, ConfigError)
+
+
+def test_the_meter_sees_memory_where_the_system_tells() -> None:
+    meter = ProcessMeter()
+    found = meter(lambda: len(bytearray(64 << 20)), memory=True)
+    assert found.value == 64 << 20
+    assert found.seconds > 0
+    assert found.peak_mib is None or found.peak_mib > 48
+    assert meter(lambda: None).peak_mib is None

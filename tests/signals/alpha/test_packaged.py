@@ -1,0 +1,105 @@
+"""The packaged alpha model: what it says, when it refuses, and that a command makes it again."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import DataError, UnknownNameError
+from tercel.market.flow.preset import DEFAULT, load
+from tercel.signals.models_packaged import load_model, load_packaged, packaged
+from tercel.signals.models_packaged.material import NAMES, SOURCES, simulate_rounds
+from tercel.signals.models_packaged.training import train_demo
+
+FEATURES = {
+    "ofi": 40.0, "signed_volume": 20.0, "return_bps": 2.0, "imbalance": 0.2, "microprice_bps": 1.0, "news": 1.0,
+}  # fmt: skip
+
+
+def test_it_reads_what_a_desk_senses() -> None:
+    model = load_packaged("demo")
+    assert packaged() == ("demo",)
+    assert set(model.features) == set(NAMES) == set(FEATURES)
+    alpha = model.alpha(FEATURES, "AAA", 7)
+    assert (alpha.instrument, alpha.at_ns, alpha.horizon_ns) == ("AAA", 7, 600 * 10**9)
+    assert alpha.sources == ("flow", "book", "news")
+    assert alpha.expected_bps > 10
+    assert alpha.sd_bps > 0
+    assert model.alpha(FEATURES | {"news": -1.0}, "AAA", 7).expected_bps < 0
+
+
+def test_less_is_never_surer_and_never_breaks() -> None:
+    model = load_packaged("demo")
+    whole = model.alpha(FEATURES, "A", 0)
+    for source, names in SOURCES.items():
+        for name in names:
+            less = model.alpha(FEATURES | {name: None}, "A", 0)
+            assert source not in less.sources
+            assert less.sd_bps >= whole.sd_bps
+    none = model.alpha({}, "A", 0)
+    assert none.sources == ()
+    assert abs(none.expected_bps) < 1.0
+
+
+@given(st.sampled_from(NAMES), st.floats(allow_nan=False, allow_infinity=False))
+def test_what_training_never_saw_is_not_extrapolated(name: str, value: float) -> None:
+    alpha = load_packaged("demo").alpha(FEATURES | {name: value}, "A", 0)
+    assert abs(alpha.expected_bps) < 100
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(DataError, match=r"in news of AAA at 7"):
+        load_packaged("demo").alpha(FEATURES | {"news": value}, "AAA", 7)
+
+
+def test_unknown_names_are_told_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'imbalance'"):
+        load_packaged("demo").alpha({"imbalanse": 1.0}, "A", 0)
+    with pytest.raises(UnknownNameError, match="demo"):
+        load_packaged("demmo")
+    model = load_packaged("demo")
+    file = tmp_path / "m.json"
+    model.save(file)
+    again = load_model(file)
+    assert again.alpha(FEATURES, "A", 0) == model.alpha(FEATURES, "A", 0)
+    raw = json.loads(file.read_text())
+    raw["sources"]["news"]["coef"] = [99.0]
+    file.write_text(json.dumps(raw))
+    with pytest.raises(DataError, match="edited"):
+        load_model(file)
+    file.write_text("{}")
+    with pytest.raises(DataError, match="alpha model"):
+        load_model(file)
+
+
+def test_material_is_the_seeds_alone_and_the_news_is_as_good_as_planted() -> None:
+    preset = load(DEFAULT)
+    first, second = (simulate_rounds(preset, 500, 3) for _ in range(2))
+    np.testing.assert_array_equal(first.X, second.X)
+    np.testing.assert_array_equal(first.moves, second.moves)
+    assert np.corrcoef(first.X[:, NAMES.index("news")], first.direction)[0, 1] == pytest.approx(0.6, abs=0.08)
+    assert np.corrcoef(first.direction, first.moves[:, -1])[0, 1] > 0.6
+    still = simulate_rounds(preset, 500, 3, drift=0.0)
+    assert abs(np.corrcoef(still.direction, still.moves[:, -1])[0, 1]) < 0.15
+
+
+def test_the_card_says_what_a_small_training_finds_again() -> None:
+    card = load_packaged("demo").card
+    made = train_demo(load(DEFAULT), 2000, 1000, 5, "test")
+    assert made.card["test"]["all"]["ic"]["mean"] == pytest.approx(card["test"]["all"]["ic"]["mean"], abs=0.08)
+    assert made.card["test"]["all"]["within_90"] == pytest.approx(0.9, abs=0.03)
+    assert made.sources["news"].coef[0] == pytest.approx(load_packaged("demo").sources["news"].coef[0], rel=0.15)
+
+
+@pytest.mark.slow
+def test_the_packaged_model_is_what_its_command_makes() -> None:
+    kept = load_packaged("demo")
+    made = train_demo(load(DEFAULT), kept.card["rounds"], kept.card["rounds"] // 2, kept.card["seed"], "")
+    for name, source in kept.sources.items():
+        np.testing.assert_allclose(made.sources[name].coef, source.coef, rtol=1e-6)
+    np.testing.assert_allclose(made.fusion.weights, kept.fusion.weights, rtol=1e-6)

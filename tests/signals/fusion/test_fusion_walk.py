@@ -1,0 +1,110 @@
+"""Walking forward: no forecast by a model that saw its answer; a source that is missing takes its own alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import DataError
+from tercel.signals import fusion_saved
+from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold, thinned
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.validation import DAY, walk_forward
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return synthetic_market(3, instruments=20, days=150, strength=0.2).data
+
+
+def folds_of(data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+    return list(walk_forward(data.time_ns, data.end_ns, splits=3, embargo_ns=2 * DAY))
+
+
+def test_the_future_changes_no_forecast(data: Dataset) -> None:
+    """The oracle of all look-ahead: spoil every label after a moment; forecasts up to it stay as they are."""
+    folds = folds_of(data)
+    told = out_of_fold(data, ("linear",), folds)
+    value, sd, _ = fused(data, told, base_names(data, ("linear",)), folds)
+    late = data.time_ns >= data.time_ns[folds[1][1]].min()
+    spoilt = replace(data, y=np.where(late, -data.y[::-1], data.y))
+    again = out_of_fold(spoilt, ("linear",), folds)
+    upto = folds[1][1]
+    np.testing.assert_array_equal(again[upto], told[upto])
+    new_value, new_sd, _ = fused(spoilt, again, base_names(data, ("linear",)), folds)
+    np.testing.assert_array_equal(new_value[upto], value[upto])
+    np.testing.assert_array_equal(new_sd[upto], sd[upto])
+
+
+def test_a_missing_source_takes_its_own_forecasts_and_no_other(data: Dataset) -> None:
+    folds = folds_of(data)
+    names = base_names(data, ("linear",))
+    told = out_of_fold(data, ("linear",), folds)
+    last = folds[-1][1]
+    x = data.x.copy()
+    x[np.ix_(last, data.sources["linear"])] = np.nan
+    holed = replace(data, x=x)
+    less = out_of_fold(holed, ("linear",), folds)
+    assert np.isnan(less[last, names.index("linear:linear")]).all()
+    rest = [k for k, name in enumerate(names) if name != "linear:linear"]
+    np.testing.assert_array_equal(less[np.ix_(last, rest)], told[np.ix_(last, rest)])
+    whole, whole_sd, _ = fused(data, told, names, folds)
+    value, sd, _ = fused(holed, less, names, folds)
+    assert np.isfinite(value[last]).all()
+    assert (sd[last] > whole_sd[last]).all()
+    assert not np.array_equal(value[last], whole[last])
+
+
+def test_a_source_that_never_speaks_is_left_out_and_none_at_all_is_refused(data: Dataset) -> None:
+    x = data.x.copy()
+    x[:, data.sources["noise"]] = np.nan
+    told = out_of_fold(replace(data, x=x), ("linear",), folds_of(data))
+    assert np.isnan(told[:, base_names(data, ("linear",)).index("noise:linear")]).all()
+    with pytest.raises(DataError, match="can be learned from"):
+        out_of_fold(replace(data, x=np.full_like(x, np.nan)), ("linear",), folds_of(data))
+    x[:, data.sources["linear"]] = 1.0
+    with pytest.raises(DataError, match="constant linear"):
+        fit_base(replace(data, x=x), "linear", "linear", np.arange(data.n), 0)
+
+
+def test_thinning_keeps_whole_cross_sections_and_the_newest(data: Dataset) -> None:
+    rows = np.arange(data.n)
+    kept = thinned(rows, data.dates, data.n // 3)
+    assert len(kept) <= data.n // 3
+    counts = np.bincount(data.dates[kept])
+    assert set(counts) <= {0, 20}
+    assert kept[-1] == rows[-1]
+    assert thinned(rows, data.dates, data.n) is rows
+
+
+def test_what_is_saved_comes_back(data: Dataset, tmp_path: Path) -> None:
+    folds = folds_of(data)
+    told = out_of_fold(data, ("linear",), folds)
+    fusion, models = final(data, ("linear",), told)
+    fusion_saved.save(tmp_path, fusion, models, {"name": "x"})
+    again, parts, card = fusion_saved.load(tmp_path)
+    assert card["name"] == "x"
+    features = {name: data.x[:50, c] for c, name in enumerate(data.names)}
+    np.testing.assert_array_equal(
+        fusion_saved.forecast(again, parts, features)[0], fusion_saved.forecast(fusion, models, features)[0]
+    )
+    (tmp_path / "card.json").unlink()
+    with pytest.raises(DataError, match="trained model"):
+        fusion_saved.load(tmp_path)
+
+
+def test_other_families_are_saved_by_joblib(data: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("lightgbm")
+    folds = folds_of(data)
+    settings = {"boosting": {"n_estimators": 10}}
+    told = out_of_fold(data, ("boosting",), folds, settings=settings)
+    fusion, models = final(data, ("boosting",), told, settings=settings)
+    card = fusion_saved.save(tmp_path, fusion, models, {})
+    assert card["parts"][0]["file"].endswith(".joblib")
+    again, parts, _ = fusion_saved.load(tmp_path)
+    features = {name: data.x[:50, c] for c, name in enumerate(data.names)}
+    np.testing.assert_array_equal(
+        fusion_saved.forecast(again, parts, features)[0], fusion_saved.forecast(fusion, models, features)[0]
+    )
