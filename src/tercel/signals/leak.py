@@ -25,7 +25,7 @@ from tercel.core.errors import DataError
 from tercel.report import style
 from tercel.report.svg import Figure, drawn
 from tercel.signals.panel.panel import Panel
-from tercel.signals.scores import Skill, rank_ic_by_date, skill
+from tercel.signals.scores import Skill, rank_ic_of_rows, skill
 from tercel.signals.sources.port import EVERY, Source
 
 if TYPE_CHECKING:
@@ -204,9 +204,7 @@ def _by_bar(values: Floats, returns: Floats, shift: int) -> Floats:
     first, last = max(0, -shift), min(n, n - shift)
     if last <= first:
         return out
-    rows = np.arange(first, last)
-    dates = np.repeat(rows, values.shape[1])
-    out[rows] = rank_ic_by_date(values[rows].ravel(), returns[rows + shift].ravel(), dates)
+    out[first:last] = rank_ic_of_rows(values[first:last], returns[first + shift : last + shift])
     return out
 
 

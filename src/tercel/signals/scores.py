@@ -69,17 +69,50 @@ def correlation(first: ArrayLike, second: ArrayLike) -> float:
 
 def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
     """Spearman's correlation in each cross-section, in order of `dates`; NaN where it is too small or flat."""
-    f, o, d = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64), np.asarray(dates)
-    usable = np.isfinite(f) & np.isfinite(o)
-    known, at = np.unique(d, return_inverse=True)
+    f, o = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64)
+    known, at = np.unique(np.asarray(dates), return_inverse=True)
+    if len(known) == 0:
+        return np.zeros(0)
     order = np.argsort(at, kind="stable")
-    edges = np.searchsorted(at[order], np.arange(len(known) + 1))
-    out = np.full(len(known), np.nan)
-    for i in range(len(known)):
-        rows = order[edges[i] : edges[i + 1]]
-        rows = rows[usable[rows]]
-        if len(rows) >= FEWEST:
-            out[i] = correlation(ranks(f[rows]), ranks(o[rows]))
+    counts = np.bincount(at)
+    place = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wide = np.full((2, len(known), int(counts.max())), np.nan)
+    wide[:, at[order], place] = f[order], o[order]
+    return rank_ic_of_rows(wide[0], wide[1])
+
+
+def rank_ic_of_rows(forecast: Floats, outcome: Floats) -> Floats:
+    """Spearman's correlation of each row of two matrices, float64 (T, N), over the columns that both have.
+
+    NaN for a row with fewer than 5 of them or one that does not vary.
+    """
+    held = np.isfinite(forecast) & np.isfinite(outcome)
+    count = held.sum(axis=1)
+    centred = []
+    for side in (forecast, outcome):
+        rank = row_ranks(np.where(held, side, np.nan))
+        mean = np.where(held, rank, 0.0).sum(axis=1) / np.maximum(count, 1)
+        centred.append(np.where(held, rank - mean[:, None], 0.0))
+    a, b = centred
+    scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    usable = (count >= FEWEST) & (scale > 0)
+    return np.where(usable, (a * b).sum(axis=1) / np.where(usable, scale, 1.0), np.nan)
+
+
+def row_ranks(values: Floats) -> Floats:
+    """Ranks from 1 within each row, ties share their mean; NaN (or infinite) come last and have no meaning."""
+    n = values.shape[1]
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    at = np.arange(n)
+    fresh = np.ones(values.shape, np.bool_)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    ends = np.ones(values.shape, np.bool_)
+    ends[:, :-1] = fresh[:, 1:]
+    first = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, at, n)[:, ::-1], axis=1)[:, ::-1]
+    out = np.empty(values.shape)
+    np.put_along_axis(out, order, (first + last) / 2.0 + 1.0, axis=1)
     return out
 
 
