@@ -59,7 +59,7 @@ def test_skill_is_what_it_says(rho: float) -> None:
 
 
 def test_gain_in_the_model_follows_the_law_of_quadratic_costs(drifted) -> None:  # type: ignore[no-untyped-def]
-    """Costs are quadratic: a forecast trusted as it is gains (2 rho - 1) G, discounted rho^2 G, where no bound binds."""
+    """Quadratic costs: a forecast trusted as it is gains (2 rho - 1) G, discounted rho^2 G, where no bound binds."""
     many = replace(
         drifted,
         plan=drifted.plan.take(np.arange(6000) % 120),

@@ -16,13 +16,21 @@ from tercel.app.job.settings import load_settings
 from tercel.app.job.training import policy_folder
 from tercel.app.output import print_json, result_console, say
 from tercel.core.errors import ConfigError
-from tercel.evaluation.alpha_worth import Drifted, Worth, model_gain, plant
+from tercel.evaluation.alpha_worth import Drifted, model_gain, plant
 from tercel.evaluation.alpha_worth import worth as worth_of_alpha
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import pilot, run_recorded
-from tercel.evaluation.posture_worth import DESIGNS, Figures, Watch, figures, onset_of, run_watched, usual
+from tercel.evaluation.posture_worth import DESIGNS, Watch, figures, onset_of, run_watched, usual
 from tercel.evaluation.stress import Turn, measure
 from tercel.evaluation.task import Task
+from tercel.evaluation.worth_report import (
+    ALPHA_HEADINGS,
+    POSTURE_LINE,
+    alpha_cells,
+    alpha_page,
+    posture_line,
+    posture_page,
+)
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
@@ -34,7 +42,6 @@ from tercel.execution.strategies.almgren_chriss import Parameters
 from tercel.execution.strategy import Strategy
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import Source, reactive
-from tercel.stats import Estimate
 
 ALPHA_STRATEGIES = (
     "almgren_chriss_alpha",
@@ -60,6 +67,7 @@ def alpha(
     lean: float = LEAN,
     rhos: Sequence[float] = RHOS,
     strategies: Sequence[str] = ALPHA_STRATEGIES,
+    out: Path | None = None,
     as_json: bool = False,
 ) -> int:
     """`tercel trade worth alpha`: gain of each strategy from forecasts of known skill about a planted drift."""
@@ -84,20 +92,14 @@ def alpha(
         models=dict.fromkeys(takers, model),
         progress=lambda name: say(f"  {name}"),
     )
+    facts = {"market": market, "episodes": episodes, "seed": seed, "lean": lean}
+    _write(out, alpha_page(drifted, rows, facts, "reprint: tercel trade worth alpha"))
     if as_json:
-        facts = {"drift_bps": drifted.drift_bps, "drift_se_bps": drifted.drift_se_bps, "sd_bps": drifted.sd_bps}
-        print_json(
-            {"market": market, "episodes": episodes, "seed": seed, "lean": lean, **facts, "rows": list(map(_row, rows))}
-        )
-        return 0
-    table = Table(title=f"{market}: what a forecast is worth, {episodes} paired episodes, bps", box=None)
-    for heading in ("strategy", "cost", "rho", "read", "gain", "model"):
-        table.add_column(heading, justify="left" if heading in ("strategy", "read") else "right", no_wrap=True)
-    for row in rows:
-        expected = "" if row.model_bps is None else f"{row.model_bps:+.2f}"
-        read = "discounted" if row.calibrated else "as it is"
-        table.add_row(row.strategy, f"{row.cost_bps:.2f}", f"{row.rho:g}", read, _gain(row.gain_bps), expected)
-    result_console().print(table)
+        found = {"drift_bps": drifted.drift_bps, "drift_se_bps": drifted.drift_se_bps, "sd_bps": drifted.sd_bps}
+        print_json({**facts, **found, "rows": [dataclasses.asdict(row) for row in rows]})
+    else:
+        title = f"{market}: what a forecast is worth, {episodes} paired episodes, bps"
+        result_console().print(_table(title, ALPHA_HEADINGS, alpha_cells(rows), {"strategy", "read"}))
     return 0
 
 
@@ -108,6 +110,7 @@ def posture(
     seed: int,
     strategies: Sequence[str] = POSTURE_STRATEGIES,
     designs: Sequence[str] = tuple(DESIGNS),
+    out: Path | None = None,
     as_json: bool = False,
 ) -> int:
     """`tercel trade worth posture`: tail and mean cost with and without one, in calm and when the market turns."""
@@ -131,39 +134,37 @@ def posture(
                 run = run_watched(source, task, plan, capped, turn=stressed, onset=onset, watch=watch)
                 rows.append(figures(name, design, stressed is not None, without, run, seed=seed))
         say(f"  {name}")
+    facts = {"market": market, "episodes": episodes, "seed": seed}
+    _write(out, posture_page(effects, rows, facts, "reprint: tercel trade worth posture"))
     if as_json:
-        print_json(
-            {
-                "market": market,
-                "episodes": episodes,
-                "seed": seed,
-                "turn": list(map(dataclasses.asdict, effects)),
-                "rows": list(map(_row, rows)),
-            }
-        )
-        return 0
-    result_console().print(_posture_table(market, episodes, rows))
+        turned = [dataclasses.asdict(effect) for effect in effects]
+        print_json({**facts, "turn": turned, "rows": [dataclasses.asdict(row) for row in rows]})
+    else:
+        for after, told in ((False, "calm"), (True, "the market turns in mid-order")):
+            title = f"{market}, {told}: {episodes} paired episodes, bps"
+            cells = [posture_line(row) for row in rows if row.stressed == after]
+            result_console().print(_table(title, POSTURE_LINE, cells, {"strategy", "posture"}))
     return 0
 
 
-def _posture_table(market: str, episodes: int, rows: Sequence[Figures]) -> Table:
-    title = f"{market}: what a posture is worth, {episodes} paired episodes, bps"
-    table = Table(title=title, box=None)
-    for heading in ("strategy", "posture", "market", "mean", "change", "tail", "with", "tail cut, %"):
-        words = heading in ("strategy", "posture", "market")
-        table.add_column(heading, justify="left" if words else "right", no_wrap=True)
+def _table(title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]], words: set[str]) -> Table:
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in words else "right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            row.strategy,
-            row.design,
-            "turns" if row.stressed else "calm",
-            f"{row.mean:.2f}",
-            _gain(row.mean_change_bps),
-            f"{row.tail:.0f}",
-            f"{row.tail_with:.0f}",
-            _percent(row.tail_cut),
-        )
+        table.add_row(*row)
     return table
+
+
+def _write(out: Path | None, page: str) -> None:
+    """The page to `out`, whole or not at all."""
+    if out is None:
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f".{out.name}.part")
+    aside.write_text(page)
+    aside.replace(out)
+    say(f"report    {out}")
 
 
 def _market(name: str) -> tuple[Source, Task, int, MarketEstimates]:
@@ -172,19 +173,6 @@ def _market(name: str) -> tuple[Source, Task, int, MarketEstimates]:
     source, quantity = reactive(preset), task.quantity(preset.volume_per_s)
     known = pilot(source, task, seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES))
     return source, task, quantity, known.estimates
-
-
-def _row(row: Worth | Figures) -> dict[str, object]:
-    return dataclasses.asdict(row)
-
-
-def _gain(cell: Estimate) -> str:
-    return f"{cell.mean:+.2f} [{cell.ci_low:+.2f}, {cell.ci_high:+.2f}]"
-
-
-def _percent(cell: Estimate) -> str:
-    low, high = cell.ci_low or 0.0, cell.ci_high or 0.0
-    return f"{100 * cell.mean:.0f} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def package(run: Path, learner: str, out: Path, command: str) -> Path:
