@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tercel.core.ports import Entry, Journal
+from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.trading.journal import kinds
+from tercel.trading.journal.blobs import unpack
 
 
 def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
@@ -18,7 +20,26 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
         return None
     sentences = [*_told(entry), _wanted(entry.body.get("intent") or []), *_became(journal, entry)]
     title = f"Decision {entry.body.get('n')} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
-    return {"title": title, "sentences": sentences, "tables": {}}
+    return {"title": title, "sentences": sentences, "tables": _seen(entry)}
+
+
+def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | None:
+    """Number of the last decision (of a parent) up to a venue time; None where there is none."""
+    found = None
+    for seq, entry in journal.read(0, (kinds.DECISION,)):
+        if (parent is None or entry.parent == parent) and (ns is None or entry.ns <= ns):
+            found = seq
+    return found
+
+
+def _seen(entry: Entry) -> dict[str, dict[str, int]]:
+    """The private and the public row by name, in the units that strategies see."""
+    arrays = unpack(entry.blob)
+    tables = {}
+    for title, key, names in (("its own orders", "x", c.X_NAMES), ("the market", "m", c.M_NAMES)):
+        if key in arrays:
+            tables[title] = dict(zip(names, arrays[key].ravel().tolist(), strict=True))
+    return tables
 
 
 def _told(entry: Entry) -> list[str]:

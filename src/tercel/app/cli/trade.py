@@ -1,5 +1,234 @@
 """`tercel trade ...`."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-trade_app = typer.Typer(name="trade", help="A desk of agents: run, look, replay, reconcile.", no_args_is_help=True)
+from tercel.app.cli.people import Desk
+from tercel.app.cli.shared import AsJson, Seed, told
+from tercel.core.errors import ConfigError
+
+trade_app = typer.Typer(
+    name="trade",
+    help="A desk of agents: run, look, replay, reconcile.",
+    no_args_is_help=True,
+)
+worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
+trade_app.add_typer(worth_app, name="worth")
+
+Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
+Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
+
+
+@trade_app.command()
+def run(
+    config: Annotated[Path | None, typer.Argument(help="The desk's file.", metavar="CONFIG.toml")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="The packaged desk, on the simulated exchange.")] = False,
+    show_demo: Annotated[
+        bool, typer.Option("--show-demo", help="Print the packaged desk's file, to start one's own from.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of everything that is drawn (default: the file's).", min=0, max=2**31 - 1)
+    ] = None,
+    desk: Annotated[
+        Path | None, typer.Option(help="Folder of the desk (default: a new one under desks/).", metavar="DIR")
+    ] = None,
+    venue: Annotated[
+        str | None, typer.Option(help="simulated, wire://host:port or fix://[ID@]host:port.", metavar="WHERE")
+    ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Then run it without each arrow of the loop, over seeds (minutes).")
+    ] = False,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Then run it with each agent alone, over seeds (minutes).")
+    ] = False,
+    seeds: Annotated[int, typer.Option(help="Seeds of --ablate and --freeze.", min=2, max=10_000)] = 32,
+    as_json: AsJson = False,
+) -> None:
+    """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
+    with told(as_json, "the journal keeps what was done"):
+        from tercel.app.commands import trade as command
+
+        if show_demo:
+            command.show_demo()
+            return
+        many = seeds if ablate else 0, seeds if freeze else 0
+        command.run(command.Request(config, demo, seed, desk, venue, *many, as_json))
+
+
+@trade_app.command()
+def submit(
+    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")],
+    side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")],
+    lots: Annotated[int, typer.Argument(min=1, metavar="LOTS")],
+    agent: Annotated[str, typer.Option(help="Who works it.", metavar="A")],
+    name: Annotated[str, typer.Option("--id", help="A new id for it.", metavar="ID")],
+    strategy: Annotated[str, typer.Option(help="What works it.", metavar="NAME")] = "twap_passive",
+    horizon_s: Annotated[float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0)] = 600.0,
+    decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1)] = 20,
+    reason: Reason = "submit",
+    desk: Desk = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a running desk to work one more parent order."""
+    with told(as_json):
+        if side not in ("buy", "sell"):
+            raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
+        from tercel.app.commands import trade_look as command
+
+        body = {"id": name, "instrument": instrument, "side": 1 if side == "buy" else -1, "lots": lots}
+        body |= {"horizon_ns": round(horizon_s * 1e9), "decisions": decisions, "strategy": strategy, "agent": agent}
+        command.ask(desk, "submit", body, reason, as_json)
+
+
+@trade_app.command()
+def pause(parent: Parent, reason: Reason = "pause", desk: Desk = None, as_json: AsJson = False) -> None:
+    """Cancel a parent's orders and let it wait."""
+    _ask_parent("pause", parent, reason, desk, as_json)
+
+
+@trade_app.command()
+def resume(parent: Parent, reason: Reason = "resume", desk: Desk = None, as_json: AsJson = False) -> None:
+    """Go on with a parent that was paused."""
+    _ask_parent("resume", parent, reason, desk, as_json)
+
+
+@trade_app.command()
+def cancel(parent: Parent, reason: Reason = "cancel", desk: Desk = None, as_json: AsJson = False) -> None:
+    """Call a parent off."""
+    _ask_parent("cancel", parent, reason, desk, as_json)
+
+
+def _ask_parent(command: str, parent: str, reason: str, desk: Path | None, as_json: bool) -> None:
+    with told(as_json):
+        from tercel.app.commands import trade_look
+
+        trade_look.ask(desk, command, {"parent": parent}, reason, as_json)
+
+
+@trade_app.command()
+def promote(
+    agent: Annotated[str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")],
+    reason: Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")],
+    desk: Desk = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put an agent's challenger in its champion's place, from the next parent on; done again, it is undone."""
+    with told(as_json):
+        from tercel.app.commands import trade_look as command
+
+        command.ask(desk, "promote", {"agent": agent}, reason, as_json)
+
+
+@trade_app.command()
+def orders(
+    desk: Desk = None,
+    every: Annotated[bool, typer.Option("--all", help="Orders that are over too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List a desk's parents and open orders."""
+    with told(as_json):
+        from tercel.app.commands import trade_look as command
+
+        command.orders(desk, every, as_json)
+
+
+@trade_app.command()
+def positions(desk: Desk = None, as_json: AsJson = False) -> None:
+    """List what a desk holds."""
+    with told(as_json):
+        from tercel.app.commands import trade_look as command
+
+        command.positions(desk, as_json)
+
+
+@trade_app.command()
+def replay(
+    parent: Annotated[str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")] = None,
+    at: Annotated[
+        float | None, typer.Option(help="Venue time in seconds: the last decision by then (default: the end).")
+    ] = None,
+    entry: Annotated[int | None, typer.Option(help="The decision with this number in the journal.", min=1)] = None,
+    desk: Desk = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a strategy saw, wanted and did at a decision, and why."""
+    with told(as_json):
+        from tercel.app.commands import trade_look as command
+
+        command.replay(desk, parent, at, entry, as_json)
+
+
+@trade_app.command()
+def reconcile(
+    desk: Desk = None,
+    venue: Annotated[
+        str | None, typer.Option(help="Ask this venue now and cancel what still stands there.", metavar="WHERE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a desk's orders with the venue's word."""
+    with told(as_json):
+        from tercel.app.commands import trade_look as command
+
+        command.reconcile(desk, venue, as_json)
+
+
+@trade_app.command()
+def tca(
+    parent: Annotated[str | None, typer.Option(help="One parent (default: all).", metavar="PARENT")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The page with plots (default: tca.html in the desk's folder).", metavar="FILE")
+    ] = None,
+    desk: Desk = None,
+    as_json: AsJson = False,
+) -> None:
+    """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
+    with told(as_json):
+        from tercel.app.commands import trade_look as command
+
+        command.tca(desk, parent, out, as_json)
+
+
+@trade_app.command()
+def crashtest(
+    points: Annotated[int, typer.Option(help="Points at which a session is killed.", min=1, max=1000)] = 24,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Kill a session at named points beside an exchange that lives on, start it again, and count what is wrong."""
+    with told(as_json):
+        from tercel.app.commands import trade_crash as command
+
+        raise typer.Exit(command.crash_table(points, seed, as_json))
+
+
+@worth_app.command("alpha")
+def worth_alpha(
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-2003",
+    episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a forecast of known skill saves, in bps of implementation shortfall."""
+    with told(as_json):
+        from tercel.app.commands import worth as command
+
+        raise typer.Exit(command.alpha(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
+
+
+@worth_app.command("posture")
+def worth_posture(
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-2003",
+    episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a posture does to the tail and the mean of cost, in calm and when the market turns."""
+    with told(as_json):
+        from tercel.app.commands import worth as command
+
+        raise typer.Exit(command.posture(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))

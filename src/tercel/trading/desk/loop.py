@@ -434,7 +434,8 @@ class Desk:
 def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
     """A message's own words: what an entry says beside it is left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
-    return {key: value for key, value in asdict(message).items() if key not in beside}
+    words = {key: value for key, value in asdict(message).items() if key not in beside}
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in words.items()}
 
 
 def _stance(posture: Posture) -> Posture:

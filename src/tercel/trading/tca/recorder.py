@@ -1,8 +1,10 @@
 """Writes the analysis of every finished parent to the journal, once its last mark-out is known."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,12 +119,20 @@ class TcaRecorder:
                 body = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
                 self._note(Entry(kinds.ALERT, over_ns, facts.instrument, facts.agent, facts.parent, body=body))
                 continue
-            body = {key: value for key, value in asdict(cost).items() if key not in ("parent", "instrument", "agent")}
+            words = asdict(cost)
+            body = {key: _known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
             blob = pack({"fills": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
             self._note(Entry(kinds.TCA, over_ns, facts.instrument, facts.agent, facts.parent, body=body, blob=blob))
 
     def _note(self, entry: Entry) -> None:
         self._session.door.write([entry])
+
+
+def _known(value: Any) -> Any:
+    """JSON has no NaN: what is not available is null."""
+    if isinstance(value, dict):
+        return {key: _known(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _without_own(facts: ParentFacts, own: int) -> ParentFacts:

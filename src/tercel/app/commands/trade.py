@@ -1,0 +1,269 @@
+"""Body of `tercel trade run`: a whole desk, from its file to its report."""
+
+import getpass
+import math
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tercel.app.commands.trade_report import page
+from tercel.app.commands.venues import connect
+from tercel.app.desks import LATCH, new_desk
+from tercel.app.job.variants import run_variants
+from tercel.app.output import print_json, progress_console, result_console, say
+from tercel.core.errors import ConfigError, JournalError, TercelError
+from tercel.core.ports import Journal, Venue
+from tercel.stats.bootstrap import Estimate
+from tercel.trading.alerts import AlertSender
+from tercel.trading.desk.build import Opened, Workbench, open_desk
+from tercel.trading.desk.challenge import Evidence
+from tercel.trading.desk.config import DeskConfig, demo_config, demo_text, read_config
+from tercel.trading.desk.experiment import DeskRun, arrows, freezes, levels, worth
+from tercel.trading.desk.pace import PacedVenue
+from tercel.trading.desk.planted import planted
+from tercel.trading.journal import kinds
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.kill import KillLatch
+from tercel.trading.ledger import Ledger
+from tercel.trading.tca.recorder import TcaRecorder
+
+CONFIG = "desk.toml"
+REPORT = "report.html"
+WATCH_S = 0.05
+
+
+class WallClock:
+    """Time as people live it (`core.ports.Clock`)."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds that never go back."""
+        return time.monotonic_ns()
+
+    def sleep_ns(self, ns: int) -> None:
+        """Wait."""
+        time.sleep(ns / 1e9)
+
+
+@dataclass
+class Request:
+    """What `tercel trade run` was asked."""
+
+    config: Path | None
+    demo: bool
+    seed: int | None
+    desk: Path | None
+    venue: str | None
+    ablate: int
+    freeze: int
+    as_json: bool
+
+
+def run(request: Request) -> None:
+    """Run a desk; print what it came to, leave a report.
+
+    Raises
+    ------
+    TercelError
+        For anything that cannot be obeyed; the journal keeps what was done.
+    """
+    if request.demo == (request.config is not None):
+        raise ConfigError("a desk's file or --demo", "both" if request.demo else "neither", "give one of the two")
+    config = demo_config() if request.config is None else read_config(request.config)
+    text = demo_text() if request.config is None else request.config.read_text(encoding="utf-8")
+    seed = config.desk.seed if request.seed is None else request.seed
+    changes: dict[str, Any] = {"seed": seed} | ({"venue": request.venue} if request.venue is not None else {})
+    config = config.model_copy(update={"desk": config.desk.model_copy(update=changes)})
+    beside = request.config.parent if request.config is not None else None
+    folder = request.desk if request.desk is not None else new_desk(config.desk.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = SqlJournal(folder, _holder())
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    try:
+        opened = _trade(config, journal, folder, beside)
+    finally:
+        journal.close()
+    result = _result(opened, folder)
+    arrows_of, freezes_of = _experiments(config, seed, folder, request)
+    if arrows_of:
+        result["ablation"] = {f"{name}_bps": _plain(cell) for name, cell in worth(arrows_of).items()}
+    if freezes_of:
+        result["frozen"] = {
+            "cost_bps": {name: _plain(cell) for name, cell in levels(freezes_of).items()},
+            "desk_saves_bps": {name: _plain(cell) for name, cell in worth(freezes_of).items()},
+        }
+    (folder / REPORT).write_text(page(config, opened, result, folder, freezes_of), encoding="utf-8")
+    if request.as_json:
+        print_json(result)
+    else:
+        _print(config, result, folder)
+
+
+def _holder() -> str:
+    return f"{getpass.getuser()} (tercel trade run)"
+
+
+def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path | None) -> Opened:
+    """Run the desk over its venue and journal; alerts leave while it runs."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    bench, latch = Workbench(), KillLatch(folder / LATCH)
+    venue = _venue(config, bench, folder)
+    alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
+    alerts.start()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
+    with Progress(*columns, console=progress_console(), transient=True) as bar:
+        task = bar.add_task(f"desk {folder}", total=config.desk.rounds)
+        opened = open_desk(
+            config,
+            journal,
+            config.desk.seed,
+            bench,
+            venue,
+            latch,
+            beside,
+            lambda done: bar.update(task, completed=done),
+            watch_s=WATCH_S,
+            holder=_holder(),
+        )
+        recorder = TcaRecorder(opened.session)
+        try:
+            opened.desk.run()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"the journal of what was done is kept in {folder}") from None
+        finally:
+            try:
+                recorder.close()
+            except JournalError as error:
+                say(f"the last analyses are lost: {error}")
+            opened.session.close()
+            alerts.stop()
+    return opened
+
+
+def _venue(config: DeskConfig, bench: Workbench, folder: Path) -> Venue:
+    """The venue that a desk's file names, at its pace."""
+    where = config.desk.venue
+    if where == "simulated":
+        venue: Venue = bench.exchange(config, config.desk.seed, planted(config, config.desk.seed))
+        if config.desk.pace == "stepped":
+            return venue
+        paced: Venue = PacedVenue(venue, WallClock(), 1.0 if config.desk.pace == "real" else config.desk.speed).venue
+        return paced
+    return connect(where, [agent.name for agent in config.agent], folder / "fix")
+
+
+# -- what it came to --------------------------------------------------------------------------------------------------
+
+
+def _result(opened: Opened, folder: Path) -> dict[str, Any]:
+    """The object of `--json`."""
+    desk = opened.desk
+    with closing(JournalReader(folder)) as journal:
+        denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
+        fills = len(
+            {e.body["exec_id"] for _, e in journal.read(0, (kinds.REPORT_IN,)) if e.body.get("exec_type") == "trade"}
+        )
+        events, consistent = journal.last, _consistent(journal, opened)
+    shares = desk.shares()
+    return {
+        "desk": str(folder),
+        "seed": opened.desk.config.desk.seed,
+        "cost_bps": desk.cost_bps(),
+        "parents": desk.results,
+        "agents": {
+            name: {
+                "share": shares[name],
+                "is_bps": _mean([row for row in desk.results if row["agent"] == name]),
+                "drift": seat.drift.score if seat.drift is not None else None,
+                "drifting": seat.drifting,
+                "strategy": seat.shown,
+                "challenger": str(Evidence.of(seat.gains_bps)) if seat.challenger is not None else None,
+            }
+            for name, seat in desk.seats.items()
+        },
+        "denials": dict(denials),
+        "posture_changes": desk.posture_changes,
+        "fills": fills,
+        "journal": {"events": events, "consistent": consistent},
+    }
+
+
+def _mean(rows: list[dict[str, Any]]) -> float:
+    """Cost over parents, weighted by their lots."""
+    known = [(row["is_bps"], row["quantity"]) for row in rows if math.isfinite(row["is_bps"])]
+    return sum(cost * lots for cost, lots in known) / sum(lots for _, lots in known) if known else math.nan
+
+
+def _consistent(journal: Journal, opened: Opened) -> bool:
+    """The journal read again gives the session's own state: no faults, the same positions, nothing left open."""
+    again = Ledger.of(journal)
+    same = again.positions.lots() == opened.session.ledger.positions.lots()
+    return same and not again.faults() and not list(again.orders.live())
+
+
+def _experiments(config: DeskConfig, seed: int, folder: Path, request: Request) -> tuple[list[DeskRun], list[DeskRun]]:
+    simulated = config.model_copy(
+        update={"desk": config.desk.model_copy(update={"venue": "simulated", "pace": "stepped"})}
+    )
+    arrows_of: list[DeskRun] = []
+    freezes_of: list[DeskRun] = []
+    if request.ablate:
+        kept = folder / "ablation.jsonl"
+        arrows_of = run_variants(arrows(simulated), range(seed, seed + request.ablate), kept, "with and without arrows")
+    if request.freeze:
+        kept = folder / "frozen.jsonl"
+        freezes_of = run_variants(
+            freezes(simulated), range(seed, seed + request.freeze), kept, "desk and frozen agents"
+        )
+    return arrows_of, freezes_of
+
+
+def _plain(cell: Estimate) -> dict[str, float | None]:
+    return {"mean": cell.mean, "ci_low": cell.ci_low, "ci_high": cell.ci_high}
+
+
+def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
+    from rich.table import Table
+
+    table = Table(
+        title=f"desk {config.desk.name}, seed {result['seed']}: {result['cost_bps']:.2f} bps", title_justify="left"
+    )
+    for heading in ("agent", "strategy", "share", "cost, bps", "drift", "challenger on paper"):
+        table.add_column(heading, justify="left" if heading in ("agent", "strategy") else "right")
+    for name, agent in result["agents"].items():
+        drift = "" if agent["drift"] is None else f"{agent['drift']:.2f}" + (" drifting" if agent["drifting"] else "")
+        cost = f"{agent['is_bps']:.2f}"
+        table.add_row(name, agent["strategy"], f"{100 * agent['share']:.0f} %", cost, drift, agent["challenger"] or "")
+    out = result_console()
+    out.print(table)
+    denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
+    journal = result["journal"]
+    out.print(
+        f"{len(result['parents'])} parents, {result['fills']} fills, {result['posture_changes']} changes of posture; "
+        f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent"
+    )
+    for name, cell in result.get("ablation", {}).items():
+        out.print(f"worth of {name.removesuffix('_bps'):<9} {_cell(cell)}")
+    for name, cell in result.get("frozen", {}).get("desk_saves_bps", {}).items():
+        out.print(f"the desk saves against {name} alone: {_cell(cell)}")
+    out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}    tercel console --desk {folder}")
+
+
+def _cell(cell: dict[str, float | None]) -> str:
+    mean, low, high = cell["mean"], cell["ci_low"], cell["ci_high"]
+    if mean is None or low is None or high is None:
+        return "one seed: no interval" if mean is None else f"{mean:+.2f} bps (one seed: no interval)"
+    verdict = "" if low > 0 or high < 0 else " (holds 0)"
+    return f"{mean:+.2f} bps [{low:+.2f}, {high:+.2f}]{verdict}"
+
+
+def show_demo() -> None:
+    """Print the packaged desk's file."""
+    result_console().print(demo_text(), markup=False, highlight=False)
+
+
+__all__ = ["Request", "TercelError", "run", "show_demo"]

@@ -1,0 +1,48 @@
+"""From an address to a venue: `wire://host:port` and `fix://[COMPID@]host:port`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tercel.core.errors import ConfigError
+from tercel.core.ports import Venue
+
+SCHEMES = ("wire", "fix")
+TRADER = "TRADER"
+
+
+def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> Venue:
+    """Connect to a venue that is served somewhere.
+
+    Parameters
+    ----------
+    where : str
+        Its address.
+    accounts : sequence of str
+        Names that orders will be sent under.
+    store : Path, optional
+        Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart.
+
+    Raises
+    ------
+    ConfigError
+        For what is no address.
+    VenueError
+        Nobody answers there, or the logon is refused.
+    """
+    try:
+        parts = urlsplit(where)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host is None or port is None or parts.scheme not in SCHEMES:
+        raise ConfigError(
+            "simulated, wire://host:port or fix://[COMPID@]host:port", repr(where), "see `tercel venue serve --help`"
+        )
+    if parts.scheme == "wire":
+        from tercel.venues.wire import RemoteVenue
+
+        return RemoteVenue(host, port, list(accounts))
+    from tercel.venues.fix.client import FixVenue
+
+    return FixVenue(host, port, parts.username or TRADER, store=store)

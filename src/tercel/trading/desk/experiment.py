@@ -1,0 +1,132 @@
+"""Desks run again and again on the same seeds: with and without an arrow of the loop, whole and with frozen agents.
+
+Every variant meets the same markets, the same orders and the same news of a seed, so differences are paired.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.stats.bootstrap import Estimate, mean_interval, paired_difference
+from tercel.trading.desk.build import Workbench, open_desk
+from tercel.trading.desk.config import DeskConfig
+from tercel.trading.journal import kinds
+from tercel.trading.journal.memory import MemoryJournal
+
+ARROWS: Final = ("alpha", "posture", "feedback")
+DESK: Final = "desk"
+
+
+@dataclass(frozen=True)
+class DeskRun:
+    """What a variant of a desk came to on one seed.
+
+    Parameters
+    ----------
+    variant : str
+    seed : int
+    cost_bps : float
+        Of everything that was asked for, bps of its arrival worth.
+    cost_path : tuple of float
+        The same after every round.
+    shares : mapping of agent to tuple of float
+        Share of the flow after every round, on average over the instruments.
+    denials, posture_changes : int
+    """
+
+    variant: str
+    seed: int
+    cost_bps: float
+    cost_path: tuple[float, ...]
+    shares: Mapping[str, tuple[float, ...]]
+    denials: int
+    posture_changes: int
+
+
+def without(config: DeskConfig, arrow: str) -> DeskConfig:
+    """The same desk without one arrow: `alpha`, `posture` or `feedback`."""
+    changes: dict[str, dict[str, Any]] = {
+        "alpha": {"signals": config.signals.model_copy(update={"model": "off"})},
+        "posture": {"risk": config.risk.model_copy(update={"posture": "off"})},
+        "feedback": {"loop": config.loop.model_copy(update={"feedback": False})},
+    }
+    return config.model_copy(update=changes[arrow])
+
+
+def frozen(config: DeskConfig, agent: str) -> DeskConfig:
+    """The same desk with one agent that gets all the flow."""
+    alone = tuple(section for section in config.agent if section.name == agent)
+    return config.model_copy(update={"agent": alone})
+
+
+def arrows(config: DeskConfig) -> dict[str, DeskConfig]:
+    """The whole desk, and one without each arrow."""
+    return {DESK: config} | {arrow: without(config, arrow) for arrow in ARROWS}
+
+
+def freezes(config: DeskConfig) -> dict[str, DeskConfig]:
+    """The whole desk, and each of its agents alone."""
+    return {DESK: config} | {section.name: frozen(config, section.name) for section in config.agent}
+
+
+def run_variant(variant: str, config: DeskConfig, seed: int) -> DeskRun:
+    """One variant on one seed, on the simulated exchange, with a journal in memory."""
+    journal = MemoryJournal(chained=False)
+    opened = open_desk(config, journal, seed, _bench())
+    opened.desk.run()
+    steps: dict[str, dict[int, list[float]]] = {name: {} for name in opened.desk.seats}
+    for ns, _, shares in opened.desk.share_path:
+        for name, share in shares.items():
+            steps[name].setdefault(ns, []).append(share)
+    return DeskRun(
+        variant,
+        seed,
+        opened.desk.cost_path[-1],
+        tuple(opened.desk.cost_path),
+        {name: tuple(float(np.mean(at)) for at in rounds.values()) for name, rounds in steps.items()},
+        sum(1 for _ in journal.read(0, (kinds.DENIED,))),
+        opened.desk.posture_changes,
+    )
+
+
+@cache
+def _bench() -> Workbench:
+    return Workbench()
+
+
+def worth(runs: Sequence[DeskRun], seed: int = 0) -> dict[str, Estimate]:
+    """What the whole desk saves against each other variant, bps, paired by seed: mean and 95 % interval over seeds.
+
+    Parameters
+    ----------
+    runs : sequence of DeskRun
+        Every variant on every seed.
+    """
+    costs = by_variant(runs)
+    whole = costs.pop(DESK)
+    seeds = sorted(whole)
+    return {
+        variant: paired_difference(
+            [cost[s] for s in seeds], [whole[s] for s in seeds], np.arange(len(seeds)), np.random.default_rng(seed)
+        )
+        for variant, cost in costs.items()
+    }
+
+
+def levels(runs: Sequence[DeskRun], seed: int = 0) -> dict[str, Estimate]:
+    """Mean cost of each variant, bps, with its 95 % interval over seeds."""
+    return {
+        variant: mean_interval(list(cost.values()), np.arange(len(cost)), np.random.default_rng(seed))
+        for variant, cost in by_variant(runs).items()
+    }
+
+
+def by_variant(runs: Sequence[DeskRun]) -> dict[str, dict[int, float]]:
+    """Cost by variant and seed."""
+    costs: dict[str, dict[int, float]] = {}
+    for run in runs:
+        costs.setdefault(run.variant, {})[run.seed] = run.cost_bps
+    return costs
