@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.fusion import Fusion
+from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import ranks
 from tercel.stats import Estimate, Moments, cluster_index, cluster_sums, intervals
 
@@ -116,6 +117,72 @@ def _correlation(means: Floats) -> Floats:
     mx, my, xx, yy, xy = means.T
     scale = np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300))
     return np.asarray(((xy - mx * my) / scale)[:, None])
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What one unit of a fused forecast is worth, in bps, out of fold.
+
+    Parameters
+    ----------
+    unit_bps : float
+        Slope of the forward return, less its cross-section's mean, on the forecast.
+    sd_bps : float
+        Standard deviation of what that leaves, where every source is there.
+    full_sd : float
+        The fusion's own standard deviation in that case, in its units: wider ones widen `sd_bps` in proportion.
+    horizon_ns, half_life_ns : int
+    """
+
+    unit_bps: float
+    sd_bps: float
+    full_sd: float
+    horizon_ns: int
+    half_life_ns: int
+
+
+def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[int] = (1, 2, 3, 4)) -> Scale:
+    """Measure a :class:`Scale` on a panel's out-of-fold forecasts, float (n,), NaN in rows that were not tested.
+
+    The half-life comes from the returns over `periods` dates in a row, chained from the panel's own.
+
+    Raises
+    ------
+    DataError
+        When fewer than 30 rows have a forecast, or it does not vary within its dates.
+    """
+    f = np.asarray(value, np.float64)
+    seen = np.isfinite(f)
+    if seen.sum() < 30:
+        raise DataError("at least 30 rows with a forecast", str(int(seen.sum())), "take a longer panel")
+    moves = chained(data, periods)
+    index, count = cluster_index(data.dates[seen])
+    rows = cluster_sums(np.ones(index.size), index, count)
+    x = f[seen] - (cluster_sums(f[seen], index, count) / rows)[index]
+    y = data.outcome[seen] - (cluster_sums(data.outcome[seen], index, count) / rows)[index]
+    if not x @ x > 0:
+        raise DataError("forecasts that vary within a date", "one value a date", "add names to the panel")
+    slope = float(x @ y / (x @ x))
+    horizon = int(np.median(data.end_ns - data.start_ns))
+    shape = decay(x, moves[seen], [horizon * period for period in periods])
+    return Scale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, shape.half_life_ns)
+
+
+def chained(data: Dataset, periods: Sequence[int]) -> Floats:
+    """Sums of an instrument's outcomes over the next dates, float64 (n, H); NaN where a date of it is missing."""
+    dates = data.dates
+    at = {(who, int(date)): row for row, (who, date) in enumerate(zip(data.instrument, dates, strict=True))}
+    out = np.full((data.n, len(periods)), np.nan)
+    for row, (who, date) in enumerate(zip(data.instrument, dates, strict=True)):
+        total, reached = 0.0, 0
+        for h, period in enumerate(periods):
+            while reached < period and (next_row := at.get((who, int(date) + reached))) is not None:
+                total += float(data.outcome[next_row])
+                reached += 1
+            if reached < period:
+                break
+            out[row, h] = total
+    return out
 
 
 def to_alpha(

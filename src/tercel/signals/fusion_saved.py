@@ -6,7 +6,7 @@ card says nothing about who wrote it. Load what you trained.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import DataError
+from tercel.core.messages import Alpha
+from tercel.signals.alpha import Scale
 from tercel.signals.extras import needed
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import BaseModel
@@ -67,13 +69,48 @@ def load(folder: Path) -> tuple[Fusion, list[BaseModel], dict[str, Any]]:
 
 def forecast(fusion: Fusion, models: list[BaseModel], features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
     """Value and standard deviation (n,) from columns by name; a column that is not there is missing."""
+    return fusion.combine(told_by(models, features))
+
+
+def alphas(
+    fusion: Fusion,
+    models: list[BaseModel],
+    scale: Scale,
+    features: Mapping[str, ArrayLike],
+    instruments: Sequence[str],
+    at_ns: int,
+) -> list[Alpha]:
+    """A message per instrument of one cross-section; a column that is not there, or NaN in all of a source, is missing.
+
+    Raises
+    ------
+    DataError
+        When columns and instruments do not match, or a forecast is no number.
+    """
+    told = told_by(models, features)
+    if len(told) != len(instruments):
+        raise DataError("a row per instrument", f"{len(told)} rows, {len(instruments)} instruments", "line them up")
+    value, sd = fusion.combine(told)
+    found = []
+    for row, instrument in enumerate(instruments):
+        heard = [m.source for k, m in enumerate(models) if fusion.weights[k] > 0 and not np.isnan(told[row, k])]
+        found.append(
+            Alpha(
+                instrument, at_ns, scale.horizon_ns, scale.unit_bps * float(value[row] - fusion.base),
+                scale.sd_bps * float(sd[row]) / scale.full_sd, scale.half_life_ns, tuple(dict.fromkeys(heard)),
+            )
+        )  # fmt: skip
+    return found
+
+
+def told_by(models: list[BaseModel], features: Mapping[str, ArrayLike]) -> Floats:
+    """What each base model says, float64 (n, K), from columns by name."""
     rows = max((np.size(column) for column in features.values()), default=0)
-    told = np.full((rows, len(models)), np.nan)
+    told, gap = np.full((rows, len(models)), np.nan), np.full(rows, np.nan)
     for k, model in enumerate(models):
-        gap = np.full(rows, np.nan)
         x = np.stack([np.asarray(features.get(name, gap), np.float64) for name in model.names], axis=1)
         told[:, k] = model.predict(x)
-    return fusion.combine(told)
+    return told
 
 
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:

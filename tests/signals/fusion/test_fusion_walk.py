@@ -8,6 +8,7 @@ import pytest
 
 from tercel.core.errors import DataError
 from tercel.signals import fusion_saved
+from tercel.signals.alpha import chained, scale_of
 from tercel.signals.fusion_walk import base_names, final, fit_base, fused, out_of_fold, thinned
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
@@ -108,3 +109,36 @@ def test_other_families_are_saved_by_joblib(data: Dataset, tmp_path: Path) -> No
     np.testing.assert_array_equal(
         fusion_saved.forecast(again, parts, features)[0], fusion_saved.forecast(fusion, models, features)[0]
     )
+
+
+def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
+    folds, names = folds_of(data), base_names(data, ("linear",))
+    told = out_of_fold(data, ("linear",), folds)
+    fusion, models = final(data, ("linear",), told)
+    scale = scale_of(data, fused(data, told, names, folds)[0], fusion.without([True] * len(names))[1])
+    assert scale.horizon_ns == DAY
+    assert scale.sd_bps == pytest.approx(200, rel=0.15)
+    today = data.dates == data.dates[-1]
+    features = {name: data.x[today, c] for c, name in enumerate(data.names)}
+    who = list(data.instrument[today])
+    whole = fusion_saved.alphas(fusion, models, scale, features, who, 5)
+    assert [a.instrument for a in whole] == who
+    # the planted alpha is a fifth of a return of 200 bps, which `linear` carries
+    expected = np.array([a.expected_bps for a in whole])
+    assert np.corrcoef(expected, features["linear.a"])[0, 1] > 0.95
+    assert 15 < expected.std() < 65
+    less = fusion_saved.alphas(fusion, models, scale, {k: v for k, v in features.items() if "linear" not in k}, who, 5)
+    assert all("linear" not in a.sources for a in less)
+    assert all(a.sd_bps > b.sd_bps for a, b in zip(less, whole, strict=True))
+    with pytest.raises(DataError, match="row per instrument"):
+        fusion_saved.alphas(fusion, models, scale, features, who[:-1], 5)
+
+
+def test_chained_moves_are_sums_of_the_same_name() -> None:
+    data = synthetic_market(1, instruments=5, days=12).data
+    moves = chained(data, (1, 2, 3))
+    one = data.instrument == "S002"
+    outcome = data.outcome[one]
+    np.testing.assert_allclose(moves[one][:-1, 1], outcome[:-1] + outcome[1:])
+    assert np.isnan(moves[one][-1, 1:]).all()
+    assert np.isnan(moves[one][-2, 2])

@@ -77,6 +77,10 @@ def train(config: Path | None, seed: int, out: Path | None, as_json: bool) -> in
     _table(
         "weights of the fusion", ("source:family", "weight"), [(k, f"{v:.3f}") for k, v in result["weights"].items()]
     )
+    scale = result["alpha_scale"]
+    hours = {"horizon, hours": scale["horizon_ns"] / 3.6e12, "half-life, hours": scale["half_life_ns"] / 3.6e12}
+    told = {"bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"], **hours}
+    _table("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in told.items()])
     if "alpha" in result:
         cases = {k: v for k, v in result["alpha"].items() if isinstance(v, dict)}
         rows = [

@@ -24,7 +24,8 @@ def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
     counts = {kind: sum(v.verdict == kind for v in verdicts) for kind in COLOURS}
     lead = (
         f"Of {len(verdicts)} claims of the field, {counts['confirmed']} are confirmed, {counts['refuted']} refuted "
-        f"and {counts['open']} open; {counts['absent']} cannot be judged, as a family is not installed."
+        f"and {counts['open']} open"
+        + (f"; {counts['absent']} cannot be judged, as a family was not run." if counts["absent"] else ".")
     )
     settings = result["settings"]
     sections = [
@@ -55,15 +56,29 @@ def compare_page(result: dict[str, Any], verdicts: Sequence[Verdict]) -> str:
 
 
 def _claims_table(verdicts: Sequence[Verdict]) -> str:
-    rows = [(f"{v.family}: {v.text}", v.verdict, v.mean, v.ci_low, v.ci_high, v.rule, v.source) for v in verdicts]
-    return plain_table(("claim", "verdict", "number", "low", "high", "the number is", "said by"), rows, "Claims")
+    numbers = [
+        (
+            f"{v.family}: {v.text}",
+            v.verdict,
+            *(None if x is None else f"{x:+.3f}" for x in (v.mean, v.ci_low, v.ci_high)),
+        )
+        for v in verdicts
+    ]
+    rules = [(f"{v.family}: {v.text}", v.rule, v.source) for v in verdicts]
+    return plain_table(("claim", "verdict", "number", "low", "high"), numbers, "Verdicts") + plain_table(
+        ("claim", "its number", "said by"), rules, "What the numbers are", prose=True
+    )
 
 
 def _skill_table(table: Sequence[dict[str, Any]]) -> str:
     keys = ("share", "accuracy", "auc", "brier", "ece", "fit_s", "peak_mib", "row_us", "one_us")
     heads = ("share", "accuracy", "AUC", "Brier", "ECE", "fit s", "peak MiB", "us a row, batch", "us, one row")
-    rows = [(f"{line['problem']}: {line['family']}", *(line[key] for key in keys)) for line in table]
+    rows = [(f"{line['problem']}: {line['family']}", *(_short(line[key]) for key in keys)) for line in table]
     return plain_table(("problem: family", *heads), rows, "Means over seeds")
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
 
 
 def _panel_section(panel: dict[str, Any]) -> Section:

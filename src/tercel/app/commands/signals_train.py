@@ -1,6 +1,7 @@
 """``tercel signals train`` and ``evaluate``: walk forward, fuse, save; say how good it is and what each source adds."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tercel.app.commands.signals_panel import folds_of, walked
 from tercel.app.output import json_text, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals import fusion_saved
+from tercel.signals.alpha import scale_of
 from tercel.signals.fusion_walk import base_names, final, fused
 from tercel.signals.leak import leak_report
 from tercel.signals.panel.dataset import Dataset
@@ -67,7 +69,15 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
         data, names, told, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
         settings=config.train.settings,
     )  # fmt: skip
-    about = {"name": config.name, "seed": seed, "panel": manifest["files"], "train": config.train.model_dump()}
+    value = fused(data, told, columns, folds_of(data, config.train), shrink=config.train.shrink)[0]
+    scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
+    about = {
+        "alpha": asdict(scale),
+        "name": config.name,
+        "seed": seed,
+        "panel": manifest["files"],
+        "train": config.train.model_dump(),
+    }
     card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)))
     aside = out / f".{FORECASTS}.part.npz"
     np.savez(aside, told=told, columns=np.array(columns))
@@ -75,7 +85,7 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
     result = {
         "out": out, "rows": data.n, "tested": int((~np.isnan(told).all(axis=1)).sum()), "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
-        "parts": [part["file"] for part in card["parts"]], "note": data.note,
+        "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]], "note": data.note,
     }  # fmt: skip
     return {**result, "alpha": _alpha(seed, out)} if demo else result
 
