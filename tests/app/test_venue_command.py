@@ -1,0 +1,52 @@
+"""`tercel venue serve`: says where it is, refuses in words, ends cleanly."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tercel.core.orders import MarketRows
+from tercel.venues.wire import RemoteVenue
+
+COMMAND = [sys.executable, "-m", "tercel.app.cli", "venue", "serve"]
+
+
+def refused(*arguments: str) -> str:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_it_serves_until_it_is_told_to_end() -> None:
+    process = subprocess.Popen([*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    try:
+        assert said["stepped"]
+        venue = RemoteVenue(said["host"], said["port"], ["me"])
+        venue.subscribe(said["instruments"][0])
+        events = venue.step(venue.now_ns + 10**10)
+        assert isinstance(events[0], MarketRows)
+        assert events[0].snapshot
+        assert "another port" in refused("--port", str(said["port"]))
+        venue.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--market", "nope"], "csco-2003"),
+        (["--symbol", "X"], "--tape"),
+        (["--market", "csco-2003", "--tape", "lake"], "either"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], words: str, tmp_path: Path) -> None:
+    assert words in refused(*arguments)
