@@ -1,6 +1,7 @@
 """Guidance: the words against Python's own arithmetic, there and back, and what a batch and a driver see of them."""
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -9,14 +10,19 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
 from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
+from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Task
+from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import Guidance, expected_move, guided_row, pack, read
+from tercel.execution.intent import Intents
 from tercel.execution.strategies import build
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import martingale_market
+from tercel.market.simulator.source import martingale_market, reactive
 
 S = 10**9
 TASK = Task(side=-1, horizon_s=60.0, decisions=6, warmup_s=10.0)
@@ -151,3 +157,45 @@ def test_a_driver_sees_the_same_words() -> None:
     driver.decide_due(now)
     np.testing.assert_array_equal(driver.view.x[:, c.ALPHA :], episodes.view.x[:, c.ALPHA :])
     assert math.isclose(read(driver.state).max_participation, 0.2)
+
+
+@dataclass
+class Remembers(Strategy):
+    """A strategy that keeps what it was shown."""
+
+    inner: Strategy
+    seen: list[bytes] = field(default_factory=list)
+    name: str = "remembers"
+
+    def decide(self, view: View) -> Intents:
+        self.seen.append(view.x.tobytes() + view.m.tobytes())
+        return self.inner.decide(view)
+
+
+def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
+    """The record with a GUIDED row at every decision gives the driver the same views and the same commands."""
+    task = Task(horizon_s=240.0, decisions=24, warmup_s=20.0, grid_points=13, latency=Latency("constant", 40_000_000))
+    source = reactive(load("csco-2003"), settle_s=300.0)
+    episodes, plan = Episodes(source, task, 1, record_rows=40_000), seeded_plan(task, 120, 3, 0, 1)
+    strategy = "twap_passive+alpha+posture"
+    batch, mine = Remembers(build(strategy)), Remembers(build(strategy))
+    episodes.start(plan)
+    b, k = at_arrival(episodes, plan)
+    arrival = int(episodes.states[0, sim.NOW])
+    forecast = Alpha("A", arrival, 200 * S, 25.0, 5.0, 90 * S)
+    guided = []
+    for number in range(task.decisions):
+        now = int(episodes.states[0, sim.NOW])
+        posture = Posture("A", now, 0.3 * (number > 8), 0.4, Style.JOIN | Style.TAKE)
+        episodes.guide(Guidance.of([forecast], [posture]))
+        guided.append(guided_row(forecast, posture, now))
+        episodes.step(batch.decide(episodes.view))
+    record = episodes.record(0)[k[sim.RECORD] :]
+    rows = np.concatenate([record, guided])
+    rows = rows[np.argsort(rows[:, sim.R_NS], kind="stable")]
+    # guidance of a moment is said after the market's rows of that moment and before what was decided then
+    order = np.lexsort((np.select([rows[:, 1] == sim.GUIDED, rows[:, 1] == sim.OWN_SENT], [1, 2], 0), rows[:, 0]))
+    sent = Driver(b, k, mine).run(rows[order])
+    assert len(batch.seen) == task.decisions
+    assert mine.seen[: len(batch.seen)] == batch.seen
+    assert len(sent) == int((record[:, sim.R_KIND] == sim.OWN_SENT).sum()) > 10
