@@ -77,6 +77,8 @@ def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lo
     led = b[lay.AT_LEDGER] + who * lay.LEDGER
     if b[led + lay.STATE] == lay.FREE_SLOT or lots < 0 or lots > b[led + lay.OPEN]:
         return BAD_OWN
+    if kind == sim.OWN_DENIED and b[led + lay.STATE] != lay.IN_FLIGHT:
+        return BAD_OWN
     if kind == sim.OWN_REST and b[led + lay.STATE] != lay.IN_FLIGHT:
         return BAD_OWN
     if kind == sim.OWN_DEAD and price > b[led + lay.PENDING_CANCEL]:
@@ -120,6 +122,10 @@ def apply_own(b: Packed, k: Longs, row: Longs) -> int:
             b, k, who, price, lots, row[sim.R_MID2], row[sim.R_TOUCH2], how & 1 != 0, how & 2 != 0
         )  # fmt: skip
     else:
+        if kind == sim.OWN_DENIED:
+            k[sim.WAITING_TAKE] = 0
+            for j in range(sim.RUNGS):
+                k[sim.WAITING_REST + j] = 0
         own_dead(b, k, who, lots, price)
     if k[sim.ATTENTION] != 0:
         k[sim.ATTENTION] = 0
@@ -152,7 +158,7 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         return BACKWARDS
     if kind == sim.OWN_SENT:
         return IS_COMMAND
-    if kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD:
+    if kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD or kind == sim.OWN_DENIED:
         return apply_own(b, k, row)
     if kind == sim.GUIDED:
         guide(k, row)

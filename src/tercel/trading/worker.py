@@ -296,13 +296,22 @@ class Worker:
         return commands
 
     def on_denied(self, command: Command) -> list[Command]:
-        """A command was not let through: its lots are dead, or its cancel was never asked for."""
+        """A command was not let through: its lots are dead, or its cancel was never asked for.
+
+        What waits behind it is not tried before the next decision: what refused it would refuse it again. The forced
+        order has no next decision, and is booked as one that found nobody.
+        """
         commands: list[Command] = []
         name = command.cl_ord_id
         if name in self._cancels:
             self._cancel_over(name, 0, self._now, commands)
         elif name in self._children:
-            self._dead(self._children[name], 0, 0, self._now, commands)
+            child = self._children[name]
+            if child.forced:
+                self._found_nobody(child, self._now, commands)
+            else:
+                self._feed(self._row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)), commands)
+                self._forget(child)
         self._end_if_over()
         return commands
 

@@ -174,6 +174,8 @@ WALKED: Final = 37
 GUIDED: Final = 38
 """New guidance: who is alpha, side its sd, price its half-life, lots the urgency, mid2 the participation cap, touch2
 styles << 32 | size multiplier."""
+OWN_DENIED: Final = 39
+"""As OWN_DEAD, of a command that was not let through: nothing that waits is tried before the next decision."""
 
 # -- the log of own fills: 7-word rows --------------------------------------------------------------------------------
 FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced

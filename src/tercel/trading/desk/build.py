@@ -73,7 +73,7 @@ class Workbench:
             specs[instrument.name] = MarketSpec(
                 before.source, seed, number, before.world, volume_per_s=preset.volume_per_s, regimes=regimes
             )
-        return SimulatedExchange(specs, latency=EntryLatency())
+        return SimulatedExchange(specs, latency=EntryLatency("constant", round(config.desk.latency_ms * 1e6)))
 
     def strategies(self, config: DeskConfig) -> Strategies:
         """Makes the strategy of a name for an instrument, as a session asks for it."""

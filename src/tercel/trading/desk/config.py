@@ -40,6 +40,8 @@ class DeskSection(_Section):
     pace: Literal["stepped", "accelerated", "real"] = "stepped"
     speed: float = Field(default=60.0, gt=0)
     """Venue seconds a second, where the pace is accelerated."""
+    latency_ms: float = Field(default=1.0, ge=0, le=10_000)
+    """Order-entry latency of the simulated exchange."""
     venue: str = "simulated"
     """`simulated`, in this process; `wire://host:port`; `fix://host:port`."""
 

@@ -22,9 +22,10 @@ from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.posture_worth import finish_early
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
-from tercel.risk.posture import PosturePolicy
+from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance
 from tercel.trading.desk.allocation import Hedge, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
 from tercel.trading.desk.config import DeskConfig
@@ -173,7 +174,7 @@ class Desk:
             senses=Senses(self.session.follow(name), warm_s=int(min(600, max(self.config.desk.warmup_s - 60, 120)))),
             sizing=Sizing(loop.sizing),
             hedge=Hedge(list(self.seats), loop.hedge),
-            policy=PosturePolicy(name) if on else None,
+            policy=PosturePolicy(name, desk_rules()) if on else None,
             news=news[name],
         )
 
@@ -441,6 +442,21 @@ def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
 def _stance(posture: Posture) -> Posture:
     """A posture without its moment and its words: what agents feel."""
     return replace(posture, at_ns=0, reasons=())
+
+
+def desk_rules() -> PostureConfig:
+    """The posture of a desk: new sizes shrink with what is unusual, and parents at work are finished early.
+
+    Measured (`tercel trade worth posture`): caps on what is already at work make the tail of cost worse when depth goes,
+    because the horizon takes what is left in a thin book; haste while there is depth cuts it.
+    """
+    sizes = tuple(
+        replace(rule, asks=Stance(size_multiplier=rule.asks.size_multiplier))
+        for rule in DEFAULT_RULES
+        if rule.asks.size_multiplier < 1
+    )
+    early = tuple(replace(rule, name=f"{rule.name}: finish early") for rule in finish_early().rules)
+    return PostureConfig(rules=(*sizes, *early))
 
 
 def _rounded(costs: Mapping[str, float]) -> str:
