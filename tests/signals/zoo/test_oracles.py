@@ -1,0 +1,67 @@
+"""Linear models against scikit-learn's, and what networks must leave alone."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import DataError
+from tercel.signals.zoo.linear import Logistic, Ridge
+from tercel.signals.zoo.networks import LstmClassifier, LstmRegressor
+from tercel.signals.zoo.svm import SvmClassifier
+from tercel.testing.signal_model import separable
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_linear_models_are_scikit_learns_on_standardised_columns(weighted: bool) -> None:
+    linear = pytest.importorskip("sklearn.linear_model")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5)) * [1, 10, 0.1, 3, 1] + 2
+    y = X @ [1, 0.1, 2, 0, 0] + rng.normal(size=300)
+    up = (y > np.median(y) + rng.normal(size=300)).astype(int)
+    weights = rng.uniform(0.1, 2, 300) if weighted else np.ones(300)
+    mean = np.average(X, axis=0, weights=weights)
+    Z = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
+    oracle = linear.Ridge(alpha=3.0).fit(Z, y, weights)
+    np.testing.assert_allclose(Ridge(alpha=3.0).fit(X, y, weights).predict(X), oracle.predict(Z), rtol=1e-8)
+    oracle = linear.LogisticRegression(C=0.5, tol=1e-10, max_iter=5000).fit(Z, up, weights)
+    told = Logistic(C=0.5).fit(X, up, weights).predict_proba(X)
+    np.testing.assert_allclose(told, oracle.predict_proba(Z), atol=1e-5)
+
+
+def test_separable_classes_do_not_make_logistic_run_away() -> None:
+    X = np.linspace(-1, 1, 40)[:, None]
+    model = Logistic(C=1e6).fit(X, (X[:, 0] > 0).astype(int))
+    assert np.isfinite(model.coef_).all()
+    assert model.score(X, X[:, 0] > 0) == 1.0
+
+
+def test_the_subsample_of_a_kernel_is_stated_and_drawn_by_the_seed() -> None:
+    pytest.importorskip("sklearn")
+    X, _, up = separable(400)
+    first = SvmClassifier(subsample=50, random_state=1).fit(X, up)
+    assert len(first.model_.support_) <= 50
+    other = SvmClassifier(subsample=50, random_state=2).fit(X, up)
+    assert not np.array_equal(first.predict_proba(X), other.predict_proba(X))
+
+
+def test_networks_stop_early_and_leave_the_global_generator_alone() -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(300, 4)), rng.integers(0, 2, 300)
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    model = LstmClassifier(steps=2, epochs=200, patience=3, rate=0.02).fit(X, noise)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert model.n_iter_ < 60
+    assert model.n_iter_ == len(model.losses_)
+    with pytest.raises(DataError, match="no multiple of 3 steps"):
+        LstmClassifier(steps=3).fit(X, noise)
+
+
+def test_networks_read_the_order_of_steps() -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(900, 6))
+    y = X[:, 5] - X[:, 0]
+    model = LstmRegressor(steps=6, epochs=40, rate=0.02).fit(X[:700], y[:700])
+    assert model.score(X[700:], y[700:]) > 0.7
+    assert model.score(X[700:, ::-1], y[700:]) < 0
