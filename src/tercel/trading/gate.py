@@ -241,7 +241,9 @@ class Door:
         for word in words:
             if isinstance(word, CancelReject):
                 self.limits.cancel_reject(word)
-            elif isinstance(word, Report) and (alarm := self.limits.report(word)) is not None:
+            elif not isinstance(word, Report) or self.ledger.orders.says_nothing(word):
+                continue
+            elif (alarm := self.limits.report(word)) is not None:
                 body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
                 alerts.append(Entry(kinds.ALERT, word.ns, word.instrument, word.account, "", word.cl_ord_id, body))
         return alerts

@@ -10,7 +10,7 @@ from tercel.trading.orders import Notice, Orders
 from tercel.trading.parents import Parents
 from tercel.trading.positions import Positions
 
-FOLDED = (kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR)
+FOLDED = (kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR)
 """Kinds that the fold reads."""
 
 
@@ -63,9 +63,9 @@ class Ledger:
             self.asked[int(body["id"])] = entry
         elif entry.kind in (kinds.PARENT, kinds.ALERT) and "operator" in body:
             self.asked.pop(int(body["operator"]), None)
-        elif entry.kind == kinds.ORDER_OUT and entry.parent:
+        elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             stem, _, number = entry.order.rpartition(".")
-            if stem == entry.parent and number.isdigit():
+            if stem and number.isdigit():
                 self.children[stem] = max(self.children.get(stem, 0), int(number))
 
     def next_child(self, parent: str) -> int:

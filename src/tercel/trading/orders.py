@@ -344,6 +344,11 @@ class Orders:
         """Whether an execution was booked already."""
         return (report.account, report.exec_id) in self._executions
 
+    def says_nothing(self, report: Report) -> bool:
+        """Whether it answers a question about a name that nothing has."""
+        named = report.cl_ord_id in self._root or report.orig in self._root
+        return not named and report.exec_type == X.STATUS and not (report.cum or report.leaves)
+
     def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[Order]:
         """Orders that have not settled, oldest first."""
         return [
@@ -410,8 +415,8 @@ class Orders:
             return []
         order = self._meant(word)
         if order is None:
-            if isinstance(word, Report) and word.exec_type == X.STATUS and not word.cum:
-                return []  # an answer to a question about nothing
+            if isinstance(word, Report) and self.says_nothing(word):
+                return []
             self.quarantined.append(word)
             return [Notice(Code.UNKNOWN_ORDER, word.cl_ord_id, f"{word}")]
         if isinstance(word, CancelReject):

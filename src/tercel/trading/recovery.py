@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.orders import CancelReject, Command, MassCancel, OrdStatus, Report
+from tercel.core.orders import CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
 from tercel.core.ports import Entry, Journal
 from tercel.trading import crashpoints
 from tercel.trading.gate import Door, Limits
@@ -72,11 +72,11 @@ def refold(journal: Journal, limits: Limits) -> Ledger:
     for seq, entry in journal.read():
         ledger.apply(entry)
         ledger.last = seq
-        _count(entry, limits)
+        _count(entry, limits, ledger)
     return ledger
 
 
-def _count(entry: Entry, limits: Limits) -> None:
+def _count(entry: Entry, limits: Limits, ledger: Ledger) -> None:
     body = entry.body
     if entry.kind == kinds.PARENT and body["event"] == "accepted":
         try:
@@ -94,7 +94,8 @@ def _count(entry: Entry, limits: Limits) -> None:
     elif entry.kind == kinds.REPORT_IN:
         word = word_of(body)
         if isinstance(word, Report):
-            limits.report(word)
+            if not ledger.orders.says_nothing(word):
+                limits.report(word)
         elif isinstance(word, CancelReject):
             limits.cancel_reject(word)
     elif entry.kind == kinds.MARKET:
@@ -145,27 +146,28 @@ def reconcile(
     orders = door.ledger.orders
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = len(orders.fills)
-    accounts = sorted({order.account for order in orders})
+    accounts = sorted({order.account for order in orders} | {parent.order.agent for parent in door.ledger.parents})
     crashpoints.at("recovery.begun")
     resend(door, accounts)
     crashpoints.at("recovery.resent")
     now = door.venue.now_ns
-    standing: list[Command] = [MassCancel(name(), account, "", now) for account in accounts]
-    door.submit(standing)
+    fences = {name(): account for account in accounts}
+    door.submit([MassCancel(name(), account, "", now) for account in accounts])
     crashpoints.at("recovery.cancelled")
+    door.submit([StatusRequest(fence, account, now) for fence, account in fences.items()])
     wait = FIRST_WAIT_NS
     for _ in range(PATIENCE):
         door.submit([*questions(door), *_cancels(door, name)])
         crashpoints.at("recovery.asked")
-        _listen(door, wait)
+        _listen(door, wait, fences)
         if any(order.done for order in orders.unknown()):
             resend(door, accounts)
         on_step()
-        if not orders.live():
+        if not orders.live() and not fences:
             break
         wait = min(2 * wait, LONGEST_WAIT_NS)
     else:
-        names = ", ".join(f"{order.root} ({order.status})" for order in orders.live())
+        names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
         raise VenueError("the venue's word on every order", f"none on {names:.300}", "start again when it answers")
     crashpoints.at("recovery.agreed")
     fills = orders.fills[booked:]
@@ -182,15 +184,23 @@ def _cancels(door: Door, name: Callable[[], str]) -> list[Command]:
     return [command for parent in sorted(parents) for command in cancels(door, parent, name)]
 
 
-def _listen(door: Door, wait_ns: int) -> None:
-    """Hear what the venue has to say within a time."""
+def _listen(door: Door, wait_ns: int, fences: dict[str, str]) -> None:
+    """Hear what the venue has to say within a time.
+
+    A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
+    been obeyed, also by orders that nobody here remembers.
+    """
     until = door.venue.now_ns + wait_ns
     for _ in range(100_000):
         with door.lock:
             events = door.venue.step(until)
             door.receive(events)
+        for event in events:
+            if isinstance(event, Report):
+                fences.pop(event.cl_ord_id, None)
         spoke = any(isinstance(event, Report | CancelReject) for event in events)
-        if (door.venue.now_ns >= until and not spoke) or not door.ledger.orders.live():
+        settled = not door.ledger.orders.live() and not fences
+        if settled or (door.venue.now_ns >= until and not spoke):
             return
 
 

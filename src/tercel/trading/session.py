@@ -126,7 +126,7 @@ class Session:
 
     def _begin(self, resume: bool, holder: str) -> list[Line]:
         before = {order.root: order for order in self.ledger.orders.live()}
-        seen = len(self.ledger.orders)
+        seen = len(self.ledger.parents)
         body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}
         self.door.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
         return reconcile(self.door, self._name, before) if seen else []

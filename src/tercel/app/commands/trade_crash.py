@@ -45,7 +45,7 @@ AGENTS: Final = ("ann", "bob")
 PARENTS: Final = (
     ("p1", "ann", "X", 1, "twap_passive"),
     ("p2", "bob", "Y", -1, "random"),
-    ("p3", "ann", "Y", 1, "twap_take"),
+    ("p3", "ann", "Y", -1, "twap_take"),
 )
 LOTS: Final = 240
 HORIZON_S: Final = 90
@@ -140,15 +140,15 @@ def _serve(folder: Path, source: Source, seed: int) -> None:
 # -- the session, which is killed -------------------------------------------------------------------------------------
 
 
-def _trade(folder: Path, point: str) -> None:
-    """Work three parents to their end, with people interfering; die at `point`."""
+def _trade(folder: Path, point: str, waits: bool = False) -> None:
+    """Work three parents to their end, with people interfering; die at `point`. The last says when it is ready."""
     crashpoints.arm(point)
     began = time.perf_counter()
     venue = _connected(folder)
     journal, latch = SqlJournal(folder), KillLatch(folder / "kill.json")
     session = _session(venue, journal, latch, list(venue.listings()))
     ready = 1000 * (time.perf_counter() - began)
-    if session.recovered or session.number > 1:
+    if waits:
         _put(folder / "ready.json", {"ms": ready})
         _wait((folder / "go").exists, "word to go on")
     play(session, latch, lambda what, body: post(folder, what, body, "crash test", "as written", 0))
@@ -307,7 +307,7 @@ def crash(point: str, source: Source, seed: int, folder: Path) -> Row:
         first = f"door.sent.new:{3 + seed % 5}" if recovering else point
         for armed in (first, point) if recovering else (first,):
             killed += _ended(_spawned(lambda armed=armed: _trade(folder, armed))) == -signal.SIGKILL  # type: ignore[misc]
-        last = _spawned(lambda: _trade(folder, ""))
+        last = _spawned(lambda: _trade(folder, "", killed > 0))
         if killed:
             _wait((folder / "ready.json").exists, "a session that is ready again")
             (folder / "probe").touch()
@@ -380,6 +380,7 @@ def crash_rows(points: int, seed: int) -> Iterator[Row]:
 
 def crash_table(points: int = 24, seed: int = 1, as_json: bool = False) -> int:
     """Print the table; 0 where every row is clean, 1 otherwise."""
+    from rich import box
     from rich.table import Table
 
     rows = []
@@ -394,8 +395,9 @@ def crash_table(points: int = 24, seed: int = 1, as_json: bool = False) -> int:
         )
         return 1 if dirty else 0
     names = ("killed at", "times", "orders", "fills", "lost", "doubled", "orphans", "twice", "ms")
-    about = "twice: names that reached the exchange twice; ms: until the next session was ready"
-    table = Table(title=f"Sessions killed at {points} points, seed {seed}", caption=about)
+    title = f"Sessions killed at {points} points, seed {seed}"
+    about = "twice: names that came to the exchange twice; ms: until the next session was ready"
+    table = Table(title=title, caption=about, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, name in enumerate(names):
         table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
