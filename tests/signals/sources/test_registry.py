@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.signals.sources.test_sources import lights_file, series_file, stocknet_folder
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals.sources.port import Source
 from tercel.signals.sources.registry import KINDS, PLAIN, source_of
-from tests.signals.sources.test_sources import lights_file, series_file, stocknet_folder
 
 
 def test_every_kind_makes_a_source(tmp_path: Path) -> None:
