@@ -99,7 +99,7 @@ def test_calm_that_cannot_be_learned_from_is_named() -> None:
     seconds = np.ones((200, 8))
     with pytest.raises(DataError, match="none"):
         learn_calm([])
-    with pytest.raises(DataError, match="100 calm seconds"):
+    with pytest.raises(DataError, match="160 calm seconds"):
         learn_calm([seconds[:50]])
     with pytest.raises(DataError, match="shape"):
         learn_calm([seconds[:, :5]])

@@ -155,7 +155,7 @@ def learn_calm(
     false_alarms_per_day: float = 0.25,
     margin: float = 1.0,
     least: float = 4.0,
-    fast_s: float = 25.0,
+    fast_s: float = 40.0,
     slow_s: float = 7200.0,
 ) -> Calm:
     """Learn from calm days what is ordinary, and the lowest threshold that would have left them in peace.

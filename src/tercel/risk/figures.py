@@ -25,7 +25,7 @@ def bars(name: str, title: str, values: Mapping[str, float], unit: str, bar: flo
         panel = drawing.subplots()
         panel.barh(order, [values[key] for key in order], color=style.SERIES[1].token, height=0.6)
         for row, key in enumerate(order):
-            panel.text(values[key], row, f" {values[key]:.4g}", va="center", fontsize=9, color=style.INK.token)
+            panel.text(values[key], row, f" {values[key]:.3g}", va="center", fontsize=9, color=style.INK.token)
         if bar is not None:
             panel.axvline(bar, color=style.SERIES[0].token, linestyle="--", linewidth=1.2)
         panel.invert_yaxis()
@@ -152,7 +152,7 @@ def posture(seconds: Floats, inputs: Mapping[str, Floats], words: Mapping[str, F
         panels[-1].set_title("posture")
         panels[-1].set_ylim(-0.05, 1.05)
         panels[-1].set_xlabel("minute")
-        panels[-1].legend(loc="center right")
+        panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(words))
 
     told = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in words.items())
     return drawn(

@@ -79,7 +79,10 @@ def write_page(found: Shown, out: Path) -> Path:
     from tercel.report.page import Section, render
     from tercel.report.tables import plain_table
 
-    sections = [Section(table.title, html=plain_table(table.headings, table.rows)) for table in found.tables]
+    sections = [
+        Section(table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left)))
+        for table in found.tables
+    ]
     sections.append(Section("Figures", text=list(found.notes), figures=found.figures))
     out.mkdir(parents=True, exist_ok=True)
     path, aside = out / "report.html", out / "report.html.part"
