@@ -21,8 +21,9 @@ from tercel.market.simulator.source import Source, reactive
 from tercel.signals.models_packaged.model import load_model, load_packaged
 from tercel.trading.desk.config import AgentSection, DeskConfig
 from tercel.trading.desk.drift import DriftDetector
-from tercel.trading.desk.loop import Desk, Oracle, Seat
+from tercel.trading.desk.loop import Desk, Oracle
 from tercel.trading.desk.planted import Planted, planted
+from tercel.trading.desk.seat import Seat
 from tercel.trading.session import Session
 from tercel.trading.stopping import Latch
 from tercel.trading.working import Strategies

@@ -98,9 +98,16 @@ class Evidence:
         half = t_quantile(0.975, n - 1) * float(np.std(gains_bps, ddof=1)) / math.sqrt(n)
         return cls(n, mean, mean - half, mean + half)
 
+    @property
+    def verdict(self) -> str:
+        """One of a few words."""
+        if self.trials < 3:
+            return "too few to say"
+        return "better" if self.low_bps > 0 else "worse" if self.high_bps < 0 else "not told apart"
+
     def __str__(self) -> str:
         """For people."""
         if self.trials < 3:
-            return f"{self.trials} trials: too few to say"
-        verdict = "better" if self.low_bps > 0 else "worse" if self.high_bps < 0 else "not told apart"
-        return f"{self.mean_bps:+.2f} bps [{self.low_bps:+.2f}, {self.high_bps:+.2f}] over {self.trials}: {verdict}"
+            return f"{self.trials} trials: {self.verdict}"
+        between = f"[{self.low_bps:+.2f}, {self.high_bps:+.2f}]"
+        return f"{self.mean_bps:+.2f} bps {between} over {self.trials}: {self.verdict}"

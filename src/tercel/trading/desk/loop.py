@@ -17,21 +17,20 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError, DataError, OrderError
+from tercel.core.errors import DataError, OrderError
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.posture_worth import finish_early
-from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance
 from tercel.trading.desk.allocation import Hedge, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
 from tercel.trading.desk.config import DeskConfig
 from tercel.trading.desk.demand import Demand, demand
-from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.program import Program
+from tercel.trading.desk.seat import Seat
 from tercel.trading.desk.senses import Senses, seconds_between
 from tercel.trading.desk.sizing import Sizing
 from tercel.trading.journal import kinds
@@ -41,6 +40,8 @@ from tercel.trading.working import Working
 
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""
+CALM_S: Final = 180
+"""Fewest seconds that risk learns what is calm from, however short the warm-up is."""
 
 
 class Oracle(Protocol):
@@ -49,50 +50,6 @@ class Oracle(Protocol):
     def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
         """The forecast; a feature that is None is missing. Raises DataError on what is no number."""
         ...
-
-
-@dataclass
-class Seat:
-    """An agent of the desk.
-
-    Parameters
-    ----------
-    name : str
-        Its account.
-    strategy : Strategy
-        The champion, with what it takes of alpha and posture.
-    shown : str
-        What the strategy is called in tables.
-    challenger : Strategy or None
-        On paper beside the champion.
-    challenger_shown : str
-    drift : DriftDetector or None
-        Of a policy with a card.
-    """
-
-    name: str
-    strategy: Strategy
-    shown: str
-    challenger: Strategy | None = None
-    challenger_shown: str = ""
-    drift: DriftDetector | None = None
-    drifting: bool = False
-    gains_bps: list[float] = field(default_factory=list)
-    """What the challenger saved, trial by trial."""
-
-    def promote(self) -> None:
-        """Put the challenger in the champion's place, and the champion in its: done again, it is undone.
-
-        Raises
-        ------
-        ConfigError
-            Where there is no challenger.
-        """
-        if self.challenger is None:
-            raise ConfigError(f"a challenger of {self.name}", "none", "give the agent one in the desk's file")
-        self.strategy, self.challenger = self.challenger, self.strategy
-        self.shown, self.challenger_shown = self.challenger_shown, self.shown
-        self.gains_bps, self.drift, self.drifting = [], None, False
 
 
 @dataclass
@@ -156,6 +113,7 @@ class Desk:
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._expected: dict[str, tuple[float, float | None, str]] = {}
+        self._said: dict[str, dict[str, Any]] = {}
         self.posture_changes = 0
         self.share_path: list[tuple[int, str, dict[str, float]]] = []
         """Venue time, instrument, shares: after every round."""
@@ -171,7 +129,7 @@ class Desk:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return _Line(
             program=Program(side),
-            senses=Senses(self.session.follow(name), warm_s=int(min(600, max(self.config.desk.warmup_s - 60, 120)))),
+            senses=Senses(self.session.follow(name), warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S)))),
             sizing=Sizing(loop.sizing),
             hedge=Hedge(list(self.seats), loop.hedge),
             policy=PosturePolicy(name, desk_rules()) if on else None,
@@ -186,6 +144,7 @@ class Desk:
 
     def run(self) -> None:
         """All rounds. Ctrl-C may come at any time: the journal has everything that was done."""
+        self._say_seats()
         self.warm_up()
         start = self.session.now_ns
         length = round(self.config.desk.round_s * NS_PER_SECOND)
@@ -296,6 +255,7 @@ class Desk:
             self.share_path.append((now, name, line.hedge.shares))
         for seat in self.seats.values():
             self._watch_drift(seat)
+        self._say_seats()
 
     # -- what the session tells ---------------------------------------------------------------------------------------
 
@@ -405,6 +365,14 @@ class Desk:
         }
         body["evidence"] = str(evidence)
         self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
+        self._say_seats()
+
+    def _say_seats(self) -> None:
+        """Journal who sits where, with the evidence on challengers; what was said before is not said again."""
+        told = {name: seat.told() for name, seat in self.seats.items()}
+        new = {name: body for name, body in told.items() if body != self._said.get(name)}
+        self._said = told
+        self._note([Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body) for name, body in new.items()])
 
     def _note(self, entries: Sequence[Entry]) -> None:
         self.session.door.write(entries)
@@ -447,7 +415,7 @@ def _stance(posture: Posture) -> Posture:
 def desk_rules() -> PostureConfig:
     """The posture of a desk: new sizes shrink with what is unusual, and parents at work are finished early.
 
-    Measured (`tercel trade worth posture`): caps on what is already at work make the tail of cost worse when depth goes,
+    Measured (`tercel trade worth posture`): caps on what is at work make the tail of cost worse when depth goes,
     because the horizon takes what is left in a thin book; haste while there is depth cuts it.
     """
     sizes = tuple(

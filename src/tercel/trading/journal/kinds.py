@@ -37,6 +37,10 @@ SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
 """A detector's word on an agent: {"state", "statistic", "text"}."""
+SEAT: Final = "seat"
+"""Who works for an agent, said anew when it changes: {"strategy", "challenger" ("": none), "trials", "mean_bps",
+"low_bps", "high_bps" (what the challenger saved on paper; None: not known), "verdict", "state": "champion alone" |
+"challenged" | "drifting"}."""
 OPERATOR: Final = "operator"
 """A person's command as taken from the inbox: {"id", "command", "body", "by", "reason", "wall_ns"}."""
 KILL: Final = "kill"
@@ -55,7 +59,7 @@ PROMOTED: Final = "promoted"
 
 KINDS: Final = frozenset(
     {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, TCA, SHARE, DRIFT}
-    | {OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED}
+    | {SEAT, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED}
 )
 
 SEND_FAILED: Final = "send_failed"

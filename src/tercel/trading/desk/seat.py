@@ -1,0 +1,72 @@
+"""An agent's place at the desk: its champion, its challenger, and what is known of both."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from tercel.core.errors import ConfigError
+from tercel.execution.strategy import Strategy
+from tercel.trading.desk.challenge import Evidence
+from tercel.trading.desk.drift import DriftDetector
+
+
+@dataclass
+class Seat:
+    """An agent of the desk.
+
+    Parameters
+    ----------
+    name : str
+        Its account.
+    strategy : Strategy
+        The champion, with what it takes of alpha and posture.
+    shown : str
+        What the strategy is called in tables.
+    challenger : Strategy or None
+        On paper beside the champion.
+    challenger_shown : str
+    drift : DriftDetector or None
+        Of a policy with a card.
+    """
+
+    name: str
+    strategy: Strategy
+    shown: str
+    challenger: Strategy | None = None
+    challenger_shown: str = ""
+    drift: DriftDetector | None = None
+    drifting: bool = False
+    gains_bps: list[float] = field(default_factory=list)
+    """What the challenger saved, trial by trial."""
+
+    def promote(self) -> None:
+        """Put the challenger in the champion's place, and the champion in its: done again, it is undone.
+
+        Raises
+        ------
+        ConfigError
+            Where there is no challenger.
+        """
+        if self.challenger is None:
+            raise ConfigError(f"a challenger of {self.name}", "none", "give the agent one in the desk's file")
+        self.strategy, self.challenger = self.challenger, self.strategy
+        self.shown, self.challenger_shown = self.challenger_shown, self.shown
+        self.gains_bps, self.drift, self.drifting = [], None, False
+
+    def told(self) -> dict[str, Any]:
+        """The body of a `seat` entry (see `trading.journal.kinds`)."""
+        evidence = Evidence.of(self.gains_bps)
+        state = "drifting" if self.drifting else "challenged" if self.challenger is not None else "champion alone"
+        figures = {
+            "mean_bps": evidence.mean_bps,
+            "low_bps": evidence.low_bps,
+            "high_bps": evidence.high_bps,
+        }
+        return {
+            "strategy": self.shown,
+            "challenger": self.challenger_shown,
+            "trials": evidence.trials,
+            **{name: value if math.isfinite(value) else None for name, value in figures.items()},
+            "verdict": evidence.verdict if self.challenger is not None else "",
+            "state": state,
+        }
