@@ -126,7 +126,8 @@ class Scale:
     Parameters
     ----------
     unit_bps : float
-        Slope of the forward return, less its cross-section's mean, on the forecast.
+        Slope of the forward return, less its cross-section's mean, on the forecast; 0 where it came out negative: a
+        forecast that was wrong is not turned round, it says nothing.
     sd_bps : float
         Standard deviation of what that leaves, where every source is there.
     full_sd : float
@@ -162,7 +163,7 @@ def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[
     y = data.outcome[seen] - (cluster_sums(data.outcome[seen], index, count) / rows)[index]
     if not x @ x > 0:
         raise DataError("forecasts that vary within a date", "one value a date", "add names to the panel")
-    slope = float(x @ y / (x @ x))
+    slope = max(float(x @ y / (x @ x)), 0.0)
     horizon = int(np.median(data.end_ns - data.start_ns))
     shape = decay(x, moves[seen], [horizon * period for period in periods])
     return Scale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, shape.half_life_ns)

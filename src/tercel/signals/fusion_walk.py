@@ -143,13 +143,13 @@ def fused(
 ) -> tuple[Floats, Floats, Floats]:
     """Fused forecast, its standard deviation, and equal weights beside them, float64 (n,) each; NaN in no test block.
 
-    A block is weighed by out-of-fold rows of earlier blocks whose labels were known when it began; the first block,
-    which has none, by equal weights without a scale, with the spread of the training's labels for its deviation.
+    A block is weighed by out-of-fold rows of earlier blocks whose labels were known when it began; a first block,
+    before which nothing was heard, by equal weights without a scale and the spread of the training's labels.
     """
     value, sd, even = (np.full(data.n, np.nan) for _ in range(3))
     seen = np.zeros(data.n, dtype=bool)
     for train, test in folds:
-        known = seen & (data.end_ns <= data.time_ns[test].min())
+        known = seen & (data.end_ns <= data.time_ns[test].min()) & ~np.isnan(told).all(axis=1)
         with np.errstate(invalid="ignore"):
             heard = ~np.isnan(told[test])
             total = np.where(heard, told[test], 0.0).sum(axis=1)

@@ -134,6 +134,18 @@ def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
         fusion_saved.alphas(fusion, models, scale, features, who[:-1], 5)
 
 
+def test_a_source_that_begins_late_and_a_forecast_that_was_wrong(data: Dataset) -> None:
+    folds, names = folds_of(data), base_names(data, ("linear",))
+    told = out_of_fold(data, ("linear",), folds)
+    late = told[:, :1].copy()
+    late[np.concatenate([folds[0][1], folds[1][1]])] = np.nan
+    value, _, _ = fused(data, late, names[:1], folds)
+    assert np.isnan(value[folds[1][1]]).all()
+    assert np.isfinite(value[folds[2][1]]).all()
+    wrong = scale_of(data, -told[:, 0], 0.3)
+    assert wrong.unit_bps == 0.0
+
+
 def test_chained_moves_are_sums_of_the_same_name() -> None:
     data = synthetic_market(1, instruments=5, days=12).data
     moves = chained(data, (1, 2, 3))
