@@ -1,6 +1,7 @@
 """Sessions over the simulated exchange: parity, people's commands, strategies that fail, venues that fail, kills."""
 
 import ast
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, fields
@@ -11,11 +12,13 @@ import pytest
 from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
 
 import tercel
-from tercel.core.errors import JournalError, OrderError, UnknownNameError
+from tercel.core.errors import JournalError, OrderError, UnknownNameError, VenueError
+from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import LinkStatus, MarketRows, MassCancel, NewOrder
 from tercel.core.ports import Entry
 from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs
+from tercel.execution.driver import Driver
 from tercel.execution.strategies import build
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import unpack
@@ -26,6 +29,7 @@ from tercel.trading.journal.words import entry_out
 from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.worker import ParentOrder, Worker
+from tercel.venues.wire import RemoteVenue, WireServer
 
 
 def bodies(journal, *wanted):
@@ -126,6 +130,29 @@ def test_a_decision_is_kept_with_what_it_saw():
     assert set(arrays) == set(entries[-1].body["arrays"])
     named = {name for entry in entries for name in entry.body["commands"]}
     assert named <= {entry.order for _, entry in session.journal.read(kinds=[kinds.ORDER_OUT])}
+
+
+@pytest.mark.parametrize("strategy", ["twap_passive", "random"])
+def test_the_journal_replays_every_decision_byte_for_byte(strategy):
+    session = session_of(exchange_of(), seed=4)
+    alpha = Alpha("X", session.now_ns, 600 * S, 12.0, 5.0, 300 * S, ("news",))
+    session.accept(asked(strategy=strategy))
+    session.run_until(session.now_ns + 100 * S)
+    session.guide("X", alpha, Posture("X", session.now_ns, urgency=0.5))
+    session.run(session.now_ns + 400 * S)
+    driver = None
+    entries = [entry for _, entry in session.journal.read(kinds=[kinds.DECISION])]
+    for entry in entries:
+        arrays = unpack(entry.blob)
+        driver = driver or Driver(arrays["book"], arrays["state"], build(strategy))
+        for row in arrays["rows"]:
+            driver.on_event(row)
+        driver.decide_due(entry.ns)
+        np.testing.assert_array_equal(driver.view.obs, arrays["obs"])
+        np.testing.assert_array_equal(driver.view.x, arrays["x"])
+        assert driver.last_intent.tolist() == entry.body["intent"]
+    assert len(entries) > 10
+    assert entries[-1].body["alpha"]["expected_bps"] == 12.0
 
 
 def test_what_limits_deny_is_journaled_and_the_parent_goes_on():
@@ -339,6 +366,37 @@ def test_a_way_that_goes_down_stops_everything_new_and_comes_back():
     session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").filled == 200
     check(session)
+
+
+def test_a_link_that_breaks_is_found_again_and_the_session_goes_on(tmp_path):
+    exchange, over = exchange_of(), threading.Event()
+    server = WireServer(exchange, f"unix:{tmp_path / 'exchange'}")
+    serving = threading.Thread(target=lambda: server.run(over.is_set))
+    serving.start()
+    try:
+        session = session_of(RemoteVenue(f"unix:{tmp_path / 'exchange'}", 0, ["ann", "bob"]), warm_s=70)
+        session.accept(asked())
+        session.run_until(session.now_ns + 40 * S)
+        session.venue._socket.shutdown(2)
+        with contextlib.suppress(VenueError):  # the account is held until the exchange has noticed
+            session.step(session.now_ns + S)
+        for _ in range(100):
+            with contextlib.suppress(VenueError):
+                session.step(session.now_ns + S)
+                if session.door.shut is None:
+                    break
+            time.sleep(0.02)
+        session.run(session.now_ns + 400 * S)
+        assert session.ledger.parents.must("p1").status == "done"
+        assert session.ledger.faults() == []
+        assert session.ledger.orders.unknown() == []
+        assert session.ledger.positions.of("ann", "X").lots == truth(exchange, "ann")[0]
+        assert kinds.LINK_DOWN in {body["code"] for body in bodies(session.journal, kinds.ALERT)}
+        session.close()
+    finally:
+        over.set()
+        serving.join()
+        server.close()
 
 
 def test_missed_market_data_is_asked_for_anew():

@@ -119,7 +119,7 @@ class Working:
     ) -> None:
         self.id, self.follower = parent.id, follower
         self.asked = parent.order
-        self.began_filled, self.seen = parent.filled, 0
+        self.began_filled, self.seen, self._kept = parent.filled, 0, False
         self.alpha: Alpha | None = None
         self.posture: Posture | None = None
         self.off = ""
@@ -189,17 +189,16 @@ class Working:
         if not np.isfinite(view.obs).all():
             raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
         arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": view.obs, "rows": worker.take_recorded()}
-        began = getattr(worker, "began", None) if self.seen == 1 else None
-        if began is not None:
-            arrays["book"], arrays["state"] = began
-        intent = getattr(worker, "last_intent", None)
+        if worker.began is not None and not self._kept:  # with the rows they replay what was seen
+            arrays["book"], arrays["state"] = worker.began
+            self._kept = True
         body: dict[str, Any] = {
             "n": worker.decisions - 1,
             "strategy": self.strategy.name,
             "obs_hash": sha256(view.obs.tobytes()).hexdigest()[:16],
             "alpha": asdict(self.alpha) if self.alpha else None,
             "posture": asdict(self.posture) if self.posture else None,
-            "intent": None if intent is None else np.asarray(intent).ravel().tolist(),
+            "intent": worker.last_intent.tolist(),
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
         }
