@@ -1,15 +1,18 @@
 """The parity contract: a worker over the exchange is the batch, fill for fill and sum for sum."""
 
 import random
+import threading
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tercel.core.orders import MarketRows, VenueEvent
+from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.evaluation.task import Latency, Task
+from tercel.evaluation.windows import tape_plan
 from tercel.execution import step
 from tercel.execution.costs import Costs
 from tercel.execution.policies.mlp import MlpPolicy
@@ -17,13 +20,17 @@ from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.market.book import layout as lay
+from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reactive
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Lake
 from tercel.testing.replay import RandomTape
 from tercel.trading.follower import Follower
 from tercel.trading.worker import ParentOrder, Worker
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.wire import RemoteVenue, WireServer
 
 LATENCIES = [
     Latency(),
@@ -48,12 +55,14 @@ def own_word(events: list[VenueEvent]) -> bool:
     return any(not isinstance(event, MarketRows) for event in events)
 
 
-def work(exchange: SimulatedExchange, workers: list[Worker], followers: list[Follower], most: int = 200_000) -> None:
+def work(
+    exchange: SimulatedExchange | RemoteVenue, workers: list[Worker], followers: list[Follower], most: int = 200_000
+) -> None:
     """What a session does, without gate and journal."""
     for follower in followers:
         exchange.subscribe(follower.instrument)
     ended = 0
-    for _ in range(most):
+    for _ in range(200_000):
         due = min(worker.due_ns for worker in workers)
         until = due if due < FOREVER_NS else exchange.now_ns + 10**9
         events = exchange.step(until)
@@ -87,7 +96,17 @@ def live(
     spec: MarketSpec, task: Task, row: np.ndarray, start_ns: int, strategy: Strategy, run_out: bool
 ) -> tuple[Costs, np.ndarray]:
     latency = EntryLatency(task.latency.kind, task.latency.a_ns, task.latency.b_ns)
-    exchange = SimulatedExchange({"X": spec}, latency=latency)
+    return over(SimulatedExchange({"X": spec}, latency=latency), task, row, start_ns, strategy, run_out)
+
+
+def over(
+    exchange: SimulatedExchange | RemoteVenue,
+    task: Task,
+    row: np.ndarray,
+    start_ns: int,
+    strategy: Strategy,
+    run_out: bool,
+) -> tuple[Costs, np.ndarray]:
     listing = exchange.listings()[0]
     follower = Follower(listing, width=exchange.width("X"), feed_levels=exchange.feed_levels("X"))
     order = ParentOrder(
@@ -126,6 +145,37 @@ def test_a_worker_is_the_batch_in_a_reactive_market(csco: Source, name: str, lat
         assert_same(got, wanted)
 
 
+def test_a_worker_is_the_batch_over_a_socket(csco: Source) -> None:
+    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    plan = seeded_plan(task, 220, 7, 0, 1)
+    exchange = SimulatedExchange(
+        {"X": MarketSpec(csco, 7)}, latency=EntryLatency("exponential", 1_000_000, 700_000_000)
+    )
+    server, ended = WireServer(exchange), threading.Event()
+    thread = threading.Thread(target=server.run, args=(ended.is_set,), daemon=True)
+    thread.start()
+    venue = RemoteVenue(*server.address, ["me"])
+    start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
+    got = over(venue, task, plan.rows[0], start, strategy_of("random"), False)
+    venue.close()
+    ended.set()
+    thread.join()
+    server.close()
+    assert_same(got, batch(csco, task, plan, strategy_of("random"), False))
+
+
+def test_a_cancel_of_some_lots_leaves_as_a_replace(csco: Source) -> None:
+    task = Task(horizon_s=300.0, decisions=60, warmup_s=60.0, latency=LATENCIES[1])
+    exchange = SimulatedExchange({"X": MarketSpec(csco, 3)}, latency=EntryLatency("constant", 40_000_000))
+    follower, sent = Follower(exchange.listings()[0], width=exchange.width("X")), []
+    send = exchange.send
+    exchange.send = lambda command: (sent.append(command), send(command))[1]  # type: ignore[method-assign]
+    order = ParentOrder("P", "me", "X", 1, 220, exchange.now_ns + task.warmup_ns, task)
+    work(exchange, [Worker(order, follower, strategy_of("random"))], [follower])
+    kinds = {type(command) for command in sent}
+    assert kinds == {NewOrder, CancelOrder, ReplaceOrder}
+
+
 # -- tapes ------------------------------------------------------------------------------------------------------------
 
 
@@ -161,3 +211,31 @@ def test_a_worker_is_the_batch_on_a_tape(name: str, levels: int) -> None:
         assert_same(got, wanted)
         traded += len(wanted[1])
     assert traded > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("levels", [1, 5])
+def test_a_worker_is_the_batch_on_a_recorded_day(levels: int, shared_data: Path, tmp_path: Path) -> None:
+    """Three windows of one real day that shows few levels."""
+    files = sorted(shared_data.rglob(f"*AMZN_2012-06-21_{levels}.zip"))
+    if not files:
+        pytest.skip(f"no day of AMZN with {levels} levels")
+    lake = Lake(tmp_path / "lake")
+    with LobsterFeed().days([files[0]], FeedOptions()) as days:
+        for day in days:
+            imported = day.read()
+            lake.write(imported.instrument, imported.events)
+    source, placed = replay(lake, "AMZN", ["2012-06-21"])
+    task = Task(share=0.1, horizon_s=300.0, decisions=20, warmup_s=120.0, latency=LATENCIES[2])
+    plan = tape_plan(placed, task, [20_000.0] * 13, seed=1)
+    for i in (0, len(plan) // 2, len(plan) - 1):
+        row = plan.rows[i]
+        start = int(row[step.E_START_NS])
+        spec = MarketSpec(
+            source, int(row[step.E_SEED]), int(row[step.E_INDEX]), int(row[step.E_WORLD]),
+            began_ns=start - task.warmup_ns, first_row=int(row[step.E_CURSOR]), last_row=int(row[step.E_CURSOR_END]),
+        )  # fmt: skip
+        for name in ("twap_passive", "random"):
+            wanted = batch(source, task, plan.take(np.array([i])), build(name), False)
+            assert len(wanted[1])
+            assert_same(live(spec, task, row, start, build(name), False), wanted)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,30 +67,28 @@ def serve(
         if fix_port is not None and native is None:
             stack.callback(_serve_fix(exchange, fix_port, logins, clock, speed).close)
         _on_termination()
+        if native is not None and fix_port is not None:
+            stack.enter_context(_gateway(native, fix_port, logins, clock, speed))
         _tell(exchange, native, fix_port, speed, as_json)
-        if native is None:
-            while True:
-                time.sleep(1)
-        if fix_port is None:
+        if native is not None and fix_port is None:
             native.run()
-        else:
-            _serve_both(native, fix_port, logins, clock, speed)
+        while True:
+            time.sleep(1)
 
 
-def _serve_both(native: WireServer, fix_port: int, logins: list[str], clock: WallClock | None, speed: float) -> None:
-    """FIX as a gateway: one more client of the native server."""
+@contextmanager
+def _gateway(
+    native: WireServer, fix_port: int, logins: list[str], clock: WallClock | None, speed: float
+) -> Iterator[None]:
+    """FIX beside the native protocol: one more client of the native server, which runs in a thread of its own."""
     over = threading.Event()
     thread = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
     thread.start()
     try:
-        gateway = RemoteVenue(*native.address)
-        server = _serve_fix(gateway, fix_port, logins, clock, speed)
-        try:
-            while thread.is_alive():
-                thread.join(1)
-        finally:
-            server.close()
-            gateway.close()
+        with closing(RemoteVenue(*native.address)) as venue, closing(
+            _serve_fix(venue, fix_port, logins, clock, speed)
+        ):  # fmt: skip
+            yield
     finally:
         over.set()
         thread.join(5)
