@@ -53,8 +53,16 @@ POSTURE_LINE = ("strategy", "posture", "mean", "change", "tail", "cut, %")
 
 def posture_line(row: Figures) -> tuple[str, ...]:
     """A line that fits a terminal: strategy, posture, mean, its change, tail without and with, share cut."""
-    tails = f"{row.tail:.0f} > {row.tail_with:.0f}"
-    return row.strategy, row.design, f"{row.mean:.2f}", gain_text(row.mean_change_bps), tails, share_text(row.tail_cut)
+    change, cut = row.mean_change_bps, row.tail_cut
+    low, high = change.ci_low or 0.0, change.ci_high or 0.0
+    return (
+        row.strategy,
+        row.design,
+        f"{row.mean:.1f}",
+        f"{change.mean:+.1f} [{low:+.1f},{high:+.1f}]",
+        f"{row.tail:.0f}>{row.tail_with:.0f}",
+        share_text(cut).replace(", ", ","),
+    )
 
 
 def posture_cells(rows: Sequence[Figures]) -> list[tuple[str, ...]]:

@@ -148,7 +148,7 @@ def posture(
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]], words: set[str]) -> Table:
-    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in headings:
         table.add_column(heading, justify="left" if heading in words else "right", no_wrap=True)
     for row in rows:
