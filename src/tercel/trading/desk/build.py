@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -18,6 +20,8 @@ from tercel.limits import LimitGate, Limits, default_file, read
 from tercel.market.flow.preset import Preset, load
 from tercel.market.flow.scenario import scaled
 from tercel.market.simulator.source import Source, reactive
+from tercel.risk.anomaly import Calm, learn_calm
+from tercel.risk.seconds import simulate
 from tercel.signals.models_packaged.model import load_model, load_packaged
 from tercel.trading.desk.config import AgentSection, DeskConfig
 from tercel.trading.desk.drift import DriftDetector
@@ -31,6 +35,7 @@ from tercel.venues.exchange import EntryLatency, MarketSpec, Regime, SimulatedEx
 
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
+CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11
 WORLDS: Final = 8
 """Books to start from, of each preset: one is drawn by the seed."""
 
@@ -43,6 +48,7 @@ class Workbench:
 
     def __init__(self) -> None:
         self._sources: dict[str, tuple[Preset, Source]] = {}
+        self._calms: dict[str, Calm] = {}
 
     def market(self, name: str) -> tuple[Preset, Source]:
         """A preset and its settled market."""
@@ -50,6 +56,14 @@ class Workbench:
             preset = load(name)
             self._sources[name] = preset, reactive(preset, worlds=WORLDS)
         return self._sources[name]
+
+    def calm(self, name: str) -> Calm:
+        """What is ordinary in a preset's market, learned from hours that no desk trades in."""
+        if name not in self._calms:
+            _, source = self.market(name)
+            hours = [simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index) for index in range(CALM_HOURS)]
+            self._calms[name] = learn_calm(hours, false_alarms_per_day=0.0)
+        return self._calms[name]
 
     def exchange(self, config: DeskConfig, seed: int, truth: Mapping[str, Planted]) -> SimulatedExchange:
         """The simulated exchange of a desk, with what is planted in its markets."""
@@ -228,7 +242,8 @@ def open_desk(
     )  # fmt: skip
     try:
         news = {name: line.news for name, line in truth.items()}
-        desks.append(Desk(config, session, seats, oracle_of(config), news, seed, progress))
+        calm = {i.name: bench.calm(i.market) for i in config.instrument} if config.risk.posture == "on" else {}
+        desks.append(Desk(config, session, seats, oracle_of(config), news, seed, progress, calm))
     except TercelError:
         session.close()
         raise

@@ -24,6 +24,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.posture_worth import finish_early
 from tercel.market.simulator import layout as sim
+from tercel.risk.anomaly import Calm
 from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance
 from tercel.trading.desk.allocation import Hedge, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
@@ -84,6 +85,8 @@ class Desk:
         Of what comes in.
     progress : callable, optional
         Told after every round how many are over.
+    calm : mapping of instrument to Calm, optional
+        What is ordinary in its market; without it the warm-up is taken for that.
     """
 
     def __init__(
@@ -95,9 +98,11 @@ class Desk:
         news: Mapping[str, NDArray[np.float64]],
         seed: int,
         progress: Callable[[int], None] | None = None,
+        calm: Mapping[str, Calm] | None = None,
     ) -> None:
         self.config, self.session, self.oracle = config, session, oracle
         self.seats = {seat.name: seat for seat in seats}
+        self._calm = calm or {}
         self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
         volume = {name: session.listings[name].volume_per_s for name in names}
@@ -129,7 +134,11 @@ class Desk:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return _Line(
             program=Program(side),
-            senses=Senses(self.session.follow(name), warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S)))),
+            senses=Senses(
+                self.session.follow(name),
+                self._calm.get(name),
+                warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S))),
+            ),
             sizing=Sizing(loop.sizing),
             hedge=Hedge(list(self.seats), loop.hedge),
             policy=PosturePolicy(name, desk_rules()) if on else None,

@@ -10,6 +10,7 @@ from typing import Final
 from tercel.core.orders import MarketRows
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.simulator import layout as sim
+from tercel.risk.anomaly import Calm
 from tercel.risk.meter import RiskMeter, SecondReader
 from tercel.risk.posture import RiskState
 from tercel.risk.seconds import Second
@@ -29,13 +30,14 @@ class Senses:
     ----------
     follower : Follower
         Of its market data; whoever owns it feeds it before these senses.
+    calm : Calm, optional
+        What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
     warm_s : int
-        Seconds that are taken for calm.
     """
 
-    def __init__(self, follower: Follower, warm_s: int = 600) -> None:
+    def __init__(self, follower: Follower, calm: Calm | None = None, warm_s: int = 600) -> None:
         self._follower = follower
-        self._reader, self._meter = SecondReader(), RiskMeter(follower.instrument, warm_s=warm_s)
+        self._reader, self._meter = SecondReader(), RiskMeter(follower.instrument, calm, warm_s)
         self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
         self._second: Second | None = None
         self._risk: RiskState | None = None

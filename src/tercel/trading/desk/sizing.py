@@ -23,13 +23,13 @@ class SizingRule:
     scale_bps : float
         A favourable move of so many bps (beyond what confidence asks) defers everything that may be deferred.
     memory : float
-        Weight of the newest round in the expected cost.
+        Weight of the newest parent in the expected cost: one parent's cost is mostly luck.
     """
 
     least: float = 0.25
     confidence: float = 0.25
     scale_bps: float = 15.0
-    memory: float = 0.3
+    memory: float = 0.08
 
 
 class Sizing:
@@ -42,7 +42,7 @@ class Sizing:
     50
     """
 
-    def __init__(self, rule: SizingRule, expected_bps: float = 5.0) -> None:
+    def __init__(self, rule: SizingRule, expected_bps: float = 8.0) -> None:
         self._rule = rule
         self.expected_bps = expected_bps
         """What a round is expected to cost, learned from feedback."""
