@@ -193,15 +193,15 @@ def _cost_table(lines: Sequence[dict[str, Any]]) -> Any:
     """Families by what they take: means over problems, and the share that label noise leaves."""
     levels = sorted({level for line in lines for level in line["share_by_noise"]} - {"0"}, key=float)
     table = _table("means over problems; share kept on `mixed` under label noise", ("family",))
-    for heading in ("ECE", "Brier", "fit ms", "MiB", "us/row", "us/one", *(f"{float(x):.0%}" for x in levels)):
+    for heading in ("ECE", "Brier", "fit ms", "MiB", "us/one", *(f"{float(x):.0%}" for x in levels)):
         table.add_column(heading, justify="right", no_wrap=True)
     for family in dict.fromkeys(line["family"] for line in lines):
         mine = [line for line in lines if line["family"] == family]
-        mean = {key: _mean(mine, key) for key in ("ece", "brier", "fit_s", "peak_mib", "row_us", "one_us")}
+        mean = {key: _mean(mine, key) for key in ("ece", "brier", "fit_s", "peak_mib", "one_us")}
         noise: dict[str, float] = next((line["share_by_noise"] for line in mine if len(line["share_by_noise"]) > 1), {})
         table.add_row(
             *(family, f"{mean['ece']:.3f}", f"{mean['brier']:.3f}", f"{1e3 * mean['fit_s']:.0f}"),
-            *(f"{mean['peak_mib']:.1f}", f"{mean['row_us']:.1f}", f"{mean['one_us']:.0f}"),
+            *(f"{mean['peak_mib']:.1f}", f"{mean['one_us']:.0f}"),
             *(f"{noise[level]:.2f}" if level in noise else "-" for level in levels),
         )
     return table
