@@ -11,9 +11,8 @@ A worker lives on venue time: `on_events` whatever came, then `on_time` once eve
 step of a stepped venue that brought no word on own orders).
 """
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +20,15 @@ from numpy.typing import NDArray
 from tercel.core.errors import OrderError, TapeError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import (
-    CancelOrder,
     CancelReject,
     Command,
     ExecType,
     MarketRows,
-    NewOrder,
-    ReplaceOrder,
     Report,
-    Tif,
     VenueEvent,
 )
 from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK
-from tercel.evaluation.task import Task
+from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import driver_kernels as steps
 from tercel.execution import intent
 from tercel.execution.costs import Costs
@@ -46,71 +40,16 @@ from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.trading import worker_kernels as kernels
+from tercel.trading.accounts import costs_of, fills_of
+from tercel.trading.children import Child, Children, ParentOrder
 from tercel.trading.follower import Follower
+
+__all__ = ["ParentOrder", "Worker"]
 
 Ints = NDArray[np.int64]
 
 LOG_ROWS = 4096
 MARKS = 1024
-
-
-@dataclass(frozen=True)
-class ParentOrder:
-    """What a worker is asked to do.
-
-    Parameters
-    ----------
-    parent, account, instrument : str
-        Its name (children are called `parent.1`, `parent.2`, ...), on whose behalf, in what.
-    side, quantity : int
-        +1 or -1; lots.
-    start_ns : int
-        When it arrives.
-    task : Task
-        Horizon, decisions and their clock; its side, share and latency are not read.
-    seed, index : int
-        Of the strategy's draws, as an episode's.
-    run_out : bool
-        Filled early, decisions still fall due to the horizon (for a whole grid of mids).
-    first_child : int
-        Number of the first child's name; higher after a restart.
-    """
-
-    parent: str
-    account: str
-    instrument: str
-    side: int
-    quantity: int
-    start_ns: int
-    task: Task
-    seed: int = 0
-    index: int = 0
-    run_out: bool = False
-    first_child: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be worked."""
-        if self.side not in (1, -1) or self.quantity < 1:
-            raise OrderError(
-                "a parent of side +1 or -1 and at least 1 lot", f"{self.side}, {self.quantity}", "mend the order"
-            )
-
-
-@dataclass(slots=True)
-class _Child:
-    """An order at the venue and the driver's place for it."""
-
-    own: int
-    name: str
-    price: int | None
-    total: int
-    immediate: bool
-    forced: bool
-    cum: int = 0
-    number: int = -1
-    worst: int | None = None
-    mid2: int | None = None
-    marks: dict[bool, deque[tuple[int, int]]] = field(default_factory=lambda: {False: deque(), True: deque()})
 
 
 class Worker:
@@ -129,10 +68,7 @@ class Worker:
         self.order, self.strategy = order, strategy
         self._follower = follower
         self._driver: Driver | None = None
-        self._children: dict[str, _Child] = {}
-        self._places: dict[int, _Child] = {}
-        self._cancels: dict[str, tuple[_Child, int]] = {}
-        self._named = order.first_child - 1
+        self._children = Children(order)
         self._who_of = np.full(follower.listing.dense_ids, -1, np.int64)
         self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
         self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
@@ -226,40 +162,11 @@ class Worker:
 
     def fills(self) -> Ints:
         """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
-        k = self.driver.state
-        rows, at = min(int(k[sim.FILL_ROWS]), int(k[sim.LOG_ROWS])), int(k[sim.LOG_AT])
-        fills: Ints = k[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS).copy()
-        return fills
+        return fills_of(self.driver.state)
 
     def costs(self) -> Costs:
         """Cost sums as they stand, one row."""
-        k = self.driver.state[None]
-        points = self.order.task.grid_points
-        grid = k[:, sim.GRID : sim.GRID + 3 * points].reshape(1, 3, points)
-        lost = self.driver.book[lay.OVERFLOW] + k[:, sim.OWN_OVERFLOW] + k[:, sim.COMMAND_OVERFLOW]
-        unfilled = k[:, sim.UNFILLED_LOTS].copy()
-        return Costs(
-            qty=k[:, sim.QUANTITY].copy(),
-            arrival_mid2=k[:, sim.ARRIVAL_MID2].copy(),
-            spread=k[:, sim.SPREAD].copy(),
-            walk=k[:, sim.WALK].copy(),
-            timing=k[:, sim.TIMING].copy(),
-            forced_spread=k[:, sim.FORCED_SPREAD].copy(),
-            forced_walk=k[:, sim.FORCED_WALK].copy(),
-            forced_timing=k[:, sim.FORCED_TIMING].copy(),
-            lots_filled=k[:, sim.QUANTITY] - k[:, sim.LEFT] - unfilled,
-            passive_lots=k[:, sim.PASSIVE_LOTS].copy(),
-            forced_lots=k[:, sim.FORCED_LOTS].copy(),
-            unfilled_lots=unfilled,
-            mid2_grid=grid[:, 0].copy(),
-            lots_grid=grid[:, 1].copy(),
-            forced_lots_grid=grid[:, 2].copy(),
-            side=k[:, sim.SIDE].astype(np.int8),
-            cluster=np.zeros(1, np.int64),
-            fees=np.zeros(1, np.int64),
-            double_lots=np.zeros(1, np.int64),
-            overflow=lost.astype(np.int64),
-        )
+        return costs_of(self.driver.book, self.driver.state, self.order.task.grid_points)
 
     # -- what happens to it -------------------------------------------------------------------------------------------
 
@@ -303,10 +210,10 @@ class Worker:
         """
         commands: list[Command] = []
         name = command.cl_ord_id
-        if name in self._cancels:
+        if name in self._children.cancels:
             self._cancel_over(name, 0, self._now, commands)
-        elif name in self._children:
-            child = self._children[name]
+        elif name in self._children.by_name:
+            child = self._children.by_name[name]
             if child.forced:
                 self._found_nobody(child, self._now, commands)
             else:
@@ -442,7 +349,7 @@ class Worker:
         if group[kernels.G_ROWS]:
             self._recorded.append(self._rows[: group[kernels.G_ROWS]].copy())
         for own, passive, mid2, touch2 in self._marks[: group[kernels.G_MARKS]].tolist():
-            self._places[own].marks[bool(passive)].append((mid2, touch2))
+            self._children.at[own].marks[bool(passive)].append((mid2, touch2))
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
         """One row of the driver's own words; decisions that fell due before it are taken first."""
@@ -458,12 +365,12 @@ class Worker:
             self._say(self.driver.on_event(row), commands)
         self._recorded.append(row[None].copy())
 
-    def _row(self, ns: int, kind: int, child: _Child, how: int, price: int, lots: int, *met: int) -> Ints:
+    def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:
         mid2, touch2 = met or (0, 0)
         return np.array([max(ns, self._now), kind, child.own, how, price, lots, mid2, touch2], np.int64)
 
     def _on_report(self, said: Report, commands: list[Command]) -> None:
-        child = self._children.get(said.orig) or self._children.get(said.cl_ord_id)
+        child = self._children.meant_by(said)
         if child is None or said.exec_id in self._heard or said.exec_type is ExecType.STATUS:
             return
         self._heard.add(said.exec_id)
@@ -474,20 +381,19 @@ class Worker:
         elif said.exec_type is ExecType.TRADE:
             self._filled(child, said, commands)
         elif said.exec_type is ExecType.REPLACED:
-            self._children[said.cl_ord_id] = child
-            child.name = said.cl_ord_id
+            self._children.renamed(child, said.cl_ord_id)
             self._cancel_over(said.cl_ord_id, self._open(child) - said.leaves, said.ns, commands)
         elif said.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
             if child.forced:
                 self._found_nobody(child, said.ns, commands)
-            elif said.cl_ord_id in self._cancels:
+            elif said.cl_ord_id in self._children.cancels:
                 self._cancel_over(said.cl_ord_id, self._open(child), said.ns, commands)
             else:
                 self._dead(child, 0, 0, said.ns, commands)
         if said.leaves == 0:
             self._forget(child)
 
-    def _filled(self, child: _Child, said: Report, commands: list[Command]) -> None:
+    def _filled(self, child: Child, said: Report, commands: list[Command]) -> None:
         k, marks = self.driver.state, child.marks[said.passive]
         touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
         met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
@@ -499,7 +405,7 @@ class Worker:
         )  # fmt: skip
         self._feed(row, commands)
 
-    def _found_nobody(self, child: _Child, ns: int, commands: list[Command]) -> None:
+    def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
         """The rest of the forced order: booked at the last price it reached, or the last known far touch."""
         k, lots = self.driver.state, self._open(child)
         if lots == 0:
@@ -511,26 +417,26 @@ class Worker:
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
 
     def _on_reject(self, said: CancelReject, commands: list[Command]) -> None:
-        if said.cl_ord_id in self._cancels:
+        if said.cl_ord_id in self._children.cancels:
             self._cancel_over(said.cl_ord_id, 0, said.ns, commands)
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
         """A cancel, or a replace that stands for one, was answered."""
-        child, requested = self._cancels.pop(name)
+        child, requested = self._children.cancels.pop(name)
         self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
 
-    def _dead(self, child: _Child, requested: int, leaves: int, ns: int, commands: list[Command]) -> None:
+    def _dead(self, child: Child, requested: int, leaves: int, ns: int, commands: list[Command]) -> None:
         """All but `leaves` lots of an order died."""
         lots = self._open(child) - leaves
         if lots > 0:
             self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, lots), commands)
         self._forget(child)
 
-    def _open(self, child: _Child) -> int:
+    def _open(self, child: Child) -> int:
         book = self.driver.book
         return int(book[book[lay.AT_LEDGER] + child.own * lay.LEDGER + lay.OPEN])
 
-    def _forget(self, child: _Child) -> None:
+    def _forget(self, child: Child) -> None:
         """The venue's number may name another order from now on."""
         if child.number >= 0 and self._who_of[child.number] == child.own:
             self._who_of[child.number] = -1
@@ -540,29 +446,4 @@ class Worker:
 
     def _say(self, sent: Ints | None, commands: list[Command]) -> None:
         if sent is not None:
-            commands.extend(self._command(row) for row in sent.tolist())
-
-    def _name(self) -> str:
-        self._named += 1
-        return f"{self.order.parent}.{self._named}"
-
-    def _command(self, row: list[int]) -> Command:
-        ns, what, own, price, lots, how = row
-        order, name = self.order, self._name()
-        if what == sim.NEW:
-            limit = None if how & sim.FORCED or price * order.side >= NO_ASK else price
-            immediate = bool(how & sim.IMMEDIATE)
-            child = _Child(own, name, limit, lots, immediate, bool(how & sim.FORCED))
-            self._children[name] = self._places[own] = child
-            return NewOrder(
-                name, order.instrument, order.side, lots, limit, Tif.IOC if immediate else Tif.DAY, order.account,
-                order.parent, ns,
-            )  # fmt: skip
-        child = self._places[own]
-        child.total -= lots
-        self._cancels[name] = child, lots
-        if child.total <= child.cum or child.price is None:
-            return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
-        return ReplaceOrder(
-            name, child.name, order.instrument, order.side, child.total, child.price, order.account, order.parent, ns
-        )  # fmt: skip
+            commands.extend(self._children.command(row) for row in sent.tolist())

@@ -1,0 +1,114 @@
+"""A parent order and its children at the venue: their names, and driver commands in the venue's words."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from tercel.core.errors import OrderError
+from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
+from tercel.core.vocabulary import NO_ASK
+from tercel.evaluation.task import Task
+from tercel.market.simulator import layout as sim
+
+
+@dataclass(frozen=True)
+class ParentOrder:
+    """What a worker is asked to do.
+
+    Parameters
+    ----------
+    parent, account, instrument : str
+        Its name (children are called `parent.1`, `parent.2`, ...), on whose behalf, in what.
+    side, quantity : int
+        +1 or -1; lots.
+    start_ns : int
+        When it arrives.
+    task : Task
+        Horizon, decisions and their clock; its side, share and latency are not read.
+    seed, index : int
+        Of the strategy's draws, as an episode's.
+    run_out : bool
+        Filled early, decisions still fall due to the horizon (for a whole grid of mids).
+    first_child : int
+        Number of the first child's name; higher after a restart.
+    """
+
+    parent: str
+    account: str
+    instrument: str
+    side: int
+    quantity: int
+    start_ns: int
+    task: Task
+    seed: int = 0
+    index: int = 0
+    run_out: bool = False
+    first_child: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be worked."""
+        if self.side not in (1, -1) or self.quantity < 1:
+            raise OrderError(
+                "a parent of side +1 or -1 and at least 1 lot", f"{self.side}, {self.quantity}", "mend the order"
+            )
+
+
+@dataclass(slots=True)
+class Child:
+    """An order at the venue and the driver's place for it."""
+
+    own: int
+    name: str
+    price: int | None
+    total: int
+    forced: bool
+    cum: int = 0
+    number: int = -1
+    worst: int | None = None
+    mid2: int | None = None
+    marks: dict[bool, deque[tuple[int, int]]] = field(default_factory=lambda: {False: deque(), True: deque()})
+
+
+class Children:
+    """Every order that a parent sent.
+
+    Parameters
+    ----------
+    order : ParentOrder
+    """
+
+    def __init__(self, order: ParentOrder) -> None:
+        self._order = order
+        self._named = order.first_child - 1
+        self.by_name: dict[str, Child] = {}
+        self.at: dict[int, Child] = {}
+        """By the driver's place, the latest there."""
+        self.cancels: dict[str, tuple[Child, int]] = {}
+        """Cancels not yet answered, by name: of which order, for how many lots."""
+
+    def meant_by(self, said: Report) -> Child | None:
+        """The child that a report is about; None where it is somebody else's."""
+        return self.by_name.get(said.orig) or self.by_name.get(said.cl_ord_id)
+
+    def renamed(self, child: Child, name: str) -> None:
+        """A replace was accepted: this is what the venue calls it now."""
+        self.by_name[name] = child
+        child.name = name
+
+    def command(self, row: list[int]) -> Command:
+        """A driver's command (see `execution.driver`) in the venue's words."""
+        self._named += 1
+        order, name = self._order, f"{self._order.parent}.{self._named}"
+        ns, what, own, price, lots, how = row
+        if what == sim.NEW:
+            limit = None if how & sim.FORCED or price * order.side >= NO_ASK else price
+            tif = Tif.IOC if how & sim.IMMEDIATE else Tif.DAY
+            self.by_name[name] = self.at[own] = Child(own, name, limit, lots, bool(how & sim.FORCED))
+            return NewOrder(name, order.instrument, order.side, lots, limit, tif, order.account, order.parent, ns)
+        child = self.at[own]
+        child.total -= lots
+        self.cancels[name] = child, lots
+        if child.total <= child.cum or child.price is None:
+            return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
+        return ReplaceOrder(
+            name, child.name, order.instrument, order.side, child.total, child.price, order.account, order.parent, ns
+        )  # fmt: skip
