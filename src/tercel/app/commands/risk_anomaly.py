@@ -58,7 +58,8 @@ def found_anomaly(market: str, days: int, planted: int, seed: int) -> Shown:
     notes = [
         "A simulated zero-intelligence market, days of 6.5 hours. A withdrawal raises cancels and thins limit orders, "
         "within 0 to 3 minutes, until depth settles at a third, for 2 to 5 minutes. The threshold was chosen on "
-        f"{LEARNED_DAYS} other calm days; no withdrawal was shown to it.",
+        f"{LEARNED_DAYS} other calm days; no withdrawal was shown to it. (The smoothing was chosen on withdrawals, "
+        "those of seed 1 among them: judge it on another.)",
         "Real flow is burstier than this market: these false alarms are no forecast for a real one.",
     ]
     body = {"market": market, "seed": seed, **vars(verdict), "notes": notes}
