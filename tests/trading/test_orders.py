@@ -28,7 +28,8 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.words import entry_in, entry_out
 from tercel.trading.ledger import Ledger
-from tercel.trading.orders import TRANSITIONS, Code, Orders
+from tercel.trading.order import TRANSITIONS, Code
+from tercel.trading.orders import Orders
 from tercel.trading.positions import Position
 
 S, X = OrdStatus, ExecType

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import sqlite3
 import threading
 import time
 from dataclasses import dataclass, fields
@@ -187,6 +188,29 @@ def test_a_journal_that_fails_lets_nothing_out(tmp_path):
         with pytest.raises(JournalError):
             session.run_until(session.now_ns + 100 * S)
     assert len(venue.sends) == sent
+
+
+def test_a_journal_that_is_locked_for_a_while_delays_and_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("tercel.trading.journal.database.BUSY_MS", 10)
+    session = session_of(exchange_of(), SqlJournal(tmp_path))
+    session.accept(asked(strategy="twap_take"))
+    other, failed = sqlite3.connect(tmp_path / "journal.db", isolation_level=None), 0
+    for i in range(400):
+        if i % 7 == 3:
+            other.execute("BEGIN IMMEDIATE")
+        try:
+            session.step(session.now_ns + 2 * S)
+        except JournalError:
+            failed += 1
+        if i % 7 == 3:
+            other.execute("ROLLBACK")
+        if not session.shop.working:
+            break
+    assert failed > 2
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+    session.close()
+    other.close()
 
 
 # -- people -----------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tercel.trading import crashpoints
 from tercel.trading.journal import kinds
 from tercel.trading.journal.words import OrderWord, entry_denied, entry_in, entry_out
 from tercel.trading.ledger import Ledger
-from tercel.trading.orders import ALARMING, Notice
+from tercel.trading.order import ALARMING, Notice
 
 
 class Denied(Protocol):
@@ -121,6 +121,7 @@ class Door:
         """Held around every word to and from venue and journal; a strategy never runs under it."""
         self.shut: Refusal | None = None
         """Why nothing new may leave, whatever limits say."""
+        self._heard: list[OrderWord] = []
         self.notices: list[Notice] = []
         """What was worth saying since somebody last took it."""
 
@@ -212,16 +213,18 @@ class Door:
         Raises
         ------
         JournalError
-            They were not written: they will be asked for again when a session next begins.
+            They were not written. They are kept and written with the next ones; a session that ends before will have
+            them asked for by the next.
         """
-        words = [event for event in events if isinstance(event, Report | CancelReject | LinkStatus)]
-        if not words:
-            return
         with self.lock:
+            self._heard += [event for event in events if isinstance(event, Report | CancelReject | LinkStatus)]
+            if not (words := list(self._heard)):
+                return
             crashpoints.at("door.heard")
             if any(isinstance(word, Report) and word.last_lots for word in words):
                 crashpoints.at("door.heard.fill")
             self.write(self._entries_in(words))
+            self._heard.clear()
             if any(isinstance(word, Report) and word.last_lots for word in words):
                 crashpoints.at("door.booked.fill")
             self._alarm(self._count(words))

@@ -6,7 +6,8 @@ ledger.positions.of("ann", "AMZN").lots
 
 from tercel.core.ports import Entry, Journal
 from tercel.trading.journal import kinds
-from tercel.trading.orders import Notice, Orders
+from tercel.trading.order import Notice
+from tercel.trading.orders import Orders
 from tercel.trading.parents import Parents
 from tercel.trading.positions import Positions
 

@@ -21,8 +21,8 @@ from tercel.trading import crashpoints
 from tercel.trading.gate import Door, Limits
 from tercel.trading.journal import kinds
 from tercel.trading.journal.words import command_of, word_of
-from tercel.trading.ledger import Ledger
-from tercel.trading.orders import Order
+from tercel.trading.ledger import FOLDED, Ledger
+from tercel.trading.order import Order
 from tercel.trading.stopping import cancels, questions
 
 PATIENCE: Final = 40
@@ -69,7 +69,7 @@ def refold(journal: Journal, limits: Limits) -> Ledger:
         When limits no longer know an agent or instrument that has a parent in the journal.
     """
     ledger = Ledger()
-    for seq, entry in journal.read():
+    for seq, entry in journal.read(kinds=[*FOLDED, kinds.MARKET]):
         ledger.apply(entry)
         ledger.last = seq
         _count(entry, limits, ledger)

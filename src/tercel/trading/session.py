@@ -201,8 +201,6 @@ class Session:
         JournalError, VenueError
             Nothing that depends on what failed was sent.
         """
-        if self._watch is not None and self._watch.failure is not None:
-            raise self._watch.failure
         self._beats += 1
         self._come_back()
         self._take_inbox()
@@ -211,9 +209,8 @@ class Session:
         until = min(until_ns, max(self.shop.due_ns, self.venue.now_ns))
         with self.door.lock:
             crashpoints.at("session.step")
-            events = self.venue.step(until)
-            self.door.receive(events)
-            events, self._backlog = [*self._backlog, *events], []
+            self._hear(until)
+            events, self._backlog = self._backlog, []
         crashpoints.at("session.received")
         self._digest(events)
         if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
@@ -221,6 +218,12 @@ class Session:
         self.shop.tidy()
         self._look_after()
         return events
+
+    def _hear(self, until_ns: int) -> None:
+        """What the venue says goes to the journal at once, and waits for the session's own thread."""
+        events = self.venue.step(until_ns)
+        self._backlog += events
+        self.door.receive(events)
 
     def run_until(self, ns: int) -> None:
         """Step to a time of the venue."""
@@ -270,6 +273,9 @@ class Session:
 
     def _look_after(self) -> None:
         self.stopper.follow_up()
+        if self._watch is not None and self._watch.failure is not None:
+            failure, self._watch.failure = self._watch.failure, None
+            self.shop.alert("kill_watch_failed", str(failure))
         now = self.venue.now_ns
         if now - self._asked_ns >= AGAIN_NS and self.door.shut is None:
             self._asked_ns = now
@@ -342,8 +348,6 @@ class Session:
         if not self.stopper.open:
             return False
         with self.door.lock:
-            events = self.venue.step(self.venue.now_ns + 10_000_000)
-            self.door.receive(events)
-            self._backlog += events
+            self._hear(self.venue.now_ns + 10_000_000)
             self.stopper.follow_up()
         return bool(self.stopper.open)

@@ -14,7 +14,7 @@ from tercel.core.ports import Entry
 from tercel.trading import crashpoints
 from tercel.trading.gate import Door
 from tercel.trading.journal import kinds
-from tercel.trading.orders import S
+from tercel.trading.order import S
 
 AGAIN_NS: Final = 1_000_000_000
 """Venue time after which what was not answered is said again."""
@@ -147,19 +147,19 @@ class Watch(Thread):
         self._look, self._pump, self._beats, self._every_s = look, pump, beats, every_s
         self._over = Event()
         self.failure: TercelError | None = None
-        """What stopped it, when something did: journal or venue are gone."""
+        """What kept it from looking: journal or venue are gone. It goes on trying."""
 
     def run(self) -> None:
         """Until `stop`."""
         seen = -1
-        try:
-            while not self._over.wait(self._every_s):
+        while not self._over.wait(self._every_s):
+            try:
                 self._look()
                 while seen == self._beats() and not self._over.is_set() and self._pump():
                     pass
-                seen = self._beats()
-        except TercelError as error:
-            self.failure = error
+            except TercelError as error:
+                self.failure = error
+            seen = self._beats()
 
     def stop(self) -> None:
         """Look no more."""

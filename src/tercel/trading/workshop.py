@@ -290,7 +290,11 @@ class Workshop:
         for _ in range(100):
             if not commands and not decision:
                 return
-            outcome = self.door.submit(commands, before=decision)
+            try:
+                outcome = self.door.submit(commands, before=decision)
+            except JournalError:
+                working.off = "the journal failed"  # nothing left, and the worker believes that it did
+                raise
             if outcome.unknown:
                 self.take_off(working, "sending failed")
                 return

@@ -1,0 +1,303 @@
+"""The life of a child order: a pure step from one state to the next.
+
+No end is ever inferred: an order ends by the venue's word alone, and until then its lots count as open. An order whose
+fate is not known is UNKNOWN, by name.
+
+`Order.base` is what the venue has said; a cancel or replace on its way shows in `Order.status` until it is answered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from tercel.core.orders import (
+    TERMINAL,
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    Tif,
+)
+
+S, X = OrdStatus, ExecType
+
+
+def _row(*after: OrdStatus) -> Mapping[ExecType, OrdStatus]:
+    names = (X.NEW, X.TRADE, X.CANCELED, X.REPLACED, X.REJECTED, X.EXPIRED)
+    return dict(zip(names, after, strict=True))
+
+
+_LIVE_ROW: Final = _row(S.NEW, S.PARTIALLY_FILLED, S.CANCELED, S.NEW, S.REJECTED, S.EXPIRED)
+TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
+    #                NEW         TRADE       CANCELED    REPLACED    REJECTED    EXPIRED
+    S.PENDING_NEW: _LIVE_ROW,
+    S.NEW: _LIVE_ROW,
+    S.PARTIALLY_FILLED: _LIVE_ROW,
+    S.UNKNOWN: {**_LIVE_ROW, X.TRADE: S.UNKNOWN},
+    **{end: _row(*[end] * 6) for end in (S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED)},
+}
+"""Base state after a report, but for two words of the venue: an order whose report says FILLED is FILLED, and one that
+was filled lives on when a later REPLACED leaves lots open. NEW stands for PARTIALLY_FILLED where lots are booked. A
+fill of an UNKNOWN order may be old news: it stays UNKNOWN until the venue says how it stands."""
+_ENDS: Final = {X.CANCELED: S.CANCELED, X.REJECTED: S.REJECTED, X.EXPIRED: S.EXPIRED}
+
+
+class Code(StrEnum):
+    """What is worth saying about a report."""
+
+    UNKNOWN_ORDER = "unknown_order"
+    """A word on an order that was never sent: kept aside."""
+    EXEC_CHANGED = "exec_changed"
+    """An execution came again with other content: not booked."""
+    OVERFILL = "overfill"
+    """More was filled than ordered: booked."""
+    LATE_FILL = "late_fill"
+    """A fill beyond what the venue had said when it ended the order: booked."""
+    UNSOLICITED = "unsolicited_cancel"
+    """The venue cancelled what nobody asked it to cancel."""
+    CONFLICT = "conflict"
+    """The venue says what cannot follow from what it said before."""
+    GAP = "missing_executions"
+    """The venue counts more filled lots than it has reported."""
+    REJECTED = "rejected"
+    CANCEL_REJECTED = "cancel_rejected"
+    UNKNOWN = "unknown"
+    """It is not known what became of the order."""
+    DUPLICATE = "duplicate"
+
+
+ALARMING: Final = frozenset({Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth saying."""
+
+    code: Code
+    order: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A cancel or replace on its way; `lots` and `price` are a replace's, `lots` 0 for a cancel."""
+
+    cl_ord_id: str
+    lots: int = 0
+    price: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A child order.
+
+    Parameters
+    ----------
+    root, name : str
+        Its first cl_ord_id, which never changes, and its latest that the venue has accepted.
+    order_id : str
+        The venue's name, "" until it is told.
+    instrument, account, parent, side, lots, price, tif
+        As ordered, and as replaced since.
+    base : OrdStatus
+        What the venue has said, without what is on its way.
+    pending : tuple of Pending
+        Cancels and replaces without an answer.
+    cum, paid : int
+        Booked lots, and their sum of price x lots.
+    venue_cum : int
+        Filled lots as the venue counts them; above `cum` while executions are missing.
+    acked : bool
+        The venue has said that it has the order.
+    sent_ns, last_ns, replaced_ns : int
+        When it was sent, when the venue last spoke of it, and when it last changed its size or price.
+    text : str
+        The venue's reason.
+    """
+
+    root: str
+    name: str
+    instrument: str
+    account: str
+    parent: str
+    side: int
+    lots: int
+    price: int | None
+    tif: Tif
+    sent_ns: int
+    order_id: str = ""
+    base: OrdStatus = OrdStatus.PENDING_NEW
+    pending: tuple[Pending, ...] = ()
+    cum: int = 0
+    paid: int = 0
+    venue_cum: int = 0
+    acked: bool = False
+    last_ns: int = 0
+    replaced_ns: int = 0
+    text: str = ""
+
+    @property
+    def done(self) -> bool:
+        """The venue has ended it."""
+        return self.base in TERMINAL
+
+    @property
+    def settled(self) -> bool:
+        """It has ended and every lot that the venue counts is booked."""
+        return self.done and self.cum >= self.venue_cum
+
+    @property
+    def status(self) -> OrdStatus:
+        """Where it stands, what is on its way included."""
+        if self.done or self.base in (S.UNKNOWN, S.PENDING_NEW) or not self.pending:
+            return self.base
+        return S.PENDING_CANCEL if any(not pending.lots for pending in self.pending) else S.PENDING_REPLACE
+
+    @property
+    def open_lots(self) -> int:
+        """Lots that may still fill, or have filled and are not yet told."""
+        if self.done:
+            return max(self.venue_cum - self.cum, 0)
+        return max(self.lots, *(pending.lots for pending in self.pending), self.venue_cum, 0) - self.cum
+
+
+def opened(command: NewOrder) -> Order:
+    """The order that a command makes."""
+    return Order(
+        root=command.cl_ord_id,
+        name=command.cl_ord_id,
+        instrument=command.instrument,
+        account=command.account,
+        parent=command.parent,
+        side=command.side,
+        lots=command.lots,
+        price=command.price,
+        tif=command.tif,
+        sent_ns=command.sent_ns,
+    )
+
+
+def asked(order: Order, command: CancelOrder | ReplaceOrder) -> Order:
+    """The order with a cancel or replace on its way."""
+    if isinstance(command, ReplaceOrder):
+        pending = Pending(command.cl_ord_id, command.lots, command.price)
+    else:
+        pending = Pending(command.cl_ord_id)
+    return replace(order, pending=(*order.pending, pending))
+
+
+def lost(order: Order) -> Order:
+    """The order when it is no longer known what became of it, nor of what was on its way to it.
+
+    The largest size that a pending replace may have given it stays reserved.
+    """
+    if order.done:
+        return order
+    return replace(order, base=S.UNKNOWN, lots=max(order.lots, *(p.lots for p in order.pending), 0), pending=())
+
+
+def reported(order: Order, report: Report) -> tuple[Order, list[Notice]]:
+    """The order after an execution report that was not seen before; a TRADE is booked.
+
+    Returns
+    -------
+    Order
+    list of Notice
+    """
+    before, kind = order, report.exec_type
+    order = replace(
+        order,
+        order_id=report.order_id or order.order_id,
+        last_ns=max(order.last_ns, report.ns),
+        venue_cum=max(order.venue_cum, report.cum),
+        acked=order.acked or report.status not in (S.REJECTED, S.PENDING_NEW, S.UNKNOWN),
+        text=report.text or order.text,
+    )
+    if kind == X.STATUS:
+        order, notices = _answered(order, report)
+    else:
+        notices = _oddities(before, report)
+        order = _moved(_traded(order, report) if kind == X.TRADE else order, report)
+    if order.cum < report.cum:
+        notices.append(Notice(Code.GAP, order.root, f"{order.cum} lots booked, the venue counts {report.cum}"))
+    return order, notices
+
+
+def _oddities(order: Order, report: Report) -> list[Notice]:
+    """What a report says that it should not, seen from the order before it."""
+    kind, root, notices = report.exec_type, order.root, []
+    cum = order.cum + report.last_lots
+    if kind == X.TRADE and order.done and cum > order.venue_cum:
+        notices.append(Notice(Code.LATE_FILL, root, f"{report.last_lots} lots after {order.base}"))
+    if kind == X.TRADE and cum > max(order.lots, *(pending.lots for pending in order.pending), 0):
+        notices.append(Notice(Code.OVERFILL, root, f"{cum} lots of {order.lots}"))
+    if order.done and _ENDS.get(kind, order.base) != order.base:
+        notices.append(Notice(Code.CONFLICT, root, f"{order.base}, then {kind}"))
+    elif kind == X.CANCELED and not order.done and not order.pending and order.base != S.UNKNOWN:
+        notices.append(Notice(Code.UNSOLICITED, root, report.text))
+    elif kind == X.REJECTED and not order.done:
+        odd = order.cum or (order.acked and order.base != S.UNKNOWN)
+        notices.append(Notice(Code.CONFLICT if odd else Code.REJECTED, root, report.text))
+    return notices
+
+
+def _traded(order: Order, report: Report) -> Order:
+    """The order with an execution booked."""
+    cum, paid = order.cum + report.last_lots, order.paid + report.last_lots * report.last_price
+    return replace(order, cum=cum, paid=paid, venue_cum=max(order.venue_cum, cum))
+
+
+def _moved(order: Order, report: Report) -> Order:
+    """The order in the state that a report puts it in."""
+    base = TRANSITIONS[order.base][report.exec_type]
+    if report.exec_type == X.REPLACED:
+        reopened = order.base == S.FILLED and report.cum >= order.venue_cum and report.leaves > 0
+        base = S.NEW if reopened else base
+        left = tuple(pending for pending in order.pending if pending.cl_ord_id != report.cl_ord_id)
+        order = replace(order, pending=left)
+        if base not in TERMINAL and report.ns >= order.replaced_ns:
+            name, lots, price = report.cl_ord_id, report.lots, report.price
+            order = replace(order, name=name, lots=lots, price=price, replaced_ns=report.ns)
+    if report.status == S.FILLED and base not in TERMINAL:
+        base = S.FILLED
+    return _standing(order, base)
+
+
+def _standing(order: Order, base: OrdStatus) -> Order:
+    """The order in a base state: what lives tells whether it has traded, what has ended waits for no answer."""
+    if base in (S.NEW, S.PARTIALLY_FILLED):
+        return replace(order, base=S.PARTIALLY_FILLED if order.cum else S.NEW)
+    return replace(order, base=base, pending=() if base in TERMINAL else order.pending)
+
+
+def _answered(order: Order, report: Report) -> tuple[Order, list[Notice]]:
+    """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
+    if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW):
+        return order, []
+    if report.status == S.REJECTED and (order.acked or order.cum):
+        return lost(order), [Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")]
+    if report.status in TERMINAL:
+        return _standing(order, report.status), []
+    if order.base == S.UNKNOWN:
+        known = report.cl_ord_id or order.name
+        order = replace(order, name=known, lots=report.lots or order.lots, price=report.price)
+        return _standing(order, S.NEW), []
+    return (_standing(order, S.NEW) if order.base == S.PENDING_NEW else order), []
+
+
+def refused(order: Order, word: CancelReject) -> tuple[Order, list[Notice]]:
+    """The order after a cancel or replace was refused.
+
+    When the venue says that the order has ended and no report has, it is UNKNOWN: what ended it is still to come.
+    """
+    left = tuple(pending for pending in order.pending if pending.cl_ord_id != word.cl_ord_id)
+    order = replace(order, pending=left, last_ns=max(order.last_ns, word.ns))
+    notices = [Notice(Code.CANCEL_REJECTED, order.root, word.text)]
+    if word.status in TERMINAL and not order.done:
+        notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {word.status} and has not said why"))
+        order = lost(order)
+    return order, notices
