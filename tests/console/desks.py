@@ -20,6 +20,12 @@ class ListedDesk:
         self.posted: list[tuple[str, dict[str, Any], str, str]] = []
         self.latch: dict[str, Any] | None = None
 
+    def stands(self) -> tuple[str, int]:
+        return "listed", len(self.entries)
+
+    def running(self) -> str | None:
+        return "process 1 (test)"
+
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         yield from ((seq, entry) for seq, entry in enumerate(list(self.entries), 1) if seq > after)
 
@@ -98,7 +104,7 @@ def a_session() -> list[Entry]:
                 "positions": {"ppo": {"AAA": 20}},
                 "open": 1,
                 "unknown": 0,
-                "limits": {"total gross lots": {"used": 20, "limit": 500}},
+                "limits": {"agents": {"ppo": {"messages": [20, 500], "gross_value": [450.0, 500.0]}}},
             },
         ),
     ]

@@ -14,6 +14,14 @@ class WatchedDesk(Protocol):
         """What to call it."""
         ...
 
+    def stands(self) -> tuple[str, int]:
+        """Which journal this is (a new one in its place has another name), and the number of its last entry."""
+        ...
+
+    def running(self) -> str | None:
+        """Who runs the desk now; "" when nobody does, None when that cannot be told."""
+        ...
+
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """Journal entries above a sequence number."""
         ...

@@ -26,7 +26,8 @@ class Follower:
         self._desk, self._now_s = desk, now_s
         self._state, self._metrics, self._lock = DeskState(), Metrics(), threading.Lock()
         self._heard_s = now_s()
-        self._fault = ""
+        self._fault, self._journal = "", ""
+        self._shown: dict[str, Any] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="console-follower", daemon=True)
 
@@ -43,36 +44,52 @@ class Follower:
     def catch_up(self) -> None:
         """Read everything new. A journal that cannot be read is said on the page, and tried again."""
         try:
-            for seq, entry in self._desk.read(after=self._state.seq):
-                with self._lock:
-                    self._state.apply(seq, entry)
-                    self._metrics.apply(entry)
-                    self._heard_s = self._now_s()
+            journal, last = self._desk.stands()
+            if self._journal not in ("", journal) or last < self._state.seq:
+                with self._lock:  # another journal lies there now
+                    self._state, self._metrics = DeskState(), Metrics()
+            self._journal = journal
+            if last > self._state.seq or self._state.seq == 0:
+                self._take()
             self._fault = ""
         except TercelError as error:
             self._fault = str(error)
+        except OSError as error:
+            self._fault = f"the journal cannot be read: {error}"
+
+    def _take(self) -> None:
+        for seq, entry in self._desk.read(after=self._state.seq):
+            with self._lock:
+                self._state.apply(seq, entry)
+                self._metrics.apply(entry)
+                self._heard_s = self._now_s()
 
     def shown(self) -> dict[str, Any]:
         """The page's state, with its age, what is wrong with the journal, and the latch as it stands now."""
-        try:
-            latch = self._desk.killed()
-        except TercelError as error:
-            latch = {"scope": "all", "by": "", "reason": f"the latch cannot be read: {error}"}
         with self._lock:
-            state = self._state.shown()
-        silent = round(self._now_s() - self._heard_s, 1)
+            if self._shown.get("seq") != self._state.seq or not self._shown:
+                self._shown = self._state.shown()
+            state = self._shown
         return state | {
             "desk": self._desk.name,
-            "latch": dict(latch) if latch is not None else None,
-            "silent_s": silent,
+            "latch": self._latch(),
+            "running": self._desk.running(),
+            "silent_s": round(self._now_s() - self._heard_s, 1),
             "fault": self._fault,
         }
+
+    def _latch(self) -> dict[str, Any] | None:
+        try:
+            latch = self._desk.killed()
+        except (TercelError, OSError) as error:
+            return {"scope": "all", "by": "", "reason": f"the latch cannot be read: {error}"}
+        return None if latch is None else dict(latch)
 
     def metrics(self) -> bytes:
         """Prometheus text."""
         with self._lock:
             state = self._state
-            return self._metrics.text(state, self._now_s() - self._heard_s, self._desk.killed() is not None)
+            return self._metrics.text(state, self._now_s() - self._heard_s, self._latch() is not None)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):

@@ -5,7 +5,7 @@ Labels are agents, instruments and codes, never order names: their number stays 
 
 from typing import Any
 
-from tercel.console.state import DeskState
+from tercel.console.state import DeskState, highest
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
@@ -46,6 +46,8 @@ class Metrics:
         self._position = level("position_lots", "Signed position", "agent", "instrument")
         self._unknown = level("orders_unknown", "Orders whose state only the venue knows")
         self._killed = level("killed", "1 while the kill switch is latched")
+        self._used = level("limit_used_ratio", "Share of a limit that is used", "scope", "name", "limit")
+        self._severest = level("critical_alerts", "Critical alerts in the journal")
         self._silent = level("journal_silent_seconds", "Seconds since the journal's last entry was read")
 
     def apply(self, entry: Entry) -> None:
@@ -81,6 +83,9 @@ class Metrics:
         for agent_name, positions in state.heartbeat.get("positions", {}).items():
             for instrument, lots in positions.items():
                 self._position.labels(agent_name, instrument).set(lots)
+        for row in highest(state.heartbeat.get("limits", {})):
+            self._used.labels(row["scope"], row["name"], row["limit"]).set(row["share"])
+        self._severest.set(state.severities["critical"])
         self._unknown.set(state.heartbeat.get("unknown", 0))
         self._parents.set(sum(parent.live for parent in state.parents.values()))
         self._killed.set(killed)

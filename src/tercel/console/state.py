@@ -6,6 +6,7 @@ died is seen as one whose journal stands still.
 
 import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -14,9 +15,12 @@ from tercel.stats.student import t_quantile
 from tercel.trading.journal import kinds
 
 KEPT_ALERTS: Final = 50
-KEPT_DECISIONS: Final = 200
+KEPT_DECISIONS: Final = 40
 KEPT_POINTS: Final = 600
-LIVE_EVENTS: Final = ("accepted", "working", "paused", "resumed", "amended", "cancelling")
+KEPT_OVER: Final = 20
+"""Parents that are over and still shown."""
+SHOWN_LIMITS: Final = 12
+LIVE_EVENTS: Final = ("accepted", "paused", "resumed", "amended", "cancelling")
 
 
 @dataclass
@@ -33,7 +37,8 @@ class Agent:
     drift: str = ""
     drifting: bool = False
     fallback: str = ""
-    challenger: str = ""
+    seat: dict[str, Any] = field(default_factory=dict)
+    """What its last `seat` entry said: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
     costs: list[float] = field(default_factory=list, repr=False)
 
     def shown(self) -> dict[str, Any]:
@@ -63,9 +68,11 @@ class Parent:
     last_decision: int = 0
 
     def shown(self, now_ns: int) -> dict[str, Any]:
-        """Its row, with what an even schedule would have filled by now."""
+        """Its row, with what an even schedule would have filled by now and the time that is left."""
         passed = min(max(now_ns - self.start_ns, 0) / max(self.horizon_ns, 1), 1.0)
-        return asdict(self) | {"schedule": passed, "progress": self.filled / max(self.lots, 1), "live": self.live}
+        left_s = max(self.start_ns + self.horizon_ns - now_ns, 0) / 1e9 if self.live else None
+        words = {"schedule": passed, "progress": self.filled / max(self.lots, 1), "live": self.live, "left_s": left_s}
+        return asdict(self) | words
 
     @property
     def live(self) -> bool:
@@ -84,9 +91,12 @@ class DeskState:
         self.parents: dict[str, Parent] = {}
         self.postures: dict[str, dict[str, Any]] = {}
         self.alphas: dict[str, dict[str, Any]] = {}
+        self.markets: dict[str, dict[str, Any]] = {}
         self.heartbeat: dict[str, Any] = {}
         self.denials: Counter[str] = Counter()
-        self.kill: dict[str, Any] = {}
+        self.severities: Counter[str] = Counter()
+        self.kills: dict[str, dict[str, Any]] = {}
+        """Killed agents: how far the kill of each has got."""
         self.alerts: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
         self.decisions: deque[dict[str, Any]] = deque(maxlen=KEPT_DECISIONS)
         self.operator: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
@@ -109,18 +119,35 @@ class DeskState:
             "seq": self.seq,
             "ns": self.ns,
             "session": self.session,
+            "summary": self._summary(len(live), len(over)),
             "agents": [agent.shown() for agent in self.agents.values()],
-            "parents": [parent.shown(self.ns) for parent in [*live, *over[-20:][::-1]]],
+            "parents": [parent.shown(self.ns) for parent in [*live, *over[-KEPT_OVER:][::-1]]],
             "postures": self.postures,
             "alphas": self.alphas,
-            "heartbeat": self.heartbeat,
+            "markets": self.markets,
+            "heartbeat": {key: value for key, value in self.heartbeat.items() if key != "limits"},
+            "limits": highest(self.heartbeat.get("limits", {}))[:SHOWN_LIMITS],
             "denials": dict(self.denials.most_common()),
-            "kill": self.kill,
+            "kills": self.kills,
             "alerts": list(self.alerts)[::-1],
-            "decisions": list(self.decisions)[::-1][:40],
+            "decisions": list(self.decisions)[::-1],
             "operator": list(self.operator)[::-1],
             "share_points": list(self.share_points),
             "cost_points": list(self.cost_points),
+        }
+
+    def _summary(self, live: int, over: int) -> dict[str, Any]:
+        """The figures at the head of the page: over all agents and the whole journal."""
+        mean, half = _interval([cost for agent in self.agents.values() for cost in agent.costs])
+        return {
+            "is_bps": mean,
+            "half_bps": half,
+            "live": live,
+            "over": over,
+            "fills": sum(agent.fills for agent in self.agents.values()),
+            "lots": sum(agent.lots for agent in self.agents.values()),
+            "denied": sum(self.denials.values()),
+            "alerts": dict(self.severities),
         }
 
     def _agent(self, name: str) -> Agent:
@@ -130,16 +157,17 @@ class DeskState:
 
     def _session(self, seq: int, entry: Entry) -> None:
         self.session = dict(entry.body)
+        self.kills = {}  # a session that finds the latch fallen says so again
         if not entry.body.get("resume"):
             for parent in self.parents.values():
-                if parent.live:
-                    parent.event = "paused"
+                if parent.live and parent.event != "cancelling":
+                    parent.event, parent.reason = "paused", "the session that worked it has ended"
 
     def _parent(self, seq: int, entry: Entry) -> None:
         event, body = str(entry.body.get("event", "")), entry.body
         if event == "accepted":
             agent = self._agent(entry.agent)
-            agent.strategy = str(body.get("strategy", "")) or agent.strategy
+            agent.strategy = agent.strategy or str(body.get("strategy", ""))
             self.parents[entry.parent] = Parent(
                 entry.parent, entry.instrument, entry.agent, int(body["side"]), int(body["lots"]),
                 entry.ns, int(body["horizon_ns"]), strategy=str(body.get("strategy", "")),
@@ -158,17 +186,8 @@ class DeskState:
     def _decision(self, seq: int, entry: Entry) -> None:
         if entry.parent in self.parents:
             self.parents[entry.parent].last_decision = seq
-        self.decisions.append(
-            {
-                "seq": seq,
-                "ns": entry.ns,
-                "parent": entry.parent,
-                "agent": entry.agent,
-                "instrument": entry.instrument,
-                "intent": entry.body.get("intent"),
-                "commands": len(entry.body.get("commands", ())),
-            }
-        )
+        said = {"seq": seq, "ns": entry.ns, "parent": entry.parent, "agent": entry.agent, "n": entry.body.get("n")}
+        self.decisions.append(said | {"commands": len(entry.body.get("commands") or ())})
 
     def _order_out(self, seq: int, entry: Entry) -> None:
         if entry.agent:
@@ -196,6 +215,9 @@ class DeskState:
     def _alpha(self, seq: int, entry: Entry) -> None:
         self.alphas[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
 
+    def _market(self, seq: int, entry: Entry) -> None:
+        self.markets[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
+
     def _feedback(self, seq: int, entry: Entry) -> None:
         cost = entry.body.get("is_bps")
         if cost is None or not math.isfinite(cost):
@@ -203,20 +225,25 @@ class DeskState:
         self._agent(entry.agent).costs.append(float(cost))
         if entry.parent in self.parents:
             self.parents[entry.parent].is_bps = float(cost)
-        self.cost_points.append({"ns": entry.ns, "agent": entry.agent, "is_bps": float(cost)})
+        self.cost_points.append({"ns": entry.ns, "agent": entry.agent, "is_bps": round(float(cost), 4)})
 
     def _share(self, seq: int, entry: Entry) -> None:
-        shares = dict(entry.body.get("shares", {}))
+        shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}
         for name, share in shares.items():
-            self._agent(name).share[entry.instrument] = float(share)
+            self._agent(name).share[entry.instrument] = share
         self.share_points.append({"ns": entry.ns, "instrument": entry.instrument, "shares": shares})
 
     def _drift(self, seq: int, entry: Entry) -> None:
         agent = self._agent(entry.agent)
         agent.drift, agent.drifting = str(entry.body.get("text", "")), entry.body.get("state") == "drifting"
 
+    def _seat(self, seq: int, entry: Entry) -> None:
+        agent = self._agent(entry.agent)
+        agent.seat, agent.strategy = dict(entry.body), str(entry.body.get("strategy", ""))
+
     def _promoted(self, seq: int, entry: Entry) -> None:
-        self._agent(entry.agent).strategy = str(entry.body.get("challenger", ""))
+        agent = self._agent(entry.agent)
+        agent.strategy, agent.drift, agent.drifting = str(entry.body.get("challenger", "")), "", False
         self._operator(seq, entry)
 
     def _heartbeat(self, seq: int, entry: Entry) -> None:
@@ -224,19 +251,51 @@ class DeskState:
 
     def _alert(self, seq: int, entry: Entry) -> None:
         said = {key: entry.body.get(key, "") for key in ("severity", "code", "text")}
+        self.severities[str(said["severity"])] += 1
         self.alerts.append(said | {"seq": seq, "ns": entry.ns, "agent": entry.agent, "instrument": entry.instrument})
 
     def _kill(self, seq: int, entry: Entry) -> None:
-        self.kill = dict(entry.body) | {"ns": entry.ns}
+        self.kills[entry.agent or str(entry.body.get("scope", ""))] = dict(entry.body) | {"ns": entry.ns}
         self._operator(seq, entry)
 
     def _rearm(self, seq: int, entry: Entry) -> None:
-        self.kill = {}
+        self.kills.pop(entry.agent or str(entry.body.get("scope", "")), None)
         self._operator(seq, entry)
 
     def _operator(self, seq: int, entry: Entry) -> None:
-        body = {key: value for key, value in entry.body.items() if key != "wall_ns"}
-        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, "body": body})
+        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **said_by(entry)})
+
+
+def said_by(entry: Entry) -> dict[str, str]:
+    """An operator's, kill, re-arm or promotion entry in words: {"by", "what", "reason"}."""
+    body = entry.body
+    about = body.get("body")
+    if entry.kind == kinds.KILL:
+        left = f", {body['open']} lots open" if body.get("open") else ""
+        what = f"kill {body.get('event')}: {body.get('scope')}{left}"
+    elif entry.kind == kinds.REARM:
+        what = f"re-armed: {body.get('scope')}"
+    elif entry.kind == kinds.PROMOTED:
+        what = f"promoted {body.get('challenger')} over {body.get('champion')} of {entry.agent}"
+    else:
+        words = (f"{key} {value}" for key, value in about.items()) if isinstance(about, Mapping) else ()
+        what = " ".join(["asked for:", str(body.get("command")), *words])
+    return {"by": str(body.get("by") or ""), "what": what, "reason": str(body.get("reason") or "")}
+
+
+def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A heartbeat's limits as rows, those used most first.
+
+    >>> highest({"desk": {"desk": {"messages": [3, 4], "daily_loss": [0, 9]}}})[0]
+    {'scope': 'desk', 'name': 'desk', 'limit': 'messages', 'used': 3, 'of': 4, 'share': 0.75}
+    """
+    rows = [
+        {"scope": room, "name": name, "limit": limit, "used": used, "of": most, "share": used / most if most else 1.0}
+        for room, names in limits.items()
+        for name, held in names.items()
+        for limit, (used, most) in held.items()
+    ]
+    return sorted(rows, key=lambda row: -row["share"])
 
 
 def _interval(values: list[float]) -> tuple[float | None, float | None]:

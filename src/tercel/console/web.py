@@ -6,7 +6,7 @@ Everything but the login page and static files asks for a session; every change 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -132,8 +132,10 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: Follower) -> "Fast
             return Response(status_code=401)
 
         async def events() -> AsyncIterator[str]:
+            told: dict[str, str] = {}
             while not await request.is_disconnected() and door.visit(secret(request)) is not None:
-                yield f"data: {json.dumps(_finite(follower.shown()))}\n\n"
+                changed, told = changes(follower.shown(), told)
+                yield f"data: {changed}\n\n"
                 await asyncio.sleep(EVERY_S)
 
         return StreamingResponse(events(), media_type="text/event-stream")
@@ -158,6 +160,17 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: Follower) -> "Fast
         return JSONResponse({"said": said})
 
     return app
+
+
+def changes(state: Mapping[str, Any], told: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """What changed of a state since it was last told, as a JSON object, and what is told now, part by part.
+
+    >>> changes({"seq": 2, "desk": "d"}, {"seq": "1", "desk": '"d"'})[0]
+    '{"seq": 2}'
+    """
+    now = {key: json.dumps(_finite(value)) for key, value in state.items()}
+    parts = (f"{json.dumps(key)}: {text}" for key, text in now.items() if told.get(key) != text)
+    return "{" + ", ".join(parts) + "}", now
 
 
 def _act(desk: WatchedDesk, verb: str, target: str, reason: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.app.desks import LATCH, find_desk
+from tercel.app.desks import JOURNAL, LATCH, find_desk
 from tercel.app.output import print_json, say
 from tercel.core.errors import TercelError
 from tercel.core.ports import Entry
@@ -17,6 +17,8 @@ from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.kill import ALL, KillLatch
 
 PASSWORD = "TERCEL_CONSOLE_PASSWORD"
+LOCK = "desk.lock"
+PROC_LOCKS = Path("/proc/locks")
 
 
 class FolderDesk:
@@ -25,6 +27,16 @@ class FolderDesk:
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
         self._latch = KillLatch(folder / LATCH)
+
+    def stands(self) -> tuple[str, int]:
+        """Which journal this is, and the number of its last entry."""
+        with closing(JournalReader(self.folder)) as reader:
+            file = (self.folder / JOURNAL).stat()
+            return f"{file.st_dev}:{file.st_ino}", reader.last
+
+    def running(self) -> str | None:
+        """Who holds the journal's lock."""
+        return holder(self.folder / LOCK)
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """Journal entries above a sequence number."""
@@ -61,6 +73,20 @@ class FolderDesk:
 
         with closing(JournalReader(self.folder)) as reader:
             return explain(reader, seq)
+
+
+def holder(lock: Path) -> str | None:
+    """Who holds a lock file, without touching the lock; "" when nobody does, None where the system does not tell."""
+    try:
+        inode = f":{lock.stat().st_ino}"
+        held = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in words and any(word.endswith(inode) for word in words) for words in held):
+            return ""
+        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
+    except FileNotFoundError:
+        return "" if PROC_LOCKS.exists() else None
+    except OSError:
+        return None
 
 
 def console(desk: Path | None, port: int) -> None:
