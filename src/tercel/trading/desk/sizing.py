@@ -27,8 +27,8 @@ class SizingRule:
     """
 
     least: float = 0.25
-    confidence: float = 0.25
-    scale_bps: float = 15.0
+    confidence: float = 0.1
+    scale_bps: float = 12.0
     memory: float = 0.08
 
 
