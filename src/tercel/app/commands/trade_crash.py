@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.app.output import print_json, progress_console, result_console, say
+from tercel.app.output import print_json, result_console, say
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelOrder, Command, Listing, NewOrder, ReplaceOrder
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
@@ -386,7 +386,7 @@ def crash_table(points: int = 24, seed: int = 1, as_json: bool = False) -> int:
     rows = []
     for row in crash_rows(points, seed):
         rows.append(row)
-        progress_console().print(f"{len(rows)}/{points} {row.point}: {'clean' if row.clean else 'NOT CLEAN'}")
+        say(f"{len(rows)}/{points} {row.point}: {'clean' if row.clean else 'NOT CLEAN'}")
     dirty = [row for row in rows if not row.clean]
     if as_json:
         sums = {name: sum(getattr(row, name) for row in rows) for name in ("lost", "doubled", "orphans", "twice")}
@@ -394,10 +394,10 @@ def crash_table(points: int = 24, seed: int = 1, as_json: bool = False) -> int:
             {"points": len(rows), "clean": len(rows) - len(dirty), **sums, "rows": [asdict(row) for row in rows]}
         )
         return 1 if dirty else 0
-    names = ("killed at", "times", "orders", "fills", "lost", "doubled", "orphans", "twice", "ms")
+    names = ("killed at", "kills", "orders", "fills", "lost", "doubled", "orphans", "twice", "ms")
     title = f"Sessions killed at {points} points, seed {seed}"
-    about = "twice: names that came to the exchange twice; ms: until the next session was ready"
-    table = Table(title=title, caption=about, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    about = "twice: names that came twice; ms: until the next session was ready"
+    table = Table(title=title, caption=about, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for i, name in enumerate(names):
         table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
