@@ -127,13 +127,12 @@ def panel_table(panel: dict[str, Any]) -> Any:
     title = f"on the panel, {panel['dates']} dates out of sample\n{panel['note']}"
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     table.add_column("forecast", no_wrap=True)
-    for heading in ("rank IC, 95 %", "t", "net %", "Sharpe", "calm %", "fit s"):
+    for heading in ("rank IC, 95 %", "t", "net %", "Sharpe", "calm %"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in panel["table"]:
         ic, plain, calm = line["ic"], line["portfolio"], line["smoothed"]
         table.add_row(
             *(line["name"], f"{ic['mean']:.4f} ({ic['ci_low']:.3f}..{ic['ci_high']:.3f})", f"{ic['t']:.1f}"),
             *(f"{100 * plain['net']:.3f}", f"{plain['sharpe_net']:.2f}", f"{100 * calm['net']:.3f}"),
-            f"{line['fit_s']:.0f}" if line["fit_s"] else "-",
         )
     return table
