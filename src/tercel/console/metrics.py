@@ -44,6 +44,7 @@ class Metrics:
         self._parents = level("parents_live", "Parent orders that are being worked or are paused")
         self._size = level("posture_size_multiplier", "Posture's size multiplier", "instrument")
         self._position = level("position_lots", "Signed position", "agent", "instrument")
+        self._open = level("orders_open", "Orders that may still fill")
         self._unknown = level("orders_unknown", "Orders whose state only the venue knows")
         self._killed = level("killed", "1 while the kill switch is latched")
         self._used = level("limit_used_ratio", "Share of a limit that is used", "scope", "name", "limit")
@@ -80,13 +81,14 @@ class Metrics:
                 self._share.labels(agent.name, instrument).set(share)
         for instrument, posture in state.postures.items():
             self._size.labels(instrument).set(posture.get("size_multiplier", 0.0))
-        for agent_name, positions in state.heartbeat.get("positions", {}).items():
+        for agent_name, positions in state.ledger.positions.lots().items():
             for instrument, lots in positions.items():
                 self._position.labels(agent_name, instrument).set(lots)
         for row in highest(state.heartbeat.get("limits", {})):
             self._used.labels(row["scope"], row["name"], row["limit"]).set(row["share"])
         self._severest.set(state.severities["critical"])
-        self._unknown.set(state.heartbeat.get("unknown", 0))
+        self._unknown.set(len(state.ledger.orders.unknown()))
+        self._open.set(len(state.ledger.orders.live()))
         self._parents.set(sum(parent.live for parent in state.parents.values()))
         self._killed.set(killed)
         self._silent.set(silent_s)

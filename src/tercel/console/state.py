@@ -13,13 +13,14 @@ from typing import Any, Final
 from tercel.core.ports import Entry
 from tercel.stats.student import t_quantile
 from tercel.trading.journal import kinds
+from tercel.trading.ledger import FOLDED, Ledger
 
 KEPT_ALERTS: Final = 50
 KEPT_DECISIONS: Final = 40
 KEPT_POINTS: Final = 600
-KEPT_OVER: Final = 20
+KEPT_OVER: Final = 10
 """Parents that are over and still shown."""
-SHOWN_LIMITS: Final = 12
+SHOWN_LIMITS: Final = 8
 LIVE_EVENTS: Final = ("accepted", "paused", "resumed", "amended", "cancelling")
 
 
@@ -103,10 +104,14 @@ class DeskState:
         self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self._executions: set[str] = set()
+        self.ledger = Ledger()
+        """Open orders and positions, by the same fold as everywhere."""
 
     def apply(self, seq: int, entry: Entry) -> None:
         """One more entry; kinds that the page does not show are passed over."""
         self.seq, self.ns = seq, max(self.ns, entry.ns)
+        if entry.kind in FOLDED:
+            self.ledger.apply(entry)
         step = getattr(self, f"_{entry.kind}", None)
         if step is not None and entry.kind in kinds.KINDS:
             step(seq, entry)
@@ -114,13 +119,20 @@ class DeskState:
     def shown(self) -> dict[str, Any]:
         """The whole page as JSON values."""
         live = [parent for parent in self.parents.values() if parent.live]
+        open_orders = self.ledger.orders.live()
+        held = self.ledger.positions.lots()
         over = [parent for parent in self.parents.values() if not parent.live]
         return {
             "seq": self.seq,
             "ns": self.ns,
             "session": self.session,
-            "summary": self._summary(len(live), len(over)),
-            "agents": [agent.shown() for agent in self.agents.values()],
+            "summary": self._summary(len(live), len(over))
+            | {"open": len(open_orders), "unknown": sum(order.status == "unknown" for order in open_orders)},
+            "agents": [
+                agent.shown()
+                | {"open": sum(o.account == agent.name for o in open_orders), "held": held.get(agent.name, {})}
+                for agent in self.agents.values()
+            ],
             "parents": [parent.shown(self.ns) for parent in [*live, *over[-KEPT_OVER:][::-1]]],
             "postures": self.postures,
             "alphas": self.alphas,

@@ -1,11 +1,14 @@
 """Why a strategy did what it did: a decision out of the journal, in sentences and numbers."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from tercel.core.messages import Style
 from tercel.core.ports import Entry, Journal
+from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.execution.observation import OBS_NAMES
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import unpack
 
@@ -18,8 +21,10 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
     if entry is None or entry.kind != kinds.DECISION:
         return None
-    sentences = [*_told(entry), _wanted(entry.body.get("intent") or []), *_became(journal, entry)]
+    sentences = [*_stood(entry), *_told(entry), _wanted(entry), *_became(journal, seq, entry)]
     title = f"Decision {entry.body.get('n')} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
+    if entry.body.get("strategy"):
+        title += f", by {entry.body['strategy']}"
     return {"title": title, "sentences": sentences, "tables": _seen(entry)}
 
 
@@ -32,21 +37,101 @@ def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | N
     return found
 
 
-def _seen(entry: Entry) -> dict[str, dict[str, int]]:
-    """The private and the public row by name, in the units that strategies see."""
+# -- what it saw: each row by name, in units for people ---------------------------------------------------------------
+
+_BPS: Final = ("alpha", "alpha_sd")
+_MILLIONTHS: Final = ("urgency", "max_participation", "size_multiplier")
+_HALF_TICKS: Final = ("mid2", "arrival_mid2")
+_NAMED: Final = {
+    "qty0": "lots of the parent",
+    "left": "lots left",
+    "decision": "decision, from 0",
+    "decisions": "decisions in the horizon",
+    "live": "own lots at work",
+    "outside_lots": "own lots off the ladder",
+    "inflight": "own lots on their way",
+    "touch": "best price, own side",
+    "far": "best price, far side",
+    "v_seen": "lots traded since arrival",
+    "v_same": "lots taken on its side",
+    "v_against": "lots taken against it",
+    "ofi": "order flow imbalance",
+    "rv": "squared half ticks",
+    "rv_long": "the same, usually",
+    "events": "events",
+    "drift": "half ticks moved its way",
+}
+
+
+def _seen(entry: Entry) -> dict[str, dict[str, Any]]:
+    """The private and the public row, and the observation of a policy."""
     arrays = unpack(entry.blob)
-    tables = {}
+    tables: dict[str, dict[str, Any]] = {}
     for title, key, names in (("its own orders", "x", c.X_NAMES), ("the market", "m", c.M_NAMES)):
         if key in arrays:
-            tables[title] = dict(zip(names, arrays[key].ravel().tolist(), strict=True))
+            rows = zip(names, arrays[key].ravel().tolist(), strict=True)
+            tables[title] = dict(_shown(name, value) for name, value in rows)
+    if "obs" in arrays and arrays["obs"].size == len(OBS_NAMES):
+        values = zip(OBS_NAMES, arrays["obs"].ravel().tolist(), strict=True)
+        tables["what a policy observes (scaled)"] = {name: round(value, 4) for name, value in values}
     return tables
+
+
+def _shown(name: str, value: int) -> tuple[str, int | float | str]:
+    """A column's name and value as people read them."""
+    if name in _BPS:
+        return ("alpha against it, bps" if name == "alpha" else "its sd, bps"), value / 1000
+    if name in _MILLIONTHS:
+        return name.replace("_", " "), value / 1e6
+    if name in _HALF_TICKS:
+        return f"{name.removesuffix('2').replace('_', ' ')}, ticks", value / 2
+    if name.endswith("_ns"):
+        return f"{name.removesuffix('_ns').replace('_', ' ')}, s", round(value / 1e9, 3)
+    if name == "side":
+        return name, _side(value)
+    if name == "styles":
+        return name, ", ".join(str(style.name).lower() for style in Style if value & style) or "none"
+    stem, number = name.rstrip("0123456789"), name.lstrip("abcdefghijklmnopqrstuvwxyz_")
+    if stem == "rest" and number:
+        return f"own lots, rung {number}", value
+    if stem == "ahead" and number:
+        return f"lots ahead, rung {number}", "no order" if value < 0 else value
+    if stem in ("own", "far") and number:
+        return f"lots, {stem} level {number}", value
+    return _NAMED.get(name, name), value
+
+
+def _side(side: int) -> str:
+    return "buy" if side > 0 else "sell"
+
+
+# -- what it was told and wanted --------------------------------------------------------------------------------------
+
+
+def _stood(entry: Entry) -> list[str]:
+    """Where the order and the market stood."""
+    arrays = unpack(entry.blob)
+    if "x" not in arrays or "m" not in arrays:
+        return []
+    x, m = arrays["x"].ravel(), arrays["m"].ravel()
+    left_s, horizon_s = x[c.TIME_LEFT_NS] / 1e9, x[c.HORIZON_NS] / 1e9
+    order = (
+        f"It had {x[c.LEFT]} of {x[c.QTY0]} lots left to {_side(x[c.SIDE])}, and {left_s:.0f} s of {horizon_s:.0f} s."
+    )
+    bid, ask = sorted((int(m[c.TOUCH]), int(m[c.FAR])))
+    shown = [str(price) if NO_BID < price < NO_ASK else "nobody" for price in (bid, ask)]
+    moved = int(x[c.SIDE]) * (int(m[c.MID2]) - int(m[c.ARRIVAL_MID2])) / 2
+    way = f"{abs(moved):g} ticks {'against' if moved > 0 else 'for'} it" if moved else "where it was"
+    return [order, f"The market stood at {shown[0]} / {shown[1]}; since arrival the mid is {way}."]
 
 
 def _told(entry: Entry) -> list[str]:
     alpha, posture = entry.body.get("alpha"), entry.body.get("posture")
     said = "No forecast was in force."
     if alpha:
-        said = f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) from {alpha['sources']}."
+        over = f"over {alpha['horizon_ns'] / 60e9:g} min"
+        sources = ", ".join(alpha["sources"]) or "nothing"
+        said = f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
     risk = "No posture was in force."
     if posture:
         why = "; ".join(posture.get("reasons", ())) or "nothing unusual"
@@ -57,32 +142,55 @@ def _told(entry: Entry) -> list[str]:
     return [said, risk]
 
 
-def _wanted(intent: list[int]) -> str:
+def _wanted(entry: Entry) -> str:
+    intent = entry.body.get("intent") or []
     if not intent:
         return "It said nothing."
+    arrays = unpack(entry.blob)
+    side = int(arrays["x"].ravel()[c.SIDE]) if "x" in arrays else 0
     rest = [
-        f"{lots} at rung {rung} (anchor {intent[it.ANCHOR]}, step {intent[it.STEP]})"
+        f"{lots} at {intent[it.ANCHOR] - side * intent[it.STEP] * rung}" if side else f"{lots} at rung {rung}"
         for rung, lots in enumerate(intent[it.REST0 :])
         if lots
     ]
-    take = f"take {intent[it.TAKE]} lots up to {intent[it.TAKE_LIMIT]}" if intent[it.TAKE] else "take nothing"
+    limit = intent[it.TAKE_LIMIT]
+    worst = "at any price" if abs(limit) >= it.MARKET_LIMIT else f"up to {limit}"
+    take = f"take {intent[it.TAKE]} lots {worst}" if intent[it.TAKE] else "take nothing"
     return f"It wanted to {take} and to rest {', '.join(rest) if rest else 'nothing'}."
 
 
-def _became(journal: Journal, entry: Entry) -> list[str]:
+def _became(journal: Journal, seq: int, entry: Entry) -> list[str]:
     names = set(entry.body.get("commands", ()))
     if not names:
         return ["Its orders already stood as it wanted them: no command was needed."]
     said = []
-    for _, other in journal.read(0, (kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN)):
+    for _, other in journal.read(seq, (kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN)):
         if other.order not in names or other.parent != entry.parent:
             continue
+        body = other.body
         if other.kind == kinds.ORDER_OUT:
-            said.append(f"Sent {other.body.get('what')} {other.order}.")
+            said.append(f"Sent {other.order}: {_command(body)}.")
         elif other.kind == kinds.DENIED:
-            said.append(f"Denied {other.order}: {other.body.get('code')} {other.body.get('text')}.")
-        elif other.body.get("what") == "report":
-            said.append(
-                f"The venue on {other.order}: {other.body.get('exec_type')}, {other.body.get('last_lots')} lots."
-            )
+            said.append(f"Denied {other.order}: {body.get('code')} {body.get('text')}.")
+        elif body.get("what") == "report":
+            said.append(f"The venue on {other.order}, {(other.ns - entry.ns) / 1e9:.3f} s later: {_report(body)}.")
+        else:
+            said.append(f"The venue refused {other.order}: {body.get('text') or 'no reason given'}.")
     return said
+
+
+def _command(body: Mapping[str, Any]) -> str:
+    """A command in a few words."""
+    if body.get("what") in ("new", "replace"):
+        price = "at any price" if body.get("price") is None else f"at {body['price']}"
+        doing = f"replace {body.get('orig')} by" if body["what"] == "replace" else _side(int(body.get("side") or 0))
+        return f"{doing} {body.get('lots')} lots {price}"
+    return f"{body.get('what')} {body.get('orig') or ''}".strip()
+
+
+def _report(body: Mapping[str, Any]) -> str:
+    if body.get("exec_type") == "trade":
+        how = "resting" if body.get("passive") else "taking"
+        return f"{body.get('last_lots')} lots filled at {body.get('last_price')}, {how}"
+    text = f" ({body['text']})" if body.get("text") else ""
+    return f"{body.get('exec_type')}{text}"

@@ -192,14 +192,14 @@ function drawHead(s) {
 }
 
 function drawSummary(s) {
-  const m = s.summary, h = s.heartbeat, top = s.limits[0], a = m.alerts;
+  const m = s.summary, top = s.limits[0], a = m.alerts;
   const tiles = [
     ["shortfall, bps", interval(m.is_bps, m.half_bps), "mean over parents that are over, 95 % interval; positive is a cost"],
     ["parents", `${count(m.live)} at work, ${count(m.over)} over`],
     ["fills", `${count(m.fills)} · ${count(m.lots)} lots`],
-    ["open orders", none(h.open) ? "–" : h.unknown ? [`${count(h.open)}, `, el("span", `${count(h.unknown)} unknown`, "bad")] : count(h.open), "as of the last heartbeat"],
+    ["open orders", m.unknown ? [`${count(m.open)}, `, el("span", `${count(m.unknown)} unknown`, "bad")] : count(m.open)],
     ["most used limit", top ? [pct(top.share), el("span", ` ${top.name} ${LIMITS[top.limit] || top.limit}`, "ci")] : "–"],
-    ["alerts", [el("span", `${count(a.critical || 0)} critical`, a.critical ? "bad" : ""), `, ${count(a.warning || 0)} warnings`]],
+    ["alerts", [el("span", `${count(a.critical || 0)} critical`, a.critical ? "bad" : ""), `, ${count(a.warning || 0)} warning${a.warning === 1 ? "" : "s"}`]],
   ];
   put($("summary"), ...tiles.map(([name, value, title]) => { const d = el("div"), dd = el("dd"); dd.append(...[value].flat()); d.append(el("dt", name), dd); if (title) d.title = title; return d; }));
 }
@@ -213,6 +213,11 @@ function challenger(a) {
   return [c.challenger, el("br"), said, badge(c.verdict, tone)];
 }
 
+function furthest(drift) {  // "observations have left the card: a -9.4 sd, b +1.9 sd": the first, and how many more
+  const far = drift.split(": ").pop().split(", ");
+  return minus(far[0]) + (far.length > 1 ? ` and ${far.length - 1} more` : "");
+}
+
 function promote(a) {
   if (!a.seat.challenger) return "";
   return button("Promote…", `promote ${a.name}`, () => ask(`Promote the challenger of ${a.name}`,
@@ -221,16 +226,15 @@ function promote(a) {
 }
 
 function drawAgents(s) {
-  const held = (s.heartbeat.positions || {});
-  table("agents", ["<agent", "<strategy", "share of flow", "shortfall, bps", "parents", "fills", "lots", "position, lots", "denied", "<drift", "<challenger on paper", ""], s.agents.map((a) => {
+  table("agents", ["<agent", "<strategy", "share of flow", "shortfall, bps", "parents", "fills", "lots", "open", "position, lots", "denied", "<drift", "<challenger on paper", ""], s.agents.map((a) => {
     const shares = Object.values(a.share), share = shares.length ? shares.reduce((x, y) => x + y) / shares.length : null, dot = el("i", null, "dot");
     dot.style.background = `var(${colour(a.name)})`;
-    const at = Object.entries(held[a.name] || {}).map(([i, lots]) => `${i} ${lots > 0 ? "+" : ""}${count(lots)}`).join(", ");
-    const drift = a.drifting ? [badge("drifting", "warn"), el("div", a.drift, "note")] : a.drift ? [badge("back at its card", "", a.drift)] : [el("span", "none", "soft")];
+    const at = Object.entries(a.held).filter(([, lots]) => lots).flatMap(([i, lots], k) => [...(k ? [el("br")] : []), `${i} ${lots > 0 ? "+" : ""}${count(lots)}`]);
+    const drift = a.drifting ? [badge("drifting", "warn", a.drift), el("div", furthest(a.drift), "note")] : a.drift ? [badge("back at its card", "", a.drift)] : [el("span", "none", "soft")];
     const strategy = a.fallback ? [a.strategy, el("br"), badge("fell back", "bad", a.fallback), el("div", a.fallback, "note")] : [a.strategy];
     const name = [dot, a.name, ...(s.kills[a.name] ? [" ", badge("killed", "bad")] : [])];
     return { id: a.name, cells: [name, strategy, none(share) ? "–" : [pct(share), " ", bar(share, null, `share ${pct(share)}`)],
-      interval(a.is_bps, a.half_bps), count(a.parents), count(a.fills), count(a.lots), at || "–", a.denials ? el("span", count(a.denials), "bad") : "0", drift, challenger(a), promote(a)] };
+      interval(a.is_bps, a.half_bps), count(a.parents), count(a.fills), count(a.lots), count(a.open), at.length ? at : "0", a.denials ? el("span", count(a.denials), "bad") : "0", drift, challenger(a), promote(a)] };
   }), "No agent has spoken yet.");
 }
 
@@ -270,8 +274,8 @@ function drawLimits(s) {
 const TONE = { critical: "bad", warning: "warn" };
 const PARTS = [
   [["desk", "latch", "running", "seq", "session", "kills", "fault"], drawHead],
-  [["summary", "heartbeat", "limits"], drawSummary],
-  [["agents", "heartbeat", "kills"], drawAgents],
+  [["summary", "limits"], drawSummary],
+  [["agents", "kills"], drawAgents],
   [["parents"], drawParents],
   [["share_points", "agents"], (s) => drawShares(s.share_points)],
   [["cost_points", "agents"], (s) => drawCosts(s.cost_points)],
@@ -295,7 +299,7 @@ addEventListener("pointerdown", () => { held = true; });
 function hear(changed) { Object.assign(state, changed); Object.keys(changed).forEach((key) => waiting.add(key)); heard = performance.now(); draw(); }
 
 setInterval(() => {
-  const page = (performance.now() - heard) / 1000, silent = (state.silent_s || 0) + page, a = $("age"), lost = page > 3, old = lost || silent > 10;
+  const page = (performance.now() - heard) / 1000, silent = (state.silent_s || 0) + page, a = $("age"), lost = page > 3, old = lost || (silent > 10 && state.running !== "");
   const text = lost ? `no word from the console for ${page.toFixed(0)} s` : state.seq ? `last entry ${silent < 1.5 ? "just now" : span(silent) + " ago"}` : "waiting for the first entry";
   if (a.textContent !== text) a.textContent = text;
   a.className = old && state.seq ? "old" : ""; document.body.classList.toggle("stale", lost || Boolean(state.fault));
