@@ -88,7 +88,7 @@ class FixVenue:
     follow : bool
         Wait for a stepped venue's clock, which another counterparty moves.
     seen : iterable of str
-        Execution ids that are known already (from a journal): reports that bear one are left out.
+        Execution ids that are known already (from a journal): a report that is repeated under one is left out.
     heartbeat_s : int
     timeout_s : float
         How long to wait for the logon and for answers that take no time.
@@ -128,6 +128,7 @@ class FixVenue:
         self._settled, self._gone = Event(), Event()
         self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
         self._scales: dict[str, Scale] = {}
+        self._unread: list[tuple[int, dict[int, str]]] = []
         self._seen = set(seen)
         self._requests: dict[str, tuple[str, list[Any]]] = {}
         self._subscribed: list[str] = []
@@ -242,35 +243,46 @@ class FixVenue:
 
     # -- what comes in: the engine's thread ---------------------------------------------------------------------------
     def app_in(self, message: Any, peer: str) -> None:
-        """Translate and queue."""
-        number = int(engine.header(message, w.SEQ_NUM))
-        kind = engine.header(message, w.MSG_TYPE)
+        """Translate and queue. Reports that are told again before we know what is listed wait for the list."""
+        number, kind = int(engine.header(message, w.SEQ_NUM) or 0), engine.header(message, w.MSG_TYPE)
+        said = engine.read(message, kind)
+        said[w.POSS_DUP] = engine.header(message, w.POSS_DUP)
+        text = message.toString() if kind in (w.SNAPSHOT, w.INCREMENT, w.SECURITY_LIST) else ""
+        if kind == w.EXECUTION_REPORT and not self._scales:
+            self._unread.append((number, said))
+            return
+        if kind == w.SECURITY_LIST:
+            with suppress(ValueError, KeyError):  # told below
+                self._scales = translate.scales({one.instrument: one for one in market.listings_in(text)})
+            for earlier, report in self._unread:
+                self._queue_up(earlier, w.EXECUTION_REPORT, report, "")
+            self._unread.clear()
+        self._queue_up(number, kind, said, text)
+
+    def _queue_up(self, number: int, kind: str, said: dict[int, str], text: str) -> None:
         try:
-            for item in self._translated(kind, message):
+            for item in self._translated(kind, said, text):
                 self._queue.put((number, item))
         except (TercelError, ValueError, KeyError) as error:
-            received = f"{error} in {message.toString()[:200]!r}"
-            trouble = VenueError(f"a message {kind} that can be read", received, "tell the venue")
+            trouble = VenueError(f"a message {kind} that can be read", f"{error} in {said}"[:300], "tell the venue")
             self._queue.put((number, _Trouble(trouble)))
 
-    def _translated(self, kind: str, message: Any) -> list[VenueEvent | _Stepped | _Trouble]:
-        said = engine.read(message, kind)
+    def _translated(self, kind: str, said: dict[int, str], text: str) -> list[VenueEvent | _Stepped | _Trouble]:
         if kind == w.EXECUTION_REPORT:
             report = self._report(said)
-            if report.exec_type is not ExecType.STATUS:
-                if report.exec_id in self._seen:
-                    return []
-                self._seen.add(report.exec_id)
+            if said.get(w.POSS_DUP) == "Y" and report.exec_id in self._seen:
+                return []  # an answer to a StatusRequest may tell a trade again; that is no duplicate
+            self._seen.add(report.exec_id)
             return [report]
         if kind == w.CANCEL_REJECT:
             return [translate.cancel_reject_in(said)]
         if kind in (w.SNAPSHOT, w.INCREMENT):
-            return self._market(kind, said, message.toString())
+            return self._market(kind, said, text)
         if kind == w.STEPPED_TO:
             return [_Stepped(said[w.STEP_ID], int(said[w.EXACT_NS]))]
         if kind == w.SECURITY_LIST:
-            listings = tuple(market.listings_in(message.toString()))
-            return [_Stepped(said[w.SECURITY_REQ_ID], 0, listings, said[w.STEPPED] == "Y")]
+            listings = tuple(market.listings_in(text))
+            return [_Stepped(said[w.SECURITY_REQ_ID], int(said[w.EXACT_NS]), listings, said[w.STEPPED] == "Y")]
         if kind == w.MASS_CANCEL_REPORT:
             if said[w.MASS_CANCEL_RESPONSE] != "0":
                 return []
@@ -369,9 +381,7 @@ class FixVenue:
         answer = self._await(name, self._timeout_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._where}", "a broken link", "try again")
-        self._scales = translate.scales({one.instrument: one for one in answer.listings})
-        self._stepped = answer.stepped
-        self._early = early
+        self._stepped, self._now_ns, self._early = answer.stepped, answer.ns, early
         return answer.listings
 
     def _ask_market(self, instrument: str) -> None:
@@ -495,7 +505,7 @@ class FixVenue:
             return
         if self._up:
             self._gone.clear()
-            self._outlet.session.logout()
+            self._outlet.log_out()
             self._gone.wait(2.0)
         initiator.stop(True)
         os.close(self._received)

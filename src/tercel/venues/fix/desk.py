@@ -89,7 +89,7 @@ class Counterparty:
     def average(self, report: Report) -> Decimal:
         """Mean price in ticks of what an order traded, this report included."""
         lots, cash = self.traded.get(report.order_id, (0, Decimal(0)))
-        if report.last_lots:
+        if report.last_lots and report.cum == lots + report.last_lots:  # a trade told again is not counted again
             lots, cash = lots + report.last_lots, cash + report.last_lots * report.last_price
             self.traded[report.order_id] = (lots, cash)
         if report.status in TERMINAL:

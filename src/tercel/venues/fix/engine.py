@@ -127,6 +127,9 @@ def settings(kind: str, common: Mapping[str, object], sessions: Sequence[Session
     for session in sessions:
         lines += ["[SESSION]", f"BeginString={BEGIN}"]
         lines += [f"SenderCompID={comp_id(session.sender)}", f"TargetCompID={comp_id(session.target)}"]
+        if quickfix().Session.doesSessionExist(session.engine_id()):
+            names = f"another session from {session.sender} to {session.target}"
+            raise VenueError("names that no session of this process has", names, "close it, or choose other CompIDs")
     made = quickfix().SessionSettings()
     made.setFromString("\n".join(lines) + "\n")
     return made
@@ -223,6 +226,20 @@ def body(fields: Fields) -> str:
     return "".join(f"{tag}={value}\x01" for tag, value in fields)
 
 
+def logon(sender: str, target: str, number: int) -> bytes:
+    """A logon as it stands on the wire."""
+    fix = quickfix()
+    message = fix.Message()
+    head = message.getHeader()
+    names = (w.SENDER, sender), (w.TARGET, target)
+    for tag, value in ((8, BEGIN), (w.MSG_TYPE, w.LOGON), *names, (w.SEQ_NUM, str(number))):
+        head.setField(tag, value)
+    head.setField(fix.SendingTime())
+    for tag, value in ((98, "0"), (108, "30")):
+        message.setField(tag, value)
+    return bytes(message.toString(), "utf-8")
+
+
 class Outlet:
     """The way out of one session. Text becomes a message of the engine, which numbers, stores and sends it."""
 
@@ -237,6 +254,16 @@ class Outlet:
         """Send a message; False where the link is down (it is stored, and numbered, all the same)."""
         whole = f"8={BEGIN}\x019=0\x0135={kind}\x01{text}10=000\x01"
         return bool(self.session.send(self._fix.Message(whole, self._grammar, False)))
+
+    def log_out(self) -> None:
+        """Begin to log out. The engine would do so at its next tick; the answer to a test request wakes it."""
+        self.session.logout()
+        self.say(w.TEST_REQUEST, f"{w.TEST_ID}=LOGOUT\x01")
+
+    @property
+    def expected_number(self) -> int:
+        """Sequence number that is expected next from the other side."""
+        return int(self.session.getExpectedTargetNum())
 
     @property
     def next_number(self) -> int:

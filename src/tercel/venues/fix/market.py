@@ -96,8 +96,8 @@ def market_in(kind: str, text: str, scale: Scale) -> Row:
 _NS, _KIND, _AGGRESSOR = str(w.EXACT_NS), str(w.ROW_KIND), str(w.AGGRESSOR)
 
 
-def listings_out(listings: Sequence[Listing], request: str, stepped: bool) -> str:
-    """Body of a security list."""
+def listings_out(listings: Sequence[Listing], request: str, stepped: bool, now_ns: int) -> str:
+    """Body of a security list, with the venue's time and whose its clock is."""
     yes_no = {True: "Y", False: "N"}
     head = f"{w.SECURITY_REQ_ID}={request}\x01{w.SECURITY_RESPONSE_ID}={request}\x01{w.SECURITY_RESULT}=0\x01"
     entries = "".join(
@@ -106,7 +106,8 @@ def listings_out(listings: Sequence[Listing], request: str, stepped: bool) -> st
         f"{w.ANSWERS}={yes_no[one.answers]}\x01"
         for one in listings
     )
-    return f"{head}{w.STEPPED}={yes_no[stepped]}\x01{w.NO_RELATED_SYM}={len(listings)}\x01{entries}"
+    head += f"{w.EXACT_NS}={now_ns}\x01{w.STEPPED}={yes_no[stepped]}\x01"
+    return f"{head}{w.NO_RELATED_SYM}={len(listings)}\x01{entries}"
 
 
 def listings_in(text: str) -> list[Listing]:

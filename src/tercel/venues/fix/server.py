@@ -5,9 +5,11 @@ runs freely lets time pass by an injected clock, `speed` times as fast. In both,
 or words for its sender went out before.
 """
 
+import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -53,7 +55,7 @@ class FixServer:
         store: Path | None = None,
         clock: Clock | None = None,
         speed: float = 1.0,
-        hosts: Iterable[str] = LOOPBACK,
+        hosts: Iterable[str] = (),
     ) -> None:
         if not logins or len({login.comp_id for login in logins}) < len(logins):
             raise ConfigError("logins with a name each", str([one.comp_id for one in logins]), "name each login once")
@@ -68,18 +70,21 @@ class FixServer:
         self._scales = translate.scales({one.instrument: one for one in venue.listings()})
         self._stepper = ""
         self._inbox: SimpleQueue[tuple[str, str, Any]] = SimpleQueue()
-        self._stopped = Event()
+        self._linked: set[str] = set()
+        self._stopped, self._ended = Event(), Event()
+        self._closing = self._may_stop = False
         self.error: BaseException | None = None
         """What ended the service, if not :meth:`close`."""
         fix = self._fix = engine.quickfix()
         keys = {name: engine.SessionKey(comp_id, name) for name in self._parties}
-        common = {"SocketAcceptPort": port, "AllowedRemoteAddresses": ",".join(hosts)}
+        common = {"SocketAcceptPort": port, "AllowedRemoteAddresses": ",".join({*hosts, *LOOPBACK})}
         made = engine.settings("acceptor", common, list(keys.values()), folder)
         self._application = engine.application(self)
         self._acceptor = fix.SocketAcceptor(self._application, fix.FileStoreFactory(made), made)
         dictionary = folder / engine.DICTIONARY
         self._outlets = {name: engine.Outlet(key, dictionary) for name, key in keys.items()}
         self._thread = Thread(target=self._serve, name=f"fix-venue-{port}", daemon=True)
+        self._engine = Thread(target=self._run_engine, name=f"fix-engine-{port}", daemon=True)
         self._began = (0, 0)
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -92,8 +97,8 @@ class FixServer:
             When the port is taken.
         """
         try:
-            self._acceptor.start()
-        except Exception as error:
+            self._listen()
+        except (OSError, OverflowError) as error:
             self._forget()
             raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another --fix-port") from None
         self._began = (self._clock.now_ns() if self._clock else 0, self.venue.now_ns)
@@ -128,20 +133,73 @@ class FixServer:
 
     def _forget(self) -> None:
         self._stopped.set()
-        if self._acceptor is not None:
-            self._acceptor.stop()
-            self._acceptor = None
-            self._outlets.clear()
+        self._hang_up()
+        self._outlets.clear()
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is not None:  # by name: the engine's Python layer keeps a reference for every refused logon
+            acceptor.__swig_destroy__(acceptor)
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def _hang_up(self) -> None:
+        """Log everybody out, then end the engine's thread."""
+        self._closing = True
+        if not self._engine.is_alive():
+            return
+        for name, outlet in self._outlets.items():
+            if name in self._linked:
+                outlet.log_out()
+        for _ in range(30):
+            if not self._linked:
+                break
+            self._ended.wait(0.1)
+        for outlet in self._outlets.values():
+            outlet.session.logon()  # else the knock is not even looked at
+        self._may_stop = True
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", self.port), 5) as door, suppress(OSError):
+                door.sendall(self._knock())
+                if self._ended.wait(0.5):
+                    break
+        self._engine.join()
+
+    def _knock(self) -> bytes:
+        """A logon that is sent to ourselves: its callback runs in the engine's thread, where stopping is safe.
+
+        Called from another thread, the engine's stop() closes sockets while its own thread deletes them, and crashes.
+        """
+        name = next(iter(self._parties))
+        return engine.logon(name, self.comp_id, self._outlets[name].expected_number)
+
+    def _run_engine(self) -> None:
+        try:
+            self._acceptor.block()
+        except Exception as error:
+            self.error = self.error or VenueError(f"port {self.port} to listen on", f"{error}", "choose another port")
+        finally:
+            self._ended.set()
+
+    def _listen(self) -> None:
+        """Start the engine's thread and wait until it listens."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", self.port))
+        self._engine.start()
+        while not self._ended.wait(0.01):
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
+                return
+        raise OSError(str(self.error))
 
     # -- the engine's threads -----------------------------------------------------------------------------------------
     def link_up(self, peer: str) -> None:
         """A counterparty logged on."""
+        self._linked.add(peer)
         self._inbox.put((peer, _UP, None))
 
     def link_down(self, peer: str) -> None:
         """A counterparty is gone."""
+        self._linked.discard(peer)
         self._inbox.put((peer, _DOWN, None))
 
     def admin_out(self, message: Any, peer: str) -> None:
@@ -151,6 +209,10 @@ class FixServer:
         """Ask for the password."""
         if engine.header(message, w.MSG_TYPE) != w.LOGON:
             return
+        if self._closing:
+            if self._may_stop:
+                self._acceptor.stop(True)
+            raise self._fix.RejectLogon("the venue is closing")
         wanted = self._parties[peer].login.password
         if wanted and engine.field(message, w.PASSWORD) != wanted:
             raise self._fix.RejectLogon(f"wrong password for {peer}")
@@ -185,7 +247,7 @@ class FixServer:
                 pass
         except Exception as error:  # whatever a venue dies of, its counterparties must see the line go dead
             self.error = error
-            self._acceptor.stop()
+            self._hang_up()
         finally:
             self._stopped.set()
 
@@ -311,7 +373,7 @@ class FixServer:
     def _list(self, party: Counterparty, said: dict[int, str]) -> None:
         request = said[w.SECURITY_REQ_ID]
         party.live.add(request)
-        listed = market.listings_out(self.venue.listings(), request, self._clock is None)
+        listed = market.listings_out(self.venue.listings(), request, self._clock is None, self.venue.now_ns)
         self._say(party, w.SECURITY_LIST, listed, owed=False)
 
     def _subscribe(self, party: Counterparty, said: dict[int, str]) -> None:
@@ -423,7 +485,7 @@ def serve_fix(
     store: Path | None = None,
     clock: Clock | None = None,
     speed: float = 1.0,
-    hosts: Iterable[str] = LOOPBACK,
+    hosts: Iterable[str] = (),
 ) -> FixServer:
     """Serve a venue over FIX 4.4 until the returned server is closed.
 
@@ -443,7 +505,7 @@ def serve_fix(
     speed : float
         Seconds of the venue in one of `clock`.
     hosts : iterable of str
-        Addresses that are listened to; whoever connects from elsewhere is dropped.
+        Addresses that are listened to beside this machine's own; who connects from elsewhere is dropped.
 
     Raises
     ------

@@ -40,6 +40,7 @@ TRANSACT_TIME: Final = 60
 POSS_RESEND: Final = 97
 CXL_REJ_REASON: Final = 102
 ORD_REJ_REASON: Final = 103
+TEST_ID: Final = 112
 RESET_SEQ_NUM: Final = 141
 NO_RELATED_SYM: Final = 146
 EXEC_TYPE: Final = 150
@@ -98,6 +99,7 @@ STEPPED: Final = 20016
 """Y: the venue's clock is moved by U1; N: it runs by itself."""
 
 # -- message types ----------------------------------------------------------------------------------------------------
+TEST_REQUEST: Final = "1"
 REJECT: Final = "3"
 LOGOUT: Final = "5"
 EXECUTION_REPORT: Final = "8"
@@ -204,7 +206,7 @@ READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         STEPPED_TO: (EXACT_NS, STEP_ID),
         SNAPSHOT: (MD_REQ_ID, CONTINUES),
         INCREMENT: (MD_REQ_ID, CONTINUES),
-        SECURITY_LIST: (SECURITY_REQ_ID, STEPPED),
+        SECURITY_LIST: (SECURITY_REQ_ID, STEPPED, EXACT_NS),
     }
 )
 """Tags that are read of each type; others that FIX 4.4 allows are passed over."""

@@ -122,7 +122,7 @@ def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrum
     )
 )
 def test_listings_come_back_as_they_left(listings):
-    assert listings_in(f"9=1\x01{listings_out(listings, 'r', True)}10=1\x01") == listings
+    assert listings_in(f"9=1\x01{listings_out(listings, 'r', True, 5)}10=1\x01") == listings
 
 
 @given(st.sampled_from(TICKS), prices)
