@@ -1,0 +1,181 @@
+"""A desk and its console as processes of their own; a person at a real browser, and at the command line."""
+
+import json
+import logging
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
+
+from tests.console.browser import chromium
+from tests.console.processes import PASSWORD, console, running_desk, tercel, until
+
+from tercel.core.ports import Entry
+from tercel.trading.journal import kinds
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.ledger import Ledger
+
+pytestmark = pytest.mark.slow
+log = logging.getLogger(__name__)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with running_desk(tmp_path_factory.mktemp("desk")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def page(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("console")
+    with console(desk, folder / "console.out") as address, chromium(folder) as browser:
+        browser.get(address)
+        browser.find_element("id", "password").send_keys("not the password")
+        browser.find_element("css selector", "button").click()
+        assert "not the password" in browser.find_element("css selector", ".said").text
+        browser.find_element("id", "password").send_keys(PASSWORD)
+        browser.find_element("css selector", "button").click()
+        until(lambda: "peg_behind" in text(browser, "agents"), what="the page")
+        yield browser
+
+
+def text(page: Any, id_: str) -> str:
+    return str(page.execute_script("return document.getElementById(arguments[0]).innerText", id_))
+
+
+def press(page: Any, selector: str, number: int = 0) -> None:
+    """Click, whatever the page redraws meanwhile."""
+    page.execute_script("document.querySelectorAll(arguments[0])[arguments[1]].click()", selector, number)
+
+
+def say_why(page: Any, reason: str) -> None:
+    page.find_element("id", "ask-reason").send_keys(reason)
+    page.find_element("id", "ask-yes").click()
+
+
+def entries(desk: Path, *wanted: str, after: int = 0) -> list[tuple[int, Entry]]:
+    return list(JournalReader(desk).read(after, wanted))
+
+
+def events(desk: Path, parent: str) -> list[str]:
+    return [str(e.body["event"]) for _, e in entries(desk, kinds.PARENT) if e.parent == parent]
+
+
+def confirmed(desk: Path, after: int) -> bool:
+    """Whether the kill of both agents is confirmed."""
+    said = [e.body for _, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "confirmed"]
+    return {body["scope"] for body in said} == {"ppo", "peg"}
+
+
+def a_live_parent(desk: Path) -> str:
+    """A parent that has most of its time before it."""
+    found: list[str] = []
+
+    def there() -> bool:
+        reader = JournalReader(desk)
+        now = max(e.ns for _, e in reader.read())
+        found[:] = [p.id for p in Ledger.of(reader).parents if p.status == "working" and p.ends_ns - now > 120e9]
+        return bool(found)
+
+    until(there, 60.0, "a parent with time left")
+    return found[0]
+
+
+def nothing_new_leaves(desk: Path, after: int) -> None:
+    """No order that opens anything was journaled since the first latch of a kill."""
+    latched = next(seq for seq, e in entries(desk, kinds.KILL, after=after) if e.body["event"] == "latched")
+    for agent in ("ppo", "peg"):
+        at = next(
+            seq for seq, e in entries(desk, kinds.KILL, after=after)
+            if e.body["event"] == "latched" and e.body["scope"] == agent
+        )  # fmt: skip
+        sent = [e.body for _, e in entries(desk, kinds.ORDER_OUT, after=at) if e.agent == agent]
+        assert {body["what"] for body in sent} <= {"cancel", "mass_cancel", "status"}, sent
+    assert latched
+    assert list(Ledger.of(JournalReader(desk)).orders.live()) == []
+
+
+def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
+    before = len(entries(desk, kinds.DECISION))
+    until(lambda: len(entries(desk, kinds.DECISION)) > before + 3, what="decisions")
+    until(lambda: len(page.find_elements("css selector", "#decisions button")) > 3, what="decisions on the page")
+    parent = a_live_parent(desk)
+    press(page, f"tr[data-id='{parent}'] .acts button")
+    until(lambda: events(desk, parent)[-1] == "paused", 10, "a pause")
+    until(lambda: "paused" in page.find_element("css selector", f"tr[data-id='{parent}']").text, 5, "paused, shown")
+    press(page, f"tr[data-id='{parent}'] .acts button")
+    until(lambda: events(desk, parent)[-1] == "resumed", 10, "going on")
+    press(page, "#decisions button")
+    until(lambda: page.find_element("id", "why").is_displayed(), 5, "an explanation")
+    for shown in ("lots left", "The market stood at", "It wanted to", "mid, ticks"):
+        assert shown in text(page, "why"), shown
+    press(page, "#why .close")
+
+
+def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
+    parent, before = a_live_parent(desk), JournalReader(desk).last
+    press(page, "#kill")
+    assert not page.find_element("id", "ask-yes").is_enabled()
+    say_why(page, "prices look wrong")
+    log.info("kill from the page confirmed after %.3f s", until(lambda: confirmed(desk, before), 20, "a kill"))
+    until(lambda: "prices look wrong" in text(page, "killed"), 5, "the banner")
+    until(lambda: text(page, "killed").count("nothing open at the venue") == 2, 5, "the venue's word, shown")
+    until(lambda: events(desk, parent)[-1] == "paused", 5, "parents paused")
+    seen = JournalReader(desk).last
+    until(lambda: JournalReader(desk).last > seen + 2, 30, "time passing")
+    nothing_new_leaves(desk, before)
+    assert page.title.startswith("KILLED")
+    press(page, "#rearm")
+    say_why(page, "prices were right")
+    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, 10, "re-armed")
+    assert {e.body["reason"] for _, e in entries(desk, kinds.REARM, after=before)} == {"prices were right"}
+    until(lambda: not page.find_element("id", "killed").is_displayed(), 5, "the banner gone")
+    if events(desk, parent)[-1] == "paused":
+        press(page, f"tr[data-id='{parent}'] .acts button")
+        until(lambda: events(desk, parent)[-1] in ("resumed", "done", "cancelled"), 10, "going on")
+    at = JournalReader(desk).last
+    sent = ("new", "replace")
+    until(lambda: any(e.body["what"] in sent for _, e in entries(desk, kinds.ORDER_OUT, after=at)), 60, "orders again")
+
+
+def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
+    press(page, "tr[data-id=ppo] td:last-child button")
+    say_why(page, "to see it at work")
+    until(lambda: bool(entries(desk, kinds.PROMOTED)), 10, "a promotion")
+    (_, entry), *_ = entries(desk, kinds.PROMOTED)
+    assert entry.body["challenger"] == "packaged:dqn-csco-2003+alpha+posture"
+    assert entry.body["by"] == "console"
+    until(lambda: "packaged:dqn-csco-2003+alpha+posture" in text(page, "agents").split("none")[0], 5, "on the page")
+
+
+def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
+    a_live_parent(desk)
+    before = JournalReader(desk).last
+    done = tercel("kill", "--all", "--reason", "from a terminal", "--desk", desk, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["killed"] == {"*": "from a terminal"}
+    log.info(
+        "kill from the command line confirmed %.3f s after it ended",
+        until(lambda: confirmed(desk, before), 20, "a kill"),
+    )
+    nothing_new_leaves(desk, before)
+    assert tercel("rearm", "--desk", desk).returncode == 2
+    assert tercel("rearm", "--reason", " ", "--desk", desk).returncode == 2
+    assert tercel("rearm", "--reason", "looked at it", "--desk", desk).returncode == 0
+    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, 10, "re-armed")
+
+
+def test_metrics_are_scraped_and_two_consoles_show_one_desk(desk: Path, tmp_path: Path) -> None:
+    with console(desk, tmp_path / "one.out") as one, console(desk, tmp_path / "two.out") as two:
+        for address in (one, two):
+            with urllib.request.urlopen(f"{address}metrics", timeout=5) as answer:
+                assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+                said = answer.read().decode()
+            assert 'tercel_fills_total{agent="peg",instrument="AAA"}' in said
+            assert 'tercel_limit_used_ratio{limit="messages",name="peg",scope="agents"}' in said
+            assert "tercel_killed 0.0" in said
+            assert "tercel_orders_open" in said
