@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tercel.report import figures, ladder, page, style
-from tercel.report.svg import Figure, png
+from tercel.report.svg import Figure, inline, png
 
 
 def interval(mean: float) -> dict[str, float | None]:
@@ -169,3 +169,10 @@ assert "matplotlib" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_digits_that_people_read_are_not_cut() -> None:
+    svg = '<svg width="1pt"><path d="M 1.23456 2.34567"/><text x="1">0.20791</text></svg>'
+    drawn = inline(svg, "n", "alt")
+    assert "M 1.234 2.345" in drawn
+    assert "0.20791" in drawn

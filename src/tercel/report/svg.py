@@ -86,7 +86,8 @@ def inline(svg: str, name: str, alt: str) -> str:
     for colour in style.COLOURS:
         svg = svg.replace(colour.token, colour.css)
     svg = re.sub(r"'DejaVu Sans'[^;\"]*?sans-serif", "system-ui, sans-serif", svg)
-    svg = re.sub(r"(\d\.\d\d\d)\d+", r"\1", svg)  # a thousandth of a point is enough
+    # a thousandth of a point is enough; what people read is left as it is
+    svg = re.sub(r"(<text\b.*?</text>)|(\d\.\d\d\d)\d+", lambda found: found[1] or found[2], svg, flags=re.DOTALL)
     svg = svg.replace(">*{", ">.figure *{")  # Matplotlib's own style sheet must not reach the page
     head, rest = svg.split(">", 1)
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)

@@ -44,6 +44,9 @@ def run(
         bool, typer.Option("--freeze", help="Then run it with each agent alone, over seeds (minutes).")
     ] = False,
     seeds: Annotated[int, typer.Option(help="Seeds of --ablate and --freeze.", min=2, max=10_000)] = 32,
+    acknowledge: Annotated[
+        str, typer.Option(help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
@@ -54,7 +57,7 @@ def run(
             command.show_demo()
             return
         many = seeds if ablate else 0, seeds if freeze else 0
-        command.run(command.Request(config, demo, seed, desk, venue, *many, as_json))
+        command.run(command.Request(config, demo, seed, desk, venue, *many, acknowledge, as_json))
 
 
 @trade_app.command()

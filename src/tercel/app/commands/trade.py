@@ -59,6 +59,7 @@ class Request:
     venue: str | None
     ablate: int
     freeze: int
+    acknowledge: str
     as_json: bool
 
 
@@ -80,7 +81,7 @@ def run(request: Request) -> None:
     beside = request.config.parent if request.config is not None else None
     folder = request.desk if request.desk is not None else new_desk(config.desk.name)
     folder.mkdir(parents=True, exist_ok=True)
-    journal = SqlJournal(folder, _holder())
+    journal = SqlJournal(folder, _holder(), request.acknowledge)
     (folder / CONFIG).write_text(text, encoding="utf-8")
     try:
         opened = _trade(config, journal, folder, beside)
