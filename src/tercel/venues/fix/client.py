@@ -128,6 +128,7 @@ class FixVenue:
         self._settled, self._gone = Event(), Event()
         self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
         self._scales: dict[str, Scale] = {}
+        self._shapes: dict[str, market.Shape] = {}
         self._unread: list[tuple[int, dict[int, str]]] = []
         self._seen = set(seen)
         self._requests: dict[str, tuple[str, list[Any]]] = {}
@@ -253,6 +254,7 @@ class FixVenue:
             return
         if kind == w.SECURITY_LIST:
             with suppress(ValueError, KeyError):  # told below
+                self._shapes = market.shapes_in(text)
                 self._scales = translate.scales({one.instrument: one for one in market.listings_in(text)})
             for earlier, report in self._unread:
                 self._queue_up(earlier, w.EXECUTION_REPORT, report, "")
@@ -411,6 +413,31 @@ class FixVenue:
     def listings(self) -> Sequence[Listing]:
         """What is traded here."""
         return self._listings
+
+    def width(self, instrument: str) -> int:
+        """Prices of the ring of an instrument's book at the venue.
+
+        Raises
+        ------
+        VenueError
+            When the venue does not say.
+        """
+        return self._shape(instrument)[0]
+
+    def feed_levels(self, instrument: str) -> int:
+        """Levels that the feed behind an instrument shows; 0: all of them.
+
+        Raises
+        ------
+        VenueError
+            When the venue does not say.
+        """
+        return self._shape(instrument)[1]
+
+    def _shape(self, instrument: str) -> market.Shape:
+        if instrument not in self._shapes:
+            raise VenueError("a book whose width the venue tells", instrument, "choose a width")
+        return self._shapes[instrument]
 
     def subscribe(self, instrument: str) -> None:
         """Ask for market data; asked again by itself whenever the link comes back.

@@ -30,13 +30,18 @@ _OWN_FIELDS: Final = {
     "DenseIds": w.DENSE_IDS,
     "BeganNs": w.BEGAN_NS,
     "Answers": w.ANSWERS,
+    "BookWidth": w.BOOK_WIDTH,
+    "FeedLevels": w.FEED_LEVELS,
     "UntilNs": w.UNTIL_NS,
     "StepID": w.STEP_ID,
     "WaitOnly": w.WAIT_ONLY,
 }
 """Fields that the dictionary must know: those of groups, which end at an unknown tag, and of own messages."""
 _ENTRY_FIELDS: Final = ("ExactNs", "RowKind", "AggressorID")
-_LISTED_FIELDS: Final = ("ListedTick", "ListedLot", "VolumePerSecond", "DenseIds", "BeganNs", "Answers")
+_LISTED_FIELDS: Final = (
+    *("ListedTick", "ListedLot", "VolumePerSecond", "DenseIds", "BeganNs", "Answers"),
+    *("BookWidth", "FeedLevels"),
+)
 _OWN_MESSAGES: Final = {
     w.STEP: ("StepUntil", (("UntilNs", "Y"), ("StepID", "Y"), ("WaitOnly", "N"))),
     w.STEPPED_TO: ("SteppedTo", (("ExactNs", "Y"), ("StepID", "Y"))),

@@ -6,6 +6,7 @@ aggressor are said in tags of our own. A body is text with its fields in order, 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,18 +97,34 @@ def market_in(kind: str, text: str, scale: Scale) -> Row:
 _NS, _KIND, _AGGRESSOR = str(w.EXACT_NS), str(w.ROW_KIND), str(w.AGGRESSOR)
 
 
-def listings_out(listings: Sequence[Listing], request: str, stepped: bool, now_ns: int) -> str:
+Shape = tuple[int, int]
+"""Width of an instrument's book and levels of its feed."""
+
+
+def listings_out(
+    listings: Sequence[Listing],
+    request: str,
+    stepped: bool,
+    now_ns: int,
+    shapes: Mapping[str, Shape] = MappingProxyType({}),
+) -> str:
     """Body of a security list, with the venue's time and whose its clock is."""
-    yes_no = {True: "Y", False: "N"}
     head = f"{w.SECURITY_REQ_ID}={request}\x01{w.SECURITY_RESPONSE_ID}={request}\x01{w.SECURITY_RESULT}=0\x01"
-    entries = "".join(
+    head += f"{w.EXACT_NS}={now_ns}\x01{w.STEPPED}={_YES_NO[stepped]}\x01"
+    entries = "".join(_listed(one, shapes.get(one.instrument)) for one in listings)
+    return f"{head}{w.NO_RELATED_SYM}={len(listings)}\x01{entries}"
+
+
+_YES_NO = {True: "Y", False: "N"}
+
+
+def _listed(one: Listing, shape: Shape | None) -> str:
+    text = (
         f"{w.SYMBOL}={named(one.instrument)}\x01{w.TICK}={one.tick!r}\x01{w.LOT}={one.lot}\x01"
         f"{w.VOLUME_PER_S}={one.volume_per_s!r}\x01{w.DENSE_IDS}={one.dense_ids}\x01{w.BEGAN_NS}={one.began_ns}\x01"
-        f"{w.ANSWERS}={yes_no[one.answers]}\x01"
-        for one in listings
+        f"{w.ANSWERS}={_YES_NO[one.answers]}\x01"
     )
-    head += f"{w.EXACT_NS}={now_ns}\x01{w.STEPPED}={yes_no[stepped]}\x01"
-    return f"{head}{w.NO_RELATED_SYM}={len(listings)}\x01{entries}"
+    return text if shape is None else f"{text}{w.BOOK_WIDTH}={shape[0]}\x01{w.FEED_LEVELS}={shape[1]}\x01"
 
 
 def listings_in(text: str) -> list[Listing]:
@@ -118,7 +135,18 @@ def listings_in(text: str) -> list[Listing]:
     ValueError, KeyError
         For entries that cannot be read.
     """
-    return [_listing(dict(_pairs(f"55={part}"))) for part in text.split("\x0155=")[1:]]
+    return [_listing(said) for said in _entries(text)]
+
+
+def shapes_in(text: str) -> dict[str, Shape]:
+    """Width and levels of the instruments of a security list that say them."""
+    said = [one for one in _entries(text) if w.BOOK_WIDTH in one]
+    return {one[w.SYMBOL]: (int(one[w.BOOK_WIDTH]), int(one[w.FEED_LEVELS])) for one in said}
+
+
+def _entries(text: str) -> Iterator[dict[int, str]]:
+    for part in text.split("\x0155=")[1:]:
+        yield dict(_pairs(f"55={part}"))
 
 
 def _pairs(text: str) -> Iterator[tuple[int, str]]:

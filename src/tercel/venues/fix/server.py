@@ -373,7 +373,12 @@ class FixServer:
     def _list(self, party: Counterparty, said: dict[int, str]) -> None:
         request = said[w.SECURITY_REQ_ID]
         party.live.add(request)
-        listed = market.listings_out(self.venue.listings(), request, self._clock is None, self.venue.now_ns)
+        listings, venue = self.venue.listings(), self.venue
+        shapes = {}
+        if hasattr(venue, "width") and hasattr(venue, "feed_levels"):  # a simulated exchange says how deep its book is
+            names = [one.instrument for one in listings]
+            shapes = {name: (int(venue.width(name)), int(venue.feed_levels(name))) for name in names}
+        listed = market.listings_out(listings, request, self._clock is None, venue.now_ns, shapes)
         self._say(party, w.SECURITY_LIST, listed, owed=False)
 
     def _subscribe(self, party: Counterparty, said: dict[int, str]) -> None:

@@ -95,6 +95,10 @@ VOLUME_PER_S: Final = 20012
 DENSE_IDS: Final = 20013
 BEGAN_NS: Final = 20014
 ANSWERS: Final = 20015
+BOOK_WIDTH: Final = 20017
+"""Prices of the ring of the venue's book, where it says."""
+FEED_LEVELS: Final = 20018
+"""Levels that the feed behind an instrument shows; 0: all of them."""
 STEPPED: Final = 20016
 """Y: the venue's clock is moved by U1; N: it runs by itself."""
 

@@ -1,0 +1,48 @@
+"""The simulated exchange behind FIX: it keeps to the port, and a worker over it is the batch, fill for fill."""
+
+import numpy as np
+import pytest
+from tests.trading.test_worker import assert_same, batch, over, strategy_of
+
+from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.task import Latency, Task
+from tercel.market.flow.preset import load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive
+from tercel.testing.venue import VenueConformance
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+
+
+@pytest.fixture(scope="module")
+def csco() -> Source:
+    return reactive(load("csco-2003"), settle_s=300.0)
+
+
+class TestOverFix(VenueConformance):
+    @pytest.fixture
+    def venue(self, csco, serve, connect):
+        latency = EntryLatency("exponential", 1_000_000, 5_000_000)
+        markets = {"A": MarketSpec(csco, 1), "B": MarketSpec(csco, 2)}
+        serve(venue=SimulatedExchange(markets, latency=latency))
+        return connect()
+
+
+@pytest.mark.parametrize(
+    ("name", "latency"),
+    [
+        ("random", Latency("exponential", 1_000_000, 700_000_000)),
+        ("twap_passive", Latency("constant", 40_000_000)),
+        ("mlp", Latency()),
+    ],
+)
+def test_a_worker_over_fix_is_the_batch(csco, serve, connect, name, latency):
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7)
+    plan = seeded_plan(task, 220, 7, 0, 1)
+    law = EntryLatency(latency.kind, latency.a_ns, latency.b_ns)
+    serve(["me"], venue=SimulatedExchange({"X": MarketSpec(csco, 7)}, latency=law))
+    start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
+    got = over(connect("me"), task, plan.rows[0], start, strategy_of(name), False)
+    wanted = batch(csco, task, plan, strategy_of(name), False)
+    assert len(wanted[1]) > 3
+    assert np.array_equal(got[1], wanted[1])
+    assert_same(got, wanted)
