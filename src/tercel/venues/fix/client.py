@@ -46,7 +46,7 @@ _KEPT: Final = 4096
 """Commands that are remembered by number, to know what a session reject refuses."""
 _NEVER_REPEATED: Final = (
     *(w.NEW_ORDER, w.REPLACE, w.CANCEL, w.STATUS, w.MASS_STATUS, w.MASS_CANCEL),
-    *(w.STEP, w.MARKET_DATA_REQUEST, w.SECURITY_LIST_REQUEST),
+    *(w.STEP, w.SECURITY_LIST_REQUEST),
 )
 _RECEIVED: Final = "received"
 """File with the number of the last message that the caller has certainly seen."""
@@ -233,14 +233,23 @@ class FixVenue:
     def app_out(self, message: Any, peer: str) -> None:
         """Remember what goes out by its number; repeat nothing."""
         kind, number = engine.header(message, w.MSG_TYPE), int(engine.header(message, w.SEQ_NUM))
-        if engine.header(message, w.POSS_DUP) == "Y" and kind in _NEVER_REPEATED:
-            name = engine.field(message, w.CL_ORD_ID)
-            if name:
-                text = f"{name} did not reach the venue and is not repeated; ask what stands"
-                self._queue.put((0, LinkStatus(self._up, self._now_ns, text)))
+        if engine.header(message, w.POSS_DUP) == "Y" and self._is_over(kind, message):
             raise self._fix.DoNotSend()
         self._sent[number] = getattr(self._sending, "command", None)
         self._sent.pop(number - _KEPT, None)
+
+    def _is_over(self, kind: str, message: Any) -> bool:
+        """Whether a message that is asked for again must not be repeated; whoever waits for its answer is told."""
+        if kind == w.MARKET_DATA_REQUEST:
+            return engine.field(message, w.MD_REQ_ID) not in self._requests
+        if kind not in _NEVER_REPEATED:
+            return False
+        if kind == w.STEP:
+            self._queue.put((0, _Stepped(engine.field(message, w.STEP_ID), self._now_ns)))
+        elif name := engine.field(message, w.CL_ORD_ID):
+            text = f"{name} did not reach the venue and is not repeated; ask what stands"
+            self._queue.put((0, LinkStatus(self._up, self._now_ns, text)))
+        return True
 
     # -- what comes in: the engine's thread ---------------------------------------------------------------------------
     def app_in(self, message: Any, peer: str) -> None:
