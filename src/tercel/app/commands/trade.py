@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.trade_report import page
-from tercel.app.commands.venues import connect
+from tercel.app.commands.venues import address, connect
 from tercel.app.desks import LATCH, new_desk
 from tercel.app.job.variants import run_variants
 from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Journal, Venue
 from tercel.stats.bootstrap import Estimate
-from tercel.trading.alerts import AlertSender
-from tercel.trading.desk.build import Opened, Workbench, open_desk
+from tercel.trading.alerts import AlertSender, check_webhook
+from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.challenge import Evidence
 from tercel.trading.desk.config import DeskConfig, demo_config, demo_text, read_config
 from tercel.trading.desk.experiment import DeskRun, arrows, freezes, levels, worth
@@ -34,6 +34,7 @@ from tercel.trading.tca.recorder import TcaRecorder
 CONFIG = "desk.toml"
 REPORT = "report.html"
 WATCH_S = 0.05
+SIMULATED = "simulated"
 
 
 class WallClock:
@@ -79,6 +80,10 @@ def run(request: Request) -> None:
     changes: dict[str, Any] = {"seed": seed} | ({"venue": request.venue} if request.venue is not None else {})
     config = config.model_copy(update={"desk": config.desk.model_copy(update=changes)})
     beside = request.config.parent if request.config is not None else None
+    check(config, beside)
+    check_webhook(config.alerts.webhook)
+    if config.desk.venue != SIMULATED:
+        address(config.desk.venue)
     folder = request.desk if request.desk is not None else new_desk(config.desk.name)
     folder.mkdir(parents=True, exist_ok=True)
     journal = SqlJournal(folder, _holder(), request.acknowledge)
@@ -148,7 +153,7 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
 def _venue(config: DeskConfig, bench: Workbench, folder: Path) -> Venue:
     """The venue that a desk's file names, at its pace."""
     where = config.desk.venue
-    if where == "simulated":
+    if where == SIMULATED:
         venue: Venue = bench.exchange(config, config.desk.seed, planted(config, config.desk.seed))
         if config.desk.pace == "stepped":
             return venue
@@ -230,28 +235,35 @@ def _plain(cell: Estimate) -> dict[str, float | None]:
 def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
-    table = Table(
-        title=f"desk {config.desk.name}, seed {result['seed']}: {result['cost_bps']:.2f} bps", title_justify="left"
-    )
+    title = f"desk {config.desk.name}, seed {result['seed']}: {result['cost_bps']:.2f} bps of everything asked for"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("agent", "strategy", "share", "cost, bps", "drift", "challenger on paper"):
         table.add_column(heading, justify="left" if heading in ("agent", "strategy") else "right")
     for name, agent in result["agents"].items():
         drift = "" if agent["drift"] is None else f"{agent['drift']:.2f}" + (" drifting" if agent["drifting"] else "")
         cost = f"{agent['is_bps']:.2f}"
-        table.add_row(name, agent["strategy"], f"{100 * agent['share']:.0f} %", cost, drift, agent["challenger"] or "")
+        table.add_row(
+            name, _short(agent["strategy"]), f"{100 * agent['share']:.0f} %", cost, drift, agent["challenger"] or ""
+        )
     out = result_console()
     out.print(table)
     denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
     journal = result["journal"]
     out.print(
         f"{len(result['parents'])} parents, {result['fills']} fills, {result['posture_changes']} changes of posture; "
-        f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent"
+        f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent",
+        soft_wrap=True,
     )
     for name, cell in result.get("ablation", {}).items():
         out.print(f"worth of {name.removesuffix('_bps'):<9} {_cell(cell)}")
     for name, cell in result.get("frozen", {}).get("desk_saves_bps", {}).items():
         out.print(f"the desk saves against {name} alone: {_cell(cell)}")
-    out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}    tercel console --desk {folder}")
+    out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}", soft_wrap=True)
+
+
+def _short(strategy: str) -> str:
+    """A strategy's name without where it comes from and what it takes of signals and risk."""
+    return strategy.removeprefix("packaged:").split("+")[0]
 
 
 def _cell(cell: dict[str, float | None]) -> str:

@@ -177,6 +177,21 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
     return read((beside or Path()) / config.limits.file)
 
 
+def check(config: DeskConfig, beside: Path | None = None) -> None:
+    """Refuse what a desk cannot be opened with, before anything is made for it.
+
+    Raises
+    ------
+    TercelError
+        For a market, a strategy, a model or a limits file that does not exist or does not read.
+    """
+    presets = [load(instrument.market) for instrument in config.instrument]
+    for agent in config.agent:
+        seat_of(agent, estimates(config, presets[0]))
+    oracle_of(config)
+    limits_of(config, beside)
+
+
 @dataclass
 class Opened:
     """A desk that can be run, and what it runs on."""
