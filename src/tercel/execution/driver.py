@@ -16,11 +16,10 @@ from tercel.core.errors import CapacityError, PolicyError, TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
 from tercel.execution import driver_kernels as kernels
-from tercel.execution.intent import WIDTH, Intents
+from tercel.execution.intent import WIDTH, empty
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.step import observe_and_draw
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
@@ -29,6 +28,8 @@ from tercel.market.simulator import layout as sim
 Ints = NDArray[np.int64]
 Commands = NDArray[np.int64]
 """int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED)."""
+ApplyRow = Callable[[NDArray[np.int32], Ints, Ints], int]
+"""Book, state, row: FINE or why the row was refused."""
 
 _RECORDED = np.array([sim.WHO, sim.WHAT, sim.AT_PRICE, sim.HOW_MANY, sim.HOW, sim.AT_NS])
 """Words of a command in the order of its record row."""
@@ -55,6 +56,8 @@ class Driver:
         orders; elsewhere they must be those that the simulator allocates.
     strategy : Strategy
         What decides. A `PolicyStrategy` of an MLP over the placement actions runs compiled as a whole.
+    apply : callable
+        `driver_kernels.apply_row`, or the same from a kernel that is compiled anyway.
 
     Raises
     ------
@@ -62,8 +65,11 @@ class Driver:
         For a policy of another observation.
     """
 
-    def __init__(self, book: NDArray[np.int32], state: Ints, strategy: Strategy) -> None:
+    def __init__(
+        self, book: NDArray[np.int32], state: Ints, strategy: Strategy, apply: ApplyRow = kernels.apply_row
+    ) -> None:
         self.book, self.state, self.strategy = book.copy(), state.copy(), strategy
+        self._apply = apply
         self.state[sim.DUE_NS] = self.state[sim.NOW]
         self._confirmed = int(self.state[sim.COMMAND_TAIL])
         self._x = np.zeros((1, c.PX), np.int64)
@@ -74,6 +80,7 @@ class Driver:
         self._out = np.zeros((2 * sim.COMMAND_SLOTS, kernels.COMMAND_WORDS), np.int64)
         self.view = View(self._x, self._m, self._obs, self._draw)
         """What was seen at the last decision; overwritten by the next."""
+        self._serve = partial(self._served, self._intent[0])
         placement = isinstance(strategy, PolicyStrategy) and strategy.action_set_name == "placement"
         policy = strategy.policy if placement and isinstance(strategy, PolicyStrategy) else None
         self._drive: Callable[..., int] | None = None
@@ -92,6 +99,11 @@ class Driver:
         values = np.zeros(policy.n_actions, np.float32)
         network = (*policy.packed, policy.scratch, values)
         return (self.book, self.state, *network, self._x, self._m, self._obs, self._draw, self._intent, self._out)
+
+    def _served(self, wanted: NDArray[np.int32], what: int, since: int = 0, now_ns: int = 0, at: int = 0) -> int:
+        """See `driver_kernels.serve`."""
+        seen = self._x, self._m, self._obs, self._draw
+        return kernels.serve(what, self.book, self.state, *seen, wanted, self._out, since, now_ns, at)
 
     @property
     def last_intent(self) -> NDArray[np.int32]:
@@ -150,6 +162,32 @@ class Driver:
         n = self._decide(now_ns, 0)
         return self._out[:n] if n else None
 
+    def skip_due(self, now_ns: int) -> Commands:
+        """Let the decisions due by `now_ns` pass with nothing wanted: own orders are taken back."""
+        return self._out[: self._served(empty(1)[0], kernels.SKIP, now_ns=now_ns)]
+
+    def withdraw(self) -> Commands:
+        """Take every own order back; no decision is taken."""
+        return self._out[: self._served(empty(1)[0], kernels.WITHDRAW)]
+
+    def end(self) -> None:
+        """Trading is over for this order: what is left is booked at the last known far touch, and counted."""
+        self._serve(kernels.END)
+
+    def apply_alone(self, row: Ints) -> Commands:
+        """Apply one row without taking any decision; what waited for it is sent.
+
+        Raises
+        ------
+        TapeError
+            As :meth:`on_event`.
+        """
+        since = int(self.state[sim.COMMAND_TAIL])
+        fault = self._apply(self.book, self.state, row)
+        if fault != kernels.FINE:
+            raise TapeError(REASONS[fault], f"row {row.tolist()}", "reconcile with the venue")
+        return self._out[: self._serve(kernels.COLLECT, since)]
+
     def run(self, rows: Iterable[Ints]) -> Commands:
         """Feed a whole record; all commands, int64 (n, 6)."""
         parts = [sent.copy() for row in rows if (sent := self.on_event(row)) is not None]
@@ -173,10 +211,10 @@ class Driver:
         book, k, ns = self.book, self.state, int(row[sim.R_NS])
         n = self._decide(ns - 1, 0)
         since = int(k[sim.COMMAND_TAIL])
-        fault = kernels.apply_row(book, k, row)
+        fault = self._apply(book, k, row)
         if fault != kernels.FINE:
             return self._refuse(fault, row)
-        n = kernels.collect(k, since, self._out, n)
+        n = self._serve(kernels.COLLECT, since, 0, n)
         n = self._decide(ns if last else ns - 1, n)
         return self._out[:n] if n else None
 
@@ -184,17 +222,13 @@ class Driver:
         """Take the decisions due by `now_ns`; their commands go to rows `at` and on of the output."""
         if self._decide_compiled is not None:
             return self._decide_compiled(now_ns, at)
-        while True:
-            since = int(self.state[sim.COMMAND_TAIL])
-            why = kernels.fall_due(self.book, self.state, now_ns)
-            if why == kernels.DECIDE:
-                observe_and_draw(self.book, self.state, self._x, self._m, self._obs, self._draw, 0)
-                intents: Intents = self.strategy.decide(self.view)
-                self._intent[0] = intents[0]
-                kernels.answer(self.book, self.state, intents[0])
-            at = int(kernels.collect(self.state, since, self._out, at))
-            if why != kernels.DECIDE:
-                return at
+        if self.state[sim.PHASE] != sim.WORKING or self.state[sim.DUE_NS] > now_ns:
+            return at
+        at = self._serve(kernels.LOOK, 0, now_ns, at)
+        while at < 0:
+            self._intent[0] = self.strategy.decide(self.view)[0]
+            at = self._serve(kernels.ANSWER, 0, now_ns, -1 - at)
+        return at
 
     def _refuse(self, fault: int, row: Ints) -> Commands | None:
         """A row that was not applied: a recorded command, or a gap in the record."""

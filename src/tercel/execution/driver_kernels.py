@@ -9,7 +9,7 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.actions.kernels import decode_placement_row
 from tercel.execution.policies.mlp import mlp_forward
 from tercel.execution.reconcile import force, reconcile, send_waiting
-from tercel.execution.step import observe_and_draw, schedule
+from tercel.execution.step import end, observe_and_draw, schedule
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, is_own
 from tercel.market.book.window import settle_frozen
@@ -38,6 +38,18 @@ BAD_LOTS = 4
 BAD_OWN = 5
 UNSENT = 6
 IS_COMMAND = 7  # no fault: a recorded command, to be compared with the driver's own
+
+# -- what Python asks (see `serve`) ------------------------------------------------------------------------------------
+LOOK = 0
+ANSWER = 1
+COLLECT = 2
+WITHDRAW = 3
+SKIP = 4
+OBSERVE = 5
+OBEY = 6
+SEND_WAITING = 7
+CLOSE = 8
+END = 9
 
 # -- what falls due ---------------------------------------------------------------------------------------------------
 NOTHING = 0
@@ -243,6 +255,66 @@ def collect(k: Longs, since: int, out: Longs, at: int) -> int:
             out[at, word] = k[c + word]
         at += 1
     return at
+
+
+@kernel
+def serve(
+    what: int, b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, out: Longs,
+    since: int, now: int, at: int,
+) -> int:  # fmt: skip
+    """What Python asks of one market's decisions, behind one compiled entry.
+
+    Parameters
+    ----------
+    what : int
+        LOOK: to the next decision due by `now`. ANSWER: with `intent`, then LOOK. COLLECT: commands since ring
+        position `since`. WITHDRAW: reconcile with `intent`, and collect. SKIP: let decisions due by `now` pass with
+        `intent`, and collect. OBSERVE, OBEY, SEND_WAITING, CLOSE, END: one step each, nothing collected.
+    x, m, o, draw
+        Out: what is observed.
+    out, at
+        Commands go to rows `at` and on.
+
+    Returns
+    -------
+    The row after the last command; for LOOK and ANSWER minus one minus that when a decision is due and observed.
+    """
+    if what == OBSERVE:
+        observe_and_draw(b, k, x, m, o, draw, 0)
+        return at
+    if what == SEND_WAITING:
+        send_waiting(b, k)
+        return at
+    if what == CLOSE:
+        k[sim.PHASE] = sim.CLOSING
+        force(b, k)
+        return at
+    if what == END:
+        end(k)
+        return at
+    if what != COLLECT:
+        since = k[sim.COMMAND_TAIL]
+    if what == WITHDRAW:
+        reconcile(b, k, intent)
+    skips = what == SKIP
+    answers = what == ANSWER or what == OBEY
+    while True:
+        if answers:
+            answer(b, k, intent)
+        if what == OBEY:
+            return at
+        answers = skips
+        if not skips:
+            at = collect(k, since, out, at)
+            if what == COLLECT or what == WITHDRAW:
+                return at
+            since = k[sim.COMMAND_TAIL]
+        why = fall_due(b, k, now)
+        if why == DECIDE and not skips:
+            observe_and_draw(b, k, x, m, o, draw, 0)
+            return -1 - at
+        if why != DECIDE:
+            return collect(k, since, out, at)
 
 
 @kernel

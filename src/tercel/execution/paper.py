@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import TapeError
-from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
+from tercel.execution import driver_kernels as kernels
 from tercel.execution.intent import WIDTH
 from tercel.execution.observation import OBS_SIZE
-from tercel.execution.reconcile import reconcile
-from tercel.execution.step import close, observe_and_draw, run, schedule
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
 
 Ints = NDArray[np.int64]
 
@@ -29,37 +28,8 @@ DECIDE: Final = 1
 OVER: Final = 2
 
 _NO_FLOW = np.zeros(0)
-
-
-@kernel
-def run_seen(
-    b: Packed, k: Longs, flow: Floats, tape: Longs,
-    intent: Packed, acts: bool, seen_ns: int,
-) -> int:  # fmt: skip
-    """Act if asked to, then run through what has been seen. Returns WAIT, DECIDE or OVER."""
-    if acts:
-        if k[sim.LEFT] > 0:
-            reconcile(b, k, intent)
-        k[sim.DECISION] += 1
-        schedule(k)
-    if k[sim.LEFT] == 0:
-        k[sim.PHASE] = sim.DONE
-        return OVER
-    due = k[sim.DUE_NS]
-    k[sim.DUE_NS] = min(due, seen_ns)
-    run(b, k, flow, tape)
-    if k[sim.LEFT] == 0:
-        k[sim.PHASE] = sim.DONE
-        return OVER
-    if due > seen_ns:
-        k[sim.DUE_NS] = due
-        return WAIT
-    if k[sim.HALTED] != 0:
-        return WAIT
-    if k[sim.NOW] >= k[sim.START_NS] + k[sim.HORIZON_NS]:
-        close(b, k, flow, tape)
-        return OVER
-    return DECIDE
+_NO_WORDS = np.zeros(together.WORDS, np.int64)
+_NO_COMMANDS = np.zeros((0, kernels.COMMAND_WORDS), np.int64)
 
 
 class PaperTrial:
@@ -117,11 +87,57 @@ class PaperTrial:
         k = self._state
         k[[sim.CURSOR, sim.CURSOR_END]] = 0, len(rows)
         k[sim.FLOW_NS] = rows[0, sim.T_NS] if len(rows) else FOREVER_NS
-        acts = False
-        while True:
-            why = run_seen(self._book, k, _NO_FLOW, rows, self._intent, acts, self._seen)
-            if why != DECIDE:
-                return
-            observe_and_draw(self._book, k, self._x, self._m, self._obs, self._draw, 0)
+        while self._ahead(rows) == DECIDE:
+            self._serve(kernels.OBSERVE)
             self._intent = np.ascontiguousarray(self._strategy.decide(self._view)[0])
-            acts = True
+            self._serve(kernels.OBEY)
+
+    def _ahead(self, rows: Ints) -> int:
+        """Through what has been seen: WAIT, DECIDE or OVER."""
+        k = self._state
+        if k[sim.LEFT] == 0:
+            k[sim.PHASE] = sim.DONE
+            return OVER
+        due = int(k[sim.DUE_NS])
+        k[sim.DUE_NS] = min(due, self._seen)
+        self._advance(rows)
+        if k[sim.LEFT] == 0:
+            k[sim.PHASE] = sim.DONE
+            return OVER
+        if due > self._seen:
+            k[sim.DUE_NS] = due
+            return WAIT
+        if k[sim.HALTED]:
+            return WAIT
+        if k[sim.NOW] >= k[sim.START_NS] + k[sim.HORIZON_NS]:
+            self._close(rows)
+            return OVER
+        return DECIDE
+
+    def _advance(self, rows: Ints) -> int:
+        """To what falls due, as `execution.step.run`: waiting lots are sent as acknowledgements come in."""
+        k = self._state
+        while True:
+            why = together.operate(
+                together.RUN, self._book, k, _NO_FLOW, rows, together.NOWHERE, _NO_WORDS, together.NO_OUT
+            )
+            if why != sim.ACKNOWLEDGED:
+                k[sim.DUE_EVENTS] = k[sim.DUE_VOLUME] = FOREVER_NS
+                return why
+            self._serve(kernels.SEND_WAITING)
+
+    def _close(self, rows: Ints) -> None:
+        """The horizon, as `execution.step.close`: whatever is left is taken at any price."""
+        k = self._state
+        self._serve(kernels.CLOSE)
+        while k[sim.LEFT] and k[sim.COMMAND_HEAD] != k[sim.COMMAND_TAIL]:
+            first = sim.COMMANDS + int(k[sim.COMMAND_HEAD]) % sim.COMMAND_SLOTS * sim.COMMAND
+            k[sim.DUE_NS] = max(k[first + sim.AT_NS], k[sim.NOW])
+            if self._advance(rows) == sim.NO_MORE:
+                break
+            self._serve(kernels.SEND_WAITING)
+        self._serve(kernels.END)
+
+    def _serve(self, what: int) -> None:
+        seen = self._x, self._m, self._obs, self._draw
+        kernels.serve(what, self._book, self._state, *seen, self._intent, _NO_COMMANDS, 0, 0, 0)

@@ -69,6 +69,18 @@ def run(
 
 
 @kernel
+def end(k: Longs) -> None:
+    """Trading is over. What is left could not be sent: it is booked at the last known far touch, and counted."""
+    if k[sim.LEFT] > 0:
+        worst = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
+        k[sim.UNFILLED_LOTS] += k[sim.LEFT]
+        lots, k[sim.LEFT] = k[sim.LEFT], 0
+        book_fill(k, worst, lots, k[sim.MID2], 2 * worst, False, True)
+    mark_grid(k, FOREVER_NS)
+    k[sim.PHASE] = sim.DONE
+
+
+@kernel
 def close(
     b: Packed, k: Longs, flow: Floats, tape: Longs,
 ) -> None:  # fmt: skip
@@ -82,14 +94,7 @@ def close(
             if why == sim.NO_MORE:
                 break
             send_waiting(b, k)
-        if k[sim.LEFT] > 0:
-            # trading ended before the order could be sent: booked at the last known far touch, and counted
-            worst = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
-            k[sim.UNFILLED_LOTS] += k[sim.LEFT]
-            lots, k[sim.LEFT] = k[sim.LEFT], 0
-            book_fill(k, worst, lots, k[sim.MID2], 2 * worst, False, True)
-    mark_grid(k, FOREVER_NS)
-    k[sim.PHASE] = sim.DONE
+    end(k)
 
 
 @kernel

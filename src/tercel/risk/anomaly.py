@@ -90,7 +90,8 @@ def _score(
 
 
 @kernel
-def _scores(
+def _follow(
+    scoring: bool,
     state: Floats,
     seconds: Floats,
     weights: Floats,
@@ -100,14 +101,12 @@ def _scores(
     signs: Floats,
     out: Floats,
 ) -> None:
+    """Scores of seconds into `out`, with room for one row of `signs`; or a row of `signs` for each."""
     for t in range(len(seconds)):
-        out[t] = _score(state, seconds[t], weights, fast, slow, threshold, signs)
-
-
-@kernel
-def _all_signs(state: Floats, seconds: Floats, fast: float, out: Floats) -> None:
-    for t in range(len(seconds)):
-        _signs(state, seconds[t], fast, out[t])
+        if scoring:
+            out[t] = _score(state, seconds[t], weights, fast, slow, threshold, signs[0])
+        else:
+            _signs(state, seconds[t], fast, signs[t])
 
 
 def _gain(half_life_s: float) -> float:
@@ -224,7 +223,7 @@ def _inputs(day: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _smoothed(day: NDArray[np.float64], fast_s: float) -> NDArray[np.float64]:
     out = np.zeros((len(day), N))
-    _all_signs(np.zeros(_STATE), day, _gain(fast_s), out)
+    _follow(False, np.zeros(_STATE), day, np.zeros(N), _gain(fast_s), 0.0, 1.0, out, np.zeros(0))
     return out
 
 
@@ -275,7 +274,7 @@ def _start(calm: Calm) -> NDArray[np.float64]:
 def _scored(calm: Calm, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     out = np.zeros(len(seconds))
     fast, slow = _gain(calm.fast_s), _gain(calm.slow_s)
-    _scores(_start(calm), seconds, calm.weights, fast, slow, calm.threshold, np.zeros(N), out)
+    _follow(True, _start(calm), seconds, calm.weights, fast, slow, calm.threshold, np.zeros((1, N)), out)
     return out
 
 
@@ -299,7 +298,8 @@ class StreamingAnomaly:
         self._calm: Calm | None = None
         self._first: list[NDArray[np.float64]] = []
         self._state = np.zeros(_STATE)
-        self._signs = np.zeros(N)
+        self._signs = np.zeros((1, N))
+        self._out = np.zeros(1)
         if calm is not None:
             self._begin(calm)
 
@@ -310,9 +310,9 @@ class StreamingAnomaly:
 
     def update(self, second: Second) -> float:
         """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""
-        row = np.array(second, np.float64)
-        if not np.isfinite(row).all() or row[OWN5] < 0 or row[FAR5] < 0:
+        if not all(map(math.isfinite, second)) or second[OWN5] < 0 or second[FAR5] < 0:
             return math.nan
+        row = np.array(second, np.float64)
         if self._calm is None:
             self._first.append(row)
             if len(self._first) >= self.warm_s:
@@ -320,7 +320,9 @@ class StreamingAnomaly:
                 self._first = []
             return math.nan
         calm = self._calm
-        return float(_score(self._state, row, calm.weights, self._fast, self._slow, calm.threshold, self._signs))
+        words = calm.weights, self._fast, self._slow, calm.threshold, self._signs, self._out
+        _follow(True, self._state, row.reshape(1, -1), *words)
+        return float(self._out[0])
 
     def scores(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""

@@ -11,7 +11,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 from tercel.risk.anomaly import Calm, StreamingAnomaly
 from tercel.risk.posture import RiskState
-from tercel.risk.seconds import ADDS, CANCELS, COLUMNS, LEVELS, MOVE, TRADES, Second, measure
+from tercel.risk.seconds import ADDS, CANCELS, COLUMNS, MOVE, TRADES, WORDS, Second, measure
 
 
 class Followed(Protocol):
@@ -40,8 +40,8 @@ class SecondReader:
     def __init__(self) -> None:
         self.counts = np.zeros(COLUMNS)
         self._mid2 = 0
-        self._depth = np.zeros(2 * LEVELS, np.int64)
-        self._out = np.zeros(COLUMNS)
+        self._words = np.zeros(WORDS, np.int64)
+        self._out = np.zeros((1, COLUMNS))
 
     def on_market(self, event: MarketRows) -> None:
         """Count the rows of an update; a snapshot is no flow."""
@@ -56,12 +56,13 @@ class SecondReader:
         """The second that ends now: depth and touch as the market stands, counts and move since the last call."""
         k = market.state
         mid2 = int(k[sim.MID2])
-        measure(market.book, k, int(k[sim.RECORD]), self._mid2 or mid2, self._depth, self._out)
+        measure(market.book, k, int(k[sim.RECORD]), self._mid2 or mid2, self._words, self._out)
+        out = self._out[0]
         for column in (ADDS, TRADES, CANCELS):
-            self._out[column] = self.counts[column]
+            out[column] = self.counts[column]
         self._mid2 = mid2
         self.counts[:] = 0
-        return Second(*self._out.tolist())
+        return Second(*out.tolist())
 
 
 class RiskMeter:

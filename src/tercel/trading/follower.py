@@ -50,7 +50,7 @@ class Follower:
         self.listing = listing
         self._width, self._feed_levels = width, feed_levels
         self._history = np.zeros((history + 1, kernels.HISTORY_WORDS), np.int64)
-        self._row = np.zeros(sim.RECORD_WORDS, np.int64)
+        self._row = np.zeros((1, sim.RECORD_WORDS), np.int64)
         self._lay()
 
     def _lay(self) -> None:
@@ -96,16 +96,22 @@ class Follower:
         if event.snapshot:
             self._begin(event.rows)
         elif self.ready and len(event.rows):
-            fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
+            fault = self._hear(kernels.PUBLIC, event.rows)
             if fault < 0:
                 self.ready = False
                 row = event.rows[self._history[0, 1]].tolist()
                 raise TapeError(REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew")
 
+    def _hear(self, what: int, rows: Ints) -> int:
+        return kernels.hear(
+            what, self.book, self.state, rows, 0,
+            kernels.NO_WHO, kernels.NO_GROUP, kernels.NO_MARKS, self._row, self._history,
+        )  # fmt: skip
+
     def _begin(self, rows: Ints) -> None:
         tallies = self.state[sim.EVENTS : sim.EVENTS + 6].copy() if self.now_ns else None
         self._lay()
-        understood = kernels.load(self.book, self.state, rows)
+        understood = self._hear(kernels.LOAD, rows)
         if understood < len(rows):
             row = rows[understood].tolist()
             raise TapeError(
@@ -118,7 +124,7 @@ class Follower:
         else:  # what happened in the gap is not known: tallies go on from where they stood
             tallies[sim.MID2 - sim.EVENTS] = self.state[sim.MID2]
             self.state[sim.EVENTS : sim.EVENTS + 6] = tallies
-        kernels.keep_tallies(self.state, self._history)
+        self._hear(kernels.KEEP, rows)
         self.ready = True
 
     def tallies(self, at_ns: int) -> Ints:

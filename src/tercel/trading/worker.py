@@ -29,12 +29,10 @@ from tercel.core.orders import (
 )
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.execution import driver_kernels as steps
-from tercel.execution import intent
 from tercel.execution.costs import Costs
 from tercel.execution.driver import REASONS, Driver
 from tercel.execution.guidance import guided_row
-from tercel.execution.reconcile import open_lots, reconcile
+from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
@@ -73,7 +71,6 @@ class Worker:
         self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
         self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
         self._rows = np.zeros((0, sim.RECORD_WORDS), np.int64)
-        self._out = np.zeros((2 * sim.COMMAND_SLOTS, steps.COMMAND_WORDS), np.int64)
         self._recorded: list[Ints] = []
         self._heard: set[str] = set()
         self._paused = self._cancelled = False
@@ -282,7 +279,7 @@ class Worker:
         k[sim.PHASE] = sim.WORKING
         seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
         self.began = b, k
-        self._driver = Driver(b, k, self.strategy)
+        self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
         """Take the decisions due by `now_ns`; a paused order only lets them pass."""
@@ -296,18 +293,12 @@ class Worker:
         if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
             commands += self.cancel()
             return
-        since = int(k[sim.COMMAND_TAIL])
-        while steps.fall_due(driver.book, k, now_ns) == steps.DECIDE:
-            steps.answer(driver.book, k, intent.empty(1)[0])
-        self._say(self._out[: steps.collect(k, since, self._out, 0)], commands)
+        self._say(driver.skip_due(now_ns), commands)
 
     def _withdraw(self) -> list[Command]:
         commands: list[Command] = []
         if self._driver is not None and not self._driver.done:
-            k = self._driver.state
-            since = int(k[sim.COMMAND_TAIL])
-            reconcile(self._driver.book, k, intent.empty(1)[0])
-            self._say(self._out[: steps.collect(k, since, self._out, 0)], commands)
+            self._say(self._driver.withdraw(), commands)
         return commands
 
     def _end_if_over(self) -> None:
@@ -316,12 +307,12 @@ class Worker:
         if k is None or k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
             return
         if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self._cancelled:
-            kernels.book_rest(k)
+            self.driver.end()
 
     def abandon(self) -> None:
         """Trading has ended and nothing more will come: book what is left as unfilled."""
         if self._driver is not None and self._driver.left > 0 and not self._driver.done:
-            kernels.book_rest(self._driver.state)
+            self._driver.end()
 
     # -- the venue's words --------------------------------------------------------------------------------------------
 
@@ -331,8 +322,9 @@ class Worker:
             self._rows = np.zeros((2 * len(rows), sim.RECORD_WORDS), np.int64)
         at, n = 0, len(rows)
         while at < n:
-            at = kernels.follow(
-                driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, self._rows
+            at = kernels.hear(
+                kernels.FOLLOW, driver.book, driver.state, rows, at,
+                self._who_of, self._group, self._marks, self._rows, kernels.NO_HISTORY,
             )  # fmt: skip
             self._keep_marks()
             if self._group[kernels.G_FAULT]:
@@ -354,13 +346,7 @@ class Worker:
     def _feed(self, row: Ints, commands: list[Command]) -> None:
         """One row of the driver's own words; decisions that fell due before it are taken first."""
         if self._cancelled or self._paused:
-            # no decision may be taken on the way
-            k = self.driver.state
-            since = int(k[sim.COMMAND_TAIL])
-            fault = steps.apply_row(self.driver.book, k, row)
-            if fault != steps.FINE:
-                raise TapeError(REASONS[fault], f"row {row.tolist()}", "reconcile with the venue")
-            self._say(self._out[: steps.collect(k, since, self._out, 0)], commands)
+            self._say(self.driver.apply_alone(row), commands)  # no decision may be taken on the way
         else:
             self._say(self.driver.on_event(row), commands)
         self._recorded.append(row[None].copy())

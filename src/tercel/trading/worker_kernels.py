@@ -1,14 +1,16 @@
 """Market data into rows of a driver: a whole array at once, own orders told apart, aggressors kept in mind."""
 
+from typing import Final
+
+import numpy as np
+
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
+from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, insert, public_lots_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import book_fill
-from tercel.market.simulator.engine import mark_grid
 from tercel.market.simulator.entry import outside_feed
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, STATUS
@@ -32,6 +34,45 @@ H_NS = 0
 H_HALTED = 7
 HISTORY_WORDS = 8
 H_COUNT = 0  # the first row's first word counts what was written
+
+
+# -- what is heard: see `hear` ----------------------------------------------------------------------------------------
+FOLLOW = 0
+PUBLIC = 1
+LOAD = 2
+KEEP = 3
+ROW = 4
+NO_WHO: Final = np.zeros(0, np.int64)
+NO_GROUP: Final = np.zeros(GROUP_WORDS, np.int64)
+NO_MARKS: Final = np.zeros((0, MARK_WORDS), np.int64)
+NO_HISTORY: Final = np.zeros((1, HISTORY_WORDS), np.int64)
+NO_ROWS: Final = np.zeros((0, 8), np.int64)
+
+
+@kernel
+def hear(
+    what: int, b: Packed, k: Longs, rows: Longs, at: int,
+    who_of: Longs, group: Longs, marks: Longs, out: Longs, history: Longs,
+) -> int:  # fmt: skip
+    """What followers and workers hear, behind one compiled entry, since all of it needs the whole book.
+
+    FOLLOW, PUBLIC, LOAD, KEEP: as `follow`, `follow_public`, `load`, `keep_tallies`; ROW: `rows[0]` is a driver's row.
+    """
+    if what == FOLLOW:
+        return follow(b, k, rows, at, who_of, group, marks, out)
+    if what == PUBLIC:
+        return follow_public(b, k, rows, out[0], history)
+    if what == LOAD:
+        return load(b, k, rows)
+    if what == KEEP:
+        keep_tallies(k, history)
+        return 0
+    return apply_row(b, k, rows[0])
+
+
+def apply_heard(b: Packed, k: Longs, row: Longs) -> int:
+    """As `driver_kernels.apply_row`, by the kernel that is compiled anyway."""
+    return hear(ROW, b, k, row.reshape(1, -1), 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
 
 
 @kernel
@@ -192,15 +233,3 @@ def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Long
             return i
         group[G_ROWS] += 1
     return int(rows.shape[0])
-
-
-@kernel
-def book_rest(k: Longs) -> None:
-    """Trading is over for this order: what is left is booked at the last known far touch, and counted."""
-    worst = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
-    k[sim.UNFILLED_LOTS] += k[sim.LEFT]
-    lots = k[sim.LEFT]
-    k[sim.LEFT] = 0
-    book_fill(k, worst, lots, k[sim.MID2], 2 * worst, False, True)
-    mark_grid(k, FOREVER_NS)
-    k[sim.PHASE] = sim.DONE

@@ -5,7 +5,7 @@ beyond it lie in an unsorted far list and come back, in arrival order, when the 
 orders is kept incrementally: whoever removes lots from a level that holds own lots corrects the own orders behind.
 """
 
-from tercel.core.jit import Packed, kernel
+from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.layout import (
     AHEAD,
@@ -402,3 +402,20 @@ def insert_own(b: Packed, own: int, side: int, price: int, qty: int, outside_fee
     b[OWN_RESTING] += 1
     if in_window(b, side, price):
         b[level_at(b, side, price) + OWN_LOTS] += qty
+
+
+@kernel
+def public_depth(b: Packed, side: int, touch: int, out: Longs, at: int, levels: int) -> None:
+    """Public lots on the best occupied levels of a side into `out[at : at + levels]`, best first, 0 where none."""
+    for n in range(levels):
+        out[at + n] = 0
+    if touch == NO_BID or touch == NO_ASK:
+        return
+    price, n = touch, 0
+    while n < levels and in_window(b, side, price):
+        lv = level_at(b, side, price)
+        lots = b[lv + LOTS] - b[lv + OWN_LOTS]
+        if lots > 0:
+            out[at + n] = lots
+            n += 1
+        price -= side

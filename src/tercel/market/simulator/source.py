@@ -13,18 +13,17 @@ from tercel.core.messages import ANY_STYLE
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate
 from tercel.market.flow import martingale, santa_fe
 from tercel.market.flow.preset import Preset
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add
-from tercel.market.simulator.engine import advance
+from tercel.market.simulator import together
 
 OWN_ORDERS = 32
 """Own orders that can be alive at once in a simulated market."""
 
 
 NO_TAPE = np.zeros((0, sim.TAPE_WORDS), np.int64)
+_NO_WORDS = np.zeros(together.WORDS, np.int64)
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def run_free(
 ) -> None:
     """Let a market run on its own until a time."""
     k[sim.DUE_NS] = until_ns
-    advance(b, k, flow, tape)
+    together.operate(together.RUN, b, k, flow, tape, together.NOWHERE, _NO_WORDS, together.NO_OUT)
 
 
 def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0) -> Source:
@@ -119,7 +118,7 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
     b = lay.new_book(preset.orders, preset.width, OWN_ORDERS)
     k = blank_state(sim.SANTA_FE)
     seed_stream(k, sim.FLOW_RNG, seed, 0, 0)
-    _lay_first_book(b, k, preset)
+    _lay_first_book(b, k, flow, preset)
     k[sim.FLOW_NS] = 1
     books, states = [], []
     until = int(settle_s * NS_PER_SECOND)
@@ -135,19 +134,20 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
     )  # fmt: skip
 
 
-def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], preset: Preset) -> None:
+def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], preset: Preset) -> None:
     """Levels as deep and as far apart as they were on average on the tape."""
     typical = max(int(np.mean(preset.limit_sizes)), 1)
     half = max(round(preset.mean_spread_ticks / 2), 1)
+    words = np.zeros(together.WORDS, np.int64)
     for offset, depth in zip(preset.level_offset_ticks, preset.mean_depth, strict=True):
         for side in (1, -1):
             left = max(round(depth), 1)
             while left > 0:
                 lots = min(left, typical)
                 price = preset.start_mid_ticks - side * (half + round(offset))
-                if (slot := allocate(b)) < 0:
+                words[:3] = side, price, lots
+                if together.operate(together.LAY, b, k, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT) < 0:
                     raise _too_small(preset)
-                public_add(b, k, slot, side, price, lots)
                 left -= lots
 
 

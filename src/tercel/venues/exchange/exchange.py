@@ -29,8 +29,8 @@ from tercel.core.orders import (
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
 from tercel.market.simulator.entry import entry_delay
-from tercel.venues.exchange import kernels
 from tercel.venues.exchange.market import EntryLatency, Ints, Markets, MarketSpec
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
 
@@ -223,12 +223,12 @@ class SimulatedExchange:
             target = min(until, arrival, regime_ns)
             why = self._markets.pass_time(target)
             self._now = int(self._markets.states[0][sim.NOW])
-            if self._hand_out(events) or why & kernels.WORD:
-                while why & kernels.FULL:  # the moment goes on
+            if self._hand_out(events) or why & together.WORD:
+                while why & together.FULL:  # the moment goes on
                     why = self._markets.pass_time(self._now)
                     self._hand_out(events)
                 return events
-            if why & kernels.FULL:
+            if why & together.FULL:
                 continue
             if regime_ns <= self._now:
                 self._markets.change_flow(regime, self._regimes[regime].pop(0).flow)
@@ -319,7 +319,7 @@ class SimulatedExchange:
             fault = f"duplicate cl_ord_id {new.cl_ord_id!r}"
         if not fault:
             market = self._number[new.instrument]
-            place = kernels.free_place(self._markets.books[market])
+            place = self._markets.free_place(market)
             if place < 0:
                 fault = f"all {self._markets.specs[market].client_orders} places for client orders are taken"
         if fault:
@@ -337,9 +337,8 @@ class SimulatedExchange:
         """An order meets the book with all its open lots."""
         new, at_any_price = order.new, order.price is None
         price = new.side * NO_ASK if order.price is None else order.price
-        book, state = self._markets.books[order.market], self._markets.states[order.market]
         immediate = at_any_price or new.tif is Tif.IOC
-        kernels.enter_new(book, state, order.place, new.side, price, order.leaves, immediate)
+        self._markets.enter_new(order.market, order.place, new.side, price, order.leaves, immediate)
         self._publish(order.market, events, order.number)
 
     def _resting(self, command: CancelOrder | ReplaceOrder, events: list[VenueEvent]) -> ClientOrder | None:
@@ -360,9 +359,7 @@ class SimulatedExchange:
     def _take_back(self, order: ClientOrder, lots: int, events: list[VenueEvent]) -> None:
         """Lots leave the book; the market sees it, and nobody is told yet."""
         leaves, order.leaves = order.leaves, 0
-        kernels.enter_cancel(
-            self._markets.books[order.market], self._markets.states[order.market], order.place, lots
-        )  # fmt: skip
+        self._markets.enter_cancel(order.market, order.place, lots)
         self._publish(order.market, events)
         order.leaves = leaves
 

@@ -1,46 +1,16 @@
-"""What the exchange adds to the simulator: several markets in one time, client commands, and rows for the public.
+"""What the exchange shows of its markets: a record's rows as market data and as words on client orders.
 
-The markets of an exchange lie one behind the other in one book array, one state array, one array of flow parameters
-and one tape; `at` says where. Client orders are the "own" orders of the batch, whoever's they are.
+Client orders are the "own" orders of the batch, whoever's they are.
 """
 
-from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
-from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import free_if_over, own_dead
-from tercel.market.simulator.engine import flow_event
-from tercel.market.simulator.entry import arrive_new
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
-
-# -- where a market lies: columns of `at`, int64 (n, AT_WORDS) ---------------------------------------------------------
-BOOK = 0
-BOOK_END = 1
-STATE = 2
-STATE_END = 3
-FLOW = 4
-FLOW_END = 5
-TAPE = 6
-TAPE_END = 7
-DRAINED = 8  # rows of its record that were handed out
-AT_WORDS = 9
-
-# -- why time stopped: bits -------------------------------------------------------------------------------------------
-WORD = 1  # client orders traded, or a halt began or ended
-FULL = 2  # a record must be handed out first
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_OUT
 
 WORDS = sim.RECORD_WORDS + 1
 """A word on a client order: its record row, and how many public rows come before it."""
-
-
-@kernel
-def forgot(b: Packed, k: Longs) -> bool:
-    """Whether the market's last row took orders away by level, with client orders about that stay."""
-    if b[lay.OWN_RESTING] == 0 or k[sim.RECORD] == 0:
-        return False
-    last = k[sim.RECORD_AT] + ((k[sim.RECORD] - 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
-    return bool(k[last + sim.R_KIND] == ROLL_OUT or k[last + sim.R_KIND] == CLEAR)
 
 
 @kernel
@@ -72,72 +42,6 @@ def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: 
     row[M_PRICE] = price
     row[M_LOTS] = lots
     row[M_AGGRESSOR] = aggressor
-
-
-@kernel
-def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, until: int) -> int:
-    """Let all markets run, in order of time, up to and with `until` or to the end of the first moment with a WORD."""
-    stop = until
-    why = 0
-    while True:
-        first, when = -1, FOREVER_NS
-        for i in range(at.shape[0]):
-            ns = ks[at[i, STATE] + sim.FLOW_NS]
-            if ns < when:
-                first, when = i, ns
-        if first < 0 or when > stop:
-            break
-        b, k = bs[at[first, BOOK] : at[first, BOOK_END]], ks[at[first, STATE] : at[first, STATE_END]]
-        halted = k[sim.HALTED]
-        k[sim.NOW] = when
-        flow_event(
-            b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]]
-        )  # fmt: skip
-        if k[sim.ATTENTION] != 0 or k[sim.HALTED] != halted:
-            k[sim.ATTENTION] = 0
-            why = WORD
-            stop = when
-        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2 or forgot(b, k):
-            why |= FULL
-            stop = when
-            break
-    for i in range(at.shape[0]):
-        ks[at[i, STATE] + sim.NOW] = max(ks[at[i, STATE] + sim.NOW], stop)
-    return why
-
-
-@kernel
-def enter_new(b: Packed, k: Longs, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
-    """A client's order arrives under ledger place `own`."""
-    led = b[lay.AT_LEDGER] + own * lay.LEDGER
-    b[led + lay.STATE] = lay.IN_FLIGHT
-    b[led + lay.OPEN] = lots
-    b[led + lay.PENDING_CANCEL] = 0
-    b[led + lay.AHEAD] = 0
-    b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
-    b[led + lay.OWN_PRICE] = price
-    b[led + lay.OWN_SIDE] = side
-    b[led + lay.SENT] = k[sim.OWN_SEQUENCE]
-    k[sim.OWN_SEQUENCE] += 1
-    arrive_new(b, k, own, price, lots, sim.IMMEDIATE if immediate else 0)
-    free_if_over(b, own)
-    k[sim.ATTENTION] = 0
-
-
-@kernel
-def enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
-    """A client takes lots of a resting order back; it keeps its place."""
-    own_dead(b, k, own, min(lots, b[lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER + lay.QTY]), 0)
-    k[sim.ATTENTION] = 0
-
-
-@kernel
-def free_place(b: Packed) -> int:
-    """A ledger place for a new client order, -1 when all are taken."""
-    for i in range(int(b[lay.OWN])):
-        if b[b[lay.AT_LEDGER] + i * lay.LEDGER + lay.STATE] == lay.FREE_SLOT:
-            return i
-    return -1
 
 
 @kernel
@@ -185,18 +89,3 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
             m += 1
     counts[0] = n
     counts[1] = m
-
-
-@kernel
-def show_orders(b: Packed, ns: int, rows: Longs, arrival: Longs) -> int:
-    """Every resting order as an ADD row, anonymous blocks as ROLL_IN rows, with their arrival numbers; how many."""
-    n = 0
-    for slot in range(int(b[lay.ORDERS]) + 2 * int(b[lay.OWN])):
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.QTY] == 0:
-            continue
-        kind = ROLL_IN if b[o + lay.FLAGS] & lay.ANONYMOUS else ADD
-        show(rows[n], ns, kind, slot, b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY], -1)
-        arrival[n] = b[o + lay.ARR]
-        n += 1
-    return n

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.orders import MARKET_WORDS, Listing, MarketRows
+from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARKET_WORDS, Listing, MarketRows
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
 from tercel.market.simulator.source import Source
-from tercel.market.tape.schema import STATUS
+from tercel.market.tape.schema import ADD, ROLL_IN, STATUS
 from tercel.venues.exchange import kernels
 
 Ints = NDArray[np.int64]
@@ -141,16 +142,17 @@ class Markets:
         self.names = list(specs)
         self.specs = [specs[name] for name in self.names]
         worlds = [_world(spec) for spec in self.specs]
-        self._at = np.zeros((len(worlds), kernels.AT_WORDS), np.int64)
-        self._books = self._lay([b for b, _ in worlds], kernels.BOOK)
-        self._states = self._lay([k for _, k in worlds], kernels.STATE)
-        self._flows = self._lay([spec.source.flow for spec in self.specs], kernels.FLOW)
+        self._at = np.zeros((len(worlds), together.AT_WORDS), np.int64)
+        self._books = self._lay([b for b, _ in worlds], together.BOOK)
+        self._states = self._lay([k for _, k in worlds], together.STATE)
+        self._flows = self._lay([spec.source.flow for spec in self.specs], together.FLOW)
         self._tape = self._lay_tapes()
-        self.books = [self._books[a:z] for a, z in self._at[:, [kernels.BOOK, kernels.BOOK_END]].tolist()]
-        self.states = [self._states[a:z] for a, z in self._at[:, [kernels.STATE, kernels.STATE_END]].tolist()]
+        self.books = [self._books[a:z] for a, z in self._at[:, [together.BOOK, together.BOOK_END]].tolist()]
+        self.states = [self._states[a:z] for a, z in self._at[:, [together.STATE, together.STATE_END]].tolist()]
         self._rows = np.zeros((RECORD_ROWS, MARKET_WORDS), np.int64)
         self._words = np.zeros((RECORD_ROWS, kernels.WORDS), np.int64)
         self._counts = np.zeros(2, np.int64)
+        self._asked = np.zeros(together.WORDS, np.int64)
         self._begin()
 
     def _lay(self, parts: Sequence[NDArray[S]], column: int) -> NDArray[S]:
@@ -168,7 +170,7 @@ class Markets:
             start += len(tape)
         for i, spec in enumerate(self.specs):
             first = starts[id(spec.source.tape)]
-            self._at[i, [kernels.TAPE, kernels.TAPE_END]] = first, first + len(spec.source.tape)
+            self._at[i, [together.TAPE, together.TAPE_END]] = first, first + len(spec.source.tape)
         return next(iter(tapes.values())) if len(tapes) == 1 else np.concatenate(list(tapes.values()))
 
     def _begin(self) -> None:
@@ -176,18 +178,40 @@ class Markets:
         self.began_ns = max(*(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0)
         while self.pass_time(self.began_ns):
             for i in range(len(self.names)):
-                self._at[i, kernels.DRAINED] = self.states[i][sim.RECORD]
+                self._at[i, together.DRAINED] = self.states[i][sim.RECORD]
         for i, k in enumerate(self.states):
-            k[sim.RECORD] = self._at[i, kernels.DRAINED] = 0
+            k[sim.RECORD] = self._at[i, together.DRAINED] = 0
             k[sim.ATTENTIVE] = 1
 
     def pass_time(self, until_ns: int) -> int:
-        """Let the markets run: the bits WORD and FULL of `kernels.pass_time`."""
-        return kernels.pass_time(self._books, self._states, self._flows, self._tape, self._at, until_ns)
+        """Let the markets run: the bits WORD and FULL of `together.pass_time`."""
+        return self._operate(together.PASS, until_ns)
+
+    def enter_new(self, market: int, place: int, side: int, price: int, lots: int, immediate: bool) -> None:
+        """A client's order arrives under a free ledger place."""
+        self._operate(together.NEW, market, place, side, price, lots, int(immediate))
+
+    def enter_cancel(self, market: int, place: int, lots: int) -> None:
+        """A client takes lots of a resting order back; it keeps its place."""
+        self._operate(together.CANCEL, market, place, lots)
+
+    def _operate(self, what: int, *words: int) -> int:
+        self._asked[: len(words)] = words
+        return together.operate(
+            what, self._books, self._states, self._flows, self._tape, self._at, self._asked, together.NO_OUT
+        )
+
+    def free_place(self, market: int) -> int:
+        """A ledger place for a new client order, -1 when all are taken."""
+        b = self.books[market]
+        first = int(b[lay.AT_LEDGER]) + lay.STATE
+        states = b[first : first + int(b[lay.OWN]) * lay.LEDGER : lay.LEDGER]
+        place = int((states == lay.FREE_SLOT).argmax())
+        return place if states[place] == lay.FREE_SLOT else -1
 
     def change_flow(self, market: int, flow: NDArray[np.float64]) -> None:
         """Another regime, from the next event on."""
-        first, end = self._at[market, [kernels.FLOW, kernels.FLOW_END]]
+        first, end = self._at[market, [together.FLOW, together.FLOW_END]]
         self._flows[first:end] = flow
 
     def published(self, market: int, aggressor: int = -1) -> tuple[Ints, Ints]:
@@ -198,14 +222,14 @@ class Markets:
         CapacityError
             When one moment wrote more than the record keeps.
         """
-        k, since = self.states[market], int(self._at[market, kernels.DRAINED])
+        k, since = self.states[market], int(self._at[market, together.DRAINED])
         if k[sim.RECORD] == since:
             return self._rows[:0], self._words[:0]
         if k[sim.RECORD] - since > RECORD_ROWS:
             raise CapacityError(
                 f"at most {RECORD_ROWS} rows in a moment", f"{k[sim.RECORD] - since}", "raise RECORD_ROWS"
             )
-        self._at[market, kernels.DRAINED] = k[sim.RECORD]
+        self._at[market, together.DRAINED] = k[sim.RECORD]
         kernels.publish(self.books[market], k, since, aggressor, self._rows, self._words, self._counts)
         return self._rows[: self._counts[0]].copy(), self._words[: self._counts[1]].copy()
 
@@ -213,11 +237,17 @@ class Markets:
         """The book as it stands: trading status, then every order by priority. Publish what is new first."""
         b, k = self.books[market], self.states[market]
         room = int(b[lay.ORDERS] + 2 * b[lay.OWN])
-        rows, arrival = np.zeros((room + 1, MARKET_WORDS), np.int64), np.zeros(room, np.int64)
-        n = kernels.show_orders(b, int(k[sim.NOW]), rows[1:], arrival)
-        rows[0] = k[sim.NOW], STATUS, 0, 0, -1 if k[sim.HALTED] else 1, 0, -1
-        rows[1 : n + 1] = rows[1 : n + 1][np.argsort(arrival[:n], kind="stable")]
-        return MarketRows(self.names[market], rows[: n + 1], snapshot=True)
+        orders = b[lay.HEADER : lay.HEADER + room * lay.ORDER].reshape(room, lay.ORDER)
+        slots = np.flatnonzero(orders[:, lay.QTY])
+        slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]
+        rows = np.full((len(slots) + 1, MARKET_WORDS), -1, np.int64)
+        rows[:, M_NS] = k[sim.NOW]
+        rows[0, 1:] = STATUS, 0, 0, -1 if k[sim.HALTED] else 1, 0, -1
+        rows[1:, M_KIND] = np.where(orders[slots, lay.FLAGS] & lay.ANONYMOUS, ROLL_IN, ADD)
+        rows[1:, M_ID] = slots
+        for word, column in ((M_SIDE, lay.SIDE), (M_PRICE, lay.PRICE), (M_LOTS, lay.QTY)):
+            rows[1:, word] = orders[slots, column]
+        return MarketRows(self.names[market], rows, snapshot=True)
 
     def listing(self, market: int) -> Listing:
         """As the venue lists it."""

@@ -1,0 +1,69 @@
+"""A market's state second by second: spread, depth, flow and move as one row of eight numbers."""
+
+from typing import Final
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import public_depth
+from tercel.market.flow.santa_fe import CANCEL_MAX, LIMIT_TOTAL, MARKET_RATE
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.engine import advance
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+
+LEVELS: Final = 5
+COLUMNS: Final = 8
+SPREAD, OWN5, FAR5, IMBALANCE, CANCELS, TRADES, ADDS, MOVE = range(COLUMNS)
+"""Columns; the own side is the bid, where there is no own order."""
+
+
+@kernel
+def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, free: int, out: Floats) -> None:
+    """One second into `out`: rows of the record from number `since` on are counted.
+
+    Ten words of `scratch` from `free` on are overwritten.
+    """
+    bid, ask = k[sim.PUBLIC_BID], k[sim.PUBLIC_ASK]
+    public_depth(b, 1, bid, scratch, free, LEVELS)
+    public_depth(b, -1, ask, scratch, free + LEVELS, LEVELS)
+    own, far = 0.0, 0.0
+    for level in range(LEVELS):
+        own += scratch[free + level]
+        far += scratch[free + LEVELS + level]
+    two_sided = bid != NO_BID and ask != NO_ASK
+    out[SPREAD] = ask - bid if two_sided else k[sim.LAST_ASK] - k[sim.LAST_BID]
+    out[OWN5], out[FAR5] = own, far
+    out[IMBALANCE] = (own - far) / (own + far) if own + far > 0 else 0.0
+    out[MOVE] = 0.5 * (k[sim.MID2] - mid2_before)
+    out[CANCELS], out[TRADES], out[ADDS] = 0.0, 0.0, 0.0
+    rows = k[sim.RECORD_ROWS]
+    for n in range(since, k[sim.RECORD]):
+        kind = k[k[sim.RECORD_AT] + (n % rows) * sim.RECORD_WORDS + sim.R_KIND]
+        if kind == DELETE or kind == REDUCE:
+            out[CANCELS] += 1.0
+        elif kind == EXECUTE:
+            out[TRADES] += 1.0
+        elif kind == ADD:
+            out[ADDS] += 1.0
+
+
+@kernel
+def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, free: int, out: Floats) -> int:
+    """Seconds `0 .. len(out)`, the flow's rates scaled by what stands in `out[t, :3]` (limit, market, cancel).
+
+    Returns the second that brought more than the book or the record holds, -1 when none did.
+    """
+    limit, market, cancel = flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX]
+    start = k[sim.NOW]
+    for t in range(len(out)):
+        flow[LIMIT_TOTAL] = limit * out[t, 0]
+        flow[MARKET_RATE] = market * out[t, 1]
+        flow[CANCEL_MAX] = cancel * out[t, 2]
+        since, mid2 = k[sim.RECORD], k[sim.MID2]
+        k[sim.DUE_NS] = start + (t + 1) * NS_PER_SECOND
+        advance(b, k, flow, tape)
+        if b[lay.OVERFLOW] > 0 or k[sim.RECORD] - since > k[sim.RECORD_ROWS]:
+            return t
+        measure(b, k, since, mid2, scratch, free, out[t])
+    flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX] = limit, market, cancel
+    return -1

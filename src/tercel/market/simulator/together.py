@@ -1,0 +1,159 @@
+"""What Python asks of markets, behind one compiled entry, and several markets in one time.
+
+Whatever moves a market needs the whole engine: flow, book, accounts, order entry. Each kernel that Python calls is
+optimised with all that it calls, so every further entry would cost that tree again; here it is paid for once.
+
+The markets of an exchange lie one behind the other in one book array, one state array, one array of flow parameters
+and one tape; `at` says where.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import free_if_over, own_dead, public_add
+from tercel.market.simulator.engine import advance, flow_event
+from tercel.market.simulator.entry import arrive_new
+from tercel.market.simulator.seconds import measure, run_seconds
+from tercel.market.tape.schema import CLEAR, ROLL_OUT
+
+# -- what is asked: the words `w` that go with it, and what comes back ------------------------------------------------
+RUN = 0  # one market to its next decision: as `advance`
+LAY = 1  # a public order is laid: side, price, lots; -1 where there is no slot
+PASS = 2  # all markets up to a time: until; the bits WORD and FULL
+NEW = 3  # a client's order arrives: market, ledger place, side, price, lots, immediate
+CANCEL = 4  # a client takes lots back: market, ledger place, lots
+MEASURE = 5  # one second into out[0]: first record row, mid2 before
+SECONDS = 6  # len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none
+
+SCRATCH: Final = 8
+WORDS: Final = SCRATCH + 16
+"""Length of `w`: words of a question, and room to work in."""
+
+# -- where a market lies: columns of `at`, int64 (n, AT_WORDS) ---------------------------------------------------------
+BOOK = 0
+BOOK_END = 1
+STATE = 2
+STATE_END = 3
+FLOW = 4
+FLOW_END = 5
+TAPE = 6
+TAPE_END = 7
+DRAINED = 8  # rows of its record that were handed out
+AT_WORDS = 9
+
+# -- why time stopped: bits -------------------------------------------------------------------------------------------
+WORD = 1  # client orders traded, or a halt began or ended
+FULL = 2  # a record must be handed out first
+
+NOWHERE: Final = np.zeros((0, AT_WORDS), np.int64)
+"""`at` of a market that stands alone."""
+NO_OUT: Final = np.zeros((0, 8))
+
+
+@kernel
+def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, w: Longs, out: Floats) -> int:
+    """Answer one of the questions above.
+
+    Parameters
+    ----------
+    b, k, flow, tape
+        Of one market; of all of them for PASS, NEW and CANCEL, with `at` saying where each lies.
+    w : int64 (WORDS,)
+        The words of the question.
+    out : float64 (n, 8)
+        (MEASURE, SECONDS) Seconds, see `market.simulator.seconds`.
+    """
+    if what == RUN:
+        return advance(b, k, flow, tape)
+    if what == PASS:
+        return pass_time(b, k, flow, tape, at, w[0])
+    if what == LAY:
+        slot = allocate(b)
+        if slot < 0:
+            return -1
+        public_add(b, k, slot, w[0], w[1], w[2])
+        return int(slot)
+    if what == MEASURE:
+        measure(b, k, w[0], w[1], w, SCRATCH, out[0])
+        return 0
+    if what == SECONDS:
+        return run_seconds(b, k, flow, tape, w, SCRATCH, out)
+    i = w[0]
+    book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
+    if what == NEW:
+        enter_new(book, state, w[1], w[2], w[3], w[4], w[5] != 0)
+    else:
+        enter_cancel(book, state, w[1], w[2])
+    return 0
+
+
+@kernel
+def forgot(b: Packed, k: Longs) -> bool:
+    """Whether the market's last row took orders away by level, with client orders about that stay."""
+    if b[lay.OWN_RESTING] == 0 or k[sim.RECORD] == 0:
+        return False
+    last = k[sim.RECORD_AT] + ((k[sim.RECORD] - 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
+    return bool(k[last + sim.R_KIND] == ROLL_OUT or k[last + sim.R_KIND] == CLEAR)
+
+
+@kernel
+def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, until: int) -> int:
+    """Let all markets run, in order of time, up to and with `until` or to the end of the first moment with a WORD."""
+    stop = until
+    why = 0
+    while True:
+        first, when = -1, FOREVER_NS
+        for i in range(at.shape[0]):
+            ns = ks[at[i, STATE] + sim.FLOW_NS]
+            if ns < when:
+                first, when = i, ns
+        if first < 0 or when > stop:
+            break
+        b, k = bs[at[first, BOOK] : at[first, BOOK_END]], ks[at[first, STATE] : at[first, STATE_END]]
+        halted = k[sim.HALTED]
+        k[sim.NOW] = when
+        flow_event(
+            b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]]
+        )  # fmt: skip
+        if k[sim.ATTENTION] != 0 or k[sim.HALTED] != halted:
+            k[sim.ATTENTION] = 0
+            why = WORD
+            stop = when
+        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2 or forgot(b, k):
+            why |= FULL
+            stop = when
+            break
+    for i in range(at.shape[0]):
+        ks[at[i, STATE] + sim.NOW] = max(ks[at[i, STATE] + sim.NOW], stop)
+    return why
+
+
+@kernel
+def enter_new(b: Packed, k: Longs, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
+    """A client's order arrives under ledger place `own`."""
+    led = b[lay.AT_LEDGER] + own * lay.LEDGER
+    b[led + lay.STATE] = lay.IN_FLIGHT
+    b[led + lay.OPEN] = lots
+    b[led + lay.PENDING_CANCEL] = 0
+    b[led + lay.AHEAD] = 0
+    b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
+    b[led + lay.OWN_PRICE] = price
+    b[led + lay.OWN_SIDE] = side
+    b[led + lay.SENT] = k[sim.OWN_SEQUENCE]
+    k[sim.OWN_SEQUENCE] += 1
+    arrive_new(b, k, own, price, lots, sim.IMMEDIATE if immediate else 0)
+    free_if_over(b, own)
+    k[sim.ATTENTION] = 0
+
+
+@kernel
+def enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
+    """A client takes lots of a resting order back; it keeps its place."""
+    own_dead(b, k, own, min(lots, b[lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER + lay.QTY]), 0)
+    k[sim.ATTENTION] = 0
