@@ -101,9 +101,21 @@ class TestSizing:
         sizing = Sizing(SizingRule(memory=0.5), expected_bps=4.0)
         sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, 12.0, 4.0))
         assert sizing.expected_bps == 8.0
-        assert sizing.cost_ratio == 2.0
         sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, math.nan, 4.0))
         assert sizing.expected_bps == 8.0
+
+    def test_forecasts_that_do_not_hold_are_believed_less_and_those_that_do_are_kept(self) -> None:
+        sizing, rng = Sizing(SizingRule()), np.random.default_rng(1)
+        for _ in range(60):
+            sizing.learn_move(10.0 * rng.choice([-1, 1]), rng.normal(0, 5))
+        assert sizing.trust < 0.6
+        assert sizing.lots(1, 100, alpha(-12), None, last=False) > Sizing(SizingRule()).lots(
+            1, 100, alpha(-12), None, False
+        )
+        kept = Sizing(SizingRule())
+        for _ in range(60):
+            kept.learn_move(said := 10.0 * rng.choice([-1, 1]), said + rng.normal(0, 5))
+        assert kept.trust == pytest.approx(1, abs=0.15)
 
 
 class TestDrift:

@@ -179,7 +179,8 @@ def parse_config(text: str, name: str) -> DeskConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("a desk file in TOML", f"{name}: {error}", "see `tercel trade run --show-demo`") from None
     except ValidationError as error:
-        first = error.errors()[0]
+        unknown = [found for found in error.errors() if found["type"] == "extra_forbidden"]
+        first = [*unknown, *error.errors()][0]
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)

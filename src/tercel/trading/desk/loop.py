@@ -66,6 +66,8 @@ class _Line:
     alpha: Alpha | None = None
     posture: Posture | None = None
     round_costs: dict[str, float] = field(default_factory=dict)
+    begun_mid2: int = 0
+    """The mid at the start of the round, half ticks."""
 
 
 class Desk:
@@ -182,6 +184,7 @@ class Desk:
         for order in self._orders[number]:
             self._lines[order.instrument].program.ask(order.lots, self.session.follow(order.instrument).mid2)
         for name, line in self._lines.items():
+            line.begun_mid2 = self.session.follow(name).mid2
             self._forecast(name, line, number, at_ns)
             self._take_posture(name, line, at_ns)
             self.session.guide(name, line.alpha, line.posture)
@@ -205,8 +208,7 @@ class Desk:
         """Ask risk; True where the answer is another one than before."""
         if line.policy is None:
             return False
-        ratio = line.sizing.cost_ratio if self.config.loop.feedback else None
-        posture = line.policy.update(line.senses.risk(ratio), at_ns)
+        posture = line.policy.update(line.senses.risk(), at_ns)
         before, line.posture = line.posture, posture
         if before is not None and _stance(before) == _stance(posture):
             return False
@@ -257,6 +259,9 @@ class Desk:
         now = self.session.now_ns
         for name, line in self._lines.items():
             costs, line.round_costs = line.round_costs, {}
+            if self.config.loop.feedback and line.alpha is not None and line.begun_mid2:
+                moved = 1e4 * (self.session.follow(name).mid2 / line.begun_mid2 - 1.0)
+                line.sizing.learn_move(line.alpha.expected_bps, moved)
             if self.config.loop.feedback and costs:
                 line.hedge.update(costs)
                 body = {"shares": line.hedge.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
@@ -425,12 +430,13 @@ def desk_rules() -> PostureConfig:
     """The posture of a desk: new sizes shrink with what is unusual, and parents at work are finished early.
 
     Measured (`tercel trade worth posture`): caps on what is at work make the tail of cost worse when depth goes,
-    because the horizon takes what is left in a thin book; haste while there is depth cuts it.
+    because the horizon takes what is left in a thin book; haste while there is depth cuts it. What trading has cost does
+    not shrink sizes: a desk that waits because it is dear waits longest in the trend that makes it dear.
     """
     sizes = tuple(
         replace(rule, asks=Stance(size_multiplier=rule.asks.size_multiplier))
         for rule in DEFAULT_RULES
-        if rule.asks.size_multiplier < 1
+        if rule.asks.size_multiplier < 1 and rule.watches != "cost_ratio"
     )
     early = tuple(replace(rule, name=f"{rule.name}: finish early") for rule in finish_early().rules)
     return PostureConfig(rules=(*sizes, *early))

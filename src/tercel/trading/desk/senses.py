@@ -4,7 +4,6 @@ Both are read from the follower of the instrument's market data, the very arrays
 """
 
 from collections import deque
-from dataclasses import replace
 from typing import Final
 
 from tercel.core.orders import MarketRows
@@ -55,9 +54,9 @@ class Senses:
         self._risk = self._meter.update(self._second, at_ns)
         self._tallies.append((int(state[sim.OFI]), int(state[sim.BOUGHT] - state[sim.SOLD]), int(state[sim.MID2])))
 
-    def risk(self, cost_ratio: float | None) -> RiskState | None:
-        """What risk measures now, with what recent parents cost over what was expected; None before any."""
-        return None if self._risk is None else replace(self._risk, cost_ratio=cost_ratio)
+    def risk(self) -> RiskState | None:
+        """What risk measures now; None before the first second."""
+        return self._risk
 
     def features(self, news: float | None) -> dict[str, float | None]:
         """The features of `NAMES`; None where there is no such fact now (one side empty, nothing seen yet)."""

@@ -24,12 +24,15 @@ class SizingRule:
         A favourable move of so many bps (beyond what confidence asks) defers everything that may be deferred.
     memory : float
         Weight of the newest parent in the expected cost: one parent's cost is mostly luck.
+    prior_bps : float
+        Forecasts are believed at first as if they had held over so many bps (root sum of squares) of forecast moves.
     """
 
     least: float = 0.25
     confidence: float = 0.1
     scale_bps: float = 12.0
     memory: float = 0.08
+    prior_bps: float = 60.0
 
 
 class Sizing:
@@ -46,7 +49,7 @@ class Sizing:
         self._rule = rule
         self.expected_bps = expected_bps
         """What a round is expected to cost, learned from feedback."""
-        self.first_bps = expected_bps
+        self._agreed = self._said = rule.prior_bps**2
 
     def lots(self, side: int, wanted: int, alpha: Alpha | None, posture: Posture | None, last: bool) -> int:
         """Lots to work now, of `wanted`. In the last round everything is."""
@@ -56,7 +59,7 @@ class Sizing:
         if share == 0.0:
             return 0
         if alpha is not None:
-            against = side * alpha.expected_bps
+            against = side * alpha.expected_bps * self.trust
             sure = max(abs(against) - self._rule.confidence * alpha.sd_bps, 0.0)
             if against < 0:  # the market is expected to come: wait with some of it, less where waiting has cost much
                 share *= 1.0 - (1.0 - self._rule.least) * min(sure / self._rule.scale_bps, 1.0)
@@ -67,7 +70,13 @@ class Sizing:
         if math.isfinite(feedback.is_bps) and feedback.filled > 0:
             self.expected_bps += self._rule.memory * (feedback.is_bps - self.expected_bps)
 
+    def learn_move(self, expected_bps: float, realised_bps: float) -> None:
+        """What the market did over a round, against what was forecast for it."""
+        if math.isfinite(realised_bps) and math.isfinite(expected_bps):
+            self._agreed += expected_bps * realised_bps
+            self._said += expected_bps**2
+
     @property
-    def cost_ratio(self) -> float:
-        """Expected cost now against what it was at first; 1 where nothing was learned."""
-        return max(self.expected_bps, 0.0) / max(self.first_bps, 1.0)
+    def trust(self) -> float:
+        """What a forecast bps has been worth: the slope of moves on forecasts with a prior of 1, in [0, 1.5]."""
+        return min(max(self._agreed / self._said, 0.0), 1.5)
