@@ -11,7 +11,7 @@ import urllib.request
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlparse
+from urllib.parse import urlsplit
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry, Journal
@@ -31,6 +31,23 @@ def post_json(url: str, body: dict[str, Any]) -> None:
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=TIMEOUT_S):
         pass
+
+
+def check_webhook(webhook: str) -> None:
+    """Refuse what is neither an http(s) URL nor "".
+
+    Raises
+    ------
+    ConfigError
+        With what was given.
+    """
+    try:
+        parts = urlsplit(webhook)
+        known = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        known = False
+    if webhook and not known:
+        raise ConfigError("a webhook that is an http(s) URL", repr(webhook), "mend [alerts] webhook")
 
 
 class AlertSender:
@@ -60,8 +77,7 @@ class AlertSender:
         after: int = 0,
         send: Callable[[str, dict[str, Any]], None] = post_json,
     ) -> None:
-        if webhook and (urlparse(webhook).scheme not in ("http", "https") or not urlparse(webhook).netloc):
-            raise ConfigError("a webhook that is an http(s) URL", repr(webhook), "mend [alerts] webhook")
+        check_webhook(webhook)
         self._journal, self._webhook, self._send = journal, webhook, send
         self._seen = after
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)

@@ -118,7 +118,7 @@ class Session:
         )
         self._look()
         self._go_on()
-        self._watch = Watch(self._look, self._pump, lambda: self._beats, watch_s) if watch_s > 0 else None
+        self._watch = Watch(self._look, self._pump, lambda: self._beats, watch_s, self._stands) if watch_s > 0 else None
         if self._watch is not None:
             self._watch.start()
 
@@ -327,6 +327,8 @@ class Session:
                 getattr(self, said)(str(body["parent"]), reason, number)
             elif said == "amend":
                 self.amend(str(body["parent"]), reason, body.get("lots"), body.get("horizon_ns"), number)
+            elif said in ("kill", "rearm"):
+                pass  # the latch was obeyed before; the entry says who asked
             elif not self._on_operator(entry):
                 known = "submit, pause, resume, cancel, amend"
                 raise UnknownNameError("a command that this session knows", repr(said), f"one of {known}")
@@ -342,6 +344,13 @@ class Session:
     def _look(self) -> None:
         """Ask the kill latch; what killed agents have open is cancelled at once."""
         self.stopper.look(sorted({parent.order.agent for parent in list(self.ledger.parents)}))
+
+    def _stands(self, seconds: float) -> None:
+        """Say at whose decision the loop stands still."""
+        if (parent := self.ledger.parents.get(self.shop.trying)) is not None:
+            order = parent.order
+            text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
+            self.shop.alert("loop_stands_still", text, order.instrument, order.agent, order.id)
 
     def _pump(self) -> bool:
         """Let the venue speak while the session's own loop stands still and a kill is not confirmed."""

@@ -16,6 +16,8 @@ from tercel.trading.gate import Door
 from tercel.trading.journal import kinds
 from tercel.trading.order import S
 
+STILL_S: Final = 3.0
+"""Seconds without a turn of the session's loop after which people are told."""
 AGAIN_NS: Final = 1_000_000_000
 """Venue time after which what was not answered is said again."""
 
@@ -135,16 +137,24 @@ class Watch(Thread):
     pump : callable
         Let the venue speak once; False when nothing is open any more.
     beats : callable
-        A number that grows while the session's loop turns.
+        A number that grows while the session's loop turns; 0 before its first turn.
     every_s : float
         Seconds between two looks.
+    still : callable
+        Told once, with the seconds, when the loop has stood still for `STILL_S`.
     """
 
     def __init__(
-        self, look: Callable[[], object], pump: Callable[[], bool], beats: Callable[[], int], every_s: float = 0.05
+        self,
+        look: Callable[[], object],
+        pump: Callable[[], bool],
+        beats: Callable[[], int],
+        every_s: float = 0.05,
+        still: Callable[[float], object] = lambda seconds: None,
     ) -> None:
         super().__init__(name="tercel-kill-watch", daemon=True)
         self._look, self._pump, self._beats, self._every_s = look, pump, beats, every_s
+        self._still, self._stood_s, self._told = still, 0.0, False
         self._over = Event()
         self.failure: TercelError | None = None
         """What kept it from looking: journal or venue are gone. It goes on trying."""
@@ -157,9 +167,17 @@ class Watch(Thread):
                 self._look()
                 while seen == self._beats() and not self._over.is_set() and self._pump():
                     pass
+                self._count(seen == self._beats() > 0)
             except TercelError as error:
                 self.failure = error
             seen = self._beats()
+
+    def _count(self, still: bool) -> None:
+        """Add up how long the loop has stood still, in looks: what stops this thread too is not counted."""
+        self._stood_s = self._stood_s + self._every_s if still else 0.0
+        if self._stood_s >= STILL_S and not self._told:
+            self._still(self._stood_s)
+        self._told = self._stood_s >= STILL_S
 
     def stop(self) -> None:
         """Look no more."""

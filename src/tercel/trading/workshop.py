@@ -83,6 +83,8 @@ class Workshop:
         self.finished: dict[str, Working] = {}
         """Workers of parents that are over, for their costs."""
         self.watchers: list[Watcher] = []
+        self.trying = ""
+        """The parent whose worker is asked at this moment; "" between."""
         self._given: dict[str, Strategy] = {}
         self._guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
 
@@ -243,6 +245,7 @@ class Workshop:
         """Let every worker hear what the venue said."""
         for working in self:
             self._try(working, lambda each: each.on_events(events))
+        self.trying = ""
         for watcher in self.watchers:
             watcher.on_events(events)
 
@@ -250,10 +253,11 @@ class Workshop:
         """Everything up to a time was heard: let workers arrive, decide, close."""
         for working in self:
             self._try(working, lambda each: each.on_time(now_ns))
+        self.trying = ""
 
     def _try(self, working: Working, doing: Callable[[Working], list[Command]]) -> None:
         """Let a worker act; when its strategy fails, another takes over."""
-        arrived = working.worker.arrived
+        arrived, self.trying = working.worker.arrived, working.id
         try:
             commands = doing(working)
             decision = working.decision(commands, self._now)

@@ -87,6 +87,10 @@ def run(request: Request) -> None:
     folder = request.desk if request.desk is not None else new_desk(config.desk.name)
     folder.mkdir(parents=True, exist_ok=True)
     journal = SqlJournal(folder, _holder(), request.acknowledge)
+    if journal.last and config.desk.venue == SIMULATED:
+        journal.close()
+        wanted = "a new folder for a desk on the simulated exchange, which ends with its desk"
+        raise JournalError(wanted, f"{folder}, where another has run", "name another with --desk, or leave it out")
     (folder / CONFIG).write_text(text, encoding="utf-8")
     try:
         opened = _trade(config, journal, folder, beside)

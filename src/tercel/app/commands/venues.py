@@ -11,6 +11,26 @@ SCHEMES = ("wire", "fix")
 TRADER = "TRADER"
 
 
+def address(where: str) -> tuple[str, str, str, int]:
+    """Scheme, user, host and port of a venue's address.
+
+    Raises
+    ------
+    ConfigError
+        For what is no address.
+    """
+    try:
+        parts = urlsplit(where)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host is None or port is None or parts.scheme not in SCHEMES:
+        raise ConfigError(
+            "simulated, wire://host:port or fix://[COMPID@]host:port", repr(where), "see `tercel venue serve --help`"
+        )
+    return parts.scheme, parts.username or "", host, port
+
+
 def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> Venue:
     """Connect to a venue that is served somewhere.
 
@@ -30,19 +50,11 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> V
     VenueError
         Nobody answers there, or the logon is refused.
     """
-    try:
-        parts = urlsplit(where)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if host is None or port is None or parts.scheme not in SCHEMES:
-        raise ConfigError(
-            "simulated, wire://host:port or fix://[COMPID@]host:port", repr(where), "see `tercel venue serve --help`"
-        )
-    if parts.scheme == "wire":
+    scheme, user, host, port = address(where)
+    if scheme == "wire":
         from tercel.venues.wire import RemoteVenue
 
         return RemoteVenue(host, port, list(accounts))
     from tercel.venues.fix.client import FixVenue
 
-    return FixVenue(host, port, parts.username or TRADER, store=store)
+    return FixVenue(host, port, user or TRADER, store=store)

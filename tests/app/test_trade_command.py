@@ -1,0 +1,335 @@
+"""`tercel trade ...`: a small desk from its file to its report, what commands show of it, what they refuse."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
+
+from tercel.app.cli import app
+from tercel.trading.desk.config import demo_text, parse_config
+from tercel.trading.journal import kinds
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.ledger import Ledger
+
+runner = CliRunner()
+SMALL = """
+[desk]
+name = "small"
+seed = 5
+rounds = 2
+round_s = 120.0
+decision_s = 20.0
+warmup_s = 120.0
+
+[[instrument]]
+name = "AAA"
+
+[[agent]]
+name = "peg"
+strategy = "peg_behind"
+challenger = "twap_passive"
+
+[[agent]]
+name = "taker"
+strategy = "twap_take"
+"""
+TOP = {"parents", "agents", "denials", "posture_changes", "fills", "journal"}
+PARENT = {"id", "instrument", "side", "quantity", "filled", "is_bps", "agent", "alpha_bps", "posture"}
+
+
+def tercel(*words: object) -> Result:
+    return runner.invoke(app, [str(word) for word in words])
+
+
+def done(*words: object) -> dict[str, Any]:
+    """The one JSON object of a command that went well."""
+    result = tercel(*words, "--json")
+    assert result.exit_code == 0, result.output
+
+    def no_number(text: str) -> float:
+        raise AssertionError(f"{text} is no JSON")
+
+    found: dict[str, Any] = json.loads(result.stdout, parse_constant=no_number)
+    return found
+
+
+def refused(result: Result, *said: str) -> None:
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    for part in said:
+        assert part in " ".join(result.stderr.split()), result.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("desks")
+
+
+@pytest.fixture(scope="module")
+def config(folder: Path) -> Path:
+    file = folder / "small.toml"
+    file.write_text(SMALL, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def ran(folder: Path, config: Path) -> dict[str, Any]:
+    return done("trade", "run", config, "--desk", folder / "one")
+
+
+@pytest.fixture
+def desk(ran: dict[str, Any]) -> Path:
+    return Path(ran["desk"])
+
+
+# -- run ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_object_of_a_run_has_its_shape(ran: dict[str, Any]) -> None:
+    assert set(ran) >= TOP
+    assert "ablation" not in ran
+    assert len(ran["parents"]) >= 2
+    for parent in ran["parents"]:
+        assert set(parent) == PARENT
+        assert 0 <= parent["filled"] <= parent["quantity"]
+        assert parent["side"] in (1, -1)
+    assert set(ran["agents"]) == {"peg", "taker"}
+    assert all({"share", "is_bps", "drift"} <= set(agent) for agent in ran["agents"].values())
+    assert sum(agent["share"] for agent in ran["agents"].values()) == pytest.approx(1.0)
+    assert ran["journal"]["consistent"] is True
+
+
+def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> None:
+    reader = JournalReader(desk)
+    ledger = Ledger.of(reader)
+    assert ran["journal"]["events"] == reader.last
+    assert {p["id"]: p["filled"] for p in ran["parents"]} == {p.id: p.filled for p in ledger.parents}
+    assert ran["fills"] == len(ledger.orders.fills)
+    seats = {entry.agent: entry.body for _, entry in reader.read(0, (kinds.SEAT,))}
+    assert seats["peg"]["challenger"] == "twap_passive+alpha+posture"
+    assert seats["peg"]["trials"] >= 1
+    assert seats["taker"]["challenger"] == ""
+    assert (desk / "desk.toml").read_text() == SMALL
+    page = (desk / "report.html").read_text()
+    assert "AAA-000-peg" in page
+    assert "<svg" in page
+
+
+def test_the_same_seed_gives_the_same_parents(ran: dict[str, Any], folder: Path, config: Path) -> None:
+    again = done("trade", "run", config, "--desk", folder / "two")
+    other = done("trade", "run", config, "--desk", folder / "three", "--seed", 6)
+    assert again["parents"] == ran["parents"]
+    assert again["agents"] == ran["agents"]
+    assert other["parents"] != ran["parents"]
+
+
+def test_a_simulated_exchange_does_not_come_again(desk: Path, config: Path) -> None:
+    before = JournalReader(desk).last
+    refused(tercel("trade", "run", config, "--desk", desk), "ends with its desk", "where another has run")
+    assert JournalReader(desk).last == before
+
+
+def test_tables_for_people(folder: Path, config: Path) -> None:
+    result = tercel("trade", "run", config, "--desk", folder / "shown")
+    assert result.exit_code == 0, result.output
+    for part in ("desk small, seed 5", "peg", "taker", "cost, bps", "consistent", "tercel trade tca --desk"):
+        assert part in result.stdout.replace("\n", " "), part
+
+
+@pytest.mark.slow
+def test_the_worth_of_each_arrow(folder: Path) -> None:
+    file = folder / "tiny.toml"
+    file.write_text(SMALL.replace("rounds = 2", "rounds = 1"), encoding="utf-8")
+    found = done("trade", "run", file, "--desk", folder / "tiny", "--ablate", "--seeds", 2)["ablation"]
+    assert set(found) == {"alpha_bps", "posture_bps", "feedback_bps"}
+    for cell in found.values():
+        assert set(cell) == {"mean", "ci_low", "ci_high"}
+        assert cell["ci_low"] <= cell["mean"] <= cell["ci_high"]
+
+
+# -- looking --------------------------------------------------------------------------------------------------------
+
+
+def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
+    shown = done("trade", "orders", "--desk", desk)
+    assert {p["id"]: p["filled"] for p in shown["parents"]} == {p["id"]: p["filled"] for p in ran["parents"]}
+    assert shown["orders"] == []
+    every = done("trade", "orders", "--desk", desk, "--all")["orders"]
+    assert sum(order["filled"] for order in every) == sum(p["filled"] for p in ran["parents"])
+    held = done("trade", "positions", "--desk", desk)["positions"]
+    for agent in ("peg", "taker"):
+        lots = sum(p["side"] * p["filled"] for p in ran["parents"] if p["agent"] == agent)
+        assert sum(row["lots"] for row in held if row["agent"] == agent) == lots
+    assert "AAA-000-peg" in tercel("trade", "orders", "--desk", desk).stdout
+    assert "taker" in tercel("trade", "positions", "--desk", desk).stdout
+
+
+def test_replay_says_why(desk: Path) -> None:
+    last = done("trade", "replay", "--desk", desk, "--parent", "AAA-000-peg")
+    assert last["sentences"][0].startswith("It had ")
+    assert {"its own orders", "the market"} <= set(last["tables"])
+    reader = JournalReader(desk)
+    first = next(seq for seq, e in reader.read(0, (kinds.DECISION,)) if e.body["commands"])
+    told = done("trade", "replay", "--desk", desk, "--entry", first)
+    assert told["seq"] == first
+    assert any(sentence.startswith("Sent ") for sentence in told["sentences"])
+    assert any(sentence.startswith("The venue on ") for sentence in told["sentences"])
+    by_then = done("trade", "replay", "--desk", desk, "--at", next(e.ns for s, e in reader.read() if s == first) / 1e9)
+    assert by_then["seq"] >= first
+    shown = tercel("trade", "replay", "--desk", desk, "--entry", first)
+    assert "mid, ticks" in shown.stdout
+
+
+def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> None:
+    found = done("trade", "tca", "--desk", desk)["parents"]
+    assert {row["parent"] for row in found} <= {p["id"] for p in ran["parents"]}
+    assert found
+    assert all({"is_bps", "vwap_bps", "twap_bps", "markouts_bps"} <= set(row) for row in found)
+    assert (desk / "tca.html").is_file()
+    assert done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
+    assert done("trade", "reconcile", "--desk", desk) == {"desk": str(desk), "orders": [], "faults": []}
+    assert "faults: none" in tercel("trade", "reconcile", "--desk", desk).stdout
+
+
+def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
+    desk = folder / "asked"
+    SqlJournal(desk, "test").close()
+    order = (
+        "AAA",
+        "buy",
+        "7",
+        "--strategy",
+        "twap_take",
+        "--agent",
+        "peg",
+        "--id",
+        "mine",
+        "--horizon-s",
+        "60",
+        "--decisions",
+        "3",
+    )
+    assert done("trade", "submit", *order, "--desk", desk)["number"] == 1
+    assert done("trade", "pause", "mine", "--desk", desk)["number"] == 2
+    assert done("trade", "resume", "mine", "--desk", desk)["number"] == 3
+    assert done("trade", "promote", "peg", "--reason", "test", "--desk", desk)["number"] == 4
+    assert done("trade", "cancel", "nobody", "--desk", desk)["number"] == 5
+    assert "the desk takes it" in tercel("trade", "pause", "mine", "--desk", desk).stderr
+    done("trade", "run", config, "--desk", desk)
+    reader = JournalReader(desk)
+    events = [e.body["event"] for _, e in reader.read(0, (kinds.PARENT,)) if e.parent == "mine"]
+    assert events[:3] == ["accepted", "paused", "resumed"]
+    (promoted,) = [e.body for _, e in reader.read(0, (kinds.PROMOTED,))]
+    assert promoted["challenger"] == "twap_passive+alpha+posture"
+    alerts = [e.body["text"] for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]
+    assert any("nobody" in text for text in alerts)
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("decision_s", "decisoin_s", ("desk.decisoin_s", "did you mean decision_s")),
+        ('strategy = "twap_take"', 'strategey = "twap_take"', ("strategey", "did you mean strategy")),
+        ("peg_behind", "peg_behnd", ("peg_behnd", "peg_behind")),
+        ("peg_behind", "packaged:nobody", ("nobody",)),
+        ('name = "AAA"', 'name = "AAA"\nmarket = "csco-203"', ("csco-203", "csco-2003")),
+        ('name = "taker"', 'name = "peg"', ("names that differ",)),
+        ("rounds = 2", "rounds = 0", ("desk.rounds",)),
+        ("seed = 5", "seed = -1", ("desk.seed",)),
+        ("[desk]", "[desk", ("a desk file in TOML",)),
+        ("[desk]", '[signals]\nmodel = "nowhere"\n[desk]', ("signals.model", "nowhere")),
+        ("[desk]", '[limits]\nfile = "nowhere.toml"\n[desk]', ("nowhere.toml",)),
+        ("[desk]", '[alerts]\nwebhook = "ftp://x"\n[desk]', ("http(s) URL",)),
+        ("[desk]\n", '[desk]\nvenue = "pigeon://x"\n', ("pigeon",)),
+    ],
+)
+def test_a_file_that_cannot_be_obeyed_is_refused_and_leaves_nothing(
+    tmp_path: Path, old: str, new: str, said: tuple[str, ...]
+) -> None:
+    file = tmp_path / "desk.toml"
+    file.write_text(SMALL.replace(old, new), encoding="utf-8")
+    refused(tercel("trade", "run", file, "--desk", tmp_path / "desk"), *said)
+    assert [path.name for path in tmp_path.iterdir()] == ["desk.toml"]
+
+
+def test_a_venue_where_nobody_answers_is_said(tmp_path: Path, config: Path) -> None:
+    venue = ("--venue", "wire://127.0.0.1:9")
+    refused(tercel("trade", "run", config, "--desk", tmp_path / "desk", *venue), "127.0.0.1", "Connection refused")
+
+
+def test_files_that_are_not_there_or_not_text(tmp_path: Path) -> None:
+    refused(tercel("trade", "run", tmp_path / "none.toml"), "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b'[desk]\nname = "caf\xe9"\n')
+    refused(tercel("trade", "run", tmp_path / "latin.toml"), "UTF-8")
+    refused(tercel("trade", "run"), "neither")
+    refused(tercel("trade", "run", "x.toml", "--demo"), "both")
+    for command in ("orders", "positions", "replay", "tca", "reconcile"):
+        refused(tercel("trade", command, "--desk", tmp_path), "a desk folder with a journal.db")
+
+
+def test_what_is_not_there_is_said(desk: Path) -> None:
+    refused(tercel("trade", "replay", "--desk", desk, "--parent", "nobody"), "a decision of nobody")
+    refused(tercel("trade", "replay", "--desk", desk, "--entry", 1), "the number of a decision")
+    refused(tercel("trade", "tca", "--desk", desk, "--parent", "nobody"), "no analysis of nobody")
+    refused(tercel("trade", "submit", "AAA", "hold", 1, "--agent", "peg", "--id", "x", "--desk", desk), "buy or sell")
+    assert tercel("trade", "submit", "AAA", "buy", 0, "--agent", "peg", "--id", "x", "--desk", desk).exit_code == 2
+    assert tercel("trade", "promote", "peg", "--desk", desk).exit_code == 2  # without a reason
+
+
+def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> None:
+    journal = SqlJournal(folder / "held", "ann (test)")
+    before = (folder / "held" / "desk.toml").exists()
+    refused(tercel("trade", "run", config, "--desk", folder / "held"), "one session", f"process {os.getpid()} (ann")
+    assert (folder / "held" / "desk.toml").exists() == before
+    assert journal.last == 0
+    journal.close()
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
+    file, desk = folder / "long.toml", folder / "long"
+    file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    words = [sys.executable, "-m", "tercel.app.cli", "trade", "run", str(file), "--desk", str(desk)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 180
+        while time.monotonic() < end and not _trading(desk):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert f"kept in {desk}" in said.replace("\n", " ")
+    assert "Traceback" not in said
+    ledger = Ledger.of(JournalReader(desk))
+    assert ledger.faults() == []
+    assert done("trade", "orders", "--desk", desk)["parents"]
+    SqlJournal(desk, "again").close()  # the lock is free, the chain is whole
+
+
+def _trading(desk: Path) -> bool:
+    if not (desk / "journal.db").is_file():
+        return False
+    return any(True for _ in JournalReader(desk).read(0, (kinds.ORDER_OUT,)))
+
+
+def test_the_packaged_desk_can_be_shown_and_reads() -> None:
+    shown = tercel("trade", "run", "--show-demo")
+    assert shown.exit_code == 0
+    assert parse_config(demo_text(), "demo").desk.name == "demo"
+    assert 'strategy = "peg_behind"' in shown.stdout
