@@ -56,7 +56,7 @@ format: $(DEV) ## let ruff put the sources in order
 	$(BIN)/ruff format .
 
 bench: $(DEV) ## measure every speed against its reference, in the same process
-	@for what in book env train decide import; do $(BIN)/tercel bench $$what $(ARGS) || exit $$?; done
+	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/tercel bench $$what $(ARGS) || exit $$?; done
 
 clean: ## remove .venv and what tools left behind (runs and lakes stay)
 	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,7 +1,9 @@
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
-from tercel.app.bench import KEYS, env
+from tercel.app.bench import KEYS, desk, env, fix, gate, journal
 from tercel.core.errors import TercelError
 from tercel.market.book import layout as lay
 from tercel.market.book.reference import ReferenceBook
@@ -45,3 +47,36 @@ def test_the_reference_runs_the_same_flow() -> None:
     assert len(flow.book.orders()) == len(flow.ids) == len(flow.place) == len(flow.left)
     assert flow.book.unknown_ids == 0
     assert isinstance(flow.book, ReferenceBook)
+
+
+def _has_shape(rows: list[dict[str, object]], names: list[str]) -> None:
+    assert [row["name"] for row in rows] == names
+    assert all(set(row) == set(KEYS) and row["value"] > 0 and row["reference_value"] > 0 for row in rows)
+
+
+def test_the_gate_bench_passes_every_limit_and_counts_nothing() -> None:
+    names = ["gate.p50_us", "gate.p99_us", "gate.new.p50_us", "gate.replace.p50_us", "gate.cancel.p50_us"]
+    _has_shape(gate.bench(checks=50), names)
+    busy = gate.busy_gate()
+    before = busy.usage()
+    for command in (*gate._news(), *gate._replaces(), *gate._cancels()):
+        assert busy.check(command, gate.NOW_NS) is None
+    assert busy.usage() == before
+
+
+def test_the_journal_bench_gives_its_rows() -> None:
+    names = [f"journal.{what}.p{percent}_us" for what in ("order", "decision") for percent in (50, 99)]
+    _has_shape(journal.bench(appends=8), names)
+
+
+def test_the_fix_bench_gives_its_rows_or_says_that_it_cannot(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = fix.bench(orders=5)
+    if find_spec("quickfix") is None:
+        assert rows == []
+        assert "tercel[fix]" in capsys.readouterr().err
+    else:
+        _has_shape(rows, ["fix.ack_p50_us", "fix.ack_p99_us", "fix.orders_per_s"])
+
+
+def test_the_desk_bench_gives_its_row() -> None:
+    _has_shape(desk.bench(repeats=1, rounds=1), ["desk.rounds_per_s"])

@@ -226,6 +226,36 @@ def bench_import(as_json: AsJson = False) -> None:
     _bench("imports", as_json)
 
 
+@bench_app.command("venue")
+def bench_venue(as_json: AsJson = False) -> None:
+    """Exchange: market-data rows, orders and parents per second, beside the batch."""
+    _bench("venue", as_json)
+
+
+@bench_app.command("gate")
+def bench_gate(as_json: AsJson = False) -> None:
+    """Hard limits: microseconds a check at the median and the 99th percentile."""
+    _bench("gate", as_json)
+
+
+@bench_app.command("journal")
+def bench_journal(as_json: AsJson = False) -> None:
+    """Journal: microseconds of a durable append, beside one in memory."""
+    _bench("journal", as_json)
+
+
+@bench_app.command("fix")
+def bench_fix(as_json: AsJson = False) -> None:
+    """FIX: order to acknowledgement over loopback, beside the exchange in process."""
+    _bench("fix", as_json)
+
+
+@bench_app.command("desk")
+def bench_desk(as_json: AsJson = False) -> None:
+    """Desk: rounds per second of the packaged demo, beside its markets alone."""
+    _bench("desk", as_json)
+
+
 def _bench(module: str, as_json: bool) -> None:
     with told(as_json):
         from tercel.app.bench import run_bench
