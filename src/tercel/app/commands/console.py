@@ -63,9 +63,10 @@ class FolderDesk:
             return {"scope": "all", "by": "", "reason": state.damaged}
         if not state.killed:
             return None
+        by = next((str(done.get("by", "")) for done in reversed(state.history) if done.get("what") == "kill"), "")
         if ALL in state.killed:
-            return {"scope": "all", "reason": state.killed[ALL]}
-        return {"scope": ", ".join(state.killed), "reason": "; ".join(state.killed.values())}
+            return {"scope": "all", "by": by, "reason": state.killed[ALL]}
+        return {"scope": ", ".join(state.killed), "by": by, "reason": "; ".join(dict.fromkeys(state.killed.values()))}
 
     def why(self, seq: int) -> Mapping[str, Any] | None:
         """What was seen and wanted at a decision."""
@@ -108,7 +109,7 @@ def console(desk: Path | None, port: int) -> None:
 
 def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
     """Latch the kill switch of a desk, and say it to its journal where that can be written."""
-    folder = find_desk(desk)
+    folder = _stopped(desk)
     state = KillLatch(folder / LATCH).kill(reason, _person(), time.time_ns(), agents)
     _tell(folder, "kill", {"agents": list(agents)}, reason)
     whom = ", ".join(agents) if agents else "every agent"
@@ -117,13 +118,20 @@ def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -
 
 def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
     """Release the kill switch of a desk."""
-    folder = find_desk(desk)
+    folder = _stopped(desk)
     latch = KillLatch(folder / LATCH)
     killed = latch.state().killed
     whom = tuple(agents) or (() if ALL in killed or not killed else tuple(killed))
     state = latch.rearm(reason, _person(), time.time_ns(), whom)
     _tell(folder, "rearm", {"agents": list(agents)}, reason)
     _answer(folder, f"armed again: {folder}", dict(state.killed), as_json)
+
+
+def _stopped(desk: Path | None) -> Path:
+    """The desk that is meant; one that is named is stopped even when its journal is gone."""
+    if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
+        return desk
+    return find_desk(desk)
 
 
 def _tell(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
