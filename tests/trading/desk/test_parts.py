@@ -54,7 +54,7 @@ class TestHedge:
         while hedge.shares["b"] < 0.5:
             hedge.update({"a": 15.0, "b": 0.0})
             rounds += 1
-        assert rounds <= 10
+        assert rounds <= 7
 
     def test_a_drifting_agent_loses_share_and_gets_it_back(self) -> None:
         hedge = Hedge(["a", "b"], HedgeRule(drift_penalty=0.5))

@@ -30,7 +30,7 @@ class HedgeRule:
         Factor on the weight of an agent whose observations have drifted away from its card.
     """
 
-    rate: float = 0.5
+    rate: float = 1.0
     share: float = 0.04
     floor: float = 0.04
     range_bps: float = 20.0

@@ -430,8 +430,8 @@ def desk_rules() -> PostureConfig:
     """The posture of a desk: new sizes shrink with what is unusual, and parents at work are finished early.
 
     Measured (`tercel trade worth posture`): caps on what is at work make the tail of cost worse when depth goes,
-    because the horizon takes what is left in a thin book; haste while there is depth cuts it. What trading has cost does
-    not shrink sizes: a desk that waits because it is dear waits longest in the trend that makes it dear.
+    because the horizon takes what is left in a thin book; haste while there is depth cuts it. What trading has cost
+    shrinks no sizes: a desk that waits because it is dear waits longest in the trend that makes it dear.
     """
     sizes = tuple(
         replace(rule, asks=Stance(size_multiplier=rule.asks.size_multiplier))
