@@ -7,6 +7,7 @@ card says nothing about who wrote it. Load what you trained.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,20 @@ from tercel.signals.alpha import Scale
 from tercel.signals.extras import needed
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import BaseModel
+from tercel.signals.gate import GatedFusion
+from tercel.signals.gate_walk import Gate, Trained
 from tercel.signals.zoo.linear import Ridge
 
 Floats = NDArray[np.float64]
 CARD = "card.json"
 WEIGHTS = "fusion.json"
+STATES = "gate.joblib"
+GATED = "gated.json"
 
 
-def save(folder: Path, fusion: Fusion, models: list[BaseModel], about: Mapping[str, Any]) -> dict[str, Any]:
+def save(
+    folder: Path, fusion: Fusion, models: list[BaseModel], about: Mapping[str, Any], gate: Trained | None = None
+) -> dict[str, Any]:
     """Write a trained fusion; the card last, so that a folder without one was cut short. Returns the card."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
@@ -43,7 +50,8 @@ def save(folder: Path, fusion: Fusion, models: list[BaseModel], about: Mapping[s
             "medians": one.medians.tolist(), "parameters": _plain(one.model.get_params()), "file": file.name,
             "sha256": _hash(file),
         })  # fmt: skip
-    card = {"format": 1, **about, "parts": parts, "fusion": {"file": WEIGHTS, "sha256": _hash(folder / WEIGHTS)}}
+    weights = {"file": WEIGHTS, "sha256": _hash(folder / WEIGHTS)}
+    card = {"format": 1, **about, "parts": parts, "fusion": weights, "gate": _save_gate(folder, gate)}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
 
@@ -65,6 +73,36 @@ def load(folder: Path) -> tuple[Fusion, list[BaseModel], dict[str, Any]]:
     except (ValueError, KeyError, TypeError) as error:
         raise DataError("a model as it was trained", f"{folder}: {error}", "train it again") from error
     return Fusion.from_json(json.loads(weights)), models, card
+
+
+def _save_gate(folder: Path, gate: Trained | None) -> dict[str, Any] | None:
+    """Write the gate's two files; returns what the card says of them."""
+    if gate is None:
+        return None
+    needed("joblib").dump(gate.regimes, folder / STATES, compress=3)
+    fusions = [part.to_json() for part in gate.fusion.parts]
+    (folder / GATED).write_text(json.dumps(fusions, indent=1) + "\n", encoding="utf-8")
+    return {
+        **asdict(gate.gate), "usual": gate.usual.tolist(), "file": STATES, "sha256": _hash(folder / STATES),
+        "fusions": {"file": GATED, "sha256": _hash(folder / GATED)},
+    }  # fmt: skip
+
+
+def load_gate(folder: Path, card: Mapping[str, Any]) -> Trained | None:
+    """The gate of a model that :func:`load` has read, None where it has none.
+
+    Raises
+    ------
+    DataError
+        When a file is not the one that the card names.
+    """
+    raw = card.get("gate")
+    if raw is None:
+        return None
+    regimes = needed("joblib").load(_checked(folder, raw))
+    parts = json.loads(_checked(folder, raw["fusions"]).read_text(encoding="utf-8"))
+    gate = Gate(tuple(raw["columns"]), raw["kind"], raw["states"], raw["seed"])
+    return Trained(gate, regimes, GatedFusion(tuple(map(Fusion.from_json, parts))), np.array(raw["usual"]))
 
 
 def forecast(fusion: Fusion, models: list[BaseModel], features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:

@@ -66,8 +66,8 @@ class BaseModel:
 
 
 def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
-    """Names of the base models, source by source."""
-    return tuple(f"{source}:{one}" for source in data.sources for one in families)
+    """Names of the base models, source by source; a source that says the same of all instruments has none."""
+    return tuple(f"{source}:{one}" for source in data.ranking for one in families)
 
 
 def thinned(rows: Index, dates: NDArray[np.int64], most: int) -> Index:

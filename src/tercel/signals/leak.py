@@ -16,6 +16,7 @@ verdict proves nothing: a leak weaker than the ceiling, or one in the label, pas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -92,8 +93,9 @@ class LeakReport:
 
 
 def leak_report(
-    prices: pl.DataFrame, source: Source, *, ceiling: float = CEILING, seed: int = 0, block: int = 5
-) -> LeakReport:
+    prices: pl.DataFrame, source: Source, *, ceiling: float = CEILING, seed: int = 0, block: int = 5,
+    max_age: timedelta | None = None,
+) -> LeakReport:  # fmt: skip
     """Look for knowledge of the future in a source.
 
     Parameters
@@ -106,13 +108,15 @@ def leak_report(
         IC above which a forecast of the next bar is too good to be true on such a panel.
     block : int
         Neighbouring bars that are one cluster of the interval.
+    max_age : timedelta, optional
+        Facts whose event is older count as missing, as in the panel.
 
     Raises
     ------
     DataError
         When the source is refused, or shares too few instruments and bars with the prices.
     """
-    panel = Panel([source])
+    panel = Panel([source], {} if max_age is None else {source.name: max_age})
     facts = panel.facts(source.name)
     values, returns = _matrices(prices, panel)
     rng = np.random.default_rng(seed)

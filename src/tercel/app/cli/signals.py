@@ -67,6 +67,28 @@ def train(config: Config = None, demo: Demo = False, seed: Seed = 1, out: Out = 
 
 
 @signals_app.command()
+def leak(
+    config: Config = None,
+    demo: Demo = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR")
+    ] = None,
+    seed: Seed = 1,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for knowledge of the future in every source, with planted leaks beside them that must be caught."""
+    with told(as_json):
+        if config is None and not demo and data is None:
+            raise ConfigError("a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo")
+        if data is not None and not data.is_dir():
+            raise ConfigError("a folder of real data sets", f"nothing at {data}", "check --data")
+        from tercel.app.commands import signals
+
+        raise typer.Exit(signals.leak(config, demo, data, seed, out, as_json))
+
+
+@signals_app.command()
 def evaluate(
     what: Annotated[
         str | None,

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tercel.app.commands.signals_config import SignalsConfig, demo, read_config
+from tercel.app.commands.signals_config import SignalsConfig, read_config
+from tercel.app.commands.signals_config import demo as demo_config
 from tercel.app.output import json_text, print_json, result_console, say
 
 RUNS = Path("runs")
@@ -15,7 +16,7 @@ RUNS = Path("runs")
 
 def _told(config: Path | None) -> tuple[SignalsConfig, str]:
     """The configuration, and how it was called on the command line."""
-    return (demo(), "--demo") if config is None else (read_config(config), str(config))
+    return (demo_config(), "--demo") if config is None else (read_config(config), str(config))
 
 
 def _folder(config: SignalsConfig, seed: int, out: Path | None) -> Path:
@@ -81,6 +82,8 @@ def train(config: Path | None, seed: int, out: Path | None, as_json: bool) -> in
     hours = {"horizon, hours": scale["horizon_ns"] / 3.6e12, "half-life, hours": scale["half_life_ns"] / 3.6e12}
     told = {"bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"], **hours}
     _table("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in told.items()])
+    if gate := result["gate"]:
+        say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
     if "alpha" in result:
         cases = {k: v for k, v in result["alpha"].items() if isinstance(v, dict)}
         rows = [
@@ -118,11 +121,16 @@ def evaluate(config: Path | None, seed: int, out: Path | None, as_json: bool) ->
         for n, ic in result["ic"].items()
     ]
     _table(f"out of sample, {result['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
-    _table(
-        "what each source adds to the IC",
-        ("source", "adds"),
-        [(n, _interval(x["adds"], 4)) for n, x in result["ablation"].items()],
-    )
+    adds = [(n, _interval(x["adds"], 4), x["dates"]) for n, x in result["ablation"].items()]
+    if result["gate"]:
+        told_by_gate = result["gate"]
+        adds.append((
+            f"gate: {', '.join(told_by_gate['columns'])}",
+            _interval(told_by_gate["adds"], 4) if told_by_gate["adds"] else "-", told_by_gate["dates"],
+        ))  # fmt: skip
+    _table("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds)
+    if result["unranked"]:
+        say(f"the same for every name, so for the gate alone: {', '.join(result['unranked'])}")
     calibration = result["calibration"]
     told = [("slope", f"{calibration['slope']:.2f}")]
     told += [(n, _interval(calibration[n])) for n in ("within_1_sd", "within_1.645_sd")]
@@ -134,6 +142,28 @@ def evaluate(config: Path | None, seed: int, out: Path | None, as_json: bool) ->
     )
     _notes(result)
     say(f"report    {folder / 'report.html'}")
+    return 0
+
+
+def leak(config: Path | None, demo: bool, data: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
+    """The leak check by itself, planted leaks beside the sources."""
+    from tercel.app.commands import signals_leak
+
+    configs = [demo_config()] if demo else []
+    if config is not None:
+        configs.append(read_config(config))
+    if data is not None:
+        configs += signals_leak.configs_of(data)
+    folder = out or RUNS / f"signals-leak-{seed}"
+    result = signals_leak.leak(configs, seed, folder)
+    if as_json:
+        print_json(result)
+        return 0
+    for name in dict.fromkeys(one["panel"] for one in result["leak"]):
+        rows = [(x["source"], x["verdict"], "; ".join(x["reasons"])) for x in result["leak"] if x["panel"] == name]
+        _table(f"leak check on {name}", ("source", "verdict", "why"), rows)
+    say(f"note: {result['not_proven']}")
+    say(f"report    {result['report']}")
     return 0
 
 

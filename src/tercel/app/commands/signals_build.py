@@ -9,14 +9,16 @@ import numpy as np
 
 from tercel import __version__
 from tercel.app.commands.signals_config import SignalsConfig
+from tercel.app.commands.signals_sources import joined, joined_all
 from tercel.app.output import json_text
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import ConfigError
 from tercel.signals.panel.dataset import Dataset
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from tercel.signals.sources.port import Source
+    from tercel.signals.sources.daily import DailyFactors
+    from tercel.signals.sources.synthetic import SyntheticMarket
 
 PANEL = "panel.parquet"
 MANIFEST = "manifest.json"
@@ -24,53 +26,48 @@ KEYS = ("instrument", "time_ns", "start_ns", "end_ns", "y", "outcome")
 
 
 def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
-    """The labelled rows that a configuration describes."""
+    """The labelled rows that a configuration describes: the panel's own source, the market's state, every `[[source]]`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`tercel.app.commands.signals_sources.joined_all` and the readers of prices.
+    """
+    from tercel.signals.sources.market import MarketState
+
+    if config.panel.kind == "synthetic":
+        market = market_of(config, seed)
+        data, state = market.data, MarketState(market.prices)
+    else:
+        import polars as pl
+
+        from tercel.signals.sources.daily import SETTLES, daily_panel
+
+        panel, source = config.panel, prices_of(config)
+        prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
+        data = daily_panel(
+            Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first,
+            source=source, prices=prices,
+        )  # fmt: skip
+        state = MarketState(prices.select("instrument", "time", "close"), SETTLES)
+    return joined_all(joined(data, state), config)
+
+
+def market_of(config: SignalsConfig, seed: int) -> "SyntheticMarket":
+    """The synthetic market of a configuration."""
+    from tercel.signals.sources.synthetic import synthetic_market
+
     panel = config.panel
-    if panel.kind == "synthetic":
-        from tercel.signals.sources.synthetic import synthetic_market
-
-        market = synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
-        return market.data
-    from tercel.signals.sources.daily import daily_panel
-
-    data = daily_panel(Path(panel.path), horizon=panel.horizon, lag=panel.lag, every=panel.every, first=panel.first)
-    for source in sources_of(config):
-        data = _joined(data, source)
-    return data
+    return synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
 
 
-def sources_of(config: SignalsConfig) -> "list[Source]":
-    """The sources beside the panel's own."""
-    found: list[Source] = []
-    for one in config.source:
-        if one.kind == "fundamentals":
-            from tercel.signals.sources.fundamentals import Fundamentals
+def prices_of(config: SignalsConfig) -> "DailyFactors":
+    """The panel's own source of daily factors."""
+    from tercel.signals.sources.daily import DailyFactors
+    from tercel.signals.sources.stocknet_prices import StockNetFactors
 
-            found.append(Fundamentals(Path(one.path), drop_impossible=True))
-    return found
-
-
-def _joined(data: Dataset, source: "Source") -> Dataset:
-    """The rows with one more source, as of each row's time; a source whose files are absent is missing everywhere."""
-    from dataclasses import replace
-
-    import polars as pl
-
-    from tercel.signals.panel import Panel
-    from tercel.signals.sources.port import SourceAbsentError, time_type
-
-    names = tuple(f"{source.name}.{column}" for column in source.columns)
-    try:
-        panel = Panel([source])
-    except SourceAbsentError:
-        raise
-    except DataError as error:
-        raise DataError(f"source {source.name} that can be used", str(error), "mend it or leave it out") from error
-    when = pl.Series(data.time_ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
-    rows = pl.DataFrame({"instrument": data.instrument, "time": when, "row": np.arange(data.n)})
-    joined = panel.join(rows).sort("row")
-    extra = joined.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in names).to_numpy()
-    return replace(data, x=np.concatenate([data.x, extra], axis=1), names=(*data.names, *names))
+    kind = StockNetFactors if config.panel.kind == "stocknet" else DailyFactors
+    return kind(Path(config.panel.path))
 
 
 def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
@@ -84,7 +81,7 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "tercel": __version__,
         "name": config.name,
         "seed": seed,
-        "config": config.panel.model_dump(),
+        "config": rows_of(config),
         "sources": {name: [data.names[c] for c in columns] for name, columns in data.sources.items()},
         "rows": data.n,
         "dates": len(np.unique(data.time_ns)),
@@ -104,6 +101,13 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     part.replace(out / MANIFEST)
     manifest_read: dict[str, Any] = told
     return manifest_read
+
+
+def rows_of(config: SignalsConfig) -> dict[str, Any]:
+    """What decides a panel's rows and columns, as plain values."""
+    told = {"panel": config.panel, "source": config.source}
+    plain_values: dict[str, Any] = json.loads(json_text(told))
+    return plain_values
 
 
 def frame(data: Dataset) -> "pl.DataFrame":

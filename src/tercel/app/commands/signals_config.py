@@ -1,8 +1,8 @@
 """What `tercel signals` is told: one TOML file, read whole or refused.
 
 [panel]     kind, path, horizon, lag, every, first, ...: what rows are and what their label is
-[[source]]  kind, path: what is known of them
-[train]     families, splits, embargo_days, shrink, most_rows
+[[source]]  kind, path, name, required, max_age_days and what the kind takes: what is known of them
+[train]     families, splits, embargo_days, shrink, most_rows; [train.gate] columns, kind, states
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
 """
 
@@ -23,9 +23,9 @@ class _Section(BaseModel):
 class PanelSection(_Section):
     """What the rows are."""
 
-    kind: Literal["synthetic", "daily"] = "synthetic"
+    kind: Literal["synthetic", "daily", "stocknet"] = "synthetic"
     path: str = ""
-    """Folder or Parquet file of daily prices; relative to the configuration file."""
+    """Folder or Parquet file of daily prices, or the StockNet set; relative to the configuration file."""
     horizon: int = Field(default=5, ge=1, le=252)
     """Bars that the forecast return holds."""
     lag: int = Field(default=1, ge=0, le=20)
@@ -33,6 +33,8 @@ class PanelSection(_Section):
     every: int = Field(default=5, ge=1, le=252)
     """Bars between cross-sections."""
     first: str = Field(default="2001-01-01", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    last: str = Field(default="9999-12-31", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """First cross-section, and last day of prices; not for a synthetic panel."""
     instruments: int = Field(default=60, ge=5, le=2000)
     """Synthetic: how many."""
     days: int = Field(default=400, ge=10, le=20_000)
@@ -41,11 +43,39 @@ class PanelSection(_Section):
     """Synthetic: planted information coefficient of each honest source."""
 
 
-class SourceSection(_Section):
-    """A source beside the panel's own."""
+class SourceSection(BaseModel):
+    """A source beside the panel's own; keys that are not named here go to the kind's own options."""
 
-    kind: Literal["fundamentals"]
-    path: str
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+    path: str = Field(min_length=1)
+    """Relative to the configuration file."""
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
+    """How the panel calls it; empty: the kind's own name."""
+    required: bool = False
+    """Whether its absence is an error; else the panel goes on without it and says so."""
+    max_age_days: float | None = Field(default=None, gt=0)
+    """Facts whose event is older are stale: missing."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the kind's own constructor is given."""
+        return {**(self.model_extra or {}), **({"name": self.name} if self.name else {})}
+
+    @property
+    def called(self) -> str:
+        """Its name in messages."""
+        return self.name or self.kind
+
+
+class GateSection(_Section):
+    """States of the market that weigh sources differently."""
+
+    columns: tuple[str, ...] = ("market.vol_20", "market.ret_5")
+    """Of the panel, the same for every instrument on a date: the market's own, or a dated series'."""
+    kind: Literal["hmm", "clusters"] = "hmm"
+    states: int = Field(default=2, ge=2, le=4)
 
 
 class TrainSection(_Section):
@@ -64,6 +94,8 @@ class TrainSection(_Section):
     """Rows that a training sees at most: whole cross-sections, evenly left out."""
     settings: dict[str, dict[str, float | int | str]] = {}
     """Of a family, by name: [train.settings.boosting] n_estimators = 200."""
+    gate: GateSection | None = None
+    """Absent: no gate."""
 
     @field_validator("families")
     @classmethod
@@ -124,8 +156,16 @@ def read_config(path: Path) -> SignalsConfig:
     panel = config.panel
     if panel.path:
         panel = panel.model_copy(update={"path": str(base / panel.path)})
-    sources = tuple(one.model_copy(update={"path": str(base / one.path)}) for one in config.source)
+    sources = tuple(_placed(one, base) for one in config.source)
     return config.model_copy(update={"panel": panel, "source": sources})
+
+
+def _placed(one: SourceSection, base: Path) -> SourceSection:
+    """A source with its paths taken from the file's folder."""
+    extra = dict(one.model_extra or {})
+    if isinstance(extra.get("phrasebank"), str):
+        extra["phrasebank"] = str(base / extra["phrasebank"])
+    return SourceSection.model_validate({**one.model_dump(), **extra, "path": str(base / one.path)})
 
 
 def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
@@ -141,13 +181,15 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
             raise ConfigError("keys that `tercel signals` knows", f"{name}: {where}", hint) from None
         said = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
-    if config.panel.kind == "daily" and not config.panel.path:
-        raise ConfigError("panel.path of daily prices", f"{name}: none", "say where they are")
+    if config.panel.kind != "synthetic" and not config.panel.path:
+        raise ConfigError(f"panel.path of {config.panel.kind} prices", f"{name}: none", "say where they are")
     return config
 
 
 def _keys() -> list[str]:
-    models: tuple[type[BaseModel], ...] = (SignalsConfig, PanelSection, SourceSection, TrainSection, CompareSection)
+    models: tuple[type[BaseModel], ...] = (
+        SignalsConfig, PanelSection, SourceSection, TrainSection, GateSection, CompareSection,
+    )  # fmt: skip
     return sorted({key for model in models for key in model.model_fields})
 
 

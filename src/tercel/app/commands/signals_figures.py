@@ -205,13 +205,19 @@ def evaluate_page(result: dict[str, Any]) -> str:
     heads = ("forecast", "rank IC", "low", "high", "t", "dates")
     rows = [(n, x["mean"], x["ci_low"], x["ci_high"], x["t"], x["dates"]) for n, x in ic.items() if x]
     adds = {name: one["adds"] for name, one in result["ablation"].items()}
-    leak = [(x["source"], x["verdict"], x["ic"]["mean"], "; ".join(x["reasons"])) for x in result["leak"]]
+    if result["gate"] and result["gate"]["adds"]:
+        adds["gate"] = result["gate"]["adds"]
+    leak = [
+        (x["source"], x["verdict"], None if x["ic"] is None else x["ic"]["mean"], "; ".join(x["reasons"]))
+        for x in result["leak"]
+    ]
     calibration = result["calibration"]
     sections = [
         Section("Skill", result["note"], html=plain_table(heads, rows), figures=[interval_figure("ic", "rank IC", ic)]),
         Section(
             "What each source adds",
-            "The fusion's IC less that of a fusion without the source, date by date.",
+            "The fusion's IC less that of a fusion without the source, over the dates when it forecast; for a gate, "
+            "the gated fusion's less the plain one's. " + " ".join(result["warnings"]),
             figures=[interval_figure("adds", "IC added", adds)],
         ),
         Section(

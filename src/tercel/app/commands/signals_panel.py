@@ -70,7 +70,7 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
         columns.append(told)
         seconds[name] = taken
     # source by source, as base names are
-    sources = len(data.sources)
+    sources = len(data.ranking)
     told = np.stack([column[:, s] for s in range(sources) for column in columns], axis=1)
     folds = folds_of(data, config.train)
     value, _, even = fused(data, told, base_names(data, names), folds, shrink=config.train.shrink)

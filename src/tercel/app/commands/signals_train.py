@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from tercel.app.commands import signals_build
 from tercel.app.commands.signals_config import SignalsConfig
+from tercel.app.commands.signals_leak import leaks_of
 from tercel.app.commands.signals_panel import folds_of, walked
 from tercel.app.output import json_text, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals import fusion_saved
 from tercel.signals.alpha import scale_of
 from tercel.signals.fusion_walk import base_names, final, fused
-from tercel.signals.leak import leak_report
+from tercel.signals.gate_walk import Gate, gated, trained
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic, rank_ic_by_date
 from tercel.signals.zoo import absent, family
@@ -37,9 +38,19 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
         say(f"building the panel in {out}")
         signals_build.build(config, seed, out)
     data, manifest = signals_build.load(out)
-    if manifest["config"] != json.loads(json_text(config.panel.model_dump())) or manifest["seed"] != seed:
+    if manifest["config"] != signals_build.rows_of(config) or manifest["seed"] != seed:
         raise ConfigError("the panel of this configuration and seed", f"{out} holds another", "name another --out")
     return data, manifest
+
+
+def gate_of(config: SignalsConfig, seed: int) -> Gate | None:
+    """The configured gate, None without one; refused where hmmlearn or scikit-learn is absent."""
+    section = config.train.gate
+    if section is None:
+        return None
+    if (module := absent(family(section.kind))) is not None:
+        raise ConfigError("the extra [signals]", f"no module {module}", "pip install 'tercel[signals]'")
+    return Gate(section.columns, section.kind, section.states, seed)
 
 
 def installed(config: SignalsConfig) -> tuple[str, ...]:
@@ -61,8 +72,10 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
 
 def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
     """Walk forward, fuse, save the forecasts and the model; returns what was done."""
-    names = installed(config)
+    names, gate = installed(config), gate_of(config, seed)
     data, manifest = panel_in(config, seed, out)
+    if gate is not None:
+        gate.by_date(data)
     told, seconds = walked(data, names, config.train, seed, "train")
     columns = base_names(data, names)
     fusion, models = final(
@@ -78,14 +91,16 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
         "panel": manifest["files"],
         "train": config.train.model_dump(),
     }
-    card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)))
+    gate_trained = None if gate is None else trained(data, told, columns, gate, shrink=config.train.shrink)
+    card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)), gate_trained)
     aside = out / f".{FORECASTS}.part.npz"
     np.savez(aside, told=told, columns=np.array(columns))
     aside.replace(out / FORECASTS)
     result = {
         "out": out, "rows": data.n, "tested": int((~np.isnan(told).all(axis=1)).sum()), "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
-        "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]], "note": data.note,
+        "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
+        "gate": card["gate"], "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
     return {**result, "alpha": _alpha(seed, out)} if demo else result
 
@@ -119,15 +134,55 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     shrink = config.train.shrink
     value, sd, even = (a[tested] for a in fused(data, told, columns, folds, shrink=shrink))
     scores = {"fusion": value, "equal weights": even, **{n: told[tested, k] for k, n in enumerate(columns)}}
+    found = _gate(data, told, columns, folds, gate_of(config, seed), shrink)
+    if found is not None:
+        scores = {"fusion": value, "fusion, gated": found[0][tested], **scores}
     ics = {name: _ic(score, part, rng) for name, score in scores.items()}
     result = {
         "out": out, "rows": len(tested), "dates": len(np.unique(part.time_ns)), "ic": ics,
         "calibration": _calibration(value, sd, part, rng),
         "ablation": _ablation(data, told, columns, folds, tested, shrink, rng),
-        "leak": _leaks(config, seed, demo), "note": data.note,
+        "gate": None if found is None else _gate_adds(value, found, tested, part, config, rng),
+        "unranked": [n for n in data.sources if n not in data.ranking],
+        "leak": leaks_of(config, seed, planted=demo), "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
     (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")
     return result
+
+
+def _gate(
+    data: Dataset, told: Floats, columns: tuple[str, ...], folds: Any, gate: Gate | None, shrink: float
+) -> tuple[Floats, Floats] | None:
+    """The gated fusion (n,) and the states' chances (n, S); the plain fusion stands where there was no gate yet."""
+    if gate is None:
+        return None
+    plain_value = fused(data, told, columns, folds, shrink=shrink)[0]
+    value, _, chance = gated(data, told, columns, folds, gate, shrink=shrink)
+    return np.where(np.isnan(value), plain_value, value), chance
+
+
+def _gate_adds(
+    value: Floats, found: tuple[Floats, Floats], tested: NDArray[np.intp], part: Dataset, config: SignalsConfig,
+    rng: np.random.Generator,
+) -> dict[str, Any]:  # fmt: skip
+    """IC of the gated fusion less the plain one's, date by date, over the dates that a gate was ready for."""
+    ready = np.isfinite(found[1][tested]).all(axis=1)
+    dates = part.dates
+    plain_ic = rank_ic_by_date(value[ready], part.outcome[ready], dates[ready])
+    gated_ic = rank_ic_by_date(found[0][tested][ready], part.outcome[ready], dates[ready])
+    share = np.nanmean(found[1][tested], axis=0).tolist() if ready.any() else []
+    section = config.train.gate
+    told = {"columns": [] if section is None else section.columns, "share_of_states": share}
+    return {**told, **(_difference(gated_ic, plain_ic, rng) or {"adds": None, "dates": 0})}
+
+
+def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
+    """Mean of first less second with its interval over blocks of dates, None with too few dates."""
+    both = np.isfinite(first) & np.isfinite(second)
+    if both.sum() <= BLOCK:
+        return None
+    blocks = np.flatnonzero(both) // BLOCK
+    return {"adds": mean_interval(first[both] - second[both], blocks, rng).to_json(), "dates": int(both.sum())}
 
 
 def _ic(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, float] | None:
@@ -158,61 +213,19 @@ def _ablation(
     data: Dataset, told: Floats, columns: tuple[str, ...], folds: Any, tested: NDArray[np.intp], shrink: float,
     rng: np.random.Generator,
 ) -> dict[str, Any]:  # fmt: skip
-    """What each source adds: IC of the fusion less that of a fusion without it, date by date."""
+    """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
     part = data.rows(tested)
     whole = rank_ic_by_date(fused(data, told, columns, folds, shrink=shrink)[0][tested], part.outcome, part.dates)
     found: dict[str, Any] = {}
-    for source in data.sources:
-        keep = [k for k, name in enumerate(columns) if name.rsplit(":", 1)[0] != source]
-        if not keep:
+    for source in data.ranking:
+        mine = np.array([name.rsplit(":", 1)[0] == source for name in columns])
+        if mine.all():
             continue
+        keep = np.flatnonzero(~mine)
         less = fused(data, told[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
         gone = rank_ic_by_date(less, part.outcome, part.dates)
-        both = np.isfinite(whole) & np.isfinite(gone)
-        if both.sum() > BLOCK:
-            blocks = np.flatnonzero(both) // BLOCK
-            found[source] = {"adds": mean_interval(whole[both] - gone[both], blocks, rng).to_json()}
-    return found
-
-
-def _leaks(config: SignalsConfig, seed: int, demo: bool) -> list[dict[str, Any]]:
-    """What the leak check says of each source; in the demo of a planted leak too."""
-    if config.panel.kind != "synthetic":
-        return _leaks_of_files(config, seed)
-    from tercel.signals.sources.planted import planted_leak
-    from tercel.signals.sources.synthetic import synthetic_market
-
-    panel = config.panel
-    market = synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
-    # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
-    ceiling = max(0.04, 2 * panel.strength)
-    sources = {source.name: source for source in market.sources}
-    if demo:
-        sources["planted, false time"] = planted_leak(market.prices, seed, strength=0.3)
-        sources["planted, true time"] = planted_leak(market.prices, seed, strength=0.3, falsified=False)
-    found = []
-    for name, source in sources.items():
-        report = leak_report(market.prices, source, ceiling=ceiling, seed=seed)
-        found.append({**report.to_json(), "source": name})
-    return found
-
-
-def _leaks_of_files(config: SignalsConfig, seed: int) -> list[dict[str, Any]]:
-    """The leak check over the last two years of daily prices: a cross-section a day is slow to rank."""
-    from datetime import timedelta
-
-    import polars as pl
-
-    from tercel.signals.sources.daily import SETTLES, DailyFactors
-    from tercel.signals.sources.frame import FrameSource
-
-    source = DailyFactors(Path(config.panel.path))
-    prices = source.prices()
-    recent = prices.filter(pl.col("time") > prices["time"].max() - timedelta(days=730))  # type: ignore[operator]
-    facts = source.facts_of(prices, recent["time"].unique())
-    # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
-    bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
-    found = [leak_report(bars, FrameSource("daily", source.columns, facts, config.panel.path), seed=seed).to_json()]
-    for one in signals_build.sources_of(config):
-        found.append(leak_report(bars, one, seed=seed).to_json())
+        heard = np.bincount(part.dates, ~np.isnan(told[tested][:, mine]).all(axis=1)) > 0
+        one = _difference(np.where(heard, whole, np.nan), gone, rng)
+        if one is not None:
+            found[source] = one
     return found

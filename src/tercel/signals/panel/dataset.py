@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,17 @@ class Dataset:
         for at, name in enumerate(self.names):
             found.setdefault(name.split(".", 1)[0], []).append(at)
         return {name: tuple(columns) for name, columns in found.items()}
+
+    @cached_property
+    def ranking(self) -> tuple[str, ...]:
+        """Sources but those that say the same of all instruments of every date, which can only feed a gate."""
+        starts = np.flatnonzero(np.diff(self.time_ns, prepend=self.time_ns[:1] - 1))
+        if not len(starts):
+            return ()
+        high, low = np.fmax.reduceat(self.x, starts, axis=0), np.fmin.reduceat(self.x, starts, axis=0)
+        with np.errstate(invalid="ignore"):
+            shared = set(np.flatnonzero((high == low).any(axis=0) & ~(high > low).any(axis=0)).tolist())
+        return tuple(name for name, columns in self.sources.items() if not shared.issuperset(columns))
 
     def rows(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Dataset:
         """Some rows, in order."""

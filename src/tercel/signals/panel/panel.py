@@ -50,6 +50,8 @@ class Panel:
             try:
                 self._facts[source.name] = fresh(source.facts())
             except SourceAbsentError as error:
+                if len(sources) == 1:
+                    raise
                 self.absent[source.name] = str(error)
         if not self._facts:
             raise DataError("at least one source that is there", "; ".join(self.absent.values()), "check the paths")

@@ -64,6 +64,11 @@ class DailyFactors:
     name: str = "daily"
     columns: tuple[str, ...] = FACTORS
 
+    @property
+    def bias(self) -> str:
+        """What must be said beside every number of a panel of these prices."""
+        return SURVIVORS
+
     def prices(self) -> pl.DataFrame:
         """`instrument`, `time` (the close, UTC), prices, volume and what :func:`guarded` adds; and `listed`."""
         return universe(guarded(read_daily(self.path, self.without)), self.history, self.least_dollars)
@@ -138,12 +143,13 @@ def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.Dat
 
 def daily_panel(
     path: Path, *, horizon: int = 5, lag: int = 1, every: int = 5, first: str = "2001-01-01",
-    source: DailyFactors | None = None,
+    source: DailyFactors | None = None, prices: pl.DataFrame | None = None,
 ) -> Dataset:  # fmt: skip
     """Cross-sections every `every` days: factors known after the close of t, held from the close of t + lag.
 
     `y` is the rank of the forward return of `horizon` days within its cross-section, [-0.5, 0.5]; `outcome` the return.
-    Labels whose interval holds a move above one half are left out.
+    Labels whose interval holds a move above one half are left out. `prices` are those of :meth:`DailyFactors.prices`,
+    where they are in memory already.
 
     Raises
     ------
@@ -153,7 +159,7 @@ def daily_panel(
     import polars as pl
 
     source = source or DailyFactors(Path(path))
-    prices = source.prices()
+    prices = source.prices() if prices is None else prices
     labels = forward_returns(
         prices.select("instrument", "time", "close", "void"), horizon=horizon, lag=lag, void="void"
     )
@@ -169,7 +175,7 @@ def daily_panel(
     rows = panel.join(labels).drop_nulls(panel.columns[:1])
     rows = rows.with_columns(ranked("forward").alias("y"), pl.col("forward").alias("outcome")).drop_nulls("y")
     delay = "no lag: bought at the close that makes the signal, an upper bound" if lag == 0 else f"{lag}-day lag"
-    return from_frame(rows, panel.columns, f"{delay}; {SURVIVORS}")
+    return from_frame(rows, panel.columns, f"{delay}; {source.bias}")
 
 
 @dataclass(frozen=True)

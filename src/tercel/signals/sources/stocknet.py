@@ -132,6 +132,11 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
         raise DataError("a .tar.zst archive", f"{error} in {path}", "fetch the file again") from error
 
 
+def price_files(path: Path) -> list[tuple[str, bytes]]:
+    """Name and bytes of every file of prices."""
+    return [(name, data) for name, data in _files(Path(path)) if PRICES in name and name.endswith(".csv")]
+
+
 def _tweets(name: str, data: bytes) -> Iterator[tuple[str, datetime, str]]:
     ticker, inside, _ = name.split(TWEETS, 1)[1].partition("/")
     for row, line in enumerate(data.split(b"\n"), start=1):
