@@ -66,7 +66,7 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
 
 def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figure:
     """Mean mark-out after fills, with the standard error over parents."""
-    keys = list(costs[0]["markouts_bps"]) if costs else []
+    keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
 
     def draw(drawing: "Drawing") -> None:
         panel = drawing.subplots()
