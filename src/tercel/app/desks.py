@@ -8,6 +8,8 @@ from tercel.core.errors import ConfigError
 
 ROOT: Final = Path("desks")
 JOURNAL: Final = "journal.db"
+ELSEWHERE: Final = "journal.url"
+"""Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 LATCH: Final = "kill.json"
 
 
@@ -36,17 +38,26 @@ def find_desk(given: Path | None) -> Path:
     if given is None and os.environ.get("TERCEL_DESK"):
         given = Path(os.environ["TERCEL_DESK"])
     if given is not None:
-        if not (given / JOURNAL).is_file():
-            raise ConfigError(
-                f"a desk folder with a {JOURNAL}", str(given), "run `tercel trade run` there first"
-            )
+        if not _is_desk(given):
+            raise ConfigError(f"a desk folder with a {JOURNAL}", str(given), "run `tercel trade run` there first")
         return given
-    known = [path.parent for path in ROOT.glob(f"*/{JOURNAL}")]
+    known = [path for path in ROOT.glob("*") if _is_desk(path)]
     if not known:
         raise ConfigError(
             "a desk", f"none under {ROOT}/", "begin with `tercel trade run --demo`, or name one: --desk DIR"
         )
-    return max(known, key=lambda folder: (folder / JOURNAL).stat().st_mtime_ns)
+    return max(known, key=lambda folder: max(path.stat().st_mtime_ns for path in folder.iterdir()))
+
+
+def _is_desk(folder: Path) -> bool:
+    return (folder / JOURNAL).is_file() or (folder / ELSEWHERE).is_file()
+
+
+def elsewhere(folder: Path, url: str) -> None:
+    """Keep where a desk's journal is, for its owner's eyes alone: the URL may hold a password."""
+    path = folder / ELSEWHERE
+    path.touch(mode=0o600)
+    path.write_text(url + "\n", encoding="utf-8")
 
 
 def _numbered(name: str) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tercel.app.commands.trade_report import page
 from tercel.app.commands.venues import address, connect
-from tercel.app.desks import LATCH, new_desk
+from tercel.app.desks import LATCH, elsewhere, new_desk
 from tercel.app.job.variants import run_variants
 from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError, JournalError, TercelError
@@ -86,6 +86,8 @@ def run(request: Request) -> None:
         address(config.desk.venue)
     folder = request.desk if request.desk is not None else new_desk(config.desk.name)
     folder.mkdir(parents=True, exist_ok=True)
+    if config.desk.journal:
+        elsewhere(folder, config.desk.journal)
     journal = SqlJournal(folder, _holder(), request.acknowledge)
     if journal.last and config.desk.venue == SIMULATED:
         journal.close()

@@ -42,6 +42,8 @@ class DeskSection(_Section):
     """Venue seconds a second, where the pace is accelerated."""
     latency_ms: float = Field(default=1.0, ge=0, le=10_000)
     """Order-entry latency of the simulated exchange."""
+    journal: str = ""
+    """A postgresql:// URL; empty: a file in the desk's folder."""
     venue: str = "simulated"
     """`simulated`, in this process; `wire://host:port`; `fix://host:port`."""
 

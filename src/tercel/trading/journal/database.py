@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 DATABASE: Final = "journal.db"
+ELSEWHERE = "journal.url"
 BUSY_MS: Final = 1000
 """How long a write waits for another process's; the inbox's writers need a millisecond."""
 
@@ -37,6 +38,8 @@ def sqlalchemy() -> ModuleType:
 class Place:
     """Where a journal is: a desk folder, a database file, or a PostgreSQL URL.
 
+    A desk folder whose journal lies elsewhere holds the URL in a file of its own, `journal.url`.
+
     >>> Place("desk").url
     'sqlite:///desk/journal.db'
     >>> Place("postgresql://host/db").url
@@ -46,6 +49,8 @@ class Place:
     def __init__(self, where: str | Path) -> None:
         text = str(where)
         self.file: Path | None = None
+        if "://" not in text and (Path(text) / ELSEWHERE).is_file():
+            text = (Path(text) / ELSEWHERE).read_text(encoding="utf-8").strip()
         if "://" not in text:
             path = Path(text)
             self.file = path if path.suffix == ".db" else path / DATABASE
