@@ -282,7 +282,7 @@ def _cell(cell: dict[str, float | None]) -> str:
 
 def show_demo() -> None:
     """Print the packaged desk's file."""
-    result_console().print(demo_text(), markup=False, highlight=False)
+    result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
 
 
 __all__ = ["Request", "TercelError", "run", "show_demo"]
