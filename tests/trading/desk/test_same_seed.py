@@ -1,0 +1,67 @@
+"""A desk run twice is the same desk, and what it says it did is what its journal holds."""
+
+from collections import defaultdict
+
+import pytest
+
+from tercel.trading.desk.build import Opened, Workbench, open_desk
+from tercel.trading.desk.config import DeskConfig, demo_config
+from tercel.trading.journal import kinds
+from tercel.trading.journal.memory import MemoryJournal
+
+ROUNDS = 2
+
+
+@pytest.fixture(scope="module")
+def config() -> DeskConfig:
+    whole = demo_config()
+    return whole.model_copy(update={"desk": whole.desk.model_copy(update={"rounds": ROUNDS})})
+
+
+def run(config: DeskConfig, tools: Workbench, seed: int, chained: bool) -> tuple[Opened, MemoryJournal]:
+    journal = MemoryJournal(chained=chained)
+    opened = open_desk(config, journal, seed, tools)
+    opened.desk.run()
+    return opened, journal
+
+
+@pytest.fixture(scope="module")
+def runs(config: DeskConfig) -> list[tuple[Opened, MemoryJournal]]:
+    """Seed 1 twice, on tools of their own; seed 2."""
+    shared = Workbench()
+    return [run(config, Workbench(), 1, False), run(config, shared, 1, True), run(config, shared, 2, False)]
+
+
+def told(journal: MemoryJournal) -> list[tuple[object, ...]]:
+    """Everything but the bodies, whose tuples JSON gives back as lists."""
+    return [(e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in journal.read()]
+
+
+def test_one_seed_gives_one_journal(runs: list[tuple[Opened, MemoryJournal]]) -> None:
+    (one, plain), (again, chained), (other, _) = runs
+    assert one.desk.results == again.desk.results
+    assert one.desk.cost_path == again.desk.cost_path
+    assert one.desk.share_path == again.desk.share_path
+    assert one.desk.results != other.desk.results
+    told = [
+        [(e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in j.read()]
+        for j in (plain, chained)
+    ]
+    assert told[0] == told[1]
+
+
+def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[Opened, MemoryJournal]]) -> None:
+    for opened, journal in runs:
+        fills: dict[str, dict[str, int]] = defaultdict(dict)
+        for _, entry in journal.read(0, (kinds.REPORT_IN,)):
+            if entry.body.get("exec_type") == "trade":
+                fills[entry.parent][entry.body["exec_id"]] = entry.body["last_lots"]
+        assert len(opened.desk.results) > ROUNDS
+        for row in opened.desk.results:
+            assert row["filled"] == sum(fills[str(row["id"])].values()) <= int(str(row["quantity"]))
+        lots: dict[tuple[str, str], int] = defaultdict(int)
+        for row in opened.desk.results:
+            lots[str(row["agent"]), str(row["instrument"])] += int(str(row["side"])) * int(str(row["filled"]))
+        assert sum(lots.values()) == sum(
+            count for book in opened.session.ledger.positions.lots().values() for count in book.values()
+        )
