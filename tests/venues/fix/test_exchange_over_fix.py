@@ -27,6 +27,7 @@ class TestOverFix(VenueConformance):
         return connect()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "latency"),
     [

@@ -187,6 +187,22 @@ def test_garbage_inside_a_session_is_passed_over(serve, plain):
     assert client.hear("0")[112] == "there?"
 
 
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\x02b", b"\x7f", b"\xed\xa0\x80"])
+def test_names_that_nobody_can_read_are_rejected_by_the_session(serve, plain, name):
+    server = serve()
+    client = plain("A")
+    whole = frame([*client.head("D"), *order("@@")])
+    inner = whole[whole.index(b"35=") : whole.rindex(b"10=")].replace(b"@@", name)
+    head = b"8=FIX.4.4" + SOH + f"9={len(inner)}".encode() + SOH
+    client.raw(head + inner + f"10={sum(head + inner) % 256:03d}".encode() + SOH)
+    client.number += 1
+    said = client.hear("8", "3", "j")
+    assert (said[35], said[371], said[373]) == ("3", "11", "5")
+    client.say("1", [(112, "there?")])
+    assert client.hear("0")[112] == "there?"
+    assert server.error is None
+
+
 def test_messages_cut_at_every_byte_and_glued_together_are_whole(serve, plain):
     serve()
     client = plain("A")

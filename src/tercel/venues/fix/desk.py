@@ -42,6 +42,8 @@ class Counterparty:
     """Requests of this connection: what answers others is not repeated."""
     waits: tuple[str, int] | None = None
     """The U1 that is still to be answered: its name, and until when."""
+    stepped: str = ""
+    """Name of its last U1."""
     owed: bool = False
     """Words went out since the last U2: the next U1 is answered at once."""
     asked: dict[str, bool] = field(default_factory=dict)

@@ -233,6 +233,9 @@ class FixServer:
         if kind not in (*_ORDERS, w.MARKET_DATA_REQUEST, w.SECURITY_LIST_REQUEST, w.STEP):
             raise self._fix.UnsupportedMessageType()
         said = engine.read(message, kind)
+        for tag, value in said.items():
+            if not value.isprintable():  # control characters, or bytes that are no UTF-8
+                raise self._fix.IncorrectTagValue(tag)
         said[w.SEQ_NUM] = engine.header(message, w.SEQ_NUM)
         if kind == w.NEW_ORDER:
             said[w.POSS_RESEND] = engine.header(message, w.POSS_RESEND)
@@ -413,8 +416,10 @@ class FixServer:
             text = f"the clock is moved by {self._stepper}; wait for it (follow=True)"
             self._business_reject(party, w.STEP, said, text)
             return
-        party.waits = (said[w.STEP_ID], until_ns)
-        party.live.add(said[w.STEP_ID])
+        party.live.discard(party.stepped)  # an answer may be lost in a gap: it is repeated until the next question
+        party.stepped = said[w.STEP_ID]
+        party.live.add(party.stepped)
+        party.waits = (party.stepped, until_ns)
         if moves:
             self._stepper = name
             if not party.owed:
@@ -445,7 +450,6 @@ class FixServer:
         (name, _), party.waits = party.waits, None
         fields = [(w.EXACT_NS, str(self.venue.now_ns)), (w.STEP_ID, name)]
         self._say(party, w.STEPPED_TO, engine.body(fields), owed=False)
-        party.live.discard(name)
         party.owed = False
 
     # -- what the venue says ------------------------------------------------------------------------------------------
