@@ -47,10 +47,10 @@ class SecondReader:
         """Count the rows of an update; a snapshot is no flow."""
         if event.snapshot or not len(event.rows):
             return
-        kinds = event.rows[:, M_KIND]
-        self.counts[ADDS] += int(np.sum(kinds == ADD))
-        self.counts[TRADES] += int(np.sum(kinds == EXECUTE))
-        self.counts[CANCELS] += int(np.sum((kinds == DELETE) | (kinds == REDUCE)))
+        kinds = event.rows[:, M_KIND].tolist()
+        self.counts[ADDS] += kinds.count(ADD)
+        self.counts[TRADES] += kinds.count(EXECUTE)
+        self.counts[CANCELS] += kinds.count(DELETE) + kinds.count(REDUCE)
 
     def close(self, market: Followed) -> Second:
         """The second that ends now: depth and touch as the market stands, counts and move since the last call."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import JournalError, OrderError, TapeError
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import Command, VenueEvent
+from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.strategy import Strategy
@@ -242,9 +242,12 @@ class Workshop:
     # -- workers, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Let every worker hear what the venue said."""
+        """Let every worker hear what the venue said; market data reaches those in its instrument alone."""
+        moved = {event.instrument for event in events if isinstance(event, MarketRows)}
+        all_moved = all(isinstance(event, MarketRows) for event in events)
         for working in self:
-            self._try(working, lambda each: each.on_events(events))
+            if not all_moved or working.asked.instrument in moved:
+                self._try(working, lambda each: each.on_events(events))
         self.trying = ""
         for watcher in self.watchers:
             watcher.on_events(events)
@@ -252,7 +255,8 @@ class Workshop:
     def on_time(self, now_ns: int) -> None:
         """Everything up to a time was heard: let workers arrive, decide, close."""
         for working in self:
-            self._try(working, lambda each: each.on_time(now_ns))
+            if working.due_ns <= now_ns:
+                self._try(working, lambda each: each.on_time(now_ns))
         self.trying = ""
 
     def _try(self, working: Working, doing: Callable[[Working], list[Command]]) -> None:
