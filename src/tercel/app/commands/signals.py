@@ -12,6 +12,8 @@ from tercel.app.commands.signals_config import demo as demo_config
 from tercel.app.output import json_text, print_json, result_console, say
 
 RUNS = Path("runs")
+SHORT = 12
+"""Letters of a cell that is not broken over lines."""
 
 
 def _told(config: Path | None) -> tuple[SignalsConfig, str]:
@@ -172,18 +174,39 @@ def study(name: str, data: Path | None, seed: int, out: Path | None, as_json: bo
     from tercel.app.commands import signals_studies
 
     folder = out or RUNS / f"signals-{name}-{seed}"
-    result = json.loads(json_text(signals_studies.study(name, data, seed, folder)))
+    try:
+        result = json.loads(json_text(signals_studies.study(name, data, seed, folder)))
+    except KeyboardInterrupt:
+        command = [
+            "tercel",
+            "signals",
+            "evaluate",
+            name,
+            "--data",
+            str(data),
+            "--seed",
+            str(seed),
+            "--out",
+            str(folder),
+        ]
+        raise KeyboardInterrupt(
+            f"embeddings and forecasts that are made are kept; again: {shlex.join(command)}"
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.json").write_text(json_text(result) + "\n", encoding="utf-8")
     if as_json:
         print_json(result)
         return 0
     for one in result["studies"]:
         if name == "panel":
-            from tercel.app.commands.signals_panel import panel_table
+            from tercel.app.commands.signals_panel import panel_tables
 
-            result_console().print(panel_table(one))
+            for table in panel_tables(one):
+                result_console().print(table)
             continue
         plain = {k: v for k, v in one.items() if not isinstance(v, list | dict)}
-        _table(name, ("", "value"), [(k, _number(v)) for k, v in plain.items()])
+        if plain:
+            _table(name, ("", "value"), [(k, _number(v)) for k, v in plain.items()])
         for key, rows in one.items():
             if isinstance(rows, list) and rows and isinstance(rows[0], dict):
                 _table(key, tuple(rows[0]), [tuple(_number(v) for v in row.values()) for row in rows])
@@ -205,7 +228,7 @@ def _number(value: Any) -> str:
     if isinstance(value, dict) and {"mean", "ci_low", "ci_high"} <= value.keys():
         return _interval(value)
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
     return "-" if value is None else str(value)
 
 
@@ -215,7 +238,8 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     for number, head in enumerate(heads):
-        table.add_column(head, justify="left" if number == 0 else "right", overflow="fold")
+        short = all(len(str(row[number])) <= SHORT for row in rows)
+        table.add_column(head, justify="left" if number == 0 else "right", overflow="fold", no_wrap=short)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     result_console().print(table)

@@ -154,9 +154,10 @@ def _show(result: dict[str, Any], verdicts: Sequence[Verdict]) -> None:
     for table in (_skill_table(result["table"]), _cost_table(result["table"])):
         console.print(table)
     if result["panel"]:
-        from tercel.app.commands.signals_panel import panel_table
+        from tercel.app.commands.signals_panel import panel_tables
 
-        console.print(panel_table(result["panel"]))
+        for table in panel_tables(result["panel"]):
+            console.print(table)
     claims = _table("what the field says: confirmed where the interval over seeds lies above 0", ("family", "claim"))
     claims.add_column("verdict", no_wrap=True)
     claims.add_column("number", no_wrap=True)

@@ -115,9 +115,13 @@ class CompareSection(_Section):
     rows: int = Field(default=1000, ge=200, le=1_000_000)
     test_rows: int = Field(default=2000, ge=200, le=1_000_000)
     noise: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
+    noise_rows: int = Field(default=60_000, ge=100)
+    """On the panel: rows that a training with exchanged labels sees at most."""
     seeds: int = Field(default=3, ge=1, le=100)
     panel: Literal["off", "on"] = "off"
     """Whether the families are also tried on [panel]."""
+    panel_noise: bool = True
+    """Whether label noise is tried there too."""
 
     @field_validator("noise")
     @classmethod

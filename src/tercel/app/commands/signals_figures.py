@@ -82,13 +82,22 @@ def _short(value: float | None) -> str | None:
 
 
 def _panel_section(panel: dict[str, Any]) -> Section:
-    heads = ("forecast", "rank IC", "low", "high", "t", "net % a date", "net Sharpe", "fit s")
+    heads = ("forecast", "rank IC", "low", "high", "t", "net % a date", "net Sharpe", "all fits s")
     rows = [
         (line["name"], line["ic"]["mean"], line["ic"]["ci_low"], line["ic"]["ci_high"], line["ic"]["t"],
-         100 * line["portfolio"]["net"], line["portfolio"]["sharpe_net"], line["fit_s"])
+         100 * line["portfolio"]["net"], line["portfolio"]["sharpe_net"], line["all_fits_s"])
         for line in panel["table"]
     ]  # fmt: skip
-    return Section("On the panel", [panel["note"]], html=plain_table(heads, rows, "Walk-forward, out of sample"))
+    taken = [
+        (line["name"], line["accuracy"]["mean"], line["slope"], line["fit_rows"], line["fit_s"], line["peak_mib"],
+         line["row_us"], ", ".join(f"{float(k):.0%} {v['mean']:.4f}" for k, v in line["noise"].items()))
+        for line in panel["table"] if line["fit_s"] is not None
+    ]  # fmt: skip
+    costs = ("family", "accuracy", "slope", "rows", "fit s", "peak MiB", "us a row", "IC by labels exchanged")
+    html = plain_table(heads, rows, "Walk-forward, out of sample")
+    html += plain_table(costs, taken, "Calibration, one fit on the last year's training rows, label noise")
+    ics = {line["name"]: line["ic"] for line in panel["table"]}
+    return Section("On the panel", [panel["note"]], html=html, figures=[interval_figure("panel", "rank IC", ics)])
 
 
 def _families(table: Sequence[dict[str, Any]]) -> list[str]:

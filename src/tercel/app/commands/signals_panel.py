@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from tercel.app.commands.signals_build import dataset_of_config
 from tercel.app.commands.signals_config import SignalsConfig, TrainSection
+from tercel.app.commands.signals_panel_costs import calibration, costs, noise
 from tercel.app.output import json_text, progress_console
 from tercel.core.errors import DataError
 from tercel.signals.fusion_walk import Fold, base_names, fused, out_of_fold
@@ -76,16 +78,23 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
     value, _, even = fused(data, told, base_names(data, names), folds, shrink=config.train.shrink)
     tested = np.sort(np.concatenate([test for _, test in folds]))
     part, rng = data.rows(tested), np.random.default_rng([seed, 5])
-    rows = []
+    rows: list[tuple[PanelRow, dict[str, Any]]] = []
     for at, name in enumerate(names):
-        rows.append((scored(name, _mean(columns[at])[tested], part, rng), seconds[name]))
+        mean = _mean(columns[at])[tested]
+        more = {
+            **costs(data, name, config.train, folds, seed),
+            **calibration(mean, part, np.random.default_rng([seed, 7])),
+            "noise": noise(data, name, config, folds, seed, out) if config.compare.panel_noise else {},
+        }
+        rows.append((scored(name, mean, part, rng), {"all_fits_s": seconds[name], **more}))
     if told.shape[1] > 1:
-        rows.append((scored("fusion", value[tested], part, rng), 0.0))
-        rows.append((scored("equal weights", even[tested], part, rng), 0.0))
+        rows.append((scored("fusion", value[tested], part, rng), {}))
+        rows.append((scored("equal weights", even[tested], part, rng), {}))
     for rule, (column, sign) in RULES.items():
         if column in data.names:
-            rows.append((scored(rule, sign * data.x[tested, data.names.index(column)], part, rng), 0.0))
-    table = [{"name": row.model, "fit_s": taken, **_line(row)} for row, taken in rows]
+            rows.append((scored(rule, sign * data.x[tested, data.names.index(column)], part, rng), {}))
+    empty = dict.fromkeys(("all_fits_s", "fit_s", "fit_rows", "peak_mib", "row_us", "slope", "accuracy"))
+    table = [{"name": row.model, **empty, "noise": {}, **more, **_line(row)} for row, more in rows]
     return {"table": table, "note": data.note, "rows": len(tested), "dates": len(np.unique(part.time_ns))}
 
 
@@ -119,20 +128,45 @@ def _line(row: PanelRow) -> dict[str, Any]:
     return line
 
 
-def panel_table(panel: dict[str, Any]) -> Any:
-    """The panel's rows for the terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def panel_tables(panel: dict[str, Any]) -> list[Any]:
+    """The panel's rows for the terminal: skill, then what families take and how noise hurts them."""
+    return [_skill_table(panel), _cost_table(panel)]
 
+
+def _skill_table(panel: dict[str, Any]) -> Any:
     title = f"on the panel, {panel['dates']} dates out of sample\n{panel['note']}"
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-    table.add_column("forecast", no_wrap=True)
-    for heading in ("rank IC, 95 %", "t", "net %", "Sharpe", "calm %"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table(title, ("rank IC, 95 %", "t", "net %", "Sharpe", "calm %"))
     for line in panel["table"]:
         ic, plain, calm = line["ic"], line["portfolio"], line["smoothed"]
         table.add_row(
             *(line["name"], f"{ic['mean']:.4f} ({ic['ci_low']:.3f}..{ic['ci_high']:.3f})", f"{ic['t']:.1f}"),
             *(f"{100 * plain['net']:.3f}", f"{plain['sharpe_net']:.2f}", f"{100 * calm['net']:.3f}"),
         )
+    return table
+
+
+def _cost_table(panel: dict[str, Any]) -> Any:
+    lines = [line for line in panel["table"] if line["fit_s"] is not None]
+    levels = sorted({level for line in lines for level in line["noise"]}, key=float)
+    title = "accuracy (a coin: .5), slope (1 is right), one fit; rank IC by share of labels exchanged"
+    names = ("accuracy", "slope", "rows", "fit s", "MiB", "us/row", *(f"{float(level):.0%}" for level in levels))
+    table = _table(title, names)
+    for line in lines:
+        table.add_row(
+            *(line["name"], f"{line['accuracy']['mean']:.4f}"),
+            *("-" if line["slope"] is None else f"{line['slope']:.2f}", f"{line['fit_rows']}", f"{line['fit_s']:.1f}"),
+            *(f"{line['peak_mib']:.0f}", f"{line['row_us']:.1f}"),
+            *(f"{line['noise'][level]['mean']:.3f}" for level in levels),
+        )
+    return table
+
+
+def _table(title: str, headings: Sequence[str]) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    table.add_column("forecast", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
     return table

@@ -1,10 +1,14 @@
-"""``tercel signals evaluate text|ofi|panel|stocknet --data DIR``: the studies on real data, each by one command."""
+"""``tercel signals evaluate text|ofi|panel|stocknet|phases --data DIR``: studies on real data, each by one command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tercel.app.commands.signals_config import CompareSection, PanelSection, SignalsConfig, TrainSection
+from tercel.app.output import progress_console
 from tercel.core.errors import ConfigError, DataError
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
@@ -19,17 +23,35 @@ BOOSTING: dict[str, float | int | str] = {
 
 def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """Sentiment on Financial PhraseBank, near-duplicates grouped, ten folds, at 50 % and at full agreement."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from tercel.features.text_embedding import Embedder
     from tercel.signals.sources.sentiment import embedder
     from tercel.signals.studies.text import text_study
 
-    known = data / LM
-    embed = embedder()
-    studies = [
-        text_study(
-            data / "financial-phrasebank", level, embed=embed, dictionary=known if known.exists() else None, seed=seed
-        ).to_json()
-        for level in (50, 100)
-    ]
+    known, found = data / LM, embedder()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=progress_console(), transient=True) as bar:
+        task = bar.add_task("text")
+
+        def shown(texts: Sequence[str]) -> NDArray[np.float32]:
+            """Embed, most of the time of a first run; what is made is kept, so a second goes on from there."""
+            assert isinstance(found, Embedder)
+            left = found.missing(texts)
+            bar.update(task, total=max(left, 1), completed=0)
+            return found(texts, lambda done: bar.update(task, completed=done, description=f"embedding, {left} texts"))
+
+        studies = []
+        for level in (50, 100):
+
+            def tick(now: str, level: int = level) -> None:
+                bar.update(task, total=None, description=f"{level} % agreement: {now}")
+
+            embed = None if found is None else shown
+            there = known if known.exists() else None
+            folder = data / "financial-phrasebank"
+            study_of = text_study(folder, level, embed=embed, dictionary=there, seed=seed, tick=tick)
+            studies.append(study_of.to_json())
     return {"studies": studies}
 
 
@@ -76,8 +98,16 @@ def stocknet(data: Path, seed: int, out: Path) -> dict[str, Any]:
     return {"studies": [stocknet_study(read_stocknet(path), seed=seed).to_json()]}
 
 
+def phases(data: Path, seed: int, out: Path) -> dict[str, Any]:
+    """IC of reversal and momentum by the day of the week that cross-sections begin on."""
+    from tercel.signals.studies.phases import phase_study
+
+    path = data / DAILY if (data / DAILY).is_dir() else data
+    return {"studies": [{"rank IC by the day that weeks begin on": [row.to_json() for row in phase_study(path, seed=seed)]}]}
+
+
 STUDIES: dict[str, Callable[[Path, int, Path], dict[str, Any]]] = {
-    "text": text, "ofi": ofi, "panel": panel, "stocknet": stocknet,
+    "text": text, "ofi": ofi, "panel": panel, "stocknet": stocknet, "phases": phases,
 }  # fmt: skip
 
 

@@ -81,8 +81,11 @@ def text_study(
     dictionary: Path | None = None,
     seed: int = 0,
     head_only: bool = False,
+    tick: Callable[[str], None] = lambda _: None,
 ) -> TextStudy:
     """Score the head and its baselines on one level of agreement; `head_only` leaves each view alone out.
+
+    `tick` hears what is done next.
 
     Raises
     ------
@@ -90,25 +93,32 @@ def text_study(
         As the readers; with fewer groups than folds.
     """
     data = read_phrasebank(folder, agreement)
+    tick("embedding")
     vectors = None if embed is None else embed(data.texts)
+    tick("near-duplicates")
     groups = near_duplicates(data.texts, vectors)
     held = None if embed is None or vectors is None else remembered(data.texts, vectors)
     folds = grouped_folds(data.labels, groups, seed)
-    rows = [_scored("majority", data, folds, _majority)]
+
+    def score(name: str, guess: Guess) -> TextRow:
+        tick(name)
+        return _scored(name, data, folds, guess)
+
+    rows = [score("majority", _majority)]
     notes = []
     if dictionary is None:
         notes.append(NO_DICTIONARY)
     else:
         known = Dictionary.read(dictionary)
-        rows.append(_scored("dictionary", data, folds, lambda _, __, test: known.labels(test)))
+        rows.append(score("dictionary", lambda _, __, test: known.labels(test)))
     if held is None or not head_only:
-        rows.append(_scored("tfidf", data, folds, _head(None, ("tfidf",))))
+        rows.append(score("tfidf", _head(None, ("tfidf",))))
     if held is None:
         notes.append(NO_EMBEDDING)
     else:
         if not head_only:
-            rows.append(_scored("embedding", data, folds, _head(held, ("embedding",))))
-        rows.append(_scored("tfidf + embedding", data, folds, _head(held, ("tfidf", "embedding"))))
+            rows.append(score("embedding", _head(held, ("embedding",))))
+        rows.append(score("tfidf + embedding", _head(held, ("tfidf", "embedding"))))
     return TextStudy(agreement, len(data.texts), len(np.unique(groups)), tuple(rows), tuple(notes))
 
 

@@ -1,0 +1,107 @@
+"""Several sources on one panel: what joins, what degrades and says so, what a gate and each source add."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.signals.command.material import SERIES, TRAIN, configured, done, refused, signals, stocknet, trend
+
+from tercel.signals import fusion_saved
+
+GATE = '\n[train.gate]\nkind = "clusters"\ncolumns = ["series.debt", "market.vol_20"]\n'
+
+
+def test_sources_join_and_a_gate_reads_what_holds_for_all(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    trend(tmp_path)
+    config = configured(tmp_path, SERIES)
+    config.write_text(config.read_text() + GATE)
+    out = tmp_path / "out"
+    built = done("build", config, "--out", out)
+    assert built["sources"]["series"] == ["series.debt", "series.debt_change"]
+    assert built["missing"]["series"] < 0.05
+    trained = done("train", config, "--out", out)
+    assert not any(name.startswith(("series", "market")) for name in trained["weights"])
+    _, _, card = fusion_saved.load(out / "model")
+    gate = fusion_saved.load_gate(out / "model", card)
+    assert gate is not None
+    chance = gate.chances(np.array([[20.0, 0.01], [np.nan, 0.01]]))
+    assert np.allclose(chance.sum(axis=1), 1)
+    assert np.allclose(chance[1], gate.usual)
+    found = done("evaluate", config, "--out", out)
+    assert found["unranked"] == ["market", "series"]
+    assert {"fusion", "fusion, gated"} <= set(found["ic"])
+    assert found["gate"]["columns"] == ["series.debt", "market.vol_20"]
+    assert found["gate"]["adds"]["ci_low"] < 0.02
+    assert found["ablation"]["linear"]["adds"]["ci_low"] > 0
+    assert {one["source"]: one["verdict"] for one in found["leak"]}["series"] == "not judged"
+    told = signals("evaluate", config, "--out", out)
+    assert "gate: series.debt" in told.stdout
+    (out / "model" / fusion_saved.STATES).write_bytes(b"x")
+    with pytest.raises(Exception, match="changed"):
+        fusion_saved.load_gate(out / "model", card)
+
+
+def test_an_absent_source_degrades_and_is_named_by_every_command(tmp_path: Path) -> None:
+    config, out = configured(tmp_path, SERIES), tmp_path / "out"
+    warning = f"source series is absent, the panel goes on without it: nothing at {tmp_path / 'trend.csv'}"
+    assert done("build", config, "--out", out)["warnings"] == [warning]
+    done("train", config, "--out", out)
+    assert done("evaluate", config, "--out", out)["warnings"] == [warning]
+    told = signals("evaluate", config, "--out", out)
+    assert warning in " ".join(told.output.split())
+    # the same folder is refused for a configuration with other sources
+    config.write_text(config.read_text().replace(SERIES, ""))
+    assert "holds another" in refused("train", config, "--out", out)
+
+
+def test_a_source_that_speaks_of_none_of_the_rows_is_left_out(tmp_path: Path) -> None:
+    path = trend(tmp_path)
+    config = configured(tmp_path, SERIES + 'instrument = "OTHER"\n')
+    built = done("build", config, "--out", tmp_path / "out")
+    assert "series" not in built["sources"]
+    assert "says something of 0 of 3180 rows" in built["warnings"][0]
+    config = configured(tmp_path, SERIES + 'instrument = "OTHER"\nrequired = true\n')
+    assert "0 of 3180 rows" in refused("build", config, "--out", tmp_path / "again")
+    assert path.exists()
+
+
+def test_old_facts_are_stale(tmp_path: Path) -> None:
+    trend(tmp_path, days=60)
+    always = done("build", configured(tmp_path, SERIES), "--out", tmp_path / "a")["missing"]["series"]
+    stale = done("build", configured(tmp_path, SERIES + "max_age_days = 5\n"), "--out", tmp_path / "b")
+    assert always < 0.05
+    assert 0.5 < stale["missing"]["series"] < 0.7
+
+
+def test_tweets_beside_prices_of_the_same_names(tmp_path: Path) -> None:
+    stocknet(tmp_path / "net")
+    config = tmp_path / "net.toml"
+    panel = 'name = "net"\n[panel]\nkind = "stocknet"\npath = "net"\nfirst = "2013-06-01"\nevery = 1\nhorizon = 1\n'
+    tweets = '[[source]]\nkind = "tweets"\npath = "net"\ncutoff = "close"\nmax_age_days = 5\n'
+    config.write_text(panel + tweets + TRAIN)
+    out = tmp_path / "out"
+    built = done("build", config, "--out", out)
+    assert built["instruments"] == 8
+    assert built["missing"]["tweets"] < 0.1
+    assert "large names" in built["note"]
+    done("train", config, "--out", out)
+    found = done("evaluate", config, "--out", out)
+    assert set(found["ablation"]) == {"daily", "tweets"}
+    assert {one["verdict"] for one in found["leak"]} == {"clean"}
+    config.write_text((panel + tweets + TRAIN).replace("first", 'last = "2013-05-01"\nfirst'))
+    assert refused("build", config, "--out", tmp_path / "other")
+
+
+def test_the_leak_command_catches_what_is_planted(tmp_path: Path) -> None:
+    found = done("leak", "--demo", "--out", tmp_path)
+    verdicts = {one["source"]: one["verdict"] for one in found["leak"]}
+    assert verdicts.pop("planted, false time") == "leak"
+    assert set(verdicts.values()) == {"clean"}
+    page = (tmp_path / "leak.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2
+    assert "no proof" in page
+    assert "none of them" in refused("leak")
+    assert "nothing at" in refused("leak", "--data", tmp_path / "gone")
+    (tmp_path / "empty").mkdir()
+    assert "neither in" in refused("leak", "--data", tmp_path / "empty")
