@@ -81,6 +81,13 @@ def changed(old: str, new: str) -> str:
         (GOOD + "\n[instruments.X]\nlong_lot = 3\n", r'key long_lot of \[instruments."X"\] in f.toml.*long_lots'),
         (GOOD + "\n[desk]\n", "f.toml: .*line"),
         ("desk = 3\n[instruments]\n[agents]\n", r"\[desk\] of limits; received 3"),
+        (changed("order_lots = 5000", f"order_lots = 1{'0' * 5000}"), "a TOML file"),
+        (changed("order_lots = 5000", f"order_lots = 0x{'f' * 5000}"), "at most 10+; .*key order_lots"),
+        (changed("messages = 2000", f"messages = 1{'0' * 30}"), "at most 10+; received 1.000e.30 at key messages"),
+        (changed("order_value = 5_000_000", "order_value = 1e400"), "at most 10+; .*key order_value"),
+        (changed("order_value = 5_000_000", "order_value = 1e9999999"), "at most 10+; .*key order_value"),
+        (changed("order_value = 5_000_000", f"order_value = 1e{'9' * 20}"), "a TOML file"),
+        (changed("order_lots = 5000", f"order_lots = {'[' * 100_000}"), "a TOML file"),
     ],
 )
 def test_what_cannot_be_obeyed_is_named(text: str, told: str) -> None:

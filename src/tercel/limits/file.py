@@ -20,6 +20,8 @@ MONEY: Final = 2_000_000_000
 DAY_NS: Final = 86_400 * 10**9
 MS: Final = 10**6
 ANY: Final = "*"
+MOST: Final = 10**15
+"""The largest number that is a limit: whoever writes a larger one has slipped."""
 
 Hours = tuple[int, int] | None
 """From, until (ns of the day; until before from: over midnight). None: always."""
@@ -109,6 +111,12 @@ def _whole(value: Any, place: _Place, least: int = 0) -> int:
         raise place.refuse(
             f"a whole number, at least {least}", f"{_shown(value)}", "write it without quotes or a point"
         )
+    return int(_at_most(value, place))
+
+
+def _at_most(value: int | Decimal, place: _Place) -> int | Decimal:
+    if value > MOST:
+        raise place.refuse(f"a number of at most {MOST}", f"{Decimal(value):.3e}", "write what is meant")
     return value
 
 
@@ -121,7 +129,7 @@ def _money(value: Any, place: _Place) -> int:
         raise place.refuse("an amount of money", _shown(value), "write a number such as 250_000 or 12.50")
     if value < 0:
         raise place.refuse("an amount of money, at least 0", _shown(value), "a limit is written without its sign")
-    scaled = Decimal(value) * MONEY
+    scaled = Decimal(_at_most(value, place)) * MONEY
     if scaled != int(scaled):
         raise place.refuse("an amount of at most 9 decimals", _shown(value), "round it")
     return int(scaled)
@@ -228,7 +236,7 @@ def parse(text: str, source: str = "limits") -> Limits:
     """
     try:
         said = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:  # of numbers and nestings that no reader takes too
         raise LimitsError("a TOML file", f"{source}: {error}", "mend the line") from None
     sections = ("desk", "instruments", "agents")
     for name in said:
