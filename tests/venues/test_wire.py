@@ -21,6 +21,7 @@ from tercel.core.orders import (
     ExecType,
     LinkStatus,
     MarketRows,
+    MassCancel,
     NewOrder,
     OrdStatus,
     Report,
@@ -209,6 +210,7 @@ def test_ports_and_names_are_refused_in_words(csco: Source) -> None:
         (frames.pack({"is": "NewOrder", "lots": 3}), "fields"),
         (frames.pack({"do": "step", "until": "soon"}), "whole number"),
         (frames.pack({"do": "step", "until": 2**62}), "100 days"),
+        (frames._HEAD.pack(200_000, frames.JSON) + b"[" * 200_000, "a JSON object"),
     ],
 )
 def test_what_is_not_the_protocol_is_answered_and_harms_nobody(csco: Source, sent: bytes, said: str) -> None:
@@ -220,6 +222,29 @@ def test_what_is_not_the_protocol_is_answered_and_harms_nobody(csco: Source, sen
         venue = RemoteVenue(*server.address)
         assert venue.step(venue.now_ns + S) == []
         venue.close()
+
+
+def test_who_sends_no_frames_is_let_go(csco: Source) -> None:
+    with served(csco) as server, socket.create_connection(server.address) as raw:
+        raw.settimeout(5)
+        raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        while raw.recv(4096):
+            pass
+
+
+def test_a_client_cancels_its_own_orders_and_nobody_elses(csco: Source) -> None:
+    with served(csco) as server:
+        ann, bob = (RemoteVenue(*server.address, [name]) for name in ("ann", "bob"))
+        for venue, name in ((ann, "ann"), (bob, "bob")):
+            venue.send(NewOrder("o", "A", 1, 5, 1, Tif.DAY, name, "", venue.now_ns))
+        bob.send(MassCancel("m", "", "", bob.now_ns))
+        said = {"ann": [], "bob": []}
+        for _ in range(8):
+            for venue, name in ((bob, "bob"), (ann, "ann")):
+                said[name] += [e.exec_type for e in venue.step(ann.now_ns + S) if isinstance(e, Report)]
+        assert said == {"ann": [ExecType.NEW], "bob": [ExecType.NEW, ExecType.CANCELED]}
+        ann.close()
+        bob.close()
 
 
 TEXT = st.text(max_size=12)

@@ -164,7 +164,7 @@ def fields_of(body: bytes) -> Fields:
     """
     try:
         fields = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refuse("a JSON object", str(error)) from None
     if not isinstance(fields, dict):
         raise _refuse("a JSON object", type(fields).__name__)

@@ -9,11 +9,11 @@ it asked for them to be cancelled, and whoever holds the account next can ask wh
 import selectors
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.orders import MarketRows, VenueEvent
+from tercel.core.orders import Command, MarketRows, MassCancel, StatusRequest, VenueEvent
 from tercel.core.ports import Clock
 from tercel.venues.exchange import SimulatedExchange
 from tercel.venues.wire import frames
@@ -139,14 +139,18 @@ class WireServer:
         if not data:
             client.gone = True
             return
+        lost = True
         try:
-            for kind, body in client.reader.feed(data):
+            found = client.reader.feed(data)
+            lost = False
+            for kind, body in found:
                 if kind != frames.JSON:
                     raise VenueError("JSON from a client", "market data", "connect with `RemoteVenue`")
                 self._answer(client, frames.fields_of(body))
         except TercelError as error:
             self._tell(client, {"said": "error", "parts": [error.expected, error.received, error.remedy]})
         self._flush(client)
+        client.gone |= lost  # nobody knows where its next frame begins
 
     def _drop(self, client: _Client) -> None:
         self._selector.unregister(client.socket)
@@ -180,7 +184,8 @@ class WireServer:
         if what is None:
             command = frames.message_of(body, commands=True)
             self._claim(client, command.account)
-            self._exchange.send(command)
+            for account in _accounts_of(client, command):
+                self._exchange.send(replace(command, account=account))
         elif what == "login":
             self._login(client, body)
         elif what == "subscribe":
@@ -278,6 +283,12 @@ class WireServer:
                 )  # fmt: skip
                 if mine:
                     client.waiting.append(event)
+
+
+def _accounts_of(client: _Client, command: Command) -> list[str]:
+    """The accounts that a command means; without one, a mass cancel or a question about all means the client's own."""
+    of_all = isinstance(command, MassCancel) or (isinstance(command, StatusRequest) and not command.cl_ord_id)
+    return sorted(client.accounts) if of_all and not command.account else [command.account]
 
 
 def _whole(body: dict[str, Any], name: str) -> int:
