@@ -15,28 +15,48 @@ import difflib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from tercel.core.errors import ConfigError
 from tercel.trading.desk.allocation import HedgeRule
 from tercel.trading.desk.sizing import SizingRule
 
 
+CLOSING_S: Final = 5.0
+"""Before the end of a round, when its parents' horizons end: the next round finds them over."""
+_FOLDER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.:/^=&+-]*$"
+"""What a listing or an account may be called: it travels in FIX fields, file names, labels of metrics."""
+
+
+EVERYBODY: Final = "all"
+"""Who a kill of no agent by name stops."""
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """A number is written as one: neither true nor "3"."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if (wanted in (int, float) and isinstance(value, bool | str)) or (wanted is bool and type(value) is not bool):
+            raise ValueError(f"a value of type {getattr(wanted, '__name__', wanted)}")
+        return value
 
 
 class DeskSection(_Section):
     """The desk itself."""
 
-    name: str = "desk"
+    name: str = Field(default="desk", pattern=_FOLDER, max_length=64)
     seed: int = Field(default=1, ge=0, lt=2**31)
     rounds: int = Field(default=12, ge=1, le=10_000)
-    round_s: float = Field(default=600.0, gt=0, le=86_400)
+    round_s: float = Field(default=600.0, gt=CLOSING_S, le=86_400)
     decision_s: float = Field(default=30.0, gt=0)
-    warmup_s: float = Field(default=900.0, ge=0, le=86_400)
+    warmup_s: float = Field(default=900.0, ge=1, le=86_400)
     pace: Literal["stepped", "accelerated", "real"] = "stepped"
     speed: float = Field(default=60.0, gt=0)
     """Venue seconds a second, where the pace is accelerated."""
@@ -63,7 +83,7 @@ class Change(_Section):
 class InstrumentSection(_Section):
     """An instrument of the simulated exchange, or a listing of another venue."""
 
-    name: str = Field(min_length=1, max_length=16)
+    name: str = Field(pattern=_NAME, max_length=16)
     market: str = "csco-2003"
     drift: float = Field(default=0.0, ge=0, le=0.45)
     """Planted informed flow: each round buyers and sellers are out of balance by up to this, at random."""
@@ -73,7 +93,7 @@ class InstrumentSection(_Section):
 class AgentSection(_Section):
     """An agent of the desk."""
 
-    name: str = Field(min_length=1, max_length=24)
+    name: str = Field(pattern=_NAME, max_length=24)
     strategy: str
     """A written strategy, or `packaged:NAME`, or `policy:FOLDER`."""
     alpha: bool = True
@@ -142,6 +162,8 @@ class DeskConfig(_Section):
     @classmethod
     def _names_once(cls, sections: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [section.name for section in sections]
+        if EVERYBODY in names:
+            raise ValueError(f"another name than {EVERYBODY}, which means every agent")
         if len(set(names)) != len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
         return sections
@@ -177,9 +199,11 @@ def demo_text() -> str:
 def parse_config(text: str, name: str) -> DeskConfig:
     """As :func:`read_config`, from text; `name` is how errors call it."""
     try:
-        return DeskConfig.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        said = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConfigError("a desk file in TOML", f"{name}: {error}", "see `tercel trade run --show-demo`") from None
+    try:
+        return DeskConfig.model_validate(said)
     except ValidationError as error:
         unknown = [found for found in error.errors() if found["type"] == "extra_forbidden"]
         first = [*unknown, *error.errors()][0]
