@@ -23,7 +23,6 @@ from tercel.core.errors import ConfigError
 from tercel.trading.desk.allocation import HedgeRule
 from tercel.trading.desk.sizing import SizingRule
 
-
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""
 _FOLDER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -199,11 +198,11 @@ def demo_text() -> str:
 def parse_config(text: str, name: str) -> DeskConfig:
     """As :func:`read_config`, from text; `name` is how errors call it."""
     try:
-        said = tomllib.loads(text)
+        found = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError("a desk file in TOML", f"{name}: {error}", "see `tercel trade run --show-demo`") from None
     try:
-        return DeskConfig.model_validate(said)
+        return DeskConfig.model_validate(found)
     except ValidationError as error:
         unknown = [found for found in error.errors() if found["type"] == "extra_forbidden"]
         first = [*unknown, *error.errors()][0]
