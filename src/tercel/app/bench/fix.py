@@ -6,12 +6,14 @@ and both interpreters included.
 
 import multiprocessing
 import socket
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from tercel.app.output import say
 from tercel.core.orders import NewOrder, Report, Tif
 from tercel.core.ports import Venue
 from tercel.market.flow.preset import DEFAULT, load
@@ -23,8 +25,11 @@ BURST = 100
 SOON_NS = 1_000_000
 
 
-def bench() -> list[dict[str, Any]]:
-    """Latency of an order to its acknowledgement, and orders a second."""
+def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
+    """Latency of an order to its acknowledgement, and orders a second; nothing where QuickFIX is absent."""
+    if find_spec("quickfix") is None:
+        say("skipped: no module quickfix; pip install 'tercel[fix]'")
+        return []
     from tercel.venues.fix.client import FixVenue
 
     with socket.socket() as probe:
@@ -37,9 +42,9 @@ def bench() -> list[dict[str, Any]]:
     try:
         ours.recv()
         with FixVenue("127.0.0.1", port, "BENCH") as venue:
-            over, burst = _one_by_one(venue), _bursts(venue)
+            over, burst = _one_by_one(venue, orders), _bursts(venue, orders)
         bare = SimulatedExchange({"X": MarketSpec(reactive(load(DEFAULT)))})
-        inside, inside_burst = _one_by_one(bare), _bursts(bare)
+        inside, inside_burst = _one_by_one(bare, orders), _bursts(bare, orders)
     finally:
         ours.send("end")
         process.join(20)
@@ -75,26 +80,27 @@ def _order(venue: Venue, name: str, odd: bool) -> NewOrder:
     return NewOrder(name, "X", 1, 1, price, Tif.IOC, "BENCH", "", venue.now_ns)
 
 
-def _one_by_one(venue: Venue) -> list[float]:
+def _one_by_one(venue: Venue, orders: int) -> list[float]:
     """Microseconds from an order's sending to its acknowledgement, each alone."""
     took = []
-    for n in range(ORDERS):
+    for n in range(orders):
         start = perf_counter()
         venue.send(_order(venue, f"one-{n}", n % 2 == 1))
         while not any(isinstance(event, Report) for event in venue.step(venue.now_ns + SOON_NS)):
             pass
         took.append(1e6 * (perf_counter() - start))
-    return took[ORDERS // 10 :]
+    return took[orders // 10 :]
 
 
-def _bursts(venue: Venue) -> float:
+def _bursts(venue: Venue, orders: int) -> float:
     """Orders a second that are sent and acknowledged, a hundred in the air at a time."""
     start = perf_counter()
-    for n in range(ORDERS // BURST):
+    bursts = max(orders // BURST, 1)
+    for n in range(bursts):
         for k in range(BURST):
             venue.send(_order(venue, f"burst-{n}-{k}", k % 2 == 1))
         ended = 0
         while ended < BURST:
             events = venue.step(venue.now_ns + SOON_NS)
             ended += sum(isinstance(event, Report) and event.leaves == 0 for event in events)
-    return ORDERS / (perf_counter() - start)
+    return bursts * BURST / (perf_counter() - start)
