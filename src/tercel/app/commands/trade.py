@@ -25,6 +25,7 @@ from tercel.trading.desk.experiment import DeskRun, arrows, freezes, levels, wor
 from tercel.trading.desk.pace import PacedVenue
 from tercel.trading.desk.planted import planted
 from tercel.trading.journal import kinds
+from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import KillLatch
@@ -123,6 +124,7 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     bench, latch = Workbench(), KillLatch(folder / LATCH)
+    _compile(config, bench)
     venue = _venue(config, bench, folder)
     alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
     alerts.start()
@@ -154,6 +156,14 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
             opened.session.close()
             alerts.stop()
     return opened
+
+
+def _compile(config: DeskConfig, bench: Workbench) -> None:
+    """One short round in memory: kernels are compiled before anybody waits for a decision."""
+    section = config.desk.model_copy(update={"rounds": 1, "round_s": 70.0, "warmup_s": 10.0})
+    instruments = config.instrument[:1]
+    short = config.model_copy(update={"desk": section, "instrument": instruments})
+    open_desk(short, MemoryJournal(chained=False), config.desk.seed, bench).desk.run()
 
 
 def _venue(config: DeskConfig, bench: Workbench, folder: Path) -> Venue:
