@@ -235,6 +235,23 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert any("nobody" in text for text in alerts)
 
 
+def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) -> None:
+    desk = folder / "killed"
+    SqlJournal(desk, "test").close()
+    done("kill", "--agent", "peg", "--reason", "it misbehaves", "--desk", desk)
+    parents = done("trade", "run", config, "--desk", desk)["parents"]
+    assert {parent["agent"] for parent in parents} == {"taker"}  # whose share is all of the flow now
+    alerts = [e.body["code"] for _, e in JournalReader(desk).read(0, (kinds.ALERT,))]
+    assert "PARENT_REFUSED" not in alerts
+    whole = folder / "killed-whole"
+    SqlJournal(whole, "test").close()
+    done("kill", "--all", "--reason", "everything misbehaves", "--desk", whole)
+    ran = done("trade", "run", config, "--desk", whole)
+    assert ran["parents"] == []
+    assert ran["journal"]["consistent"] is True
+    assert not [e for _, e in JournalReader(whole).read(0, (kinds.ORDER_OUT,)) if e.body["what"] == "new"]
+
+
 # -- refusals -------------------------------------------------------------------------------------------------------
 
 

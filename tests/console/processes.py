@@ -17,7 +17,7 @@ CONFIG = """
 name = "small"
 seed = 3
 rounds = 40
-round_s = 300.0
+round_s = {round_s}
 decision_s = 10.0
 warmup_s = 120.0
 pace = "accelerated"
@@ -86,14 +86,14 @@ def console(desk: Path, said: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_desk(folder: Path, speed: float = 20.0) -> Iterator[Path]:
+def running_desk(folder: Path, speed: float = 10.0, round_s: float = 600.0) -> Iterator[Path]:
     """A desk at work in a folder: parents are accepted and orders are open."""
     from tercel.core.errors import JournalError
     from tercel.trading.journal import kinds
     from tercel.trading.journal.reader import JournalReader
 
     config, desk, said = folder / "small.toml", folder / "desk", folder / "desk.out"
-    config.write_text(CONFIG.format(speed=speed))
+    config.write_text(CONFIG.format(speed=speed, round_s=round_s))
 
     def works() -> bool:
         try:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +27,8 @@ log = logging.getLogger(__name__)
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with running_desk(tmp_path_factory.mktemp("desk")) as folder:
+    pace = {"speed": 20.0, "round_s": 300.0} if os.environ.get("TERCEL_SCREENSHOTS") else {}
+    with running_desk(tmp_path_factory.mktemp("desk"), **pace) as folder:
         yield folder
 
 
@@ -36,15 +39,16 @@ def page(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         browser.get(address)
         browser.find_element("id", "password").send_keys("not the password")
         browser.find_element("css selector", "button").click()
-        assert "not the password" in browser.find_element("css selector", ".said").text
+        until(lambda: "not the password" in text(browser, ".said"), 10, "a refusal")
         browser.find_element("id", "password").send_keys(PASSWORD)
         browser.find_element("css selector", "button").click()
-        until(lambda: "peg_behind" in text(browser, "agents"), what="the page")
+        until(lambda: "peg_behind" in text(browser, "#agents"), what="the page")
         yield browser
 
 
-def text(page: Any, id_: str) -> str:
-    return str(page.execute_script("return document.getElementById(arguments[0]).innerText", id_))
+def text(page: Any, selector: str) -> str:
+    """What stands there; "" where nothing does. The page may redraw at any time, so no element is held."""
+    return str(page.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
 
 
 def press(page: Any, selector: str, number: int = 0) -> None:
@@ -55,6 +59,26 @@ def press(page: Any, selector: str, number: int = 0) -> None:
 def say_why(page: Any, reason: str) -> None:
     page.find_element("id", "ask-reason").send_keys(reason)
     page.find_element("id", "ask-yes").click()
+
+
+def picture(page: Any, name: str, width: int, height: int, scheme: str = "light") -> None:
+    """Save what the page looks like under TERCEL_SCREENSHOTS, where that is set."""
+    if not (folder := os.environ.get("TERCEL_SCREENSHOTS")):
+        return
+    from io import BytesIO
+
+    from PIL import Image
+
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.execute_script("dispatchEvent(new Event('resize')); scrollTo(0, 0)")
+    time.sleep(1.0)
+    shot = Image.open(BytesIO(page.get_screenshot_as_png())).convert("RGB")
+    shot.quantize(192, dither=Image.Dither.NONE).save(Path(folder) / f"{name}.png", optimize=True)
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def entries(desk: Path, *wanted: str, after: int = 0) -> list[tuple[int, Entry]]:
@@ -78,7 +102,7 @@ def a_live_parent(desk: Path) -> str:
     def there() -> bool:
         reader = JournalReader(desk)
         now = max(e.ns for _, e in reader.read())
-        found[:] = [p.id for p in Ledger.of(reader).parents if p.status == "working" and p.ends_ns - now > 120e9]
+        found[:] = [p.id for p in Ledger.of(reader).parents if p.status == "working" and p.ends_ns - now > 150e9]
         return bool(found)
 
     until(there, 60.0, "a parent with time left")
@@ -106,13 +130,14 @@ def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
     parent = a_live_parent(desk)
     press(page, f"tr[data-id='{parent}'] .acts button")
     until(lambda: events(desk, parent)[-1] == "paused", 10, "a pause")
-    until(lambda: "paused" in page.find_element("css selector", f"tr[data-id='{parent}']").text, 5, "paused, shown")
+    until(lambda: "paused" in text(page, f"tr[data-id='{parent}']"), 5, "paused, shown")
     press(page, f"tr[data-id='{parent}'] .acts button")
     until(lambda: events(desk, parent)[-1] == "resumed", 10, "going on")
     press(page, "#decisions button")
     until(lambda: page.find_element("id", "why").is_displayed(), 5, "an explanation")
     for shown in ("lots left", "The market stood at", "It wanted to", "mid, ticks"):
-        assert shown in text(page, "why"), shown
+        assert shown in text(page, "#why"), shown
+    picture(page, "why", 1400, 900)
     press(page, "#why .close")
 
 
@@ -122,13 +147,14 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     assert not page.find_element("id", "ask-yes").is_enabled()
     say_why(page, "prices look wrong")
     log.info("kill from the page confirmed after %.3f s", until(lambda: confirmed(desk, before), 20, "a kill"))
-    until(lambda: "prices look wrong" in text(page, "killed"), 5, "the banner")
-    until(lambda: text(page, "killed").count("nothing open at the venue") == 2, 5, "the venue's word, shown")
+    until(lambda: "prices look wrong" in text(page, "#killed"), 5, "the banner")
+    until(lambda: text(page, "#killed").count("nothing open at the venue") == 2, 5, "the venue's word, shown")
     until(lambda: events(desk, parent)[-1] == "paused", 5, "parents paused")
     seen = JournalReader(desk).last
     until(lambda: JournalReader(desk).last > seen + 2, 30, "time passing")
     nothing_new_leaves(desk, before)
     assert page.title.startswith("KILLED")
+    picture(page, "killed", 1400, 700)
     press(page, "#rearm")
     say_why(page, "prices were right")
     until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, 10, "re-armed")
@@ -143,13 +169,24 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
 
 
 def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
+    if os.environ.get("TERCEL_SCREENSHOTS"):  # a fuller page is a better picture
+        until(lambda: len(entries(desk, kinds.SHARE)) > 4, 120, "rounds")
+        a_live_parent(desk)
+        time.sleep(2.0)
+    picture(page, "console", 1400, 1500)
+    picture(page, "console-dark", 1400, 1500, "dark")
+    picture(page, "console-narrow", 700, 1500)
     press(page, "tr[data-id=ppo] td:last-child button")
     say_why(page, "to see it at work")
     until(lambda: bool(entries(desk, kinds.PROMOTED)), 10, "a promotion")
     (_, entry), *_ = entries(desk, kinds.PROMOTED)
     assert entry.body["challenger"] == "packaged:dqn-csco-2003+alpha+posture"
     assert entry.body["by"] == "console"
-    until(lambda: "packaged:dqn-csco-2003+alpha+posture" in text(page, "agents").split("none")[0], 5, "on the page")
+    until(
+        lambda: "dqn-csco-2003" in text(page, "tr[data-id=ppo] th"),
+        5,
+        "on the page",
+    )
 
 
 def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
@@ -175,7 +212,7 @@ def test_metrics_are_scraped_and_two_consoles_show_one_desk(desk: Path, tmp_path
             with urllib.request.urlopen(f"{address}metrics", timeout=5) as answer:
                 assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
                 said = answer.read().decode()
-            assert 'tercel_fills_total{agent="peg",instrument="AAA"}' in said
+            assert 'tercel_orders_out_total{agent="peg",what="mass_cancel"} ' in said
             assert 'tercel_limit_used_ratio{limit="messages",name="peg",scope="agents"}' in said
             assert "tercel_killed 0.0" in said
             assert "tercel_orders_open" in said

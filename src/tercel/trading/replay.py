@@ -57,7 +57,7 @@ _NAMED: Final = {
     "v_against": "lots taken against it",
     "ofi": "order flow imbalance",
     "rv": "squared half ticks",
-    "rv_long": "the same, usually",
+    "rv_long": "squared half ticks, usually",
     "events": "events",
     "drift": "half ticks moved its way",
 }

@@ -26,6 +26,8 @@ from tercel.trading.working import Strategies
 from tercel.trading.workshop import Workshop
 
 HEARTBEAT_NS: Final = 60 * NS_PER_SECOND
+FIRST_S: Final = 60.0
+"""Seconds that the first decision of a parent may take before people are told."""
 
 
 class Session:
@@ -345,12 +347,15 @@ class Session:
         """Ask the kill latch; what killed agents have open is cancelled at once."""
         self.stopper.look(sorted({parent.order.agent for parent in list(self.ledger.parents)}))
 
-    def _stands(self, seconds: float) -> None:
-        """Say at whose decision the loop stands still."""
-        if (parent := self.ledger.parents.get(self.shop.trying)) is not None:
-            order = parent.order
-            text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
-            self.shop.alert("loop_stands_still", text, order.instrument, order.agent, order.id)
+    def _stands(self, seconds: float) -> bool:
+        """Say at whose decision the loop stands still; the first one may take long, as kernels are compiled for it."""
+        parent, working = self.ledger.parents.get(self.shop.trying), self.shop.working.get(self.shop.trying)
+        if parent is None or working is None or (working.seen == 0 and seconds < FIRST_S):
+            return False
+        order = parent.order
+        text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
+        self.shop.alert("loop_stands_still", text, order.instrument, order.agent, order.id)
+        return True
 
     def _pump(self) -> bool:
         """Let the venue speak while the session's own loop stands still and a kill is not confirmed."""

@@ -141,7 +141,7 @@ class Watch(Thread):
     every_s : float
         Seconds between two looks.
     still : callable
-        Told once, with the seconds, when the loop has stood still for `STILL_S`.
+        Told the seconds, once the loop has stood still for `STILL_S`; until it says True, it is told again.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Watch(Thread):
         pump: Callable[[], bool],
         beats: Callable[[], int],
         every_s: float = 0.05,
-        still: Callable[[float], object] = lambda seconds: None,
+        still: Callable[[float], bool] = lambda seconds: True,
     ) -> None:
         super().__init__(name="tercel-kill-watch", daemon=True)
         self._look, self._pump, self._beats, self._every_s = look, pump, beats, every_s
@@ -175,9 +175,10 @@ class Watch(Thread):
     def _count(self, still: bool) -> None:
         """Add up how long the loop has stood still, in looks: what stops this thread too is not counted."""
         self._stood_s = self._stood_s + self._every_s if still else 0.0
-        if self._stood_s >= STILL_S and not self._told:
-            self._still(self._stood_s)
-        self._told = self._stood_s >= STILL_S
+        if self._stood_s < STILL_S:
+            self._told = False
+        elif not self._told:
+            self._told = self._still(self._stood_s)
 
     def stop(self) -> None:
         """Look no more."""

@@ -25,7 +25,9 @@ const span = (s) => none(s) ? "" : s >= 60 ? `${Math.floor(s / 60)} min ${two(Ma
 const styles = (v) => none(v) ? "–" : typeof v === "number" ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none" : String(v).toLowerCase();
 const STATES = { accepted: "working", resumed: "working", amended: "working" };
 const TONES = { working: "good", paused: "warn", cancelling: "warn", refused: "bad" };
-const LIMITS = { gross_value: "gross value", daily_loss: "loss of the day", messages: "messages in the window", long_lots: "long lots", short_lots: "short lots" };
+const LIMITS = { gross_value: "gross value", daily_loss: "loss of the day", messages: "message rate", long_lots: "long lots", short_lots: "short lots" };
+
+const short = (strategy) => { const e = el("span", strategy.replace("packaged:", "").replace("+alpha", "").replace("+posture", "")); e.title = strategy; return e; };
 
 function badge(text, tone, title) { const b = el("span", text, `badge ${tone || ""}`); if (title) b.title = title; return b; }
 
@@ -182,7 +184,7 @@ function drawHead(s) {
   $("run").replaceChildren(s.running === "" ? badge("desk not running", "warn") : s.running ? badge("desk running", "good", s.running) : "");
   $("clock").textContent = s.seq ? `venue time ${clock(s.ns)} · session ${s.session.session ?? "–"} · entry ${count(s.seq)}` : "the journal is empty";
   $("latch").className = on ? "badge bad" : "badge good"; $("latch").textContent = on ? "killed" : "armed";
-  $("rearm").hidden = !on; $("killed").hidden = !on;
+  $("rearm").hidden = $("killed").hidden = !on; $("kill").hidden = Boolean(on && on.scope === "all");
   $("fault").hidden = !s.fault; $("fault").textContent = s.fault ? `The journal cannot be read; what stands below is old. ${s.fault}` : "";
   if (!on) return;
   $("killed-what").textContent = on.scope === "all" ? "Killed: the whole desk." : `Killed: ${on.scope}.`;
@@ -204,13 +206,19 @@ function drawSummary(s) {
   put($("summary"), ...tiles.map(([name, value, title]) => { const d = el("div"), dd = el("dd"); dd.append(...[value].flat()); d.append(el("dt", name), dd); if (title) d.title = title; return d; }));
 }
 
+function promote(a) {
+  return button("Promote…", `promote ${a.name}`, () => ask(`Promote the challenger of ${a.name}`,
+    `${short(a.seat.challenger).textContent} takes the place of ${short(a.strategy).textContent} from the next parent on. Evidence on paper: ${a.seat.verdict}, ${a.seat.trials} trials. Promoting again undoes it.`,
+    "Promote", [[a.name, a.name]], (_, r) => act("promote", a.name, r)));
+}
+
 function challenger(a) {
   const c = a.seat;
   if (!c.challenger) return [el("span", "none", "soft")];
   const mean = none(c.mean_bps) ? "" : ` ${signed(c.mean_bps)} bps`, between = none(c.low_bps) ? "" : ` [${signed(c.low_bps)}, ${signed(c.high_bps)}]`;
-  const said = el("span", `saves${mean}${between} over ${c.trials}: `, "ci"), tone = { better: "good", worse: "bad" }[c.verdict] || "";
+  const said = el("span", `saves${mean}${between} over ${c.trials}: `, "ci"), tone = { better: "good", worse: "warn" }[c.verdict] || "";
   if (!c.trials) said.textContent = "no trial is over: ";
-  return [c.challenger, el("br"), said, badge(c.verdict, tone)];
+  return [short(c.challenger), " ", promote(a), el("br"), said, badge(c.verdict, tone)];
 }
 
 function furthest(drift) {  // "observations have left the card: a -9.4 sd, b +1.9 sd": the first, and how many more
@@ -218,23 +226,17 @@ function furthest(drift) {  // "observations have left the card: a -9.4 sd, b +1
   return minus(far[0]) + (far.length > 1 ? ` and ${far.length - 1} more` : "");
 }
 
-function promote(a) {
-  if (!a.seat.challenger) return "";
-  return button("Promote…", `promote ${a.name}`, () => ask(`Promote the challenger of ${a.name}`,
-    `${a.seat.challenger} takes the place of ${a.strategy} from the next parent on. Evidence on paper: ${a.seat.verdict}, ${a.seat.trials} trials. Promoting again undoes it.`,
-    "Promote", [[a.name, a.name]], (_, r) => act("promote", a.name, r)));
-}
-
 function drawAgents(s) {
-  table("agents", ["<agent", "<strategy", "share of flow", "shortfall, bps", "parents", "fills", "lots", "open", "position, lots", "denied", "<drift", "<challenger on paper", ""], s.agents.map((a) => {
+  table("agents", ["<agent and strategy", "share of flow", "shortfall, bps", "parents", "fills", "lots", "open", "position, lots", "denied", "<drift", "<challenger on paper"], s.agents.map((a) => {
     const shares = Object.values(a.share), share = shares.length ? shares.reduce((x, y) => x + y) / shares.length : null, dot = el("i", null, "dot");
     dot.style.background = `var(${colour(a.name)})`;
     const at = Object.entries(a.held).filter(([, lots]) => lots).flatMap(([i, lots], k) => [...(k ? [el("br")] : []), `${i} ${lots > 0 ? "+" : ""}${count(lots)}`]);
-    const drift = a.drifting ? [badge("drifting", "warn", a.drift), el("div", furthest(a.drift), "note")] : a.drift ? [badge("back at its card", "", a.drift)] : [el("span", "none", "soft")];
-    const strategy = a.fallback ? [a.strategy, el("br"), badge("fell back", "bad", a.fallback), el("div", a.fallback, "note")] : [a.strategy];
-    const name = [dot, a.name, ...(s.kills[a.name] ? [" ", badge("killed", "bad")] : [])];
-    return { id: a.name, cells: [name, strategy, none(share) ? "–" : [pct(share), " ", bar(share, null, `share ${pct(share)}`)],
-      interval(a.is_bps, a.half_bps), count(a.parents), count(a.fills), count(a.lots), count(a.open), at.length ? at : "0", a.denials ? el("span", count(a.denials), "bad") : "0", drift, challenger(a), promote(a)] };
+    const drift = a.drifting ? [badge("drifting", "warn", a.drift), el("div", furthest(a.drift), "ci")] : a.drift ? [badge("back at its card", "", a.drift)] : [el("span", "none", "soft")];
+    const sub = el("div", null, "sub"); sub.append(short(a.strategy));
+    const name = [dot, a.name, ...(s.kills[a.name] ? [" ", badge("killed", "bad")] : []), sub];
+    if (a.fallback) name.push(badge("fell back", "bad", a.fallback), el("div", a.fallback, "note"));
+    return { id: a.name, cells: [name, none(share) ? "–" : [pct(share), " ", bar(share, null, `share ${pct(share)}`)], interval(a.is_bps, a.half_bps), count(a.parents), count(a.fills), count(a.lots),
+      count(a.open), at.length ? at : "0", a.denials ? el("span", count(a.denials), "bad") : "0", drift, challenger(a)] };
   }), "No agent has spoken yet.");
 }
 
@@ -281,7 +283,7 @@ const PARTS = [
   [["cost_points", "agents"], (s) => drawCosts(s.cost_points)],
   [["postures", "alphas", "markets"], drawPostures],
   [["limits", "heartbeat", "denials"], drawLimits],
-  [["alerts"], (s) => log("alerts", s.alerts, (a) => [badge(a.severity, TONE[a.severity]), el("b", ` ${a.code} `), ` ${[a.instrument, a.agent].filter(Boolean).join(" ")} `, a.text], "No alert.")],
+  [["alerts"], (s) => log("alerts", s.alerts, (a) => [badge(a.severity, TONE[a.severity]), el("b", ` ${a.code} `), ...[a.instrument, a.agent].filter((w) => w && !a.text.includes(w)).map((w) => `${w} `), a.text], "No alert.")],
   [["decisions"], (s) => log("decisions", s.decisions, (d) => [el("b", d.agent), ` ${d.parent} `, el("span", d.commands ? `${d.commands} command${d.commands > 1 ? "s" : ""} ` : "left as it was ", "soft"), whyButton(d.seq, `why ${d.seq}`)], "No decision yet.")],
   [["operator"], (s) => log("operator", s.operator, (o) => [el("b", o.by ? `${o.by} ` : ""), o.what, ...(o.reason ? [el("span", ` – ${o.reason}`, "soft")] : [])], "Nobody has done anything yet.")],
 ];

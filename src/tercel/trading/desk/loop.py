@@ -219,7 +219,7 @@ class Desk:
         return True
 
     def _share_out(self, name: str, line: _Line, lots: int, number: int) -> None:
-        shares = line.hedge.shares
+        shares = self._alive(line.hedge.shares)
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in split(lots, shares).items():
             if not part:
@@ -242,6 +242,13 @@ class Desk:
                 self.session.accept(order, seat.strategy)
             except OrderError as error:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
+
+    def _alive(self, shares: Mapping[str, float]) -> dict[str, float]:
+        """Shares of the flow among agents that are not killed; {} where all are: the orders wait."""
+        self.session.stopper.look(shares)
+        alive = {name: share for name, share in shares.items() if name not in self.session.stopper.killed}
+        whole = sum(alive.values())
+        return {name: share / whole for name, share in alive.items()} if whole > 0 else {}
 
     def _pass_time(self, until_ns: int) -> None:
         for second in seconds_between(self.session.now_ns, until_ns):
@@ -421,9 +428,9 @@ def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in words.items()}
 
 
-def _stance(posture: Posture) -> Posture:
+def _stance(posture: Posture) -> tuple[float, float, int, float]:
     """A posture without its moment and its words: what agents feel."""
-    return replace(posture, at_ns=0, reasons=())
+    return posture.urgency, posture.max_participation, posture.styles, posture.size_multiplier
 
 
 def desk_rules() -> PostureConfig:
