@@ -161,9 +161,12 @@ def _show(result: dict[str, Any], verdicts: Sequence[Verdict]) -> None:
     claims = _table("what the field says: confirmed where the interval over seeds lies above 0", ("family", "claim"))
     claims.add_column("verdict", no_wrap=True)
     claims.add_column("number", no_wrap=True)
-    for one in verdicts:
+    judged = [one for one in verdicts if one.verdict != "absent"]
+    for one in judged:
         claims.add_row(one.family, one.text, one.verdict, interval_text(one))
     console.print(claims)
+    if len(judged) < len(verdicts):
+        say(f"{len(verdicts) - len(judged)} claims speak of families or problems that were not run")
     for missing in result["absent"]:
         say(f"absent: {missing['family']} (no module {missing['module']}); pip install '{missing['extra']}'")
 

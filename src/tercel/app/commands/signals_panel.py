@@ -139,7 +139,11 @@ def _skill_table(panel: dict[str, Any]) -> Any:
     for line in panel["table"]:
         ic, plain, calm = line["ic"], line["portfolio"], line["smoothed"]
         table.add_row(
-            *(line["name"], f"{ic['mean']:.4f} ({ic['ci_low']:.3f}..{ic['ci_high']:.3f})", f"{ic['t']:.1f}"),
+            *(
+                line["name"].removeprefix("rule: "),
+                f"{ic['mean']:.4f} ({ic['ci_low']:.3f}..{ic['ci_high']:.3f})",
+                f"{ic['t']:.1f}",
+            ),
             *(f"{100 * plain['net']:.3f}", f"{plain['sharpe_net']:.2f}", f"{100 * calm['net']:.3f}"),
         )
     return table

@@ -176,6 +176,10 @@ def _gate_adds(
     return {**told, **(_difference(gated_ic, plain_ic, rng) or {"adds": None, "dates": 0})}
 
 
+def _where(said: NDArray[np.bool_], ic: Floats) -> Floats:
+    return np.where(said, np.nan_to_num(ic), np.nan)
+
+
 def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
     """Mean of first less second with its interval over blocks of dates, None with too few dates."""
     both = np.isfinite(first) & np.isfinite(second)
@@ -225,7 +229,9 @@ def _ablation(
         less = fused(data, told[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
         gone = rank_ic_by_date(less, part.outcome, part.dates)
         heard = np.bincount(part.dates, ~np.isnan(told[tested][:, mine]).all(axis=1)) > 0
-        one = _difference(np.where(heard, whole, np.nan), gone, rng)
+        # a fusion that says nothing, or the same of all, has no skill
+        said = heard & (np.isfinite(whole) | np.isfinite(gone))
+        one = _difference(_where(said, whole), _where(said, gone), rng)
         if one is not None:
             found[source] = one
     return found
