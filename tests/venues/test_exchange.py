@@ -128,6 +128,16 @@ def test_another_account_can_fill_a_resting_order_and_cancel_none_of_its(csco: S
         assert not said[taking, ExecType.TRADE].passive
 
 
+def test_executions_of_two_runs_have_names_of_their_own(csco: Source) -> None:
+    named = []
+    for run in ("", "", "monday-"):
+        exchange = SimulatedExchange({"A": MarketSpec(csco, 4)}, run=run)
+        exchange.send(NewOrder("o", "A", 1, 1, 1, Tif.DAY, "me", "", exchange.now_ns))
+        named.append(next(r.exec_id for r in exchange.step(exchange.now_ns + S) if isinstance(r, Report)))
+    assert named[0] == named[1]
+    assert named[2] == f"monday-{named[0]}"
+
+
 def test_leaving_cancels_where_it_was_asked_for(csco: Source) -> None:
     exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
     stays, goes = Trader(exchange, "stays"), Trader(exchange, "goes")

@@ -29,6 +29,9 @@ PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
+AGAIN: Final = "start again when it answers; one that began anew never will: give the desk a new folder then"
+BEHIND_NS: Final = 60_000_000_000
+"""So much may a venue's clock lie behind its last word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +144,14 @@ def reconcile(
     Raises
     ------
     VenueError
-        When the venue does not answer for all of them.
+        When the venue does not answer for all of them, or its time lies before its last word on them: it began anew.
     """
     orders = door.ledger.orders
+    last_ns, now = max((order.last_ns for order in orders), default=0), door.venue.now_ns
+    if now + BEHIND_NS < last_ns:
+        received = f"{door.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
+        wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
+        raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = len(orders.fills)
     accounts = sorted({order.account for order in orders} | {parent.order.agent for parent in door.ledger.parents})
@@ -168,7 +176,7 @@ def reconcile(
         wait = min(2 * wait, LONGEST_WAIT_NS)
     else:
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
-        raise VenueError("the venue's word on every order", f"none on {names:.300}", "start again when it answers")
+        raise VenueError("the venue's word on every order", f"none on {names:.300}", AGAIN)
     crashpoints.at("recovery.agreed")
     fills = orders.fills[booked:]
     lines = [

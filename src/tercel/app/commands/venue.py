@@ -56,7 +56,7 @@ def serve(
         raise ConfigError("--symbol and --date with --tape", "no --tape", "name the lake with --tape LAKE")
     markets = _on_tape(tape, symbol, date, seed) if tape else _presets(market or [presets.DEFAULT], seed)
     latency = EntryLatency("constant", round(latency_ms * 1e6))
-    exchange = SimulatedExchange(markets, latency=latency)
+    exchange = SimulatedExchange(markets, latency=latency, run=f"{time.time_ns() // 10**9:x}-")
     clock = WallClock() if speed else None
     logins = list(fix_login or [LOGIN])
     with ExitStack() as stack:

@@ -59,6 +59,9 @@ class SimulatedExchange:
         (seed, index) draws from, so that one account alone meets what the batch meets.
     name : str
         In journals and tables.
+    run : str
+        Begins the name of every execution. A journal takes an execution once: who serves several runs of an exchange to
+        the same clients gives each another.
 
     Raises
     ------
@@ -67,8 +70,9 @@ class SimulatedExchange:
     """
 
     def __init__(
-        self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, name: str = "simulated"
-    ) -> None:
+        self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, name: str = "simulated",
+        run: str = "",
+    ) -> None:  # fmt: skip
         if not markets:
             raise ConfigError("at least one market", "none", "name a preset or a tape")
         self._name = name
@@ -76,7 +80,7 @@ class SimulatedExchange:
         self._markets = Markets(markets)
         self._number = {instrument: i for i, instrument in enumerate(self._markets.names)}
         self._now = self._markets.began_ns
-        self._orders = OrderBooks()
+        self._orders = OrderBooks(run)
         self._accounts: dict[str, _Account] = {}
         self._queues: dict[int, list[tuple[int, int, Command]]] = {i: [] for i in (NOWHERE, *self._number.values())}
         self._sent = 0

@@ -58,6 +58,8 @@ class ClientOrder:
 class OrderBooks:
     """All client orders by (account, name), by ledger place, and every trade by account."""
 
+    prefix: str = ""
+    """Before the name of every execution, so that a run's are nobody else's."""
     named: dict[tuple[str, str], ClientOrder] = field(default_factory=dict)
     placed: dict[tuple[int, int], ClientOrder] = field(default_factory=dict)
     of_account: dict[str, list[ClientOrder]] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class OrderBooks:
     def exec_id(self, instrument: str) -> str:
         """The next execution's name: the same run gives the same."""
         self._numbers[instrument] = number = self._numbers.get(instrument, 0) + 1
-        return f"{instrument}:{number}"
+        return f"{self.prefix}{instrument}:{number}"
 
     def report(
         self, order: ClientOrder, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
