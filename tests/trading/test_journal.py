@@ -294,6 +294,23 @@ def test_a_locked_database_refuses_and_recovers(tmp_path, monkeypatch):
     assert all_of(journal) == entries(2)
 
 
+@pytest.mark.parametrize("how", ["gone", "replaced", "cut"])
+def test_a_log_that_is_no_longer_there_refuses_for_good(tmp_path, how):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    log = tmp_path / "journal.db-wal"
+    if how == "cut":
+        os.truncate(log, 0)
+    else:
+        log.unlink()
+    if how == "replaced":
+        log.write_bytes(b"")
+    with pytest.raises(JournalError):
+        journal.append(entries(1, 1))
+    with pytest.raises(JournalError, match="an earlier write failed"):
+        journal.append(entries(1, 1))
+
+
 @pytest.mark.parametrize("how", ["gone", "replaced", "read-only"])
 def test_a_database_that_is_no_longer_there_refuses_for_good(tmp_path, how):
     journal = SqlJournal(tmp_path)

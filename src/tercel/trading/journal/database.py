@@ -182,3 +182,9 @@ def identity(file: Path) -> tuple[int, int]:
     if not stat.st_mode & 0o222:
         raise OSError(13, "made read-only", str(file))
     return stat.st_dev, stat.st_ino
+
+
+def log_of(file: Path) -> tuple[int, int]:
+    """Which write-ahead log lies beside a SQLite file, and its bytes: while it is open, they are never fewer."""
+    stat = file.with_name(f"{file.name}-wal").stat()
+    return stat.st_ino, stat.st_size

@@ -25,6 +25,7 @@ from tercel.trading.journal.database import (
     Tables,
     identity,
     is_transient,
+    log_of,
     remedy_of,
     sqlalchemy,
     told,
@@ -104,7 +105,8 @@ class SqlJournal:
             )
         if fault:
             self._set_aside(rows)
-        self._file_id = self._identity() if self._place.file else None
+        self._file_id = identity(self._place.file) if self._place.file else None
+        self._log = (0, 0)
         if fault:
             body = {"command": "acknowledge", "sound": self.last, "fault": fault, "reason": acknowledge}
             self.append([Entry(kinds_of.OPERATOR, rows[-1].ns if rows else 0, body=body)])
@@ -197,19 +199,29 @@ class SqlJournal:
         self._must_work()
         inbox = self._tables.inbox
         try:
+            self._look()
             with self._connection.begin():
                 self._connection.execute(self._sa.insert(self._tables.journal), [row._asdict() for row in rows])
                 if taken:
                     mark = inbox.update().where(inbox.c.id.in_(taken)).values(taken=rows[-1].seq)
                     self._connection.execute(mark)
                 crashpoints.at("journal.commit.before")
-            if self._file_id is not None and self._identity() != self._file_id:
-                raise OSError(2, "it was removed or replaced", str(self._place))
+            self._look()
         except (self._sa.exc.SQLAlchemyError, OSError) as error:
             self._fail(error)
         self.last, self.head = rows[-1].seq, rows[-1].hash
         if self.last // MARK_EVERY != (rows[0].seq - 1) // MARK_EVERY:
             self._mark()
+
+    def _look(self) -> None:
+        """The file and its log are still those that are open: what is written elsewhere nobody finds again."""
+        if self._place.file is None:
+            return
+        log = log_of(self._place.file)
+        cut = self._log[0] and (log[0] != self._log[0] or log[1] < self._log[1])
+        if cut or identity(self._place.file) != self._file_id:
+            raise OSError(2, "it was removed, cut or replaced", str(self._place))
+        self._log = log
 
     def _must_work(self) -> None:
         if self._broken:
@@ -288,10 +300,6 @@ class SqlJournal:
                 self._lock.release()
 
     # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
-
-    def _identity(self) -> tuple[int, int]:
-        assert self._place.file is not None
-        return identity(self._place.file)
 
     def _head_file(self) -> Path:
         assert self._place.file is not None
