@@ -15,7 +15,9 @@ _RESET = Path("/proc/self/clear_refs")
 
 
 class ProcessMeter:
-    """Wall seconds, and the peak of resident memory above where it stood (Linux; None elsewhere).
+    """Processor seconds of all threads, and the peak of resident memory above where it stood (Linux; None elsewhere).
+
+    Wall seconds on a busy machine would measure what else it does.
 
     Freed memory is handed back before each action, and the kernel's high-water mark is set to where it stands.
     """
@@ -29,9 +31,9 @@ class ProcessMeter:
     def __call__(self, action: Callable[[], T], memory: bool = False) -> Measured[T]:
         """Do it and measure; memory only where asked for, as it takes a while to make ready."""
         before = self._stand() if memory and self._knows_memory else None
-        start = time.perf_counter()
+        start = time.process_time()
         value = action()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         peak = None if before is None else max(_status("VmHWM") - before, 0) / 1024
         return Measured(value, seconds, peak)
 

@@ -37,11 +37,11 @@ def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
 
 
 def walked(data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int, label: str) -> tuple[Floats, float]:
-    """Out-of-fold forecasts of some families, and the seconds that all their fits and forecasts took."""
+    """Out-of-fold forecasts of some families, and the processor seconds that all their fits and forecasts took."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     folds = folds_of(data, train)
-    start = time.perf_counter()
+    start = time.process_time()
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
     with Progress(*columns, console=progress_console(), transient=True) as bar:
         task = bar.add_task("", total=len(folds) * len(base_names(data, names)), now="")
@@ -50,7 +50,7 @@ def walked(data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int
             bar.update(task, advance=1, now=now)
 
         told = out_of_fold(data, names, folds, seed=seed, most_rows=train.most_rows, settings=train.settings, tick=tick)
-    return told, time.perf_counter() - start
+    return told, time.process_time() - start
 
 
 def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -152,17 +152,25 @@ def _skill_table(panel: dict[str, Any]) -> Any:
 def _cost_table(panel: dict[str, Any]) -> Any:
     lines = [line for line in panel["table"] if line["fit_s"] is not None]
     levels = sorted({level for line in lines for level in line["noise"]}, key=float)
-    title = "accuracy (a coin: .5), slope (1 is right), one fit; rank IC by share of labels exchanged"
-    names = ("accuracy", "slope", "rows", "fit s", "MiB", "us/row", *(f"{float(level):.0%}" for level in levels))
+    title = "how often right (a coin: .5), slope (1 is right), one fit; IC by share of labels exchanged"
+    names = ("right", "slope", "rows", "fit s", "MiB", "us/row", *(f"{float(level):.0%}" for level in levels))
     table = _table(title, names)
     for line in lines:
         table.add_row(
             *(line["name"], f"{line['accuracy']['mean']:.4f}"),
-            *("-" if line["slope"] is None else f"{line['slope']:.2f}", f"{line['fit_rows']}", f"{line['fit_s']:.1f}"),
+            *(
+                "-" if line["slope"] is None else f"{line['slope']:.2f}",
+                _thousands(line["fit_rows"]),
+                f"{line['fit_s']:.1f}",
+            ),
             *(f"{line['peak_mib']:.0f}", f"{line['row_us']:.1f}"),
-            *(f"{line['noise'][level]['mean']:.3f}" for level in levels),
+            *(f"{line['noise'][level]['mean']:.3f}".replace("0.", ".") for level in levels),
         )
     return table
+
+
+def _thousands(rows: int) -> str:
+    return f"{rows / 1000:.0f}k" if rows >= 1000 else str(rows)
 
 
 def _table(title: str, headings: Sequence[str]) -> Any:
