@@ -61,6 +61,9 @@ class Session:
         Who runs it, for people.
     run_out : bool
         Workers that are filled early still decide to their horizon, as the batch can.
+    mark : str
+        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
+        another: a venue takes a name once.
 
     Raises
     ------
@@ -87,8 +90,9 @@ class Session:
         on_operator: Callable[[Entry], bool] = lambda entry: False,
         holder: str = "",
         run_out: bool = False,
+        mark: str = "",
     ) -> None:
-        self.venue, self.journal, self.limits = venue, journal, limits
+        self.venue, self.journal, self.limits, self.mark = venue, journal, limits, mark
         self._heartbeat_ns, self._on_operator = heartbeat_ns, on_operator
         self._backlog: list[VenueEvent] = []
         self._beats, self._named, self._asked_ns, self._beat_ns = 0, 0, 0, 0
@@ -157,7 +161,7 @@ class Session:
 
     def _name(self) -> str:
         self._named += 1
-        return f"~{self.number}.{self._named}"
+        return f"~{self.mark}{self.number}.{self._named}"
 
     # -- markets -------------------------------------------------------------------------------------------------
 

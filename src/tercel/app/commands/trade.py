@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.trade_report import page
-from tercel.app.commands.venues import address, connect
+from tercel.app.commands.venues import SIMULATED, address, connect, mark_of
 from tercel.app.desks import LATCH, elsewhere, new_desk
 from tercel.app.job.variants import run_variants
 from tercel.app.output import print_json, progress_console, result_console, say
@@ -35,7 +35,6 @@ from tercel.trading.tca.recorder import TcaRecorder
 CONFIG = "desk.toml"
 REPORT = "report.html"
 WATCH_S = 0.05
-SIMULATED = "simulated"
 
 
 class WallClock:
@@ -142,6 +141,7 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
             lambda done: bar.update(task, completed=done),
             watch_s=WATCH_S,
             holder=_holder(),
+            mark=mark_of(config.desk.venue),
         )
         recorder = TcaRecorder(opened.session)
         try:

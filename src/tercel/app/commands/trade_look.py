@@ -174,18 +174,23 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
     from dataclasses import asdict
 
-    from tercel.app.commands.venues import connect
+    from tercel.app.commands.venues import connect, mark_of
+    from tercel.app.desks import LATCH
     from tercel.limits import LimitGate, default_file, read
     from tercel.trading.desk.build import strategy_of
     from tercel.trading.journal.store import SqlJournal
+    from tercel.trading.kill import KillLatch
     from tercel.trading.session import Session
 
     agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
     journal = SqlJournal(folder, f"{getpass.getuser()} (tercel trade reconcile)")
     try:
         link = connect(where, agents, folder / "fix")
-        gate = LimitGate(read(default_file()), link.listings(), agents)
-        session = Session(link, journal, gate, lambda name, instrument: strategy_of(name, None))
+        latch = KillLatch(folder / LATCH)
+        gate = LimitGate(read(default_file()), link.listings(), agents, latch.killed)
+        session = Session(
+            link, journal, gate, lambda name, instrument: strategy_of(name, None), latch=latch, mark=mark_of(where)
+        )
         lines = [asdict(line) for line in session.recovered]
         faults = session.ledger.faults()
         session.close()

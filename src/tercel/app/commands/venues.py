@@ -1,5 +1,6 @@
 """From an address to a venue: `wire://host:port` and `fix://[COMPID@]host:port`."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from tercel.core.ports import Venue
 
 SCHEMES = ("wire", "fix")
 TRADER = "TRADER"
+SIMULATED = "simulated"
 
 
 def address(where: str) -> tuple[str, str, str, int]:
@@ -29,6 +31,11 @@ def address(where: str) -> tuple[str, str, str, int]:
             "simulated, wire://host:port or fix://[COMPID@]host:port", repr(where), "see `tercel venue serve --help`"
         )
     return parts.scheme, parts.username or "", host, port
+
+
+def mark_of(where: str) -> str:
+    """What stands in the names of a session: at a venue that others trade at too, no two have the same."""
+    return "" if where == SIMULATED else f"{time.time_ns() // 10**9:x}-"
 
 
 def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> Venue:

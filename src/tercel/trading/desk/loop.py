@@ -28,7 +28,7 @@ from tercel.risk.anomaly import Calm
 from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance
 from tercel.trading.desk.allocation import Hedge, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
-from tercel.trading.desk.config import DeskConfig
+from tercel.trading.desk.config import CLOSING_S, DeskConfig
 from tercel.trading.desk.demand import Demand, demand
 from tercel.trading.desk.program import Program
 from tercel.trading.desk.seat import Seat
@@ -39,8 +39,6 @@ from tercel.trading.parents import Parent, ParentRequest
 from tercel.trading.session import Session
 from tercel.trading.working import Working
 
-CLOSING_S: Final = 5.0
-"""Before the end of a round, when its parents' horizons end: the next round finds them over."""
 CALM_S: Final = 180
 """Fewest seconds that risk learns what is calm from, however short the warm-up is."""
 
@@ -113,7 +111,7 @@ class Desk:
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
         self._lines = {name: self._line(name, sides[name], news) for name in names}
-        self._prefix = f"{session.number}." if session.number > 1 else ""
+        self._prefix = f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
         self._trades: dict[str, list[Report]] = defaultdict(list)
         self._arrival: dict[str, int] = {}
         self._executions: set[str] = set()

@@ -1,0 +1,40 @@
+"""Desks that share a venue and its accounts, one after another: none takes the other's names."""
+
+from tercel.trading.desk.build import Workbench, open_desk
+from tercel.trading.desk.config import parse_config
+from tercel.trading.desk.planted import planted
+from tercel.trading.journal import kinds
+from tercel.trading.journal.memory import MemoryJournal
+
+SMALL = """
+[desk]
+rounds = 1
+round_s = 60.0
+decision_s = 10.0
+warmup_s = 240.0
+[signals]
+model = "off"
+[risk]
+posture = "off"
+[[instrument]]
+name = "AAA"
+[[agent]]
+name = "peg"
+strategy = "peg_behind"
+"""
+
+
+def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
+    config, tools = parse_config(SMALL, "desk.toml"), Workbench()
+    exchange = tools.exchange(config, 1, planted(config, 1))
+    names, rejected = [], []
+    for mark in ("a-", "b-", "b-"):  # the last desk has forgotten to take a mark of its own
+        journal = MemoryJournal(chained=False)
+        open_desk(config, journal, 1, tools, exchange, mark=mark).desk.run()
+        names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
+        said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
+        rejected.append(sum(body.get("status") == "rejected" for body in said))
+    assert names[0]
+    assert not names[0] & names[1]
+    assert rejected[:2] == [0, 0]
+    assert rejected[2] > 0
