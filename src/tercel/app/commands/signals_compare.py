@@ -164,7 +164,8 @@ def _show(result: dict[str, Any], verdicts: Sequence[Verdict]) -> None:
     judged = [one for one in verdicts if one.verdict != "absent"]
     for one in judged:
         claims.add_row(one.family, one.text, one.verdict, interval_text(one))
-    console.print(claims)
+    if judged:
+        console.print(claims)
     if len(judged) < len(verdicts):
         say(f"{len(verdicts) - len(judged)} claims speak of families or problems that were not run")
     for missing in result["absent"]:

@@ -103,7 +103,9 @@ def phases(data: Path, seed: int, out: Path) -> dict[str, Any]:
     from tercel.signals.studies.phases import phase_study
 
     path = data / DAILY if (data / DAILY).is_dir() else data
-    return {"studies": [{"rank IC by the day that weeks begin on": [row.to_json() for row in phase_study(path, seed=seed)]}]}
+    return {
+        "studies": [{"rank IC by the day that weeks begin on": [row.to_json() for row in phase_study(path, seed=seed)]}]
+    }
 
 
 STUDIES: dict[str, Callable[[Path, int, Path], dict[str, Any]]] = {
