@@ -77,6 +77,15 @@ def test_a_short_password_is_refused(desk: Path, monkeypatch: pytest.MonkeyPatch
 # -- the kill switch ------------------------------------------------------------------------------------------------
 
 
+def test_a_kill_of_nobody_is_said(desk: Path) -> None:
+    journal = SqlJournal(desk, "test")
+    journal.append([Entry(kinds.SEAT, 0, agent=name, body={}) for name in ("peg", "ppo")])
+    journal.close()
+    refused(tercel("kill", "--desk", desk, "--agent", "pge", "--reason", "x"), "agents of the desk: peg, ppo", "pge")
+    assert json.loads((desk / "kill.json").read_text())["killed"] == {"pge": "x"}
+    assert tercel("kill", "--desk", desk, "--agent", "peg", "--reason", "x").exit_code == 0
+
+
 def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
     def done(*words: str) -> Any:
         result = tercel(*words, "--desk", desk, "--json")

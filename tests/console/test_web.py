@@ -124,6 +124,8 @@ def test_why_and_headers(client: TestClient) -> None:
     enter(client)
     assert client.get("/why/7").json()["sentences"] == ["It took 3 lots."]
     assert client.get("/why/1").status_code == 404
+    assert client.get(f"/why/{10**30}").status_code == 404
+    assert client.get("/why/-1").status_code == 404
     response = client.get("/")
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert response.headers["cache-control"] == "no-store"

@@ -270,7 +270,7 @@ def test_amend_changes_what_is_left(words):
 def test_senseless_amendments_and_unknown_things_are_refused():
     session = session_of(exchange_of())
     session.accept(asked())
-    for bad in ({"lots": 0}, {"lots": 1.5}, {"horizon_ns": 0}):
+    for bad in ({"lots": 0}, {"lots": 1.5}, {"lots": 10**25}, {"horizon_ns": 0}, {"horizon_ns": 10**25}):
         with pytest.raises(OrderError):
             session.amend("p1", "why", **bad)
     for request in (asked(), asked("p2", instrument="NOPE"), asked("p3", agent="eve")):
@@ -300,6 +300,27 @@ def test_commands_from_other_processes_are_obeyed_once(tmp_path):
     assert [body["operator"] for body in refused] == [4, 5]
     assert session.ledger.asked == {}
     session.close()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        *({"lots": lots} for lots in (0, 10**25, 2.5, True, "7", None)),
+        *({"horizon_ns": ns} for ns in (0, 10**25, 1e9)),
+        *({"decisions": count} for count in (0, 10**9)),
+        *({"id": id_} for id_ in ("", 7, "p\x0149=ME", "~1", "p" * 100)),
+        {"strategy": None},
+        {"more": 1},
+    ],
+)
+def test_a_command_of_nonsense_is_refused_and_stops_nothing(nonsense):
+    journal = MemoryJournal()
+    session = session_of(exchange_of(), journal, warm_s=0)
+    names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
+    told = {"id": 1, "command": "submit", "body": names | nonsense, "by": "ann", "reason": "", "wall_ns": 0}
+    session._obey(Entry(kinds.OPERATOR, session.now_ns, body=told))
+    assert [body["code"] for body in bodies(journal, kinds.ALERT)] == ["operator_refused"]
+    assert not list(session.ledger.parents)
 
 
 def test_a_command_that_was_taken_and_not_obeyed_is_obeyed_by_the_next_session():

@@ -34,6 +34,8 @@ HEADERS: Final = {
 }
 PARENT_VERBS: Final = ("pause", "resume", "cancel")
 EVERY_S: Final = 0.5
+LAST: Final = 2**62
+"""No journal has so many entries."""
 
 
 def page_file(name: str) -> str:
@@ -144,7 +146,7 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: Follower) -> "Fast
     def why(request: Request, seq: int) -> Response:
         if door.visit(secret(request)) is None:
             return Response(status_code=401)
-        found = desk.why(seq)
+        found = desk.why(seq) if 0 < seq < LAST else None
         return JSONResponse(_finite(dict(found))) if found is not None else Response(status_code=404)
 
     @app.post("/act/{verb}")

@@ -11,7 +11,13 @@ from typing import Any, Final
 
 from tercel.core.errors import OrderError
 from tercel.core.ports import Entry
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.trading.journal import kinds
+
+MOST_LOTS: Final = 2**30
+LONGEST_NS: Final = 10**7 * NS_PER_SECOND
+MOST_DECISIONS: Final = 10**6
+LONGEST_ID: Final = 80
 
 
 class ParentStatus(StrEnum):
@@ -68,17 +74,33 @@ class ParentRequest:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked."""
+        names = (self.id, self.instrument, self.agent, self.strategy)
+        if not all(type(name) is str for name in names):
+            raise OrderError("a parent order with names that are text", f"{names!r}", "correct the order")
         wrong: list[tuple[bool, str, object]] = [
             (not self.id or not self.instrument or not self.agent, "an id, an instrument and an agent", self),
+            (
+                not self.id.isprintable() or len(self.id) > LONGEST_ID,
+                f"a printable id of {LONGEST_ID} at most",
+                self.id,
+            ),
             (self.id.startswith("~"), "an id that does not begin with ~, as the session's own do", self.id),
             (self.side not in (1, -1), "side +1 or -1", self.side),
-            (self.lots <= 0, "lots above 0", self.lots),
-            (self.horizon_ns <= 0, "a horizon above 0 ns", self.horizon_ns),
-            (self.decisions <= 0, "at least one decision", self.decisions),
+            (not _whole(self.lots, MOST_LOTS), f"lots above 0, at most {MOST_LOTS}", self.lots),
+            (
+                not _whole(self.horizon_ns, LONGEST_NS),
+                f"a horizon above 0 ns, at most {LONGEST_NS // NS_PER_SECOND} s",
+                self.horizon_ns,
+            ),
+            (not _whole(self.decisions, MOST_DECISIONS), f"1 to {MOST_DECISIONS} decisions", self.decisions),
         ]
         for bad, expected, received in wrong:
             if bad:
                 raise OrderError(f"a parent order with {expected}", f"{received!r}", "correct the order")
+
+
+def _whole(value: object, most: int) -> bool:
+    return type(value) is int and 0 < value <= most
 
 
 @dataclass(frozen=True, slots=True)

@@ -341,7 +341,7 @@ class Session:
             self.ledger.asked.pop(number, None)
         except JournalError:
             raise
-        except (TercelError, KeyError, TypeError, ValueError) as error:
+        except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             parent = str(body.get("parent", "")) if isinstance(body, dict) else ""
             self.shop.alert("operator_refused", f"{said}: {error}", parent=parent, operator=number)
 

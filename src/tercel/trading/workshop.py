@@ -5,6 +5,7 @@ worker whose orders' fate was unknown for a while by a new one that goes on with
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -209,6 +210,7 @@ class Workshop:
             raise OrderError(f"at least the {parent.filled} lots filled", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
             raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
+        replace(parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns)  # refuses nonsense
         words = {name: value for name, value in (("lots", lots), ("horizon_ns", horizon_ns)) if value is not None}
         self.say(parent, "amended", operator, reason=reason, **words)
         if lots is not None:

@@ -64,12 +64,12 @@ def run(
 def submit(
     instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")],
     side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")],
-    lots: Annotated[int, typer.Argument(min=1, metavar="LOTS")],
+    lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")],
     agent: Annotated[str, typer.Option(help="Who works it.", metavar="A")],
     name: Annotated[str, typer.Option("--id", help="A new id for it.", metavar="ID")],
     strategy: Annotated[str, typer.Option(help="What works it.", metavar="NAME")] = "twap_passive",
-    horizon_s: Annotated[float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0)] = 600.0,
-    decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1)] = 20,
+    horizon_s: Annotated[float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0, max=1e7)] = 600.0,
+    decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1, max=10**6)] = 20,
     reason: Reason = "submit",
     desk: Desk = None,
     as_json: AsJson = False,
@@ -150,9 +150,12 @@ def positions(desk: Desk = None, as_json: AsJson = False) -> None:
 def replay(
     parent: Annotated[str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")] = None,
     at: Annotated[
-        float | None, typer.Option(help="Venue time in seconds: the last decision by then (default: the end).")
+        float | None,
+        typer.Option(help="Venue time in seconds: the last decision by then (default: the end).", min=0, max=9e9),
     ] = None,
-    entry: Annotated[int | None, typer.Option(help="The decision with this number in the journal.", min=1)] = None,
+    entry: Annotated[
+        int | None, typer.Option(help="The decision with this number in the journal.", min=1, max=2**62)
+    ] = None,
     desk: Desk = None,
     as_json: AsJson = False,
 ) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from tercel.app.desks import JOURNAL, LATCH, find_desk
 from tercel.app.output import print_json, say
-from tercel.core.errors import TercelError
+from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry
+from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.kill import ALL, KillLatch
 
@@ -112,6 +113,10 @@ def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -
     folder = _stopped(desk)
     state = KillLatch(folder / LATCH).kill(reason, _person(), time.time_ns(), agents)
     _tell(folder, "kill", {"agents": list(agents)}, reason)
+    if unknown := _strangers(folder, agents):
+        known = f"agents of the desk: {', '.join(sorted(_agents(folder)))}"
+        received = f"{', '.join(unknown)} (latched, in case it comes)"
+        raise ConfigError(known, received, "kill one of them, or --all")
     whom = ", ".join(agents) if agents else "every agent"
     _answer(folder, f"killed: {whom} of {folder}; `tercel rearm --reason ...` releases it", dict(state.killed), as_json)
 
@@ -125,6 +130,21 @@ def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) 
     state = latch.rearm(reason, _person(), time.time_ns(), whom)
     _tell(folder, "rearm", {"agents": list(agents)}, reason)
     _answer(folder, f"armed again: {folder}", dict(state.killed), as_json)
+
+
+def _agents(folder: Path) -> set[str]:
+    """Who trades at a desk, as far as its journal can be read."""
+    try:
+        with closing(JournalReader(folder)) as reader:
+            return {entry.agent for _, entry in reader.read(0, (kinds.SEAT, kinds.PARENT)) if entry.agent}
+    except TercelError:
+        return set()
+
+
+def _strangers(folder: Path, agents: Sequence[str]) -> list[str]:
+    """Those of some agents that a desk does not have; none where it is not known whom it has."""
+    known = _agents(folder) if agents else set()
+    return [agent for agent in agents if known and agent not in known]
 
 
 def _stopped(desk: Path | None) -> Path:
