@@ -15,8 +15,12 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.app.cli import app
+from tercel.app.commands.trade import _check_latch
+from tercel.core.errors import ConfigError
+from tercel.core.ports import Entry
 from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.journal import kinds
+from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.ledger import Ledger
@@ -350,3 +354,14 @@ def test_the_packaged_desk_can_be_shown_and_reads() -> None:
     assert shown.exit_code == 0
     assert parse_config(demo_text(), "demo").desk.name == "demo"
     assert 'strategy = "peg_behind"' in shown.stdout
+
+
+def test_a_latch_that_was_taken_away_rearms_nobody(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    _check_latch(journal, tmp_path / "kill.json")
+    journal.append([Entry(kinds.KILL, 1, agent=name, body={"event": "latched"}) for name in ("peg", "ppo")])
+    journal.append([Entry(kinds.REARM, 2, agent="ppo", body={})])
+    with pytest.raises(ConfigError, match=r"ends with peg killed.*tercel rearm"):
+        _check_latch(journal, tmp_path / "kill.json")
+    (tmp_path / "kill.json").write_text("{}")
+    _check_latch(journal, tmp_path / "kill.json")

@@ -122,6 +122,7 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
     """Run the desk over its venue and journal; alerts leave while it runs."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    _check_latch(journal, folder / LATCH)
     bench, latch = Workbench(), KillLatch(folder / LATCH)
     _compile(config, bench)
     venue = _venue(config, bench, folder)
@@ -164,6 +165,25 @@ def _compile(config: DeskConfig, bench: Workbench) -> None:
     instruments = config.instrument[:1]
     short = config.model_copy(update={"desk": section, "instrument": instruments})
     open_desk(short, MemoryJournal(chained=False), config.desk.seed, bench).desk.run()
+
+
+def _check_latch(journal: Journal, latch: Path) -> None:
+    """A latch that was taken away re-arms nobody.
+
+    Raises
+    ------
+    ConfigError
+        When the journal ends with somebody killed and there is no latch.
+    """
+    killed: dict[str, None] = {}
+    for _, entry in journal.read(0, (kinds.KILL, kinds.REARM)):
+        if entry.kind == kinds.KILL:
+            killed[entry.agent] = None
+        else:
+            killed.pop(entry.agent, None)
+    if killed and not latch.exists():
+        remedy = f"re-arm them with a reason: tercel rearm --desk {latch.parent} --reason TEXT"
+        raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)
 
 
 def _venue(config: DeskConfig, bench: Workbench, folder: Path) -> Venue:

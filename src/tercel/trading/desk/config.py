@@ -54,7 +54,7 @@ class DeskSection(_Section):
     seed: int = Field(default=1, ge=0, lt=2**31)
     rounds: int = Field(default=12, ge=1, le=10_000)
     round_s: float = Field(default=600.0, gt=CLOSING_S, le=86_400)
-    decision_s: float = Field(default=30.0, gt=0)
+    decision_s: float = Field(default=30.0, ge=0.01)
     warmup_s: float = Field(default=900.0, ge=1, le=86_400)
     pace: Literal["stepped", "accelerated", "real"] = "stepped"
     speed: float = Field(default=60.0, gt=0)

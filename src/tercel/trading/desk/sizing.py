@@ -7,6 +7,7 @@ the desk's cost, not hidden.
 import math
 from dataclasses import dataclass
 
+from tercel.core.errors import ConfigError
 from tercel.core.messages import Alpha, CostFeedback, Posture
 
 
@@ -33,6 +34,17 @@ class SizingRule:
     scale_bps: float = 12.0
     memory: float = 0.08
     prior_bps: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no rule."""
+        shares = 0 <= self.least <= 1 and 0 <= self.memory <= 1
+        scales = 0 < self.scale_bps < math.inf and 0 < self.prior_bps < math.inf
+        if not (shares and scales and 0 <= self.confidence < math.inf):
+            raise ConfigError(
+                "least and memory in [0, 1], confidence >= 0, scale_bps and prior_bps > 0",
+                f"{self}",
+                "mend [loop.sizing]",
+            )
 
 
 class Sizing:
