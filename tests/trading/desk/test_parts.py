@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows
+from tercel.market.flow.preset import load
 from tercel.market.tape.schema import EXECUTE, REDUCE
 from tercel.trading.desk.allocation import Hedge, HedgeRule, split
+from tercel.trading.desk.build import known_of, seat_of, strategy_of
 from tercel.trading.desk.challenge import Evidence, paper_rows
 from tercel.trading.desk.config import demo_config, demo_text, parse_config
 from tercel.trading.desk.demand import demand
@@ -260,3 +262,25 @@ def test_evidence_says_what_it_cannot_say() -> None:
     assert "not told apart" in str(Evidence.of([1.0, -1.2, 0.9, -1.1]))
     found = Evidence.of([1.0, 2.0, 3.0])
     assert (found.mean_bps, found.high_bps) == (2.0, pytest.approx(2 + 4.302653 / math.sqrt(3), rel=1e-6))
+
+
+class TestSeat:
+    def test_a_schedule_knows_the_market_that_it_trades_in(self) -> None:
+        text = demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-2003"')
+        text = text.replace("twap_take", "pov").replace('"peg_behind"', '"almgren_chriss"\nchallenger = "pov"')
+        config = parse_config(text, "desk.toml")
+        known = known_of(config, load)
+        seats = {agent.name: seat_of(agent, known) for agent in config.agent}
+        for seat, champion, rival in (("schedule", "pov", ""), ("peg", "almgren_chriss", "pov")):
+            for name, figures in known.items():
+                wanted = [strategy_of(f"{each}+alpha+posture", figures) if each else None for each in (champion, rival)]
+                assert [repr(made) for made in seats[seat].at(name)] == [repr(each) for each in wanted]
+            assert repr(seats[seat].at("AAA")) != repr(seats[seat].at("BBB"))
+
+    def test_a_promotion_holds_in_every_instrument(self) -> None:
+        config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-2003"'), "desk.toml")
+        known = known_of(config, load)
+        seat = seat_of(config.agent[0], known)
+        before = {name: seat.at(name) for name in known}
+        seat.promote()
+        assert {name: seat.at(name) for name in known} == {name: (b, a) for name, (a, b) in before.items()}

@@ -113,6 +113,13 @@ def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
     )
 
 
+def known_of(config: DeskConfig, preset_of: Callable[[str], Preset]) -> dict[str, MarketEstimates]:
+    """What is known of each instrument's market; instruments of one market share it."""
+    markets = dict.fromkeys(instrument.market for instrument in config.instrument)
+    figures = {market: estimates(config, preset_of(market)) for market in markets}
+    return {instrument.name: figures[instrument.market] for instrument in config.instrument}
+
+
 def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
     """A strategy by a desk's name for it: a written one, `packaged:NAME` or `policy:FOLDER`, with `+alpha+posture`.
 
@@ -134,13 +141,16 @@ def full_name(agent: AgentSection, strategy: str) -> str:
     return strategy + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
 
 
-def seat_of(agent: AgentSection, known: MarketEstimates | None) -> Seat:
-    """An agent from its section."""
-    name = full_name(agent, agent.strategy)
-    seat = Seat(agent.name, strategy_of(name, known), name, drift=detector_of(agent.strategy))
-    if agent.challenger:
-        seat.challenger_shown = full_name(agent, agent.challenger)
-        seat.challenger = strategy_of(seat.challenger_shown, known)
+def seat_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> Seat:
+    """An agent from its section; `known` is what is known of each instrument's market."""
+    name, rival = full_name(agent, agent.strategy), full_name(agent, agent.challenger) if agent.challenger else ""
+    made = {
+        market: (strategy_of(name, market), strategy_of(rival, market) if rival else None)
+        for market in dict.fromkeys(known.values())
+    }
+    first = next(iter(known.values()))
+    seat = Seat(agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy))
+    seat.elsewhere = {instrument: made[market] for instrument, market in known.items() if market != first}
     return seat
 
 
@@ -185,9 +195,9 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     TercelError
         For a market, a strategy, a model or a limits file that does not exist or does not read.
     """
-    presets = [load(instrument.market) for instrument in config.instrument]
+    known = known_of(config, load)
     for agent in config.agent:
-        seat_of(agent, estimates(config, presets[0]))
+        seat_of(agent, known)
     oracle_of(config)
     limits_of(config, beside)
 
@@ -246,7 +256,7 @@ def open_desk(
     for instrument in config.instrument:
         if instrument.name not in listed:
             raise ConfigError(f"an instrument of {venue.name}: {', '.join(sorted(listed))}", instrument.name, "mend it")
-    known = estimates(config, bench.market(config.instrument[0].market)[0])
+    known = known_of(config, lambda name: bench.market(name)[0])
     seats = [seat_of(agent, known) for agent in config.agent]
     killed = None if latch is None else latch.killed
     gate = LimitGate(limits_of(config, beside), venue.listings(), [seat.name for seat in seats], killed)

@@ -237,7 +237,7 @@ class Desk:
             told = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
             self._expected[order.id] = (line.sizing.expected_bps, alpha, told)
             try:
-                self.session.accept(order, seat.strategy)
+                self.session.accept(order, seat.at(name)[0])
             except OrderError as error:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 
@@ -302,8 +302,9 @@ class Desk:
             return  # another worker goes on with it
         self._arrival[order.id] = int(state[sim.ARRIVAL_MID2])
         seat = self.seats.get(order.agent)
-        if seat is not None and seat.challenger is not None:
-            trial = Challenge(book, state, seat.strategy, seat.challenger)
+        champion, challenger = seat.at(order.instrument) if seat is not None else (None, None)
+        if champion is not None and challenger is not None:
+            trial = Challenge(book, state, champion, challenger)
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:

@@ -38,6 +38,12 @@ class Seat:
     drifting: bool = False
     gains_bps: list[float] = field(default_factory=list)
     """What the challenger saved, trial by trial."""
+    elsewhere: dict[str, tuple[Strategy, Strategy | None]] = field(default_factory=dict)
+    """Champion and challenger by instrument, where a market's own figures make them others than `strategy`."""
+
+    def at(self, instrument: str) -> tuple[Strategy, Strategy | None]:
+        """The champion and the challenger in an instrument."""
+        return self.elsewhere.get(instrument, (self.strategy, self.challenger))
 
     def promote(self) -> None:
         """Put the challenger in the champion's place, and the champion in its: done again, it is undone.
@@ -51,6 +57,7 @@ class Seat:
             raise ConfigError(f"a challenger of {self.name}", "none", "give the agent one in the desk's file")
         self.strategy, self.challenger = self.challenger, self.strategy
         self.shown, self.challenger_shown = self.challenger_shown, self.shown
+        self.elsewhere = {name: (rival, best) for name, (best, rival) in self.elsewhere.items() if rival is not None}
         self.gains_bps, self.drift, self.drifting = [], None, False
 
     def told(self) -> dict[str, Any]:
