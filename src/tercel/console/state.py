@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from tercel.core.ports import Entry
-from tercel.stats.student import t_quantile
+from tercel.stats.student import weighted_interval
 from tercel.trading.journal import kinds
 from tercel.trading.ledger import FOLDED, Ledger
 
@@ -40,11 +40,11 @@ class Agent:
     fallback: str = ""
     seat: dict[str, Any] = field(default_factory=dict)
     """What its last `seat` entry said: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
-    costs: list[float] = field(default_factory=list, repr=False)
+    costs: list[tuple[float, int]] = field(default_factory=list, repr=False)
 
     def shown(self) -> dict[str, Any]:
         """Its row: slippage against arrival with a 95 % Student interval over its parents."""
-        mean, half = _interval(self.costs)
+        mean, half = _by_lots(self.costs)
         row = asdict(self)
         del row["costs"]
         return row | {"is_bps": mean, "half_bps": half, "parents": len(self.costs)}
@@ -150,7 +150,7 @@ class DeskState:
 
     def _summary(self, live: int, over: int) -> dict[str, Any]:
         """The figures at the head of the page: over all agents and the whole journal."""
-        mean, half = _interval([cost for agent in self.agents.values() for cost in agent.costs])
+        mean, half = _by_lots([cost for agent in self.agents.values() for cost in agent.costs])
         return {
             "is_bps": mean,
             "half_bps": half,
@@ -234,10 +234,12 @@ class DeskState:
         cost = entry.body.get("is_bps")
         if cost is None or not math.isfinite(cost):
             return
-        self._agent(entry.agent).costs.append(float(cost))
+        self._agent(entry.agent).costs.append((float(cost), int(entry.body.get("quantity") or 1)))
         if entry.parent in self.parents:
             self.parents[entry.parent].is_bps = float(cost)
-        self.cost_points.append({"ns": entry.ns, "agent": entry.agent, "is_bps": round(float(cost), 4)})
+        lots = int(entry.body.get("quantity") or 1)
+        point = {"ns": entry.ns, "agent": entry.agent, "is_bps": round(float(cost), 4), "lots": lots}
+        self.cost_points.append(point)
 
     def _share(self, seq: int, entry: Entry) -> None:
         shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}
@@ -310,13 +312,6 @@ def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["share"])
 
 
-def _interval(values: list[float]) -> tuple[float | None, float | None]:
-    """Mean and half width of the 95 % Student interval; None where there are too few."""
-    n = len(values)
-    if n == 0:
-        return None, None
-    mean = sum(values) / n
-    if n < 3:
-        return mean, None
-    variance = sum((value - mean) ** 2 for value in values) / (n - 1)
-    return mean, t_quantile(0.975, n - 1) * math.sqrt(variance / n)
+def _by_lots(costs: list[tuple[float, int]]) -> tuple[float | None, float | None]:
+    """Mean cost weighted by lots and the half width of its 95 % interval; None where there are too few."""
+    return weighted_interval([cost for cost, _ in costs], [lots for _, lots in costs])

@@ -10,6 +10,7 @@ the tail of hardly more than one degree of freedom, where it bends most) and usu
 """
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -63,3 +64,29 @@ def t_quantile(probability: float, freedom: float) -> float:
         area = half * float(_WEIGHTS @ np.cos(half * (_NODES + 1.0)) ** (freedom - 1.0))
         low, high = (middle, high) if area < target else (low, middle)
     return math.copysign(math.sqrt(freedom) * math.tan(low), probability - 0.5) if target else 0.0
+
+
+def weighted_interval(
+    values: Sequence[float], weights: Sequence[float], level: float = 0.95
+) -> tuple[float | None, float | None]:
+    """Weighted mean and the half width of its Student interval (ratio estimator, linearised); None where too few.
+
+    Parameters
+    ----------
+    values, weights : sequence of float
+        As many of each; weights above 0, such as lots.
+
+    >>> weighted_interval([1.0, 3.0], [3, 1])
+    (1.5, None)
+    >>> mean, half = weighted_interval([1.0, 2.0, 3.0], [1, 1, 1])
+    >>> mean, round(half or 0, 4)
+    (2.0, 2.4841)
+    """
+    n, total = len(values), float(sum(weights))
+    if n == 0 or total <= 0:
+        return None, None
+    mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / total
+    if n < 3:
+        return mean, None
+    spread = sum((weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True))
+    return mean, t_quantile(0.5 + level / 2, n - 1) * math.sqrt(spread * n / (n - 1)) / total

@@ -17,6 +17,7 @@ from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Journal, Venue
 from tercel.stats.bootstrap import Estimate
+from tercel.stats.student import weighted_interval
 from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.challenge import Evidence
@@ -211,15 +212,19 @@ def _result(opened: Opened, folder: Path) -> dict[str, Any]:
         )
         events, consistent = journal.last, _consistent(journal, opened)
     shares = desk.shares()
+    costs = {name: _by_lots([row for row in desk.results if row["agent"] == name]) for name in desk.seats}
+    mean, half = _by_lots(desk.results)
     return {
         "desk": str(folder),
         "seed": opened.desk.config.desk.seed,
         "cost_bps": desk.cost_bps(),
+        "parents_bps": {"mean": mean, "half": half},
         "parents": desk.results,
         "agents": {
             name: {
                 "share": shares[name],
-                "is_bps": _mean([row for row in desk.results if row["agent"] == name]),
+                "is_bps": costs[name][0],
+                "half_bps": costs[name][1],
                 "drift": seat.drift.score if seat.drift is not None else None,
                 "drifting": seat.drifting,
                 "strategy": seat.shown,
@@ -234,10 +239,10 @@ def _result(opened: Opened, folder: Path) -> dict[str, Any]:
     }
 
 
-def _mean(rows: list[dict[str, Any]]) -> float:
-    """Cost over parents, weighted by their lots."""
+def _by_lots(rows: list[dict[str, Any]]) -> tuple[float | None, float | None]:
+    """Cost of parents weighted by their lots, and the half width of its 95 % interval."""
     known = [(row["is_bps"], row["quantity"]) for row in rows if math.isfinite(row["is_bps"])]
-    return sum(cost * lots for cost, lots in known) / sum(lots for _, lots in known) if known else math.nan
+    return weighted_interval([cost for cost, _ in known], [lots for _, lots in known])
 
 
 def _consistent(journal: Journal, opened: Opened) -> bool:
@@ -271,13 +276,13 @@ def _plain(cell: Estimate) -> dict[str, float | None]:
 def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
-    title = f"desk {config.desk.name}, seed {result['seed']}: {result['cost_bps']:.2f} bps of everything asked for"
+    title = f"desk {config.desk.name}, seed {result['seed']}: program {result['cost_bps']:.2f} bps, waiting included"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("agent", "strategy", "share", "cost, bps", "drift", "challenger on paper"):
         table.add_column(heading, justify="left" if heading in ("agent", "strategy") else "right")
     for name, agent in result["agents"].items():
         drift = "" if agent["drift"] is None else f"{agent['drift']:.2f}" + (" drifting" if agent["drifting"] else "")
-        cost = f"{agent['is_bps']:.2f}"
+        cost = _within(agent["is_bps"], agent["half_bps"])
         table.add_row(
             name, _short(agent["strategy"]), f"{100 * agent['share']:.0f} %", cost, drift, agent["challenger"] or ""
         )
@@ -285,8 +290,14 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     out.print(table)
     denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
     journal = result["journal"]
+    parents = _within(**result["parents_bps"])
     out.print(
-        f"{len(result['parents'])} parents, {result['fills']} fills, {result['posture_changes']} changes of posture; "
+        f"{len(result['parents'])} parents: {parents} bps by lots, each from its own arrival. One run is mostly luck: "
+        "--ablate and --freeze run many.",
+        soft_wrap=True,
+    )
+    out.print(
+        f"{result['fills']} fills, {result['posture_changes']} changes of posture; "
         f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent",
         soft_wrap=True,
     )
@@ -295,6 +306,12 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     for name, cell in result.get("frozen", {}).get("desk_saves_bps", {}).items():
         out.print(f"the desk saves against {name} alone: {_cell(cell)}")
     out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}", soft_wrap=True)
+
+
+def _within(mean: float | None, half: float | None) -> str:
+    if mean is None:
+        return "none"
+    return f"{mean:.1f}" if half is None else f"{mean:.1f} ± {half:.1f}"
 
 
 def _short(strategy: str) -> str:

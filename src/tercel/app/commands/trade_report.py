@@ -54,7 +54,10 @@ def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Pat
     ]
     sections.append(Section("Parents", html=plain_table(headings, parents)))
     sections.append(Section("Alerts", html=plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)))
-    lead = f"{len(parents)} parent orders cost {result['cost_bps']:.2f} bps of their arrival worth."
+    told = result["parents_bps"]["mean"]
+    lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."
+    if told is not None:
+        lead += f" Its {len(parents)} parent orders cost {told:.2f} bps from their own arrival, weighted by lots."
     facts = {
         "seed": result["seed"],
         "rounds": config.desk.rounds,

@@ -87,9 +87,12 @@ def cost_through_rounds(
         panel.margins(x=0.01)
 
     ends = ", ".join(f"{desk} {float(np.mean(np.asarray(runs)[:, -1])):.1f}" for desk, runs in costs.items())
+    many = any(len(runs) > 1 for runs in costs.values())
+    caption = "Line: mean over seeds; band: 95 % of the mean." if many else "One run: mostly luck."
+    caption += " Dotted: the planted change." if at_round is not None else ""
     return drawn(
         name, f"Cost of everything asked for so far, by round. At the end, bps: {ends}.",
-        "Line: mean over seeds; band: 95 % of the mean. Dotted: the planted change.", (WIDE, 3.4), draw,
+        caption, (WIDE, 3.4), draw,
     )  # fmt: skip
 
 

@@ -289,8 +289,8 @@ class Desk:
                     for challenge in waiting:
                         challenge.on_market(rows)
             elif isinstance(event, Report):
-                if event.order_id.isdigit():
-                    self._own.add(int(event.order_id))
+                if (number := event.order_id.partition(".")[0]).isdigit():
+                    self._own.add(int(number))
                 if event.exec_type == ExecType.TRADE and event.exec_id not in self._executions:
                     self._executions.add(event.exec_id)
                     order = self.session.ledger.orders.get(event.cl_ord_id)

@@ -49,18 +49,23 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, (key, _) in enumerate(BENCHMARKS.items()):
-            values = np.array([cost[key] for cost in costs if cost.get(key) is not None], np.float64)
-            values = values[np.isfinite(values)]
+            told = [(cost[key], cost["quantity"]) for cost in costs if cost.get(key) is not None]
+            values, lots = np.array([one for one, _ in told], np.float64), np.array([q for _, q in told], np.float64)
             shift = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
             panel.scatter(values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0)
             if len(values):
-                panel.plot([values.mean()] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
+                panel.plot(
+                    [float((values * lots).sum() / lots.sum())] * 2,
+                    [row - 0.35, row + 0.35],
+                    color=style.INK.token,
+                    linewidth=2,
+                )
         panel.set_yticks(range(len(BENCHMARKS)), [f"against {word}" for word in BENCHMARKS.values()])
         panel.set_xlabel("bps, positive costs")
 
     return drawn(
         name, f"Slippage of {len(costs)} parents against arrival, VWAP and TWAP.",
-        "A dot is a parent; the bar is the mean.", (WIDE, 2.4), draw,
+        "A dot is a parent; the bar is the mean by lots.", (WIDE, 2.4), draw,
     )  # fmt: skip
 
 
