@@ -1,6 +1,7 @@
 """What a desk is made of, each part alone: shares, sizes, drift, demand, configuration."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -284,3 +285,9 @@ class TestSeat:
         before = {name: seat.at(name) for name in known}
         seat.promote()
         assert {name: seat.at(name) for name in known} == {name: (b, a) for name, (a, b) in before.items()}
+
+
+def test_the_demos_file_shows_every_default_as_it_is() -> None:
+    whole = re.sub(r"^# (\[|[a-z_]+ =)", r"\1", demo_text(), flags=re.MULTILINE)
+    assert "news = 0.6" in whole
+    assert parse_config(whole, "whole.toml") == demo_config()
