@@ -14,7 +14,7 @@ from tercel.core.orders import MarketRows
 from tercel.market.flow.preset import load
 from tercel.market.tape.schema import EXECUTE, REDUCE
 from tercel.trading.desk.allocation import Hedge, HedgeRule, split
-from tercel.trading.desk.build import known_of, seat_of, strategy_of
+from tercel.trading.desk.build import known_of, out_of_card, seat_of, strategy_of
 from tercel.trading.desk.challenge import Evidence, paper_rows
 from tercel.trading.desk.config import demo_config, demo_text, parse_config
 from tercel.trading.desk.demand import demand
@@ -291,3 +291,11 @@ def test_the_demos_file_shows_every_default_as_it_is() -> None:
     whole = re.sub(r"^# (\[|[a-z_]+ =)", r"\1", demo_text(), flags=re.MULTILINE)
     assert "news = 0.6" in whole
     assert parse_config(whole, "whole.toml") == demo_config()
+
+
+def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
+    assert out_of_card(demo_config()) == []
+    config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-2003"'), "desk.toml")
+    [(agent, text)] = out_of_card(config)
+    assert agent == "ppo"
+    assert "BBB is ibm-2003" in text

@@ -272,4 +272,19 @@ def open_desk(
     except TercelError:
         session.close()
         raise
+    for agent, text in out_of_card(config):
+        desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
     return Opened(desks[0], session, venue, truth)
+
+
+def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
+    """Agents whose policy was trained in another market than it is to trade in: (agent, what a person should know)."""
+    found = []
+    for agent in config.agent:
+        policy = agent.strategy.removeprefix(PACKAGED)
+        if policy == agent.strategy:
+            continue
+        others = [f"{each.name} is {each.market}" for each in config.instrument if not policy.endswith(each.market)]
+        if others:
+            found.append((agent.name, f"{policy} was trained in another market than it trades in: {', '.join(others)}"))
+    return found
