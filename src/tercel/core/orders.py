@@ -128,7 +128,8 @@ class Report:
     cl_ord_id, orig : str
         The order's current name, and the one before a replace or cancel ("" otherwise).
     order_id : str
-        The venue's name; in the market data of a simulated exchange the same number names the resting order.
+        The venue's name, unique while it lives; a simulated exchange's is `N.S`, and N names the resting order in its
+        market data.
     account, instrument, side, lots, price
         As ordered; lots are the order's total, price None for a market order.
     last_lots, last_price : int

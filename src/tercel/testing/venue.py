@@ -166,6 +166,11 @@ class Trader:
         return [row for row in rows if row[M_ID] == number]
 
 
+def number_of(report: Report) -> int:
+    """What an order is called in market data: what stands before the dot of the venue's name for it."""
+    return int(report.order_id.partition(".")[0])
+
+
 def reports(events: Iterable[VenueEvent]) -> list[Report]:
     """Execution reports among events."""
     return [event for event in events if isinstance(event, Report)]
@@ -218,7 +223,7 @@ class VenueConformance:
         assert (ack.status, ack.cum, ack.leaves, ack.account) == (OrdStatus.NEW, 0, 7, trader.account)
         assert ack.order_id
         trader.run(S)
-        shown = trader.rows_of(int(ack.order_id))
+        shown = trader.rows_of(number_of(ack))
         assert shown
         assert (shown[-1][M_KIND], shown[-1][M_SIDE], shown[-1][M_LOTS]) == (ADD, 1, 7)
         assert ack.cl_ord_id == name
@@ -236,7 +241,7 @@ class VenueConformance:
             cum += r.last_lots
             assert (r.cum, r.leaves) == (cum, 12 - cum)
         assert said[-1].leaves == 0
-        number = int(said[0].order_id)
+        number = number_of(said[0])
         rows = [row for e in trader.events if isinstance(e, MarketRows) for row in e.rows.tolist()]
         taken = [(row[M_PRICE], row[M_LOTS]) for row in rows if row[M_AGGRESSOR] == number and row[M_KIND] == EXECUTE]
         assert taken == [(r.last_price, r.last_lots) for r in trades]
@@ -251,7 +256,7 @@ class VenueConformance:
         said = trader.report(name, ExecType.TRADE, patience_s=600)
         assert said.passive
         assert (said.status, said.cum, said.leaves) == (OrdStatus.FILLED, 1, 0)
-        rows = trader.rows_of(int(said.order_id))
+        rows = trader.rows_of(number_of(said))
         assert [row[M_KIND] for row in rows[-2:]] == [ADD, EXECUTE]
 
     def test_a_cancel_ends_an_order_once(self, trader: Trader) -> None:
@@ -259,7 +264,7 @@ class VenueConformance:
         cancel = trader.cancel(name)
         said = trader.report(cancel, ExecType.CANCELED)
         assert (said.orig, said.status, said.leaves) == (name, OrdStatus.CANCELED, 0)
-        assert int(ack.order_id) not in trader.book.orders
+        assert number_of(ack) not in trader.book.orders
         late = trader.cancel(name)
         reject = trader.wait(CancelReject, lambda r: r.cl_ord_id == late)
         assert (reject.status, reject.orig) == (OrdStatus.CANCELED, name)
@@ -274,9 +279,9 @@ class VenueConformance:
         said = trader.report(changed, ExecType.REPLACED)
         assert (said.orig, said.lots, said.leaves) == (name, 4, 4)
         trader.run(S)
-        rows = trader.rows_of(int(ack.order_id))
+        rows = trader.rows_of(number_of(ack))
         assert [row[M_KIND] for row in rows[-2:]] == [ADD, REDUCE]
-        assert trader.book.orders[int(ack.order_id)][2] == 4
+        assert trader.book.orders[number_of(ack)][2] == 4
 
     def test_another_price_or_more_lots_lose_the_place(self, trader: Trader) -> None:
         name, ack = trader.rest(lots=10)
@@ -286,9 +291,9 @@ class VenueConformance:
         moved = trader.replace(more, 1, 15, ack.price - 1)
         said = trader.report(moved, ExecType.REPLACED)
         trader.run(S)
-        shown = trader.book.orders[int(said.order_id)]
+        shown = trader.book.orders[number_of(said)]
         assert shown == [1, ack.price - 1, 15]
-        assert [row[M_KIND] for row in trader.rows_of(int(ack.order_id))[-3:]].count(ADD) >= 1
+        assert [row[M_KIND] for row in trader.rows_of(number_of(ack))[-3:]].count(ADD) >= 1
         old = trader.cancel(name)
         assert trader.report(old, ExecType.CANCELED).leaves == 0, "an order answers to all its names"
 

@@ -361,7 +361,7 @@ class Worker:
             return
         self._heard.add(said.exec_id)
         if said.exec_type is ExecType.NEW:
-            child.number = int(said.order_id)
+            child.number = int(said.order_id.partition(".")[0])
             self._who_of[child.number] = child.own
             self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
         elif said.exec_type is ExecType.TRADE:

@@ -20,9 +20,11 @@ class ClientOrder:
     market, place : int
         Which market, which place in its ledger; -1 once it is over or where it never was.
     number : int
-        The venue's, also in market data.
+        Of its place, also in market data: another order gets it once this one is over.
     cl_ord_id : str
         Its latest accepted name.
+    serial : int
+        No other order of the exchange ever has it.
     """
 
     new: NewOrder
@@ -36,6 +38,12 @@ class ClientOrder:
     leaves: int = 0
     status: OrdStatus = OrdStatus.NEW
     trades: list[Report] = field(default_factory=list)
+    serial: int = 0
+
+    @property
+    def order_id(self) -> str:
+        """The venue's name for it, unique for the exchange's life; its number in market data stands before the dot."""
+        return f"{self.number}.{self.serial}"
 
     @property
     def open(self) -> bool:
@@ -66,6 +74,7 @@ class OrderBooks:
     trades: dict[str, list[Report]] = field(default_factory=dict)
     spoken: set[tuple[str, str]] = field(default_factory=set)
     _numbers: dict[str, int] = field(default_factory=dict)
+    _kept: int = 0
 
     def taken(self, account: str, name: str) -> bool:
         """Whether this account has used this name; from now on it has."""
@@ -77,6 +86,8 @@ class OrderBooks:
 
     def keep(self, order: ClientOrder) -> None:
         """A new order."""
+        self._kept += 1
+        order.serial = self._kept
         self.named[order.new.account, order.cl_ord_id] = order
         self.placed[order.market, order.place] = order
         self.of_account.setdefault(order.new.account, []).append(order)
@@ -109,7 +120,7 @@ class OrderBooks:
             status=order.status,
             cl_ord_id=name or order.cl_ord_id,
             orig=orig,
-            order_id=str(order.number),
+            order_id=order.order_id,
             account=new.account,
             instrument=new.instrument,
             side=new.side,
