@@ -39,11 +39,18 @@ def serve(
         ),
     ] = None,
     fix_port: Annotated[
-        int | None, typer.Option(help="Port of FIX 4.4 (needs the extra [fix]).", min=1, max=65535, metavar="P")
+        int | None, typer.Option(help="Port of FIX 4.4 (needs the extra \\[fix]).", min=1, max=65535, metavar="P")
     ] = None,
     fix_login: Annotated[
         list[str] | None,
         typer.Option(help="CompID that may log on over FIX; may be given several times (TRADER).", metavar="ID"),
+    ] = None,
+    fix_store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of FIX sequence numbers and messages, so that sessions go on after a restart (default: none).",
+            metavar="DIR",
+        ),
     ] = None,
     speed: Annotated[
         float,
@@ -64,4 +71,4 @@ def serve(
     with told(as_json, "the exchange is closed"):
         from tercel.app.commands.venue import serve as body
 
-        body(market, tape, symbol, date, port, fix_port, fix_login, speed, latency_ms, seed, as_json)
+        body(market, tape, symbol, date, port, fix_port, fix_login, fix_store, speed, latency_ms, seed, as_json)

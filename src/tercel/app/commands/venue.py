@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,24 @@ class WallClock:
         time.sleep(ns / 1e9)
 
 
+@dataclass(frozen=True)
+class _Fix:
+    """How a venue is served over FIX."""
+
+    logins: list[str]
+    store: Path | None
+    clock: WallClock | None
+    speed: float
+
+    def serve(self, venue: Any, port: int) -> Any:
+        """Begin to."""
+        try:
+            from tercel.venues.fix.server import serve_fix
+        except ImportError as error:
+            raise ConfigError("the extra [fix]", f"no module {error.name}", "pip install 'tercel[fix]'") from None
+        return serve_fix(venue, port, self.logins, store=self.store, clock=self.clock, speed=self.speed)
+
+
 def serve(
     market: Sequence[str] | None,
     tape: Path | None,
@@ -44,6 +63,7 @@ def serve(
     port: int | None,
     fix_port: int | None,
     fix_login: Sequence[str] | None,
+    fix_store: Path | None,
     speed: float,
     latency_ms: float,
     seed: int,
@@ -54,21 +74,23 @@ def serve(
         raise ConfigError("either --market or --tape", "both", "leave one out")
     if tape is None and (symbol or date):
         raise ConfigError("--symbol and --date with --tape", "no --tape", "name the lake with --tape LAKE")
+    if fix_store is not None and fix_port is None:
+        raise ConfigError("--fix-store with --fix-port", "no --fix-port", "name the port, or leave --fix-store out")
     markets = _on_tape(tape, symbol, date, seed) if tape else _presets(market or [presets.DEFAULT], seed)
     latency = EntryLatency("constant", round(latency_ms * 1e6))
     exchange = SimulatedExchange(markets, latency=latency, run=f"{time.time_ns() // 10**9:x}-")
     clock = WallClock() if speed else None
-    logins = list(fix_login or [LOGIN])
+    fix = _Fix(list(fix_login or [LOGIN]), fix_store, clock, speed or 1.0)
     with ExitStack() as stack:
         native: WireServer | None = None
         if port is not None or fix_port is None:
             native = WireServer(exchange, HOST, PORT if port is None else port, clock=clock, speed=speed or 1.0)
             stack.callback(native.close)
         if fix_port is not None and native is None:
-            stack.callback(_serve_fix(exchange, fix_port, logins, clock, speed).close)
+            stack.callback(fix.serve(exchange, fix_port).close)
         _on_termination()
         if native is not None and fix_port is not None:
-            stack.enter_context(_gateway(native, fix_port, logins, clock, speed))
+            stack.enter_context(_gateway(native, fix_port, fix))
         _tell(exchange, native, fix_port, speed, as_json)
         if native is not None and fix_port is None:
             native.run()
@@ -77,29 +99,17 @@ def serve(
 
 
 @contextmanager
-def _gateway(
-    native: WireServer, fix_port: int, logins: list[str], clock: WallClock | None, speed: float
-) -> Iterator[None]:
+def _gateway(native: WireServer, port: int, fix: _Fix) -> Iterator[None]:
     """FIX beside the native protocol: one more client of the native server, which runs in a thread of its own."""
     over = threading.Event()
     thread = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
     thread.start()
     try:
-        with closing(RemoteVenue(*native.address)) as venue, closing(
-            _serve_fix(venue, fix_port, logins, clock, speed)
-        ):  # fmt: skip
+        with closing(RemoteVenue(*native.address)) as venue, closing(fix.serve(venue, port)):
             yield
     finally:
         over.set()
         thread.join(5)
-
-
-def _serve_fix(venue: Any, port: int, logins: list[str], clock: WallClock | None, speed: float) -> Any:
-    try:
-        from tercel.venues.fix.server import serve_fix
-    except ImportError as error:
-        raise ConfigError("the extra [fix]", f"no module {error.name}", "pip install 'tercel[fix]'") from None
-    return serve_fix(venue, port, logins, clock=clock, speed=speed or 1.0)
 
 
 def _presets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:

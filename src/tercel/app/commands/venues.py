@@ -48,7 +48,8 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> V
     accounts : sequence of str
         Names that orders will be sent under.
     store : Path, optional
-        Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart.
+        Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart. Where it holds
+        none yet, a new session begins, whatever the venue remembers of an earlier one under the same name.
 
     Raises
     ------
@@ -62,6 +63,7 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> V
         from tercel.venues.wire import RemoteVenue
 
         return RemoteVenue(host, port, list(accounts))
-    from tercel.venues.fix.client import FixVenue
+    from tercel.venues.fix.client import FixVenue, holds_session
 
-    return FixVenue(host, port, user or TRADER, store=store)
+    reset = store is not None and not holds_session(store)
+    return FixVenue(host, port, user or TRADER, store=store, reset=reset)

@@ -49,7 +49,12 @@ _NEVER_REPEATED: Final = (
     *(w.STEP, w.SECURITY_LIST_REQUEST),
 )
 _RECEIVED: Final = "received"
-"""File with the number of the last message that the caller has certainly seen."""
+"""File with the number of the last message that the caller has certainly seen; empty before the first logon."""
+_NUMBER_BYTES: Final = 8
+_WAIT_S: Final = 0.1
+"""How long a step waits for a word while the link is down."""
+_FORGOTTEN: Final = "a simulated exchange forgets sessions, orders and its time when it ends"
+_NEW_DESK: Final = "give the desk a folder of its own with --desk: that begins a new session (in Python: reset=True)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,14 @@ class _Trouble:
     """Something that a call must raise."""
 
     error: TercelError
+
+
+def holds_session(store: Path) -> bool:
+    """Whether a store has the numbers of a session that once was logged on."""
+    try:
+        return (store / _RECEIVED).stat().st_size == _NUMBER_BYTES
+    except OSError:
+        return False
 
 
 class FixVenue:
@@ -93,7 +106,9 @@ class FixVenue:
     timeout_s : float
         How long to wait for the logon and for answers that take no time.
     patience_s : float
-        How long a step may take to be answered.
+        How long a step may take to be answered while the link is up.
+    outage_s : float
+        How long steps wait for a link that is down, all together, before one raises.
 
     Raises
     ------
@@ -118,6 +133,7 @@ class FixVenue:
         heartbeat_s: int = 10,
         timeout_s: float = 5.0,
         patience_s: float = 300.0,
+        outage_s: float = 20.0,
     ) -> None:
         fix = self._fix = engine.quickfix()
         sys.setswitchinterval(min(sys.getswitchinterval(), 0.0005))  # a reply waits for the interpreter otherwise
@@ -125,6 +141,7 @@ class FixVenue:
         self._host, self._port, self._password, self._follow = host, port, password, follow
         self._timeout_s, self._patience_s, self._reset = timeout_s, patience_s, reset or store is None
         self._queue: SimpleQueue[tuple[int, VenueEvent | _Stepped | _Trouble]] = SimpleQueue()
+        self._outage_s, self._waited_s, self._lost = outage_s, 0.0, ""
         self._settled, self._gone = Event(), Event()
         self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
         self._scales: dict[str, Scale] = {}
@@ -173,28 +190,33 @@ class FixVenue:
         """Expect the message after the last one that the caller has seen."""
         session = self._outlet.session
         if self._reset:
-            self._write_received(0)
+            os.ftruncate(self._received, 0)
+            session.setNextSenderMsgSeqNum(1)
+            session.setNextTargetMsgSeqNum(1)
             return
-        self._returned = int.from_bytes(os.pread(self._received, 8, 0), "little")
+        self._returned = int.from_bytes(os.pread(self._received, _NUMBER_BYTES, 0), "little")
         if self._returned + 1 < session.getExpectedTargetNum():
             session.setNextTargetMsgSeqNum(self._returned + 1)
 
     def _await_logon(self) -> None:
         self._settled.wait(self._timeout_s)
         if self._logons:
+            self._write_received(self._returned)
             return
         received = self._why or (
             "a closed connection without a word" if self._hang_ups else f"no logon within {self._timeout_s:g} s"
         )
         remedy = "check both CompIDs and the password, and that no other session uses them"
         if "MsgSeqNum" in received:
-            remedy = "use the store of the last session, or begin a new one (reset=True)"
+            remedy = f"{_NEW_DESK}; {_FORGOTTEN}"
+        elif self._returned:
+            remedy = f"see whether it still runs; {_FORGOTTEN}: after that, {_NEW_DESK}"
         raise VenueError(f"a logon at {self._where}", received, remedy)
 
     def link_up(self, peer: str) -> None:
         """Logged on: ask for market data again."""
         self._logons += 1
-        self._up = True
+        self._up, self._why = True, ""
         self._settled.set()
         if self._logons > 1:
             self._queue.put((0, LinkStatus(True, self._now_ns, f"logged on at {self._where}")))
@@ -207,7 +229,8 @@ class FixVenue:
         self._gone.set()
         if self._up:
             self._up = False
-            text = f"lost {self._where}" + (f": {self._why}" if self._why else "")
+            self._lost = f"lost {self._where}" + (f": {self._why}" if self._why else "")
+            text = f"{self._lost}; waiting up to {self._outage_s:g} s for it to come back"
             self._queue.put((0, LinkStatus(False, self._now_ns, text)))
         else:
             self._hang_ups += 1
@@ -221,6 +244,8 @@ class FixVenue:
                 message.setField(w.PASSWORD, self._password)
             if self._reset and not self._logons:
                 message.setField(w.RESET_SEQ_NUM, "Y")
+        elif engine.header(message, w.MSG_TYPE) == w.LOGOUT and (text := engine.field(message, w.TEXT)):
+            self._why = text  # the engine hangs up by itself, and says why to the other side alone
 
     def admin_in(self, message: Any, peer: str) -> None:
         """Why a logon was refused; what the session could not read."""
@@ -481,7 +506,8 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue refuses to step, says what cannot be read, or is silent for `patience_s`.
+            When the venue refuses to step, says what cannot be read, is silent for `patience_s`, or has been away for
+            `outage_s`.
         """
         self._write_received(self._returned)
         events, self._early = self._early, []
@@ -501,10 +527,13 @@ class FixVenue:
     def _collect(self, until_ns: int, events: list[VenueEvent]) -> None:
         """Append what came, and what a step brings."""
         free = self._follow or not self._stepped
-        if free or not self._up:
-            self._drain(events, 0.0 if events or self._up else 0.1)
+        if not self._up:
+            self._wait_for_link(events)
+        elif free:
+            self._drain(events, 0.0)
         if not self._up or (free and events):
             return
+        self._waited_s = 0.0
         name = self._name()
         fields = [(w.UNTIL_NS, str(until_ns)), (w.STEP_ID, name)]
         try:
@@ -514,6 +543,25 @@ class FixVenue:
             return
         answer = self._await(name, self._patience_s, events)
         self._now_ns = max(self._now_ns, answer.ns if answer else 0)
+
+    def _wait_for_link(self, events: list[VenueEvent]) -> None:
+        """Take what came while the link is down, or wait a little: no more than `outage_s` in a row."""
+        if events:
+            self._drain(events, 0.0)
+            return
+        if self._waited_s >= self._outage_s:
+            raise self._outage()
+        self._drain(events, _WAIT_S)
+        if not events:
+            self._waited_s += _WAIT_S
+
+    def _outage(self) -> VenueError:
+        """Nobody came back, or somebody who knows nothing of this session."""
+        received = f"none for {self._outage_s:g} s: {self._lost or 'it is down'}"
+        if self._why and self._why not in received:
+            received += f"; it came back and was refused: {self._why}"
+        remedy = f"start it again, and see what stands there; {_FORGOTTEN}: after that, {_NEW_DESK}"
+        return VenueError(f"a link to {self._where}", received, remedy)
 
     def _drain(self, events: list[VenueEvent], seconds: float) -> None:
         """Take what is queued, after waiting for the first for some seconds at most."""
@@ -531,7 +579,7 @@ class FixVenue:
                 events.append(item)
 
     def _write_received(self, number: int) -> None:
-        os.pwrite(self._received, number.to_bytes(8, "little"), 0)
+        os.pwrite(self._received, number.to_bytes(_NUMBER_BYTES, "little"), 0)
 
     def close(self) -> None:
         """Log out and let the session go; a second call does nothing."""
