@@ -7,8 +7,9 @@ which JSON does not know, become ``null``.
 import dataclasses
 import json
 import math
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from tercel.core.errors import TercelError
 
@@ -41,6 +43,79 @@ def say(text: str) -> None:
     """Write one plain line to stderr, at once."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def print_table(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    leaves: Sequence[str] = (),
+    words: Collection[str] = (),
+    wraps: Collection[str] = (),
+) -> None:
+    """Print a table of whole columns: what does not fit is left out and named below, and no cell is shortened.
+
+    Parameters
+    ----------
+    title : str
+        A line over it.
+    headings, rows : sequences of str
+        Headings that differ; each row has a cell for every one of them. The first column never leaves.
+    leaves : sequence of str
+        Headings, least important first: they leave in this order until the rest fits. By default from the right.
+    words : collection of str
+        Columns of words, aligned left, besides the first; all others are aligned right.
+    wraps : collection of str
+        Columns of words that may take several lines.
+    """
+    from rich.text import Text
+
+    console, kept = result_console(), list(headings)
+    everything = console.options.update(max_width=100_000)
+    leaving = [name for name in (leaves or headings[:0:-1]) if name in kept[1:]]
+    while True:
+        table = _table_of(kept, headings, rows, {*words, *wraps}, wraps)
+        least = console.measure(table, options=everything).minimum
+        if least <= console.width or not leaving:
+            break
+        kept.remove(leaving.pop(0))
+    if least > console.width:  # a line that runs on can be read, a number without its end cannot
+        table.width = least
+    console.print(Text(title, "bold"))
+    console.print(table, crop=False)
+    if left_out := [name for name in headings if name not in kept]:
+        told = f"left out: {', '.join(left_out)} (a wider terminal shows more, --json has all)"
+        console.print(Text(told, "dim"), soft_wrap=True)
+
+
+_WRAPPED = 24
+"""Characters that a column keeps at least when its words take several lines."""
+
+
+def _table_of(
+    kept: Sequence[str],
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    words: Collection[str],
+    wraps: Collection[str],
+) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    places = [headings.index(name) for name in kept]
+    for name, place in zip(kept, places, strict=True):
+        need = max(Text(cell).cell_len for cell in (name, *(row[place] for row in rows)))
+        table.add_column(
+            Text(name),
+            justify="left" if place == 0 or name in words else "right",
+            no_wrap=name not in wraps,
+            overflow="fold",
+            min_width=min(need, _WRAPPED) if name in wraps else need,
+        )
+    for row in rows:
+        table.add_row(*(Text(row[place]) for place in places))
+    return table
 
 
 def say_when_compiling() -> None:
@@ -99,12 +174,26 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def how_to_install(remedy: str) -> str:
+    """Advice to install an extra, for those who have a clone as well: there pip knows the package as `.`.
+
+    >>> how_to_install("pip install 'tercel[risk]'")
+    "in a clone `make setup` or pip install -e '.[risk]', otherwise pip install 'tercel[risk]'"
+    """
+    return re.sub(
+        r"pip install 'tercel\[(\w+)\]'",
+        r"in a clone `make setup` or pip install -e '.[\1]', otherwise pip install 'tercel[\1]'",
+        remedy,
+    )
+
+
 def print_error(error: "TercelError", as_json: bool = False) -> None:
     """Write the three parts of `error` to stderr, and with `as_json` an ``{"error": ...}`` object to stdout."""
-    parts = {"expected": error.expected, "received": error.received, "remedy": error.remedy}
+    remedy = how_to_install(error.remedy)
+    parts = {"expected": error.expected, "received": error.received, "remedy": remedy}
     say("error")
     say(f"  expected  {error.expected}")
     say(f"  received  {error.received}")
-    say(f"  to go on  {error.remedy}")
+    say(f"  to go on  {remedy}")
     if as_json:
         print_json({"error": {"kind": type(error).__name__, **parts}})

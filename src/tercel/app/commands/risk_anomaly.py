@@ -45,14 +45,14 @@ def found_anomaly(market: str, days: int, planted: int, seed: int) -> Shown:
     verdict, leads = withdrawals.judge(source, score, planted, days, seed)
     rows = [
         ("withdrawals planted", planted),
-        ("detected before the trough", f"{100 * verdict.detected_before_trough:.1f} %"),
-        ("detected before half the depth was gone", f"{100 * verdict.detected_before_half:.1f} %"),
+        ("detected before the trough", f"{100 * verdict.detected_before_trough:.1f}%"),
+        ("detected before half the depth was gone", f"{100 * verdict.detected_before_half:.1f}%"),
         ("lead to the trough, s (quartiles)", _quartiles(verdict.lead_s)),
         ("delay from the onset, s (quartiles)", _quartiles(verdict.delay_s)),
         ("calm days", days),
         ("false alarms a day", number(verdict.false_alarms_per_day)),
         ("calm days with a false alarm", verdict.false_alarm_days),
-        ("depth left at the trough", f"{100 * verdict.depth_left:.0f} %"),
+        ("depth left at the trough", f"{100 * verdict.depth_left:.0f}%"),
         ("alarm threshold, sd of calm", number(verdict.threshold)),
     ]
     notes = [

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tercel.app.output import print_json, result_console, say
+from tercel.app.output import print_json, print_table, result_console, say
 
 if TYPE_CHECKING:
     from tercel.report.svg import Figure
@@ -26,6 +26,8 @@ class Table:
     rows: Sequence[Sequence[object]]
     left: tuple[int, ...] = ()
     """Columns of words, besides the first."""
+    leaves: tuple[str, ...] = ()
+    """Headings in the order in which they leave where the terminal is narrow; by default from the right."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,13 @@ def show(found: Shown, as_json: bool, out: Path | None) -> None:
     if as_json:
         print_json(found.body)
         return
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table as Rich
     from rich.text import Text
 
     console = result_console()
     for table in found.tables:
-        rich = Rich(box=SIMPLE_HEAD, pad_edge=False, title=Text(table.title, "bold"), title_justify="left")
-        for number, heading in enumerate(table.headings):
-            words = number == 0 or number in table.left
-            rich.add_column(heading, justify="left" if words else "right", no_wrap=number == 0)
-        for row in table.rows:
-            rich.add_row(*(Text(str(cell)) for cell in row))
-        console.print(rich)
+        rows = [[str(cell) for cell in row] for row in table.rows]
+        print_table(table.title, table.headings, rows, table.leaves, wraps=[table.headings[n] for n in table.left])
+        console.print()
     for note in found.notes:
         console.print(Text(note))
 

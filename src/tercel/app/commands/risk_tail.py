@@ -74,8 +74,9 @@ def found_tail(data: Path | None, seed: int) -> Shown:
     }  # fmt: skip
     drawing = figures.tails(days[first:], returns[first:], {v.name: v.var for v in (verdicts[1], verdicts[-1])})
     last = verdicts[-1].tests
+    table = Table(title, headings, rows, leaves=("in 250 d", "joint p", "pinball", "loss / ES"))
     lead = f"{verdicts[-1].name}: {last.hits} hits for {expected:.1f} expected, Kupiec p {last.kupiec:.3f}."
-    return Shown("Value at Risk on trial", lead, [Table(title, headings, rows)], notes, [drawing], body)
+    return Shown("Value at Risk on trial", lead, [table], notes, [drawing], body)
 
 
 def found_regimes(data: Path | None, seed: int) -> Shown:
