@@ -73,3 +73,24 @@ def test_ctrl_c_says_how_far_it_came() -> None:
     assert running.returncode == 130
     assert out == ""
     assert "0 breaches among them" in err
+
+
+def test_a_desks_file_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text('[desk]\nname = "mine"\nrounds = 2\n[[instrument]]\nname = "AAA"\n')
+    result = runner.invoke(app, ["limits", "check", str(path), "--json"])
+    assert result.exit_code == 2
+    error = json.loads(result.stdout)["error"]
+    assert "this is a desk's file; its limits are named in [limits] file" in error["received"]
+    assert "tercel limits show-default" in error["remedy"]
+    path.write_text(path.read_text() + '[limits]\nfile = "limits.toml"\n')
+    assert (
+        "check limits.toml"
+        in json.loads(runner.invoke(app, ["limits", "check", str(path), "--json"]).stdout)["error"]["remedy"]
+    )
+
+
+def test_the_packaged_limits_are_shown_as_they_are() -> None:
+    result = runner.invoke(app, ["limits", "show-default"])
+    assert result.exit_code == 0
+    assert result.stdout == default_file().read_text(encoding="utf-8")

@@ -238,6 +238,7 @@ def parse(text: str, source: str = "limits") -> Limits:
         said = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError) as error:  # of numbers and nestings that no reader takes too
         raise LimitsError("a TOML file", f"{source}: {error}", "mend the line") from None
+    _refuse_desks(said, source)
     sections = ("desk", "instruments", "agents")
     for name in said:
         if name not in sections:
@@ -246,7 +247,9 @@ def parse(text: str, source: str = "limits") -> Limits:
         if not isinstance(said.get(name), dict) or not said[name]:
             example = f"[{name}]" if name == "desk" else f'[{name}."*"]'
             received = f"none in {source}" if name not in said else f"{_shown(said[name])} in {source}"
-            raise LimitsError(f"a section {example} of limits", received, f"see {default_file()} for an example")
+            raise LimitsError(
+                f"a section {example} of limits", received, "`tercel limits show-default` prints an example"
+            )
     return Limits(
         _section(DeskLimits, said["desk"], {}, _Place(source, "desk")),
         _sections(InstrumentLimits, said["instruments"], "instruments", source),
@@ -254,6 +257,21 @@ def parse(text: str, source: str = "limits") -> Limits:
         source,
         hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def _refuse_desks(said: dict[str, Any], source: str) -> None:
+    """A desk's file has a section [desk] too: say which of the two this is."""
+    desk = said.get("desk")
+    lists = any(isinstance(said.get(name), list) for name in ("agent", "instrument"))
+    if not (lists or (isinstance(desk, dict) and not desk.keys().isdisjoint(("rounds", "round_s", "decision_s")))):
+        return
+    limits = said.get("limits")
+    named = limits.get("file") if isinstance(limits, dict) else None
+    remedy = f"check {named}, the limit file that it names" if named else _NO_FILE
+    raise LimitsError("a limit file", f"{source}: this is a desk's file; its limits are named in [limits] file", remedy)
+
+
+_NO_FILE: Final = "it names none and trades under the packaged limits, which `tercel limits show-default` prints"
 
 
 def _sections(kind: type[_Kind], said: dict[str, Any], room: str, source: str) -> dict[str, _Kind]:

@@ -24,6 +24,15 @@ def check(
         limits.check(file, as_json)
 
 
+@limits_app.command("show-default")
+def show_default() -> None:
+    """Print the packaged limit file with every key explained, to start one's own from: > limits.toml."""
+    with told():
+        from tercel.app.commands import limits
+
+        limits.show_default()
+
+
 @limits_app.command("stress")
 def stress(
     actions: Annotated[int, typer.Option(help="Random actions.", min=1, max=10**9, metavar="N")] = 1_000_000,

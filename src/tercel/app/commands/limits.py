@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import UnknownNameError
-from tercel.limits import Limits, read
+from tercel.limits import Limits, default_file, read
 from tercel.limits.file import MONEY, MS
 from tercel.limits.stress import PLANTS, Storm
 
@@ -27,6 +27,13 @@ def check(file: Path, as_json: bool) -> int:
     else:
         _print_limits(said)
     return HELD
+
+
+def show_default() -> None:
+    """Print the packaged limit file, byte for byte."""
+    from rich.text import Text
+
+    result_console().print(Text(default_file().read_text(encoding="utf-8")), soft_wrap=True, end="")
 
 
 def understood(limits: Limits) -> dict[str, Any]:
