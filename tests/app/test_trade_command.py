@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
+from tercel.app import output
 from tercel.app.cli import app
 from tercel.app.commands.trade import _check_latch
 from tercel.core.errors import ConfigError
+from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
+from tercel.trading.journal.words import entry_out
 from tercel.trading.ledger import Ledger
 
 runner = CliRunner()
@@ -174,8 +178,16 @@ def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     for agent in ("peg", "taker"):
         lots = sum(p["side"] * p["filled"] for p in ran["parents"] if p["agent"] == agent)
         assert sum(row["lots"] for row in held if row["agent"] == agent) == lots
-    assert "AAA-000-peg" in tercel("trade", "orders", "--desk", desk).stdout
-    assert "taker" in tercel("trade", "positions", "--desk", desk).stdout
+    shown = tercel("trade", "orders", "--desk", desk).stdout
+    assert "AAA-000-peg" in shown
+    assert "+alpha+posture" not in shown
+    assert "reason" not in shown
+    told = tercel("trade", "positions", "--desk", desk).stdout
+    assert "taker" in told
+    assert "ticks x lots" in told
+    for row in held:
+        assert row["realised_ticks"] == row["realised_half_ticks"] / 2
+        assert row["unrealised_ticks"] == pytest.approx(row["lots"] * (row["mark"] - row["average"]))
 
 
 def test_replay_says_why(desk: Path) -> None:
@@ -201,8 +213,53 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
     assert all({"is_bps", "vwap_bps", "twap_bps", "markouts_bps"} <= set(row) for row in found)
     assert (desk / "tca.html").is_file()
     assert done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
-    assert done("trade", "reconcile", "--desk", desk) == {"desk": str(desk), "orders": [], "faults": []}
-    assert "faults: none" in tercel("trade", "reconcile", "--desk", desk).stdout
+    said = done("trade", "reconcile", "--desk", desk)
+    assert said == {
+        "desk": str(desk), "asked": False, "checked": 0, "differ": 0,
+        "orders": [], "unknown": [], "open": [], "faults": [],
+    }  # fmt: skip
+    told = tercel("trade", "reconcile", "--desk", desk).stdout
+    assert "faults: none" in told
+    assert "the venue has not been asked" in told
+
+
+def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "result_console", lambda: Console(width=80, highlight=False))
+    found = done("trade", "tca", "--desk", desk)
+    lots = sum(row["quantity"] for row in found["parents"])
+    cost = sum(row["quantity"] * row["is_bps"] for row in found["parents"]) / lots
+    assert found["total"]["is_bps"] == pytest.approx(cost)
+    assert set(found["agents"]) == {row["agent"] for row in found["parents"]}
+    starts = [row["start_ns"] for row in found["parents"]]
+    assert starts == sorted(starts)
+    told = tercel("trade", "tca", "--desk", desk).stdout
+    assert "forced" in told
+    assert "all, by lots" in told
+    assert "agents, means by lots" in told
+    assert "left out: " in told
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told
+    assert max(map(len, told.splitlines()[1:])) <= 100  # the line of what was left out is one
+
+
+def test_an_order_of_unknown_fate_is_said(tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path / "lost", "test")
+    order = NewOrder("AAA-000-peg.1", "AAA", 1, 5, 100, Tif.DAY, "peg", "AAA-000-peg", 1)
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1})])
+    journal.append([entry_out(order)])
+    words = ("trade", "reconcile", "--desk", tmp_path / "lost")
+    assert [row["order"] for row in done(*words)["open"]] == [order.cl_ord_id]
+    journal.append([Entry(kinds.SESSION, 2, body={"session": 2})])
+    journal.close()
+    result = tercel(*words, "--json")
+    said = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (said["asked"], said["open"], said["checked"]) == (False, [], 0)
+    assert [(row["order"], row["lots"], row["status"]) for row in said["unknown"]] == [(order.cl_ord_id, 5, "unknown")]
+    told = tercel(*words)
+    assert told.exit_code == 1
+    assert "orders of unknown fate" in told.stdout
+    assert "0 checked, 0 differ, 1 unknown, 0 open" in told.stdout
+    assert "the venue has not been asked; --venue WHERE asks it" in told.stdout
 
 
 def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:

@@ -7,14 +7,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tercel.app.commands import trade_costs as costs
 from tercel.app.desks import find_desk
-from tercel.app.output import print_json, result_console, say
+from tercel.app.output import print_json, print_table, result_console, say
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.ledger import Ledger
+from tercel.trading.order import Order
+from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
 
 SIDES = {1: "buy", -1: "sell"}
@@ -48,24 +51,61 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     if as_json:
         print_json({"desk": str(folder), "parents": parents, "orders": children})
         return
-    _table(f"parents of {folder}", parents)
-    _table("orders" if every else "open orders", children)
+    if not any(parent["reason"] for parent in parents):
+        parents = [{key: value for key, value in parent.items() if key != "reason"} for parent in parents]
+    shown = [parent | {"strategy": _short(str(parent["strategy"]))} for parent in parents]
+    _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
+    result_console().print()
+    _table("orders" if every else "open orders", children, ("parent", "agent", "instrument"))
+
+
+def _short(strategy: str) -> str:
+    """A strategy's name without what most of them share; `--json` has the whole.
+
+    >>> _short("packaged:ppo+alpha+posture"), _short("twap_take+alpha")
+    ('ppo', 'twap_take+alpha')
+    """
+    return strategy.removeprefix("packaged:").removesuffix("+alpha+posture")
 
 
 def positions(desk: Path | None, as_json: bool) -> None:
-    """What is held, by agent and instrument; cash in ticks x lots."""
+    """What is held, by agent and instrument, and what it is worth at the last mark."""
     folder = find_desk(desk)
+    with closing(JournalReader(folder)) as reader:
+        marks = {entry.instrument: entry for _, entry in reader.read(0, (kinds.MARKET,))}
+        ledger = Ledger.of(reader)
     held = [
-        {
-            "agent": agent, "instrument": instrument, "lots": position.lots, "average": position.average,
-            "realised_half_ticks": position.realised2,
-        }
-        for (agent, instrument), position in sorted(_ledger(folder).positions.all().items())
-    ]  # fmt: skip
+        {"agent": agent, "instrument": instrument, **_held(position, marks.get(instrument))}
+        for (agent, instrument), position in sorted(ledger.positions.all().items())
+    ]
     if as_json:
         print_json({"desk": str(folder), "positions": held})
-    else:
-        _table(f"positions of {folder}", held)
+        return
+    columns = ("agent", "instrument", "lots", "average", "mark", "realised", "unrealised")
+    shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in held]
+    rows = [{key: row[key] for key in columns} for row in shown]
+    _table(f"positions of {folder}", rows, ("average", "mark"))
+    result_console().print("average and mark in ticks, realised and unrealised in ticks x lots", style="dim")
+    times = [row["mark_ns"] for row in held if row["mark_ns"] is not None]
+    if times:
+        when = f"marks: the last mid journaled (at most one a minute), {min(times) / NS_PER_SECOND:.0f} s or later"
+        result_console().print(when, style="dim")
+
+
+def _held(position: Position, market: Entry | None) -> dict[str, Any]:
+    """A position in ticks and ticks x lots; the mark is the last mid that the journal has, None without one."""
+    sides = (None, None) if market is None else (market.body["bid"], market.body["ask"])
+    mid2 = None if sides[0] is None or sides[1] is None else int(sides[0]) + int(sides[1])
+    open2 = None if mid2 is None else position.worth2(mid2) - position.realised2
+    return {
+        "lots": position.lots,
+        "average": position.average,
+        "mark": None if mid2 is None else mid2 / 2,
+        "mark_ns": None if market is None or mid2 is None else market.ns,
+        "realised_ticks": position.realised2 / 2,
+        "unrealised_ticks": None if open2 is None else open2 / 2,
+        "realised_half_ticks": position.realised2,
+    }
 
 
 def replay(desk: Path | None, parent: str | None, at_s: float | None, seq: int | None, as_json: bool) -> None:
@@ -89,7 +129,7 @@ def replay(desk: Path | None, parent: str | None, at_s: float | None, seq: int |
     for sentence in told["sentences"]:
         out.print(sentence)
     for name, values in told["tables"].items():
-        _table(name, [{"what": key, "value": value} for key, value in values.items()])
+        _table(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
 
 
 def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) -> None:
@@ -100,23 +140,51 @@ def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) 
     if not found:
         received = f"no analysis of {parent or 'any parent'} in {folder}"
         raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
+    found.sort(key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
     rows = [{"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in found]
+    summed = costs.summary(rows)
     if as_json:
-        print_json({"desk": str(folder), "parents": rows})
+        print_json({"desk": str(folder), "parents": rows, **summed})
     else:
-        _table(f"costs of {folder}, bps; a cost is positive, a mark-out in the order's favour too", map(_tca_row, rows))
+        _print_tca(folder, rows, summed)
     page = out if out is not None else folder / "tca.html"
     page.write_text(_tca_page(folder, found), encoding="utf-8")
     say(f"report: {page}")
 
 
+def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
+    total = {"parent": "all, by lots", "side": None, **summed["total"]}
+    title = f"costs of {folder}, bps; a cost is positive, a mark-out in the order's favour too"
+    shown = [_tca_row(row) for row in (*rows, total)]
+    if all(row["quantity"] == row["filled"] for row in rows):
+        shown = [{key: value for key, value in row.items() if key != "filled"} for row in shown]
+    _table(title, shown, ("walk", "+10s", "+60s", "timing", "spread", "twap", "filled", "vwap", "side"))
+    agents = [
+        {"agent": name, "parents": of["parents"], "lots": of["quantity"], "is": of["is_bps"],
+         "95% of is": _between(of["ci_low"], of["ci_high"]), "forced": of["forced_bps"], "vwap": of["vwap_bps"],
+         "rested": _percent(of["passive_share"])}
+        for name, of in summed["agents"].items()
+    ]  # fmt: skip
+    result_console().print()
+    _table("agents, means by lots", agents, ("vwap", "rested", "forced"))
+    told = "95%: Student's t over parents as if independent (those of one time share a market); a dash: one parent"
+    result_console().print(told, style="dim")
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{low:+.1f} to {high:+.1f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}%"
+
+
 def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that a terminal has room for; the page and `--json` have all."""
-    words = {"parent": row["parent"], "side": row["side"], "lots": row["filled"]}
-    costs = {key: row[f"{key}_bps"] for key in ("is", "vwap", "twap", "spread", "timing", "forced")}
-    passive = row["passive_share"]
-    rested = {"rested": None if passive is None else f"{100 * passive:.0f} %"}
-    return words | costs | rested | {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
+    """The columns of a terminal; the page and `--json` have all."""
+    words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"], "filled": row["filled"]}
+    parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
+    marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
+    return words | parts | {"rested": _percent(row["passive_share"])} | marks
 
 
 def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
@@ -125,7 +193,7 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
     from tercel.trading.journal.blobs import unpack
     from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
 
-    costs = [dict(entry.body) for entry in found]
+    analysed = [dict(entry.body) for entry in found]
     keys = ("side", "quantity", "filled", "is_bps", "vwap_bps", "twap_bps", "participation", "passive_share")
     rows = [[entry.parent, entry.agent, *(entry.body[key] for key in keys)] for entry in found]
     paths = []
@@ -134,12 +202,12 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
         paths.append(path_with_fills(entry.parent, side, arrays["fills"], arrays["mids"], f"path{number}"))
     sections = [
         Section("All parents", html=plain_table(["parent", "agent", *keys], rows)),
-        Section("Against benchmarks", figures=[against_benchmarks(costs), markouts(costs)]),
+        Section("Against benchmarks", figures=[against_benchmarks(analysed), markouts(analysed)]),
         Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths),
     ]
-    total = sum(cost["quantity"] for cost in costs)
-    mean = sum(cost["is_bps"] * cost["quantity"] for cost in costs) / total
-    lead = f"{len(found)} parent orders of {total} lots cost {mean:.2f} bps against arrival, weighted by lots."
+    total = costs.summary([{**entry.body, "agent": entry.agent} for entry in found])["total"]
+    cost = f"{len(found)} parent orders of {total['quantity']} lots cost {total['is_bps']:.1f} bps against arrival"
+    lead = f"{cost}, weighted by lots."
     return render(f"Cost analysis of {folder.name}", lead, sections)
 
 
@@ -154,20 +222,62 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, a
 
 
 def reconcile(desk: Path | None, venue: str | None, as_json: bool) -> None:
-    """Compare every order with the venue's word; without a venue, what the journal last found."""
+    """Compare every order with the venue's word; without a venue, say what the journal knows and what it does not.
+
+    Ends with 1 when the fate of an order is unknown or a sum does not agree.
+    """
+    import typer
+
     folder = find_desk(desk)
     if venue is None:
         with closing(JournalReader(folder)) as reader:
             rows = [{"order": e.order, **e.body} for _, e in reader.read(0, (kinds.RECONCILED,))]
-            faults = Ledger.of(reader).faults()
-        result: dict[str, Any] = {"desk": str(folder), "orders": rows, "faults": faults}
+            result = _agreement(folder, rows, Ledger.of(reader), asked=False)
     else:
         result = _reconcile_now(folder, venue)
     if as_json:
         print_json(result)
-        return
-    _table(f"reconciled orders of {folder}", result["orders"])
-    result_console().print("faults: " + ("; ".join(result["faults"]) or "none"))
+    else:
+        _print_agreement(folder, result)
+    if result["unknown"] or result["faults"]:
+        raise typer.Exit(1)
+
+
+def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: bool) -> dict[str, Any]:
+    """What was compared with the venue's word, and which orders of the ledger still wait for one."""
+    unknown = {order.root: order for order in ledger.orders.unknown()}
+    return {
+        "desk": str(folder),
+        "asked": asked,
+        "checked": len(rows),
+        "differ": sum(row["action"] != "agreed" for row in rows),
+        "orders": rows,
+        "unknown": [_standing(order) for order in unknown.values()],
+        "open": [_standing(order) for order in ledger.orders.live() if order.root not in unknown],
+        "faults": ledger.faults(),
+    }
+
+
+def _standing(order: Order) -> dict[str, Any]:
+    return {
+        "order": order.root, "instrument": order.instrument, "agent": order.account, "side": order.side,
+        "lots": order.lots, "filled": order.cum, "price": order.price, "status": str(order.status),
+    }  # fmt: skip
+
+
+def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
+    keys = ("order", "ours", "venue", "filled_before", "filled", "action")
+    rows = [{key.replace("_", " "): row[key] for key in keys} for row in result["orders"]]
+    _table(f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",))
+    _table("orders of unknown fate", result["unknown"], ("agent", "instrument"))
+    if result["open"]:
+        _table("orders that the ledger holds for open", result["open"], ("agent", "instrument"))
+    console = result_console()
+    counts = f"{result['checked']} checked, {result['differ']} differ, {len(result['unknown'])} unknown"
+    console.print(f"{counts}, {len(result['open'])} open")
+    if not result["asked"]:
+        console.print("the venue has not been asked; --venue WHERE asks it")
+    console.print("faults: " + ("; ".join(result["faults"]) or "none"), markup=False)
 
 
 def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
@@ -192,32 +302,37 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
             link, journal, gate, lambda name, instrument: strategy_of(name, None), latch=latch, mark=mark_of(where)
         )
         lines = [asdict(line) for line in session.recovered]
-        faults = session.ledger.faults()
+        result = _agreement(folder, lines, session.ledger, asked=True)
         session.close()
     finally:
         journal.close()
-    return {"desk": str(folder), "orders": lines, "faults": faults}
+    return result
 
 
-def _table(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    from rich.table import Table
-
+def _table(
+    title: str,
+    rows: Iterable[Mapping[str, Any]],
+    leaves: Sequence[str] = (),
+    wraps: Sequence[str] = (),
+    digits: int = 1,
+) -> None:
     kept = list(rows)
     if not kept:
-        result_console().print(f"{title}: none")
+        result_console().print(f"{title}: none", markup=False)
         return
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for number, (key, value) in enumerate(kept[0].items()):
-        right = isinstance(value, int | float) and key != "side"
-        table.add_column(str(key), justify="right" if right else "left", no_wrap=number == 0)
-    for row in kept:
-        table.add_row(*(_shown(key, value) for key, value in row.items()))
-    result_console().print(table)
+    keys = list(kept[0])
+    words = [key for key in keys if key == "side" or not any(_numeric(row[key]) for row in kept)]
+    cells = [[_shown(key, row[key], digits) for key in keys] for row in kept]
+    print_table(title, keys, cells, leaves, words, wraps)
 
 
-def _shown(key: str, value: Any) -> str:
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.endswith("%"))
+
+
+def _shown(key: str, value: Any, digits: int) -> str:
     if value is None:
         return "-"
     if key == "side":
         return SIDES.get(value, str(value))
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value)
