@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from tests.venues.fix.tiny import WAY_NS, TinyVenue
 
+from tercel.app.commands.venues import connect as log_on
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import (
     CancelOrder,
@@ -21,7 +22,7 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
-from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.client import FixVenue, holds_session
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.server import FixServer, serve_fix
 
@@ -272,7 +273,32 @@ class TestLogon:
         with pytest.raises(VenueError, match="MsgSeqNum too low") as refused:
             connect(store=tmp_path / "new")
         assert "reset=True" in str(refused.value)
+        assert "--desk" in str(refused.value)
+        assert not holds_session(tmp_path / "new"), "nobody was ever logged on with it"
         assert connect(store=tmp_path / "new", reset=True).up
+        assert holds_session(tmp_path / "new")
+
+    def test_a_session_goes_on_with_its_store_alone(self, serve, port, tmp_path):
+        serve(["TRADER"])
+        where = f"fix://127.0.0.1:{port}"
+        for store in ("first", "second", "second"):
+            with log_on(where, ["agent"], tmp_path / store) as venue:
+                venue.send(buy(f"{store}-{venue._outlet.next_number}"))
+                assert ExecType.NEW in kinds(said(venue, steps=3))
+        with pytest.raises(VenueError, match="MsgSeqNum"):
+            log_on(where, ["agent"], tmp_path / "first")
+
+    def test_a_venue_that_forgot_the_session(self, serve, connect, tmp_path):
+        server = serve(store=tmp_path / "one")
+        venue = connect(store=tmp_path / "mine")
+        said(venue, steps=3)
+        venue.close()
+        server.close()
+        serve(store=tmp_path / "other")
+        with pytest.raises(VenueError, match="MsgSeqNum too low") as refused:
+            connect(store=tmp_path / "mine")
+        assert "CompID" not in refused.value.remedy
+        assert "--desk" in refused.value.remedy
 
     def test_a_port_that_is_taken(self, serve, port):
         with socket.create_server(("127.0.0.1", port)), pytest.raises(VenueError, match=f"port {port} free"):
@@ -301,6 +327,32 @@ class TestLosingEachOther:
         assert venue.step(T0) == []
         with pytest.raises(VenueError, match="link"):
             venue.send(buy("a"))
+
+    def test_steps_wait_for_a_link_that_is_down_and_then_no_more(self, serve, connect):
+        server = serve()
+        venue = connect(outage_s=0.35)
+        server.close()
+        (event,) = venue.step(T0)
+        assert not event.up
+        assert "waiting up to 0.35 s" in event.text
+        assert [venue.step(T0) for _ in range(4)] == [[]] * 4
+        for _ in range(2):
+            with pytest.raises(VenueError, match=r"none for 0\.35 s: lost") as lost:
+                venue.step(T0)
+            assert "start it again" in lost.value.remedy
+
+    def test_who_comes_back_is_waited_for_anew_the_next_time(self, serve, connect, tmp_path):
+        server = serve()
+        venue = connect(outage_s=30.0, store=tmp_path / "mine")
+        said(venue)
+        server.close()
+        venue.step(T0)
+        serve(venue=server.venue)
+        heard = []
+        while not any(event.up for event in heard):
+            heard += said(venue)
+        said(venue)
+        assert venue._waited_s == 0.0
 
     def test_a_venue_that_dies_takes_the_line_down(self, serve, connect):
         server = serve()

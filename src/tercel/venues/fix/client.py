@@ -53,8 +53,10 @@ _RECEIVED: Final = "received"
 _NUMBER_BYTES: Final = 8
 _WAIT_S: Final = 0.1
 """How long a step waits for a word while the link is down."""
-_FORGOTTEN: Final = "a simulated exchange forgets sessions, orders and its time when it ends"
-_NEW_DESK: Final = "give the desk a folder of its own with --desk: that begins a new session (in Python: reset=True)"
+_ANEW: Final = (
+    "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
+    " that ends forgets its sessions, its orders and its time"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +210,9 @@ class FixVenue:
         )
         remedy = "check both CompIDs and the password, and that no other session uses them"
         if "MsgSeqNum" in received:
-            remedy = f"{_NEW_DESK}; {_FORGOTTEN}"
+            remedy = _ANEW
         elif self._returned:
-            remedy = f"see whether it still runs; {_FORGOTTEN}: after that, {_NEW_DESK}"
+            remedy = f"see whether it still runs, and start it where it does not; if it began anew, {_ANEW}"
         raise VenueError(f"a logon at {self._where}", received, remedy)
 
     def link_up(self, peer: str) -> None:
@@ -560,7 +562,7 @@ class FixVenue:
         received = f"none for {self._outage_s:g} s: {self._lost or 'it is down'}"
         if self._why and self._why not in received:
             received += f"; it came back and was refused: {self._why}"
-        remedy = f"start it again, and see what stands there; {_FORGOTTEN}: after that, {_NEW_DESK}"
+        remedy = _ANEW if "MsgSeqNum" in self._why else f"start it again; if it began anew, {_ANEW}"
         return VenueError(f"a link to {self._where}", received, remedy)
 
     def _drain(self, events: list[VenueEvent], seconds: float) -> None:
