@@ -48,7 +48,7 @@ def serve(
     fix_store: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of FIX sequence numbers and messages, so that sessions go on after a restart (default: none).",
+            help="Folder of FIX sequence numbers: sessions outlive a restart, though the exchange itself begins anew.",
             metavar="DIR",
         ),
     ] = None,
