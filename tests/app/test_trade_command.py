@@ -285,11 +285,13 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert done("trade", "resume", "mine", "--desk", desk)["number"] == 3
     assert done("trade", "promote", "peg", "--reason", "test", "--desk", desk)["number"] == 4
     assert done("trade", "cancel", "nobody", "--desk", desk)["number"] == 5
+    assert done("trade", "amend", "mine", "--lots", "9", "--horizon-s", "90", "--desk", desk)["number"] == 6
+    assert tercel("trade", "amend", "mine", "--desk", desk).exit_code == 2
     assert "the desk takes it" in tercel("trade", "pause", "mine", "--desk", desk).stderr
     done("trade", "run", config, "--desk", desk)
     reader = JournalReader(desk)
     events = [e.body["event"] for _, e in reader.read(0, (kinds.PARENT,)) if e.parent == "mine"]
-    assert events[:3] == ["accepted", "paused", "resumed"]
+    assert events[:4] == ["accepted", "paused", "resumed", "amended"]
     (promoted,) = [e.body for _, e in reader.read(0, (kinds.PROMOTED,))]
     assert promoted["challenger"] == "twap_passive+alpha+posture"
     alerts = [e.body["text"] for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]

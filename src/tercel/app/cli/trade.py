@@ -103,6 +103,29 @@ def cancel(parent: Parent, reason: Reason = "cancel", desk: Desk = None, as_json
     _ask_parent("cancel", parent, reason, desk, as_json)
 
 
+@trade_app.command()
+def amend(
+    parent: Parent,
+    lots: Annotated[int | None, typer.Option(help="The new total, filled lots included.", min=1, metavar="N")] = None,
+    horizon_s: Annotated[
+        float | None, typer.Option(help="The new horizon, seconds from its acceptance.", min=1.0, max=1e7, metavar="S")
+    ] = None,
+    reason: Reason = "amend",
+    desk: Desk = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a parent's lots or its horizon."""
+    with told(as_json):
+        if lots is None and horizon_s is None:
+            raise ConfigError("--lots, --horizon-s or both", "neither", "say what is to change")
+        from tercel.app.commands import trade_look as command
+
+        body: dict[str, object] = {"parent": parent}
+        body |= {"lots": lots} if lots is not None else {}
+        body |= {"horizon_ns": round(horizon_s * 1e9)} if horizon_s is not None else {}
+        command.ask(desk, "amend", body, reason, as_json)
+
+
 def _ask_parent(command: str, parent: str, reason: str, desk: Path | None, as_json: bool) -> None:
     with told(as_json):
         from tercel.app.commands import trade_look
