@@ -62,8 +62,9 @@ class ParentFacts:
 class ParentCost:
     """The analysis of one parent order; bps unless said, NaN where not available.
 
-    `is_bps` = spread + walk + timing + forced over the filled lots, and `opportunity_bps` marks the unfilled ones at
-    the end mid: their sum is the whole cost of the decision to trade.
+    In bps of the whole order at its arrival mid: `is_bps` = spread + walk + timing + forced over what was filled, and
+    `opportunity_bps` marks what was not at the end mid; their sum is the whole cost of the decision to trade. Slippage
+    against VWAP and TWAP is that of the average fill.
     """
 
     parent: str
