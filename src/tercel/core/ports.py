@@ -55,7 +55,7 @@ class Clock(Protocol):
     """Time as people live it. Only `app` owns a real one."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since 1970."""
+        """Nanoseconds since some moment; they never go back."""
         ...
 
     def sleep_ns(self, ns: int) -> None:

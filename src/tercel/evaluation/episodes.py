@@ -17,12 +17,12 @@ from tercel.core.errors import CapacityError, ConfigError
 from tercel.evaluation.task import LATENCIES, Task
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
+from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.view import View
-from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -188,10 +188,7 @@ class Episodes:
 
     def fills(self, market: int) -> Ints:
         """Logged own fills of a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
-        k = self.states[market]
-        rows, at = min(int(k[sim.FILL_ROWS]), int(k[sim.LOG_ROWS])), int(k[sim.LOG_AT])
-        fills: Ints = k[at : at + rows * sim.FILL_WORDS].reshape(rows, sim.FILL_WORDS)
-        return fills
+        return fills_of(self.states[market])
 
     def record(self, market: int) -> Ints:
         """Recorded rows of a market: int64 (r, 8), see `market.simulator.layout`.
@@ -210,33 +207,7 @@ class Episodes:
 
     def costs(self) -> Costs:
         """Cost sums of the episodes that are over, as they stand."""
-        k, points = self.states, self.task.grid_points
-        grid = k[:, sim.GRID : sim.GRID + 3 * points].reshape(self.n, 3, points)
-        overflow = (
-            self.books[:, lay.OVERFLOW] + k[:, sim.OWN_OVERFLOW] + k[:, sim.COMMAND_OVERFLOW]
-        )  # fmt: skip
-        return Costs(
-            qty=k[:, sim.QUANTITY].copy(),
-            arrival_mid2=k[:, sim.ARRIVAL_MID2].copy(),
-            spread=k[:, sim.SPREAD].copy(),
-            walk=k[:, sim.WALK].copy(),
-            timing=k[:, sim.TIMING].copy(),
-            forced_spread=k[:, sim.FORCED_SPREAD].copy(),
-            forced_walk=k[:, sim.FORCED_WALK].copy(),
-            forced_timing=k[:, sim.FORCED_TIMING].copy(),
-            lots_filled=k[:, sim.QUANTITY] - k[:, sim.LEFT] - k[:, sim.UNFILLED_LOTS],
-            passive_lots=k[:, sim.PASSIVE_LOTS].copy(),
-            forced_lots=k[:, sim.FORCED_LOTS].copy(),
-            unfilled_lots=k[:, sim.UNFILLED_LOTS].copy(),
-            mid2_grid=grid[:, 0].copy(),
-            lots_grid=grid[:, 1].copy(),
-            forced_lots_grid=grid[:, 2].copy(),
-            side=k[:, sim.SIDE].astype(np.int8),
-            cluster=self._cluster.copy(),
-            fees=np.zeros(self.n, np.int64),
-            double_lots=k[:, sim.DOUBLE_LOTS].copy(),
-            overflow=overflow.astype(np.int64),
-        )
+        return costs_of(self.books, self.states, self.task.grid_points, self._cluster)
 
 
 def seeded_plan(

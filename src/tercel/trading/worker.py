@@ -29,6 +29,7 @@ from tercel.core.orders import (
 )
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
 from tercel.execution.driver import REASONS, Driver
 from tercel.execution.guidance import guided_row
@@ -38,7 +39,6 @@ from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.trading import worker_kernels as kernels
-from tercel.trading.accounts import costs_of, fills_of
 from tercel.trading.children import Child, Children, ParentOrder
 from tercel.trading.follower import Follower
 
@@ -159,11 +159,12 @@ class Worker:
 
     def fills(self) -> Ints:
         """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
-        return fills_of(self.driver.state)
+        return fills_of(self.driver.state).copy()
 
     def costs(self) -> Costs:
         """Cost sums as they stand, one row."""
-        return costs_of(self.driver.book, self.driver.state, self.order.task.grid_points)
+        book, state = self.driver.book[None], self.driver.state[None]
+        return costs_of(book, state, self.order.task.grid_points, np.zeros(1, np.int64))
 
     # -- what happens to it -------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """Bodies of `tercel console`, `tercel kill` and `tercel rearm`."""
 
-import getpass
 import os
 import secrets
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.desks import JOURNAL, LATCH, find_desk
+from tercel.app.machine import person
 from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry
@@ -111,7 +111,7 @@ def console(desk: Path | None, port: int) -> None:
 def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
     """Latch the kill switch of a desk, and say it to its journal where that can be written."""
     folder = _stopped(desk)
-    state = KillLatch(folder / LATCH).kill(reason, _person(), time.time_ns(), agents)
+    state = KillLatch(folder / LATCH).kill(reason, person(), time.time_ns(), agents)
     _tell(folder, "kill", {"agents": list(agents)}, reason)
     if unknown := _strangers(folder, agents):
         known = f"agents of the desk: {', '.join(sorted(_agents(folder)))}"
@@ -127,7 +127,7 @@ def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) 
     latch = KillLatch(folder / LATCH)
     killed = latch.state().killed
     whom = tuple(agents) or (() if ALL in killed or not killed else tuple(killed))
-    state = latch.rearm(reason, _person(), time.time_ns(), whom)
+    state = latch.rearm(reason, person(), time.time_ns(), whom)
     _tell(folder, "rearm", {"agents": list(agents)}, reason)
     _answer(folder, f"armed again: {folder}", dict(state.killed), as_json)
 
@@ -157,16 +157,9 @@ def _stopped(desk: Path | None) -> Path:
 def _tell(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
     """The latch holds already: a journal that cannot take the word is no reason to fail."""
     try:
-        post(folder, command, body, _person(), reason, time.time_ns())
+        post(folder, command, body, person(), reason, time.time_ns())
     except TercelError as error:
         say(f"the journal does not know of it yet: {error}")
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _answer(folder: Path, text: str, killed: Mapping[str, str], as_json: bool) -> None:

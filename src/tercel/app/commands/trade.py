@@ -1,8 +1,6 @@
 """Body of `tercel trade run`: a whole desk, from its file to its report."""
 
-import getpass
 import math
-import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from tercel.app.commands.trade_report import page
 from tercel.app.commands.venues import SIMULATED, address, connect, mark_of
 from tercel.app.desks import LATCH, elsewhere, new_desk
 from tercel.app.job.variants import run_variants
+from tercel.app.machine import WallClock, person
 from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Journal, Venue
@@ -36,18 +35,6 @@ from tercel.trading.tca.recorder import TcaRecorder
 CONFIG = "desk.toml"
 REPORT = "report.html"
 WATCH_S = 0.05
-
-
-class WallClock:
-    """Time as people live it (`core.ports.Clock`)."""
-
-    def now_ns(self) -> int:
-        """Nanoseconds that never go back."""
-        return time.monotonic_ns()
-
-    def sleep_ns(self, ns: int) -> None:
-        """Wait."""
-        time.sleep(ns / 1e9)
 
 
 @dataclass
@@ -116,7 +103,7 @@ def run(request: Request) -> None:
 
 
 def _holder() -> str:
-    return f"{getpass.getuser()} (tercel trade run)"
+    return f"{person()} (tercel trade run)"
 
 
 def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path | None) -> Opened:

@@ -1,6 +1,5 @@
 """Bodies of the commands that look at a desk's journal, and of those that leave word for the desk that writes it."""
 
-import getpass
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -9,6 +8,7 @@ from typing import Any
 
 from tercel.app.commands import trade_costs as costs
 from tercel.app.desks import find_desk
+from tercel.app.machine import person
 from tercel.app.output import print_json, print_table, result_console, say
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
@@ -214,7 +214,7 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
 def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, as_json: bool) -> None:
     """Leave word for a running desk: submit, pause, resume, cancel, promote."""
     folder = find_desk(desk)
-    number = post(folder, command, body, getpass.getuser(), reason or command, time.time_ns())
+    number = post(folder, command, body, person(), reason or command, time.time_ns())
     if as_json:
         print_json({"desk": str(folder), "command": command, "number": number})
     else:
@@ -293,7 +293,7 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     from tercel.trading.session import Session
 
     agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
-    journal = SqlJournal(folder, f"{getpass.getuser()} (tercel trade reconcile)")
+    journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
     try:
         link = connect(where, agents, folder / "fix")
         latch = KillLatch(folder / LATCH)

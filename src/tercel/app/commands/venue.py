@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tercel.app.machine import WallClock
 from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.market.flow import preset as presets
@@ -23,18 +24,6 @@ from tercel.venues.wire import RemoteVenue, WireServer
 HOST = "127.0.0.1"
 PORT = 7401
 LOGIN = "TRADER"
-
-
-class WallClock:
-    """Time as people live it."""
-
-    def now_ns(self) -> int:
-        """Nanoseconds since 1970."""
-        return time.time_ns()
-
-    def sleep_ns(self, ns: int) -> None:
-        """Wait."""
-        time.sleep(ns / 1e9)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,33 @@ def _settings(model: Any) -> dict[str, Any]:
     return {**model.get_params(), **_FIXED}
 
 
-class BoostingClassifier(Classifier):
+class _Boosting:
+    """What both share: the parameters, and that trees read NaN."""
+
+    native_nan = True
+
+    def __init__(
+        self,
+        n_estimators: int = 150,
+        learning_rate: float = 0.05,
+        num_leaves: int = 15,
+        min_child_samples: int = 20,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.8,
+        reg_lambda: float = 1.0,
+        random_state: int = 0,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.reg_lambda = reg_lambda
+        self.random_state = random_state
+
+
+class BoostingClassifier(_Boosting, Classifier):
     """LightGBM for up against down.
 
     Parameters
@@ -32,28 +58,6 @@ class BoostingClassifier(Classifier):
     NaN is read as "missing" by the trees; sample weights are used.
     """
 
-    native_nan = True
-
-    def __init__(
-        self,
-        n_estimators: int = 150,
-        learning_rate: float = 0.05,
-        num_leaves: int = 15,
-        min_child_samples: int = 20,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.8,
-        reg_lambda: float = 1.0,
-        random_state: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.num_leaves = num_leaves
-        self.min_child_samples = min_child_samples
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.reg_lambda = reg_lambda
-        self.random_state = random_state
-
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from lightgbm import LGBMClassifier
 
@@ -63,30 +67,8 @@ class BoostingClassifier(Classifier):
         return self.model_.booster_.predict(X)
 
 
-class BoostingRegressor(Regressor):
+class BoostingRegressor(_Boosting, Regressor):
     """LightGBM for a number; parameters as :class:`BoostingClassifier`."""
-
-    native_nan = True
-
-    def __init__(
-        self,
-        n_estimators: int = 150,
-        learning_rate: float = 0.05,
-        num_leaves: int = 15,
-        min_child_samples: int = 20,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.8,
-        reg_lambda: float = 1.0,
-        random_state: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.num_leaves = num_leaves
-        self.min_child_samples = min_child_samples
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.reg_lambda = reg_lambda
-        self.random_state = random_state
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from lightgbm import LGBMRegressor

@@ -25,8 +25,16 @@ class _Network:
 
     body = ""
 
-    def _settings(
-        self, steps: int, hidden: int, epochs: int, patience: int, batch: int, rate: float, holdout: float, seed: int
+    def __init__(
+        self,
+        steps: int = 1,
+        hidden: int = 24,
+        epochs: int = 40,
+        patience: int = 6,
+        batch: int = 128,
+        rate: float = 5e-3,
+        holdout: float = 0.2,
+        random_state: int = 0,
     ) -> None:
         self.steps = steps
         self.hidden = hidden
@@ -35,7 +43,7 @@ class _Network:
         self.batch = batch
         self.rate = rate
         self.holdout = holdout
-        self.random_state = seed
+        self.random_state = random_state
 
     def _learn(self, X: Floats, y: Floats, weights: Floats, classify: bool) -> None:
         from tercel.signals.zoo import torch_nets
@@ -77,19 +85,6 @@ class LstmClassifier(_Network, Classifier):
 
     body = "lstm"
 
-    def __init__(
-        self,
-        steps: int = 1,
-        hidden: int = 24,
-        epochs: int = 40,
-        patience: int = 6,
-        batch: int = 128,
-        rate: float = 5e-3,
-        holdout: float = 0.2,
-        random_state: int = 0,
-    ) -> None:
-        self._settings(steps, hidden, epochs, patience, batch, rate, holdout, random_state)
-
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         self._learn(X, up, weights, True)
 
@@ -101,19 +96,6 @@ class LstmRegressor(_Network, Regressor):
     """An LSTM for a number; parameters as :class:`LstmClassifier`."""
 
     body = "lstm"
-
-    def __init__(
-        self,
-        steps: int = 1,
-        hidden: int = 24,
-        epochs: int = 40,
-        patience: int = 6,
-        batch: int = 128,
-        rate: float = 5e-3,
-        holdout: float = 0.2,
-        random_state: int = 0,
-    ) -> None:
-        self._settings(steps, hidden, epochs, patience, batch, rate, holdout, random_state)
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         centre, spread = scale_of(y[:, None], weights)

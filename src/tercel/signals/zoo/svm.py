@@ -32,7 +32,19 @@ def _subsample(model: Any, rows: int) -> Any:
     return np.sort(np.random.default_rng(model.random_state).choice(rows, model.subsample, replace=False))
 
 
-class SvmClassifier(Classifier):
+class _Machine:
+    """What both share: the parameters."""
+
+    def __init__(
+        self, kernel: str = "rbf", C: float = 1.0, subsample: int | None = 5000, random_state: int = 0
+    ) -> None:
+        self.kernel = kernel
+        self.C = C
+        self.subsample = subsample
+        self.random_state = random_state
+
+
+class SvmClassifier(_Machine, Classifier):
     """A support vector classifier with calibrated chances.
 
     Parameters
@@ -46,14 +58,6 @@ class SvmClassifier(Classifier):
 
     NaN is refused; sample weights are used.
     """
-
-    def __init__(
-        self, kernel: str = "rbf", C: float = 1.0, subsample: int | None = 5000, random_state: int = 0
-    ) -> None:
-        self.kernel = kernel
-        self.C = C
-        self.subsample = subsample
-        self.random_state = random_state
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         rows = _subsample(self, len(X))
@@ -83,16 +87,8 @@ class SvmClassifier(Classifier):
         return sigmoid(self.slope_ * self.model_.decision_function(Z) + self.offset_)
 
 
-class SvmRegressor(Regressor):
+class SvmRegressor(_Machine, Regressor):
     """A support vector regressor on the standardised target; parameters as :class:`SvmClassifier`."""
-
-    def __init__(
-        self, kernel: str = "rbf", C: float = 1.0, subsample: int | None = 5000, random_state: int = 0
-    ) -> None:
-        self.kernel = kernel
-        self.C = C
-        self.subsample = subsample
-        self.random_state = random_state
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         rows = _subsample(self, len(X))
