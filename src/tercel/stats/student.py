@@ -67,14 +67,18 @@ def t_quantile(probability: float, freedom: float) -> float:
 
 
 def weighted_interval(
-    values: Sequence[float], weights: Sequence[float], level: float = 0.95
+    values: Sequence[float], weights: Sequence[float], level: float = 0.95, least: int = 3
 ) -> tuple[float | None, float | None]:
-    """Weighted mean and the half width of its Student interval (ratio estimator, linearised); None where too few.
+    """Weighted mean and the half width of its Student interval; None where there are too few.
+
+    The mean is a ratio of sums, its error linearised (Cochran 1977, 6.3); with equal weights it is the plain one.
 
     Parameters
     ----------
     values, weights : sequence of float
         As many of each; weights above 0, such as lots.
+    least : int
+        Values, at least 2, below which no interval is given.
 
     >>> weighted_interval([1.0, 3.0], [3, 1])
     (1.5, None)
@@ -86,7 +90,7 @@ def weighted_interval(
     if n == 0 or total <= 0:
         return None, None
     mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / total
-    if n < 3:
+    if n < least:
         return mean, None
     spread = sum((weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True))
     return mean, t_quantile(0.5 + level / 2, n - 1) * math.sqrt(spread * n / (n - 1)) / total

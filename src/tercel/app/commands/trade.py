@@ -21,7 +21,7 @@ from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.challenge import Evidence
 from tercel.trading.desk.config import DeskConfig, demo_config, demo_text, read_config
-from tercel.trading.desk.experiment import DeskRun, arrows, freezes, levels, worth
+from tercel.trading.desk.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
 from tercel.trading.desk.pace import PacedVenue
 from tercel.trading.desk.planted import planted
 from tercel.trading.journal import kinds
@@ -35,6 +35,7 @@ from tercel.trading.tca.recorder import TcaRecorder
 CONFIG = "desk.toml"
 REPORT = "report.html"
 WATCH_S = 0.05
+HOLDS = " (holds 0)"
 
 
 @dataclass
@@ -94,6 +95,7 @@ def run(request: Request) -> None:
         result["frozen"] = {
             "cost_bps": {name: _plain(cell) for name, cell in levels(freezes_of).items()},
             "desk_saves_bps": {name: _plain(cell) for name, cell in worth(freezes_of).items()},
+            **mean_paths(freezes_of),
         }
     (folder / REPORT).write_text(page(config, opened, result, folder, freezes_of), encoding="utf-8")
     if request.as_json:
@@ -290,6 +292,9 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     )
     for name, cell in result.get("ablation", {}).items():
         out.print(f"worth of {name.removesuffix('_bps'):<9} {_cell(cell)}")
+    for name, cell in result.get("frozen", {}).get("cost_bps", {}).items():
+        whose = "the desk" if name == DESK else f"{name} alone"
+        out.print(f"cost of {whose}: {_cell(cell).removesuffix(HOLDS)}")
     for name, cell in result.get("frozen", {}).get("desk_saves_bps", {}).items():
         out.print(f"the desk saves against {name} alone: {_cell(cell)}")
     out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}", soft_wrap=True)
@@ -310,7 +315,7 @@ def _cell(cell: dict[str, float | None]) -> str:
     mean, low, high = cell["mean"], cell["ci_low"], cell["ci_high"]
     if mean is None or low is None or high is None:
         return "one seed: no interval" if mean is None else f"{mean:+.2f} bps (one seed: no interval)"
-    verdict = "" if low > 0 or high < 0 else " (holds 0)"
+    verdict = "" if low > 0 or high < 0 else HOLDS
     return f"{mean:+.2f} bps [{low:+.2f}, {high:+.2f}]{verdict}"
 
 

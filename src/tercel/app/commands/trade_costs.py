@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tercel.stats.student import t_quantile
+from tercel.stats.student import weighted_interval
 
 _OF_ORDER = ("is_bps", "spread_bps", "walk_bps", "timing_bps", "forced_bps", "opportunity_bps")
 """Per lot of the order, filled or not: their weight is its quantity. All else is per lot filled."""
@@ -62,10 +62,7 @@ def _interval(rows: Sequence[Mapping[str, Any]], key: str = "is_bps") -> dict[st
     [-0.484, 4.484]
     """
     known = [(row["quantity"], row[key]) for row in rows if row[key] is not None and math.isfinite(row[key])]
-    n, mean = len(known), _mean(known)
-    if n < 2 or mean is None:
+    mean, half = weighted_interval([value for _, value in known], [lots for lots, _ in known], least=2)
+    if mean is None or half is None:
         return {"ci_low": None, "ci_high": None}
-    squares = sum((lots * (value - mean)) ** 2 for lots, value in known)
-    error = math.sqrt(squares * n / (n - 1)) / sum(lots for lots, _ in known)
-    half = t_quantile(0.975, n - 1) * error
     return {"ci_low": mean - half, "ci_high": mean + half}

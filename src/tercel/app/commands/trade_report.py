@@ -4,15 +4,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tercel import __version__
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
 from tercel.trading.desk import figures
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.config import DeskConfig
-from tercel.trading.desk.experiment import DESK, DeskRun
+from tercel.trading.desk.experiment import DeskRun
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.tca.figures import against_benchmarks, markouts
@@ -72,11 +70,10 @@ def _recovery(config: DeskConfig, result: dict[str, Any], runs: list[DeskRun]) -
     for run in runs:
         paths.setdefault(run.variant, []).append(run.cost_path)
     changes = [change.at_round for instrument in config.instrument for change in instrument.change]
-    whole = [run.shares for run in runs if run.variant == DESK]
-    rounds = len(next(iter(whole[0].values())))
+    shares = result["frozen"]["share_path"]
     path = [
-        (n * 60_000_000_000, "mean over seeds", {a: float(np.mean([s[a][n] for s in whole])) for a in whole[0]})
-        for n in range(rounds)
+        (n * 60_000_000_000, "mean over seeds", {agent: shares[agent][n] for agent in shares})
+        for n in range(config.desk.rounds)
     ]
     rows = [
         [name, cell["mean"], cell["ci_low"], cell["ci_high"]] for name, cell in result["frozen"]["cost_bps"].items()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tercel.signals.compare.cells import GATED, STACK_OF, STACKED
-from tercel.stats import t_quantile
+from tercel.stats import weighted_interval
 
 TABULAR = ("linear", "interaction", "mixed")
 SEQUENCE = ("filter", "gated")
@@ -279,10 +279,9 @@ def _judged(claim: Claim, seeds: Sequence[Cells]) -> Verdict:
             raise Absent("no number")
     except Absent:
         return Verdict(*about, "absent", None, None, None, 0)
-    mean = float(numbers.mean()) if len(numbers) else None
-    if mean is None or len(numbers) < 2:
+    mean, half = weighted_interval(numbers.tolist(), [1.0] * len(numbers), least=2)
+    if mean is None or half is None:
         return Verdict(*about, "open", mean, None, None, len(numbers))
-    half = t_quantile(0.975, len(numbers) - 1) * float(numbers.std(ddof=1)) / math.sqrt(len(numbers))
     low, high = mean - half, mean + half
     verdict = "confirmed" if low > 0 else "refuted" if high < 0 else "open"
     return Verdict(*about, verdict, mean, low, high, len(numbers))

@@ -16,7 +16,7 @@ from tercel.execution.paper import PaperTrial
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, REDUCE
-from tercel.stats.student import t_quantile
+from tercel.stats.student import weighted_interval
 
 Ints = NDArray[np.int64]
 
@@ -91,12 +91,12 @@ class Evidence:
     @classmethod
     def of(cls, gains_bps: Sequence[float]) -> "Evidence":
         """From the paired gains of finished trials."""
-        n = len(gains_bps)
-        mean = float(np.mean(gains_bps)) if n else math.nan
-        if n < 3:
-            return cls(n, mean, math.nan, math.nan)
-        half = t_quantile(0.975, n - 1) * float(np.std(gains_bps, ddof=1)) / math.sqrt(n)
-        return cls(n, mean, mean - half, mean + half)
+        mean, half = weighted_interval(gains_bps, [1.0] * len(gains_bps))
+        if mean is None:
+            return cls(0, math.nan, math.nan, math.nan)
+        if half is None:
+            return cls(len(gains_bps), mean, math.nan, math.nan)
+        return cls(len(gains_bps), mean, mean - half, mean + half)
 
     @property
     def verdict(self) -> str:

@@ -130,3 +130,15 @@ def by_variant(runs: Sequence[DeskRun]) -> dict[str, dict[int, float]]:
     for run in runs:
         costs.setdefault(run.variant, {})[run.seed] = run.cost_bps
     return costs
+
+
+def mean_paths(runs: Sequence[DeskRun]) -> dict[str, dict[str, list[float]]]:
+    """Means over seeds, round by round: `cost_path_bps` of each variant, `share_path` of each agent of the desk."""
+    variants = dict.fromkeys(run.variant for run in runs)
+    whole = [run.shares for run in runs if run.variant == DESK]
+    costs = {name: np.mean([run.cost_path for run in runs if run.variant == name], axis=0) for name in variants}
+    shares = {agent: np.mean([each[agent] for each in whole], axis=0) for agent in whole[0]}
+    return {
+        "cost_path_bps": {name: path.tolist() for name, path in costs.items()},
+        "share_path": {agent: path.tolist() for agent, path in shares.items()},
+    }
