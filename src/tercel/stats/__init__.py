@@ -21,7 +21,7 @@ from tercel.stats.clusters import (
     naive_se,
     tape_clusters,
 )
-from tercel.stats.student import normal_quantile, t_quantile
+from tercel.stats.student import normal_quantile, t_quantile, weighted_interval
 
 __all__ = [
     "Estimate",
@@ -42,5 +42,6 @@ __all__ = [
     "replicate",
     "seeds_by_clusters",
     "t_quantile",
+    "weighted_interval",
     "tape_clusters",
 ]
