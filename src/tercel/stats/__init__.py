@@ -42,6 +42,6 @@ __all__ = [
     "replicate",
     "seeds_by_clusters",
     "t_quantile",
-    "weighted_interval",
     "tape_clusters",
+    "weighted_interval",
 ]
