@@ -190,6 +190,7 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
     code, stdout, stderr = tercel(folder.parents[1], "--resume", "--out", "made/here")
     assert code == 0, stderr
     assert "submit_and_leave" in stdout
+    assert stderr.splitlines()[-1].startswith("next      tercel trade run --demo")
     assert json.loads((folder / "result.json").read_text()) == result
     assert contents(folder / "policies") == policies
 

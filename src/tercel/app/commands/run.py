@@ -61,6 +61,7 @@ def run(
         result_console().print(result.shown())
         say(f"report    {folder / REPORT}")
         say(f"policies  {folder / 'policies'}")
+        say("next      tercel trade run --demo   (from a clone: make demo)")
     return 0
 
 
