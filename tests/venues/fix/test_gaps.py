@@ -44,8 +44,9 @@ class Relay:
     def _carry(self, one):
         for pair in self._pairs:
             if one in pair:
-                data = one.recv(65536)
-                if data:
+                data = b""
+                with suppress(OSError):  # reset by an end that saw the line go dead first: over, like any other
+                    data = one.recv(65536)
                     pair[one is pair[0]].sendall(data)
                 if not data:
                     self._drop(pair)
