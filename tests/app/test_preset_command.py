@@ -11,8 +11,8 @@ from tercel.app.cli import app
 from tercel.app.commands import preset as command
 from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.pilot import simulated_day
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns
 

@@ -21,8 +21,8 @@ from tercel.evaluation.task import Latency, Task
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.strategies import NAMES
-from tercel.market.flow.pilot import simulated_day
 from tercel.market.flow.preset import load
+from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns
 

@@ -19,7 +19,7 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.flow.census import Census, census
 from tercel.market.flow.fit import quantities
 from tercel.market.flow.port import CANCEL, LIMIT, MARKET, Flow, FlowBook, FlowEvent
-from tercel.market.flow.preset import SIZES, Preset
+from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
 from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, COLUMNS, DELETE, EXECUTE, MESSAGE_END
 
@@ -33,7 +33,7 @@ class SantaFe:
 
     name = "santa-fe"
 
-    def __init__(self, preset: Preset) -> None:
+    def __init__(self, preset: SantaFePreset) -> None:
         self.preset = preset
         self._limit_cumulative = list(accumulate(preset.limit_rate))
 

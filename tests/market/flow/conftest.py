@@ -2,7 +2,7 @@
 
 import pytest
 
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.tape import Events
 from tercel.testing.flow import SantaFe, simulate
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
 from tercel.market.flow.calibrate import calibrate, cancel_rates, census_of, covering_distance, size_table
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.tape import Events, Instrument
 
 S = 10**9

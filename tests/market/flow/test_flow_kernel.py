@@ -6,8 +6,9 @@ import pytest
 from tercel.core.errors import CapacityError
 from tercel.market.flow import load
 from tercel.market.flow.calibrate import from_census
-from tercel.market.flow.pilot import simulated_census, simulated_day
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.pilot import simulated_census
+from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
+from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 from tercel.testing import flow as oracle
 
@@ -42,5 +43,5 @@ def test_a_day_is_its_seed(toy: Preset) -> None:
 
 
 def test_a_book_too_small_is_an_error(toy: Preset) -> None:
-    with pytest.raises(CapacityError, match="16 slots"):
+    with pytest.raises(CapacityError, match="16 order slots"):
         simulated_day(toy.model_copy(update={"orders": 16}), 1, 600.0)

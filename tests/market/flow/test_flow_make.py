@@ -9,8 +9,8 @@ from tercel.core.errors import ConfigError, TapeError
 from tercel.market.feeds.lobster import LobsterFeed
 from tercel.market.feeds.port import FeedOptions
 from tercel.market.flow import load
-from tercel.market.flow.pilot import simulated_day
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
+from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
 
 S = 10**9

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tercel.market.flow.port import Flow
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.testing.flow import FlowConformance, SantaFe, simulated_census, z_scores
 
 SIGMAS = 4.5

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date as calendar_date
 from pathlib import Path
 from typing import Annotated
 
@@ -46,3 +47,23 @@ def told(as_json: bool = False, on_interrupt: str = "nothing was left half done"
         )
         print_error(told_as, as_json)
         raise typer.Exit(2) from None
+
+
+def check_date(text: str | None) -> None:
+    """Refuse what is no day of the calendar."""
+    if text is None:
+        return
+    try:
+        understood = calendar_date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        understood = False
+    if not understood:
+        raise ConfigError("a day of the calendar as YYYY-MM-DD", f"--date {text}", "write it as 2012-06-21")
+
+
+def listed_dates(text: str) -> list[str]:
+    """Dates separated by commas."""
+    dates = [part.strip() for part in text.split(",") if part.strip()]
+    for one in dates:
+        check_date(one)
+    return dates

@@ -29,7 +29,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import fit
 from tercel.market.flow.census import Census, EventColumns, census, total
 from tercel.market.flow.count import REACH
-from tercel.market.flow.preset import SIZES, Preset
+from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
 
 COVER = 0.98
 MIN_CANCELS = 50
@@ -72,7 +72,7 @@ def calibrate(
     date: str,
     lot_shares: int | None = None,
     skip_s: float = 900.0,
-) -> Preset:
+) -> SantaFePreset:
     """A preset from one or more days of one symbol.
 
     Parameters
@@ -123,7 +123,7 @@ def blocks(instrument: InstrumentFields, events: EventColumns, block_s: float, s
 
 def from_census(
     counts: Sequence[Census], instruments: Sequence[InstrumentFields], *, name: str, date: str, lot_shares: int
-) -> Preset:
+) -> SantaFePreset:
     """The pooled estimators on days already counted; arguments as in :func:`calibrate`."""
     first = instruments[0]
     per_lot = lot_shares / first.lot
@@ -145,7 +145,7 @@ def from_census(
     depth = np.asarray(total(counts, "depth_time")) / seconds / per_lot
     offset = np.asarray(total(counts, "offset_time")) / seconds
     expected_live = 2.0 * float(np.sum(limit_rate / cancel_rate))
-    return Preset(
+    return SantaFePreset(
         name=name,
         symbol=first.symbol,
         venue=first.venue,

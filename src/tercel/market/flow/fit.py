@@ -6,13 +6,15 @@ the floor (what another real day misses by).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tercel.market.flow.census import Census, total
 from tercel.market.flow.count import LEVELS
 from tercel.market.flow.preset import Preset
+
+P = TypeVar("P", bound=Preset)
 
 SESSION_S = 23_400.0
 """A session of 6.5 hours: what "a day" means in the table."""
@@ -105,7 +107,7 @@ LAW_MISSES = (
 
 
 def judge(
-    preset: Preset,
+    preset: P,
     train: Sequence[Census],
     held_out: Sequence[Census],
     simulated: Sequence[Census],
@@ -113,7 +115,7 @@ def judge(
     per_lot: float,
     held_out_days: Sequence[str],
     simulation: str,
-) -> Preset:
+) -> P:
     """The preset with its card completed: fit table, what is missed, and the simulated market's own
     averages.
 

@@ -1,47 +1,35 @@
-"""A calibrated market as a file: the rates of a zero-intelligence flow, what its tape looked like, and its
-card.
-
-The law (Smith, Farmer, Gillemot and Krishnamurthy 2003; Cont, Stoikov and Talreja 2010), continuous time,
-bid and ask alike:
-
-- on each side limit orders arrive ``i = 1 .. I`` ticks from the *opposite* best at rate ``limit_rate[i -
-  1]`` per second;
-- market orders arrive at ``market_rate`` per second and side, and walk the book at price-time priority;
-- each resting public order is cancelled whole at rate ``cancel_rate[i - 1]`` per second, i its distance
-  from the opposite best now, the last value beyond I;
-- sizes are drawn independently: one of the 64 equally likely entries of ``limit_sizes`` or
-  ``market_sizes``.
-"""
+"""A calibrated market as a file: what every flow model's preset has, and how one is loaded by name or path."""
 
 import difflib
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tercel.core.errors import ConfigError, UnknownNameError
 
 DEFAULT = "csco-2003"
 """The market of `tercel run` when none is named."""
-MOST_EVENTS_PER_S = 100_000
-"""Orders per side and second beyond which rates are a slip: settling the book would take hours."""
-SIZES = 64
-"""Entries of a size table."""
 FOLDER = Path(__file__).parent / "presets"
 
 Rate = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Lots = Annotated[int, Field(ge=1, le=1_000_000)]
-Sizes = Annotated[tuple[Lots, ...], Field(min_length=SIZES, max_length=SIZES)]
 Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
 
 
 class Preset(BaseModel):
-    """Parameters of one market.
+    """What every flow model's file says: the market, what its tape looked like, its capacities, its card.
+
+    Each model has a class of its own beside its kernel; `model` says which.
 
     Attributes
     ----------
+    model : str
+        Name of the flow model, such as ``santa_fe``.
     name, symbol, venue : str
     tick : float
         Price units of one tick.
@@ -49,13 +37,6 @@ class Preset(BaseModel):
         Shares (units) of one simulated lot.
     start_mid_ticks : int
         Where the mid starts: the mean opening mid of the days calibrated on.
-    limit_rate, cancel_rate : tuple of float, length I
-        See the module; index 0 is distance 1.
-    market_rate : float
-        Market orders per second and side.
-    limit_sizes, market_sizes : tuple of int, length 64
-        Equally likely sizes in lots, ascending. Each is the mean of 1/64 of the sorted sample, rounded so
-        that the sum is kept.
     volume_per_s : float
         Lots traded visibly per second, both sides, on the tape. The flow sends as many; where a market order empties
         the thin book of a small-tick name, a few find nobody (what was traded is in ``card["simulated"]``).
@@ -80,17 +61,13 @@ class Preset(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    model: str
     name: Annotated[str, Field(min_length=1)]
     symbol: str
     venue: str
     tick: Positive
     lot: Lots
     start_mid_ticks: Annotated[int, Field(ge=1, lt=2**29)]
-    limit_rate: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=4096)]
-    market_rate: Positive
-    cancel_rate: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=4096)]
-    limit_sizes: Sizes
-    market_sizes: Sizes
     volume_per_s: Positive
     mean_depth: Five
     level_offset_ticks: Five
@@ -102,23 +79,29 @@ class Preset(BaseModel):
     width: Annotated[int, Field(ge=16, le=1 << 20)]
     card: dict[str, Any]
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Preset":
-        if len(self.limit_rate) != len(self.cancel_rate):
-            raise ValueError(f"{len(self.limit_rate)} limit rates with {len(self.cancel_rate)} cancel rates")
-        if sum(self.limit_rate) <= 0.0:
-            raise ValueError("all limit rates are zero: the book would stay empty")
-        if sum(self.limit_rate) + self.market_rate > MOST_EVENTS_PER_S:
-            raise ValueError(f"more than {MOST_EVENTS_PER_S:,} orders a second on each side")
-        if self.start_mid_ticks <= 2 * len(self.limit_rate):
-            raise ValueError(f"start_mid_ticks {self.start_mid_ticks}: prices below zero are within reach")
-        if self.width < 2 * len(self.limit_rate):
-            raise ValueError(f"width {self.width} holds fewer than twice the {len(self.limit_rate)} distances")
-        for name in ("orders", "width"):
-            value = getattr(self, name)
-            if value & (value - 1):
-                raise ValueError(f"{name} {value} is no power of two")
-        return self
+    @field_validator("orders", "width")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError(f"{value} is no power of two")
+        return value
+
+    @property
+    def code(self) -> int:
+        """The kernel's number of the model (`simulator.layout`)."""
+        raise NotImplementedError
+
+    @property
+    def typical_lots(self) -> int:
+        """Size of the orders that a first book is laid with."""
+        raise NotImplementedError
+
+    def packed(self) -> NDArray[np.float64]:
+        """Parameters as the one float64 array that the kernel reads; begins with `FLOW_HEAD` words."""
+        raise NotImplementedError
+
+    def remember(self, k: NDArray[np.int64]) -> None:
+        """Set the model's memory (`FLOW_MEMORY`) in a blank state whose book is laid; times are ns from 0."""
 
     def save(self, path: Path) -> None:
         """Write as JSON, floats unrounded, one list a line; aside first, then renamed."""
@@ -172,7 +155,8 @@ def load(name: str | Path) -> Preset:
 
 def _read(path: Path) -> Preset:
     try:
-        return Preset.model_validate_json(path.read_bytes())
+        raw = path.read_bytes()
+        return _class_of(raw, path).model_validate_json(raw)
     except OSError as error:
         raise ConfigError("a preset file", f"{path}: {error.strerror}", "check the path") from error
     except ValidationError as error:
@@ -181,3 +165,33 @@ def _read(path: Path) -> Preset:
         raise ConfigError(
             "a valid preset file", f"{path}, {field}: {first['msg']}", "write it again with `tercel market calibrate`"
         ) from error
+
+
+MODELS = ("santa_fe", "queue_reactive", "hawkes")
+"""Flow models that a preset file can be of."""
+
+
+def _class_of(raw: bytes, path: Path) -> type[Preset]:
+    """The class that reads this file: by its `model`; files from before there were several are of Santa Fe."""
+    try:
+        parsed = json.loads(raw)
+        model = parsed.get("model", "santa_fe") if isinstance(parsed, dict) else None
+    except ValueError as error:
+        raise ConfigError(
+            "a valid preset file", f"{path}: {error}", "write it again with `tercel market calibrate`"
+        ) from error
+    if model == "santa_fe":
+        from tercel.market.flow.santa_fe_preset import SantaFePreset
+
+        return SantaFePreset
+    if model == "queue_reactive":
+        from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+
+        return QueueReactivePreset
+    if model == "hawkes":
+        from tercel.market.flow.hawkes.preset import HawkesPreset
+
+        return HawkesPreset
+    raise ConfigError(
+        f"a preset of model {', '.join(MODELS)}", f"{path}, model: {model!r}", "write it again with this version"
+    )

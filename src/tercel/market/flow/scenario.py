@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.market.flow import santa_fe
 from tercel.market.flow.preset import Preset
+from tercel.market.flow.santa_fe_preset import SantaFePreset
 
 
 def diffusion(depth: float, cancels: float, trades: float) -> float:
@@ -48,7 +49,7 @@ def scaled(
 
     Parameters
     ----------
-    preset : Preset
+    preset : SantaFePreset
     depth, cancels, trades, pace : float
         Factors, above 0; see the module.
     volatility : float, optional
@@ -66,6 +67,10 @@ def scaled(
     >>> round(float(flow[santa_fe.MARKET_RATE]) / load("csco-2003").market_rate, 6)
     1.0
     """
+    if not isinstance(preset, SantaFePreset):
+        raise ConfigError(
+            "a preset of model santa_fe", f"{preset.name} of model {preset.model}", "scale another preset"
+        )
     wanted = 1.0 if volatility is None else volatility
     factors = {"depth": depth, "cancels": cancels, "trades": trades, "pace": pace, "volatility": wanted}
     for name, factor in factors.items():

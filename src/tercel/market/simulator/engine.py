@@ -5,8 +5,12 @@ At equal times the flow comes first, then commands, then the decision: a decisio
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.market.flow.hawkes.kernel import hawkes_event
 from tercel.market.flow.martingale import martingale_event
+from tercel.market.flow.queue_reactive.kernel import queue_reactive_event
 from tercel.market.flow.santa_fe import santa_fe_event
+from tercel.market.impact.kernel import impact_event
+from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive, next_arrival
 from tercel.market.simulator.replay import replay_event
@@ -31,14 +35,29 @@ def decision_is_due(k: Longs) -> bool:
 
 
 @kernel
-def flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
-    """The market's next event of its own, at FLOW_NS, and when the one after it comes."""
-    if k[sim.MODEL] == sim.SANTA_FE:
+def next_public(k: Longs) -> int:
+    """When the market moves next without us: its flow, a change of regime, an instalment of impact."""
+    return min(k[sim.FLOW_NS], k[sim.REGIME_NS], k[sim.IMPACT_NS])
+
+
+@kernel
+def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
+    """The market's next event of its own, at `next_public`, and when the one after it comes.
+
+    At equal times a regime changes first, then impact is paid, then the flow acts.
+    """
+    if k[sim.REGIME_NS] <= min(k[sim.FLOW_NS], k[sim.IMPACT_NS]):
+        regime_event(k, flow)
+    elif k[sim.IMPACT_NS] <= k[sim.FLOW_NS]:
+        impact_event(b, k, flow)
+    elif k[sim.MODEL] == sim.SANTA_FE:
         santa_fe_event(b, k, flow)
+    elif k[sim.MODEL] == sim.QUEUE_REACTIVE:
+        queue_reactive_event(b, k, flow)
+    elif k[sim.MODEL] == sim.HAWKES:
+        hawkes_event(b, k, flow)
     elif k[sim.MODEL] == sim.REPLAY:
-        replay_event(
-            b, k, tape
-        )  # fmt: skip
+        replay_event(b, k, tape)
     else:
         martingale_event(b, k, flow)
 
@@ -55,7 +74,7 @@ def advance(
         if k[sim.ATTENTION] != 0:
             k[sim.ATTENTION] = 0
             return sim.ACKNOWLEDGED
-        flow_ns, due_ns = k[sim.FLOW_NS], max(k[sim.DUE_NS], k[sim.NOW])
+        flow_ns, due_ns = next_public(k), max(k[sim.DUE_NS], k[sim.NOW])
         # in a halt nothing of ours reaches the book; it arrives when trading resumes
         command_ns = max(next_arrival(k), k[sim.NOW]) if k[sim.HALTED] == 0 else FOREVER_NS
         if k[sim.DUE_HELD] != 0 and k[sim.HALTED] == 0:  # taken late, at the end of the halt
@@ -64,7 +83,7 @@ def advance(
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
             mark_grid(k, flow_ns)
             k[sim.NOW] = flow_ns
-            flow_event(b, k, flow, tape)
+            public_event(b, k, flow, tape)
             if decision_is_due(k):
                 k[sim.DUE_NS] = k[sim.NOW]
         elif command_ns <= due_ns and command_ns < FOREVER_NS:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# -- clock and stop rules ---------------------------------------------------------------------------------------------
+# -- clock and stop rules ----------------------------------------------------------------------------------------------
 NOW: Final = 0
 FLOW_NS: Final = 1  # when the flow's next event happens
 DUE_NS: Final = 2  # when the next decision falls due
@@ -17,7 +17,7 @@ DUE_EVENTS: Final = 3  # ... or after how many flow events (FOREVER: not by even
 DUE_VOLUME: Final = 4  # ... or at which traded volume (FOREVER: not by volume)
 DUE_HELD: Final = 5  # a decision fell due in a halt and waits for its end
 HALTED: Final = 6
-MODEL: Final = 7  # SANTA_FE, REPLAY, MARTINGALE
+MODEL: Final = 7  # SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES
 ATTENTION: Final = 8  # own lots were acknowledged dead while new lots wait for them
 CURSOR: Final = 9  # (replay) next tape row
 CURSOR_END: Final = 10  # (replay) end of the tape
@@ -25,12 +25,12 @@ FEED_LEVELS: Final = 11  # (replay) levels the feed shows, 0 all of them
 ATTENTIVE: Final = 12  # (exchange) stop after every moment in which own orders traded
 RECORD: Final = 13  # rows written to the record
 
-# -- random streams (xoroshiro128+ words as signed numbers) -----------------------------------------------------------
+# -- random streams (xoroshiro128+ words as signed numbers) ------------------------------------------------------------
 FLOW_RNG: Final = 14  # two words: the flow's stream
 ENTRY_RNG: Final = 16  # two words: order-entry latency
 DRAW_RNG: Final = 18  # two words: a random strategy's draws
 
-# -- public tallies, all since the start, own lots excluded -----------------------------------------------------------
+# -- public tallies, all since the start, own lots excluded ------------------------------------------------------------
 EVENTS: Final = 20
 BOUGHT: Final = 21  # lots that public buyers took from public sellers
 SOLD: Final = 22
@@ -44,11 +44,11 @@ LAST_ASK: Final = 29
 REFILLED: Final = 30  # (martingale) the walk's mid, ticks
 DOUBLE_LOTS: Final = 31  # (replay, rule 6) lots filled on tape and here
 
-# -- tallies as they stood at the previous observation ----------------------------------------------------------------
+# -- tallies as they stood at the previous observation -----------------------------------------------------------------
 SEEN: Final = 32  # six words: EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2
 ARRIVED: Final = 38  # five words: the same without MID2, at arrival
 
-# -- the parent order and the own account -----------------------------------------------------------------------------
+# -- the parent order and the own account ------------------------------------------------------------------------------
 SIDE: Final = 43
 QUANTITY: Final = 44
 LEFT: Final = 45  # lots of the parent not yet filled
@@ -71,7 +71,7 @@ LATENCY_A: Final = 64  # ns: the constant, the lower bound
 LATENCY_B: Final = 65  # ns: the upper bound, or the mean above the lower bound
 AT_MID: Final = 66  # book every own fill at the mid of its time (the martingale guard)
 
-# -- costs, half-ticks x lots -----------------------------------------------------------------------------------------
+# -- costs, half-ticks x lots ------------------------------------------------------------------------------------------
 SPREAD: Final = 67
 WALK: Final = 68
 TIMING: Final = 69
@@ -86,7 +86,7 @@ STEP_CASH: Final = 77  # execution against the mid at decision since the last de
 DECISION_MID2: Final = 78
 CLOCK_EVENTS: Final = 79  # flow events between decisions, 0: decisions fall on a time grid
 
-# -- commands in flight: a ring ---------------------------------------------------------------------------------------
+# -- commands in flight: a ring ----------------------------------------------------------------------------------------
 COMMAND_HEAD: Final = 80
 COMMAND_TAIL: Final = 81
 COMMAND_LAST_NS: Final = 82  # arrival of the newest: commands of one session never overtake
@@ -111,11 +111,11 @@ AT_PRICE: Final = 3
 HOW_MANY: Final = 4
 HOW: Final = 5
 
-# -- the time grid of mids --------------------------------------------------------------------------------------------
+# -- the time grid of mids ---------------------------------------------------------------------------------------------
 GRID_NEXT: Final = COMMANDS + COMMAND_SLOTS * COMMAND  # index of the next grid point
 GRID_POINTS: Final = GRID_NEXT + 1
 
-# -- guidance: what signals and risk say, as integers (see `execution.guidance`) --------------------------------------
+# -- guidance: what signals and risk say, as integers (see `execution.guidance`) ---------------------------------------
 ALPHA: Final = GRID_NEXT + 2  # expected move of the mid over its horizon, milli-bps, up is positive
 ALPHA_SD: Final = ALPHA + 1  # its standard deviation, milli-bps
 HALF_LIFE_NS: Final = ALPHA + 2  # ... and how fast it is used up
@@ -126,13 +126,56 @@ SIZE_MULTIPLIER: Final = ALPHA + 6  # millionths
 GUIDANCE: Final = 8  # words
 MILLION: Final = 1_000_000
 
-GRID: Final = ALPHA + GUIDANCE  # mids[G], lots[G], forced lots[G]; then the record, then the log
+# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`reals`) -----------------------------
+FLOW_MEMORY: Final = ALPHA + GUIDANCE
+FLOW_WORDS: Final = 160
+SESSION_NS: Final = FLOW_MEMORY  # (all models) when the session opened, so that NOW - SESSION_NS is the time of day
+
+# -- regimes: what is in force now (`market.regimes`) ------------------------------------------------------------------
+REGIME_NS: Final = FLOW_MEMORY + FLOW_WORDS  # when it changes next; FOREVER: never
+REGIME: Final = REGIME_NS + 1  # number of the regime in force
+REGIME_RNG: Final = REGIME_NS + 2  # two words: the stream of the chain
+REGIME_MEMORY: Final = REGIME_NS + 4
+REGIME_WORDS: Final = 24
+LIMIT_FACTOR: Final = REGIME_MEMORY  # reals, read where REGIME is not 0 (0: the market as it was calibrated)
+MARKET_FACTOR: Final = REGIME_MEMORY + 1
+CANCEL_FACTOR: Final = REGIME_MEMORY + 2
+PACE_FACTOR: Final = REGIME_MEMORY + 3
+LEAN: Final = REGIME_MEMORY + 4  # -1 to 1: how far the flow leans to buying
+
+# -- impact: own volume under its kernel, what is owed, what was shifted (`market.impact`) -----------------------------
+IMPACT_NS: Final = REGIME_NS + REGIME_WORDS  # when the next instalment falls due; FOREVER: none
+IMPACT: Final = IMPACT_NS + 1  # NO_IMPACT, TRANSLATION, WEIGHTS
+SHIFT: Final = IMPACT_NS + 2  # ticks by which the public book was translated since the world began
+IMPACT_MEMORY: Final = IMPACT_NS + 3
+IMPACT_WORDS: Final = 40
+BIAS: Final = IMPACT_MEMORY  # (WEIGHTS) real: log factor of public market sells, above 0 after own buying
+
+# -- what the venue asks and how late it speaks (`market.simulator.terms`) ---------------------------------------------
+TERMS: Final = IMPACT_NS + IMPACT_WORDS
+TERMS_WORDS: Final = 24
+
+GRID: Final = TERMS + TERMS_WORDS  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
 
-# -- values -----------------------------------------------------------------------------------------------------------
+# -- values ------------------------------------------------------------------------------------------------------------
 SANTA_FE: Final = 0
 REPLAY: Final = 1
 MARTINGALE: Final = 2
+QUEUE_REACTIVE: Final = 3
+HAWKES: Final = 4
+
+NO_IMPACT: Final = 0
+TRANSLATION: Final = 1
+"""The gap between a concave target and the mechanical impact is paid by shifting the public book."""
+WEIGHTS: Final = 2
+"""Own flow leans on the weights of public events."""
+
+# -- the head that every flow model's parameters begin with: float64 words ---------------------------------------------
+OWN_WORDS: Final = 6  # words 0 to 5 are the model's own
+REGIMES_AT: Final = 6  # where the regimes' parameters lie in the same array, 0: there are none
+IMPACT_AT: Final = 7  # ... and the impact law's
+FLOW_HEAD: Final = 8
 
 WARMING: Final = 0
 WORKING: Final = 1
@@ -153,7 +196,7 @@ DUE: Final = 0
 ACKNOWLEDGED: Final = 1
 NO_MORE: Final = 2
 
-# -- the record: 8-word rows ------------------------------------------------------------------------------------------
+# -- the record: 8-word rows -------------------------------------------------------------------------------------------
 R_NS: Final = 0
 R_KIND: Final = 1  # tape kinds, or own kinds below
 R_WHO: Final = 2  # order slot or own index
@@ -176,12 +219,16 @@ GUIDED: Final = 38
 styles << 32 | size multiplier."""
 OWN_DENIED: Final = 39
 """As OWN_DEAD, of a command that was not let through: nothing that waits is tried before the next decision."""
+SHIFTED: Final = 40
+"""The public book was translated by `price` ticks (up is positive)."""
+REGIME_IS: Final = 41
+"""Regime `price` is in force from here on."""
 
-# -- the log of own fills: 7-word rows --------------------------------------------------------------------------------
+# -- the log of own fills: 7-word rows ---------------------------------------------------------------------------------
 FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced
 
 
-# -- the tape as kernels read it: int64[n, 6] rows --------------------------------------------------------------------
+# -- the tape as kernels read it: int64[n, 6] rows ---------------------------------------------------------------------
 T_NS: Final = 0
 T_KIND: Final = 1
 T_SLOT: Final = 2

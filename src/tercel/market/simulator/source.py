@@ -13,7 +13,7 @@ from tercel.core.messages import ANY_STYLE
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow import martingale, santa_fe
+from tercel.market.flow import martingale
 from tercel.market.flow.preset import Preset
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
@@ -35,7 +35,7 @@ class Source:
     name : str
         As shown in tables.
     model : int
-        SANTA_FE, REPLAY or MARTINGALE.
+        As `MODEL` in the layout: SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES.
     flow : float64[p]
         Parameters of the flow model (empty for a tape).
     tape : int64[n, 6]
@@ -67,7 +67,8 @@ def blank_state(model: int) -> NDArray[np.int64]:
     """A market's int64 array before anything happened, without the grid."""
     k = np.zeros(sim.GRID, np.int64)
     k[sim.MODEL] = model
-    k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME, sim.FLOW_NS]] = FOREVER_NS
+    k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
+    k[[sim.FLOW_NS, sim.REGIME_NS, sim.IMPACT_NS]] = FOREVER_NS
     k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = NO_BID, NO_ASK
     k[[sim.LAST_BID, sim.LAST_ASK]] = NO_BID, NO_ASK
     k[[sim.MAX_PARTICIPATION, sim.SIZE_MULTIPLIER]] = sim.MILLION
@@ -89,8 +90,28 @@ def run_free(
     together.operate(together.RUN, b, k, flow, tape, together.NOWHERE, _NO_WORDS, together.NO_OUT)
 
 
+def first_world(
+    preset: Preset, seed: int, index: int = 0, own: int = OWN_ORDERS
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+    """A preset's market at time 0, its mean book laid: book, state, parameters.
+
+    Raises
+    ------
+    CapacityError
+        When the order slots do not hold the mean book.
+    """
+    flow = preset.packed()
+    b = lay.new_book(preset.orders, preset.width, own)
+    k = blank_state(preset.code)
+    seed_stream(k, sim.FLOW_RNG, seed, index, 0)
+    _lay_first_book(b, k, flow, preset)
+    k[sim.FLOW_NS] = 1
+    preset.remember(k)
+    return b, k, flow
+
+
 def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0) -> Source:
-    """The zero-intelligence market of a preset.
+    """The market of a preset.
 
     Parameters
     ----------
@@ -108,35 +129,24 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
     CapacityError
         When the preset's order slots do not hold the orders that its rates bring.
     """
-    flow = santa_fe.pack(
-        np.asarray(preset.limit_rate),
-        preset.market_rate,
-        np.asarray(preset.cancel_rate),
-        np.asarray(preset.limit_sizes),
-        np.asarray(preset.market_sizes),
-    )
-    b = lay.new_book(preset.orders, preset.width, OWN_ORDERS)
-    k = blank_state(sim.SANTA_FE)
-    seed_stream(k, sim.FLOW_RNG, seed, 0, 0)
-    _lay_first_book(b, k, flow, preset)
-    k[sim.FLOW_NS] = 1
+    b, k, flow = first_world(preset, seed)
     books, states = [], []
     until = int(settle_s * NS_PER_SECOND)
     for _ in range(worlds):
         run_free(b, k, flow, NO_TAPE, until)
         if b[lay.OVERFLOW]:
-            raise _too_small(preset)
+            raise too_small(preset)
         books.append(b.copy())
         states.append(k.copy())
         until += int(settle_s * NS_PER_SECOND / 2)
     return Source(
-        preset.name, sim.SANTA_FE, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot
+        preset.name, preset.code, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot
     )  # fmt: skip
 
 
 def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], preset: Preset) -> None:
     """Levels as deep and as far apart as they were on average on the tape."""
-    typical = max(int(np.mean(preset.limit_sizes)), 1)
+    typical = preset.typical_lots
     half = max(round(preset.mean_spread_ticks / 2), 1)
     words = np.zeros(together.WORDS, np.int64)
     for offset, depth in zip(preset.level_offset_ticks, preset.mean_depth, strict=True):
@@ -147,11 +157,11 @@ def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np
                 price = preset.start_mid_ticks - side * (half + round(offset))
                 words[:3] = side, price, lots
                 if together.operate(together.LAY, b, k, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT) < 0:
-                    raise _too_small(preset)
+                    raise too_small(preset)
                 left -= lots
 
 
-def _too_small(preset: Preset) -> CapacityError:
+def too_small(preset: Preset) -> CapacityError:
     received = f"more than the {preset.orders} order slots of preset {preset.name} hold"
     return CapacityError("as many order slots as orders rest at once", received, "raise `orders` in the preset file")
 
@@ -160,7 +170,7 @@ def martingale_market(
     jump_rate: float = 0.2, trade_rate: float = 1.0, trade_lots: int = 30, level_lots: int = 20, levels: int = 6
 ) -> Source:
     """The guard market: a random-walk mid that no order moves, every own fill booked at the mid of its time."""
-    flow = np.array([jump_rate, trade_rate, trade_lots, level_lots, levels], np.float64)
+    flow = np.array([jump_rate, trade_rate, trade_lots, level_lots, levels, 0.0, 0.0, 0.0])
     b = lay.new_book(64, 64, OWN_ORDERS)
     k = blank_state(sim.MARTINGALE)
     k[sim.REFILLED] = 10_000

@@ -124,7 +124,7 @@ def source_of(days: Sequence[CompiledDay]) -> tuple[Source, list[TapeDay]]:
     source = Source(
         one.symbol,
         sim.REPLAY,
-        np.zeros(1),
+        np.zeros(sim.FLOW_HEAD),
         np.concatenate([day.rows for day in days]),
         np.stack([b for b, _ in worlds]),
         np.stack([k for _, k in worlds]),

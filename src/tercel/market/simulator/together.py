@@ -17,7 +17,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, public_add
-from tercel.market.simulator.engine import advance, flow_event
+from tercel.market.simulator.engine import advance, next_public, public_event
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.seconds import measure, run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT
@@ -30,6 +30,7 @@ NEW = 3  # a client's order arrives: market, ledger place, side, price, lots, im
 CANCEL = 4  # a client takes lots back: market, ledger place, lots
 MEASURE = 5  # one second into out[0]: first record row, mid2 before
 SECONDS = 6  # len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none
+FREE_RUN = 7  # one market up to a time or until fewer than so many rows of its record are free: until, margin
 
 SCRATCH: Final = 8
 WORDS: Final = SCRATCH + 16
@@ -84,12 +85,26 @@ def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs
         return 0
     if what == SECONDS:
         return run_seconds(b, k, flow, tape, w, SCRATCH, out)
+    if what == FREE_RUN:
+        return run_free(b, k, flow, tape, w[0], w[1])
     i = w[0]
     book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
     if what == NEW:
         enter_new(book, state, w[1], w[2], w[3], w[4], w[5] != 0)
     else:
         enter_cancel(book, state, w[1], w[2])
+    return 0
+
+
+@kernel
+def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
+    """Let a market move on its own up to `until`; 1 when it stopped because its record is nearly full."""
+    while next_public(k) < until:
+        if k[sim.RECORD] + margin > k[sim.RECORD_ROWS]:
+            return 1
+        k[sim.NOW] = next_public(k)
+        public_event(b, k, flow, tape)
+    k[sim.NOW] = max(k[sim.NOW], until)
     return 0
 
 
@@ -110,7 +125,7 @@ def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unti
     while True:
         first, when = -1, FOREVER_NS
         for i in range(at.shape[0]):
-            ns = ks[at[i, STATE] + sim.FLOW_NS]
+            ns = next_public(ks[at[i, STATE] : at[i, STATE_END]])
             if ns < when:
                 first, when = i, ns
         if first < 0 or when > stop:
@@ -118,7 +133,7 @@ def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unti
         b, k = bs[at[first, BOOK] : at[first, BOOK_END]], ks[at[first, STATE] : at[first, STATE_END]]
         halted = k[sim.HALTED]
         k[sim.NOW] = when
-        flow_event(
+        public_event(
             b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]]
         )  # fmt: skip
         if k[sim.ATTENTION] != 0 or k[sim.HALTED] != halted:

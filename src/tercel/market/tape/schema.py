@@ -41,6 +41,8 @@ ROLL_OUT: Final = 11
 """The level at `price_ticks` left the feed's window: its orders are forgotten."""
 ROLL_IN: Final = 12
 """A level came into the feed's window: `qty_lots` of unknown orders as one anonymous block."""
+TRADE: Final = 13
+"""(L2 feeds) A print against the visible `side`: the book stays as it is, a LEVEL_SET says what became of the level."""
 
 KIND_NAMES: Final = {
     ADD: "add",
@@ -55,6 +57,7 @@ KIND_NAMES: Final = {
     LEVEL_SET: "level_set",
     ROLL_OUT: "roll_out",
     ROLL_IN: "roll_in",
+    TRADE: "trade",
 }
 
 OPENING: Final = 1

@@ -1,0 +1,76 @@
+"""`tercel bench ...`."""
+
+import typer
+
+from tercel.app.cli.shared import AsJson, told
+
+bench_app = typer.Typer(
+    name="bench", help="Measure a speed against its reference, both in this process.", no_args_is_help=True
+)
+
+
+@bench_app.command("book")
+def bench_book(as_json: AsJson = False) -> None:
+    """Order book: messages per second against the reference book."""
+    _bench("book", as_json)
+
+
+@bench_app.command("env")
+def bench_env(as_json: AsJson = False) -> None:
+    """Environment: decisions per second, share of the book's rate, two threads against one."""
+    _bench("env", as_json)
+
+
+@bench_app.command("train")
+def bench_train(as_json: AsJson = False) -> None:
+    """Training: native PPO's frames per second against Stable-Baselines3."""
+    _bench("train", as_json)
+
+
+@bench_app.command("decide")
+def bench_decide(as_json: AsJson = False) -> None:
+    """Decision: market event to commands in microseconds; policy inference against torch."""
+    _bench("decide", as_json)
+
+
+@bench_app.command("import")
+def bench_import(as_json: AsJson = False) -> None:
+    """Import: message rows per second to Parquet."""
+    _bench("imports", as_json)
+
+
+@bench_app.command("venue")
+def bench_venue(as_json: AsJson = False) -> None:
+    """Exchange: market-data rows, orders and parents per second, beside the batch."""
+    _bench("venue", as_json)
+
+
+@bench_app.command("gate")
+def bench_gate(as_json: AsJson = False) -> None:
+    """Hard limits: microseconds a check at the median and the 99th percentile."""
+    _bench("gate", as_json)
+
+
+@bench_app.command("journal")
+def bench_journal(as_json: AsJson = False) -> None:
+    """Journal: microseconds of a durable append, beside one in memory."""
+    _bench("journal", as_json)
+
+
+@bench_app.command("fix")
+def bench_fix(as_json: AsJson = False) -> None:
+    """FIX: order to acknowledgement over loopback, beside the exchange in process."""
+    _bench("fix", as_json)
+
+
+@bench_app.command("desk")
+def bench_desk(as_json: AsJson = False) -> None:
+    """Desk: rounds per second of the packaged demo, beside its markets alone."""
+    _bench("desk", as_json)
+
+
+def _bench(module: str, as_json: bool) -> None:
+    with told(as_json):
+        from tercel.app.bench import run_bench
+
+        run_bench(module, as_json)

@@ -1,0 +1,66 @@
+"""`tercel data ...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.app.cli.shared import AsJson, Lake, check_date, told
+
+data_app = typer.Typer(name="data", help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True)
+import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
+data_app.add_typer(import_app, name="import")
+
+
+@import_app.command("lobster")
+def import_lobster(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.", metavar="PATHS"),
+    ],
+    lake: Lake,
+    symbol: Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")] = None,
+    date: Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="YYYY-MM-DD")] = None,
+    tick: Annotated[
+        float | None,
+        typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T"),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
+    with told(as_json):
+        check_date(date)
+        from tercel.app.commands import data
+
+        data.import_lobster(paths, lake=lake, symbol=symbol, date=date, tick=tick, replace=replace, as_json=as_json)
+
+
+@data_app.command("list")
+def list_lake(lake: Lake, as_json: AsJson = False) -> None:
+    """List what a lake holds."""
+    with told(as_json):
+        from tercel.app.commands import data
+
+        data.list_lake(lake, as_json)
+
+
+@data_app.command()
+def verify(
+    lake: Lake,
+    symbol: Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")],
+    date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Orderbook file to compare every row with.", metavar="ORDERBOOK_CSV"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
+    with told(as_json):
+        check_date(date)
+        from tercel.app.commands import data
+
+        raise typer.Exit(data.verify(lake, symbol, date, against, as_json))

@@ -1,0 +1,1 @@
+"""The Hawkes flow: events excite events."""

@@ -1,0 +1,1 @@
+"""The queue-reactive flow: events weigh what the book looks like."""

@@ -1,0 +1,1 @@
+"""Impact: what own trades do to prices beyond the lots that they take."""

@@ -1,0 +1,1 @@
+"""Regimes: named states of a market that switch within an episode."""

@@ -1,0 +1,110 @@
+"""Days of a market left to itself, as tape: what models are scored on and what synthetic lakes are made of."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import Preset
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
+from tercel.market.simulator.source import NO_TAPE, first_world, too_small
+from tercel.market.tape import Events
+from tercel.market.tape.schema import ADD, MESSAGE_END
+
+CHUNK = 1 << 17
+_NO_ROWS = np.zeros((0, sim.RECORD_WORDS), np.int64)
+
+
+def simulated_day(preset: Preset, seed: int, seconds: float, warmup_s: float = 600.0) -> Events:
+    """A day of the preset's flow from its mean book, times in ns from 0, the warm-up in it.
+
+    Order ids count the orders from 1.
+
+    Raises
+    ------
+    CapacityError
+        The preset's book is too small for its flow.
+
+    >>> from tercel.market.flow import load
+    >>> simulated_day(load("csco-2003"), seed=1, seconds=60.0, warmup_s=0.0).n > 50
+    True
+    """
+    b, k, flow = first_world(preset, seed)
+    stood = standing(b)
+    rows = run_recorded(b, k, flow, int((warmup_s + seconds) * NS_PER_SECOND))
+    if b[lay.OVERFLOW]:
+        raise too_small(preset)
+    return as_events(np.concatenate((stood, rows)))
+
+
+def run_recorded(
+    b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], until_ns: int
+) -> NDArray[np.int64]:
+    """Let a market move on its own up to a time: its public rows, int64 (n, RECORD_WORDS).
+
+    `b` is moved on; of `k`, which must be without grid and record, so is what a world keeps.
+    """
+    margin = 2 * int(b[lay.ORDERS]) + 64  # what one event can write
+    wide = sim.extend(k, 0, CHUNK + margin)
+    record = wide[wide[sim.RECORD_AT] : wide[sim.LOG_AT]].reshape(-1, sim.RECORD_WORDS)
+    words = np.zeros(together.WORDS, np.int64)
+    words[:2] = until_ns, margin
+    chunks = [_NO_ROWS]
+    full = 1
+    while full:
+        wide[sim.RECORD] = 0
+        full = together.operate(together.FREE_RUN, b, wide, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT)
+        chunks.append(record[: wide[sim.RECORD]].copy())
+    wide[[sim.RECORD, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT]] = 0
+    k[:] = wide[: sim.GRID]
+    return np.concatenate(chunks)
+
+
+def standing(b: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The public orders of a book as rows at time 0, by arrival."""
+    orders = b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
+    slots = np.flatnonzero(orders[:, lay.QTY])
+    slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]
+    rows = np.zeros((len(slots), sim.RECORD_WORDS), np.int64)
+    rows[:, sim.R_KIND] = ADD
+    rows[:, sim.R_WHO] = slots
+    for word, column in ((sim.R_SIDE, lay.SIDE), (sim.R_PRICE, lay.PRICE), (sim.R_LOTS, lay.QTY)):
+        rows[:, word] = orders[slots, column]
+    return rows
+
+
+def as_events(rows: NDArray[np.int64]) -> Events:
+    """Public rows of a record, from a moment when the book was empty, as canonical events."""
+    n = len(rows)
+    return Events.from_columns(
+        {
+            "exch_ns": rows[:, sim.R_NS],
+            "recv_ns": rows[:, sim.R_NS],
+            "seq": np.arange(1, n + 1),
+            "kind": rows[:, sim.R_KIND],
+            "order_id": order_ids(rows),
+            "side": rows[:, sim.R_SIDE],
+            "price_ticks": rows[:, sim.R_PRICE],
+            "qty_lots": rows[:, sim.R_LOTS],
+            "flags": np.full(n, MESSAGE_END),
+        }
+    )
+
+
+def order_ids(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ids that are used once: slots are used again and again; an order is the last that was added to its slot.
+
+    >>> rows = np.zeros((4, sim.RECORD_WORDS), np.int64)
+    >>> rows[:, sim.R_KIND] = ADD, 3, ADD, 3
+    >>> order_ids(rows).tolist()
+    [1, 1, 2, 2]
+    """
+    added = rows[:, sim.R_KIND] == ADD
+    by_slot = np.argsort(rows[:, sim.R_WHO], kind="stable")
+    number = np.where(added, np.cumsum(added), 0)[by_slot]
+    # ids grow along the rows of one slot, so the largest so far, offset by slot, is the last added
+    slot = rows[by_slot, sim.R_WHO] + 1
+    ids = np.zeros(len(rows), np.int64)
+    ids[by_slot] = np.maximum.accumulate(number + slot * (len(rows) + 1)) - slot * (len(rows) + 1)
+    return ids
