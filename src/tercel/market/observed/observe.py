@@ -1,0 +1,246 @@
+"""A tape, or a simulated day, as one row per public event with the book just before it.
+
+What is an event and what is not:
+
+- a limit order that comes to rest behind a quoted opposite side; the remainder that a market order leaves resting is
+  written too, flagged `remainder`;
+- lots withdrawn, whole or in part; an order moved to another price is a cancel and a limit order;
+- executions of one stamp and one aggressor side, merged into one MARKET row (size together, price of the first);
+- no event: hidden executions, crosses, levels that roll in or out of a feed's window, the rows of a snapshot after a
+  CLEAR, anything while trading is halted, a side is missing or the book is crossed.
+
+Of a feed of level totals (LEVEL_SET) the differences are read: prints (TRADE) are MARKET rows, what a level has more
+than its prints left is a limit order, what it has less is a cancel. Several orders within one update are one there.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import TapeError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import EventColumns as BookColumns
+from tercel.market.observed import kernel as k
+from tercel.market.observed.kernel import play
+from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY
+
+
+class EventColumns(BookColumns, Protocol):
+    """The columns of a tape that are read here; `tercel.market.tape.Events` has them."""
+
+    @property
+    def exch_ns(self) -> NDArray[np.int64]: ...
+    @property
+    def seq(self) -> NDArray[np.int64]: ...
+
+
+class SessionFields(Protocol):
+    """What is read of `tercel.market.tape.Instrument`."""
+
+    @property
+    def lot(self) -> int: ...
+    @property
+    def levels(self) -> int: ...
+    @property
+    def session_open_ns(self) -> int: ...
+    @property
+    def session_close_ns(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Public events of one stretch of a session, n rows in tape order.
+
+    Attributes
+    ----------
+    ns : int64[n]
+        Exchange time.
+    kind : uint8[n]
+        See :mod:`tercel.market.observed.kinds`.
+    side : int8[n]
+        +1 bid, -1 ask: of the order itself; of a MARKET row the aggressor (+1 buys).
+    price : int32[n]
+        Ticks; of a MARKET row that of its first execution.
+    distance : int32[n]
+        Ticks from the opposite best, 0 for MARKET.
+    lots : int32[n]
+        Lots placed, withdrawn or executed, in the tape's lots.
+    order_id : int64[n]
+        0 where there is none.
+    remainder : bool[n]
+        What a market order left resting.
+    bid_px, ask_px, bid_lots, ask_lots : int32[n, levels]
+        The occupied levels just before, best first, 0 where there are fewer.
+    mid2, spread : int64[seconds + 1]
+        Best bid + best ask and their difference (ticks) at each full second from `start_ns`, the last two-sided
+        values where a side is missing; 0 before there were any.
+    start_ns, stop_ns, open_ns : int
+        The stretch, and the session's opening.
+    lot : int
+        Shares of a lot.
+    window : int
+        Occupied levels a side beyond which events were left out, 0 none.
+    counts : dict of str to int
+        unknown (messages of orders that were never seen), halts, clears, outside (events beyond `window`),
+        hidden_lots.
+    """
+
+    ns: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    side: NDArray[np.int8]
+    price: NDArray[np.int32]
+    distance: NDArray[np.int32]
+    lots: NDArray[np.int32]
+    order_id: NDArray[np.int64]
+    remainder: NDArray[np.bool_]
+    bid_px: NDArray[np.int32]
+    ask_px: NDArray[np.int32]
+    bid_lots: NDArray[np.int32]
+    ask_lots: NDArray[np.int32]
+    mid2: NDArray[np.int64]
+    spread: NDArray[np.int64]
+    start_ns: int
+    stop_ns: int
+    open_ns: int
+    lot: int
+    window: int
+    counts: dict[str, int]
+
+    @property
+    def n(self) -> int:
+        """Number of events."""
+        return len(self.ns)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the stretch."""
+        return (self.stop_ns - self.start_ns) / NS_PER_SECOND
+
+
+def observe(
+    instrument: SessionFields,
+    events: EventColumns,
+    skip_s: float = 900.0,
+    levels: int = 5,
+    from_s: float | None = None,
+    to_s: float | None = None,
+    window: int | None = None,
+) -> Observed:
+    """Read the flow of a tape.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Session bounds (where they are not known: the first and the last row), lot, and the levels that the feed shows.
+    events : Events
+        The whole day in file order: the book is built from its first row on, wherever the stretch begins.
+    skip_s : float
+        Seconds left out at the opening (of a simulated day: its warm-up).
+    levels : int
+        Levels a side that are written with each event.
+    from_s, to_s : float, optional
+        A stretch of the session, seconds after its opening. The skipped seconds stay out in any case.
+    window : int, optional
+        Leave out events that lie behind this many better occupied levels, as a feed of so many levels does; 0 keeps
+        all. Default: the instrument's `levels`.
+
+    Raises
+    ------
+    TapeError
+        A tape without limit orders or level totals, or a stretch of no length.
+    """
+    kind = events.kind
+    if not len(kind) or not np.any((kind == ADD) | (kind == LEVEL_SET)):
+        raise TapeError(
+            "a tape of orders or of level totals", f"{len(kind)} rows without either", "take a feed that shows a book"
+        )
+    start, stop, opening = stretch(instrument, events.exch_ns, skip_s, from_s, to_s)
+    prices, rank = np.unique(events.price_ticks, return_inverse=True)
+    ids, dense = np.unique(events.order_id, return_inverse=True)
+    rows = len(kind) + int(np.count_nonzero(kind == MODIFY))
+    wide = np.zeros((rows, 8), np.int64)
+    book = np.zeros((rows, 4, levels), np.int32)
+    grid2 = np.zeros(((stop - start) // NS_PER_SECOND + 1, 2), np.int64)
+    state = np.zeros(k.STATE, np.int64)
+    shown = instrument.levels if window is None else window
+    play(
+        events.exch_ns, events.seq, kind, dense.astype(np.int64), events.order_id, events.side, rank.astype(np.int64),
+        events.price_ticks, events.qty_lots, prices.astype(np.int64), start, stop, shown,
+        np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64), state, wide, book,
+        grid2,
+    )  # fmt: skip
+    return _collected(wide, book, grid2, state, start, stop, opening, instrument.lot, shown)
+
+
+def stretch(
+    instrument: SessionFields, ns: NDArray[np.int64], skip_s: float, from_s: float | None, to_s: float | None
+) -> tuple[int, int, int]:
+    """Start, stop and opening, ns.
+
+    Raises
+    ------
+    TapeError
+        When nothing is left between start and stop.
+    """
+    opening, close = instrument.session_open_ns, instrument.session_close_ns
+    if not close:
+        opening, close = int(ns[0]), int(ns[-1]) + 1
+    start = opening + round(max(skip_s, from_s or 0.0) * NS_PER_SECOND)
+    stop = close if to_s is None else min(close, opening + round(to_s * NS_PER_SECOND))
+    if start >= stop:
+        raise TapeError(
+            "a stretch of the session to read",
+            f"{(close - opening) / NS_PER_SECOND:g} s of session, of which {skip_s:g} s are left out at the opening"
+            + ("" if from_s is None and to_s is None else f" and {from_s or 0:g} to {to_s or 0:g} s were asked for"),
+            "skip less, or ask for another stretch",
+        )
+    return start, stop, opening
+
+
+def _collected(
+    wide: NDArray[np.int64],
+    book: NDArray[np.int32],
+    grid2: NDArray[np.int64],
+    state: NDArray[np.int64],
+    start: int,
+    stop: int,
+    opening: int,
+    lot: int,
+    window: int,
+) -> Observed:
+    """The kernel's rows as columns."""
+    n = int(state[k.ROWS])
+
+    def column(at: int, dtype: Any) -> NDArray[Any]:
+        return wide[:n, at].astype(dtype)
+
+    return Observed(
+        ns=column(0, np.int64),
+        kind=column(1, np.uint8),
+        side=column(2, np.int8),
+        price=column(3, np.int32),
+        distance=column(4, np.int32),
+        lots=column(5, np.int32),
+        order_id=column(6, np.int64),
+        remainder=column(7, np.bool_),
+        bid_px=np.ascontiguousarray(book[:n, 0]),
+        ask_px=np.ascontiguousarray(book[:n, 1]),
+        bid_lots=np.ascontiguousarray(book[:n, 2]),
+        ask_lots=np.ascontiguousarray(book[:n, 3]),
+        mid2=np.ascontiguousarray(grid2[:, 0]),
+        spread=np.ascontiguousarray(grid2[:, 1]),
+        start_ns=start,
+        stop_ns=stop,
+        open_ns=opening,
+        lot=lot,
+        window=window,
+        counts={
+            "unknown": int(state[k.UNKNOWN]),
+            "halts": int(state[k.HALTS]),
+            "clears": int(state[k.CLEARS]),
+            "outside": int(state[k.OUTSIDE]),
+            "hidden_lots": int(state[k.HIDDEN]),
+        },
+    )
