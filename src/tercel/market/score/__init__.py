@@ -1,1 +1,7 @@
-"""Realism: how far a simulated market is from days of tape that it has not seen."""
+"""How near a simulated market is to real tape: fixed statistics, distances, floors, gates, a classifier."""
+
+from tercel.market.score.distance import distances, mean14
+from tercel.market.score.gates import gates
+from tercel.market.score.sample import Sample, clock_of, sample
+
+__all__ = ["Sample", "clock_of", "distances", "gates", "mean14", "sample"]

@@ -16,10 +16,13 @@ CHUNK = 1 << 17
 _NO_ROWS = np.zeros((0, sim.RECORD_WORDS), np.int64)
 
 
-def simulated_day(preset: Preset, seed: int, seconds: float, warmup_s: float = 600.0) -> Events:
+def simulated_day(
+    preset: Preset, seed: int, seconds: float, warmup_s: float = 600.0, from_s: float | None = None
+) -> Events:
     """A day of the preset's flow from its mean book, times in ns from 0, the warm-up in it.
 
-    Order ids count the orders from 1.
+    Order ids count the orders from 1. `from_s` is the time of day, in seconds since the session opened, at which the
+    warm-up ends; without it the session opens at time 0.
 
     Raises
     ------
@@ -30,7 +33,8 @@ def simulated_day(preset: Preset, seed: int, seconds: float, warmup_s: float = 6
     >>> simulated_day(load("csco-2003"), seed=1, seconds=60.0, warmup_s=0.0).n > 50
     True
     """
-    b, k, flow = first_world(preset, seed)
+    opening = 0 if from_s is None else round((warmup_s - from_s) * NS_PER_SECOND)
+    b, k, flow = first_world(preset, seed, session_ns=opening)
     stood = standing(b)
     rows = run_recorded(b, k, flow, int((warmup_s + seconds) * NS_PER_SECOND))
     if b[lay.OVERFLOW]:

@@ -91,9 +91,9 @@ def run_free(
 
 
 def first_world(
-    preset: Preset, seed: int, index: int = 0, own: int = OWN_ORDERS
+    preset: Preset, seed: int, index: int = 0, own: int = OWN_ORDERS, session_ns: int = 0
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-    """A preset's market at time 0, its mean book laid: book, state, parameters.
+    """A preset's market at time 0, its mean book laid: book, state, parameters. `session_ns`: when its session opened.
 
     Raises
     ------
@@ -106,6 +106,7 @@ def first_world(
     seed_stream(k, sim.FLOW_RNG, seed, index, 0)
     _lay_first_book(b, k, flow, preset)
     k[sim.FLOW_NS] = 1
+    k[sim.SESSION_NS] = session_ns
     preset.remember(k)
     return b, k, flow
 

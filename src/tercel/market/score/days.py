@@ -1,0 +1,85 @@
+"""The days that a market is scored on, and the simulated stretches that are held against them."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import Preset
+from tercel.market.observed import Observed, observe
+from tercel.market.simulator.days import simulated_day
+from tercel.market.tape import Events, Instrument
+
+SKIP_S = 900.0
+"""Seconds left out at the opening of every real day."""
+WARMUP_S = 600.0
+"""Seconds that a simulated market runs before it is looked at."""
+BLOCK_S = 600.0
+"""Length of the blocks that are interleaved."""
+LEVELS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Day:
+    """A day of tape and the stretch of it that counts, seconds after its opening (None: the session's bounds)."""
+
+    instrument: Instrument
+    events: Events
+    from_s: float | None = None
+    to_s: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Date, and the stretch where it is not the whole session."""
+        if self.from_s is None and self.to_s is None:
+            return self.instrument.date
+        ends = ("" if t is None else f"{t:g}" for t in (self.from_s, self.to_s))
+        return f"{self.instrument.date} [{' to '.join(ends)} s]"
+
+    def seen(self) -> Observed:
+        """Its events."""
+        return observe(self.instrument, self.events, SKIP_S, LEVELS, self.from_s, self.to_s)
+
+    def blocks(self, seconds: float = BLOCK_S) -> list[Observed]:
+        """The stretch in blocks, a shorter rest left out."""
+        whole = self.seen()
+        start = (whole.start_ns - whole.open_ns) / NS_PER_SECOND
+        count = int(whole.seconds // seconds)
+        edges = [start + i * seconds for i in range(count + 1)]
+        return [
+            observe(self.instrument, self.events, SKIP_S, LEVELS, a, b)
+            for a, b in itertools.pairwise(edges)
+        ]  # fmt: skip
+
+
+def simulated(preset: Preset, seed: int, like: Observed, warmup_s: float = WARMUP_S) -> Observed:
+    """A simulated stretch as long as a real one, at its time of day, through the same window of levels."""
+    from_s = (like.start_ns - like.open_ns) / NS_PER_SECOND
+    events = simulated_day(preset, seed, like.seconds, warmup_s, from_s)
+    stop = round((warmup_s + like.seconds) * NS_PER_SECOND)
+    instrument = Instrument(
+        preset.venue, preset.symbol, "2000-01-03", preset.tick, lot=preset.lot, levels=like.window,
+        session_open_ns=0, session_close_ns=stop,
+    )  # fmt: skip
+    seen = observe(instrument, events, warmup_s, LEVELS)
+    return replace(seen, open_ns=seen.start_ns - round(from_s * NS_PER_SECOND))
+
+
+def of_one_market(preset: Preset, days: Sequence[Day]) -> None:
+    """Refuse days of another tick than the preset's.
+
+    Raises
+    ------
+    ConfigError
+        No days, or prices in other units than the preset's.
+    """
+    if not days:
+        raise ConfigError("at least one day to score on", "none", "name days that the lake holds")
+    for day in days:
+        if day.instrument.tick != preset.tick:
+            raise ConfigError(
+                f"days with the tick of {preset.name}, {preset.tick:g}",
+                f"{day.instrument.tick:g} on {day.label}",
+                "import them with that tick, or score on the symbol calibrated on",
+            )

@@ -1,0 +1,123 @@
+"""Distances between two samples: L1 on bins frozen from the reference, and normalised Wasserstein.
+
+L1 is half the sum of |p - q| over bins, 0 for equal laws and 1 for laws that share no bin. The bins come from the
+reference (the real tape) alone: cuts at its quantiles, and every value that makes up a bin's share by itself (a round
+lot of 100 shares) is a bin of its own. Wasserstein-1 is taken after both samples are divided by the standard deviation
+of the pool of them, each weighing half.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.market.score.sample import CURVES, FOURTEEN, Sample
+
+Floats = NDArray[np.float64]
+Distances = dict[str, dict[str, float | None]]
+
+BINS: Final = 20
+FEW_BINS: Final = 10
+FEW: Final = ("return_60s", "minute_volume")
+"""Statistics with too few values for twenty bins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """Cuts of the line: bin i holds cuts[i - 1] <= x < cuts[i].
+
+    >>> bins = Bins.of(np.array([100.0] * 50 + list(range(1, 51))), 4)
+    >>> bins.shares(np.array([100.0, 100.0, 3.0, 40.0])).tolist()
+    [0.25, 0.25, 0.5, 0.0]
+    """
+
+    cuts: Floats
+
+    @classmethod
+    def of(cls, reference: Floats, count: int) -> "Bins":
+        """Cuts at the quantiles k / count of the reference; values that make up a bin's share are bins alone."""
+        ordered = np.sort(reference)
+        quantiles = ordered[np.minimum(np.arange(1, count) * len(ordered) // count, len(ordered) - 1)]
+        values, counts = np.unique(ordered, return_counts=True)
+        atoms = values[counts * count >= len(ordered)]
+        return cls(np.unique(np.concatenate((quantiles, atoms, np.nextafter(atoms, np.inf)))))
+
+    @property
+    def n(self) -> int:
+        """Number of bins."""
+        return len(self.cuts) + 1
+
+    def index(self, values: Floats) -> NDArray[np.int64]:
+        """Bin of each value."""
+        return np.searchsorted(self.cuts, values, side="right")
+
+    def shares(self, values: Floats) -> Floats:
+        """Share of the values in each bin."""
+        counted = np.bincount(self.index(values), minlength=self.n)
+        return counted / max(len(values), 1)
+
+
+def l1(p: Floats, q: Floats) -> float:
+    """Half the sum of |p - q|.
+
+    >>> l1(np.array([0.5, 0.5]), np.array([0.75, 0.25]))
+    0.25
+    """
+    return 0.5 * float(np.abs(p - q).sum())
+
+
+def wasserstein(reference: Floats, other: Floats) -> float:
+    """Wasserstein-1 between two samples, in standard deviations of the half-and-half pool of them.
+
+    >>> round(wasserstein(np.array([0.0, 1.0]), np.array([1.0, 2.0])), 4)
+    1.4142
+    """
+    a, b = np.sort(reference), np.sort(other)
+    if not len(a) or not len(b):
+        return float("nan")
+    mean = 0.5 * (a.mean() + b.mean())
+    sd = np.sqrt(0.5 * (np.mean((a - mean) ** 2) + np.mean((b - mean) ** 2)))
+    if sd <= 0.0:
+        return 0.0
+    # Both quantile functions are steps: the integral of their difference over the union of the steps' edges.
+    edges = np.union1d(np.arange(1, len(a) + 1) / len(a), np.arange(1, len(b) + 1) / len(b))
+    middle = edges - 0.5 * np.diff(edges, prepend=0.0)
+    at_a = a[np.minimum((middle * len(a)).astype(np.int64), len(a) - 1)]
+    at_b = b[np.minimum((middle * len(b)).astype(np.int64), len(b) - 1)]
+    return float(np.sum(np.diff(edges, prepend=0.0) * np.abs(at_a - at_b)) / sd)
+
+
+class Reference:
+    """A real sample with its bins, to hold others against."""
+
+    def __init__(self, real: Sample) -> None:
+        self.real = real
+        self.bins = {n: Bins.of(real.values[n], FEW_BINS if n in FEW else BINS) for n in FOURTEEN}
+        self.shares = {n: self.bins[n].shares(real.values[n]) for n in FOURTEEN}
+
+    def l1(self, other: Sample) -> dict[str, float]:
+        """L1 of the fourteen, and the mean absolute difference of the two autocorrelations."""
+        found = {n: l1(self.shares[n], self.bins[n].shares(other.values[n])) for n in FOURTEEN}
+        return found | {n: float(np.abs(self.real.curves[n] - other.curves[n]).mean()) for n in CURVES}
+
+    def wasserstein(self, other: Sample) -> dict[str, float | None]:
+        """Of the fourteen; kinds of events have no order, and the autocorrelations are no samples: None."""
+        found: dict[str, float | None] = {
+            n: None if n == "event_mix" else wasserstein(self.real.values[n], other.values[n]) for n in FOURTEEN
+        }
+        return found | dict.fromkeys(CURVES)
+
+
+def distances(real: Sample, other: Sample) -> Distances:
+    """{"l1", "wasserstein"} of every statistic."""
+    reference = Reference(real)
+    narrow, wide = reference.l1(other), reference.wasserstein(other)
+    return {name: {"l1": narrow[name], "wasserstein": wide[name]} for name in narrow}
+
+
+def mean14(found: Mapping[str, float] | Distances) -> float:
+    """Mean L1 of the fourteen."""
+    values = (found[name] for name in FOURTEEN)
+    return float(np.mean([v["l1"] if isinstance(v, dict) else v for v in values]))

@@ -1,0 +1,117 @@
+"""Scores of markets whose truth is known."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import Preset
+from tercel.market.observed import observe
+from tercel.market.observed.kinds import MARKET
+from tercel.market.score.days import Day, simulated
+from tercel.market.score.distance import distances, mean14
+from tercel.market.score.gates import gates, numbers
+from tercel.market.score.realism import Drawn, interleaved, realism
+from tercel.market.score.sample import CURVES, FOURTEEN, RESPONSE_LAGS, acf, clock_of, response, returns, sample
+
+
+def test_a_day_against_itself_is_at_zero(days: list[Day]) -> None:
+    one = sample(days[0].seen())
+    found = distances(one, one)
+    assert set(found) == {*FOURTEEN, *CURVES}
+    assert {row["l1"] for row in found.values()} == {0.0}
+    assert mean14(found) == 0.0
+    assert all(gate["passed"] for gate in gates(one, one).values())
+
+
+def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(truth: Preset, days: list[Day]) -> None:
+    card = realism(Drawn(truth, days[:1], days[1:]))
+    assert card["mean_l1"] == pytest.approx(card["floor_mean_l1"], rel=0.25)
+    assert card["pooled_floor_mean_l1"] <= card["floor_mean_l1"]
+    assert card["mean_l1"] < 0.08
+    narrow = ("mean_spread", "market_orders", "market_size", "sign_acf_1", "variance_ratio_10s")
+    assert [name for name in narrow if not card["gates"][name]["passed"]] == []
+    for name in ("sd_1s", "sd_10s", "sd_60s"):
+        assert card["gates"][name]["value"] == pytest.approx(card["gates"][name]["real"], rel=0.3)
+
+
+def test_another_market_is_far(truth: Preset, days: list[Day]) -> None:
+    rates = tuple(3.0 * r for r in truth.cancel_rate)
+    thin = truth.model_copy(update={"cancel_rate": rates})
+    card = realism(Drawn(thin, days[:1], days[1:2], seeds=(1,)))
+    assert card["mean_l1"] > 3.0 * card["floor_mean_l1"]
+    assert not card["gates"]["mean_spread"]["passed"]
+
+
+def test_the_simulated_stretch_is_as_long_and_as_late_as_the_real_one(truth: Preset, days: list[Day]) -> None:
+    part = Day(days[0].instrument, days[0].events, 1800.0, 3600.0)
+    seen = part.seen()
+    assert seen.seconds == 1800.0
+    like = simulated(truth, 1, seen)
+    assert like.seconds == seen.seconds
+    assert like.start_ns - like.open_ns == seen.start_ns - seen.open_ns
+    assert len(like.mid2) == len(seen.mid2)
+
+
+def test_interleaved_blocks_know_no_season(days: list[Day]) -> None:
+    found = interleaved(days[:1], 1)
+    assert found is not None
+    assert found < 0.12
+    assert interleaved([Day(days[0].instrument, days[0].events, 900.0, 1800.0)], 1) is None
+
+
+def test_statistics_by_brute_force(days: list[Day]) -> None:
+    seen = observe(days[0].instrument, days[0].events, 900.0, from_s=900.0, to_s=2700.0)
+    found = sample(seen)
+    rows = [i for i in range(seen.n) if not seen.remainder[i]]
+    spread = [seen.ask_px[i, 0] - seen.bid_px[i, 0] for i in rows]
+    assert found.values["spread"].tolist() == spread
+    assert found.mean_spread == pytest.approx(np.mean(spread))
+    deep = [seen.bid_lots[i, 1:].sum() * seen.lot for i in rows] + [seen.ask_lots[i, 1:].sum() * seen.lot for i in rows]
+    assert found.values["deep_depth"].tolist() == deep
+    limits = [i for i in rows if seen.kind[i] <= 2]
+    behind = [
+        (seen.bid_px[i, 0] - seen.price[i]) if seen.side[i] > 0 else (seen.price[i] - seen.ask_px[i, 0]) for i in limits
+    ]
+    assert found.values["limit_distance"].tolist() == behind
+    trades = [i for i in rows if seen.kind[i] == MARKET]
+    minutes = [0.0] * 30
+    for i in trades:
+        minutes[int((seen.ns[i] - seen.start_ns) // (60 * NS_PER_SECOND))] += seen.lots[i] * seen.lot
+    assert found.values["minute_volume"].tolist() == minutes
+    mids = [(seen.bid_px[i, 0] + seen.ask_px[i, 0]) / 2 for i in trades]
+    for at, lag in enumerate(RESPONSE_LAGS):
+        moved = [seen.side[i] * (mids[j + lag] - mids[j]) for j, i in enumerate(trades[:-lag])]
+        assert found.response[at] == pytest.approx(np.mean(moved))
+    assert response([seen]) == pytest.approx(found.response)
+    ten = [(seen.mid2[s + 10] - seen.mid2[s]) / 2 for s in range(len(seen.mid2) - 10)]
+    assert returns(seen, 10).tolist() == ten
+    assert found.sd[10] == pytest.approx(np.sqrt(np.mean(np.square(ten))))
+    assert numbers(found)["market_orders"] == pytest.approx(60 * len(trades) / 1800)
+
+
+def test_autocorrelation_of_a_known_process() -> None:
+    rng = np.random.default_rng(5)
+    x = np.zeros(200_000)
+    for i in range(1, len(x)):
+        x[i] = 0.6 * x[i - 1] + rng.normal()
+    np.testing.assert_allclose(acf([x], 5), 0.6 ** np.arange(1, 6), atol=0.01)
+    np.testing.assert_allclose(acf([x[:100_000], x[100_000:]], 5), 0.6 ** np.arange(1, 6), atol=0.01)
+    assert acf([np.ones(5)], 3).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_waits_are_read_by_the_clock_of_the_tape(days: list[Day]) -> None:
+    seen = days[0].seen()
+    fine, coarse = sample(seen), sample(seen, 1_000_000)
+    assert fine.values["log_wait"].min() > coarse.values["log_wait"].min() == -9.0
+    assert clock_of(seen) == 1
+
+
+def test_a_stretch_with_too_little(truth: Preset, days: list[Day]) -> None:
+    with pytest.raises(ConfigError, match="market orders to score on"):
+        sample(Day(days[0].instrument, days[0].events, 1800.0, 1810.0).seen())
+    other = truth.model_copy(update={"tick": 0.05})
+    with pytest.raises(ConfigError, match="tick"):
+        Drawn(other, days[:1], days[1:2])
+    with pytest.raises(ConfigError, match="at least one day"):
+        Drawn(truth, [], days)
