@@ -12,6 +12,7 @@ from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
 from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha
 from tercel.market.flow import preset as presets
+from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import martingale_market, reactive
 
 TASK = Task(horizon_s=600.0, decisions=20, warmup_s=120.0)
@@ -34,11 +35,11 @@ def test_the_drift_is_there(drifted) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_a_lean_of_nothing_is_the_same_market(drifted) -> None:  # type: ignore[no-untyped-def]
-    np.testing.assert_array_equal(drifting(drifted.source, 0.0).flow, drifted.source.flow)
+    assert drifting(0.0) == Factors()
     with pytest.raises(ConfigError, match="reactive"):
-        drifting(martingale_market(), 0.1)
+        plant(martingale_market(), drifted.task, 200, lean=0.1, seed=4, episodes=2)
     with pytest.raises(ConfigError, match="1/2"):
-        drifting(drifted.source, 0.6)
+        drifting(0.6)
 
 
 def test_no_forecast_changes_nothing_and_paired_runs_repeat(drifted) -> None:  # type: ignore[no-untyped-def]

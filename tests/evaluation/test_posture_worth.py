@@ -51,7 +51,7 @@ def test_what_cannot_turn_is_refused() -> None:
     with pytest.raises(ConfigError, match="limit"):
         Turn(limit=0.0)
     with pytest.raises(ConfigError, match="reactive"):
-        Turn().of(martingale_market())
+        Turn().befall(Episodes(martingale_market(), TASK, 1))
 
 
 def test_watched_without_a_wrapper_is_unwatched(market, ordinary) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
 """The contract of research and production: a recorded session through the N = 1 driver is the same in every byte."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -21,8 +21,10 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
+from tercel.market.regimes.law import RegimeChain, Season, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive, run_free
+from tercel.market.simulator.terms import Fees
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 
 MS = 1_000_000
@@ -37,6 +39,7 @@ ROWS = 40_000
 # what only the simulated venue knows: its flow, and what the fills of its rules were worth to the tape
 UNSHARED = [sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1, sim.CURSOR, sim.CURSOR_END, sim.DOUBLE_LOTS]
 UNSHARED += [sim.UNFILLED_LOTS, sim.DUE_NS, sim.GRID_NEXT]
+UNSHARED += [*range(sim.REGIME_NS, sim.IMPACT_NS)]
 UNSHARED += [sim.AGGRESSOR_MID2, sim.AGGRESSOR_SIDE, sim.AGGRESSOR_NS]
 
 
@@ -212,6 +215,28 @@ def assert_same_markets(batch: Watched, driver: Watched) -> None:
         shared[UNSHARED] = False
         shared[sim.GRID : k[sim.RECORD_AT]] = False  # mids of the grid are written later, not otherwise
         np.testing.assert_array_equal(np.flatnonzero((my_k != k) & shared), [])
+
+
+def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -> None:
+    """What only the venue knows stays there; what it asks and how late it speaks is known on both sides."""
+    chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
+    source = replace(with_regimes(markets["santa_fe"], chain, Season.of(load("csco-2003"))), fees=Fees(-0.0013, 0.0031))
+    late = Task(latency=LATENCIES["drawn"], feed_latency=Latency("uniform", 5 * MS, 300 * MS), **TASK)
+    episodes, plan = Episodes(source, late, 1, record_rows=ROWS), plan_of(source, late, 600, 0)
+    batch, mine = Watched(build("twap_passive")), Watched(build("twap_passive"))
+    record = run_batch(episodes, plan, batch)
+    assert (record[:, sim.R_KIND] == sim.REGIME_IS).sum() > 3
+    b, k = at_arrival(episodes, plan)
+    driver = Driver(b, k, mine)
+    mine.market = driver.book, driver.state
+    sent = driver.run(record[k[sim.RECORD] :])
+    assert mine.seen == batch.seen
+    np.testing.assert_array_equal(sent, commands_of(record))
+    assert_same_markets(batch, mine)
+    end = episodes.states[0]
+    fees = [sim.FEES, sim.FEES_REST]
+    np.testing.assert_array_equal(driver.state[fees], end[fees])
+    assert end[sim.FEES] != 0
 
 
 @pytest.mark.parametrize("latency", LATENCIES)

@@ -29,7 +29,7 @@ from tercel.execution.intent import TAKE, empty
 from tercel.execution.strategies.almgren_chriss import Parameters
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
-from tercel.market.flow import santa_fe
+from tercel.market.regimes.factors import Factors
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 from tercel.stats import Estimate, mean_interval
@@ -43,21 +43,17 @@ CONSTANT = 1_000
 """Half-lives, in horizons, of a forecast of a drift that does not fade."""
 
 
-def drifting(source: Source, lean: float) -> Source:
-    """The market with buyers' share of market orders at 1/2 + `lean`.
+def drifting(lean: float) -> Factors:
+    """Buyers' share of market orders at 1/2 + `lean`.
 
     Raises
     ------
     ConfigError
-        Another flow than the zero-intelligence one, or a share that is none.
+        A share that is none.
     """
-    if source.model != sim.SANTA_FE:
-        raise ConfigError("a reactive market", source.name, "plant a drift in a preset's market")
     if not 0 <= 0.5 + lean <= 1:
         raise ConfigError("a lean within 1/2", f"{lean}", "0.05 makes 55 % of market orders buy")
-    flow = source.flow.copy()
-    flow[santa_fe.BUY_SHARE] = 0.5 + lean
-    return replace(source, flow=flow)
+    return Factors(lean=2 * lean)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +102,7 @@ class Drifted:
     def _run(self, strategy: Strategy, group: int, rows: Ints, forecast: Floats | None) -> Costs:
         episodes = Episodes(self.source, self.task, len(rows))
         episodes.start(self.plan.take(rows))
-        episodes.source = drifting(self.source, group * self.lean)
+        episodes.impose(drifting(group * self.lean))
         if forecast is not None:
             episodes.guide(constant_drift(forecast, episodes.states[:, sim.NOW], self.task))
         while episodes.working.any():
@@ -148,7 +144,7 @@ def _moves(source: Source, task: Task, plan: Plan, lean: float) -> Floats:
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
     before = episodes.states[:, sim.MID2].copy()
-    episodes.source = drifting(source, lean)
+    episodes.impose(drifting(lean))
     while episodes.working.any():
         episodes.step(empty(len(plan)))
     return np.asarray((episodes.states[:, sim.MID2] - before) / before * BPS, np.float64)

@@ -23,6 +23,8 @@ from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.view import View
+from tercel.market.regimes.factors import Factors, impose
+from tercel.market.regimes.truth import InForce, in_force
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -92,6 +94,12 @@ class Episodes:
         worlds[:, sim.RUN_OUT] = int(run_out)
         worlds[:, sim.LATENCY_KIND] = LATENCIES[task.latency.kind]
         worlds[:, sim.LATENCY_A], worlds[:, sim.LATENCY_B] = task.latency.a_ns, task.latency.b_ns
+        feed = task.feed_latency
+        worlds[:, sim.FEED_KIND] = LATENCIES[feed.kind]
+        worlds[:, sim.FEED_A], worlds[:, sim.FEED_B] = feed.a_ns, feed.b_ns
+        for latency, table in ((task.latency, sim.ENTRY_TABLE), (feed, sim.FEED_TABLE)):
+            worlds[:, table : table + len(latency.values_ns)] = latency.values_ns
+        worlds[:, sim.MAKER_FEE : sim.TAKER_RATE + 1] = source.fees.words(source.tick)
         self._worlds = worlds
         self.books = np.zeros((n, source.worlds_b.shape[1]), np.int32)
         self.states = np.zeros((n, worlds.shape[1]), np.int64)
@@ -168,6 +176,18 @@ class Episodes:
         self._x[:, c.ALPHA : c.ALPHA + WORDS] = words
         self._x[:, c.ALPHA] *= self.states[:, sim.SIDE]
 
+    def impose(self, factors: Factors) -> None:
+        """Put factors of a regime in force in all markets, from their next event on, in the place of any law.
+
+        Raises
+        ------
+        ConfigError
+            Markets without a flow of their own.
+        """
+        if self.source.model in (sim.REPLAY, sim.MARTINGALE):
+            raise ConfigError("a reactive market", self.source.name, "plant stress in a preset's market")
+        impose(self.states, factors)
+
     def step(self, intents: Intents) -> None:
         """Reconcile, advance every working market to its next decision or through its horizon, observe.
 
@@ -208,6 +228,15 @@ class Episodes:
     def costs(self) -> Costs:
         """Cost sums of the episodes that are over, as they stand."""
         return costs_of(self.books, self.states, self.task.grid_points, self._cluster)
+
+
+def regimes_of(source: Source, task: Task, plan: Plan) -> InForce:
+    """Which regimes are in force for how long in the episodes of a plan, whoever trades in them."""
+    rows = plan.rows
+    now = source.worlds_k[rows[:, kernels.E_WORLD], sim.NOW]
+    return in_force(
+        source, rows[:, kernels.E_SEED], rows[:, kernels.E_INDEX], now, rows[:, kernels.E_WARMUP_NS], task.horizon_ns
+    )
 
 
 def seeded_plan(

@@ -174,7 +174,7 @@ def run_watched(
         at, decision = onset(part), 0
         while episodes.working.any():
             if turn is not None and decision == at:
-                episodes.source = turn.of(source)
+                turn.befall(episodes)
             if watching is not None:
                 said = watching.look(episodes.view, episodes.states[:, sim.NOW])
                 live = episodes.working & (episodes.view.left > 0)

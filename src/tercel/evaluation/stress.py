@@ -1,10 +1,11 @@
 """A market that turns in mid-order: depth withdrawn, volatility up, from one decision on; and what it really does.
 
-The flow's rates are swapped between two decisions: fewer limit orders leave the book thinner and the mid more mobile,
-in proportions that follow from the flow and are measured (:func:`measure`), not set.
+The flow's rates are changed between two decisions, whatever the model (`market.regimes`): fewer limit orders leave the
+book thinner and the mid more mobile, in proportions that follow from the flow and are measured (:func:`measure`), not
+set.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,7 @@ from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import without_orders
 from tercel.evaluation.task import Task
 from tercel.execution.intent import empty
-from tercel.market.flow import santa_fe
-from tercel.market.simulator import layout as sim
+from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import Source
 
 Floats = NDArray[np.float64]
@@ -40,21 +40,15 @@ class Turn:
             if not 0 < value < np.inf:
                 raise ConfigError(f"a factor {name} above 0", f"{value}", "1 leaves the rate as it is")
 
-    def of(self, source: Source) -> Source:
-        """The market after the turn.
+    def befall(self, episodes: Episodes) -> None:
+        """The markets turn now.
 
         Raises
         ------
         ConfigError
-            A market without a flow of its own.
+            Markets without a flow of their own.
         """
-        if source.model != sim.SANTA_FE:
-            raise ConfigError("a reactive market", source.name, "plant stress in a preset's market")
-        flow = source.flow.copy()
-        flow[santa_fe.LIMIT_TOTAL] *= self.limit
-        flow[santa_fe.MARKET_RATE] *= self.market
-        flow[santa_fe.CANCEL_MAX] *= self.cancel
-        return replace(source, flow=flow)
+        episodes.impose(Factors(self.limit, self.market, self.cancel))
 
 
 @dataclass(frozen=True)
@@ -88,7 +82,7 @@ def measure(source: Source, task: Task, plan: Plan, turn: Turn, onset: int, span
     mid2 = episodes.view.mid2.copy()
     for decision in range(1, task.decisions):
         if decision == onset:
-            episodes.source = turn.of(source)
+            turn.befall(episodes)
         episodes.step(empty(len(plan)))
         view, ok = episodes.view, episodes.view.tradable
         depth = (view.own_depth + view.far_depth)[ok].sum(axis=1).mean()

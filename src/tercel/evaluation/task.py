@@ -9,7 +9,12 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
 
 CLOCKS = ("time", "events", "volume")
-LATENCIES = {"constant": sim.CONSTANT, "uniform": sim.UNIFORM, "exponential": sim.EXPONENTIAL}
+LATENCIES = {
+    "constant": sim.CONSTANT,
+    "uniform": sim.UNIFORM,
+    "exponential": sim.EXPONENTIAL,
+    "empirical": sim.EMPIRICAL,
+}
 
 NANOSECOND = 1e-9
 LONGEST_S = 1e7
@@ -22,15 +27,32 @@ def _is_count(value: object, least: int, most: int = 2**62) -> bool:
 
 @dataclass(frozen=True)
 class Latency:
-    """Order-entry latency: `constant` a; `uniform` on [a, b]; `exponential`: a plus a mean of b. Nanoseconds."""
+    """A latency, nanoseconds.
+
+    Parameters
+    ----------
+    kind : str
+        `constant` a; `uniform` on [a, b]; `exponential`: a plus a mean of b; `empirical`: one of `values_ns`.
+    a_ns, b_ns : int
+    values_ns : tuple of int
+        32 equally likely values, such as `market.simulator.terms.receive_delays` takes from a tape.
+    """
 
     kind: str = "constant"
     a_ns: int = 0
     b_ns: int = 0
+    values_ns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a law that is none."""
         fits = self.kind in LATENCIES and self.a_ns >= 0 and self.b_ns >= 0
+        values = sim.LATENCY_VALUES if self.kind == "empirical" else 0
+        if len(self.values_ns) != values or any(not _is_count(value, 0) for value in self.values_ns):
+            raise ConfigError(
+                f"{values} values of 0 ns or more for a latency of kind {self.kind}",
+                f"{len(self.values_ns)}: {self.values_ns}",
+                "take them from a tape: market.simulator.terms.receive_delays",
+            )
         if not fits or (self.kind == "uniform" and self.b_ns < self.a_ns):
             raise ConfigError(
                 f"a latency of kind {', '.join(LATENCIES)} with a_ns >= 0 and, if uniform, b_ns >= a_ns",
@@ -61,6 +83,8 @@ class Task:
         Seconds that the market runs before arrival.
     latency : Latency
         Order-entry latency.
+    feed_latency : Latency
+        How late the market is seen (`market.simulator.terms`): what is decided on it leaves so much later.
     grid_points : int
         Points of the time grid on which mids are compared with the twin's.
 
@@ -76,6 +100,7 @@ class Task:
     clock_step: int = 0
     warmup_s: float = 900.0
     latency: Latency = Latency()
+    feed_latency: Latency = Latency()
     grid_points: int = 61
 
     def __post_init__(self) -> None:
@@ -109,8 +134,14 @@ class Task:
         return max(round(self.share * volume_per_s * self.horizon_s), 1)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON and policy cards."""
-        return asdict(self)
+        """Plain values, for JSON and policy cards; what came later and is not used is left out."""
+        out = asdict(self)
+        if self.feed_latency == Latency():
+            del out["feed_latency"]
+        for latency in ("latency", "feed_latency"):
+            if latency in out and not out[latency]["values_ns"]:
+                del out[latency]["values_ns"]
+        return out
 
     @property
     def id(self) -> str:

@@ -50,7 +50,7 @@ def costs_of(books: NDArray[np.int32], states: Ints, points: int, cluster: Ints)
         forced_lots_grid=grid[:, 2].copy(),
         side=k[:, sim.SIDE].astype(np.int8),
         cluster=cluster.copy(),
-        fees=np.zeros(len(k), np.int64),
+        fees=k[:, sim.FEES].copy(),
         double_lots=k[:, sim.DOUBLE_LOTS].copy(),
         overflow=overflow.astype(np.int64),
     )

@@ -15,7 +15,7 @@ from tercel.market.book.ladder import allocate, is_own
 from tercel.market.book.window import settle_frozen
 from tercel.market.flow.martingale import walk_to
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import own_dead, own_fill, own_rest, public_add, public_take, write
+from tercel.market.simulator.account import hidden_trade, own_dead, own_fill, own_rest, public_add, public_take, write
 from tercel.market.simulator.engine import decision_is_due, mark_grid
 from tercel.market.simulator.replay import empty_public, roll, take_block
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
@@ -175,6 +175,11 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     if kind == sim.GUIDED:
         guide(k, row)
         return FINE
+    if kind == sim.REGIME_IS:  # known to the simulated venue alone: no observation tells of it
+        mark_grid(k, row[sim.R_NS])
+        k[sim.NOW] = row[sim.R_NS]
+        write(k, kind, who, side, price, lots, 0, 0)
+        return FINE
     fault = public_fault(b, k, kind, who, lots)
     if fault != FINE:
         return fault
@@ -198,13 +203,14 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         empty_public(b, k)
     elif kind == sim.WALKED:
         walk_to(k, price)
-    else:
-        if kind == STATUS:
-            k[sim.HALTED] = 0 if price == 1 else 1
-            if k[sim.HALTED] == 0 and k[sim.DUE_HELD] != 0:  # taken late, at the end of the halt
-                k[sim.DUE_HELD] = 0
-                k[sim.DUE_NS] = k[sim.NOW]
+    elif kind == STATUS:
+        k[sim.HALTED] = 0 if price == 1 else 1
+        if k[sim.HALTED] == 0 and k[sim.DUE_HELD] != 0:  # taken late, at the end of the halt
+            k[sim.DUE_HELD] = 0
+            k[sim.DUE_NS] = k[sim.NOW]
         write(k, kind, who, side, price, lots, 0, 0)
+    else:
+        hidden_trade(k, side, price, lots)
     if decision_is_due(k):
         k[sim.DUE_NS] = k[sim.NOW]
     return FINE

@@ -9,6 +9,7 @@ from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.observation import observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
+from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill
 from tercel.market.simulator.engine import advance, mark_grid
@@ -122,6 +123,9 @@ def begin(
         k[sim.FLOW_NS] = FOREVER_NS
         if k[sim.CURSOR] < k[sim.CURSOR_END]:
             k[sim.FLOW_NS] = tape[k[sim.CURSOR], sim.T_NS]
+    seed_stream(k, sim.FEED_RNG, episode[E_SEED], episode[E_INDEX], 5)
+    k[sim.FEED_AT_NS] = -1
+    begin_regimes(k, flow, episode[E_SEED], episode[E_INDEX], start)
     k[sim.BEGAN_NS] = start - episode[E_WARMUP_NS]
     k[sim.START_NS] = start
     k[sim.SIDE] = episode[E_SIDE]

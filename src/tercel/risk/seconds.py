@@ -96,7 +96,7 @@ def simulate(
     Parameters
     ----------
     source : Source
-        Of model SANTA_FE.
+        A market that answers.
     rates : float64[n, 3]
         What limit, market and cancel rates are multiplied by, second by second; ones are an ordinary market.
     seed, index, world : int
@@ -118,7 +118,7 @@ def simulate(
     out = np.zeros((len(rates), COLUMNS))
     out[:, :3] = rates
     words = np.zeros(WORDS, np.int64)
-    full = together.operate(together.SECONDS, b, k, source.flow.copy(), NO_TAPE, together.NOWHERE, words, out)
+    full = together.operate(together.SECONDS, b, k, source.flow, NO_TAPE, together.NOWHERE, words, out)
     if full >= 0:
         raise CapacityError("room for the orders of every second", f"too many in second {full}", "scale rates less")
     return out

@@ -21,6 +21,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, best, head_at, is_own
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, public_add, public_take
+from tercel.market.simulator.reals import real
 from tercel.market.tape.schema import DELETE, EXECUTE
 
 # -- parameters: one float64 array ------------------------------------------------------------------------------------
@@ -91,9 +92,22 @@ def _size(k: Longs, flow: Floats, table: int) -> int:
 
 
 @kernel
+def _rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
+    """Rates of limit orders and market orders, and the largest of cancels, in the regime that is in force."""
+    limit, market, cancel = flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX]
+    if k[sim.REGIME] != 0:
+        pace = real(k, sim.PACE_FACTOR)
+        limit = limit * real(k, sim.LIMIT_FACTOR) * pace
+        market = market * real(k, sim.MARKET_FACTOR) * pace
+        cancel = cancel * real(k, sim.CANCEL_FACTOR) * pace
+    return limit, market, cancel
+
+
+@kernel
 def _wait(b: Packed, k: Longs, flow: Floats) -> None:
     """Draw when the next proposal comes: Exp(total rate), at least 1 ns."""
-    rate = 2.0 * (flow[LIMIT_TOTAL] + flow[MARKET_RATE]) + flow[CANCEL_MAX] * b[lay.HIGH]
+    limit, market, cancel = _rates(k, flow)
+    rate = 2.0 * (limit + market) + cancel * b[lay.HIGH]
     k[sim.FLOW_NS] += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / rate)
 
 
@@ -149,15 +163,18 @@ def _cancel(b: Packed, k: Longs, flow: Floats, x: float) -> None:
 @kernel
 def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One proposal of the flow at time FLOW_NS, and when the next one comes."""
-    limit, market = flow[LIMIT_TOTAL], flow[MARKET_RATE]
-    u = uniform(k, sim.FLOW_RNG) * (2.0 * (limit + market) + flow[CANCEL_MAX] * b[lay.HIGH])
+    limit, market, cancel = _rates(k, flow)
+    u = uniform(k, sim.FLOW_RNG) * (2.0 * (limit + market) + cancel * b[lay.HIGH])
     if u < 2.0 * limit:
         side = 1 if u < limit else -1
         _limit(b, k, flow, side, (u if side > 0 else u - limit) / limit)
     elif u < 2.0 * (limit + market):
-        side = 1 if u < 2.0 * (limit + market * flow[BUY_SHARE]) else -1
+        buys = flow[BUY_SHARE]
+        if k[sim.REGIME] != 0:
+            buys += 0.5 * real(k, sim.LEAN)
+        side = 1 if u < 2.0 * (limit + market * buys) else -1
         table = TABLES + 3 * int(flow[DISTANCES]) + int(flow[SIZES])
         market_order(b, k, side, _size(k, flow, table))
     else:
-        _cancel(b, k, flow, (u - 2.0 * (limit + market)) / flow[CANCEL_MAX])
+        _cancel(b, k, flow, (u - 2.0 * (limit + market)) / cancel)
     _wait(b, k, flow)

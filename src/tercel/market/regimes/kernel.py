@@ -1,11 +1,213 @@
-"""Regimes as the market goes: a chain or a script says which is in force."""
+"""Regimes as the market goes: a chain or a script says which is in force, a season how fast the day runs.
+
+A law lies in the flow's parameters at `flow[REGIMES_AT]` (see `regimes.law.packed`): its head, the first phase of every
+regime, the phases, then the chain's first law and rates or the script's entries, then the season.
+
+What changes is the clock of events that are still to be drawn. The one that was drawn already comes sooner or later in
+proportion to the pace, which is exact for a change of pace alone; with other factors its time, not its kind, is still
+that of the regime before.
+"""
+
+import math
 
 from tercel.core.jit import Floats, Longs, kernel
+from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import write
+from tercel.market.simulator.reals import put_real, real
+
+# -- the head of a law, from flow[REGIMES_AT] on -----------------------------------------------------------------------
+STATES = 0
+LAW = 1
+ENTRIES = 2  # of the script
+FROM = 3  # what the script's times count from
+PHASES = 4
+SEASON_STEPS = 5  # 0: no season
+SEASON_STEP_NS = 6
+SEASON_START_NS = 7  # time of day at arrival; AS_IT_IS, DRAWN
+HEAD = 8
+
+CHAIN = 1
+SCRIPT = 2
+ARRIVAL = 0
+SESSION = 1
+AS_IT_IS = -1.0
+DRAWN = -2.0
+
+PHASE_WORDS = 6  # ns (0: to the end of the regime), then the factors
+SECOND = 1e9
+
+
+@kernel
+def law_of(flow: Floats) -> int:
+    """Where the law of regimes lies in the flow's parameters, 0 if there is none."""
+    return int(flow[sim.REGIMES_AT]) if flow.shape[0] > sim.REGIMES_AT else 0
+
+
+@kernel
+def _table(flow: Floats, at: int) -> int:
+    """Where the chain's first law, or the script, lies."""
+    return at + HEAD + int(flow[at + STATES]) + 1 + int(flow[at + PHASES]) * PHASE_WORDS
+
+
+@kernel
+def _season(flow: Floats, at: int) -> int:
+    """Where the season lies."""
+    n = int(flow[at + STATES])
+    return _table(flow, at) + (n + n * n if flow[at + LAW] == CHAIN else 2 * int(flow[at + ENTRIES]))
+
+
+@kernel
+def _pick(k: Longs, flow: Floats, first: int, n: int, total: float) -> int:
+    """One of n states with the weights at `first`."""
+    u = uniform(k, sim.REGIME_RNG) * total
+    last = 0
+    for i in range(n):
+        if flow[first + i] > 0.0:
+            last = i
+            if u < flow[first + i]:
+                return i
+            u -= flow[first + i]
+    return last
+
+
+@kernel
+def _enter_phase(k: Longs, flow: Floats, at: int, phase: int) -> None:
+    k[sim.REGIME_PHASE] = phase
+    lasts = flow[at + HEAD + int(flow[at + STATES]) + 1 + phase * PHASE_WORDS]
+    k[sim.PHASE_NS] = k[sim.NOW] + int(lasts) if lasts > 0.0 else FOREVER_NS
+
+
+@kernel
+def _enter(k: Longs, flow: Floats, at: int, state: int) -> None:
+    """A state begins now; when it ends."""
+    n = int(flow[at + STATES])
+    k[sim.REGIME] = state + 1
+    _enter_phase(k, flow, at, int(flow[at + HEAD + state]))
+    k[sim.CHANGE_NS] = FOREVER_NS
+    if flow[at + LAW] == CHAIN:
+        rates = _table(flow, at) + n + state * n
+        total = 0.0
+        for i in range(n):
+            total += flow[rates + i]
+        if total > 0.0:
+            wait = -math.log(1.0 - uniform(k, sim.REGIME_RNG)) * SECOND / total
+            k[sim.CHANGE_NS] = k[sim.NOW] + 1 + int(wait) if wait < 1e18 else FOREVER_NS
+
+
+@kernel
+def _read_script(k: Longs, flow: Floats, at: int, base: int) -> int:
+    """The state that the script wants by now, -1 for no change; CHANGE_NS is left at its next entry."""
+    script, wanted = _table(flow, at), -1
+    while k[sim.ENTRY] < flow[at + ENTRIES] and base + int(flow[script + 2 * k[sim.ENTRY]]) <= k[sim.NOW]:
+        wanted = int(flow[script + 2 * k[sim.ENTRY] + 1])
+        k[sim.ENTRY] += 1
+    return wanted
+
+
+@kernel
+def _base(k: Longs, flow: Floats, at: int) -> int:
+    return int(k[sim.START_NS] if flow[at + FROM] == ARRIVAL else k[sim.SESSION_NS])
+
+
+@kernel
+def _next_entry(k: Longs, flow: Floats, at: int) -> None:
+    if flow[at + LAW] == SCRIPT:
+        k[sim.CHANGE_NS] = FOREVER_NS
+        if k[sim.ENTRY] < flow[at + ENTRIES]:
+            k[sim.CHANGE_NS] = _base(k, flow, at) + int(flow[_table(flow, at) + 2 * k[sim.ENTRY]])
+
+
+@kernel
+def _enter_season(k: Longs, flow: Floats, at: int) -> None:
+    """The factor of the time of day, and when it changes."""
+    steps, step_ns = int(flow[at + SEASON_STEPS]), int(flow[at + SEASON_STEP_NS])
+    k[sim.SEASON_NS] = FOREVER_NS
+    if steps == 0:
+        put_real(k, sim.SEASON, 1.0)
+        return
+    step = min(max((k[sim.NOW] - k[sim.SESSION_NS]) // step_ns, 0), steps - 1)
+    put_real(k, sim.SEASON, flow[_season(flow, at) + step])
+    if step + 1 < steps:
+        k[sim.SEASON_NS] = k[sim.SESSION_NS] + (step + 1) * step_ns
+
+
+@kernel
+def _apply(k: Longs, flow: Floats, at: int, before: float) -> None:
+    """Write the factors in force; the event that waits comes sooner or later with the pace (`before`: the old one)."""
+    row = at + HEAD + int(flow[at + STATES]) + 1 + k[sim.REGIME_PHASE] * PHASE_WORDS
+    for j in range(3):
+        put_real(k, sim.LIMIT_FACTOR + j, flow[row + 1 + j])
+    pace = flow[row + 4] * real(k, sim.SEASON)
+    put_real(k, sim.PACE_FACTOR, pace)
+    put_real(k, sim.LEAN, flow[row + 5])
+    if pace != before and k[sim.NOW] < k[sim.FLOW_NS] < FOREVER_NS:
+        k[sim.FLOW_NS] = k[sim.NOW] + int((k[sim.FLOW_NS] - k[sim.NOW]) * (before / pace))
+    k[sim.REGIME_NS] = min(k[sim.CHANGE_NS], k[sim.PHASE_NS], k[sim.SEASON_NS])
+
+
+@kernel
+def _say(k: Longs, flow: Floats, at: int) -> None:
+    phase = k[sim.REGIME_PHASE] - int(flow[at + HEAD + k[sim.REGIME] - 1])
+    write(k, sim.REGIME_IS, -1, 0, k[sim.REGIME], phase, 0, 0)
+
+
+@kernel
+def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int) -> None:
+    """Start the law of regimes, if the flow has one, in a market that stands at NOW.
+
+    The chain starts in a state drawn from its first law, the script in its first state. Scripts and seasons count from
+    the arrival or from the session. The stream is the law's own, so that a market without regimes stays as it was.
+    """
+    at = law_of(flow)
+    if at == 0:
+        return
+    seed_stream(k, sim.REGIME_RNG, seed, index, 4)
+    start, n = flow[at + SEASON_START_NS], int(flow[at + STATES])
+    if flow[at + SEASON_STEPS] > 0 and start != AS_IT_IS:
+        if start == DRAWN:
+            day = flow[at + SEASON_STEPS] * flow[at + SEASON_STEP_NS]
+            start = uniform(k, sim.REGIME_RNG) * max(day - k[sim.HORIZON_NS], 0.0)
+        k[sim.SESSION_NS] = arrival_ns - int(start)
+    k[sim.START_NS] = arrival_ns
+    k[sim.ENTRY] = 0
+    state = 0
+    if flow[at + LAW] == CHAIN:
+        state = _pick(k, flow, _table(flow, at), n, 1.0)
+    else:
+        state = max(_read_script(k, flow, at, _base(k, flow, at)), 0)
+    before = real(k, sim.PACE_FACTOR) if k[sim.REGIME] != 0 else 1.0
+    _enter(k, flow, at, state)
+    _next_entry(k, flow, at)
+    _enter_season(k, flow, at)
+    _apply(k, flow, at, before)
+    _say(k, flow, at)
 
 
 @kernel
 def regime_event(k: Longs, flow: Floats) -> None:
-    """The regime changes at REGIME_NS; when it changes next."""
-    k[sim.REGIME_NS] = FOREVER_NS
+    """Regime, phase or season change at REGIME_NS; when something changes next."""
+    at = law_of(flow)
+    before = real(k, sim.PACE_FACTOR)
+    regime, phase = k[sim.REGIME], k[sim.REGIME_PHASE]
+    if k[sim.CHANGE_NS] <= k[sim.NOW]:
+        n = int(flow[at + STATES])
+        if flow[at + LAW] == CHAIN:
+            rates = _table(flow, at) + n + (k[sim.REGIME] - 1) * n
+            total = 0.0
+            for i in range(n):
+                total += flow[rates + i]
+            _enter(k, flow, at, _pick(k, flow, rates, n, total))
+        else:
+            wanted = _read_script(k, flow, at, _base(k, flow, at))
+            if wanted >= 0:
+                _enter(k, flow, at, wanted)
+            _next_entry(k, flow, at)
+    elif k[sim.PHASE_NS] <= k[sim.NOW]:
+        _enter_phase(k, flow, at, k[sim.REGIME_PHASE] + 1)
+    if k[sim.SEASON_NS] <= k[sim.NOW]:
+        _enter_season(k, flow, at)
+    _apply(k, flow, at, before)
+    if k[sim.REGIME] != regime or k[sim.REGIME_PHASE] != phase:
+        _say(k, flow, at)

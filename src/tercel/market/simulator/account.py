@@ -9,7 +9,8 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, in_window, insert, insert_own, is_own, level_at, reduce, release
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.schema import ADD, EXECUTE
+from tercel.market.simulator.terms import charge
+from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
 
 _LEDGER = lay.LEDGER
 
@@ -120,6 +121,13 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
     return taken
 
 
+@kernel
+def hidden_trade(k: Longs, side: int, price: int, lots: int) -> None:
+    """(replay) A hidden order was executed on tape: the book stays as it is, the lots are counted."""
+    k[sim.HIDDEN_LOTS] += lots
+    write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
+
+
 # -- own orders -------------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +175,7 @@ def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
 
 @kernel
 def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool) -> None:
-    """Add a fill to the costs (half-ticks x lots), the grid and the log."""
+    """Add a fill to the costs (half-ticks x lots), its fee too, to the grid and the log."""
     side = k[sim.SIDE]
     price2 = 2 * price
     if k[sim.AT_MID] != 0:
@@ -178,7 +186,7 @@ def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: 
     k[sim.SPREAD + shift] += side * (touch2 - mid2) * lots
     k[sim.WALK + shift] += side * (price2 - touch2) * lots
     k[sim.TIMING + shift] += side * (mid2 - k[sim.ARRIVAL_MID2]) * lots
-    k[sim.STEP_CASH] += side * (price2 - k[sim.DECISION_MID2]) * lots
+    k[sim.STEP_CASH] += side * (price2 - k[sim.DECISION_MID2]) * lots + charge(k, price2, lots, passive)
     points = k[sim.GRID_POINTS]
     if points > 0:
         g = (k[sim.NOW] - k[sim.START_NS]) * (points - 1) // k[sim.HORIZON_NS]

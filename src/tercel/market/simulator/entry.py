@@ -4,10 +4,7 @@ Commands travel in one ring per market and never overtake each other (one sessio
 ledger place is kept until its last lot is known dead and no cancel for it is on its way.
 """
 
-import math
-
 from tercel.core.jit import Longs, Packed, kernel
-from tercel.core.seeds import uniform
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, head_at, in_window, is_own, level_at, public_lots_at
@@ -21,21 +18,10 @@ from tercel.market.simulator.account import (
     public_take,
     write,
 )
+from tercel.market.simulator.terms import entry_delay, feed_delay
 from tercel.market.tape.schema import EXECUTE
 
 _LEDGER = lay.LEDGER
-
-
-@kernel
-def entry_delay(k: Longs) -> int:
-    """Order-entry latency of the next command, ns."""
-    kind = k[sim.LATENCY_KIND]
-    if kind == sim.CONSTANT:
-        return k[sim.LATENCY_A]
-    u = uniform(k, sim.ENTRY_RNG)
-    if kind == sim.UNIFORM:
-        return k[sim.LATENCY_A] + int(u * (k[sim.LATENCY_B] - k[sim.LATENCY_A] + 1))
-    return k[sim.LATENCY_A] - int(math.log(1.0 - u) * k[sim.LATENCY_B])
 
 
 @kernel
@@ -45,7 +31,7 @@ def push(k: Longs, what: int, who: int, price: int, lots: int, how: int) -> bool
     if tail - k[sim.COMMAND_HEAD] >= sim.COMMAND_SLOTS:
         k[sim.COMMAND_OVERFLOW] += 1
         return False
-    at = max(k[sim.NOW] + entry_delay(k), k[sim.COMMAND_LAST_NS])
+    at = max(k[sim.NOW] + feed_delay(k) + entry_delay(k), k[sim.COMMAND_LAST_NS])
     k[sim.COMMAND_LAST_NS] = at
     c = sim.COMMANDS + (tail % sim.COMMAND_SLOTS) * sim.COMMAND
     k[c + sim.AT_NS] = at

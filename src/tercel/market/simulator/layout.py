@@ -142,6 +142,12 @@ MARKET_FACTOR: Final = REGIME_MEMORY + 1
 CANCEL_FACTOR: Final = REGIME_MEMORY + 2
 PACE_FACTOR: Final = REGIME_MEMORY + 3
 LEAN: Final = REGIME_MEMORY + 4  # -1 to 1: how far the flow leans to buying
+CHANGE_NS: Final = REGIME_MEMORY + 5  # when the chain or the script changes it
+PHASE_NS: Final = REGIME_MEMORY + 6  # when its next phase begins
+SEASON_NS: Final = REGIME_MEMORY + 7  # when the next step of the season begins
+REGIME_PHASE: Final = REGIME_MEMORY + 8  # the phase in force, counted over all regimes
+ENTRY: Final = REGIME_MEMORY + 9  # the script's next entry
+SEASON: Final = REGIME_MEMORY + 10  # real: factor of the time of day
 
 # -- impact: own volume under its kernel, what is owed, what was shifted (`market.impact`) -----------------------------
 IMPACT_NS: Final = REGIME_NS + REGIME_WORDS  # when the next instalment falls due; FOREVER: none
@@ -153,7 +159,24 @@ BIAS: Final = IMPACT_MEMORY  # (WEIGHTS) real: log factor of public market sells
 
 # -- what the venue asks and how late it speaks (`market.simulator.terms`) ---------------------------------------------
 TERMS: Final = IMPACT_NS + IMPACT_WORDS
-TERMS_WORDS: Final = 24
+MAKER_FEE: Final = TERMS  # a lot, FEE_UNIT-ths of a half-tick; below 0: a rebate
+TAKER_FEE: Final = TERMS + 1
+MAKER_RATE: Final = TERMS + 2  # of the value, FEE_UNIT-ths
+TAKER_RATE: Final = TERMS + 3
+FEES: Final = TERMS + 4  # charged on own fills so far, half-ticks x lots
+FEES_REST: Final = TERMS + 5  # ... and what was rounded off, FEE_UNIT-ths
+FEE_UNIT: Final = 100_000_000
+HIDDEN_LOTS: Final = TERMS + 6  # (replay) lots of hidden executions on tape
+FEED_KIND: Final = TERMS + 7  # feed latency, as LATENCY_KIND, LATENCY_A, LATENCY_B
+FEED_A: Final = TERMS + 8
+FEED_B: Final = TERMS + 9
+FEED_AT_NS: Final = TERMS + 10  # the moment for which it was last drawn
+FEED_DRAWN: Final = TERMS + 11  # ... and how long it was
+FEED_RNG: Final = TERMS + 12  # two words: the stream of feed latency
+LATENCY_VALUES: Final = 32  # equally likely values of an EMPIRICAL latency
+ENTRY_TABLE: Final = TERMS + 14
+FEED_TABLE: Final = ENTRY_TABLE + LATENCY_VALUES
+TERMS_WORDS: Final = 80
 
 GRID: Final = TERMS + TERMS_WORDS  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
@@ -190,6 +213,7 @@ FORCED: Final = 2  # flag of NEW: the order sent at the horizon
 CONSTANT: Final = 0
 UNIFORM: Final = 1
 EXPONENTIAL: Final = 2
+EMPIRICAL: Final = 3  # one of LATENCY_VALUES values
 
 # why `advance` returned
 DUE: Final = 0
@@ -222,7 +246,7 @@ OWN_DENIED: Final = 39
 SHIFTED: Final = 40
 """The public book was translated by `price` ticks (up is positive)."""
 REGIME_IS: Final = 41
-"""Regime `price` is in force from here on."""
+"""Regime `price` is in force from here on, in its phase `lots`."""
 
 # -- the log of own fills: 7-word rows ---------------------------------------------------------------------------------
 FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced

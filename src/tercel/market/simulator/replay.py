@@ -10,7 +10,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import is_own, reduce, release
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add, public_take, settle, write
+from tercel.market.simulator.account import hidden_trade, public_add, public_take, settle, write
 from tercel.market.simulator.crossing import fill_crossed, fill_traded, first_own
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 
@@ -116,7 +116,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
     elif kind == CLEAR:
         empty_public(b, k)
     elif kind == TRADE_HIDDEN:
-        write(k, kind, 0, side, price, lots, 0, 0)
+        hidden_trade(k, side, price, lots)
 
 
 @kernel

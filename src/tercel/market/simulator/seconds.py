@@ -6,9 +6,9 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_depth
-from tercel.market.flow.santa_fe import CANCEL_MAX, LIMIT_TOTAL, MARKET_RATE
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import advance
+from tercel.market.simulator.reals import put_real
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 LEVELS: Final = 5
@@ -53,17 +53,18 @@ def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, 
 
     Returns the second that brought more than the book or the record holds, -1 when none did.
     """
-    limit, market, cancel = flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX]
     start = k[sim.NOW]
+    k[sim.REGIME] = 1
+    put_real(k, sim.PACE_FACTOR, 1.0)
+    put_real(k, sim.LEAN, 0.0)
     for t in range(len(out)):
-        flow[LIMIT_TOTAL] = limit * out[t, 0]
-        flow[MARKET_RATE] = market * out[t, 1]
-        flow[CANCEL_MAX] = cancel * out[t, 2]
+        for j in range(3):
+            put_real(k, sim.LIMIT_FACTOR + j, out[t, j])
         since, mid2 = k[sim.RECORD], k[sim.MID2]
         k[sim.DUE_NS] = start + (t + 1) * NS_PER_SECOND
         advance(b, k, flow, tape)
         if b[lay.OVERFLOW] > 0 or k[sim.RECORD] - since > k[sim.RECORD_ROWS]:
             return t
         measure(b, k, since, mid2, scratch, free, out[t])
-    flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX] = limit, market, cancel
+    k[sim.REGIME] = 0
     return -1

@@ -17,6 +17,7 @@ from tercel.market.flow import martingale
 from tercel.market.flow.preset import Preset
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
+from tercel.market.simulator.terms import NO_FEES, Fees
 
 OWN_ORDERS = 32
 """Own orders that can be alive at once in a simulated market."""
@@ -46,6 +47,10 @@ class Source:
         The other half of each world, without the time grid.
     tick, lot : float, int
         Price units of a tick, shares of a lot.
+    regimes : tuple of str
+        Names of the regimes that switch in it, by number (`market.regimes`); empty: none do.
+    fees : Fees
+        What the venue asks of own fills.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Source:
     worlds_k: NDArray[np.int64]
     tick: float
     lot: int
+    regimes: tuple[str, ...] = ()
+    fees: Fees = NO_FEES
 
     @property
     def answers(self) -> bool:

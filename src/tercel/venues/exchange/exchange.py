@@ -30,7 +30,7 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
-from tercel.market.simulator.entry import entry_delay
+from tercel.market.simulator.terms import entry_delay
 from tercel.venues.exchange.market import EntryLatency, Ints, Markets, MarketSpec
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
 

@@ -64,6 +64,8 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
     for r in range(since, k[sim.RECORD]):
         c = k[sim.RECORD_AT] + (r % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
         kind, who, lots = k[c + sim.R_KIND], k[c + sim.R_WHO], k[c + sim.R_LOTS]
+        if kind == sim.REGIME_IS:  # nobody is told
+            continue
         client = kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD
         public = not client
         side, price, shown = k[c + sim.R_SIDE], k[c + sim.R_PRICE], kind

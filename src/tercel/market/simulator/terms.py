@@ -1,0 +1,153 @@
+"""What a venue asks and how late it speaks: maker and taker fees, latencies of order entry and of the feed.
+
+Fees are whole half-ticks x lots, as all costs are. Charges that are no whole number (0.3 cents a share; a tenth of a
+bp of the value) are kept in :data:`~tercel.market.simulator.layout.FEE_UNIT`-ths beside them and never lost: what is
+charged so far is at every moment the exact sum, rounded once.
+
+Feed latency. An agent that sees the book d late and decides at once does what an agent does that sees it in time and
+waits for d: with decisions at fixed times the two differ in nothing but where the clock is read. So an observation is
+taken when its decision falls due, and the commands that follow it leave d later: they arrive d plus the order-entry
+latency after what they answer to. d is drawn once a moment, from a stream of its own: all that is decided on one
+observation is equally late. Words on own orders travel with the feed; so does what waits for them. So does the order
+at the horizon, whose size depends on them.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.jit import Longs, kernel
+from tercel.core.seeds import uniform
+from tercel.market.simulator import layout as sim
+from tercel.market.tape import Events
+
+UNITS = ("share", "bps")
+BPS = 1e-4
+
+
+@dataclass(frozen=True)
+class Fees:
+    """A venue's fees on own fills.
+
+    Parameters
+    ----------
+    maker, taker : float
+        Paid when a resting order fills, and when one takes; below 0 is a rebate.
+    unit : {"share", "bps"}
+        Price units per share (0.003 is 30 cents a hundred), or basis points of the value.
+
+    >>> Fees(-0.002, 0.003).words(tick=0.01)
+    (-40000000, 60000000, 0, 0)
+    """
+
+    maker: float = 0.0
+    taker: float = 0.0
+    unit: str = "share"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no schedule."""
+        if self.unit not in UNITS or not all(map(math.isfinite, (self.maker, self.taker))):
+            raise ConfigError(
+                f"fees as two numbers, in {' or '.join(UNITS)}",
+                f"maker {self.maker!r}, taker {self.taker!r}, unit {self.unit!r}",
+                "such as Fees(-0.002, 0.003), or Fees(1.0, 5.0, 'bps')",
+            )
+        if self.unit == "bps" and max(abs(self.maker), abs(self.taker)) > 1000.0:
+            raise ConfigError("fees within 1,000 bps", f"{self.maker}, {self.taker}", "1 bps is 0.01 % of the value")
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is charged."""
+        return self.maker == 0.0 and self.taker == 0.0
+
+    def words(self, tick: float) -> tuple[int, int, int, int]:
+        """MAKER_FEE, TAKER_FEE, MAKER_RATE, TAKER_RATE of a market with that tick.
+
+        Raises
+        ------
+        ConfigError
+            Fees of more than 10,000 ticks a share.
+        """
+        if self.unit == "bps":
+            return 0, 0, round(self.maker * BPS * sim.FEE_UNIT), round(self.taker * BPS * sim.FEE_UNIT)
+        if max(abs(self.maker), abs(self.taker)) > 10_000 * tick:
+            raise ConfigError(f"fees within 10,000 ticks of {tick:g}", f"{self.maker}, {self.taker}", "in price units")
+        half = tick / 2
+        return round(self.maker / half * sim.FEE_UNIT), round(self.taker / half * sim.FEE_UNIT), 0, 0
+
+
+NO_FEES = Fees()
+
+
+@kernel
+def charge(k: Longs, price2: int, lots: int, passive: bool) -> int:
+    """Charge a fill at `price2` half-ticks; the whole half-ticks x lots that this adds to FEES."""
+    fee, rate = (k[sim.MAKER_FEE], k[sim.MAKER_RATE]) if passive else (k[sim.TAKER_FEE], k[sim.TAKER_RATE])
+    if fee == 0 and rate == 0:
+        return 0
+    rest = k[sim.FEES_REST] + (fee + price2 * rate) * lots
+    whole = (rest + sim.FEE_UNIT // 2) // sim.FEE_UNIT
+    k[sim.FEES_REST] = rest - whole * sim.FEE_UNIT
+    k[sim.FEES] += whole
+    return int(whole)
+
+
+@kernel
+def drawn(k: Longs, kind: int, a: int, b: int, table: int, rng: int) -> int:
+    """A latency by its law, ns."""
+    if kind == sim.CONSTANT:
+        return a
+    u = uniform(k, rng)
+    if kind == sim.UNIFORM:
+        return a + int(u * (b - a + 1))
+    if kind == sim.EMPIRICAL:
+        return k[table + int(u * sim.LATENCY_VALUES)]
+    return a - int(math.log(1.0 - u) * b)
+
+
+@kernel
+def entry_delay(k: Longs) -> int:
+    """Order-entry latency of the next command, ns."""
+    return drawn(
+        k, k[sim.LATENCY_KIND], k[sim.LATENCY_A], k[sim.LATENCY_B], sim.ENTRY_TABLE, sim.ENTRY_RNG
+    )  # fmt: skip
+
+
+@kernel
+def feed_delay(k: Longs) -> int:
+    """How late what is decided now was seen, ns: one draw a moment."""
+    if k[sim.FEED_KIND] == sim.CONSTANT:
+        return k[sim.FEED_A]
+    if k[sim.FEED_AT_NS] != k[sim.NOW]:
+        k[sim.FEED_AT_NS] = k[sim.NOW]
+        k[sim.FEED_DRAWN] = drawn(
+            k, k[sim.FEED_KIND], k[sim.FEED_A], k[sim.FEED_B], sim.FEED_TABLE, sim.FEED_RNG
+        )  # fmt: skip
+    return k[sim.FEED_DRAWN]
+
+
+def receive_delays(events: Events) -> tuple[int, ...]:
+    """How late a tape's rows were received: the means of 32 equal parts of the sorted delays, ns.
+
+    The mean is the tape's to 32 roundings. Delays below 0 (two clocks) count as 0.
+
+    Raises
+    ------
+    DataError
+        A tape that does not say when it was received, or whose clocks run apart: more than half of its rows received
+        before they were sent.
+    """
+    delays: NDArray[np.int64] = events.recv_ns - events.exch_ns
+    if len(delays) < sim.LATENCY_VALUES or not delays.any():
+        raise DataError(
+            f"at least {sim.LATENCY_VALUES} rows with times of receipt", f"{len(delays)} rows, none received later",
+            "give a latency, or a tape whose feed says when rows were received",
+        )  # fmt: skip
+    early = float((delays < 0).mean())
+    if early > 0.5:
+        raise DataError("rows received after they were sent", f"{early:.0%} before", "set the clocks, import again")
+    parts = np.array_split(np.sort(np.maximum(delays, 0)), sim.LATENCY_VALUES)
+    return tuple(round(float(part.mean())) for part in parts)
