@@ -38,6 +38,36 @@ def import_lobster(
         data.import_lobster(paths, lake=lake, symbol=symbol, date=date, tick=tick, replace=replace, as_json=as_json)
 
 
+@import_app.command("csv")
+def import_csv(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="CSV files, zip, zst, gz or tar files of them, or folders.", metavar="PATHS"),
+    ] = None,
+    map: Annotated[
+        str, typer.Option(help="What the columns mean: the name of a shipped map, or a file.", metavar="MAP.toml")
+    ] = "",
+    lake: Annotated[Path | None, typer.Option(help="Folder of the tape lake.", metavar="DIR")] = None,
+    show_map: Annotated[
+        bool, typer.Option("--show-map", help="Print the map, to start one's own from, and import nothing.")
+    ] = False,
+    symbol: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="SYM")] = None,
+    date: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="YYYY-MM-DD")] = None,
+    tick: Annotated[float | None, typer.Option(help="Tick size (default: the map's).", metavar="T")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""
+    with told(as_json):
+        check_date(date)
+        from tercel.app.commands import data_csv
+
+        asked = data_csv.Asked(paths or [], map, lake, symbol, date, tick, replace, as_json)
+        data_csv.run(asked, show_map)
+
+
 @data_app.command("list")
 def list_lake(lake: Lake, as_json: AsJson = False) -> None:
     """List what a lake holds."""

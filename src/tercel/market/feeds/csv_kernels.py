@@ -1,0 +1,229 @@
+"""The compiled half of the column-map feed: one best over exchanges, outliers, signs, and snapshots as level rows."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
+from tercel.market.tape.schema import CROSS, LEVEL_SET, MESSAGE_END, OFF_TICK, OPENING, ROLL_IN, ROLL_OUT, TRADE
+
+QUOTE: Final = 0
+PRINT: Final = 1
+DIRECT: Final = 2
+
+
+@kernel
+def consolidate(exchange: Longs, bid: Floats, bid_size: Floats, ask: Floats, ask_size: Floats, keep: bool,
+                held: Floats, out: Floats) -> None:  # fmt: skip
+    """Quotes of single exchanges to the best over all after each row.
+
+    `held` float64[exchanges, 4] (bid, its size, ask, its size) keeps what each last said; a side without a price is
+    left as it was (`keep`) or taken away. `out` float64[n, 4]: best bid, size of all at it, best ask, size at it.
+    """
+    n = held.shape[0]
+    for i in range(bid.shape[0]):
+        mine = held[exchange[i]]
+        if bid[i] > 0 or not keep:
+            mine[0], mine[1] = bid[i], bid_size[i]
+        if ask[i] > 0 or not keep:
+            mine[2], mine[3] = ask[i], ask_size[i]
+        out[i] = 0.0
+        for e in range(n):
+            q = held[e]
+            if q[0] > out[i, 0]:
+                out[i, 0], out[i, 1] = q[0], q[1]
+            elif q[0] == out[i, 0] and q[0] > 0:
+                out[i, 1] += q[1]
+            if q[2] > 0 and (out[i, 2] == 0 or q[2] < out[i, 2]):
+                out[i, 2], out[i, 3] = q[2], q[3]
+            elif q[2] == out[i, 2] and q[2] > 0:
+                out[i, 3] += q[3]
+
+
+@kernel
+def outliers(x: Floats, window: int, limit: float, grain: float, work: Floats, out: Bytes) -> None:
+    """Mark values further than `limit` mean absolute deviations plus `grain` from the median of their neighbours.
+
+    The neighbours are the `window` nearest values in time, half before and half after, the value itself left out
+    (Barndorff-Nielsen et al. 2009, Q4); at the ends of the day they lie to one side. `work` float64[window].
+    """
+    n = x.shape[0]
+    half = window // 2
+    for i in range(n):
+        start = min(max(i - half, 0), max(n - 2 * half - 1, 0))
+        m = 0
+        for j in range(start, min(start + 2 * half + 1, n)):
+            if j != i:
+                at = m  # kept sorted: the window is short
+                while at > 0 and work[at - 1] > x[j]:
+                    work[at] = work[at - 1]
+                    at -= 1
+                work[at] = x[j]
+                m += 1
+        if m < 2:
+            continue
+        median = 0.5 * (work[(m - 1) // 2] + work[m // 2])
+        spread = 0.0
+        for j in range(m):
+            spread += abs(work[j] - median)
+        out[i] = 1 if abs(x[i] - median) > limit * spread / m + grain else 0
+
+
+@kernel
+def sign_prints(what: Bytes, at: Longs, bid: Packed, ask: Packed, price: Floats, sign: Longs, cross: Bytes,
+                far: Bytes, check: bool, count: Longs) -> None:  # fmt: skip
+    """Sign the prints that nobody signed, in tape order: against the mid, at the mid by the last other price.
+
+    (Lee & Ready 1991, without a lag.) With `check` prints beyond the quotes by more than the spread are marked `far`
+    (rule T4). `count` int64[4]: said by the feed, by the quotes, by ticks, by nobody.
+    """
+    b, a = 0, 0
+    last, tick = 0.0, 0
+    for i in range(what.shape[0]):
+        j = at[i]
+        if what[i] == QUOTE:
+            b, a = bid[j, 0], ask[j, 0]
+            continue
+        if what[i] != PRINT or cross[j] != 0:
+            continue
+        p = price[j]
+        if check and b > 0 and a > b and (p > 2 * a - b or p < 2 * b - a):
+            far[j] = 1
+            continue
+        if last > 0 and p != last:
+            tick = 1 if p > last else -1
+        last = p
+        if sign[j] != 0:
+            count[0] += 1
+            continue
+        if b > 0 and a > 0 and 2 * p != a + b:
+            sign[j] = 1 if 2 * p > a + b else -1
+            count[1] += 1
+        else:
+            sign[j] = tick
+            count[2 if tick != 0 else 3] += 1
+
+
+@kernel
+def _emit(write: bool, n: int, ns: int, received: int, seq: int, kind: int, side: int, price: int, lots: int,
+          flags: int, out_ns: Longs, out_received: Longs, out_seq: Longs, out_kind: Bytes, out_side: Bytes,
+          out_price: Packed, out_lots: Packed, out_flags: Bytes) -> int:  # fmt: skip
+    if write:
+        out_ns[n], out_received[n], out_seq[n] = ns, received, seq
+        out_kind[n], out_side[n], out_price[n], out_lots[n], out_flags[n] = kind, side, price, lots, flags
+    return n + 1
+
+
+@kernel
+def _shown(prices: Packed, lots: Packed) -> int:
+    """Levels that a snapshot shows: up to the first empty one."""
+    n = 0
+    while n < prices.shape[0] and prices[n] > 0 and lots[n] > 0:
+        n += 1
+    return n
+
+
+@kernel
+def _place(prices: Packed, n: int, price: int) -> int:
+    for i in range(n):
+        if prices[i] == price:
+            return i
+    return -1
+
+
+@kernel
+def rows(what: Bytes, at: Longs, write: bool,
+         q_ns: Longs, q_received: Longs, bid: Packed, bid_lots: Packed, ask: Packed, ask_lots: Packed, q_off: Bytes,
+         p_ns: Longs, p_received: Longs, p_price: Packed, p_lots: Packed, p_sign: Longs, p_cross: Bytes, p_off: Bytes,
+         d_ns: Longs, d_received: Longs, d_kind: Longs, d_id: Longs, d_side: Longs, d_price: Packed, d_lots: Packed,
+         d_off: Bytes,
+         out_ns: Longs, out_received: Longs, out_seq: Longs, out_kind: Bytes, out_id: Longs, out_side: NDArray[np.int8],
+         out_price: Packed, out_lots: Packed, out_flags: Bytes) -> tuple[int, int]:  # fmt: skip
+    """Items in tape order to canonical rows; without `write` only counted. Returns rows, and snapshots without news.
+
+    A snapshot becomes what changed: levels gone, then levels set. A level that left because others came before it
+    rolls out, one that came into sight because others went rolls in; what lies within sight is set.
+    """
+    n, seq, same = 0, 0, 0
+    old = -1  # the snapshot in force
+    levels = bid.shape[1]
+    for i in range(what.shape[0]):
+        j = at[i]
+        start = n
+        if what[i] == QUOTE:
+            seq += 1 if i > 0 else 0  # a first snapshot is the opening, message 0
+            for step in range(2):  # what goes, then what comes
+                for h in range(2):
+                    side = 1 - 2 * h
+                    new_p, new_q = (bid[j], bid_lots[j]) if h == 0 else (ask[j], ask_lots[j])
+                    was = max(old, 0)
+                    old_p, old_q = (bid[was], bid_lots[was]) if h == 0 else (ask[was], ask_lots[was])
+                    m = _shown(new_p, new_q)
+                    k = _shown(old_p, old_q) if old >= 0 else 0
+                    if step == 0:
+                        for x in range(k):
+                            if _place(new_p, m, old_p[x]) < 0:
+                                out = m == levels and (new_p[m - 1] - old_p[x]) * side > 0
+                                n = _emit(write, n, q_ns[j], q_received[j], seq, ROLL_OUT if out else LEVEL_SET, side,
+                                          old_p[x], 0, 0, out_ns, out_received, out_seq, out_kind, out_side, out_price,
+                                          out_lots, out_flags)  # fmt: skip
+                        continue
+                    for x in range(m):
+                        where = _place(old_p, k, new_p[x])
+                        if where >= 0 and old_q[where] == new_q[x]:
+                            continue
+                        into = where < 0 and k == levels and (old_p[k - 1] - new_p[x]) * side > 0
+                        kind = ROLL_IN if into or i == 0 else LEVEL_SET
+                        flags = (OPENING if i == 0 else 0) | (OFF_TICK if q_off[j] else 0)
+                        n = _emit(write, n, q_ns[j], q_received[j], seq, kind, side, new_p[x], new_q[x], flags,
+                                  out_ns, out_received, out_seq, out_kind, out_side, out_price, out_lots,
+                                  out_flags)  # fmt: skip
+            old = j
+            if n == start and i > 0:
+                seq -= 1
+                same += 1
+        elif what[i] == PRINT:
+            seq += 1
+            n = _emit(write, n, p_ns[j], p_received[j], seq, CROSS if p_cross[j] else TRADE,
+                      0 if p_cross[j] else -p_sign[j], p_price[j], p_lots[j], OFF_TICK if p_off[j] else 0,
+                      out_ns, out_received, out_seq, out_kind, out_side, out_price, out_lots, out_flags)  # fmt: skip
+        else:
+            seq += 1
+            n = _emit(write, n, d_ns[j], d_received[j], seq, d_kind[j], d_side[j], d_price[j], d_lots[j],
+                      OFF_TICK if d_off[j] else 0, out_ns, out_received, out_seq, out_kind, out_side, out_price,
+                      out_lots, out_flags)  # fmt: skip
+            if write:
+                out_id[n - 1] = d_id[j]
+        if write and n > start:
+            out_flags[n - 1] |= MESSAGE_END
+    return n, same
+
+
+@kernel
+def to_levels(price: Floats, size: Floats, side: int, tick: float, lot: int, out_price: Packed, out_lots: Packed,
+              off: Bytes, bad: Bytes) -> None:  # fmt: skip
+    """Prices and sizes float64[n, L] to ticks and lots: off the tick rounded away from the touch, equal ticks merged.
+
+    Rows are marked `off` where a price was off its tick, `bad` where levels are not ordered or too large for a tape.
+    """
+    for i in range(price.shape[0]):
+        m = 0
+        for x in range(price.shape[1]):
+            if price[i, x] <= 0 or size[i, x] <= 0:
+                break
+            exact = price[i, x] / tick
+            at = round(exact)
+            if abs(exact - at) > 1e-4:
+                off[i] = 1
+                at = int(np.floor(exact) if side > 0 else np.ceil(exact))
+            at = max(at, 1)
+            lots = max(int(size[i, x] / lot + 0.5), 1)
+            if at >= 1 << 30 or lots >= 1 << 30 or (m > 0 and (at - out_price[i, m - 1]) * side > 0):
+                bad[i] = 1
+                break
+            if m > 0 and out_price[i, m - 1] == at:
+                out_lots[i, m - 1] += lots
+                continue
+            out_price[i, m], out_lots[i, m] = at, lots
+            m += 1

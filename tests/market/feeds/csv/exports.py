@@ -1,0 +1,53 @@
+"""Real sets that come in other shapes, exported as the CSV files that the shipped maps read.
+
+The two exporters are the documented way: an R data file through `pyreadr`, a MATLAB file through `scipy.io`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+
+def taq_frame(path: Path) -> pl.DataFrame:
+    """The one frame of an .rda file."""
+    import pyreadr
+
+    (frame,) = pyreadr.read_r(str(path)).values()
+    for name in frame:
+        if str(frame[name].dtype).startswith(("str", "category")):
+            frame[name] = frame[name].astype(object)
+    return pl.from_pandas(frame)
+
+
+def export_taq(folder: Path, out: Path) -> list[Path]:
+    """Raw quotes and trades as CSV."""
+    files = []
+    for source, name in (("sampleQDataRaw", "raw_quotes.csv"), ("sampleTDataRaw", "raw_trades.csv")):
+        frame = taq_frame(folder / f"{source}.rda")
+        frame = frame.with_columns(pl.col("DT").cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d %H:%M:%S%.9f"))
+        frame.write_csv(out / name)
+        files.append(out / name)
+    return files
+
+
+def export_mat(path: Path, out: Path, rows: int | None = None) -> list[Path]:
+    """The snapshots and the market orders of a MATLAB file as two CSV files named for the map `lob-snapshots`."""
+    from scipy.io import loadmat
+
+    lob = loadmat(path)["LOB"][0, 0]
+    symbol, date = path.stem.split("_")
+    columns = {"EventTime": lob["EventTime"][:rows, 0]}
+    for name in ("BuyPrice", "BuyVolume", "SellPrice", "SellVolume"):
+        for n in range(lob[name].shape[1]):
+            columns[f"{name}{n + 1}"] = lob[name][:rows, n]
+    book, orders = out / f"{symbol}_{date}_book.csv", out / f"{symbol}_{date}_orders.csv"
+    pl.DataFrame(columns).write_csv(book)
+    mo = lob["MO"]
+    last = columns["EventTime"][-1]
+    mo = mo[(mo[:, 0] >= columns["EventTime"][0]) & (mo[:, 0] <= last)]
+    frame = pl.DataFrame({"time": mo[:, 0], "price": mo[:, 5], "size": mo[:, 6], "direction": mo[:, 7]})
+    frame = frame.with_columns(pl.all().cast(pl.Int64))
+    frame.write_csv(orders)
+    assert np.isin(mo[:, 7], (-1, 1)).all()
+    return [book, orders]
