@@ -21,6 +21,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
+from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.regimes.law import RegimeChain, Season, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive, run_free
@@ -41,6 +42,10 @@ UNSHARED = [sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1, sim.CURSOR, sim.CURSOR_
 UNSHARED += [sim.UNFILLED_LOTS, sim.DUE_NS, sim.GRID_NEXT]
 UNSHARED += [*range(sim.REGIME_NS, sim.IMPACT_NS)]
 UNSHARED += [sim.AGGRESSOR_MID2, sim.AGGRESSOR_SIDE, sim.AGGRESSOR_NS]
+UNSHARED += [at for at in range(sim.IMPACT_NS, sim.IMPACT_NS + sim.IMPACT_WORDS) if at != sim.SHIFT]
+
+LOUD = ImpactLaw("translation", mean_trade_lots=5.0, trades=10.0, sigma_ticks=6.0, k1_ticks=0.05, pay_s=3.0)
+"""Own trades move this book at once and far."""
 
 
 @dataclass
@@ -178,6 +183,8 @@ def markets() -> dict[str, Source]:
         "martingale": martingale_market(),
         "tape": recorded_tape(1),
         "tape_of_5_levels": recorded_tape(2, levels=5),
+        "translated": with_impact(reactive(load("csco-2003"), settle_s=600.0), LOUD),
+        "translated_tape_of_5_levels": with_impact(recorded_tape(2, levels=5), LOUD),
     }
 
 
@@ -241,7 +248,9 @@ def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -
 
 @pytest.mark.parametrize("latency", LATENCIES)
 @pytest.mark.parametrize("strategy", ["twap_passive", "submit_and_leave", "random", "network"])
-@pytest.mark.parametrize("market", ["santa_fe", "martingale", "tape", "tape_of_5_levels"])
+@pytest.mark.parametrize(
+    "market", ["santa_fe", "martingale", "tape", "tape_of_5_levels", "translated", "translated_tape_of_5_levels"]
+)
 def test_a_recorded_session_through_the_driver_is_the_same(
     markets: dict[str, Source], market: str, strategy: str, latency: str
 ) -> None:
@@ -257,6 +266,8 @@ def test_a_recorded_session_through_the_driver_is_the_same(
         sent = driver.run(record[k[sim.RECORD] :])
         driver.decide_due(int(episodes.states[0, sim.NOW]))
         assert len(batch.seen) > 1
+        if strategy == "random":
+            assert (sim.SHIFTED in record[:, sim.R_KIND]) == ("translated" in market)
         assert mine.seen == batch.seen
         np.testing.assert_array_equal(sent, commands_of(record))
         assert_same_markets(batch, mine)

@@ -22,6 +22,7 @@ from tercel.execution.strategy import Strategy
 from tercel.market.book import layout as lay
 from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.preset import load
+from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reactive
 from tercel.market.simulator.tape_source import replay
@@ -143,6 +144,28 @@ def test_a_worker_is_the_batch_in_a_reactive_market(csco: Source, name: str, lat
         got = live(spec, task, plan.rows[0], began + task.warmup_ns, strategy_of(name), run_out)
         assert len(wanted[1]) > 3
         assert_same(got, wanted)
+
+
+@pytest.mark.parametrize("name", ["twap_passive", "random", "mlp"])
+def test_a_worker_is_the_batch_in_a_market_that_own_trades_translate(csco: Source, name: str) -> None:
+    loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0, k1_ticks=0.05, pay_s=3.0))
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    for index, run_out in ((0, False), (1, True)):
+        plan = seeded_plan(task, 220, 7, index, 1)
+        began = int(loud.worlds_k[0, sim.NOW])
+        wanted = batch(loud, task, plan, strategy_of(name), run_out)
+        got = live(
+            MarketSpec(loud, seed=7, index=index),
+            task,
+            plan.rows[0],
+            began + task.warmup_ns,
+            strategy_of(name),
+            run_out,
+        )
+        assert len(wanted[1]) > 3
+        assert_same(got, wanted)
+        plain = batch(csco, task, plan, strategy_of(name), run_out)
+        assert np.any(plain[0].mid2_grid != wanted[0].mid2_grid)
 
 
 def test_a_worker_is_the_batch_over_a_socket(csco: Source) -> None:

@@ -9,6 +9,7 @@ from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.orders import CancelOrder, CancelReject, ExecType, MarketRows, NewOrder, Report, Tif
 from tercel.market.flow.preset import load
 from tercel.market.flow.scenario import scaled
+from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator.source import Source, martingale_market, reactive
 from tercel.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.trading.follower import Follower
@@ -56,12 +57,14 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("loud", [False, True])
 @settings(max_examples=30, deadline=None)
 @given(steps=STEPS, seed=st.integers(0, 50))
-def test_two_accounts_and_the_market_share_one_book(csco: Source, steps: list[tuple], seed: int) -> None:
+def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, steps: list[tuple], seed: int) -> None:
     """Every lot that trades has two sides, an order's lots are filled, open or dead, and the data is the book."""
+    source = with_impact(csco, ImpactLaw("translation", 5.0, trades=5.0, sigma_ticks=9.0, pay_s=0.3)) if loud else csco
     exchange = SimulatedExchange(
-        {"A": MarketSpec(csco, seed, client_orders=16)}, latency=EntryLatency("constant", 1000)
+        {"A": MarketSpec(source, seed, client_orders=16)}, latency=EntryLatency("constant", 1000)
     )
     follower, book, reports = Follower(exchange.listings()[0], width=exchange.width("A")), PublicBook(), []
     exchange.subscribe("A")

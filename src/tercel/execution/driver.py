@@ -39,6 +39,7 @@ REASONS = {
     kernels.BAD_SLOT: "a slot that fits the book so far",
     kernels.BAD_LOTS: "no more lots than the order has",
     kernels.BAD_OWN: "a word on an own order that lives, with at most its open lots",
+    kernels.BAD_PRICE: "a shift of the book by some ticks",
     kernels.UNSENT: "a word on a command that was sent",
 }
 

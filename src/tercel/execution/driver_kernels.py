@@ -14,6 +14,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, is_own
 from tercel.market.book.window import settle_frozen
 from tercel.market.flow.martingale import walk_to
+from tercel.market.impact.translate import shift_public
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade, own_dead, own_fill, own_rest, public_add, public_take, write
 from tercel.market.simulator.engine import decision_is_due, mark_grid
@@ -37,7 +38,11 @@ BAD_SLOT = 3
 BAD_LOTS = 4
 BAD_OWN = 5
 UNSENT = 6
+BAD_PRICE = 8
 IS_COMMAND = 7  # no fault: a recorded command, to be compared with the driver's own
+
+FARTHEST_SHIFT = 1 << 20
+"""Ticks by which no book is translated at once."""
 
 # -- what Python asks (see `serve`) ------------------------------------------------------------------------------------
 LOOK = 0
@@ -58,7 +63,7 @@ CLOSED = 2  # the horizon: the forced order was sent
 
 
 @kernel
-def public_fault(b: Packed, k: Longs, kind: int, who: int, lots: int) -> int:
+def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int) -> int:
     """Whether a public row fits the book."""
     slots = b[lay.ORDERS]
     qty = 0
@@ -78,6 +83,8 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, lots: int) -> int:
         return FINE if 0 <= who < slots and qty == 0 else BAD_SLOT
     if kind == ROLL_OUT or kind == STATUS or kind == CLEAR or kind == TRADE_HIDDEN:
         return FINE
+    if kind == sim.SHIFTED:
+        return FINE if 0 < abs(price) < FARTHEST_SHIFT else BAD_PRICE
     return FINE if kind == sim.WALKED and k[sim.MODEL] == sim.MARTINGALE else BAD_KIND
 
 
@@ -180,7 +187,7 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         k[sim.NOW] = row[sim.R_NS]
         write(k, kind, who, side, price, lots, 0, 0)
         return FINE
-    fault = public_fault(b, k, kind, who, lots)
+    fault = public_fault(b, k, kind, who, price, lots)
     if fault != FINE:
         return fault
     ours = kind == EXECUTE and row[sim.R_TOUCH2] != 0
@@ -203,6 +210,8 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         empty_public(b, k)
     elif kind == sim.WALKED:
         walk_to(k, price)
+    elif kind == sim.SHIFTED:
+        shift_public(b, k, price)
     elif kind == STATUS:
         k[sim.HALTED] = 0 if price == 1 else 1
         if k[sim.HALTED] == 0 and k[sim.DUE_HELD] != 0:  # taken late, at the end of the halt

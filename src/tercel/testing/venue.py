@@ -38,6 +38,7 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Venue
+from tercel.market.simulator.layout import SHIFTED
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
 
 S = 1_000_000_000
@@ -66,6 +67,9 @@ class PublicBook:
                     del self.orders[who]
             elif row[M_KIND] == CLEAR:
                 self.orders.clear()
+            elif row[M_KIND] == SHIFTED:
+                for order in self.orders.values():
+                    order[1] += row[M_PRICE]
             elif row[M_KIND] == ROLL_OUT:
                 gone = [
                     i for i, (side, price, _) in self.orders.items() if (side, price) == (row[M_SIDE], row[M_PRICE])

@@ -222,6 +222,9 @@ def own_fill(
 ) -> None:
     """Own lots trade: the account, the costs in half-ticks x lots, the grid, the log."""
     led = b[lay.AT_LEDGER] + own * _LEDGER
+    if k[sim.IMPACT] != sim.NO_IMPACT:
+        k[sim.PENDING] += b[led + lay.OWN_SIDE] * lots
+        k[sim.IMPACT_NS] = k[sim.NOW]
     if b[led + lay.STATE] == lay.RESTING:
         reduce(b, b[lay.ORDERS] + own, lots)
     b[led + lay.OPEN] -= lots

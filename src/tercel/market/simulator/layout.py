@@ -156,6 +156,13 @@ SHIFT: Final = IMPACT_NS + 2  # ticks by which the public book was translated si
 IMPACT_MEMORY: Final = IMPACT_NS + 3
 IMPACT_WORDS: Final = 40
 BIAS: Final = IMPACT_MEMORY  # (WEIGHTS) real: log factor of public market sells, above 0 after own buying
+PENDING: Final = IMPACT_MEMORY + 1  # own lots traded since the law last looked, buying positive
+LAW_NS: Final = IMPACT_MEMORY + 2  # when it last looked
+FILLED: Final = IMPACT_MEMORY + 3  # real: mean trades of ours since the world began, buying positive
+PAID: Final = IMPACT_MEMORY + 4  # real: ticks of shift paid so far, before they are rounded
+ROUNDING: Final = IMPACT_MEMORY + 5  # real in (0, 1): where this world rounds up; 0: nothing of ours has traded
+KERNEL: Final = IMPACT_MEMORY + 6  # reals: own mean trades under each exponential of the kernel
+KERNEL_WORDS: Final = IMPACT_WORDS - 9
 
 # -- what the venue asks and how late it speaks (`market.simulator.terms`) ---------------------------------------------
 TERMS: Final = IMPACT_NS + IMPACT_WORDS

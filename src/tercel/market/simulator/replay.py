@@ -121,11 +121,12 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
 
 @kernel
 def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
-    """The tape's next row, and when the one after it comes."""
+    """The tape's next row, and when the one after it comes. Prices stand where impact has moved the book."""
     i = k[sim.CURSOR]
-    replay_row(
-        b, k, tape[i, sim.T_KIND], tape[i, sim.T_SLOT], tape[i, sim.T_SIDE], tape[i, sim.T_PRICE], tape[i, sim.T_LOTS]
-    )  # fmt: skip
+    kind, price = tape[i, sim.T_KIND], tape[i, sim.T_PRICE]
+    if kind != STATUS:
+        price += k[sim.SHIFT]
+    replay_row(b, k, kind, tape[i, sim.T_SLOT], tape[i, sim.T_SIDE], price, tape[i, sim.T_LOTS])
     k[sim.CURSOR] = i + 1
     k[sim.FLOW_NS] = tape[i + 1, sim.T_NS] if i + 1 < k[sim.CURSOR_END] else FOREVER_NS
 

@@ -31,6 +31,7 @@ CANCEL = 4  # a client takes lots back: market, ledger place, lots
 MEASURE = 5  # one second into out[0]: first record row, mid2 before
 SECONDS = 6  # len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none
 FREE_RUN = 7  # one market up to a time or until fewer than so many rows of its record are free: until, margin
+PROGRAM = 8  # own market orders at the times in `at`, out[:, :] on a grid of times: first, step (`program`)
 
 SCRATCH: Final = 8
 WORDS: Final = SCRATCH + 16
@@ -47,6 +48,9 @@ TAPE = 6
 TAPE_END = 7
 DRAINED = 8  # rows of its record that were handed out
 AT_WORDS = 9
+
+FARTHEST = 1 << 28
+"""A limit price that no book reaches."""
 
 # -- why time stopped: bits -------------------------------------------------------------------------------------------
 WORD = 1  # client orders traded, or a halt began or ended
@@ -68,7 +72,7 @@ def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs
     w : int64 (WORDS,)
         The words of the question.
     out : float64 (n, 8)
-        (MEASURE, SECONDS) Seconds, see `market.simulator.seconds`.
+        (MEASURE, SECONDS) Seconds, see `market.simulator.seconds`. (PROGRAM) See `program`.
     """
     if what == RUN:
         return advance(b, k, flow, tape)
@@ -87,6 +91,8 @@ def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs
         return run_seconds(b, k, flow, tape, w, SCRATCH, out)
     if what == FREE_RUN:
         return run_free(b, k, flow, tape, w[0], w[1])
+    if what == PROGRAM:
+        return program(b, k, flow, tape, at, w[0], w[1], out)
     i = w[0]
     book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
     if what == NEW:
@@ -109,12 +115,65 @@ def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin:
 
 
 @kernel
+def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> int:
+    """Own market orders at given times, and what the market looked like on a grid of times.
+
+    Parameters
+    ----------
+    orders : int64 (n, AT_WORDS)
+        Time in ns, and lots (buying positive), by time; the other words are not read. Lots that find no other side
+        are dropped.
+    first, step : int
+        Of the grid, ns. At equal times the grid comes before our orders.
+    out : float64 (m, 8)
+        Out: mid in ticks; cash paid, ticks x lots; the same at the mids that our orders met; lots held; ticks that
+        the book was translated.
+
+    Returns
+    -------
+    Lots that were dropped.
+    """
+    cash2, mids2, held, dropped = 0, 0, 0, 0
+    k[sim.ARRIVAL_MID2] = k[sim.DECISION_MID2] = 0
+    i, s = 0, 0
+    while i < orders.shape[0] or s < out.shape[0]:
+        order_ns = orders[i, 0] if i < orders.shape[0] else FOREVER_NS
+        grid_ns = first + s * step if s < out.shape[0] else FOREVER_NS
+        until = min(order_ns, grid_ns)
+        while next_public(k) <= until and next_public(k) < FOREVER_NS:
+            k[sim.NOW] = next_public(k)
+            public_event(b, k, flow, tape)
+        k[sim.NOW] = until
+        if grid_ns <= order_ns:
+            out[s, 0] = 0.5 * k[sim.MID2]
+            out[s, 1] = 0.5 * cash2
+            out[s, 2] = 0.5 * mids2
+            out[s, 3] = held
+            out[s, 4] = k[sim.SHIFT]
+            s += 1
+        else:
+            lots = orders[i, 1]
+            side = 1 if lots > 0 else -1
+            k[sim.SIDE] = side
+            k[sim.LEFT] = abs(lots)
+            k[sim.STEP_CASH] = k[sim.TIMING] = 0
+            enter_new(b, k, 0, side, side * FARTHEST, abs(lots), True)
+            cash2 += k[sim.STEP_CASH]
+            mids2 += k[sim.TIMING]
+            held += side * (abs(lots) - k[sim.LEFT])
+            dropped += k[sim.LEFT]
+            i += 1
+    return dropped
+
+
+@kernel
 def forgot(b: Packed, k: Longs) -> bool:
-    """Whether the market's last row took orders away by level, with client orders about that stay."""
+    """Whether the market's last row took orders away by level or moved them, with client orders about that stay."""
     if b[lay.OWN_RESTING] == 0 or k[sim.RECORD] == 0:
         return False
     last = k[sim.RECORD_AT] + ((k[sim.RECORD] - 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
-    return bool(k[last + sim.R_KIND] == ROLL_OUT or k[last + sim.R_KIND] == CLEAR)
+    kind = k[last + sim.R_KIND]
+    return bool(kind == ROLL_OUT or kind == CLEAR or kind == sim.SHIFTED)
 
 
 @kernel

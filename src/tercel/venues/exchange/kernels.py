@@ -33,6 +33,20 @@ def show_again(b: Packed, ns: int, side: int, price: int, rows: Longs, n: int) -
 
 
 @kernel
+def stay(b: Packed, ns: int, rows: Longs, n: int) -> int:
+    """After a translation, which moved every order in the books of those who follow: client orders go back.
+
+    Whoever owns one knows that it stayed, and passes over these rows.
+    """
+    for i in range(int(b[lay.OWN])):
+        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        if b[o + lay.QTY] > 0:
+            show(rows[n], ns, DELETE, b[lay.ORDERS] + i, b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY], -1)
+            n += 1
+    return show_again(b, ns, 0, 0, rows, n)
+
+
+@kernel
 def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: int, aggressor: int) -> None:
     """Write one row of market data."""
     row[M_NS] = ns
@@ -84,6 +98,8 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
             n += 1
         if shown == ROLL_OUT or shown == CLEAR:
             n = show_again(b, k[c + sim.R_NS], side, price, rows, n)
+        if shown == sim.SHIFTED:
+            n = stay(b, k[c + sim.R_NS], rows, n)
         if client:
             for j in range(sim.RECORD_WORDS):
                 words[m, j] = k[c + j]

@@ -1,0 +1,175 @@
+"""The law of impact as a record: what is a prior, what a pilot measured, and the words that the kernel reads.
+
+`translation` (the default): own volume in mean trades under ``G(t) = (1 + t / td)^-beta`` is Phi; the price is to
+stand ``y sigma sgn(Phi) |Phi / trades|^exponent`` above where it would be without us, sigma and trades those of one
+`horizon_s`. With exponent 1/2 that is the square-root law (Almgren, Thum, Hauptmann & Li 2005; Bouchaud, Bonart, Donier
+& Gould 2018): the exponent is a prior, no public tape can teach it. `weights`: Phi leans on the weights of public
+market orders against our flow (Noble, Rosenbaum & Souilmi 2026).
+
+G is a sum of exponentials, so that what a market remembers has a fixed size.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.market.impact import kernel
+from tercel.market.simulator import layout as sim
+
+if TYPE_CHECKING:
+    from tercel.market.simulator.source import Source
+
+Floats = NDArray[np.float64]
+
+LAWS: Final = {"none": sim.NO_IMPACT, "translation": sim.TRANSLATION, "weights": sim.WEIGHTS}
+HORIZON_S: Final = 600.0
+COMPONENTS: Final = 14
+_LOG_STEP: Final = 0.75
+_LOG_FIRST: Final = -7.5
+
+
+@dataclass(frozen=True)
+class ImpactLaw:
+    """What own trades do to prices beyond the lots that they take.
+
+    Parameters
+    ----------
+    law : str
+        `translation` or `weights`.
+    mean_trade_lots : float
+        Lots of the MEAN public trade: the unit of volume. The median is another unit, often several times smaller.
+    trades : float
+        Mean trades of public volume in `horizon_s`.
+    sigma_ticks : float
+        Standard deviation of the mid's move in `horizon_s`.
+    k1_ticks : float
+        Ticks for good that a mean trade of ours moves the mid by without any law (a pilot measures it; 0 on a tape).
+    y : float
+        The prefactor of the square-root law; 0.5 to 1.5 is what markets show.
+    td_s, beta : float
+        Kernel ``(1 + t / td)^-beta``.
+    permanent : float
+        Share of the kernel that never decays.
+    exponent : float
+        Of the target in Phi: 1/2, or 1 for a linear propagator.
+    pay_s : float
+        Time constant with which the book is moved to the target.
+    strength : float
+        (weights) Log factor of the market orders of a side at Phi = 1.
+    horizon_s : float
+        Of `trades` and `sigma_ticks`.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown law or numbers that are none.
+    """
+
+    law: str
+    mean_trade_lots: float
+    trades: float
+    sigma_ticks: float
+    k1_ticks: float = 0.0
+    y: float = 1.0
+    td_s: float = 900.0
+    beta: float = 1.0
+    permanent: float = 0.0
+    exponent: float = 0.5
+    pay_s: float = 20.0
+    strength: float = 0.0
+    horizon_s: float = HORIZON_S
+
+    def __post_init__(self) -> None:
+        """Refuse what is no law."""
+        positive = (self.mean_trade_lots, self.trades, self.td_s, self.beta, self.exponent, self.pay_s, self.horizon_s)
+        numbers = (*positive, self.sigma_ticks, self.k1_ticks, self.y, self.strength)
+        fine = all(map(math.isfinite, numbers)) and min(positive) > 0.0 and min(self.sigma_ticks, self.y) >= 0.0
+        if self.law not in LAWS or self.law == "none" or not fine or not 0.0 <= self.permanent <= 1.0:
+            raise ConfigError(
+                "an impact law: translation or weights, its sizes and times above 0, 0 <= permanent <= 1",
+                f"{self}",
+                "measure one with `tercel market impact PRESET`",
+            )
+
+    @property
+    def scale_ticks(self) -> float:
+        """Ticks at which the law wants the price after one mean trade."""
+        return float(self.y * self.sigma_ticks / self.trades**self.exponent)
+
+    def kernel(self) -> tuple[Floats, Floats]:
+        """Rates (1/s) and weights of the exponentials whose sum is the kernel; the weights sum to 1."""
+        rates, weights = exponentials(self.beta, self.td_s)
+        if self.permanent == 0.0:
+            return rates, weights
+        return np.append(rates, 0.0), np.append(weights * (1.0 - self.permanent), self.permanent)
+
+    def packed(self) -> Floats:
+        """The words that `market.impact.kernel` reads."""
+        rates, weights = self.kernel()
+        head = np.zeros(kernel.HEAD)
+        head[kernel.LAW] = LAWS[self.law]
+        head[kernel.SCALE] = self.scale_ticks if self.law == "translation" else self.strength
+        head[kernel.EXPONENT], head[kernel.K1] = self.exponent, self.k1_ticks
+        head[kernel.MEAN_TRADE], head[kernel.PAY_S] = self.mean_trade_lots, self.pay_s
+        head[kernel.STEP_S] = min(1.0, self.pay_s / 5.0)
+        head[kernel.COMPONENTS] = len(rates)
+        return np.concatenate((head, rates, weights))
+
+    def card(self) -> dict[str, Any]:
+        """As it stands on a preset's card."""
+        return dataclasses.asdict(self)
+
+
+def of_card(card: dict[str, Any]) -> ImpactLaw | None:
+    """The law on a preset's card, None where there is none.
+
+    Raises
+    ------
+    ConfigError
+        For an entry that is no law.
+    """
+    said = card.get("impact")
+    if said is None:
+        return None
+    try:
+        return ImpactLaw(**said)
+    except TypeError as error:
+        raise ConfigError("an impact law on the card", f"{said}", "write it with `tercel market impact`") from error
+
+
+def exponentials(beta: float, td_s: float) -> tuple[Floats, Floats]:
+    """Rates and weights whose sum of exponentials is ``(1 + t / td)^-beta``.
+
+    The kernel is a mixture of exponentials with Gamma-distributed rates; the integral over the logarithm of the rate
+    is taken by the trapezoid rule (14 terms: within 0.0005 for beta 1 up to t = 50 td).
+
+    >>> rates, weights = exponentials(1.0, 600.0)
+    >>> round(float(weights @ np.exp(-600.0 * rates)), 3)
+    0.5
+    """
+    s = np.exp(_LOG_FIRST + _LOG_STEP * np.arange(COMPONENTS))
+    weights = s**beta * np.exp(-s)
+    return s / td_s, weights / weights.sum()
+
+
+def with_impact(source: "Source", law: ImpactLaw | None) -> "Source":
+    """The same market under a law of impact; None: under none."""
+    flow, states = source.flow, source.worlds_k.copy()
+    if (at := int(flow[sim.IMPACT_AT])) > int(flow[sim.REGIMES_AT]):  # it lies last
+        flow = flow[:at]
+    flow = flow.copy()
+    flow[sim.IMPACT_AT] = 0
+    states[:, sim.IMPACT] = sim.NO_IMPACT
+    if law is not None:
+        words = law.packed()
+        if (words[kernel.COMPONENTS]) > sim.KERNEL_WORDS:
+            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{len(words)}", "use fewer")
+        flow = np.concatenate((flow, words))
+        flow[sim.IMPACT_AT] = len(flow) - len(words)
+        states[:, sim.IMPACT] = LAWS[law.law]
+    return replace(source, flow=flow, worlds_k=states)

@@ -1,0 +1,71 @@
+"""What a flow model does by itself, measured: its mean trade, and how far our lots move it for good."""
+
+import numpy as np
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import Preset
+from tercel.market.impact.law import HORIZON_S, ImpactLaw, with_impact
+from tercel.market.impact.metaorder import Leg, displacement, paired
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import run_recorded
+from tercel.market.simulator.source import Source, reactive
+from tercel.market.tape.schema import EXECUTE
+
+PILOT_PAIRS = 120
+PILOT_SHARE = 0.4
+"""Of the public volume: as large as what is asked later, so that the slope is the one in use."""
+WORLDS = 8
+
+
+def pilot_law(preset: Preset, *, y: float = 1.0, td_s: float = 900.0, pairs: int = PILOT_PAIRS, seed: int = 0,
+              source: Source | None = None) -> ImpactLaw:  # fmt: skip
+    """The translation law of a preset: volatility and volume from its tape, the mechanical slope from a pilot.
+
+    Parameters
+    ----------
+    y, td_s : float
+        Priors.
+    source : Source, optional
+        The market of the preset, if it is settled already.
+
+    Raises
+    ------
+    ConfigError
+        When the model does not trade.
+    """
+    market = with_impact(source or reactive(preset, worlds=WORLDS, seed=seed), None)
+    trade = mean_trade(market, seed)
+    trades = preset.volume_per_s * HORIZON_S / trade
+    lots = PILOT_SHARE * preset.volume_per_s * HORIZON_S
+    step, points = HORIZON_S / 10, 16
+    moved = displacement(
+        paired(market, [Leg(lots, 0.0, HORIZON_S)], trade, pairs=pairs, seed=seed, step_s=step, points=points)
+    )
+    k1 = float(moved[:, 11:].mean()) / (lots / trade)
+    return ImpactLaw(
+        "translation", mean_trade_lots=trade, trades=trades, y=y, td_s=td_s, k1_ticks=k1,
+        sigma_ticks=preset.sd60_ticks * float(np.sqrt(HORIZON_S / 60.0)),
+    )  # fmt: skip
+
+
+def mean_trade(source: Source, seed: int, seconds: float = 3600.0) -> float:
+    """Mean lots of a public market order of the model: executions of one moment and side are one.
+
+    Raises
+    ------
+    ConfigError
+        When nothing trades.
+    """
+    lots, orders = 0, 0
+    for world in range(len(source.worlds_b)):
+        b, k = source.worlds_b[world].copy(), source.worlds_k[world].copy()
+        k[sim.FLOW_RNG] ^= seed
+        until = int(k[sim.NOW] + seconds / len(source.worlds_b) * NS_PER_SECOND)
+        rows = run_recorded(b, k, source.flow, until)
+        rows = rows[rows[:, sim.R_KIND] == EXECUTE]
+        lots += int(rows[:, sim.R_LOTS].sum())
+        orders += len(np.unique(rows[:, [sim.R_NS, sim.R_SIDE]], axis=0))
+    if orders == 0:
+        raise ConfigError("a market that trades", f"no trade of {source.name} in {seconds:g} s", "check its rates")
+    return lots / orders

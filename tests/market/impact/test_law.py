@@ -1,0 +1,123 @@
+"""The law: its kernel against the closed form, what it pays in a market that stands still, its units, its silence."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import load
+from tercel.market.impact.law import ImpactLaw, exponentials, of_card, with_impact
+from tercel.market.impact.metaorder import HELD, SHIFT, Leg, displacement, paired, program, run
+from tercel.market.impact.pilot import mean_trade, pilot_law
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
+from tercel.market.simulator.reals import real
+from tercel.market.simulator.source import NO_TAPE, Source, blank_state, reactive, run_free
+
+LAW = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=20.0, td_s=300.0, pay_s=10.0)
+
+
+@pytest.fixture(scope="module")
+def csco() -> Source:
+    return reactive(load("csco-2003"), worlds=2, settle_s=600.0)
+
+
+def still(law: ImpactLaw, index: int = 0) -> Source:
+    """A deep book in which nothing moves by itself; `index` draws how ticks are rounded."""
+    b, k = lay.new_book(256, 256, 32), blank_state(sim.SANTA_FE)
+    words = np.zeros(together.WORDS, np.int64)
+    for side in (1, -1):
+        for n in range(1, 100):
+            words[:3] = side, 1000 - side * n, 10
+            together.operate(
+                together.LAY, b, k, np.zeros(sim.FLOW_HEAD), NO_TAPE, together.NOWHERE, words, np.zeros((0, 8))
+            )
+    source = Source("still", sim.SANTA_FE, np.zeros(sim.FLOW_HEAD), NO_TAPE, b[None], k[None], 0.01, 1)
+    return with_impact(source, law)
+
+
+@pytest.mark.parametrize("beta", [1.0, 1.5, 2.0])
+def test_the_kernel_is_the_power_law_within_a_thousandth(beta: float) -> None:
+    rates, weights = exponentials(beta, 600.0)
+    t = np.linspace(0.0, 30_000.0, 3001)
+    assert np.all(weights > 0.0)
+    assert np.abs(np.exp(-np.outer(t, rates)) @ weights - (1.0 + t / 600.0) ** -beta).max() < 1e-3
+
+
+def test_what_is_shifted_is_the_target_on_average_and_decays_with_it() -> None:
+    after = np.array([60.0, 300.0, 900.0])
+    want = LAW.scale_ticks * np.sqrt(20.0 / (1.0 + (after - LAW.pay_s) / LAW.td_s))  # payment lags
+    shifts = []
+    for index in range(200):
+        out = run(still(LAW), program([Leg(80, 0.0, 1e-6)], 80.0, 0), 3, index, 1.0, 902)
+        assert out[-1, HELD] == 80
+        shifts.append(out[after.astype(int), SHIFT])
+    got = np.mean(shifts, axis=0)
+    assert np.abs(np.array(shifts) - want).max() < 1.1  # ticks are whole
+    np.testing.assert_allclose(got, want, atol=0.15)
+
+
+def test_a_sale_is_the_mirror_image() -> None:
+    paths = paired(still(LAW), [Leg(60, 0.0, 60.0)], 4.0, pairs=40, seed=1, step_s=30.0, points=11)
+    np.testing.assert_allclose(paths[:, 0, :, SHIFT].mean(0), -paths[:, 1, :, SHIFT].mean(0), atol=0.35)
+    assert displacement(paths)[:, -1].mean() > 5.0
+
+
+def test_our_own_push_is_taken_off_in_units_of_the_mean_trade() -> None:
+    """k1 is ticks a MEAN trade: 20 of them push by 20 k1, however many children brought them."""
+    pushed = ImpactLaw(**{**LAW.card(), "k1_ticks": 0.5})
+    for child in (80.0, 4.0):
+        shift = np.mean([
+            run(still(pushed), program([Leg(80, 0.0, 1e-3)], child, 0), 3, n, 100.0, 2)[-1, SHIFT] for n in range(100)
+        ])  # fmt: skip
+        want = LAW.scale_ticks * np.sqrt(20.0 / (1.0 + 100.0 / LAW.td_s)) - 20 * 0.5
+        assert abs(shift - want) < 0.4
+
+
+def test_the_pilot_measures_the_mean_trade_not_the_median(csco: Source) -> None:
+    preset = load("csco-2003")
+    sizes = preset.model_dump()["market_sizes"]
+    trade = mean_trade(csco, seed=1)
+    assert trade == pytest.approx(np.mean(sizes), rel=0.15)
+    assert trade > 1.3 * np.median(sizes)
+    law = pilot_law(preset, source=csco, pairs=40)
+    assert law.mean_trade_lots * law.trades == pytest.approx(preset.volume_per_s * law.horizon_s)
+    assert 0.0 < law.k1_ticks < 1.0
+    assert of_card({"impact": law.card()}) == law
+
+
+def test_a_market_in_which_we_do_not_trade_is_the_same_in_every_byte(csco: Source) -> None:
+    quiet = with_impact(csco, LAW)
+    states = []
+    for source in (csco, quiet):
+        b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
+        run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 600 * NS_PER_SECOND)
+        k[sim.IMPACT] = 0
+        states.append((b.tobytes(), k.tobytes()))
+    assert states[0] == states[1]
+    assert with_impact(quiet, None).flow.tobytes() == csco.flow.tobytes()
+
+
+def test_passive_fills_count_with_the_side_of_the_own_order(csco: Source) -> None:
+    """A resting own buy order that is hit raises the price."""
+    source = with_impact(csco, LAW)
+    b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
+    words = np.zeros(together.WORDS, np.int64)
+    at = np.zeros((1, together.AT_WORDS), np.int64)
+    at[0, 1::2] = len(b), len(k), len(source.flow), 0
+    words[:6] = 0, 0, 1, int(k[sim.PUBLIC_BID]), 30, 0
+    k[sim.SIDE] = 1
+    together.operate(together.NEW, b, k, source.flow, source.tape, at, words, together.NO_OUT)
+    run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 600 * NS_PER_SECOND)
+    assert k[sim.PASSIVE_LOTS] > 0
+    assert real(k, sim.FILLED) == pytest.approx(k[sim.PASSIVE_LOTS] / LAW.mean_trade_lots)
+    assert real(k, sim.PAID) > 0.0
+
+
+@pytest.mark.parametrize(
+    "bad", [{"law": "magic"}, {"mean_trade_lots": 0.0}, {"trades": float("nan")}, {"permanent": 2.0}]
+)
+def test_what_is_no_law_is_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="impact law"):
+        ImpactLaw(**{**LAW.card(), **bad})

@@ -1,0 +1,231 @@
+"""The book moved by ticks, held against a brute-force book of lists; followers of the record get the same bytes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.execution.driver_kernels import FINE, apply_row
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate
+from tercel.market.impact.translate import translate
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import own_dead, own_rest, public_add, public_take
+from tercel.market.simulator.source import blank_state
+from tercel.market.tape.schema import DELETE
+
+OWN = 4
+MID = 1000
+
+
+@dataclass
+class Lots:
+    """One order of the brute book: slot of a public order or index of an own one."""
+
+    own: bool
+    who: int
+    side: int
+    price: int
+    lots: int
+
+
+@dataclass
+class Brute:
+    """All orders in one list by arrival; a queue is what has one side and price, in that order."""
+
+    orders: list[Lots] = field(default_factory=list)
+    fills: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def queue(self, side: int, price: int) -> list[Lots]:
+        return [o for o in self.orders if (o.side, o.price) == (side, price)]
+
+    def best(self, side: int, own_too: bool) -> int | None:
+        prices = [o.price * side for o in self.orders if o.side == side and (own_too or not o.own)]
+        return max(prices) * side if prices else None
+
+    def translate(self, ticks: int) -> None:
+        side = 1 if ticks > 0 else -1
+        coming = sorted((o for o in self.orders if o.side == side and not o.own), key=lambda o: -o.price * side)
+        for order in coming:
+            price = order.price + ticks
+            for mine in sorted((o for o in self.orders if o.own and o.side == -side), key=lambda o: o.price * side):
+                if (price - mine.price) * side < 0 or order.lots == 0:
+                    break
+                traded = min(mine.lots, order.lots)
+                mine.lots -= traded
+                order.lots -= traded
+                self.fills.append((mine.who, mine.price, traded))
+                self.orders = [o for o in self.orders if o.lots > 0]
+        for order in self.orders:
+            if not order.own:
+                order.price += ticks
+        # at own prices: what came from a worse price stands behind, what came from a better one in front
+        mine = [o for o in self.orders if o.own]
+        self.orders = (
+            [o for o in mine if ticks * o.side > 0]
+            + [o for o in self.orders if not o.own]
+            + [o for o in mine if ticks * o.side < 0]
+        )
+
+
+class World:
+    """The packed market and the brute book side by side."""
+
+    def __init__(self, width: int) -> None:
+        self.b = lay.new_book(64, width, OWN)
+        self.k = sim.extend(blank_state(sim.SANTA_FE), 0, 256, 64)
+        self.brute = Brute()
+        self.k[sim.SIDE] = 1
+
+    def add(self, side: int, price: int, lots: int) -> None:
+        touch = self.brute.best(-side, own_too=True)
+        if (touch is not None and (price - touch) * side >= 0) or len(self.brute.orders) > 50:
+            return
+        slot = allocate(self.b)
+        public_add(self.b, self.k, slot, side, price, lots)
+        self.brute.orders.append(Lots(False, slot, side, price, lots))
+
+    def take(self, pick: int, lots: int) -> None:
+        public = [o for o in self.brute.orders if not o.own]
+        if public:
+            order = public[pick % len(public)]
+            order.lots -= public_take(self.b, self.k, order.who, lots, DELETE, False)
+            self.brute.orders = [o for o in self.brute.orders if o.lots > 0]
+
+    def rest(self, own: int, side: int, price: int, lots: int) -> None:
+        touch = self.brute.best(-side, own_too=True)
+        if any(o.own and o.who == own for o in self.brute.orders):
+            return
+        if touch is not None and (price - touch) * side >= 0:
+            return
+        led = self.b[lay.AT_LEDGER] + own * lay.LEDGER
+        self.b[led + lay.STATE], self.b[led + lay.OPEN] = lay.IN_FLIGHT, lots
+        self.b[led + lay.OWN_PRICE], self.b[led + lay.OWN_SIDE] = price, side
+        own_rest(self.b, self.k, own, price, lots, False)
+        self.brute.orders.append(Lots(True, own, side, price, lots))
+
+    def cancel(self, own: int, lots: int) -> None:
+        for order in self.brute.orders:
+            if order.own and order.who == own:
+                lots = min(lots, order.lots)
+                own_dead(self.b, self.k, own, lots, 0)
+                order.lots -= lots
+        self.brute.orders = [o for o in self.brute.orders if o.lots > 0]
+
+    def translate(self, ticks: int) -> None:
+        b, k = self.b.copy(), self.k.copy()
+        self.k[sim.RECORD] = 0
+        self.brute.fills = []
+        translate(self.b, self.k, ticks)
+        self.brute.translate(ticks)
+        rows = self.k[self.k[sim.RECORD_AT] : self.k[sim.LOG_AT]].reshape(-1, sim.RECORD_WORDS)[: self.k[sim.RECORD]]
+        fills = [tuple(r[[sim.R_WHO, sim.R_PRICE, sim.R_LOTS]].tolist()) for r in rows if r[1] == sim.OWN_FILL]
+        assert fills == self.brute.fills
+        assert all(r[sim.R_MID2] == k[sim.MID2] for r in rows if r[1] == sim.OWN_FILL)
+        k[sim.RECORD] = 0
+        for row in rows.copy():
+            assert apply_row(b, k, row) == FINE
+        np.testing.assert_array_equal(b, self.b)
+        k[sim.AGGRESSOR_MID2] = self.k[sim.AGGRESSOR_MID2]
+        np.testing.assert_array_equal(k, self.k)
+
+    def check(self) -> None:
+        b, k, brute = self.b, self.k, self.brute
+        for side, best, public in ((1, lay.BEST_BID, sim.PUBLIC_BID), (-1, lay.BEST_ASK, sim.PUBLIC_ASK)):
+            none = NO_BID if side > 0 else NO_ASK
+            assert b[best] == (none if brute.best(side, True) is None else brute.best(side, True))
+            assert k[public] == (none if brute.best(side, False) is None else brute.best(side, False))
+            for price in {o.price for o in brute.orders if o.side == side}:
+                queue = brute.queue(side, price)
+                assert self.packed_queue(side, price) == [(o.own, o.who, o.lots) for o in queue]
+        for order in brute.orders:
+            if order.own:
+                queue = brute.queue(order.side, order.price)
+                ahead = sum(o.lots for o in queue[: queue.index(order)])
+                assert b[b[lay.AT_LEDGER] + order.who * lay.LEDGER + lay.AHEAD] == ahead
+        assert b[lay.OWN_RESTING] == sum(o.own for o in brute.orders)
+        if k[sim.PUBLIC_BID] != NO_BID and k[sim.PUBLIC_ASK] != NO_ASK:
+            assert k[sim.MID2] == k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]
+
+    def packed_queue(self, side: int, price: int) -> list[tuple[bool, int, int]]:
+        b = self.b
+        orders: NDArray[np.int32] = b[lay.HEADER :][: (64 + OWN) * lay.ORDER].reshape(-1, lay.ORDER)
+        here = [s for s in range(64 + OWN) if orders[s, lay.QTY] and tuple(orders[s, [5, 0]]) == (side, price)]
+        by_arrival = sorted(here, key=lambda s: int(orders[s, lay.ARR]))
+        lo = int(b[lay.LO_BID if side > 0 else lay.LO_ASK])
+        if lo <= price < lo + b[lay.WIDTH]:
+            ring = int(b[lay.AT_LEVELS]) + (0 if side > 0 else int(b[lay.WIDTH]) * lay.LEVEL)
+            level = b[ring + (price & (int(b[lay.WIDTH]) - 1)) * lay.LEVEL :][: lay.LEVEL]
+            linked, slot = [], int(level[lay.HEAD])
+            while slot >= 0:
+                linked.append(slot)
+                slot = int(orders[slot, lay.NEXT])
+            assert linked == by_arrival
+            assert level[lay.TAIL] == linked[-1]
+            assert level[lay.LOTS] == sum(orders[s, lay.QTY] for s in linked)
+            assert level[lay.OWN_LOTS] == sum(orders[s, lay.QTY] for s in linked if s >= 64)
+        else:
+            assert all(orders[s, lay.FLAGS] & lay.FAR for s in here)
+        return [(s >= 64, s - 64 if s >= 64 else s, int(orders[s, lay.QTY])) for s in by_arrival]
+
+
+SIDES = st.sampled_from([1, -1])
+NEAR = st.integers(-14, 14)
+CALLS = st.one_of(
+    st.tuples(st.just("add"), SIDES, NEAR, st.integers(1, 5)),
+    st.tuples(st.just("add"), SIDES, NEAR, st.integers(1, 5)),
+    st.tuples(st.just("rest"), SIDES, st.integers(-5, 5), st.integers(1, 5)),
+    st.tuples(st.just("take"), st.integers(0, 40), st.integers(1, 5)),
+    st.tuples(st.just("cancel"), st.integers(0, OWN - 1), st.integers(1, 5)),
+    st.tuples(st.just("translate"), st.sampled_from([1, -1, 1, -1, 2, -2, 3, -5, 9, -17])),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(width=st.sampled_from([8, 16, 64]), calls=st.lists(CALLS, min_size=5, max_size=60))
+def test_a_translated_book_is_the_brute_one(width: int, calls: list[tuple[int, ...]]) -> None:
+    world = World(width)
+    for price in (1, 2, 4, 7):
+        world.add(1, MID - price, 3)
+        world.add(-1, MID + price, 3)
+    own = 0
+    for what, *words in calls:
+        if what == "add":
+            world.add(words[0], MID + words[1], words[2])
+        elif what == "rest":
+            world.rest(own := (own + 1) % OWN, words[0], MID + words[1], words[2])
+        else:
+            getattr(world, str(what))(*words)
+        world.check()
+
+
+def test_lots_from_a_worse_price_come_behind_an_own_order_and_lots_from_a_better_one_before_it() -> None:
+    world = World(16)
+    for price in (99, 100, 101):
+        world.add(1, price, 4)
+    world.add(-1, 110, 4)
+    world.rest(0, 1, 100, 3)
+    ahead = world.b[lay.AT_LEDGER] + lay.AHEAD
+    assert world.b[ahead] == 4
+    world.translate(1)
+    assert world.b[ahead] == 0
+    world.translate(-1)
+    assert world.b[ahead] == 4
+    world.translate(-1)
+    assert world.b[ahead] == 4
+    assert world.k[sim.SHIFT] == -1
+    world.check()
+
+
+def test_a_move_of_the_book_is_a_move_of_the_mid() -> None:
+    world = World(16)
+    world.add(1, 99, 4)
+    world.add(-1, 101, 4)
+    before = int(world.k[sim.VARIANCE])
+    world.translate(3)
+    assert world.k[sim.MID2] == 206
+    assert world.k[sim.VARIANCE] - before == 36
+    assert (world.k[sim.LAST_BID], world.k[sim.LAST_ASK]) == (102, 104)
