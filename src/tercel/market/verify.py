@@ -52,7 +52,7 @@ def verify_alone(events: Events) -> dict[str, int]:
         e = events
         v.replay(b, keys, slots, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report)
 
-    book = _in_room(replay)
+    book = in_room(replay)
     return {
         "rows": int(report[v.MESSAGES]),
         "events": events.n,
@@ -106,7 +106,7 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
             want, empty, np.zeros((2, 2, 2, levels + 8), np.int32), np.ones(levels, np.uint8), matched, report,
         )  # fmt: skip
 
-    _in_room(compare)
+    in_room(compare)
     return _result(rows, levels, unit, report, matched)
 
 
@@ -153,7 +153,7 @@ def _orderbook_of(found: list[Member], instrument: Instrument) -> Member:
     return mine[0]
 
 
-def _in_room(run: Callable[[Packed, Longs, Packed, Longs], None]) -> Book:
+def in_room(run: Callable[[Packed, Longs, Packed, Longs], None]) -> Book:
     """Run on the arrays of an empty book that has room for all orders; returns the book."""
     orders = ORDERS
     while True:

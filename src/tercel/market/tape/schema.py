@@ -61,7 +61,7 @@ KIND_NAMES: Final = {
 }
 
 OPENING: Final = 1
-"""Flag: part of the opening snapshot (an anonymous ROLL_IN block)."""
+"""Flag: part of the opening snapshot (an anonymous ROLL_IN block; ADD with ids known, LEVEL_SET of an L2 feed)."""
 OFF_TICK: Final = 2
 """Flag: the source price was not on a tick and was rounded away from the touch (bids down, asks up)."""
 MESSAGE_END: Final = 4

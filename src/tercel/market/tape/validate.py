@@ -23,11 +23,16 @@ def _table(*kinds: int) -> NDArray[np.bool_]:
 _KNOWN = _table(*schema.KIND_NAMES)
 _ON_A_LEVEL = _table(
     *(schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE),
-    *(schema.MODIFY, schema.LEVEL_SET, schema.ROLL_OUT, schema.ROLL_IN),
+    *(schema.MODIFY, schema.LEVEL_SET, schema.ROLL_OUT, schema.ROLL_IN, schema.TRADE),
 )
 """Kinds that need a side and a price."""
-_SOME_LOTS = _table(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.MODIFY, schema.ROLL_IN)
+_SOME_LOTS = _table(
+    *(schema.ADD, schema.REDUCE, schema.EXECUTE, schema.TRADE_HIDDEN),
+    *(schema.MODIFY, schema.ROLL_IN, schema.TRADE),
+)
 """Kinds whose lots must be positive; the others may carry none."""
+_OPENING_KINDS = _table(schema.ADD, schema.ROLL_IN, schema.LEVEL_SET)
+"""Kinds that an opening snapshot is made of."""
 _ALL_FLAGS = schema.OPENING | schema.OFF_TICK | schema.MESSAGE_END
 
 
@@ -43,7 +48,7 @@ def validate(events: Events, instrument: Instrument) -> None:
         received = f"an empty tape for {'/'.join(instrument.key)}"
         raise TapeError("at least one event", received, "check the source file")
     kind, side, price, flags = events.kind, events.side, events.price_ticks, events.flags
-    _require(_KNOWN[kind], "kind", "a kind of the schema, 1 to 12", events)
+    _require(_KNOWN[kind], "kind", "a kind of the schema, 1 to 13", events)
     _require_times(events, instrument)
     _require(_never_falls(events.seq), "seq", "numbers from 0 that never fall", events)
     _require(flags <= _ALL_FLAGS, "flags", "bits of the schema", events)
@@ -65,8 +70,8 @@ def _require_marks(events: Events) -> None:
     _require(ends == message_ends, "flags", rule, events)
     opening = (events.flags & schema.OPENING) != 0
     at_head = np.arange(events.n) < np.count_nonzero(opening)
-    rule = "OPENING on ROLL_IN rows at the head of the tape alone"
-    _require(~opening | (at_head & (events.kind == schema.ROLL_IN)), "flags", rule, events)
+    rule = "OPENING on ADD, ROLL_IN and LEVEL_SET rows at the head of the tape alone"
+    _require(~opening | (at_head & _OPENING_KINDS[events.kind]), "flags", rule, events)
 
 
 def _require_times(events: Events, instrument: Instrument) -> None:
