@@ -38,7 +38,8 @@ def verify_alone(events: Events) -> dict[str, int]:
     -------
     dict
         ``rows`` (source messages), ``events`` (rows of the tape), ``unknown_ids``, ``unknown_lots``, and the messages
-        that left the book ``crossed`` or ``locked``.
+        that left the book ``crossed`` while
+        it traded, ``crossed_not_trading``, or ``locked``.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def verify_alone(events: Events) -> dict[str, int]:
         "unknown_ids": book.unknown_ids,
         "unknown_lots": book.unknown_lots,
         "crossed": int(report[v.CROSSED]),
+        "crossed_not_trading": int(report[v.QUOTING]),
         "locked": int(report[v.LOCKED]),
     }
 

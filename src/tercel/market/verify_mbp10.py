@@ -185,7 +185,9 @@ def wanted(levels: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
 
 
 def _csv(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    names = [f"{side}_{what}_{level:02d}" for level in range(LEVELS) for side in ("bid", "ask") for what in ("px", "sz")]
+    names = [
+        f"{side}_{what}_{level:02d}" for level in range(LEVELS) for side in ("bid", "ask") for what in ("px", "sz")
+    ]
     frame = read_csv(member, ("ts_event", *names))
     if "symbol" in frame.columns:
         frame = frame.filter((frame["symbol"] == symbol) | (frame["symbol"] == ""))

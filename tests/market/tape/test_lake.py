@@ -192,7 +192,7 @@ def test_the_hash_covers_content_and_units() -> None:
         ("recv_ns", 0, 0, "after 1970"),
         ("seq", 3, 1, "never fall"),
         ("kind", 1, 0, "kind"),
-        ("kind", 1, 13, "kind"),
+        ("kind", 1, 14, "kind"),
         ("side", 1, 0, "side"),
         ("side", 1, 2, "side"),
         ("price_ticks", 1, 0, "positive price"),

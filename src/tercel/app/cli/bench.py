@@ -39,6 +39,12 @@ def bench_import(as_json: AsJson = False) -> None:
     _bench("imports", as_json)
 
 
+@bench_app.command("dbn")
+def bench_dbn(as_json: AsJson = False) -> None:
+    """DBN: order-by-order records per second to the tape, beside Databento's own reader."""
+    _bench("dbn", as_json)
+
+
 @bench_app.command("venue")
 def bench_venue(as_json: AsJson = False) -> None:
     """Exchange: market-data rows, orders and parents per second, beside the batch."""

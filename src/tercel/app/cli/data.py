@@ -11,6 +11,8 @@ data_app = typer.Typer(name="data", help="Tapes: import feed files, list a lake,
 import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
 data_app.add_typer(import_app, name="import")
 
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]
+
 
 @import_app.command("lobster")
 def import_lobster(
@@ -25,9 +27,7 @@ def import_lobster(
         float | None,
         typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T"),
     ] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
-    ] = False,
+    replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
@@ -68,6 +68,34 @@ def import_csv(
         data_csv.run(asked, show_map)
 
 
+@import_app.command("dbn")
+def import_dbn(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Databento MBO files: .dbn, .dbn.zst, .csv, archives of them, or folders.", metavar="PATHS"
+        ),
+    ],
+    lake: Lake,
+    symbol: Annotated[
+        str | None, typer.Option(help="One symbol or instrument id (default: all).", metavar="SYM")
+    ] = None,
+    date: Annotated[str | None, typer.Option(help="One day of UTC (default: all).", metavar="YYYY-MM-DD")] = None,
+    tick: Annotated[
+        float | None,
+        typer.Option(help="Tick size (default: from a definition file, else inferred).", metavar="T"),
+    ] = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import Databento order-by-order days, every instrument in the files."""
+    with told(as_json):
+        check_date(date)
+        from tercel.app.commands import data
+
+        data.import_dbn(paths, lake=lake, symbol=symbol, date=date, tick=tick, replace=replace, as_json=as_json)
+
+
 @data_app.command("list")
 def list_lake(lake: Lake, as_json: AsJson = False) -> None:
     """List what a lake holds."""
@@ -84,7 +112,7 @@ def verify(
     date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
     against: Annotated[
         Path | None,
-        typer.Option(help="Orderbook file to compare every row with.", metavar="ORDERBOOK_CSV"),
+        typer.Option(help="File to compare with: a LOBSTER orderbook, a Databento mbp-10.", metavar="FILE"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import FeedError
-from tercel.market.feeds import Feed, FeedDay, FeedOptions, LobsterFeed
+from tercel.market.feeds import DbnFeed, Feed, FeedDay, FeedOptions, LobsterFeed
 from tercel.market.tape import Instrument, Lake
 
 EXPLAINED = 0
@@ -27,6 +27,19 @@ def import_lobster(
 ) -> int:
     """Import LOBSTER files into a lake, day by day; days before one that fails stay."""
     return import_feed(LobsterFeed(), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
+
+
+def import_dbn(
+    paths: list[Path],
+    lake: Path,
+    symbol: str | None,
+    date: str | None,
+    tick: float | None,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    """Import Databento files into a lake, each instrument and day; days before one that fails stay."""
+    return import_feed(DbnFeed(), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
 
 
 def import_feed(
@@ -97,12 +110,14 @@ def verify(lake: Path, symbol: str, date: str, against: Path | None, as_json: bo
     """Replay a day, alone or against an orderbook file; 1 when something is left unexplained."""
     instrument, events = Lake(lake).check(symbol, date)
     from tercel.market.verify import verify_against, verify_alone
+    from tercel.market.verify_mbp10 import verify_mbp10
 
     if against is None:
         found: dict[str, Any] = {**verify_alone(events)}
         code = EXPLAINED
     else:
-        found = verify_against(instrument, events, against)
+        check = verify_mbp10 if instrument.extra.get("feed") == "dbn" else verify_against
+        found = check(instrument, events, against)
         code = EXPLAINED if found["explained"] else UNEXPLAINED
     if as_json:
         print_json(found)

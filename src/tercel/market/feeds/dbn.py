@@ -12,11 +12,20 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.market.feeds import dbn_kernels as k
-from tercel.market.feeds.dbn_day import DbnDay
-from tercel.market.feeds.dbn_records import Records, dbn_library, is_csv, metadata_of, read_records
+from tercel.market.feeds.dbn_day import DbnDay, flags_of
+from tercel.market.feeds.dbn_records import (
+    Records,
+    dbn_library,
+    is_csv,
+    metadata_of,
+    read_csv_records,
+    read_dbn_records,
+    schema_of,
+)
 from tercel.market.feeds.members import Member, members
 from tercel.market.feeds.port import FeedOptions
 
@@ -43,29 +52,26 @@ class DbnFeed:
             ticks: dict[int, float] = {}
             files: list[tuple[Member, Records]] = []
             for member in found:
-                if _schema(member) == "definition":
-                    ticks |= definition_ticks(member)
+                if is_csv(member):
+                    files.append((member, read_csv_records(member)))
+                    continue
+                data = member.content()
+                metadata, start = metadata_of(data, member.where)
+                if schema_of(metadata) == "definition":
+                    ticks |= definition_ticks(data)
                 else:
-                    files.append((member, read_records(member)))
+                    files.append((member, read_dbn_records(data, metadata, start, member.where)))
             if paths and not any(len(records.words) for _, records in files):
                 names = ", ".join(m.name for m in found[:3])
                 raise FeedError("files with order-by-order records", names, "give files of the schema mbo")
             yield days_of(files, options, ticks)
 
 
-def _schema(member: Member) -> str:
-    """Schema of a DBN file as its metadata says it; empty for CSV."""
-    if is_csv(member):
-        return ""
-    metadata, _ = metadata_of(member.content(), member.where)
-    return str(metadata.schema).lower().rsplit(".", 1)[-1]
-
-
-def definition_ticks(member: Member) -> dict[int, float]:
+def definition_ticks(data: bytes) -> dict[int, float]:
     """Ticks of the instruments of a definition file, by instrument id."""
     library = dbn_library()
     decoder = library.DBNDecoder()
-    decoder.write(member.content())
+    decoder.write(data)
     found: dict[int, float] = {}
     for record in decoder.decode():
         increment = getattr(record, "min_price_increment", None)
@@ -74,9 +80,7 @@ def definition_ticks(member: Member) -> dict[int, float]:
     return found
 
 
-def days_of(
-    files: Sequence[tuple[Member, Records]], options: FeedOptions, ticks: dict[int, float]
-) -> list[DbnDay]:
+def days_of(files: Sequence[tuple[Member, Records]], options: FeedOptions, ticks: dict[int, float]) -> list[DbnDay]:
     """One day for each instrument and day of UTC in the files, sorted."""
     groups: dict[tuple[str, str, int, str], list[tuple[k.Words, str, int]]] = {}
     for member, records in files:
@@ -98,16 +102,33 @@ def days_of(
 def _parts(records: Records) -> Iterator[tuple[int, str, k.Words]]:
     """Records of each instrument and day: (instrument id, date, words)."""
     words = records.words
-    instrument = (words[:, k.HEAD] >> 32) & k.NO_SIZE
-    stamp = np.where((words[:, k.BODY] >> 32) & k.SNAPSHOT, words[:, k.TS_RECV], words[:, k.TS_EVENT]) // NS_A_DAY
-    for number in np.unique(instrument).tolist():
-        mine = instrument == number
-        publishers = np.unique((words[mine, k.HEAD] >> 16) & 0xFFFF)
+    heads = words[:, k.HEAD] >> 16
+    stamps = np.where(flags_of(words) & k.SNAPSHOT, words[:, k.TS_RECV], words[:, k.TS_EVENT])
+    instruments = (heads >> 16) & k.NO_SIZE
+    numbers = _values(instruments)
+    for number in numbers:
+        mine = slice(None) if len(numbers) == 1 else instruments == number
+        publishers = _values(heads[mine] & 0xFFFF)
         if len(publishers) > 1:
-            received = f"publishers {publishers.tolist()} for instrument {number} in {records.where}"
+            received = f"publishers {publishers} for instrument {number} in {records.where}"
             raise FeedError("one publisher for an instrument", received, "download the venues one by one")
-        for day in np.unique(stamp[mine]).tolist():
-            yield number, str(np.datetime64(day, "D")), words[mine & (stamp == day)]
+        own, stamp = words[mine], stamps[mine]
+        first, last = int(stamp.min()) // NS_A_DAY, int(stamp.max()) // NS_A_DAY
+        if first == last:
+            yield number, str(np.datetime64(first, "D")), own
+            continue
+        days = stamp // NS_A_DAY
+        for day in _values(days):
+            yield number, str(np.datetime64(day, "D")), own[days == day]
+
+
+def _values(column: NDArray[np.int64]) -> list[int]:
+    """The different values of a column, sorted; fast where there is one."""
+    if len(column) == 0:
+        return []
+    if bool((column == column[0]).all()):
+        return [int(column[0])]
+    return [int(value) for value in np.unique(column)]
 
 
 def _wanted(key: tuple[str, str, int, str], options: FeedOptions) -> bool:

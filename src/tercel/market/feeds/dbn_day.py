@@ -19,7 +19,7 @@ from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight
 
 TIMEZONE: Final = "UTC"
 """Days of Databento files are days of UTC."""
-PIECE: Final = 1 << 17
+PIECE: Final = 1 << 15
 """Records that one call of the kernel translates, about."""
 US_STOCKS: Final = ("XNAS", "XNYS", "XBOS", "XPSX", "BATS", "BATY", "EDGA", "EDGX", "ARCX", "IEXG", "DBEQ", "EQUS")
 """Datasets of stocks that trade continuously from 9:30 to 16:00 in New York."""
@@ -185,9 +185,15 @@ def infer_unit(words: k.Words) -> int:
     return unit or 10**7
 
 
+def flags_of(words: k.Words) -> NDArray[np.uint8]:
+    """The flag bits of records, uint8[n]: a view."""
+    flags: NDArray[np.uint8] = words.view(np.uint8)[:, 8 * k.BODY + 4]
+    return flags
+
+
 def _single(words: k.Words) -> bool:
     """Whether no record says that it is the last of its event."""
-    return not bool(np.any((words[:, k.BODY] >> 32) & k.LAST))
+    return not bool((flags_of(words) & k.LAST).any())
 
 
 def event_ends(words: k.Words) -> NDArray[np.uint8]:
@@ -195,17 +201,18 @@ def event_ends(words: k.Words) -> NDArray[np.uint8]:
 
     Some venues mark every record of a trade; those of one time and sequence number stay together.
     """
-    if _single(words):
+    flags = flags_of(words)
+    ends: NDArray[np.bool_] = (flags & k.LAST) != 0
+    if not ends.any():
         return np.ones(len(words), np.uint8)
-    ends = (words[:, k.BODY] >> 32) & k.LAST != 0
-    same = (words[1:, k.TS_EVENT] == words[:-1, k.TS_EVENT]) & (words[1:, k.TAIL] >> 32 == words[:-1, k.TAIL] >> 32)
-    ends[:-1] &= ~same | ((words[1:, k.BODY] >> 32) & k.SNAPSHOT != (words[:-1, k.BODY] >> 32) & k.SNAPSHOT)
-    if len(ends):
-        ends[-1] = True
-    return ends.astype(np.uint8)
+    tails = words.view(np.uint32)[:, 2 * k.TAIL + 1]
+    same = (words[1:, k.TS_EVENT] == words[:-1, k.TS_EVENT]) & (tails[1:] == tails[:-1])
+    ends[:-1] &= ~same | (((flags[1:] ^ flags[:-1]) & k.SNAPSHOT) != 0)
+    ends[-1] = True
+    return ends.view(np.uint8)
 
 
-def pieces(ends: NDArray[np.uint8], size: int = PIECE) -> list[tuple[int, int]]:
+def pieces(ends: NDArray[np.uint8], size: int) -> list[tuple[int, int]]:
     """Runs of whole events of about `size` records: (start, stop) each."""
     stops = np.flatnonzero(ends) + 1
     found, start = [], 0
@@ -216,7 +223,7 @@ def pieces(ends: NDArray[np.uint8], size: int = PIECE) -> list[tuple[int, int]]:
     return found
 
 
-def translate(words: k.Words, unit: int, date: str, where: str) -> tuple[Events, NDArray[np.int64]]:
+def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIECE) -> tuple[Events, NDArray[np.int64]]:
     """Records of one instrument to rows of the tape, and the report of :mod:`dbn_kernels`.
 
     Raises
@@ -225,24 +232,26 @@ def translate(words: k.Words, unit: int, date: str, where: str) -> tuple[Events,
         With the first record that makes no sense.
     """
     state, report = np.zeros(k.STATE, np.int64), np.zeros(k.REPORT, np.int64)
-    head = (words[:1, k.BODY] >> 32) & k.SNAPSHOT
+    head = flags_of(words)[:1] & k.SNAPSHOT
     state[k.OPEN], state[k.SEQ] = 1, -1 if np.any(head) else 0
     day = np.array([midnight_ns(date, TIMEZONE), next_midnight_ns(date, TIMEZONE), _opening_ns(words, date)])
     orders = _Orders()
     parts: list[Events] = []
     ends = event_ends(words)
-    for start, stop in pieces(ends):
+    runs = pieces(ends, piece)
+    out = Events.empty(2 * max((stop - start for start, stop in runs), default=0))
+    for start, stop in runs:
         orders.make_room(int(state[k.LIVE]), stop - start, state)
-        out = Events.empty(2 * (stop - start))
         rows = int(
             k.translate(
                 words, ends, start, stop, unit, day, orders.keys, orders.slots, orders.kept, orders.free,
-                *out.columns(), state, report,
+                out.exch_ns, out.recv_ns, out.seq, out.kind, out.order_id, out.side, out.price_ticks, out.qty_lots,
+                out.flags, state, report,
             )
         )  # fmt: skip
         if report[k.CODE]:
             raise _error(report, words, where)
-        parts.append(out.slice(0, rows))
+        parts.append(Events(*(column[:rows].copy() for column in out.columns())))
     return _joined(parts), report
 
 
@@ -274,7 +283,7 @@ class _Orders:
 
 def _joined(parts: Sequence[Events]) -> Events:
     if len(parts) == 1:
-        return Events(*(column.copy() for column in parts[0].columns()))
+        return parts[0]
     if not parts:
         return Events.empty(0)
     return Events(*(np.concatenate(group) for group in zip(*(p.columns() for p in parts), strict=True)))
@@ -283,9 +292,9 @@ def _joined(parts: Sequence[Events]) -> Events:
 def _opening_ns(words: k.Words, date: str) -> int:
     """Stamp of an opening snapshot: when it was received, no later than the first record that is none."""
     received = int(words[0, k.TS_RECV])
-    live = np.flatnonzero(((words[:, k.BODY] >> 32) & k.SNAPSHOT) == 0)
-    if len(live):
-        received = min(received, int(words[live[0], k.TS_EVENT]))
+    live = (flags_of(words) & k.SNAPSHOT) == 0
+    if live.any():
+        received = min(received, int(words[int(np.argmax(live)), k.TS_EVENT]))
     return max(received, midnight_ns(date, TIMEZONE))
 
 

@@ -5,8 +5,8 @@ event, says what became of it. Here the `F` becomes the EXECUTE and the `C` or `
 an execution is one row and no withdrawal. After each event the book is what `A`, `C`, `M` and `R` alone make of it:
 
 * `M` at the same price with fewer lots keeps the place (REDUCE), any other is DELETE and ADD: it goes to the end.
-* An `F` on the side of its `T` is the aggressor's own and passes. An `F` that no `C` or `M` of its event follows, or one
-  of more lots than the order shows, is a hidden execution as far as the book can tell.
+* An `F` on the side of its `T` is the aggressor's own and passes. An `F` that no `C` or `M` of its event follows, or
+  what it has beyond the lots that the order shows (an iceberg), is a hidden execution as far as the book can tell.
 * A `T` without side and with fills without side is an auction (CROSS); its orders leave as withdrawals, since no
   aggressor met them. A `T` without side and without fills is a hidden execution.
 """
@@ -179,9 +179,9 @@ def translate(
 ) -> int:  # fmt: skip
     """Records `[start, stop)`, whole events, to rows of the tape from place 0 on; returns how many rows.
 
-    `ends` uint8[n] marks the last record of each event; `day` int64[3] is the first and the last nanosecond and the stamp of an opening snapshot; `keys`, `slots`,
-    `kept` int64[orders, 4] and `free` hold the resting orders. There is room for two rows a record. Stops at the first
-    record that makes no sense, which `report` names.
+    `ends` uint8[n] marks the last record of each event; `day` int64[3] is the first and the last nanosecond and the
+    stamp of an opening snapshot; `keys`, `slots`, `kept` int64[orders, 4] and `free` hold the resting orders. There is
+    room for two rows a record. Stops at the first record that makes no sense, which `report` names.
     """
     at = 0
     begin = start

@@ -26,7 +26,7 @@ MAGIC: Final = b"DBN"
 RECORD: Final = 8 * k.RECORD_WORDS
 NANOS: Final = 1_000_000_000
 MBO_COLUMNS: Final = (
-    *("ts_recv", "ts_event", "publisher_id", "instrument_id", "action", "side", "price", "size"),
+    *("ts_recv", "ts_event", "rtype", "publisher_id", "instrument_id", "action", "side", "price", "size"),
     *("order_id", "flags", "sequence"),
 )
 PUBLISHERS: Final = {1: "GLBX", 2: "XNAS"}
@@ -84,17 +84,6 @@ def dbn_library() -> Any:
     return databento_dbn
 
 
-def read_records(member: Member) -> Records:
-    """All order-by-order records of a DBN or CSV file.
-
-    Raises
-    ------
-    FeedError
-        When the file is neither, is cut, or is of another schema.
-    """
-    return _of_csv(member) if is_csv(member) else _of_dbn(member)
-
-
 def metadata_of(data: bytes, where: str) -> tuple[Any, int]:
     """Metadata of a DBN file, and where its records begin.
 
@@ -116,15 +105,25 @@ def metadata_of(data: bytes, where: str) -> tuple[Any, int]:
     return metadata, start
 
 
-def _of_dbn(member: Member) -> Records:
-    data = member.content()
-    metadata, start = metadata_of(data, member.where)
-    schema = str(metadata.schema).lower().rsplit(".", 1)[-1] if metadata.schema is not None else "mixed"
+def schema_of(metadata: Any) -> str:
+    """Schema that a file's metadata names, ``mixed`` where it names none."""
+    return "mixed" if metadata.schema is None else str(metadata.schema).lower().rsplit(".", 1)[-1]
+
+
+def read_dbn_records(data: bytes, metadata: Any, start: int, where: str) -> Records:
+    """All order-by-order records of a DBN file, decompressed.
+
+    Raises
+    ------
+    FeedError
+        When the file is cut, or is of another schema.
+    """
+    schema = schema_of(metadata)
     if schema not in ("mbo", "mixed"):
         remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify --against`"
-        raise FeedError("a DBN file of the schema mbo", f"{schema} in {member.where}", remedy)
-    words, others = words_of(data, start, member.where)
-    return Records(words, metadata.dataset.split(".")[0], symbols_of(metadata), others, member.where)
+        raise FeedError("a DBN file of the schema mbo", f"{schema} in {where}", remedy)
+    words, others = words_of(data, start, where)
+    return Records(words, metadata.dataset.split(".")[0], symbols_of(metadata), others, where)
 
 
 def words_of(data: bytes, start: int, where: str) -> tuple[k.Words, int]:
@@ -239,7 +238,14 @@ def _whole(column: pl.Series, name: str, where: str) -> NDArray[np.int64]:
     return column.to_numpy()
 
 
-def _of_csv(member: Member) -> Records:
+def read_csv_records(member: Member) -> Records:
+    """All order-by-order records of a CSV file.
+
+    Raises
+    ------
+    FeedError
+        When it cannot be read, lacks a column, or is of another schema.
+    """
     frame = read_csv(member, MBO_COLUMNS)
     where, n = member.where, frame.height
     letters = {}
@@ -250,6 +256,11 @@ def _of_csv(member: Member) -> Records:
             received = f"{name} {column[short]!r} in row {short + 2} of {where}"
             raise FeedError("one letter", received, "give a CSV file of the schema mbo")
         letters[name] = np.frombuffer("".join(column).encode(), np.uint8).astype(np.int64)
+    strange = np.flatnonzero(csv_numbers(frame, "rtype", where) != k.MBO)
+    if len(strange):
+        received = f"rtype {frame['rtype'][int(strange[0])]} in row {int(strange[0]) + 2} of {where}"
+        remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify --against`"
+        raise FeedError(f"order-by-order records (rtype {k.MBO})", received, remedy)
     words = np.zeros((n, k.RECORD_WORDS), np.int64)
     publisher, instrument = (csv_numbers(frame, name, where) for name in ("publisher_id", "instrument_id"))
     size, flags, sequence = (csv_numbers(frame, name, where) for name in ("size", "flags", "sequence"))
