@@ -45,6 +45,12 @@ def bench_dbn(as_json: AsJson = False) -> None:
     _bench("dbn", as_json)
 
 
+@bench_app.command("itch")
+def bench_itch(as_json: AsJson = False) -> None:
+    """ITCH 5.0: messages per second parsed, to tapes, and into the books of all symbols."""
+    _bench("itch", as_json)
+
+
 @bench_app.command("venue")
 def bench_venue(as_json: AsJson = False) -> None:
     """Exchange: market-data rows, orders and parents per second, beside the batch."""

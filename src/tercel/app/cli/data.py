@@ -38,6 +38,37 @@ def import_lobster(
         data.import_lobster(paths, lake=lake, symbol=symbol, date=date, tick=tick, replace=replace, as_json=as_json)
 
 
+@import_app.command("itch")
+def import_itch(
+    paths: Annotated[
+        list[Path], typer.Argument(help="ITCH 5.0 files, plain, .gz, .zst or in archives, or folders.", metavar="PATHS")
+    ],
+    lake: Annotated[Path | None, typer.Option(help="Folder of the tape lake.", metavar="DIR")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Symbols, separated by commas (default: all).")] = None,
+    date: Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="YYYY-MM-DD")] = None,
+    tick: Annotated[
+        float | None, typer.Option(help="Tick size in dollars (default: inferred for each symbol).", metavar="T")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Keep the books of all symbols and count what is odd; import nothing.")
+    ] = False,
+    allow_cut: Annotated[
+        bool, typer.Option("--allow-cut", help="Take the whole messages of a file that ends inside one.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import NASDAQ TotalView-ITCH 5.0 files: all symbols in one pass, or some."""
+    with told(as_json):
+        check_date(date)
+        from tercel.app.commands import data_itch
+
+        wanted = data_itch.Wanted(symbol, date, tick, allow_cut, replace)
+        data_itch.import_itch(paths, lake, wanted, check, as_json)
+
+
 @import_app.command("csv")
 def import_csv(
     paths: Annotated[

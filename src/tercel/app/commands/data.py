@@ -46,21 +46,27 @@ def import_feed(
     feed: Feed, paths: Sequence[Path], lake: Lake, options: FeedOptions, replace: bool, as_json: bool
 ) -> int:
     """Import the days that a feed finds in `paths`; says on stderr what happens, on stdout what was done."""
-    _no_lake_as_source(paths, lake)
-    rows: list[dict[str, Any]] = []
+    no_lake_as_source(paths, lake)
     with feed.days(paths, options) as days:
-        for number, day in enumerate(_with_progress(days), start=1):
-            try:
-                rows.append(_import_day(day, lake, replace))
-            except BaseException:
-                if number > 1:
-                    say(f"{number - 1} of {len(days)} days are in the lake; {day.symbol} {day.date} is not")
-                raise
+        rows = import_days(days, lake, replace)
     if as_json:
         print_json({"lake": lake.root, "days": rows})
     else:
         _print_days(rows)
     return EXPLAINED
+
+
+def import_days(days: Sequence[FeedDay], lake: Lake, replace: bool) -> list[dict[str, Any]]:
+    """Write days into a lake, one by one; says on stderr which are in when one fails."""
+    rows: list[dict[str, Any]] = []
+    for number, day in enumerate(_with_progress(days), start=1):
+        try:
+            rows.append(_import_day(day, lake, replace))
+        except BaseException:
+            if number > 1:
+                say(f"{number - 1} of {len(days)} days are in the lake; {day.symbol} {day.date} is not")
+            raise
+    return rows
 
 
 def _import_day(day: FeedDay, lake: Lake, replace: bool) -> dict[str, Any]:
@@ -85,7 +91,8 @@ def _with_progress(days: Sequence[FeedDay]) -> Any:
     return track(days, description="importing days", console=console, transient=True)
 
 
-def _no_lake_as_source(paths: Sequence[Path], lake: Lake) -> None:
+def no_lake_as_source(paths: Sequence[Path], lake: Lake) -> None:
+    """Refuse a lake among the files to import, and a file as the lake."""
     if lake.root.exists() and not lake.root.is_dir():
         raise FeedError("a folder as --lake", f"the file {lake.root}", "name another folder")
     for path in paths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import tarfile
 import tempfile
@@ -47,6 +48,7 @@ class Member:
     where: str
     path: Path | None
     _read: Callable[[], bytes]
+    _open: Callable[[], IO[bytes]] | None = None
 
     def content(self) -> bytes:
         """All bytes, decompressed.
@@ -60,6 +62,29 @@ class Member:
             return self._read()
         except _DAMAGED as error:
             raise _damaged(self.where, error) from error
+
+    def chunks(self, size: int = 1 << 22) -> Iterator[bytes]:
+        """The same bytes in pieces of about `size`, decompressed as they are read: for files larger than memory.
+
+        Raises
+        ------
+        FeedError
+            As :meth:`content`, when the damaged place is reached.
+        """
+        try:
+            if self._open is None:
+                yield self._read()
+                return
+            with self._open() as file:
+                yield from _inflated(file, self.compression, size)
+        except _DAMAGED as error:
+            raise _damaged(self.where, error) from error
+
+    @property
+    def compression(self) -> str:
+        """``".gz"``, ``".zst"``, or nothing."""
+        suffix = Path(self.where).suffix.lower()
+        return suffix if suffix in _COMPRESSED else ""
 
 
 @contextmanager
@@ -104,8 +129,9 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
     if name.endswith((".7z", ".rar")):
         raise FeedError("a .csv, .zip, .gz, .zst or .tar file", str(path), "unpack it and import the folder")
     if name.endswith(_COMPRESSED):
-        return [Member(path.stem, str(path), None, lambda: _inflate(path.name, path.read_bytes()))]
-    return [Member(path.name, str(path), path, path.read_bytes)]
+        read: Callable[[], bytes] = lambda: _inflate(path.name, path.read_bytes())  # noqa: E731
+        return [Member(path.stem, str(path), None, read, lambda: path.open("rb"))]
+    return [Member(path.name, str(path), path, path.read_bytes, lambda: path.open("rb"))]
 
 
 def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
@@ -113,7 +139,7 @@ def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
 
     def member(info: zipfile.ZipInfo) -> Member:
         read: Callable[[], bytes] = lambda: _inflate(info.filename, archive.read(info))  # noqa: E731
-        return Member(_bare(info.filename), f"{path}!{info.filename}", None, read)
+        return Member(_bare(info.filename), f"{path}!{info.filename}", None, read, lambda: archive.open(info))
 
     return [
         member(i)
@@ -131,7 +157,10 @@ def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member
             stream = archive.extractfile(info)
             return b"" if stream is None else _inflate(info.name, stream.read())
 
-        return Member(_bare(info.name), f"{path}!{info.name}", None, read)
+        def stream() -> IO[bytes]:
+            return archive.extractfile(info) or io.BytesIO()
+
+        return Member(_bare(info.name), f"{path}!{info.name}", None, read, stream)
 
     return [
         member(i) for i in sorted(archive.getmembers(), key=lambda i: i.name) if i.isfile() and not _is_clutter(i.name)
@@ -155,6 +184,15 @@ def _inflate(name: str, data: bytes) -> bytes:
     if name.lower().endswith(".zst"):
         return b"".join(_unzstd([data]))
     return data
+
+
+def _inflated(file: IO[bytes], compression: str, size: int) -> Iterator[bytes]:
+    """Decompressed pieces of an open file."""
+    if compression == ".zst":
+        yield from _unzstd(iter(partial(file.read, size), b""))
+        return
+    source: IO[bytes] = gzip.GzipFile(fileobj=file) if compression == ".gz" else file  # type: ignore[assignment]
+    yield from iter(partial(source.read, size), b"")
 
 
 def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:

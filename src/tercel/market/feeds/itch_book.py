@@ -1,0 +1,161 @@
+"""The books of all symbols of an ITCH file, and what they say of it: nothing crossed, no share lost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import FeedError
+from tercel.market.feeds import itch_book_kernels as k
+from tercel.market.feeds import itch_format as f
+from tercel.market.feeds.itch_pass import FileCounts, Progress, Store, run_pass
+from tercel.market.feeds.members import Member
+
+FIRST_POOL: Final = 1 << 14
+
+
+@dataclass(frozen=True)
+class SymbolCheck:
+    """One symbol at the end of the file (prices in dollars, 0 none; shares).
+
+    `kept` says that what was added equals what was executed, withdrawn or rests.
+    """
+
+    symbol: str
+    messages: int
+    added: int
+    executed: int
+    withdrawn: int
+    resting: int
+    orders: int
+    bid: float
+    ask: float
+    crossed: int
+    locked: int
+    crossed_off: int
+    locked_off: int
+    off_best: int
+    off_head: int
+    hidden: int
+    cross: int
+    broken: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether no share was lost."""
+        return self.added == self.executed + self.withdrawn + self.resting
+
+
+class ItchBooks:
+    """L3 books of all wanted symbols in flat arrays: a :class:`tercel.market.feeds.itch_pass.Sink`.
+
+    Examples
+    --------
+    >>> ItchBooks().check(Store())
+    []
+    """
+
+    def __init__(self) -> None:
+        self.sides = np.zeros((2 * f.LOCATES, 4), np.int32)
+        self.levels = np.zeros((FIRST_POOL, 4), np.int32)
+        self.per = np.zeros((f.LOCATES, k.PER), np.int64)
+
+    def take(self, data: NDArray[np.uint8], start: int, store: Store) -> int:
+        """Apply whole messages."""
+        while True:
+            start = int(k.book(data, start, len(data), *store.head(), self.sides, self.levels, self.per))
+            if store.w[f.STOP] != f.NEED_LEVELS:
+                return start
+            self.levels = np.concatenate((self.levels, np.zeros_like(self.levels)))
+
+    def side(self, store: Store, locate: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
+        """Levels of a side, best first: price in dollars x 10,000 and the queue as (reference, shares)."""
+        place = 2 * locate + (side < 0)
+        base, n = int(self.sides[place, k.S_BASE]), int(self.sides[place, k.S_N])
+        refs = np.zeros(len(store.orders), np.int64)
+        used = store.table[:, 1] >= 0
+        refs[store.table[used, 1]] = store.table[used, 0]
+        slots = np.zeros(len(store.orders), np.int64)
+        found = []
+        for at in range(base + n - 1, base - 1, -1):
+            queue = slots[: k.walk(store.orders, self.levels, at, slots)]
+            price = int(self.levels[at, k.L_PRICE]) & 0xFFFFFFFF
+            found.append((price, [(int(refs[s]), int(store.orders[s, f.O_SHARES])) for s in queue]))
+        return found
+
+    def check(self, store: Store) -> list[SymbolCheck]:
+        """Every symbol with an order or trade, by name."""
+        live = store.table[store.table[:, 1] >= 0, 1]
+        places = store.orders[live, f.O_PLACE] >> 1
+        shares = store.orders[live, f.O_SHARES].astype(np.float64)
+        resting = np.bincount(places, shares, minlength=f.LOCATES).astype(np.int64)
+        orders = np.bincount(places, minlength=f.LOCATES)
+        busy = np.flatnonzero(self.per[:, [k.P_ADDED, k.P_HIDDEN, k.P_CROSS]].any(axis=1))
+        found = [
+            self._symbol(f.unpacked_name(int(store.names[i])), int(i), int(resting[i]), int(orders[i])) for i in busy
+        ]
+        return sorted(found, key=lambda s: s.symbol)
+
+    def _symbol(self, name: str, locate: int, resting: int, orders: int) -> SymbolCheck:
+        p = self.per[locate]
+        return SymbolCheck(
+            symbol=name,
+            messages=int(p[k.P_MESSAGES]),
+            added=int(p[k.P_ADDED]),
+            executed=int(p[k.P_EXECUTED]),
+            withdrawn=int(p[k.P_WITHDRAWN]),
+            resting=resting,
+            orders=orders,
+            bid=self._best(2 * locate),
+            ask=self._best(2 * locate + 1),
+            crossed=int(p[k.P_CROSSED]),
+            locked=int(p[k.P_LOCKED]),
+            crossed_off=int(p[k.P_CROSSED_OFF]),
+            locked_off=int(p[k.P_LOCKED_OFF]),
+            off_best=int(p[k.P_OFF_BEST]),
+            off_head=int(p[k.P_OFF_HEAD]),
+            hidden=int(p[k.P_HIDDEN]),
+            cross=int(p[k.P_CROSS]),
+            broken=int(p[k.P_BROKEN]),
+        )
+
+    def _best(self, place: int) -> float:
+        n = int(self.sides[place, k.S_N])
+        if n == 0:
+            return 0.0
+        return (int(self.levels[int(self.sides[place, k.S_BASE]) + n - 1, k.L_PRICE]) & 0xFFFFFFFF) / 10_000
+
+
+def check_file(
+    member: Member, picks: tuple[str, ...] = (), allow_cut: bool = False, progress: Progress | None = None
+) -> tuple[FileCounts, list[SymbolCheck]]:
+    """Keep the books of a file, write nothing.
+
+    Raises
+    ------
+    FeedError
+        As the import; when shares were lost, which would be a fault here.
+    """
+    store, books = Store(picks), ItchBooks()
+    counts = run_pass(member, store, books, allow_cut, progress)
+    symbols = books.check(store)
+    for symbol in symbols:
+        if not symbol.kept:
+            received = f"{symbol.added} and {symbol.executed} + {symbol.withdrawn} + {symbol.resting}"
+            expected = f"shares of {symbol.symbol} added = executed + withdrawn + resting"
+            raise FeedError(expected, received, "report this as a fault of the importer")
+    return counts, symbols
+
+
+def totals(symbols: list[SymbolCheck]) -> dict[str, Any]:
+    """Sums over all symbols.
+
+    >>> totals([])["symbols"]
+    0
+    """
+    names = [n for n in SymbolCheck.__dataclass_fields__ if n not in ("symbol", "bid", "ask")]
+    rows = [asdict(s) for s in symbols]
+    return {"symbols": len(symbols), **{name: sum(row[name] for row in rows) for name in names}}

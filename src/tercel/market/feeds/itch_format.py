@@ -1,0 +1,158 @@
+"""NASDAQ TotalView-ITCH 5.0: the messages, their lengths, and where fields lie in them.
+
+Integers are big-endian; every message begins with type (1 byte), stock locate (2), tracking number (2) and ns since
+midnight (6). In files each message has its length before it (2 bytes); a length of 0 ends the session. Prices are
+dollars x 10,000 unless said otherwise. Source: NASDAQ TotalView-ITCH 5.0 specification.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES: Final = {
+    "S": ("system event", 12),
+    "R": ("stock directory", 39),
+    "H": ("trading action", 25),
+    "Y": ("Reg SHO restriction", 20),
+    "L": ("market participant position", 26),
+    "V": ("circuit breaker levels", 35),
+    "W": ("circuit breaker breached", 12),
+    "K": ("IPO quoting period", 28),
+    "J": ("auction collar", 35),
+    "h": ("operational halt", 21),
+    "A": ("add order", 36),
+    "F": ("add order with attribution", 40),
+    "E": ("order executed", 31),
+    "C": ("order executed at a price", 36),
+    "X": ("order cancelled in part", 23),
+    "D": ("order deleted", 19),
+    "U": ("order replaced", 35),
+    "P": ("trade of a hidden order", 44),
+    "Q": ("cross", 40),
+    "B": ("broken trade", 19),
+    "I": ("net order imbalance", 50),
+    "N": ("retail interest", 20),
+    "O": ("direct listing price", 48),
+}
+"""What each type is called, and its length in bytes."""
+HEAD: Final = 11
+"""Bytes that all messages have in common."""
+LAST_NS: Final = 86_400_000_000_000
+LOCATES: Final = 1 << 16
+LONGEST: Final = 1 << 16
+
+# Types as the byte that they are.
+SYSTEM, DIRECTORY, ACTION, OPERATIONAL = ord("S"), ord("R"), ord("H"), ord("h")
+ADDED, ATTRIBUTED, EXECUTED, EXECUTED_AT = ord("A"), ord("F"), ord("E"), ord("C")
+CANCELLED, DELETED, REPLACED = ord("X"), ord("D"), ord("U")
+PRINT, CROSSED, BROKEN = ord("P"), ord("Q"), ord("B")
+
+CROSS_ID: Final = {"O": -1, "C": -2, "H": -3, "I": -4}
+"""Order id of a CROSS row by cross type, as LOBSTER writes it: open, close, halt or IPO, intraday."""
+STATUS_OF: Final = {"H": -1, "P": -1, "Q": 0, "T": 1}
+"""Trading status by state: halted, paused, quoting only, trading."""
+
+
+def lengths() -> NDArray[np.int64]:
+    """Length by type, int64[256]; 0 where no type is known.
+
+    >>> int(lengths()[ord("A")]), int(lengths()[ord("?")])
+    (36, 0)
+    """
+    table = np.zeros(256, np.int64)
+    for name, (_, length) in NAMES.items():
+        table[ord(name)] = length
+    return table
+
+
+def packed_name(stock: str) -> int:
+    """The eight bytes of a stock field as a signed integer, as the kernels compare them.
+
+    >>> unpacked_name(packed_name("AAPL"))
+    'AAPL'
+    """
+    return int.from_bytes(stock.encode("ascii").ljust(8), "big", signed=True)
+
+
+def unpacked_name(packed: int) -> str:
+    """The stock of an integer of :func:`packed_name`."""
+    return int(packed).to_bytes(8, "big", signed=True).decode("latin-1").rstrip()
+
+
+# -- words of the kernels' state, int64[WORDS] -------------------------------------------------------------------------
+TYPES: Final = 0
+"""256 counts by type come first."""
+MESSAGE: Final = 256
+"""Messages so far."""
+NOW_NS: Final = 257
+"""Largest time so far, ns since midnight."""
+STOP: Final = 258
+"""Why the kernel returned: one of the codes below."""
+STOP_VALUE: Final = 259
+ALL: Final = 260
+"""1 when all symbols are wanted, 0 when those of the list."""
+OPEN_NS: Final = 261
+"""Start and end of market hours by the system events, -1 when none came."""
+CLOSE_NS: Final = 262
+FREE: Final = 264
+"""Order store: head of the free list, slots used so far, orders alive, most at once."""
+HIGH: Final = 265
+LIVE: Final = 266
+PEAK: Final = 267
+POOL: Final = 268
+"""Book: levels given out so far."""
+MOST_LEVELS: Final = 269
+"""Book: most levels that a side had."""
+ODD: Final = 272
+"""Counts of what should not be, in the order of :data:`ODDITIES`; the number of the first such message behind."""
+ODDITIES: Final = (
+    "clock_back",
+    "unknown_refs",
+    "duplicate_refs",
+    "beyond_left",
+    "no_shares",
+    "no_price",
+    "unknown_types",
+    "longer_messages",
+    "odd_fields",
+    "cut_shares",
+)
+CLOCK_BACK, UNKNOWN_REF, DUPLICATE_REF, BEYOND_LEFT, NO_SHARES = range(5)
+NO_PRICE, UNKNOWN_TYPE, LONGER, ODD_FIELD, CUT_SHARES = range(5, 10)
+FIRST: Final = ODD + 16
+UNPRINTED: Final = FIRST + 16
+"""Executions at a price that are not to be printed; those printed at another price than the order's."""
+AWAY: Final = UNPRINTED + 1
+WORDS: Final = 320
+
+# Codes of STOP; those from FATAL on end the file.
+NEED_BYTES: Final = 0
+NEED_ROWS: Final = 1
+NEED_ORDERS: Final = 2
+NEED_LEVELS: Final = 3
+SESSION_OVER: Final = 4
+FATAL: Final = 8
+SHORT: Final = 8
+NO_TYPE: Final = 9
+BAD_TIME: Final = 10
+OTHER_STOCK: Final = 11
+
+# -- a staged row, int64[4] --------------------------------------------------------------------------------------------
+R_NS: Final = 0
+R_ID: Final = 1
+R_LOTS_PRICE: Final = 2
+"""Lots << 32 | price in dollars x 10,000 as 32 bits."""
+R_META: Final = 3
+"""Locate << 32 | kind << 16 | (side + 1) << 8 | flags."""
+ROW: Final = 4
+"""Words of a row."""
+
+# -- an order, int32[8], and the map of references to orders, int64[2] (reference, slot or -1) -------------------------
+O_PRICE: Final = 0
+O_SHARES: Final = 1
+O_PREV: Final = 2
+O_NEXT: Final = 3
+O_PLACE: Final = 4
+"""Locate * 2, plus 1 for asks."""
+ORDER: Final = 8
