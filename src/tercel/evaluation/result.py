@@ -82,6 +82,8 @@ class JudgedRun:
         Bootstrap resamples.
     out : str or None
         Folder of the run.
+    by_regime : mapping of regime to mapping
+        Costs by the regime that was in force longest (`evaluation.by_regime`); empty where none switch.
     """
 
     strategies: Mapping[str, Row]
@@ -101,6 +103,7 @@ class JudgedRun:
     resamples: int = 2000
     cluster: str = "episode seed"
     out: str | None = field(default=None)
+    by_regime: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for `json.dumps`; an absent key of a strategy is null."""
@@ -130,6 +133,7 @@ class JudgedRun:
             "resamples": self.resamples,
             "cluster": self.cluster,
             "out": self.out,
+            **({"by_regime": dict(self.by_regime)} if self.by_regime else {}),
         }
 
     @classmethod

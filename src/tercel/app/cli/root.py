@@ -76,6 +76,25 @@ def run(
             "--resume", help="Go on with the stopped run in --out (default: the newest), with the options it had."
         ),
     ] = False,
+    regimes: Annotated[
+        str | None,
+        typer.Option(
+            help="Regimes that switch in every episode: chain, season, a name (volatile, thin, flash_crash, ...), "
+            "a .toml file; several with commas.",
+            metavar="WHAT",
+        ),
+    ] = None,
+    fees: Annotated[
+        str | None,
+        typer.Option(help="Fees in price units a share, or as 1,5bps; below 0: a rebate.", metavar="MAKER,TAKER"),
+    ] = None,
+    latency_ms: Annotated[
+        str | None,
+        typer.Option(help="Order-entry latency: X, evenly on A,B, or tape (with --tape).", metavar="X"),
+    ] = None,
+    feed_latency_ms: Annotated[
+        str | None, typer.Option(help="How late the market is seen: X, A,B or tape.", metavar="X")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train PPO and DQN on a market, judge them against every baseline on unseen episodes, print the table."""
@@ -101,6 +120,10 @@ def run(
             seed=seed,
             out=out,
             resume=resume,
+            regimes=regimes,
+            fees=fees,
+            latency_ms=latency_ms,
+            feed_latency_ms=feed_latency_ms,
             as_json=as_json,
         )
         raise typer.Exit(code)

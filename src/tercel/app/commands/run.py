@@ -1,7 +1,7 @@
 """``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,30 @@ from tercel.app.job.market import JobMarket, build_market
 from tercel.app.job.pool import Pool, judge_task, train_task
 from tercel.app.job.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
 from tercel.app.job.training import LEARNERS, frames_of, is_trained, training_folder
+from tercel.app.job.venue import fees_of, latency_of
+from tercel.app.job.venue import in_words as venue_words
 from tercel.app.output import json_text, print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError
+from tercel.evaluation.by_regime import by_regime
+from tercel.evaluation.by_regime import in_words as regimes_in_words
+from tercel.evaluation.episodes import regimes_of
 from tercel.evaluation.judge import judge
 from tercel.evaluation.report import write_report
 from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.task import Task
 from tercel.learning import defaults
 from tercel.learning.metrics import read_metrics
-from tercel.market.flow.preset import DEFAULT
+from tercel.market.flow.preset import DEFAULT, load
+from tercel.market.regimes.choice import chosen
+from tercel.market.simulator.terms import NO_FEES
 
 RUNS = Path("runs")
 DEFAULT_SEED = 1
 RESULT = "result.json"
 REPORT = "report.html"
 PRESET = "market.json"
+TOLD_BY_REGIME = ("pov", "twap_passive", "submit_and_leave", *LEARNERS)
+"""Strategies whose shortfall by regime is said below the table; the result has all."""
 
 
 def run(
@@ -39,10 +48,15 @@ def run(
     seed: int,
     out: Path | None,
     resume: bool,
+    regimes: str | None,
+    fees: str | None,
+    latency_ms: str | None,
+    feed_latency_ms: str | None,
     as_json: bool,
 ) -> int:
     """Do the main job; see the module."""
-    settings, folder = _settings(market, tape, symbol, quick, seed, out, resume)
+    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms)
+    settings, folder = _settings(market, tape, symbol, quick, seed, out, resume, asked)
     try:
         built = build_market(settings)
         if not resume:
@@ -65,8 +79,50 @@ def run(
     return 0
 
 
+@dataclass(frozen=True)
+class _Venue:
+    """What was asked of market and venue, as it was typed; None: not."""
+
+    regimes: str | None
+    fees: str | None
+    latency_ms: str | None
+    feed_latency_ms: str | None
+
+    def applied(self, settings: RunSettings) -> RunSettings:
+        """Settings with what was asked.
+
+        Raises
+        ------
+        ConfigError
+            For words that mean nothing, before anything is begun.
+        """
+        if self.regimes is not None and settings.on_tape:
+            raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
+        task, where = settings.task, (settings.lake, settings.symbol)
+        if self.latency_ms is not None:
+            task = replace(task, latency=latency_of(self.latency_ms, "--latency-ms", *where))
+        if self.feed_latency_ms is not None:
+            task = replace(task, feed_latency=latency_of(self.feed_latency_ms, "--feed-latency-ms", *where))
+        regimes = ",".join(_findable_as(word.strip(), ".toml") for word in (self.regimes or "").split(",") if word)
+        if regimes:
+            chosen(regimes, load(settings.market))
+        return replace(
+            settings,
+            task=task,
+            regimes=regimes,
+            fees=NO_FEES if self.fees is None else fees_of(self.fees),
+        )
+
+
 def _settings(
-    market: str | None, tape: Path | None, symbol: str | None, quick: bool, seed: int, out: Path | None, resume: bool
+    market: str | None,
+    tape: Path | None,
+    symbol: str | None,
+    quick: bool,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    venue: _Venue,
 ) -> tuple[RunSettings, Path]:
     """Settings and folder of this run: new ones, or those of the run that is resumed."""
     if resume:
@@ -78,6 +134,7 @@ def _settings(
             "--symbol": (symbol, kept.symbol),
             "--quick": (quick, kept.quick),
             "--seed": (seed != DEFAULT_SEED and seed, kept.seed),
+            **_venue_asked(venue, kept),
         }
         for option, (given, started) in asked.items():
             if given and given != started:
@@ -105,20 +162,39 @@ def _settings(
         ppo_frames=defaults.PPO_FRAMES,
         dqn_frames=defaults.DQN_FRAMES,
     )
+    settings = venue.applied(settings)
     if quick:
         settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, ppo_frames=QUICK_FRAMES, dqn_frames=QUICK_FRAMES)
     return settings, folder
 
 
+def _venue_asked(venue: _Venue, kept: RunSettings) -> dict[str, tuple[object, object]]:
+    """Option -> what is asked now, what the run was started with; only options that are given."""
+    now = venue.applied(replace(kept, regimes="", fees=NO_FEES))
+    told = {
+        "--regimes": (venue.regimes, now.regimes, kept.regimes),
+        "--fees": (venue.fees, now.fees, kept.fees),
+        "--latency-ms": (venue.latency_ms, now.task.latency, kept.task.latency),
+        "--feed-latency-ms": (venue.feed_latency_ms, now.task.feed_latency, kept.task.feed_latency),
+    }
+    return {option: (asked, started) for option, (said, asked, started) in told.items() if said is not None}
+
+
 def _in_words(settings: RunSettings) -> str:
     """What a run was asked for, in one line."""
     market = f"{settings.symbol} in {settings.lake}" if settings.on_tape else settings.market
-    return f"{market}, seed {settings.seed}" + ", --quick" * settings.quick
+    words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
+    words += [f"--regimes {settings.regimes}"] if settings.regimes else []
+    return ", ".join([*words, *venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)])
 
 
 def _findable(market: str) -> str:
     """A preset's name as it is, a preset file with its whole path, so that a run resumes from any folder."""
-    return str(Path(market).resolve()) if market.endswith(".json") else market
+    return _findable_as(market, ".json")
+
+
+def _findable_as(name: str, ending: str) -> str:
+    return str(Path(name).resolve()) if name.endswith(ending) else name
 
 
 def _how_to_go_on(folder: Path) -> str:
@@ -193,6 +269,11 @@ def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
     rows = entries(settings, out)
     rng = np.random.default_rng((settings.seed, 13))
     notes = [*market.notes, *yardstick_notes(rows, out, rng)]
+    grouped: dict[str, Any] = {}
+    if market.judged.regimes:
+        truth = regimes_of(market.judged, settings.task, market.plan)
+        grouped = by_regime(rows, truth, np.random.default_rng((settings.seed, 17)))
+        notes += regimes_in_words(grouped, TOLD_BY_REGIME)
     if settings.quick:
         notes.append("--quick: too few frames and episodes to judge an agent by.")
     result = judge(
@@ -205,7 +286,7 @@ def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
         cluster=market.cluster,
         notes=notes,
     )
-    result = replace(result, out=str(out))
+    result = replace(result, out=str(out), by_regime=grouped)
     aside = out / f".{RESULT}.part"
     aside.write_text(json_text(result.to_json()) + "\n")
     aside.replace(out / RESULT)

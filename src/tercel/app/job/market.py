@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.app.job import venue
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS
@@ -17,6 +18,7 @@ from tercel.execution.strategies import MarketEstimates
 from tercel.learning.envs import Sampler, bank_sampler
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
+from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Instrument, Lake
@@ -71,15 +73,25 @@ class JobMarket:
 
 def build_market(settings: RunSettings) -> JobMarket:
     """The market that settings describe; the same settings give the same market in every process."""
-    return _on_tape(settings) if settings.on_tape else _simulated(settings)
+    market = _on_tape(settings) if settings.on_tape else _simulated(settings)
+    task = settings.task
+    return replace(
+        market,
+        training=replace(market.training, fees=settings.fees),
+        judged=replace(market.judged, fees=settings.fees),
+        notes=(*market.notes, *venue.in_words(settings.fees, task.latency, task.feed_latency)),
+    )
 
 
 def _simulated(settings: RunSettings) -> JobMarket:
     task = settings.task
     preset = presets.load(settings.market)
     quantity = task.quantity(preset.volume_per_s)
-    judged = reactive(preset)
-    training = reactive(preset, worlds=8 if settings.quick else WORLDS)
+    onset_s = task.horizon_s / 3
+    judged = with_chosen(reactive(preset), settings.regimes, preset, onset_s)
+    training = with_chosen(
+        reactive(preset, worlds=8 if settings.quick else WORLDS), settings.regimes, preset, onset_s
+    )  # fmt: skip
     episodes = 64 if settings.quick else PILOT_EPISODES
     known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
     volume = f"{100 * task.share:g} % of the volume expected in {task.horizon_s / 60:g} minutes"
@@ -91,7 +103,10 @@ def _simulated(settings: RunSettings) -> JobMarket:
         seeded_plan(task, quantity, settings.seed, 0, settings.episodes),
         known.estimates,
         "episode seed",
-        (f"The order: {volume}, {quantity:,} lots of {preset.lot} shares.",),
+        (
+            f"The order: {volume}, {quantity:,} lots of {preset.lot} shares.",
+            *((f"Regimes in training and judging: {settings.regimes}.",) if settings.regimes else ()),
+        ),
         {
             "symbol": preset.symbol,
             "order, lots": quantity,

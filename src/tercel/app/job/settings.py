@@ -9,6 +9,7 @@ from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Latency, Task
+from tercel.market.simulator.terms import NO_FEES, Fees
 
 FILE = "run.json"
 QUICK_FRAMES = 16_384
@@ -39,6 +40,10 @@ class RunSettings:
         Decisions that each training sees.
     task : Task
         What is to be done.
+    regimes : str
+        Which regimes switch in a simulated market (`market.regimes.choice`), in training and judging; none: "".
+    fees : Fees
+        What the venue asks.
     """
 
     market: str = ""
@@ -51,6 +56,8 @@ class RunSettings:
     ppo_frames: int = 0
     dqn_frames: int = 0
     task: Task = field(default_factory=Task)
+    regimes: str = ""
+    fees: Fees = NO_FEES
 
     def __post_init__(self) -> None:
         """Refuse counts that are none (a damaged `run.json`)."""
@@ -103,6 +110,10 @@ class RunSettings:
         raise AssertionError("counting ends")
 
 
+def _latency(told: dict[str, Any]) -> Latency:
+    return Latency(**{**told, "values_ns": tuple(told.get("values_ns", ()))})
+
+
 def load_settings(folder: Path) -> RunSettings:
     """Settings of the run in a folder.
 
@@ -115,8 +126,9 @@ def load_settings(folder: Path) -> RunSettings:
     try:
         raw = json.loads(path.read_text())
         task = raw.pop("task")
-        latency = Latency(**task.pop("latency"))
-        return RunSettings(**raw, task=Task(**task, latency=latency))
+        entry, feed = (_latency(task.pop(name, {})) for name in ("latency", "feed_latency"))
+        fees = Fees(**raw.pop("fees", {}))
+        return RunSettings(**raw, task=Task(**task, latency=entry, feed_latency=feed), fees=fees)
     except OSError as error:
         raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -59,9 +59,9 @@ PLAIN: Final = steady("plain", Factors())
 """The market as it was calibrated."""
 
 CALM: Final = steady("calm", Factors(limit=1.25, market=0.8, pace=0.6))
-VOLATILE: Final = steady("volatile", Factors(limit=0.8, market=1.15, pace=2.0))
+VOLATILE: Final = steady("volatile", Factors(limit=0.8, market=1.15, pace=2.6))
 THIN: Final = steady("thin", Factors(limit=0.45, market=0.6))
-TRENDING: Final = steady("trending", Factors(lean=0.12))
+TRENDING: Final = steady("trending", Factors(lean=0.35))
 LIQUIDITY_WITHDRAWAL: Final = Regime(
     "liquidity_withdrawal",
     (

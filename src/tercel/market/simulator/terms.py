@@ -132,7 +132,7 @@ def feed_delay(k: Longs) -> int:
 def receive_delays(events: Events) -> tuple[int, ...]:
     """How late a tape's rows were received: the means of 32 equal parts of the sorted delays, ns.
 
-    The mean is the tape's to 32 roundings. Delays below 0 (two clocks) count as 0.
+    Their mean is that of the tape, but for parts that differ by a row. Delays below 0 (two clocks) count as 0.
 
     Raises
     ------

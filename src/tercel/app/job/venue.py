@@ -1,0 +1,69 @@
+"""What a run is told of its venue: fees and latencies, as typed at the command line."""
+
+import math
+
+from tercel.core.errors import ConfigError
+from tercel.evaluation.task import Latency
+from tercel.market.simulator.terms import Fees, receive_delays
+from tercel.market.tape import Lake
+
+MOST_MS = 60_000.0
+TAPE = "tape"
+
+
+def fees_of(text: str) -> Fees:
+    """Fees as MAKER,TAKER in price units per share, or in basis points of the value: MAKER,TAKERbps.
+
+    >>> fees_of("-0.002,0.003"), fees_of("1,5bps").unit
+    (Fees(maker=-0.002, taker=0.003, unit='share'), 'bps')
+    """
+    unit = "bps" if text.endswith("bps") else "share"
+    try:
+        maker, taker = (float(part) for part in text.removesuffix("bps").split(","))
+    except ValueError as error:
+        remedy = "such as --fees=-0.002,0.003 (price units a share) or --fees=1,5bps; below 0 is a rebate"
+        raise ConfigError("fees as MAKER,TAKER", f"--fees {text}", remedy) from error
+    return Fees(maker, taker, unit)
+
+
+def latency_of(text: str, option: str, lake: str = "", symbol: str = "") -> Latency:
+    """A latency as typed, in milliseconds: X, evenly on A,B, or `tape`: what the symbol's first day says of receipt.
+
+    >>> latency_of("2.5", "--latency-ms").a_ns, latency_of("1,3", "--latency-ms").kind
+    (2500000, 'uniform')
+    """
+    if text == TAPE:
+        if not lake:
+            raise ConfigError("a recorded day to take the latency from", f"{option} tape", "add --tape and --symbol")
+        lake_of = Lake(lake)
+        _, events = lake_of.read(symbol, next(iter(lake_of.days(symbol))))
+        return Latency("empirical", values_ns=receive_delays(events))
+    try:
+        bounds = [float(part) for part in text.split(",")]
+    except ValueError:
+        bounds = []
+    if not 1 <= len(bounds) <= 2 or any(not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds):
+        remedy = f"such as {option} 5, {option} 2,10 or, with --tape, {option} tape"
+        raise ConfigError(f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"{option} {text}", remedy)
+    low, *high = (round(ms * 1e6) for ms in bounds)
+    return Latency("uniform", low, high[0]) if high else Latency("constant", low)
+
+
+def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
+    """What a reader of the table should know of the venue; nothing where it is free and immediate."""
+    said = []
+    if not fees.free:
+        unit = "bps of the value" if fees.unit == "bps" else "a share"
+        said.append(f"Fees: {fees.maker:g} {unit} for resting orders, {fees.taker:g} for taking.")
+    told = [f"{name} {_law(one)}" for name, one in (("order entry", entry), ("feed", feed)) if one != Latency()]
+    return [*said, *([f"Latency: {', '.join(told)}."] if told else [])]
+
+
+def _law(latency: Latency) -> str:
+    a, b = latency.a_ns / 1e6, latency.b_ns / 1e6
+    if latency.kind == "empirical":
+        mean = sum(latency.values_ns) / len(latency.values_ns) / 1e6
+        return f"as the tape's receipt, {mean:.3g} ms on average"
+    if latency.kind == "uniform":
+        return f"{a:g} to {b:g} ms"
+    return f"{a:g} ms" + (f" and {b:g} ms more on average" if latency.kind == "exponential" else "")

@@ -1,0 +1,178 @@
+"""Regimes as a person names them: `chain`, `season`, a named regime, or a file.
+
+A file is TOML:
+
+    season = true                     # by the preset's volume curve; or a list of factors, one for each half hour
+    arrival_s = 1800                  # time of day of every arrival; drawn evenly where it is not said
+
+    [chain]
+    states = ["plain", "gap"]
+    rates = [[0, 0.002], [0.01, 0]]   # jumps a second from row to column
+    first = [1, 0]                    # left out: the stationary law
+
+    [[script]]                        # in the place of a chain
+    at_s = 300                        # since = "session" above counts from the opening, not from the arrival
+    regime = "gap"
+
+    [[regime.gap]]                    # a regime of one's own, phase by phase
+    seconds = 20
+    limit = 0.2
+    lean = -0.5
+    [[regime.gap]]
+    limit = 0.8
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.market.flow.preset import Preset
+from tercel.market.regimes.factors import Factors
+from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
+from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime
+from tercel.market.simulator.source import Source
+
+CHAIN: Final = "chain"
+SEASON: Final = "season"
+
+_STAYS_S: Final = {
+    "plain": 600.0, "calm": 300.0, "volatile": 300.0, "thin": 300.0, "trending": 300.0,
+    "liquidity_withdrawal": 300.0, "flash_crash": 120.0,
+}  # fmt: skip
+"""Mean seconds in each state of the default chain."""
+
+
+def default_chain() -> RegimeChain:
+    """The chain of domain randomisation: from plain to any other regime, equally often, and back.
+
+    >>> round(float(default_chain().stationary[0]), 3)
+    0.69
+    """
+    others = len(_STAYS_S) - 1
+    rates = [
+        [
+            0.0 if i == j or PLAIN.name not in (i, j) else 1 / stays / (others if i == PLAIN.name else 1)
+            for j in _STAYS_S
+        ]
+        for i, stays in _STAYS_S.items()
+    ]
+    return RegimeChain(tuple(_STAYS_S), rates)
+
+
+class _PhaseText(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    seconds: float = 0.0
+    limit: float = 1.0
+    market: float = 1.0
+    cancel: float = 1.0
+    pace: float = 1.0
+    lean: float = 0.0
+
+
+class _ChainText(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    states: list[str]
+    rates: list[list[float]]
+    first: list[float] | None = None
+
+
+class _EntryText(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    at_s: float
+    regime: str
+
+
+class _FileText(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    season: bool | list[float] = False
+    arrival_s: float | None = None
+    since: Literal["arrival", "session"] = "arrival"
+    chain: _ChainText | None = None
+    script: list[_EntryText] = []
+    regime: dict[str, list[_PhaseText]] = {}
+
+
+def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
+    """The law and the season of a file; see the module.
+
+    Raises
+    ------
+    ConfigError
+        A file that cannot be read or says no law.
+    """
+    try:
+        told = _FileText.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError("a file of regimes", f"{path}: {error.strerror}", "name one that exists") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("regimes as TOML", f"{path}: {error}", "correct it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            "a file of regimes", f"{path}: {where}: {first['msg']}", "see market.regimes.choice"
+        ) from error
+    own = {name: Regime(name, tuple(_phase(one) for one in phases)) for name, phases in told.regime.items()}
+    if told.chain is not None and told.script:
+        raise ConfigError("a chain or a script", f"{path} with both", "leave one out")
+    law: Law | None = None
+    if told.chain is not None:
+        law = RegimeChain(tuple(told.chain.states), told.chain.rates, told.chain.first, own)
+    elif told.script:
+        law = RegimeScript([(entry.at_s, entry.regime) for entry in told.script], told.since, own)
+    season = None
+    if told.season is True:
+        season = Season.of(preset, told.arrival_s)
+    elif told.season:
+        season = Season(tuple(told.season), arrival_s=told.arrival_s)
+    if law is None and season is None:
+        raise ConfigError("a chain, a script or a season", f"{path} with none", "see market.regimes.choice")
+    return law, season
+
+
+def _phase(text: _PhaseText) -> Phase:
+    return Phase(Factors(text.limit, text.market, text.cancel, text.pace, text.lean), text.seconds)
+
+
+def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None, Season | None]:
+    """What a person asks for: names separated by commas.
+
+    Parameters
+    ----------
+    words : str
+        `chain`, `season`, the name of a regime, a .toml file; one law at most, and a season beside it.
+    preset : Preset
+        Whose season it is.
+    onset_s : float
+        When a named regime that passes begins, seconds after arrival. One that stays is in force from the start.
+
+    Raises
+    ------
+    ConfigError
+    """
+    law: Law | None = None
+    season: Season | None = None
+    for word in filter(None, (part.strip() for part in words.split(","))):
+        if word == SEASON:
+            new: tuple[Law | None, Season | None] = None, Season.of(preset)
+        elif word == CHAIN:
+            new = default_chain(), None
+        elif word.endswith(".toml"):
+            new = read(Path(word), preset)
+        elif word in NAMED:
+            new = RegimeScript([(onset_s if NAMED[word].passes_s else -LONGEST_S, word)]), None
+        else:
+            known = ", ".join((CHAIN, SEASON, *NAMED))
+            raise UnknownNameError(f"regimes among {known}, or a .toml file", repr(word), "separate two with a comma")
+        if (law and new[0]) or (season and new[1]):
+            raise ConfigError("one law of regimes and one season", words, "leave one out")
+        law, season = law or new[0], season or new[1]
+    return law, season
+
+
+def with_chosen(source: Source, words: str, preset: Preset, onset_s: float = 0.0) -> Source:
+    """The market with the regimes that a person asks for; as it is for no words."""
+    return with_regimes(source, *chosen(words, preset, onset_s)) if words else source
