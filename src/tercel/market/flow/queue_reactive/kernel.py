@@ -1,11 +1,179 @@
-"""The queue-reactive flow, event by event."""
+"""The queue-reactive flow, event by event (after Huang, Lehalle & Rosenbaum 2015).
+
+A wait is drawn given the previous event, the wait before it, the activity of the minute and the spread; then the event's
+type with weights that are a product of factors: (spread, best queues), (previous event, this wait), (the two previous
+events), (displacement of the mid from its slow and fast means, its last move), (flow of trade signs, sign and age of the
+last trade), activity; cancels weigh in proportion to what rests. Then what the event is about: price, size, order.
+"""
+
+import math
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.vocabulary import FOREVER_NS
+from tercel.core.seeds import uniform
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import best
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.acts import cancel, limit, purge, refill, scan, take, withdraw
+from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.reals import put_real, real
 
 
 @kernel
 def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One event of the flow at time FLOW_NS, and when the next one comes."""
-    k[sim.FLOW_NS] = FOREVER_NS
+    now = k[sim.FLOW_NS]
+    if now >= k[q.MINUTE_END]:
+        next_minute(k, flow, now)
+    _complete(b, k, flow, 1)
+    _complete(b, k, flow, -1)
+    if k[q.N_EVENTS] & 15 == 0:
+        purge(b, k, flow)
+    bid, ask = b[lay.BEST_BID], b[lay.BEST_ASK]
+    see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS])
+    if flow[q.DRIFT_SD] > 0.0:
+        _drift(k, flow)
+    k[q.N_EVENTS] += 1
+    k[q.SPREAD_SUM] += ask - bid
+    event = choose(k, flow, ask - bid, b[lay.LIVE])
+    side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
+    _act(b, k, flow, now, event >> 1, side)
+    k[sim.FLOW_NS] = now + next_wait(k, flow, b[lay.BEST_ASK] - b[lay.BEST_BID])
+
+
+@kernel
+def _complete(b: Packed, k: Longs, flow: Floats, side: int) -> None:
+    """Look at a side, and lay levels behind until it has LEVELS of them within reach."""
+    tries = 0
+    while scan(b, k, flow, side) < q.LEVELS and tries < 2 * q.LEVELS:
+        if not refill(b, k, flow, side):
+            return
+        tries += 1
+
+
+@kernel
+def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> None:
+    lots, price = 0, 0
+    if kind == q.MARKET:
+        lots = take(b, k, flow, side)
+        k[q.N_MARKET] += 1
+    elif kind <= q.LIMIT_DEEPER:
+        lots = limit(b, k, flow, kind, side)
+        at = 0 if side > 0 else 1
+        newest = k[q.RING + at * q.RING_SIZE + (k[q.RING_AT + at] - 1) % q.RING_SIZE] & 0xFFFFFF
+        price = b[lay.HEADER + newest * lay.ORDER + lay.PRICE]
+    else:
+        slot = cancel(b, k, flow, kind, side)
+        if slot >= 0:
+            price, lots = b[lay.HEADER + slot * lay.ORDER + lay.PRICE], b[lay.HEADER + slot * lay.ORDER + lay.QTY]
+            withdraw(b, k, slot)
+    if lots == 0:
+        k[q.VOID] += 1
+        return
+    if b[lay.BEST_BID] == NO_BID or b[lay.BEST_ASK] == NO_ASK:
+        _complete(b, k, flow, 1)
+        _complete(b, k, flow, -1)
+    remember(k, now, kind, side, price, lots, b[lay.BEST_BID] + b[lay.BEST_ASK])
+
+
+@kernel
+def _drift(k: Longs, flow: Floats) -> None:
+    """Step of an Ornstein-Uhlenbeck lean that comes from outside, a few times a second."""
+    elapsed = k[sim.FLOW_NS] - k[q.DRIFT_SEEN]
+    if elapsed < NS_PER_SECOND // 4:
+        return
+    k[q.DRIFT_SEEN] = k[sim.FLOW_NS]
+    keep = math.exp(-elapsed / flow[q.DRIFT_NS])
+    noise = 0.0  # a sum of uniforms is normal enough for a lean
+    for _ in range(4):
+        noise += uniform(k, sim.FLOW_RNG) - 0.5
+    sd = flow[q.DRIFT_SD] * math.sqrt(1.0 - keep * keep) * math.sqrt(3.0)
+    put_real(k, q.DRIFT, real(k, q.DRIFT) * keep + sd * noise)
+
+
+@kernel
+def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
+    """Draw the event from the product of its weights in the cells that `see` found."""
+    state = q.W_STATE + k[q.I_STATE] * q.EVENTS
+    before = q.W_BEFORE + k[q.I_BEFORE] * q.EVENTS
+    before2 = q.W_BEFORE2 + k[q.I_BEFORE2] * q.EVENTS
+    place = q.W_PLACE + k[q.I_PLACE] * q.EVENTS
+    trade = q.W_TRADE + k[q.I_TRADE] * q.EVENTS
+    activity = q.W_ACTIVITY + k[q.ACTIVITY] * q.EVENTS
+    flip = 0 if k[q.P_SIDE] > 0 else 1
+    near, far, deep_near, deep_far = offsets(k, flow, flip, live)
+    markets = real(k, q.MARKETS)
+    plain = total = 0.0
+    special = k[sim.REGIME] != 0 or k[sim.IMPACT] == sim.WEIGHTS or flow[q.DRIFT_SD] > 0.0
+    for e in range(q.EVENTS):
+        w = flow[state + e] * flow[before + e] * flow[before2 + e] * flow[place + e] * flow[trade + e]
+        w *= flow[activity + e]
+        if e < 2:
+            w *= 1.0 if spread > 1 else 0.0
+        elif e == 2 * q.CANCEL_AT_BEST:
+            w *= near
+        elif e == 2 * q.CANCEL_AT_BEST + 1:
+            w *= far
+        elif e == 2 * q.CANCEL_DEEPER:
+            w *= deep_near
+        elif e == 2 * q.CANCEL_DEEPER + 1:
+            w *= deep_far
+        elif e >= 2 * q.MARKET:
+            w *= markets
+        plain += w
+        if special:
+            w *= lean(k, e >> 1, k[q.P_SIDE] if e & 1 == 0 else -k[q.P_SIDE])
+        total += w
+        put_real(k, q.WEIGHTS_AT + e, total)
+    if special:
+        put_real(k, q.RATE, total / plain)
+    u = uniform(k, sim.FLOW_RNG) * total
+    e = 0
+    while e < q.EVENTS - 1 and real(k, q.WEIGHTS_AT + e) <= u:
+        e += 1
+    return e
+
+
+@kernel
+def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float, float, float]:
+    """Factors of the cancels at the best and deeper, same side and opposite, by what rests there."""
+    same = q.SCAN + flip * q.SCAN_SIDE
+    opposite = q.SCAN + (1 - flip) * q.SCAN_SIDE
+    power, mean = flow[q.TOUCH_POWER], flow[q.TOUCH_MEAN]
+    near = math.pow(k[same + q.LEVELS] / mean, power)
+    far = math.pow(k[opposite + q.LEVELS] / mean, power)
+    beyond = flow[q.BEYOND] * live / flow[q.LIVE_MEAN]
+    deep_near = deep_far = beyond
+    for n in range(1, q.LEVELS):
+        deep_near += flow[q.HAZARD + n - 1] * k[same + q.LEVELS + n]
+        deep_far += flow[q.HAZARD + n - 1] * k[opposite + q.LEVELS + n]
+    return near, far, deep_near, deep_far
+
+
+@kernel
+def lean(k: Longs, kind: int, side: int) -> float:
+    """Factor of an event's weight by the regime in force, the impact of own trades, and the drift."""
+    factor = 1.0
+    if k[sim.REGIME] != 0:
+        if kind == q.MARKET:
+            factor = real(k, sim.MARKET_FACTOR)
+        elif kind >= q.CANCEL_AT_BEST:
+            factor = real(k, sim.CANCEL_FACTOR)
+        else:
+            factor = real(k, sim.LIMIT_FACTOR)
+        if kind == q.MARKET or kind == q.LIMIT_IN_SPREAD:
+            factor *= 1.0 + side * real(k, sim.LEAN)
+        elif kind == q.CANCEL_AT_BEST:
+            factor *= 1.0 - side * real(k, sim.LEAN)
+    if k[sim.IMPACT] == sim.WEIGHTS and kind == q.MARKET:
+        bias = real(k, sim.BIAS)
+        if side * bias < 0.0:
+            factor *= math.exp(abs(bias))
+    drift = real(k, q.DRIFT)
+    if drift != 0.0:
+        if kind == q.MARKET or kind == q.LIMIT_IN_SPREAD:
+            factor *= math.exp(side * drift)
+        elif kind == q.CANCEL_AT_BEST:
+            factor *= math.exp(-side * drift)
+    return factor

@@ -1,0 +1,273 @@
+"""What the queue-reactive flow does to the book: it looks at the best levels, places, cancels, takes, and refills.
+
+Own orders of the agent count in what it sees and are hit like others; it never cancels one.
+"""
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.seeds import uniform
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate, best, in_window, is_own, level_at
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.memory import class_of
+from tercel.market.flow.santa_fe import market_order
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import public_add, public_take
+from tercel.market.tape.schema import DELETE
+
+
+@kernel
+def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Prices and lots of the first levels of a side into memory; how many there are within the window."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    price = best(b, side)
+    found = 0
+    if price != NO_BID and price != NO_ASK:
+        ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
+        mask = b[lay.WIDTH] - 1
+        left = min(int(flow[q.WINDOW]), b[lay.WIDTH] // 4)
+        while left >= 0:
+            lots = b[ring + (price & mask) * lay.LEVEL + lay.LOTS]
+            if lots > 0:
+                k[at + found] = price
+                k[at + q.LEVELS + found] = lots
+                found += 1
+                if found == q.LEVELS:
+                    break
+            price -= side
+            left -= 1
+    k[at + 2 * q.LEVELS] = found
+    return found
+
+
+@kernel
+def refill(b: Packed, k: Longs, flow: Floats, side: int) -> bool:
+    """One level more behind the last that `scan` found, from the laws of gaps and of deep lots; False: no room."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    found = k[at + 2 * q.LEVELS]
+    if found == 0:
+        touch = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
+        other = best(b, -side)
+        if other != NO_BID and other != NO_ASK and (other - touch) * side <= 0:
+            touch = other - side
+        price = touch
+        k[q.REPAIRS] += 1
+    else:
+        price = k[at + found - 1] - side * int(flow[q.GAP + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+    lots = int(flow[q.DEEP_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+    k[q.REFILLS] += 1
+    while lots > 0:
+        size = min(draw_size(k, flow, q.LIMIT_DEEPER), lots)
+        slot = allocate(b)
+        if slot < 0:
+            return False
+        public_add(b, k, slot, side, price, size)
+        lots -= size
+    return True
+
+
+@kernel
+def draw_size(k: Longs, flow: Floats, kind: int) -> int:
+    """Lots of a new limit order, from the day that this minute is of."""
+    row = q.SIZE + (k[q.DAY] * 3 + kind) * q.SIZE_POINTS
+    return int(flow[row + int(uniform(k, sim.FLOW_RNG) * q.SIZE_POINTS)])
+
+
+@kernel
+def _limit_lots(k: Longs, flow: Floats, kind: int, side: int) -> int:
+    """Lots: those of the previous event, of the side's last cancelled order, or fresh ones. Negative: see `_limit`."""
+    if k[q.LAST_LOTS] > 0:
+        same = 0 if k[q.P_SIDE] == side else 1
+        if uniform(k, sim.FLOW_RNG) < flow[q.REPEAT_SIZE + (k[q.P_KIND] * 3 + kind) * 2 + same]:
+            return int(k[q.LAST_LOTS])
+    gone = k[q.GONE_LOTS + (0 if side > 0 else 1)]
+    if gone > 0 and uniform(k, sim.FLOW_RNG) < flow[q.REPOST_SIZE + kind]:
+        return -int(gone)
+    return draw_size(k, flow, kind)
+
+
+@kernel
+def _fits(kind: int, side: int, price: int, near: int, far: int) -> bool:
+    """Whether a price is where this kind of limit order goes."""
+    if kind == q.LIMIT_IN_SPREAD:
+        return (price - near) * side > 0 and (far - price) * side > 0
+    if kind == q.LIMIT_DEEPER:
+        return (near - price) * side > 0
+    return price == near
+
+
+@kernel
+def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: int) -> int:
+    """A price from the laws of placement."""
+    gap = (far - near) * side
+    spread = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
+    if kind == q.LIMIT_IN_SPREAD:
+        i = int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)
+        better = int(flow[q.INSIDE + spread * q.INSIDE_POINTS + i])
+        if better < 0:
+            better += gap
+        return near + side * min(max(better, 1), gap - 1)
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    last = k[at + k[at + 2 * q.LEVELS] - 1]
+    behind = 1
+    for _ in range(4):
+        behind = int(flow[q.DEEP + spread * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
+        if flow[q.LIMITED] == 0.0 or behind <= (near - last) * side:
+            return near - side * behind
+    return last if last != near else near - side
+
+
+@kernel
+def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
+    """A limit order comes to rest; its lots (its price is in memory as LAST_PRICE by the caller), 0: no room."""
+    near, far = best(b, side), best(b, -side)
+    lots = _limit_lots(k, flow, kind, side)
+    price = near
+    if kind != q.LIMIT_AT_BEST:
+        price = NO_BID
+        if lots < 0:
+            again = k[q.GONE_PRICE + (0 if side > 0 else 1)] + k[sim.SHIFT]
+            if uniform(k, sim.FLOW_RNG) < flow[q.REPOST_PRICE + kind] and _fits(kind, side, again, near, far):
+                price = again
+        elif lots == k[q.LAST_LOTS] and k[q.LAST_SIDE] == side:
+            again = k[q.LAST_PRICE] + k[sim.SHIFT]
+            share = flow[q.REPEAT_PRICE + k[q.P_KIND] * 3 + kind]
+            if uniform(k, sim.FLOW_RNG) < share and _fits(kind, side, again, near, far):
+                price = again
+        if price == NO_BID:
+            price = _fresh_price(k, flow, kind, side, near, far)
+    lots = abs(lots)
+    slot = allocate(b)
+    if slot < 0:
+        return 0
+    at = 0 if side > 0 else 1
+    k[q.RING + at * q.RING_SIZE + k[q.RING_AT + at] % q.RING_SIZE] = (b[lay.ARRIVAL] << 24) | slot
+    k[q.RING_AT + at] += 1
+    public_add(b, k, slot, side, price, lots)
+    return lots
+
+
+@kernel
+def _nth_public(b: Packed, side: int, price: int, n: int) -> int:
+    """Slot of the n-th public order from the tail of a level's queue; -1 - (public orders there) when it has fewer."""
+    slot = b[level_at(b, side, price) + lay.TAIL]
+    seen = 0
+    while slot >= 0:
+        if not is_own(b, slot):
+            if seen == n:
+                return int(slot)
+            seen += 1
+        slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
+    return -1 - seen
+
+
+@kernel
+def _any_public(b: Packed, k: Longs, side: int, price: int) -> int:
+    """Slot of a public order of a level, all alike; -1: none."""
+    count = -1 - _nth_public(b, side, price, lay.NO_WINDOW)
+    if count == 0:
+        return -1
+    return _nth_public(b, side, price, int(uniform(k, sim.FLOW_RNG) * count))
+
+
+@kernel
+def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Slot of the public order behind the best that its owner withdraws; -1: none found."""
+    near = best(b, side)
+    at = 0 if side > 0 else 1
+    u = uniform(k, sim.FLOW_RNG)
+    if u < flow[q.RANK + q.RANKS - 1]:
+        rank = class_of(flow, q.RANK, q.RANKS, u)
+        i = k[q.RING_AT + at] - 1
+        oldest = max(i - q.RING_SIZE + 1, 0)
+        while i >= oldest:
+            word = k[q.RING + at * q.RING_SIZE + i % q.RING_SIZE]
+            slot = word & 0xFFFFFF
+            o = lay.HEADER + slot * lay.ORDER
+            if b[o + lay.QTY] > 0 and b[o + lay.ARR] == word >> 24 and b[o + lay.PRICE] != near:
+                if rank == 0:
+                    return int(slot)
+                rank -= 1
+            i -= 1
+    if uniform(k, sim.FLOW_RNG) < flow[q.BEYOND]:
+        scanned = q.SCAN + at * q.SCAN_SIDE
+        last = k[scanned + k[scanned + 2 * q.LEVELS] - 1]
+        for _ in range(8):
+            slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
+            o = lay.HEADER + slot * lay.ORDER
+            if b[o + lay.QTY] > 0 and b[o + lay.SIDE] == side and (last - b[o + lay.PRICE]) * side > 0:
+                return slot
+    return _scanned_order(b, k, flow, side)
+
+
+@kernel
+def _scanned_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Slot of a public order on the levels behind the best, by lots times hazard; -1: none."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    found = k[at + 2 * q.LEVELS]
+    total = 0.0
+    for n in range(1, found):
+        total += flow[q.HAZARD + n - 1] * k[at + q.LEVELS + n]
+    u = uniform(k, sim.FLOW_RNG) * total
+    for n in range(1, found):
+        u -= flow[q.HAZARD + n - 1] * k[at + q.LEVELS + n]
+        if u < 0.0 or n == found - 1:
+            return _any_public(b, k, side, k[at + n])
+    return -1
+
+
+@kernel
+def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
+    """Slot of the order to withdraw, -1 none."""
+    if kind == q.CANCEL_DEEPER:
+        return _deeper_order(b, k, flow, side)
+    price = best(b, side)
+    if uniform(k, sim.FLOW_RNG) < flow[q.NEWEST]:
+        return max(_nth_public(b, side, price, 0), -1)
+    return _any_public(b, k, side, price)
+
+
+@kernel
+def withdraw(b: Packed, k: Longs, slot: int) -> None:
+    """A public order leaves the book."""
+    public_take(b, k, slot, b[lay.HEADER + slot * lay.ORDER + lay.QTY], DELETE, False)
+
+
+@kernel
+def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """A market order: as much as the queue, less, or more, but never the last level; its lots."""
+    at = q.SCAN + (0 if side < 0 else q.SCAN_SIDE)
+    queue = k[at + q.LEVELS]
+    c = class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, queue)
+    u = uniform(k, sim.FLOW_RNG)
+    i = int(uniform(k, sim.FLOW_RNG) * q.TAKE_POINTS)
+    if u < flow[q.TAKE_EQUAL + c]:
+        lots = queue
+    elif u < flow[q.TAKE_LESS + c]:
+        lots = min(int(flow[q.LESS + c * q.TAKE_POINTS + i]), max(queue - 1, 1))
+    else:
+        lots = queue + int(flow[q.MORE + c * q.TAKE_POINTS + i])
+    limit_lots = -1
+    for n in range(k[at + 2 * q.LEVELS]):
+        limit_lots += k[at + q.LEVELS + n]
+    lots = min(lots, max(limit_lots, 1))
+    market_order(b, k, side, lots)
+    return int(lots)
+
+
+@kernel
+def purge(b: Packed, k: Longs, flow: Floats) -> None:
+    """A random public order goes if the market has left it far behind."""
+    slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
+    o = lay.HEADER + slot * lay.ORDER
+    if b[o + lay.QTY] == 0:
+        return
+    side = b[o + lay.SIDE]
+    if (best(b, side) - b[o + lay.PRICE]) * side > 2.0 * flow[q.WINDOW]:
+        withdraw(b, k, slot)
+
+
+@kernel
+def visible(b: Packed, side: int, price: int) -> int:
+    """Lots at the best price of a side."""
+    return int(b[level_at(b, side, price) + lay.LOTS]) if in_window(b, side, price) else 0

@@ -1,0 +1,142 @@
+"""What the queue-reactive flow remembers and how it sees the market: one code for the tape it is fitted to and for play.
+
+All mids here are in half-ticks without what impact has shifted, so that a translated book looks to the flow as it was.
+"""
+
+import math
+
+from tercel.core.jit import Floats, Longs, kernel
+from tercel.core.seeds import uniform
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.reals import put_real, real
+
+
+@kernel
+def class_of(flow: Floats, edges: int, count: int, x: float) -> int:
+    """How many of the `count` edges, ascending, are not above x."""
+    i = 0
+    while i < count and flow[edges + i] <= x:
+        i += 1
+    return i
+
+
+@kernel
+def touch_class(flow: Floats, same: int, opposite: int) -> int:
+    """Class of the two best queues: pair of queue classes, or imbalance."""
+    if flow[q.BY_IMBALANCE] != 0.0:
+        imbalance = (same - opposite) / max(same + opposite, 1)
+        return class_of(flow, q.IMBALANCE_EDGES, q.TOUCHES - 1, imbalance)
+    own = class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, same)
+    return own * q.QUEUES + class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, opposite)
+
+
+@kernel
+def see(k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask_lots: int) -> None:
+    """Find the classes that the next event's weights depend on, in the frame of the previous event's side."""
+    side = k[q.P_SIDE]
+    mid2 = bid + ask - 2 * k[sim.SHIFT]
+    elapsed = now - k[q.SEEN_NS]
+    slow, fast = real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)
+    if elapsed > 0:
+        slow += (k[q.MID] - slow) * (1.0 - math.exp(-elapsed / flow[q.SLOW_NS]))
+        fast += (k[q.MID] - fast) * (1.0 - math.exp(-elapsed / flow[q.FAST_NS]))
+        put_real(k, q.MEAN_SLOW, slow)
+        put_real(k, q.MEAN_FAST, fast)
+        k[q.SEEN_NS] = now
+    if mid2 != k[q.MID]:  # also where others than the flow moved it
+        k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
+        k[q.MID] = mid2
+    spread = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, ask - bid)
+    same, opposite = (bid_lots, ask_lots) if side > 0 else (ask_lots, bid_lots)
+    k[q.I_STATE] = spread * q.TOUCHES + touch_class(flow, same, opposite)
+    k[q.I_BEFORE] = k[q.P_KIND] * q.WAITS + k[q.WAIT]
+    k[q.I_BEFORE2] = (k[q.P_KIND] * q.PREVIOUS + k[q.P2_KIND]) * 2 + (0 if k[q.P2_SIDE] == side else 1)
+    place = class_of(flow, q.SLOW_EDGES, q.SLOW - 1, side * (mid2 - slow)) * q.FAST
+    place += class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - fast))
+    k[q.I_PLACE] = place * q.MOVES + (0 if k[q.MOVE] * side >= 0 else 1)
+    trade = class_of(flow, q.FLOW_EDGES, q.FLOWS - 1, side * real(k, q.SIGN_FLOW)) * q.AGES
+    trade += class_of(flow, q.AGE_EDGES, q.AGES - 1, now - k[q.TRADE_NS])
+    k[q.I_TRADE] = trade * 2 + (0 if k[q.TRADE_SIGN] * side >= 0 else 1)
+
+
+@kernel
+def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mid2: int) -> None:
+    """An event of the flow happened: `price` and `lots` of its order, `mid2` shown after it."""
+    mid2 -= 2 * k[sim.SHIFT]
+    moved = mid2 != k[q.MID]
+    if moved:
+        k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
+        k[q.MID] = mid2
+    k[q.P2_KIND] = k[q.P_KIND]
+    k[q.P2_SIDE] = k[q.P_SIDE]
+    k[q.P_KIND] = kind
+    if moved and kind == q.CANCEL_AT_BEST:
+        k[q.P_KIND] = q.CANCEL_MOVED
+    if kind == q.MARKET:
+        if moved:
+            k[q.P_KIND] = q.MARKET_MOVED
+        put_real(k, q.SIGN_FLOW, 0.5 * real(k, q.SIGN_FLOW) + 0.5 * side)
+        k[q.TRADE_NS] = now
+        k[q.TRADE_SIGN] = side
+    k[q.P_SIDE] = side
+    if kind != q.MARKET:
+        k[q.LAST_KIND] = kind
+        k[q.LAST_SIDE] = side
+        k[q.LAST_PRICE] = price - k[sim.SHIFT]
+        k[q.LAST_LOTS] = lots
+    else:
+        k[q.LAST_KIND] = kind
+        k[q.LAST_LOTS] = lots
+        k[q.LAST_SIDE] = 0
+    if kind == q.CANCEL_AT_BEST or kind == q.CANCEL_DEEPER:
+        at = 0 if side > 0 else 1
+        k[q.GONE_PRICE + at] = price - k[sim.SHIFT]
+        k[q.GONE_LOTS + at] = lots
+
+
+@kernel
+def next_minute(k: Longs, flow: Floats, now: int) -> None:
+    """The activity of the minute that begins: the next of its block, or the first of a block drawn anew."""
+    minutes = int(flow[q.MINUTES])
+    if k[q.BLOCK_LEFT] <= 0 or k[q.AT_MINUTE] + 1 >= minutes:
+        starts = max(minutes - q.BLOCK + 1, 1)
+        k[q.AT_MINUTE] = int(uniform(k, sim.FLOW_RNG) * starts)
+        k[q.BLOCK_LEFT] = q.BLOCK
+    else:
+        k[q.AT_MINUTE] += 1
+    k[q.BLOCK_LEFT] -= 1
+    row = q.MINUTE_TABLE + k[q.AT_MINUTE] * q.MINUTE
+    session = int(flow[q.SESSION])
+    time_of_day = (now - k[sim.SESSION_NS]) % session
+    season = flow[q.SEASON + min(int(time_of_day * q.SEASONS / session), q.SEASONS - 1)]
+    activity = season * flow[row]
+    k[q.ACTIVITY] = class_of(flow, q.ACTIVITY_EDGES, q.ACTIVITIES - 1, activity)
+    put_real(k, q.PACE, min(max(activity / flow[q.ACTIVITY_MEAN + k[q.ACTIVITY]], 0.25), 4.0))
+    put_real(k, q.MARKETS, flow[row + 1])
+    k[q.DAY] = int(flow[row + 2])
+    k[q.MINUTE_END] = now - (now - k[sim.SESSION_NS]) % (60 * NS_PER_SECOND) + 60 * NS_PER_SECOND
+
+
+@kernel
+def next_wait(k: Longs, flow: Floats, spread: int) -> int:
+    """Draw the class of the wait to the next event and the wait itself, ns."""
+    width = class_of(flow, q.WIDTH_EDGES, q.WIDTHS - 1, spread)
+    row = ((k[q.P_KIND] * q.WAITS + k[q.WAIT]) * q.ACTIVITIES + k[q.ACTIVITY]) * q.WIDTHS + width
+    law = q.WAIT_LAW + row * q.WAITS
+    u = uniform(k, sim.FLOW_RNG)
+    i = 0
+    while i < q.WAITS - 1 and flow[law + i] <= u:
+        i += 1
+    k[q.WAIT] = i
+    x = uniform(k, sim.FLOW_RNG) * (q.WAIT_POINTS - 1)
+    j = int(x)
+    at = q.WAIT_NS + i * q.WAIT_POINTS + j
+    wait = flow[at] + (x - j) * (flow[at + 1] - flow[at])
+    if wait >= flow[q.SHORT_NS]:
+        wait *= flow[q.CLOCK] / real(k, q.PACE)
+    if k[sim.REGIME] != 0:
+        wait /= max(real(k, sim.PACE_FACTOR) * real(k, q.RATE), 1e-6)
+    step = flow[q.RESOLUTION]
+    return int(math.floor(wait / step + 0.5) * step)
