@@ -7,13 +7,19 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, in_window, is_own, level_at
+from tercel.market.book.ladder import allocate, best, is_own, level_at
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
 from tercel.market.tape.schema import DELETE
+
+
+@kernel
+def reach(b: Packed, flow: Floats) -> int:
+    """Ticks behind the best within which levels are looked at and kept."""
+    return min(int(flow[q.WINDOW]), b[lay.WIDTH] // 4)
 
 
 @kernel
@@ -25,7 +31,7 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     if price != NO_BID and price != NO_ASK:
         ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
         mask = b[lay.WIDTH] - 1
-        left = min(int(flow[q.WINDOW]), b[lay.WIDTH] // 4)
+        left = reach(b, flow)
         while left >= 0:
             lots = b[ring + (price & mask) * lay.LEVEL + lay.LOTS]
             if lots > 0:
@@ -41,19 +47,25 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 
 @kernel
-def refill(b: Packed, k: Longs, flow: Floats, side: int) -> bool:
-    """One level more behind the last that `scan` found, from the laws of gaps and of deep lots; False: no room."""
+def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> bool:
+    """A level behind the `after`-th that `scan` found (-1: a first one), from the laws of gaps and of deep lots.
+
+    False where there is no room for one.
+    """
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
-    found = k[at + 2 * q.LEVELS]
-    if found == 0:
-        touch = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
+    if after < 0:
+        price = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
         other = best(b, -side)
-        if other != NO_BID and other != NO_ASK and (other - touch) * side <= 0:
-            touch = other - side
-        price = touch
+        if other != NO_BID and other != NO_ASK and (other - price) * side <= 0:
+            price = other - side
         k[q.REPAIRS] += 1
     else:
-        price = k[at + found - 1] - side * int(flow[q.GAP + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+        last = k[at + after]
+        room = reach(b, flow) - (k[at] - last) * side  # at most to the edge of the window, where `scan` still sees it
+        if room < 1:
+            return False
+        gap = int(flow[q.GAP + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+        price = max(last - side * min(gap, room), 1)
     lots = int(flow[q.DEEP_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
     k[q.REFILLS] += 1
     while lots > 0:
@@ -64,6 +76,21 @@ def refill(b: Packed, k: Longs, flow: Floats, side: int) -> bool:
         public_add(b, k, slot, side, price, size)
         lots -= size
     return True
+
+
+@kernel
+def complete(b: Packed, k: Longs, flow: Floats, side: int) -> None:
+    """Look at a side; lay levels behind until LEVELS are within reach and the best is no longer alone."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    tries = 0
+    while tries < 2 * q.LEVELS:
+        found = scan(b, k, flow, side)
+        if found == q.LEVELS and (k[at] - k[at + 1]) * side <= flow[q.HOLE]:
+            return
+        after = 0 if found > 1 and (k[at] - k[at + 1]) * side > flow[q.HOLE] else found - 1
+        if not refill(b, k, flow, side, after):
+            return
+        tries += 1
 
 
 @kernel
@@ -107,14 +134,8 @@ def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: i
         if better < 0:
             better += gap
         return near + side * min(max(better, 1), gap - 1)
-    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
-    last = k[at + k[at + 2 * q.LEVELS] - 1]
-    behind = 1
-    for _ in range(4):
-        behind = int(flow[q.DEEP + spread * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
-        if flow[q.LIMITED] == 0.0 or behind <= (near - last) * side:
-            return near - side * behind
-    return last if last != near else near - side
+    behind = int(flow[q.DEEP + spread * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
+    return max(near - side * behind, 1)
 
 
 @kernel
@@ -257,17 +278,17 @@ def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 @kernel
 def purge(b: Packed, k: Longs, flow: Floats) -> None:
-    """A random public order goes if the market has left it far behind."""
+    """A random order goes if nobody sees it: behind the levels of a limited feed, or far off in a crowded book."""
+    crowded = b[lay.LIVE] * 2 >= b[lay.ORDERS]
+    if flow[q.LIMITED] == 0.0 and not crowded:
+        return
     slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
     o = lay.HEADER + slot * lay.ORDER
     if b[o + lay.QTY] == 0:
         return
     side = b[o + lay.SIDE]
-    if (best(b, side) - b[o + lay.PRICE]) * side > 2.0 * flow[q.WINDOW]:
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    found = k[at + 2 * q.LEVELS]
+    behind = (k[at + found - 1] - b[o + lay.PRICE]) * side
+    if found == q.LEVELS and behind > (2.0 * flow[q.WINDOW] if flow[q.LIMITED] == 0.0 else 0.0):
         withdraw(b, k, slot)
-
-
-@kernel
-def visible(b: Packed, side: int, price: int) -> int:
-    """Lots at the best price of a side."""
-    return int(b[level_at(b, side, price) + lay.LOTS]) if in_window(b, side, price) else 0

@@ -1,9 +1,9 @@
 """The queue-reactive flow, event by event (after Huang, Lehalle & Rosenbaum 2015).
 
-A wait is drawn given the previous event, the wait before it, the activity of the minute and the spread; then the event's
-type with weights that are a product of factors: (spread, best queues), (previous event, this wait), (the two previous
-events), (displacement of the mid from its slow and fast means, its last move), (flow of trade signs, sign and age of the
-last trade), activity; cancels weigh in proportion to what rests. Then what the event is about: price, size, order.
+A wait is drawn given the previous event, the wait before it, the activity of the minute and the spread; then the type
+of the event, with weights that are a product of factors: (spread, best queues), (previous event, this wait), (the two
+previous events), (displacement of the mid from its slow and fast means, its last move), (flow of trade signs, sign and
+age of the last trade), activity; cancels weigh in proportion to what rests. Then price, size, or which order.
 """
 
 import math
@@ -12,9 +12,8 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.acts import cancel, limit, purge, refill, scan, take, withdraw
+from tercel.market.flow.queue_reactive.acts import cancel, complete, limit, purge, take, withdraw
 from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import put_real, real
@@ -26,9 +25,9 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     now = k[sim.FLOW_NS]
     if now >= k[q.MINUTE_END]:
         next_minute(k, flow, now)
-    _complete(b, k, flow, 1)
-    _complete(b, k, flow, -1)
-    if k[q.N_EVENTS] & 15 == 0:
+    complete(b, k, flow, 1)
+    complete(b, k, flow, -1)
+    if k[q.N_EVENTS] & 3 == 0:
         purge(b, k, flow)
     bid, ask = b[lay.BEST_BID], b[lay.BEST_ASK]
     see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS])
@@ -40,16 +39,6 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
     _act(b, k, flow, now, event >> 1, side)
     k[sim.FLOW_NS] = now + next_wait(k, flow, b[lay.BEST_ASK] - b[lay.BEST_BID])
-
-
-@kernel
-def _complete(b: Packed, k: Longs, flow: Floats, side: int) -> None:
-    """Look at a side, and lay levels behind until it has LEVELS of them within reach."""
-    tries = 0
-    while scan(b, k, flow, side) < q.LEVELS and tries < 2 * q.LEVELS:
-        if not refill(b, k, flow, side):
-            return
-        tries += 1
 
 
 @kernel
@@ -72,8 +61,8 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
         k[q.VOID] += 1
         return
     if b[lay.BEST_BID] == NO_BID or b[lay.BEST_ASK] == NO_ASK:
-        _complete(b, k, flow, 1)
-        _complete(b, k, flow, -1)
+        complete(b, k, flow, 1)
+        complete(b, k, flow, -1)
     remember(k, now, kind, side, price, lots, b[lay.BEST_BID] + b[lay.BEST_ASK])
 
 

@@ -1,4 +1,4 @@
-"""What the queue-reactive flow remembers and how it sees the market: one code for the tape it is fitted to and for play.
+"""What the queue-reactive flow remembers and how it sees the market: one code for the tape it is fitted to and play.
 
 All mids here are in half-ticks without what impact has shifted, so that a translated book looks to the flow as it was.
 """

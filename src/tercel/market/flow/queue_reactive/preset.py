@@ -1,17 +1,135 @@
-"""The file of a queue-reactive market."""
+"""The file of a queue-reactive market: tables of its law, knobs, and what every preset says."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from tercel.market.flow.preset import Preset
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tercel.core.seeds import mix
+from tercel.market.flow.preset import Positive, Preset, Rate
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.tables import LAYOUT, misfit, pack
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.reals import put_real
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+UNBOUNDED = 1e300
+"""Stands for infinity in a file: an edge that nothing reaches."""
+
+
+class Knobs(BaseModel):
+    """What pilot runs turned, folded into the tables when a market starts.
+
+    Attributes
+    ----------
+    clock : float
+        Factor of the waits.
+    market, inside : float
+        Factors of the weights of market orders and of limit orders in the spread.
+    anchor_slow, anchor_fast : float
+        Log factor of the events that move the mid, per standard deviation of its displacement from its slow and fast
+        means; positive pulls back. Never negative: a market that runs after itself does not stop.
+    drift_sd : float
+        Standard deviation of an Ornstein-Uhlenbeck lean of the same events that comes from outside.
+    more : float
+        Factor of the share of market orders that take more than the queue.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    clock: Positive = 1.0
+    market: Positive = 1.0
+    inside: Positive = 1.0
+    anchor_slow: Rate = 0.0
+    anchor_fast: Rate = 0.0
+    drift_sd: Rate = 0.0
+    more: Rate = 1.0
 
 
 class QueueReactivePreset(Preset):
-    """Parameters of one queue-reactive market."""
+    """Parameters of one queue-reactive market.
+
+    Attributes
+    ----------
+    version : int
+        Of the tables' layout; a file of another one is refused.
+    law : mapping of name to tuple of float
+        Flat tables, see `tables.LAYOUT` and :mod:`words` for their shapes.
+    scalars : mapping of name to float
+        See `tables.SCALARS`.
+    minutes : tuple of (activity, market factor, day)
+        The minutes calibrated on: events over what the half hour has on average, how many market orders came over
+        what the events say, which day.
+    slow_centres, fast_centres : tuple of float
+        Displacement in standard deviations that each class stands for.
+    knobs : Knobs
+    """
 
     model: Literal["queue_reactive"] = "queue_reactive"
+    version: int
+    law: dict[str, tuple[Finite, ...]]
+    scalars: dict[str, Finite]
+    minutes: Annotated[tuple[tuple[Rate, Rate, Rate], ...], Field(min_length=1, max_length=8192)]
+    slow_centres: Annotated[tuple[Finite, ...], Field(min_length=q.SLOW, max_length=q.SLOW)]
+    fast_centres: Annotated[tuple[Finite, ...], Field(min_length=q.FAST, max_length=q.FAST)]
+    knobs: Knobs = Knobs()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_version(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("version", q.VERSION) != q.VERSION:
+            raise ValueError(f"version {given['version']} of the tables; this program reads version {q.VERSION}")
+        return given
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "QueueReactivePreset":
+        wrong = misfit(self.law, self.scalars)
+        if wrong:
+            raise ValueError(wrong)
+        if self.scalars["window"] > self.width / 4:
+            raise ValueError(f"width {self.width} holds fewer than four times the window of {self.scalars['window']:g}")
+        if max(day for _, _, day in self.minutes) >= q.DAYS:
+            raise ValueError(f"minutes of more than {q.DAYS} days")
+        if self.orders >= 1 << 24:
+            raise ValueError(f"orders {self.orders}: at most {(1 << 24) - 1}")
+        return self
 
     @property
     def code(self) -> int:
         """QUEUE_REACTIVE."""
         return sim.QUEUE_REACTIVE
+
+    @property
+    def typical_lots(self) -> int:
+        """Mean size of a limit order."""
+        return max(int(np.mean(self.law["size"])), 1)
+
+    def packed(self) -> NDArray[np.float64]:
+        """See `tables.pack`."""
+        law = {name: np.asarray(self.law[name], np.float64) for name in LAYOUT}
+        return pack(
+            law, self.scalars, np.asarray(self.minutes, np.float64), self.knobs.model_dump(),
+            np.asarray(self.slow_centres), np.asarray(self.fast_centres),
+        )  # fmt: skip
+
+    def remember(self, k: NDArray[np.int64]) -> None:
+        """A market that nothing has happened in yet: the means at the mid, the last trade long ago."""
+        start_memory(k, int(k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]))
+        k[q.P_SIDE] = 1 if int(mix(int(k[sim.FLOW_RNG]))) & 1 else -1
+        k[q.P2_SIDE] = k[q.P_SIDE]
+
+
+def start_memory(k: NDArray[np.int64], mid2: int, now: int = 0) -> None:
+    """Blank memory at a mid (half-ticks) and a time."""
+    k[q.P_KIND : q.USED + sim.FLOW_MEMORY] = 0
+    k[[q.P_SIDE, q.P2_SIDE, q.TRADE_SIGN, q.MOVE]] = 1
+    k[[q.P_KIND, q.P2_KIND]] = q.LIMIT_AT_BEST
+    k[q.MID] = mid2
+    for at in (q.MEAN_SLOW, q.MEAN_FAST):
+        put_real(k, at, float(mid2))
+    for at in (q.PACE, q.MARKETS, q.RATE):
+        put_real(k, at, 1.0)
+    k[q.SEEN_NS] = now
+    k[q.TRADE_NS] = now - 10**12
+    k[q.MINUTE_END] = now
+    k[q.LAST_KIND] = q.LIMIT_AT_BEST

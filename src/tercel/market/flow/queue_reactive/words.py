@@ -70,7 +70,7 @@ TOUCH_POWER: Final = FLOW_HEAD + 14
 TOUCH_MEAN: Final = FLOW_HEAD + 15
 NEWEST: Final = FLOW_HEAD + 16  # excess probability that a cancel at the best takes the newest order
 SHORT_NS: Final = FLOW_HEAD + 17  # waits below are not scaled by activity
-GAP_MEAN: Final = FLOW_HEAD + 18
+HOLE: Final = FLOW_HEAD + 18  # ticks behind the best within which another level is kept
 SCALARS: Final = FLOW_HEAD + 24
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------

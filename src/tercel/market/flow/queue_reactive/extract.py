@@ -1,0 +1,194 @@
+"""Days of tape as what the queue-reactive law is estimated from: classes, waits and orders of each event."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.calibrate import to_lots
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.memory import class_of, remember, see
+from tercel.market.flow.queue_reactive.preset import start_memory
+from tercel.market.observed import Observed
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.reals import real
+
+CELLS = 7  # state, before, before2, place, trade, activity, width of the spread (law of waits)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One stretch of tape, sizes in simulated lots.
+
+    Attributes
+    ----------
+    o : Observed
+    lots : int64[n]
+        Of the event.
+    bid, ask, bid_lots, ask_lots : int64[n, LEVELS]
+        Levels before the event.
+    wait : int64[n]
+        ns since the event before.
+    minute : int64[n]
+        Minute of the stretch.
+    """
+
+    o: Observed
+    lots: NDArray[np.int64]
+    bid: NDArray[np.int64]
+    ask: NDArray[np.int64]
+    bid_lots: NDArray[np.int64]
+    ask_lots: NDArray[np.int64]
+    wait: NDArray[np.int64]
+    minute: NDArray[np.int64]
+
+    @property
+    def spread(self) -> NDArray[np.int64]:
+        """Ticks between the best prices before the event."""
+        return self.ask[:, 0] - self.bid[:, 0]
+
+    @property
+    def minutes(self) -> int:
+        """Full minutes of the stretch."""
+        return max(int(self.o.seconds // 60), 1)
+
+
+def day_of(o: Observed, per_lot: float) -> Day:
+    """An observed stretch in simulated lots of `per_lot` tape lots."""
+
+    def depth(lots: NDArray[np.int32]) -> NDArray[np.int64]:
+        return np.where(lots > 0, to_lots(lots.astype(np.int64), per_lot), 0)
+
+    return Day(
+        o,
+        to_lots(o.lots.astype(np.int64), per_lot),
+        o.bid_px.astype(np.int64),
+        o.ask_px.astype(np.int64),
+        depth(o.bid_lots),
+        depth(o.ask_lots),
+        np.diff(o.ns, prepend=o.ns[:1]),
+        np.minimum((o.ns - o.start_ns) // (60 * NS_PER_SECOND), max(int(o.seconds // 60), 1) - 1),
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the flow's own eyes see on a day.
+
+    Attributes
+    ----------
+    cells : int32[n, CELLS]
+    event : int64[n]
+        Index in the frame of the previous event.
+    slow, fast : float64[n]
+        Displacements in that frame, half-ticks.
+    before : int64[n, 6]
+        Class of the previous kind, lots and price and side of the previous event (side 0 after a trade), price and
+        lots of the side's last cancelled order.
+    wait : int64[n]
+        Class of the wait before the event.
+    """
+
+    cells: NDArray[np.int32]
+    event: NDArray[np.int64]
+    slow: NDArray[np.float64]
+    fast: NDArray[np.float64]
+    before: NDArray[np.int64]
+    wait: NDArray[np.int64]
+
+
+def look(day: Day, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> Seen:
+    """Go through a day with the flow's memory.
+
+    Parameters
+    ----------
+    day : Day
+    flow : float64[FIXED]
+        Edges and time constants filled in.
+    activity : int64[n]
+        Class of the event's minute.
+    """
+    n = len(day.lots)
+    k = np.zeros(sim.GRID, np.int64)
+    start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(day.o.ns[0]))
+    cells, event = np.zeros((n, CELLS), np.int32), np.zeros(n, np.int64)
+    moves, before = np.zeros((n, 2)), np.zeros((n, 6), np.int64)
+    waits = np.zeros(n, np.int64)
+    _look(
+        k, flow, day.o.ns, day.o.kind.astype(np.int64), day.o.side.astype(np.int64), day.o.price.astype(np.int64),
+        day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.wait, activity, cells, event, moves, before, waits,
+    )  # fmt: skip
+    return Seen(cells, event, moves[:, 0], moves[:, 1], before, waits)
+
+
+@kernel
+def _look(
+    k: Longs, flow: Floats, ns: Longs, kind: Longs, side: Longs, price: Longs, lots: Longs, bid: Longs, ask: Longs,
+    bid_lots: Longs, ask_lots: Longs, wait: Longs, activity: Longs, cells: Packed, event: Longs, moves: Floats,
+    before: Longs, waits: Longs,
+) -> None:  # fmt: skip
+    n = ns.shape[0]
+    for i in range(n):
+        k[q.WAIT] = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
+        waits[i] = k[q.WAIT]
+        see(k, flow, ns[i], bid[i, 0], ask[i, 0], bid_lots[i, 0], ask_lots[i, 0])
+        for t in range(5):
+            cells[i, t] = k[q.I_STATE + t]
+        cells[i, 5] = activity[i]
+        cells[i, 6] = class_of(flow, q.WIDTH_EDGES, q.WIDTHS - 1, ask[i, 0] - bid[i, 0])
+        frame = k[q.P_SIDE]
+        event[i] = 2 * kind[i] + (0 if side[i] == frame else 1)
+        moves[i, 0] = frame * (k[q.MID] - real(k, q.MEAN_SLOW))
+        moves[i, 1] = frame * (k[q.MID] - real(k, q.MEAN_FAST))
+        at = 0 if side[i] > 0 else 1
+        before[i, 0] = k[q.P_KIND]
+        before[i, 1] = k[q.LAST_LOTS]
+        before[i, 2] = k[q.LAST_PRICE]
+        before[i, 3] = k[q.LAST_SIDE]
+        before[i, 4] = k[q.GONE_PRICE + at]
+        before[i, 5] = k[q.GONE_LOTS + at]
+        j = min(i + 1, n - 1)
+        remember(k, ns[i], kind[i], side[i], price[i], lots[i], bid[j, 0] + ask[j, 0])
+
+
+@kernel
+def ranks(order: Longs, kind: Longs, side: Longs, price: Longs, best_same: Longs, ring: Longs, out: Longs) -> None:
+    """Rank of each cancelled order among the side's newest that rest where it did (at the best, or behind it).
+
+    `ring` int64[2, R, 2]: ids and prices of the newest placements of each side; `out` int64[n, 2]: rank (-1: not a
+    cancel, R: older), how many of them rest there.
+    """
+    size = ring.shape[1]
+    heads = (0, 0)
+    a, c = heads
+    for i in range(order.shape[0]):
+        s = 0 if side[i] > 0 else 1
+        head = a if s == 0 else c
+        out[i, 0] = -1
+        if kind[i] <= q.LIMIT_DEEPER:
+            ring[s, head % size, 0] = order[i]
+            ring[s, head % size, 1] = price[i]
+            if s == 0:
+                a += 1
+            else:
+                c += 1
+        elif kind[i] == q.CANCEL_AT_BEST or kind[i] == q.CANCEL_DEEPER:
+            rank, found, seen = 0, size, 0
+            for j in range(head - 1, max(head - size, 0) - 1, -1):
+                if ring[s, j % size, 0] == 0:
+                    continue
+                p = ring[s, j % size, 1]
+                if (p - best_same[i]) * side[i] > 0:  # it traded
+                    ring[s, j % size, 0] = 0
+                    continue
+                if (kind[i] == q.CANCEL_AT_BEST) != (p == best_same[i]):
+                    continue
+                seen += 1
+                if ring[s, j % size, 0] == order[i]:
+                    found = rank
+                    ring[s, j % size, 0] = 0
+                rank += 1
+            out[i, 0] = found
+            out[i, 1] = seen

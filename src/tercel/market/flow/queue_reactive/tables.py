@@ -1,0 +1,168 @@
+"""Where each table of a queue-reactive preset goes in the packed array, and the knobs folded into the weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.market.flow.queue_reactive import words as q
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table: where it begins, how many numbers, between which bounds."""
+
+    at: int
+    length: int
+    low: float = 0.0
+    high: float = float("inf")
+    ascending: bool = False
+
+
+_INF: Final = float("inf")
+LAYOUT: Final[Mapping[str, Place]] = {
+    "spread_edges": Place(q.SPREAD_EDGES, q.SPREADS - 1, 1.0, ascending=True),
+    "width_edges": Place(q.WIDTH_EDGES, q.WIDTHS - 1, 1.0, ascending=True),
+    "queue_edges": Place(q.QUEUE_EDGES, q.QUEUES - 1, 0.0, ascending=True),
+    "imbalance_edges": Place(q.IMBALANCE_EDGES, q.TOUCHES - 1, -1.0, 1.0, ascending=True),
+    "slow_edges": Place(q.SLOW_EDGES, q.SLOW - 1, -_INF, ascending=True),
+    "fast_edges": Place(q.FAST_EDGES, q.FAST - 1, -_INF, ascending=True),
+    "flow_edges": Place(q.FLOW_EDGES, q.FLOWS - 1, -1.0, 1.0, ascending=True),
+    "age_edges": Place(q.AGE_EDGES, q.AGES - 1, 0.0, ascending=True),
+    "wait_edges": Place(q.WAIT_EDGES, q.WAITS - 1, 0.0, ascending=True),
+    "activity_edges": Place(q.ACTIVITY_EDGES, q.ACTIVITIES - 1, 0.0, ascending=True),
+    "activity_mean": Place(q.ACTIVITY_MEAN, q.ACTIVITIES, 1e-9),
+    "season": Place(q.SEASON, q.SEASONS, 1e-9),
+    "hazard": Place(q.HAZARD, q.LEVELS - 1, 0.0),
+    "state": Place(q.W_STATE, q.STATES * q.EVENTS),
+    "before": Place(q.W_BEFORE, q.BEFORE * q.EVENTS),
+    "before2": Place(q.W_BEFORE2, q.BEFORE2 * q.EVENTS),
+    "place": Place(q.W_PLACE, q.PLACES * q.EVENTS),
+    "trade": Place(q.W_TRADE, q.TRADES * q.EVENTS),
+    "activity": Place(q.W_ACTIVITY, q.ACTIVITIES * q.EVENTS),
+    "wait_law": Place(q.WAIT_LAW, q.WAIT_NS - q.WAIT_LAW, 0.0, 1.0),
+    "wait_ns": Place(q.WAIT_NS, q.SIZE - q.WAIT_NS, 0.0, 1e15),
+    "size": Place(q.SIZE, q.DEEP - q.SIZE, 1.0, 1e6),
+    "deep": Place(q.DEEP, q.INSIDE - q.DEEP, 1.0, 1e6),
+    "inside": Place(q.INSIDE, q.TAKE_EQUAL - q.INSIDE, -1e6, 1e6),
+    "take_equal": Place(q.TAKE_EQUAL, q.QUEUES, 0.0, 1.0),
+    "take_less": Place(q.TAKE_LESS, q.QUEUES, 0.0, 1.0),
+    "less": Place(q.LESS, q.MORE - q.LESS, 1.0, 1e6),
+    "more": Place(q.MORE, q.GAP - q.MORE, 1.0, 1e6),
+    "gap": Place(q.GAP, q.GAP_POINTS, 1.0, 1e6),
+    "deep_lots": Place(q.DEEP_LOTS, q.GAP_POINTS, 1.0, 1e6),
+    "repeat_size": Place(q.REPEAT_SIZE, q.PREVIOUS * 6, 0.0, 1.0),
+    "repeat_price": Place(q.REPEAT_PRICE, q.PREVIOUS * 3, 0.0, 1.0),
+    "repost_size": Place(q.REPOST_SIZE, 3, 0.0, 1.0),
+    "repost_price": Place(q.REPOST_PRICE, 3, 0.0, 1.0),
+    "rank": Place(q.RANK, q.RANKS, 0.0, 1.0, ascending=True),
+}
+"""Tables of fixed length. The minutes follow at the end."""
+
+SCALARS: Final[Mapping[str, tuple[int, float, float]]] = {
+    "resolution_ns": (q.RESOLUTION, 1.0, 1e9),
+    "session_ns": (q.SESSION, 1e9, 1e15),
+    "slow_ns": (q.SLOW_NS, 1e6, 1e13),
+    "fast_ns": (q.FAST_NS, 1e6, 1e13),
+    "drift_ns": (q.DRIFT_NS, 1e6, 1e13),
+    "window": (q.WINDOW, 5.0, 1e5),
+    "hole": (q.HOLE, 1.0, 1e5),
+    "limited": (q.LIMITED, 0.0, 1.0),
+    "by_imbalance": (q.BY_IMBALANCE, 0.0, 1.0),
+    "beyond": (q.BEYOND, 0.0, 1.0),
+    "live_mean": (q.LIVE_MEAN, 1.0, 1e7),
+    "touch_power": (q.TOUCH_POWER, 0.0, 2.0),
+    "touch_mean": (q.TOUCH_MEAN, 1e-3, 1e7),
+    "newest": (q.NEWEST, 0.0, 1.0),
+    "short_ns": (q.SHORT_NS, 0.0, 1e12),
+}
+"""Scalars: where, and between which bounds."""
+
+
+def pack(
+    law: Mapping[str, Sequence[float] | NDArray[np.float64]],
+    scalars: Mapping[str, float],
+    minutes: NDArray[np.float64],
+    knobs: Mapping[str, float],
+    slow_centres: NDArray[np.float64],
+    fast_centres: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """All parameters as the one float64 array that the kernel reads.
+
+    Parameters
+    ----------
+    law : mapping of name to float[length]
+        As `LAYOUT`.
+    scalars : mapping
+        As `SCALARS`.
+    minutes : float64[n, 3]
+        Activity over the season's, factor of market orders, day.
+    knobs : mapping
+        clock, market, inside, anchor_slow, anchor_fast, drift_sd, more: see `QueueReactivePreset`.
+    slow_centres, fast_centres : float64[SLOW], float64[FAST]
+        Displacement that each class stands for, in standard deviations.
+    """
+    flow = np.zeros(q.FIXED + q.MINUTE * len(minutes))
+    flow[q.VERSION_AT] = q.VERSION
+    for name, place in LAYOUT.items():
+        flow[place.at : place.at + place.length] = law[name]
+    for name, (at, _, _) in SCALARS.items():
+        flow[at] = scalars[name]
+    flow[q.MINUTES], flow[q.DAY_COUNT] = len(minutes), 1 + int(minutes[:, 2].max())
+    rows = flow[q.MINUTE_TABLE :].reshape(-1, q.MINUTE)
+    rows[:, :3] = minutes[:, :3]
+    flow[q.CLOCK], flow[q.DRIFT_SD] = knobs["clock"], knobs["drift_sd"]
+    state = flow[q.W_STATE : q.W_BEFORE].reshape(q.STATES, q.EVENTS)
+    state[:, 2 * q.MARKET :] *= knobs["market"]
+    state[:, : 2 * q.LIMIT_IN_SPREAD + 2] *= knobs["inside"]
+    pull = knobs["anchor_slow"] * slow_centres[:, None] + knobs["anchor_fast"] * fast_centres[None, :]
+    up = np.exp(-np.clip(pull, -3.0, 3.0))[:, :, None]
+    places = flow[q.W_PLACE : q.W_TRADE].reshape(q.SLOW, q.FAST, q.MOVES, q.EVENTS)
+    for event, rises in RISES.items():
+        places[:, :, :, event] *= up if rises else 1.0 / up
+    equal = flow[q.TAKE_EQUAL : q.TAKE_EQUAL + q.QUEUES]
+    less = flow[q.TAKE_LESS : q.TAKE_LESS + q.QUEUES]
+    beyond = (1.0 - less) * knobs["more"]  # the share of market orders that take more than the queue
+    shrink = np.where(less > 0.0, (1.0 - np.minimum(beyond, 0.9)) / np.maximum(less, 1e-9), 1.0)
+    equal *= shrink
+    less *= shrink
+    return flow
+
+
+RISES: Final = {
+    2 * q.LIMIT_IN_SPREAD: True,
+    2 * q.LIMIT_IN_SPREAD + 1: False,
+    2 * q.CANCEL_AT_BEST: False,
+    2 * q.CANCEL_AT_BEST + 1: True,
+    2 * q.MARKET: True,
+    2 * q.MARKET + 1: False,
+}
+"""Events that move the mid, and whether towards the side of the frame."""
+
+
+def misfit(law: Mapping[str, Any], scalars: Mapping[str, float]) -> str:
+    """What is wrong with tables or scalars, in words; empty when nothing is."""
+    for name, place in LAYOUT.items():
+        if name not in law:
+            return f"table {name} is missing"
+        values = np.asarray(law[name], np.float64)
+        if len(values) != place.length:
+            return f"table {name} has {len(values)} numbers, not {place.length}"
+        if np.isnan(values).any() or values.min() < place.low or values.max() > place.high:
+            bad = values[~((values >= place.low) & (values <= place.high))][0]
+            return f"table {name} holds {bad:g}, not between {place.low:g} and {place.high:g}"
+        if place.ascending and (np.diff(values[np.isfinite(values)]) < 0).any():
+            return f"table {name} does not ascend"
+    for name, (_, low, high) in SCALARS.items():
+        if name not in scalars:
+            return f"scalar {name} is missing"
+        if not low <= scalars[name] <= high:
+            return f"{name} is {scalars[name]:g}, not between {low:g} and {high:g}"
+    for name in ("state", "before", "before2", "place", "trade", "activity"):
+        cells = np.asarray(law[name]).reshape(-1, q.EVENTS)
+        if not np.isfinite(cells).all() or (cells.max(axis=1) <= 0.0).any():
+            return f"table {name} has a cell in which nothing can happen"
+    unknown = sorted((set(law) - set(LAYOUT)) | (set(scalars) - set(SCALARS)))
+    return f"unknown tables or scalars: {', '.join(unknown)}" if unknown else ""

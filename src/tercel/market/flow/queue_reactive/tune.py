@@ -1,0 +1,149 @@
+"""Pilot runs: simulate, compare with the tape calibrated on, turn the knobs, until what the weights miss is small.
+
+What is compared: events and market orders per second, lots of a market order, spread, depth of each level, standard
+deviations of the mid's changes over 1, 10, 60 and 600 s. Every target has a knob that moves it nearly alone, so that
+damped steps on the logarithms converge in a few rounds; the round with the smallest loss is kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import CapacityError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.extract import Day, day_of
+from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
+from tercel.market.observed import observe
+from tercel.market.simulator.days import simulated_day
+
+HORIZONS = (1, 10, 60, 600)
+WARMUP_S = 900.0
+PILOTS = 6
+ROUNDS = 15
+LOSS = {"rate": 1.0, "markets": 1.0, "lots": 1.0, "spread": 1.0, "sd1": 1.0, "sd10": 1.0, "sd60": 1.0, "sd600": 0.5}
+DEPTH_LOSS = 0.15
+
+
+def measure(days: Sequence[Day]) -> dict[str, float]:
+    """What pilots are compared by, days pooled."""
+    seconds = sum(d.o.seconds for d in days)
+    events = sum(len(d.lots) for d in days)
+    markets = np.concatenate([d.lots[d.o.kind == q.MARKET] for d in days])
+    depth = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days]).mean(axis=0)
+    out = {
+        "rate": events / seconds,
+        "markets": len(markets) / seconds,
+        "lots": float(markets.mean()) if len(markets) else 1e-9,
+        "spread": float(np.concatenate([d.spread for d in days]).mean()),
+    }
+    for n in range(q.LEVELS):
+        out[f"depth{n}"] = float(depth[n])
+    for horizon in HORIZONS:
+        moves = [_moves(d.o.mid2, horizon) for d in days]
+        every = np.concatenate(moves)
+        out[f"sd{horizon}"] = float(np.sqrt(np.mean(every**2))) / 2.0 if len(every) else 1e-9
+    return out
+
+
+def _moves(mid2: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
+    known = mid2[mid2 != 0]
+    return (known[horizon:] - known[:-horizon]).astype(float) if len(known) > horizon else np.zeros(0)
+
+
+def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) -> list[Day]:
+    """Simulated stretches, observed as the tape was."""
+    out = []
+    levels = q.LEVELS if preset.scalars["limited"] else 0
+    for seed in seeds:
+        events = simulated_day(preset, seed, seconds, WARMUP_S)
+        instrument = SimpleNamespace(
+            lot=preset.lot, levels=levels, session_open_ns=0, session_close_ns=int((WARMUP_S + seconds) * NS_PER_SECOND)
+        )
+        out.append(day_of(observe(instrument, events, skip_s=WARMUP_S, levels=q.LEVELS), 1.0))
+    return out
+
+
+def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
+    """Weighted sum of squared log ratios."""
+    loss = sum(w * np.log(max(got[key], 1e-9) / max(target[key], 1e-9)) ** 2 for key, w in LOSS.items())
+    for n in range(q.LEVELS):
+        loss += DEPTH_LOSS * np.log(max(got[f"depth{n}"], 1e-9) / max(target[f"depth{n}"], 1e-9)) ** 2
+    return float(loss)
+
+
+def tune(preset: QueueReactivePreset, days: Sequence[Day], seed: int, rounds: int = ROUNDS) -> QueueReactivePreset:
+    """The preset with its knobs turned to the tape.
+
+    Parameters
+    ----------
+    preset : QueueReactivePreset
+        As estimated, knobs at rest.
+    days : sequence of Day
+        What it was estimated from.
+    seed : int
+        Of the pilots; a round uses seeds of its own.
+    """
+    target = measure(days)
+    seconds = float(np.clip(np.mean([d.o.seconds for d in days]), 1800.0, 23_400.0))
+    events = target["rate"] * seconds * PILOTS
+    count = int(np.clip(PILOTS * min(1.0, 1.2e6 / events), 2, PILOTS))
+    kept: list[tuple[QueueReactivePreset, dict[str, float]]] = []
+    for turn in range(rounds):
+        seeds = [seed + 1000 * turn + j for j in range(count)]
+        try:
+            got = measure(pilots(preset, seconds, seeds))
+        except CapacityError:
+            preset = preset.model_copy(update={"orders": preset.orders * 4})
+            continue
+        kept.append((preset, got))
+        preset = _turned(preset, target, got, gain=1.0 if turn < rounds // 2 else 0.5)
+    last = kept[-max(rounds // 3, 1) :]
+    best = _middle([p for p, _ in last])
+    reached = {key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target}
+    figures = {key: {"tape": _short(target[key]), "pilots": _short(reached[key])} for key in target}
+    card: dict[str, Any] = {"tuned": figures, "rounds": len(kept), "loss": round(loss_of(target, reached), 5)}
+    return best.model_copy(update={"card": best.card | card})
+
+
+def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
+    """The last preset with the mean knobs of them all: single pilots are noisy, their mean is less so."""
+    knobs = {name: float(np.mean([getattr(p.knobs, name) for p in presets])) for name in Knobs.model_fields}
+    hazard = np.mean([p.law["hazard"] for p in presets], axis=0)
+    law = presets[-1].law | {"hazard": tuple(_short(x) for x in hazard.tolist())}
+    return presets[-1].model_copy(update={"knobs": Knobs(**knobs), "law": law})
+
+
+def _short(x: float) -> float:
+    return float(f"{x:.4g}")
+
+
+def _turned(
+    preset: QueueReactivePreset, target: Mapping[str, float], got: Mapping[str, float], gain: float
+) -> QueueReactivePreset:
+    """Knobs after one damped step."""
+
+    def over(key: str) -> float:
+        return float(np.log(max(got[key], 1e-9) / max(target[key], 1e-9)))
+
+    knobs = preset.knobs
+    share = over("markets") - over("rate")
+    slow = 0.5 * (over("sd60") + 0.5 * (over("sd60") + over("sd600")))
+    lean = knobs.anchor_slow - knobs.drift_sd + gain * 0.35 * slow  # one axis: below 0 it is drift from outside
+    turned = Knobs(
+        clock=float(np.clip(knobs.clock * np.exp(gain * 0.9 * over("rate")), 0.2, 5.0)),
+        market=float(np.clip(knobs.market * np.exp(-gain * 0.9 * share), 0.1, 10.0)),
+        inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.3, 3.0)),
+        anchor_slow=float(np.clip(lean, 0.0, 2.0)),
+        anchor_fast=float(np.clip(knobs.anchor_fast + gain * 0.4 * (over("sd1") + over("sd10")) / 2.0, 0.0, 1.5)),
+        drift_sd=float(np.clip(-lean, 0.0, 1.0)),
+        more=float(np.clip(knobs.more * np.exp(-gain * 1.0 * over("lots")), 0.02, 20.0)),
+    )
+    hazard = np.array(preset.law["hazard"])
+    depth = np.array([over(f"depth{n}") for n in range(1, q.LEVELS)])
+    hazard = hazard * np.exp(np.clip(gain * 0.6 * depth, -0.5, 0.5))
+    law = preset.law | {"hazard": tuple(float(f"{x:.4g}") for x in hazard)}
+    return preset.model_copy(update={"knobs": turned, "law": law})
