@@ -9,7 +9,6 @@ import pytest
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.market.flow import DEFAULT, Preset, load, names
 
-
 SANTA_FE = [name for name in names() if load(name).model == "santa_fe"]
 
 
