@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tercel.app.cli import market_impact
 from tercel.app.cli.shared import AsJson, Lake, check_date, listed_dates, told
 
 market_app = typer.Typer(name="market", help="Simulated markets: calibrate one from tape.", no_args_is_help=True)
@@ -37,3 +38,6 @@ def calibrate_market(
             lake, symbol, days=listed_dates(days), held_out=listed_dates(held_out), name=name, out=out, date=date
         )
         preset.show(made, out, as_json)
+
+
+market_impact.add_to(market_app)

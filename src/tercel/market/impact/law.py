@@ -159,6 +159,8 @@ def exponentials(beta: float, td_s: float) -> tuple[Floats, Floats]:
 
 def with_impact(source: "Source", law: ImpactLaw | None) -> "Source":
     """The same market under a law of impact; None: under none."""
+    if law is None and source.impact is None:
+        return source
     flow, states = source.flow, source.worlds_k.copy()
     if (at := int(flow[sim.IMPACT_AT])) > int(flow[sim.REGIMES_AT]):  # it lies last
         flow = flow[:at]
@@ -172,4 +174,4 @@ def with_impact(source: "Source", law: ImpactLaw | None) -> "Source":
         flow = np.concatenate((flow, words))
         flow[sim.IMPACT_AT] = len(flow) - len(words)
         states[:, sim.IMPACT] = LAWS[law.law]
-    return replace(source, flow=flow, worlds_k=states)
+    return replace(source, flow=flow, worlds_k=states, impact=law)

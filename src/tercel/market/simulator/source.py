@@ -15,6 +15,7 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
 from tercel.market.flow.preset import Preset
+from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.terms import NO_FEES, Fees
@@ -51,6 +52,8 @@ class Source:
         Names of the regimes that switch in it, by number (`market.regimes`); empty: none do.
     fees : Fees
         What the venue asks of own fills.
+    impact : ImpactLaw, optional
+        What own trades do to prices beyond the lots that they take; its words are in `flow` (`with_impact`).
     """
 
     name: str
@@ -63,11 +66,12 @@ class Source:
     lot: int
     regimes: tuple[str, ...] = ()
     fees: Fees = NO_FEES
+    impact: ImpactLaw | None = None
 
     @property
     def answers(self) -> bool:
         """Whether the market reacts to own orders, so that impact can be measured with twins."""
-        return self.model != sim.REPLAY
+        return self.model != sim.REPLAY or self.impact is not None
 
 
 def blank_state(model: int) -> NDArray[np.int64]:
@@ -118,7 +122,13 @@ def first_world(
     return b, k, flow
 
 
-def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0) -> Source:
+def reactive(
+    preset: Preset,
+    worlds: int = 1,
+    seed: int = 0,
+    settle_s: float = 3600.0,
+    impact: str | ImpactLaw | None = None,
+) -> Source:
     """The market of a preset.
 
     Parameters
@@ -131,11 +141,16 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
         Of the streams that settle them.
     settle_s : float
         Seconds that the laid book runs before the first world is kept.
+    impact : str or ImpactLaw, optional
+        none, translation or weights (the law on the preset's card, else measured by a pilot), or a law itself;
+        default: the law on the card, none where there is none there.
 
     Raises
     ------
     CapacityError
         When the preset's order slots do not hold the orders that its rates bring.
+    ConfigError
+        For an unknown law.
     """
     b, k, flow = first_world(preset, seed)
     books, states = [], []
@@ -147,9 +162,12 @@ def reactive(preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3
         books.append(b.copy())
         states.append(k.copy())
         until += int(settle_s * NS_PER_SECOND / 2)
-    return Source(
+    source = Source(
         preset.name, preset.code, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot
     )  # fmt: skip
+    from tercel.market.impact.pilot import law_for  # it runs pilots in sources of its own
+
+    return with_impact(source, law_for(preset, impact))
 
 
 def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], preset: Preset) -> None:

@@ -1,0 +1,112 @@
+"""The figures of an impact card: paths of metaorders, impact against size and length, decay, response to trades.
+
+Each takes plain dictionaries of lists, as the card has them, and hands back a :class:`~tercel.report.svg.Figure`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tercel.report import style
+from tercel.report.figures import WIDE
+from tercel.report.svg import Figure, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Curve = Mapping[str, Sequence[float]]
+"""`seconds`, `ticks`, `se`."""
+
+
+def metaorder_paths(paths: Mapping[str, Curve], length_s: float, name: str = "metaorders") -> Figure:
+    """Impact through time, one line for each size (a share of the public volume), with one standard error."""
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axvline(length_s / 60, color=style.RULE.token, linewidth=1.0)
+        labels = {key: f"{100 * float(key):g} %" for key in paths}
+        colours = style.series_colours(labels.values())
+        for key, path in paths.items():
+            minutes, ticks, se = (np.asarray(path[what]) for what in ("seconds", "ticks", "se"))
+            colour = colours[labels[key]].token
+            panel.fill_between(minutes / 60, ticks - se, ticks + se, color=colour, alpha=0.2, linewidth=0)
+            panel.plot(minutes / 60, ticks, color=colour, linewidth=1.6, label=labels[key])
+        panel.margins(x=0)
+        panel.set_xlabel("minutes since arrival")
+        panel.set_ylabel("impact, ticks")
+        drawing.legend(loc="outside right upper")
+
+    told = ", ".join(f"{key} {max(path['ticks']):.2f}" for key, path in paths.items())
+    return drawn(
+        name,
+        f"Impact of metaorders of several sizes through time, largest values in ticks: {told}.",
+        "Shares of the public volume, executed evenly up to the line. Bands are one standard error.",
+        (WIDE, 3.2),
+        draw,
+    )
+
+
+def impact_by_size(
+    sizes: Sequence[Mapping[str, float]], lengths: Sequence[Mapping[str, float]], name: str = "impact-size"
+) -> Figure:
+    """Impact at the end against size at one length, and against length at one participation, on logarithmic axes."""
+
+    def draw(drawing: "Drawing") -> None:
+        left, right = drawing.subplots(1, 2)
+        for panel, rows, x, label in (
+            (left, sizes, [100 * r["share"] for r in sizes], "size, % of the volume"),
+            (right, lengths, [r["seconds"] / 60 for r in lengths], "length, minutes"),
+        ):
+            ticks, se = (np.array([r[what] for r in rows]) for what in ("ticks", "se"))
+            panel.errorbar(x, ticks, yerr=se, fmt="o", color=style.INK.token, markersize=4.5, linewidth=1.2)
+            fine = [i for i, value in enumerate(ticks) if value > 0]
+            if fine:
+                root = ticks[fine[-1]] * np.sqrt(np.array(x) / x[fine[-1]])
+                panel.plot(x, root, "--", color=style.SOFT.token, linewidth=1.0)
+            panel.set_xscale("log")
+            panel.set_yscale("log")
+            panel.set_xticks(x, [f"{value:g}" for value in x])
+            panel.minorticks_off()
+            panel.set_xlabel(label)
+        left.set_ylabel("impact, ticks")
+
+    told = ", ".join(f"{100 * r['share']:g} %: {r['ticks']:.2f}" for r in sizes)
+    return drawn(
+        name,
+        f"Impact at the end of a metaorder against its size and against its length. In ticks: {told}.",
+        "Dashed: a square root through the last point. Left: one length. Right: one participation.",
+        (WIDE, 3.0),
+        draw,
+    )
+
+
+def decay_and_response(
+    decay: Mapping[str, Mapping[str, Any]], response: Mapping[str, Sequence[float]], name: str = "impact-decay"
+) -> Figure:
+    """Level after the end relative to it, and the mean move of the mid after a public trade."""
+
+    def draw(drawing: "Drawing") -> None:
+        left, right = drawing.subplots(1, 2)
+        for key, row in decay.items():
+            if row["mean"] is not None:
+                left.plot([float(key)], [row["mean"]], "o", color=style.INK.token, markersize=4.5)
+            if row["ci_low"] is not None:
+                left.plot([float(key)] * 2, [row["ci_low"], row["ci_high"]], color=style.INK.token, linewidth=1.4)
+        left.axhline(1.0, color=style.RULE.token, linewidth=0.9)
+        left.set_xlabel("time, lengths of the execution")
+        left.set_ylabel("level, end = 1")
+        left.set_ylim(bottom=0)
+        right.plot(response["lags"], response["ticks"], "o-", color=style.INK.token, markersize=4.5, linewidth=1.2)
+        right.set_xlabel("public trades later")
+        right.set_ylabel("response, ticks")
+        right.set_ylim(bottom=0)
+
+    told = ", ".join(f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None)
+    return drawn(
+        name,
+        f"Level of the impact at multiples of the length of the execution, relative to its end: {told}.",
+        "Left: decay with 95 % intervals. Right: mean signed move of the mid after a public trade.",
+        (WIDE, 2.8),
+        draw,
+    )
