@@ -78,6 +78,7 @@ def test_what_cannot_be_calibrated_writes_nothing(lake: Path, tmp_path: Path, da
 
 def test_the_command_line_tells_it(lake: Path, tmp_path: Path) -> None:
     words = f"market calibrate --lake {lake} --symbol SIM --days {DAYS[0]} --held-out {DAYS[0]} --name x"
-    result = CliRunner().invoke(app, [*words.split(), "--out", str(tmp_path / "x.json"), "--date", "2026-01-01"])
+    more = ["--model", "santa_fe", "--out", str(tmp_path / "x.json"), "--stamp", "2026-01-01"]
+    result = CliRunner().invoke(app, [*words.split(), *more])
     assert result.exit_code == 2
     assert "in both" in result.stderr

@@ -1,43 +1,111 @@
 """`tercel market ...`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tercel.app.cli import market_impact
-from tercel.app.cli.shared import AsJson, Lake, check_date, listed_dates, told
+from tercel.app.cli.shared import AsJson, Lake, Seed, check_date, listed_dates, told
 
-market_app = typer.Typer(name="market", help="Simulated markets: calibrate one from tape.", no_args_is_help=True)
-
-
-@market_app.callback()
-def _room() -> None:
-    """Keep `calibrate` a command of its own, though it is the only one."""
+market_app = typer.Typer(
+    name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
+)
+Which = Annotated[str, typer.Argument(help="A preset's name, or a preset file (.json).", metavar="PRESET")]
+From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
+To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 
 
 @market_app.command("calibrate")
 def calibrate_market(
     lake: Lake,
     symbol: Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")],
-    days: Annotated[str, typer.Option(help="Days to calibrate on, separated by commas.", metavar="D,D,...")],
-    name: Annotated[str, typer.Option(help="Name of the market.", metavar="NAME")],
+    dates: Annotated[
+        str, typer.Option("--date", "--days", help="Days to calibrate on, separated by commas.", metavar="D[,D...]")
+    ],
     out: Annotated[Path, typer.Option(help="File to write (.json); run on it with `tercel run --market FILE`.")],
-    date: Annotated[str, typer.Option(help="Date of this calibration, for the card.", metavar="YYYY-MM-DD")],
+    model: Annotated[str, typer.Option(help="santa_fe, queue_reactive or hawkes.", metavar="MODEL")] = "queue_reactive",
+    name: Annotated[str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")] = "",
     held_out: Annotated[
-        str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D,D,...")
+        str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
+    ] = "",
+    start: From = "",
+    end: To = "",
+    stamp: Annotated[
+        str, typer.Option(help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Calibrate a zero-intelligence market from tape; its card says how well it fits days it has not seen."""
+    """Calibrate a market from days of tape, or from a stretch of one."""
     with told(as_json):
-        check_date(date)
-        from tercel.app.commands import preset
+        check_date(stamp or None)
+        from tercel.app.commands import market_calibrate
 
-        made = preset.make(
-            lake, symbol, days=listed_dates(days), held_out=listed_dates(held_out), name=name, out=out, date=date
-        )
-        preset.show(made, out, as_json)
+        market_calibrate.run(
+            lake, symbol, model=model, dates=listed_dates(dates), held_out=listed_dates(held_out), start=start, end=end,
+            name=name or out.stem, out=out, stamp=stamp or datetime.now().date().isoformat(), as_json=as_json,
+        )  # fmt: skip
+
+
+@market_app.command("score")
+def score_market(
+    preset: Which,
+    lake: Lake,
+    dates: Annotated[str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")],
+    symbol: Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")] = "",
+    start: From = "",
+    end: To = "",
+    seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
+    classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = True,
+    impact: Annotated[bool, typer.Option("--impact", help="Measure the impact card too (minutes).")] = False,
+    seen: Annotated[bool, typer.Option("--seen", help="Score on days calibrated on all the same.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Keep the scores in the preset file's card.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score a market against tape that it has not seen, real against real beside every figure."""
+    with told(as_json):
+        from tercel.app.commands import market_score
+
+        market_score.run(
+            preset, lake, dates=listed_dates(dates), symbol=symbol, start=start, end=end, seeds=seeds, out=out,
+            classifier=classifier, impact=impact, seen=seen, write=write, as_json=as_json,
+        )  # fmt: skip
+
+
+@market_app.command("simulate")
+def simulate_market(
+    preset: Which,
+    out: Annotated[Path, typer.Option(help="Lake to write into.", metavar="LAKE")],
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=10_000)] = 1,
+    seed: Seed = 1,
+    seconds: Annotated[float, typer.Option(help="Length of each session.", metavar="S")] = 23_400.0,
+    symbol: Annotated[str, typer.Option(help="Symbol to write. Default: the preset's.", metavar="SYM")] = "",
+    first: Annotated[str, typer.Option(help="First day; weekends are left out.", metavar="YYYY-MM-DD")] = "2030-01-02",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write simulated days into a lake, as tape like any other."""
+    with told(as_json):
+        check_date(first)
+        from tercel.app.commands import market_simulate
+
+        market_simulate.run(
+            preset, out, days=days, seed=seed, seconds=seconds, symbol=symbol, first=first, replace=replace,
+            as_json=as_json,
+        )  # fmt: skip
+
+
+@market_app.command("list")
+def list_markets(as_json: AsJson = False) -> None:
+    """List the markets that are shipped, with their scores."""
+    with told(as_json):
+        from tercel.app.commands import market_list
+
+        market_list.run(as_json)
 
 
 market_impact.add_to(market_app)

@@ -24,6 +24,7 @@ from tercel.market.tape.schema import (
     EXECUTE,
     LEVEL_SET,
     MODIFY,
+    OPENING,
     REDUCE,
     ROLL_IN,
     ROLL_OUT,
@@ -47,8 +48,9 @@ clears, events outside the window of levels, hidden lots."""
 
 @kernel
 def play(
-    t: Any, seq: Any, kind: Any, dense: Any, order_id: Any, side: Any, rank: Any, price: Any, qty: Any, prices: Any,
-    start: int, stop: int, window: int, level: Any, known: Any, state: Any, wide: Any, book: Any, grid2: Any,
+    t: Any, seq: Any, kind: Any, dense: Any, order_id: Any, side: Any, rank: Any, price: Any, qty: Any, flags: Any,
+    prices: Any, start: int, stop: int, window: int, level: Any, known: Any, state: Any, wide: Any, book: Any,
+    grid2: Any,
 ) -> None:  # fmt: skip
     """Replay the rows and write events, the book before each, and the touch at every full second.
 
@@ -72,8 +74,8 @@ def play(
                 end += 1
             for growing in range(2):
                 for i in range(r, end):
-                    _set(i, growing == 1, t, seq, side, rank, price, qty, prices, start, stop, window, level, known,
-                         state, wide, book)  # fmt: skip
+                    _set(i, growing == 1, t, seq, side, rank, price, qty, flags, prices, start, stop, window, level,
+                         known, state, wide, book)  # fmt: skip
             r = end
             continue
         if what == STATUS:
@@ -88,7 +90,7 @@ def play(
         elif side[r] == BUY or side[r] == SELL:
             s = 0 if side[r] == BUY else 1
             order = dense[r] if order_id[r] != 0 else -1
-            open_now = start <= t[r] and t[r] < stop and t[r] != state[CLEAR_NS] and seq[r] != state[CLEAR_SEQ]
+            open_now = start <= t[r] and t[r] < stop and not _snapshot(r, t, seq, flags, state)
             _row(what, t[r], s, rank[r], qty[r], order, order_id[r], open_now, prices, window, level, known, state,
                  wide, book)  # fmt: skip
         r += 1
@@ -106,6 +108,12 @@ def _second(state: Any, prices: Any, grid2: Any, k: int) -> None:
         grid2[k, 0], grid2[k, 1] = prices[bid] + prices[ask], prices[ask] - prices[bid]
     elif k > 0:
         grid2[k, 0], grid2[k, 1] = grid2[k - 1, 0], grid2[k - 1, 1]
+
+
+@kernel
+def _snapshot(r: int, t: Any, seq: Any, flags: Any, state: Any) -> bool:
+    """Whether a row tells how the book stood: at the head of the tape, or right after it was cleared."""
+    return (flags[r] & OPENING) != 0 or t[r] == state[CLEAR_NS] or seq[r] == state[CLEAR_SEQ]
 
 
 @kernel
@@ -152,8 +160,8 @@ def _row(
 
 @kernel
 def _set(
-    i: int, growing: bool, t: Any, seq: Any, side: Any, rank: Any, price: Any, qty: Any, prices: Any, start: int,
-    stop: int, window: int, level: Any, known: Any, state: Any, wide: Any, book: Any,
+    i: int, growing: bool, t: Any, seq: Any, side: Any, rank: Any, price: Any, qty: Any, flags: Any, prices: Any,
+    start: int, stop: int, window: int, level: Any, known: Any, state: Any, wide: Any, book: Any,
 ) -> None:  # fmt: skip
     """(L2) A level's new total: more than what trades left of it is a limit order, less is a cancel."""
     s, p = 0 if side[i] == BUY else 1, rank[i]
@@ -161,7 +169,7 @@ def _set(
     if (qty[i] > have) != growing or (qty[i] == have and level[s, p, PRINTED] == 0):
         return
     now = t[i]
-    open_now = start <= now < stop and now != state[CLEAR_NS] and seq[i] != state[CLEAR_SEQ]
+    open_now = start <= now < stop and not _snapshot(i, t, seq, flags, state)
     traded = min(level[s, p, PRINTED], have)
     level[s, p, PRINTED] = 0
     if traded > 0:

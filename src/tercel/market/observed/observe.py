@@ -6,8 +6,8 @@ What is an event and what is not:
   written too, flagged `remainder`;
 - lots withdrawn, whole or in part; an order moved to another price is a cancel and a limit order;
 - executions of one stamp and one aggressor side, merged into one MARKET row (size together, price of the first);
-- no event: hidden executions, crosses, levels that roll in or out of a feed's window, the rows of a snapshot after a
-  CLEAR, anything while trading is halted, a side is missing or the book is crossed.
+- no event: hidden executions, crosses, levels that roll in or out of a feed's window, the rows of a snapshot (OPENING,
+  or right after a CLEAR), anything while trading is halted, a side is missing or the book is crossed.
 
 Of a feed of level totals (LEVEL_SET) the differences are read: prints (TRADE) are MARKET rows, what a level has more
 than its prints left is a limit order, what it has less is a cancel. Several orders within one update are one there.
@@ -34,6 +34,8 @@ class EventColumns(BookColumns, Protocol):
     def exch_ns(self) -> NDArray[np.int64]: ...
     @property
     def seq(self) -> NDArray[np.int64]: ...
+    @property
+    def flags(self) -> NDArray[np.uint8]: ...
 
 
 class SessionFields(Protocol):
@@ -167,7 +169,7 @@ def observe(
     shown = instrument.levels if window is None else window
     play(
         events.exch_ns, events.seq, kind, dense.astype(np.int64), events.order_id, events.side, rank.astype(np.int64),
-        events.price_ticks, events.qty_lots, prices.astype(np.int64), start, stop, shown,
+        events.price_ticks, events.qty_lots, events.flags, prices.astype(np.int64), start, stop, shown,
         np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64), state, wide, book,
         grid2,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events
-from tercel.market.tape.schema import ADD, MESSAGE_END
+from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
 
 CHUNK = 1 << 17
 _NO_ROWS = np.zeros((0, sim.RECORD_WORDS), np.int64)
@@ -112,3 +112,28 @@ def order_ids(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     ids = np.zeros(len(rows), np.int64)
     ids[by_slot] = np.maximum.accumulate(number + slot * (len(rows) + 1)) - slot * (len(rows) + 1)
     return ids
+
+
+def session(preset: Preset, seed: int, seconds: float, open_ns: int, warmup_s: float = 600.0) -> Events:
+    """A session of the preset's flow as a recorded day: the orders that stand as OPENING rows, then its public rows.
+
+    Raises
+    ------
+    CapacityError
+        The preset's book is too small for its flow.
+    """
+    warm = round(warmup_s * NS_PER_SECOND)
+    b, k, flow = first_world(preset, seed, session_ns=warm)
+    run_recorded(b, k, flow, warm)
+    stood = standing(b)
+    stood[:, sim.R_NS] = warm
+    events = as_events(np.concatenate((stood, run_recorded(b, k, flow, warm + round(seconds * NS_PER_SECOND)))))
+    if b[lay.OVERFLOW]:
+        raise too_small(preset)
+    opening = len(stood)
+    events.exch_ns[:] += open_ns - warm
+    events.recv_ns[:] = events.exch_ns
+    events.seq[:] = np.maximum(np.arange(events.n) - opening + 1, 0)  # the snapshot is message 0
+    events.flags[:opening] = OPENING
+    events.flags[opening - 1] |= MESSAGE_END
+    return events

@@ -1,0 +1,102 @@
+"""`tercel market calibrate`: days, or a stretch of one, become a preset of any flow model."""
+
+import importlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tercel.app.commands import preset as santa_fe
+from tercel.app.commands.market_days import read_days, stretch_s
+from tercel.app.output import print_json, say
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import MODELS, Preset
+from tercel.market.score.card import compact, score
+from tercel.market.score.days import SKIP_S, Day
+from tercel.market.score.realism import Drawn
+
+CALIBRATORS = {
+    "santa_fe": "tercel.market.flow.calibrate",
+    "queue_reactive": "tercel.market.flow.queue_reactive.calibrate",
+    "hawkes": "tercel.market.flow.hawkes.calibrate",
+}
+"""Module of each model's `calibrate(days, *, name, date, lot_shares, skip_s, ...)`."""
+
+
+def run(
+    lake: Path,
+    symbol: str,
+    *,
+    model: str,
+    dates: Sequence[str],
+    held_out: Sequence[str],
+    start: str,
+    end: str,
+    name: str,
+    out: Path,
+    stamp: str,
+    as_json: bool,
+) -> int:
+    """Calibrate, judge where days are held out, write the preset and show it."""
+    began = time.perf_counter()
+    if model == "santa_fe" and not (start or end) and (held_out or len(dates) == 1):
+        made = santa_fe.make(lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp)
+        santa_fe.show(made, out, as_json)
+        return 0
+    days = read_days(lake, symbol, dates, start, end)
+    if set(dates) & set(held_out):
+        both = ", ".join(sorted(set(dates) & set(held_out)))
+        raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
+    made = calibrated(model, days, name=name, stamp=stamp, windowed=bool(start or end))
+    scores = None
+    if held_out:
+        drawn = Drawn(made, read_days(lake, symbol, held_out), days)
+        scores = compact(score(drawn, classifier=False))
+        made = made.model_copy(update={"card": {**made.card, "held_out_days": list(held_out), "scores": scores}})
+    made.save(out)
+    seconds = time.perf_counter() - began
+    if as_json:
+        about = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
+        print_json({**about, "window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores})
+    else:
+        say(f"{made.name}: {made.model} from {', '.join(d.label for d in days)} in {seconds:.1f} s")
+        if scores:
+            floor = scores["floor_mean_l1"]
+            say(f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})")
+        say(f"written  {out}")
+        say(f"score it on days that it has not seen: tercel market score {out} --lake {lake} --date ...")
+    return 0
+
+
+def calibrated(model: str, days: Sequence[Day], *, name: str, stamp: str, windowed: bool = False) -> Preset:
+    """A preset of `model` from stretches of days; its card says which.
+
+    Raises
+    ------
+    ConfigError
+        A model that is none, or days that are too short for it.
+    """
+    module = _module(model)
+    window = [float(x) for x in stretch_s(days[0])]
+    cut = [(_until(day, window[1]) if windowed else day.instrument, day.events) for day in days]
+    made: Preset = module.calibrate(cut, name=name, date=stamp, skip_s=window[0] if windowed else SKIP_S)
+    extra = {"days": [day.instrument.date for day in days]} | ({"window_s": window} if windowed else {})
+    return made.model_copy(update={"card": {**made.card, **extra}})
+
+
+def _until(day: Day, end_s: float) -> Any:
+    """The instrument with its session ended where the stretch ends."""
+    opening = day.instrument.session_open_ns or int(day.events.exch_ns[0])
+    close = opening + round(end_s * NS_PER_SECOND)
+    return replace(day.instrument, session_open_ns=opening, session_close_ns=close)
+
+
+def _module(model: str) -> Any:
+    if model not in MODELS:
+        raise ConfigError(f"a flow model: {', '.join(MODELS)}", f"--model {model}", "give one of them")
+    try:
+        return importlib.import_module(CALIBRATORS[model])
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"a calibrator of {model}", str(error), "take another model") from error

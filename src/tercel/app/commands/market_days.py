@@ -1,0 +1,110 @@
+"""Days of a lake as the market commands name them: dates, and a stretch of the day as HH:MM."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tercel.core.errors import ConfigError, TapeError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import Preset
+from tercel.market.score.days import SKIP_S, Day
+from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape.instrument import midnight_ns
+
+_CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?")
+
+
+def read_days(lake: Path, symbol: str, dates: Sequence[str], start: str = "", end: str = "") -> list[Day]:
+    """Days with their stretch; `start` and `end` are local times of the exchange, HH:MM or HH:MM:SS.
+
+    Raises
+    ------
+    ConfigError
+        No dates, one named twice, or a time that is none.
+    TapeError
+        Days that the lake does not hold.
+    """
+    store = Lake(lake)
+    if len(set(dates)) != len(dates):
+        raise ConfigError("each day once", ", ".join(dates), "name each day once")
+    if not dates:
+        raise ConfigError("at least one day", "none", "name days with --date")
+    known = store.days(symbol)
+    for date in dates:
+        if date not in known:
+            raise TapeError(f"{symbol} on {date} in {lake}", f"days {', '.join(known) or 'none'}", "import it first")
+    return [day_of(*store.read(symbol, date), start, end) for date in dates]
+
+
+def day_of(instrument: Instrument, events: Events, start: str = "", end: str = "") -> Day:
+    """One day with its stretch in seconds after the opening."""
+    opening = instrument.session_open_ns or int(events.exch_ns[0])
+    midnight = midnight_ns(instrument.date, instrument.timezone)
+
+    def after_opening(text: str) -> float | None:
+        if not text:
+            return None
+        return (midnight + clock_s(text) * NS_PER_SECOND - opening) / NS_PER_SECOND
+
+    return Day(instrument, events, after_opening(start), after_opening(end))
+
+
+def clock_s(text: str) -> int:
+    """Seconds after midnight.
+
+    >>> clock_s("09:45")
+    35100
+
+    Raises
+    ------
+    ConfigError
+        No time of day.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if not found:
+        raise ConfigError("a time of day as HH:MM", repr(text), "write it as in 12:45")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def stretch_s(day: Day) -> tuple[float, float]:
+    """The stretch that counts, seconds after the opening, the skipped minutes left out."""
+    opening, close = day.instrument.session_open_ns, day.instrument.session_close_ns
+    if not close:
+        opening, close = int(day.events.exch_ns[0]), int(day.events.exch_ns[-1])
+    length = (close - opening) / NS_PER_SECOND
+    start = max(SKIP_S, day.from_s or 0.0)
+    return start, min(length, length if day.to_s is None else day.to_s)
+
+
+def train_days(lake: Path, preset: Preset) -> list[Day]:
+    """The days that a preset was calibrated on, as far as the lake holds them, each with its stretch."""
+    store, window = Lake(lake), preset.card.get("window_s")
+    try:
+        known = store.days(preset.symbol)
+    except TapeError:
+        return []
+    dates = [str(date) for date in preset.card.get("days", []) if str(date) in known]
+    return [Day(*store.read(preset.symbol, date), *(window or (None, None))) for date in dates]
+
+
+def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
+    """Refuse to score on what was calibrated on.
+
+    Raises
+    ------
+    ConfigError
+        A day of the card whose stretch overlaps that of the score.
+    """
+    calibrated, window = set(preset.card.get("days", [])), preset.card.get("window_s")
+    for day in days:
+        if day.instrument.symbol != preset.symbol or day.instrument.date not in calibrated:
+            continue
+        start, end = stretch_s(day)
+        if window is None or (start < window[1] and window[0] < end):
+            raise ConfigError(
+                f"days that {preset.name} was not calibrated on ({', '.join(sorted(calibrated))}"
+                + (f", {window[0]:g} to {window[1]:g} s after the opening)" if window else ")"),
+                day.label,
+                "score on another day or another stretch (--from, --to), or give --seen to score it all the same",
+            )

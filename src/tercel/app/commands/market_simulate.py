@@ -1,0 +1,78 @@
+"""`tercel market simulate`: days of a preset's market as a lake like any other."""
+
+from collections.abc import Iterator
+from datetime import date as calendar_date
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tercel.app.output import print_json, say
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import Preset, load
+from tercel.market.simulator.days import session
+from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape.instrument import midnight_ns
+
+VENUE = "SIM"
+TIMEZONE = "America/New_York"
+OPEN_S = 34_200
+"""09:30."""
+LONGEST_S = 86_400.0 - OPEN_S
+
+
+def run(
+    which: str,
+    out: Path,
+    *,
+    days: int,
+    seed: int,
+    seconds: float,
+    symbol: str,
+    first: str,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    """Simulate `days` working days from `first` on and write each into the lake `out`."""
+    preset = load(which)
+    if not 60.0 <= seconds <= LONGEST_S:
+        raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
+    lake, rows = Lake(out), []
+    for number, date in enumerate(working_days(first, days)):
+        instrument, events = synthetic(preset, seed + number, date, seconds, symbol or preset.symbol)
+        outcome = lake.write(instrument, events, replace=replace)
+        rows.append(
+            {"symbol": instrument.symbol, "date": date, "rows": events.n, "seed": seed + number, "outcome": outcome}
+        )
+        say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
+    if as_json:
+        print_json({"lake": out, "preset": preset.name, "model": preset.model, "days": rows})
+    else:
+        say(f"look at it: tercel data list --lake {out}")
+    return 0
+
+
+def working_days(first: str, count: int) -> Iterator[str]:
+    """ISO dates from Monday to Friday.
+
+    >>> list(working_days("2030-01-04", 2))
+    ['2030-01-04', '2030-01-07']
+    """
+    day = calendar_date.fromisoformat(first)
+    while count:
+        if day.weekday() < 5:
+            yield day.isoformat()
+            count -= 1
+        day += timedelta(days=1)
+
+
+def synthetic(preset: Preset, seed: int, date: str, seconds: float, symbol: str) -> tuple[Instrument, Events]:
+    """One day: the standing book as OPENING rows at 09:30, then what happened in `seconds`."""
+    opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
+    events = session(preset, seed, seconds, opening)
+    extra: dict[str, Any] = {"synthetic": True, "preset": preset.name, "model": preset.model, "seed": seed}
+    instrument = Instrument(
+        VENUE, symbol, date, preset.tick, lot=preset.lot, timezone=TIMEZONE, source=(f"preset {preset.name}",),
+        session_open_ns=opening, session_close_ns=opening + round(seconds * NS_PER_SECOND), extra=extra,
+    )  # fmt: skip
+    return instrument, events
