@@ -127,6 +127,32 @@ def import_dbn(
         data.import_dbn(paths, lake=lake, symbol=symbol, date=date, tick=tick, replace=replace, as_json=as_json)
 
 
+@import_app.command("binance")
+def import_binance(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Captures: lines of local ns and JSON, plain, .gz, .zst, in archives or folders.", metavar="PATHS"
+        ),
+    ],
+    lake: Lake,
+    symbol: Annotated[str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")] = None,
+    date: Annotated[str | None, typer.Option(help="One day of UTC (default: all).", metavar="YYYY-MM-DD")] = None,
+    tick: Annotated[float | None, typer.Option(help="Tick size (default: inferred, exactly).", metavar="T")] = None,
+    lot: Annotated[str | None, typer.Option(help="Lot size (default: inferred, exactly).", metavar="L")] = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import Binance captures of depth diffs, trades and snapshots: spot, USD-M and COIN-M futures."""
+    with told(as_json):
+        check_date(date)
+        from tercel.app.commands import data
+
+        data.import_binance(
+            paths, lake=lake, symbol=symbol, date=date, tick=tick, lot=lot, replace=replace, as_json=as_json
+        )
+
+
 @data_app.command("list")
 def list_lake(lake: Lake, as_json: AsJson = False) -> None:
     """List what a lake holds."""
@@ -143,7 +169,9 @@ def verify(
     date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
     against: Annotated[
         Path | None,
-        typer.Option(help="File to compare with: a LOBSTER orderbook, a Databento mbp-10.", metavar="FILE"),
+        typer.Option(
+            help="File to compare with: a LOBSTER orderbook, a Databento mbp-10, a Binance capture.", metavar="FILE"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

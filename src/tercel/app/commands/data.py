@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import FeedError
-from tercel.market.feeds import DbnFeed, Feed, FeedDay, FeedOptions, LobsterFeed
+from tercel.market.feeds import BinanceFeed, DbnFeed, Feed, FeedDay, FeedOptions, LobsterFeed
 from tercel.market.tape import Instrument, Lake
 
 EXPLAINED = 0
@@ -40,6 +40,20 @@ def import_dbn(
 ) -> int:
     """Import Databento files into a lake, each instrument and day; days before one that fails stay."""
     return import_feed(DbnFeed(), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
+
+
+def import_binance(
+    paths: list[Path],
+    lake: Path,
+    symbol: str | None,
+    date: str | None,
+    tick: float | None,
+    lot: str | None,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    """Import Binance captures into a lake, each market and day of UTC."""
+    return import_feed(BinanceFeed(lot), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
 
 
 def import_feed(
@@ -118,13 +132,14 @@ def verify(lake: Path, symbol: str, date: str, against: Path | None, as_json: bo
     instrument, events = Lake(lake).check(symbol, date)
     from tercel.market.verify import verify_against, verify_alone
     from tercel.market.verify_mbp10 import verify_mbp10
+    from tercel.market.verify_quotes import verify_quotes
 
     if against is None:
         found: dict[str, Any] = {**verify_alone(events)}
         code = EXPLAINED
     else:
-        check = verify_mbp10 if instrument.extra.get("feed") == "dbn" else verify_against
-        found = check(instrument, events, against)
+        checks = {"dbn": verify_mbp10, "binance": verify_quotes}
+        found = checks.get(instrument.extra.get("feed", ""), verify_against)(instrument, events, against)
         code = EXPLAINED if found["explained"] else UNEXPLAINED
     if as_json:
         print_json(found)
