@@ -49,9 +49,11 @@ NEXT: Final = 3
 ARR: Final = 4
 SIDE: Final = 5
 FLAGS: Final = 6  # bits below
+TOLD: Final = 7  # (tapes of level totals) lots that the tape still counts on the level of this slot
 ORDER: Final = 8
 FAR: Final = 1
 ANONYMOUS: Final = 2
+PRINTED: Final = 4  # (tapes of level totals) lots that traded but still stand in the level's total
 
 # -- level record -----------------------------------------------------------------------------------------------------
 HEAD: Final = 0

@@ -59,3 +59,23 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
         done += fill_own_head(b, k, own, lots - done)
     k[sim.DOUBLE_LOTS] += done
     return done
+
+
+@kernel
+def meet(k: Longs, side: int) -> None:
+    """Keep the mid that an aggressor of `side` meets: rows of one time and side are one aggressor."""
+    if k[sim.AGGRESSOR_SIDE] != side or k[sim.AGGRESSOR_NS] != k[sim.NOW]:
+        k[sim.AGGRESSOR_SIDE] = side
+        k[sim.AGGRESSOR_NS] = k[sim.NOW]
+        k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+
+
+@kernel
+def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
+    """What comes to rest on tape trades with the own orders that it crosses. Returns the lots, filled twice."""
+    if first_own(b, -side, price, True) < 0:
+        return 0
+    meet(k, side)
+    done = lots - fill_crossed(b, k, side, price, lots)
+    k[sim.DOUBLE_LOTS] += done
+    return done

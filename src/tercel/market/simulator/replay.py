@@ -11,28 +11,21 @@ from tercel.market.book.ladder import is_own, reduce, release
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade, public_add, public_take, settle, write
-from tercel.market.simulator.crossing import fill_crossed, fill_traded, first_own
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
-
-
-@kernel
-def meet(k: Longs, side: int) -> None:
-    """Keep the mid that an aggressor of `side` meets: rows of one time and side are one aggressor."""
-    if k[sim.AGGRESSOR_SIDE] != side or k[sim.AGGRESSOR_NS] != k[sim.NOW]:
-        k[sim.AGGRESSOR_SIDE] = side
-        k[sim.AGGRESSOR_NS] = k[sim.NOW]
-        k[sim.AGGRESSOR_MID2] = k[sim.MID2]
-
-
-@kernel
-def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """What comes to rest on tape trades with the own orders that it crosses. Returns the lots, filled twice."""
-    if first_own(b, -side, price, True) < 0:
-        return 0
-    meet(k, side)
-    done = lots - fill_crossed(b, k, side, price, lots)
-    k[sim.DOUBLE_LOTS] += done
-    return done
+from tercel.market.simulator.crossing import fill_traded, hit_own, meet
+from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    REDUCE,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE,
+    TRADE_HIDDEN,
+)
 
 
 @kernel
@@ -106,6 +99,8 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         else:
             take_block(b, k, side, price, lots, kind)
     elif kind == ROLL_OUT or kind == ROLL_IN:
+        if k[QUEUE] != 0:
+            tell(b, slot, lots)
         if kind == ROLL_IN and b[lay.OWN_RESTING] > 0:
             # an own order that stands where the feed showed nothing trades with what comes to light
             lots -= hit_own(b, k, side, price, lots)
@@ -113,7 +108,13 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
     elif kind == STATUS:
         k[sim.HALTED] = 0 if price == 1 else 1
         write(k, kind, 0, 0, price, 0, 0, 0)
+    elif kind == LEVEL_SET:
+        level_row(b, k, slot, side, price, lots)
+    elif kind == TRADE:
+        print_row(b, k, slot, side, price, lots)
     elif kind == CLEAR:
+        if k[QUEUE] != 0:
+            untell(b)
         empty_public(b, k)
     elif kind == TRADE_HIDDEN:
         hidden_trade(k, side, price, lots)

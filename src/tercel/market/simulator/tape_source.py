@@ -11,6 +11,8 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
+from tercel.market.simulator.reals import put_real
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state
 from tercel.market.tape.checkpoints import compiled
@@ -65,8 +67,10 @@ def load_orders(b: Packed, orders: Longs) -> None:
             b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
 
 
-def world_of(checkpoint: Checkpoint, slots: int, levels: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The market that a checkpoint describes: its two arrays."""
+def world_of(
+    checkpoint: Checkpoint, slots: int, levels: int, queue: tuple[int, float] | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The market that a checkpoint describes: its two arrays; `queue` is the queue model of a tape of level totals."""
     b = lay.new_book(slots, WIDTH, OWN_ORDERS)
     k = blank_state(sim.REPLAY)
     load_orders(b, checkpoint.orders)
@@ -75,12 +79,19 @@ def world_of(checkpoint: Checkpoint, slots: int, levels: int) -> tuple[NDArray[n
     k[sim.HALTED] = int(checkpoint.halted)
     if checkpoint.row:
         k[[sim.LAST_BID, sim.LAST_ASK, sim.MID2]] = checkpoint.last_bid, checkpoint.last_ask, checkpoint.mid2
+    if queue is not None:
+        k[QUEUE] = queue[0]
+        put_real(k, POWER, queue[1])
+        for slot, lots in checkpoint.orders[:, [0, 3]].tolist():
+            tell(b, slot, lots)
     touch_from_book(b, k)
     return b, k
 
 
-def replay(lake: Lake, symbol: str, dates: Sequence[str], venue: str | None = None) -> tuple[Source, list[TapeDay]]:
-    """The recorded days of a symbol as one source.
+def replay(
+    lake: Lake, symbol: str, dates: Sequence[str], venue: str | None = None, queue: str = DEFAULT
+) -> tuple[Source, list[TapeDay]]:
+    """The recorded days of a symbol as one source; `queue` names the queue model of tapes of level totals.
 
     Raises
     ------
@@ -96,18 +107,19 @@ def replay(lake: Lake, symbol: str, dates: Sequence[str], venue: str | None = No
             "days of one venue, tick and lot", f"{sorted(units)} (venue, tick, lot) among {len(days)} days",
             "import the days with the same --tick",
         )  # fmt: skip
-    return source_of(days)
+    return source_of(days, queue)
 
 
-def source_of(days: Sequence[CompiledDay]) -> tuple[Source, list[TapeDay]]:
+def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source, list[TapeDay]]:
     """Compiled days laid end to end, one world for each checkpoint."""
+    model = queue_model(queue)
     slots = max(day.slots for day in days)
     worlds: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
     placed: list[TapeDay] = []
     offset = 0
     for day in days:
         first = len(worlds)
-        worlds += [world_of(c, slots, day.instrument.levels) for c in day.checkpoints]
+        worlds += [world_of(c, slots, day.instrument.levels, model if day.by_level else None) for c in day.checkpoints]
         placed.append(
             TapeDay(
                 day.instrument,

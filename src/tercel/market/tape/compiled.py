@@ -15,6 +15,8 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level, find, modify_id, take_id, take_unknown
+from tercel.market.tape.compiled_levels import compile_levels
+from tercel.market.tape.compiled_rows import ROW, emit
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
 from tercel.market.tape.schema import (
@@ -22,6 +24,7 @@ from tercel.market.tape.schema import (
     CLEAR,
     DELETE,
     EXECUTE,
+    KIND_NAMES,
     LEVEL_SET,
     MODIFY,
     REDUCE,
@@ -35,20 +38,6 @@ WHOLE = 1 << 30
 CHECKPOINT_NS = 900 * NS_PER_SECOND
 MOST_ORDERS = 1 << 17
 WIDTH = 1024
-ROW = 6
-"""Words of a compiled row: ns, kind, slot, side, price, lots."""
-
-
-@kernel
-def emit(out: Longs, at: int, ns: int, kind: int, slot: int, side: int, price: int, lots: int) -> int:
-    """Write one compiled row; returns the place of the next."""
-    out[at, 0] = ns
-    out[at, 1] = kind
-    out[at, 2] = slot
-    out[at, 3] = side
-    out[at, 4] = price
-    out[at, 5] = lots
-    return at + 1
 
 
 @kernel
@@ -163,6 +152,11 @@ class CompiledDay:
     slots: int
     checkpoints: tuple[Checkpoint, ...]
 
+    @property
+    def by_level(self) -> bool:
+        """Whether the tape is of level totals, so that places in a queue are a model's (`simulator.levels`)."""
+        return bool(np.any(self.rows[:, 1] == LEVEL_SET))
+
 
 def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     """Compile a day and note its book at every quarter of an hour.
@@ -170,7 +164,7 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     Raises
     ------
     TapeError
-        For a tape without orders (L2: LEVEL_SET rows), which replay with own orders does not know yet.
+        For a tape that mixes level totals with single orders.
     CapacityError
         When more orders rest at once than a replay book can hold.
     """
@@ -182,16 +176,24 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     at = 0
     marks = [Checkpoint(int(events.exch_ns[0]) - 1 if events.n else 0, 0, False, 0, 0, 0, np.zeros((0, 6), np.int64))]
     status = np.flatnonzero(events.kind == STATUS)
+    by_level = bool(np.any(events.kind == LEVEL_SET))
     for start, stop, ns in _quarters(events):
-        at = compile_rows(
-            b, keys, slots, key_of, events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks,
-            events.qty_lots, start, stop, out, at,
-        )  # fmt: skip
+        if by_level:
+            at = compile_levels(
+                b, events.exch_ns, events.kind, events.side, events.price_ticks, events.qty_lots, start, stop, out, at
+            )
+        else:
+            at = compile_rows(
+                b, keys, slots, key_of, events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks,
+                events.qty_lots, start, stop, out, at,
+            )  # fmt: skip
         if at < 0:
             raise TapeError(
-                "a tape of single orders", f"level totals (row {-1 - at}) in {instrument.symbol} {instrument.date}",
-                "replay with own orders needs an order-level feed",
-            )  # fmt: skip
+                "a tape of single orders or of level totals",
+                f"a {KIND_NAMES[int(events.kind[-1 - at])]} in row {-1 - at} among level totals in {instrument.symbol} "
+                f"{instrument.date}",
+                "import orders and levels as two tapes",
+            )
         before = status[status < stop]
         halted = bool(len(before) and events.price_ticks[before[-1]] != 1)
         marks.append(_checkpoint(b, ns, at, halted, marks[-1]))

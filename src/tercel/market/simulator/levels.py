@@ -1,0 +1,381 @@
+"""Tapes of level totals (L2) in front of the agent: where an own order stands in a queue that nobody shows.
+
+A print of n lots executes the first n lots of the level; a total that falls by more than was printed since lost the
+rest by cancels, and nobody says whose they were. A queue model says which share of them stood ahead of the own order,
+from the lots ahead of it (front) and behind it (back). The models, P being the probability that a cancel is *behind*
+the order, are named as in hftbacktest (`models/queue.rs`, after Rigtorp, "Estimating order queue position", 2013):
+
+================ ======================================================================
+``risk_averse``  P = 1: prints alone advance (until nothing is left behind)
+``power_prob``   P = f(back) / (f(back) + f(front)), f(x) = x^n
+``power_prob2``  P = f(back) / f(back + front), f(x) = x^n
+``power_prob3``  P = 1 - f(front / (front + back)), f(x) = x^n
+``log_prob``     P = f(back) / (f(back) + f(front)), f(x) = ln(1 + x)
+``log_prob2``    P = f(back) / f(back + front), f(x) = ln(1 + x)
+================ ======================================================================
+
+At the head of the queue nothing is ahead to be cancelled (P = 1), at its tail nothing behind (P = 0). A new order goes
+behind the whole total that is shown; lots that come later go behind it. Against hftbacktest three things differ: lots
+are whole (what rounding leaves is carried to the next fall of the order's level, nothing is drawn), lots printed but
+not yet taken off the total do not count as back, and several own orders in one queue keep their order.
+
+Rules of replay, for levels: (1) lots that an own order took stay taken until the tape's own level loses them, by
+prints, by the model's share of cancels at the head of the queue, or whole; a total that is said again brings none back.
+(2) A print first fills own orders at better prices, then those at its price in their place in the queue, up to its
+size; the tape's level loses it in full all the same. (3) A total that rises through an own order fills it, up to the
+rise. The remaining rules hold as they are.
+"""
+
+import math
+from typing import Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import in_window, insert, is_own, level_at, public_lots_at, reduce, unlink
+from tercel.market.book.window import settle_frozen
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import fill_own_head, settle, write
+from tercel.market.simulator.crossing import first_own, hit_own, meet
+from tercel.market.simulator.reals import put_real, real
+from tercel.market.tape.schema import LEVEL_SET, TRADE
+
+RISK_AVERSE: Final = 1
+POWER_PROB: Final = 2
+POWER_PROB2: Final = 3
+POWER_PROB3: Final = 4
+LOG_PROB: Final = 5
+LOG_PROB2: Final = 6
+MODELS: Final = {
+    "risk_averse": RISK_AVERSE, "power_prob": POWER_PROB, "power_prob2": POWER_PROB2, "power_prob3": POWER_PROB3,
+    "log_prob": LOG_PROB, "log_prob2": LOG_PROB2,
+}  # fmt: skip
+DEFAULT: Final = "power_prob"
+EXPONENT: Final = 2.0
+"""The exponent n where none is said."""
+
+# -- memory of a replay market (in the words of the flow model) -------------------------------------------------------
+QUEUE: Final = sim.FLOW_MEMORY + 1  # the model, 0: the tape is of single orders
+POWER: Final = sim.FLOW_MEMORY + 2  # real: the exponent n
+CARRY: Final = sim.FLOW_MEMORY + 8  # for each own order: its sequence number + 1, real: lots that rounding left
+CARRIED: Final = 64
+ALL: Final = 1 << 30
+
+
+def queue_model(name: str) -> tuple[int, float]:
+    """Code and exponent of a model: a name, or a power with its exponent as in ``power_prob:3``.
+
+    >>> queue_model("log_prob"), queue_model("power_prob:3")
+    ((5, 2.0), (2, 3.0))
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or an exponent that is not above 0.
+    """
+    base, _, exponent = name.partition(":")
+    if base not in MODELS:
+        raise ConfigError(f"a queue model: {', '.join(MODELS)}", repr(name), f"such as {DEFAULT}")
+    try:
+        n = float(exponent) if exponent else EXPONENT
+    except ValueError:
+        n = -1.0
+    if not 0 < n <= 100 or (exponent and not base.startswith("power")):
+        raise ConfigError("an exponent above 0 behind a power model", repr(name), "such as power_prob:3")
+    return MODELS[base], n
+
+
+@kernel
+def share_ahead(model: int, n: float, front: float, back: float) -> float:
+    """Share 1 - P of a level's cancels that stood ahead of an order with `front` lots ahead and `back` behind."""
+    if front <= 0.0 or model == RISK_AVERSE:
+        return 0.0
+    if back <= 0.0:
+        return 1.0
+    if model == POWER_PROB3:
+        return (front / (front + back)) ** n
+    if model == POWER_PROB or model == POWER_PROB2:
+        ratio = back / (front + back)  # powers of ratios: those of lots could overflow
+        other = front / (front + back)
+        return 1.0 - ratio**n if model == POWER_PROB2 else other**n / (ratio**n + other**n)
+    behind = math.log1p(back)
+    if model == LOG_PROB2:
+        return 1.0 - behind / math.log1p(front + back)
+    return math.log1p(front) / (behind + math.log1p(front))
+
+
+# -- what stands at a price -------------------------------------------------------------------------------------------
+
+
+@kernel
+def first_at(b: Packed, side: int, price: int) -> int:
+    """First slot to look at for the orders of a price (`next_at` goes on), -1 none."""
+    if in_window(b, side, price):
+        return b[level_at(b, side, price) + lay.HEAD]
+    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+    while slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
+        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+    return slot
+
+
+@kernel
+def next_at(b: Packed, slot: int) -> int:
+    """The next order at the same price, in whatever order they are kept."""
+    price = b[lay.HEADER + slot * lay.ORDER + lay.PRICE]
+    slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+    while slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
+        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+    return slot
+
+
+@kernel
+def block_between(b: Packed, side: int, price: int, low: int, high: int, printed: bool) -> int:
+    """Earliest anonymous order of a price whose arrival number lies between two others, -1 none."""
+    found, arrival = -1, high
+    slot = first_at(b, side, price)
+    while slot >= 0:
+        o = lay.HEADER + slot * lay.ORDER
+        if not is_own(b, slot) and ((b[o + lay.FLAGS] & lay.PRINTED) != 0) == printed:
+            if low < b[o + lay.ARR] < arrival:
+                found, arrival = slot, b[o + lay.ARR]
+        slot = next_at(b, slot)
+    return found
+
+
+@kernel
+def next_own(b: Packed, side: int, price: int, after: int) -> int:
+    """The own order of a price with the smallest arrival number above `after`, -1 none."""
+    found, arrival = -1, ALL
+    for i in range(b[lay.OWN]):
+        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
+            if after < b[o + lay.ARR] < arrival:
+                found, arrival = i, b[o + lay.ARR]
+    return found
+
+
+@kernel
+def take_between(b: Packed, side: int, price: int, low: int, high: int, lots: int, printed: bool) -> int:
+    """Take lots from the anonymous orders between two arrival numbers, earliest first. Returns the lots taken."""
+    done = 0
+    while done < lots:
+        slot = block_between(b, side, price, low, high, printed)
+        if slot < 0:
+            break
+        done += reduce(b, slot, lots - done)
+    return done
+
+
+# -- lots that go behind ----------------------------------------------------------------------------------------------
+
+
+@kernel
+def last_at(b: Packed, side: int, price: int) -> int:
+    """The order of a price that came last, own ones included, -1 none."""
+    found, arrival = -1, -1
+    slot = first_at(b, side, price)
+    while slot >= 0:
+        if b[lay.HEADER + slot * lay.ORDER + lay.ARR] > arrival:
+            found, arrival = slot, b[lay.HEADER + slot * lay.ORDER + lay.ARR]
+        slot = next_at(b, slot)
+    return found
+
+
+@kernel
+def join_pieces(b: Packed) -> None:
+    """Pieces with no own order in front of them any more become part of what stands in front."""
+    first = b[lay.ORDERS] + b[lay.OWN]
+    for piece in range(first, first + b[lay.OWN]):
+        o = lay.HEADER + piece * lay.ORDER
+        before = b[o + lay.PREV]
+        if b[o + lay.QTY] == 0 or b[o + lay.FLAGS] & (lay.FAR | lay.PRINTED) or before < 0 or is_own(b, before):
+            continue
+        if b[lay.HEADER + before * lay.ORDER + lay.FLAGS] & lay.PRINTED:
+            continue
+        b[lay.HEADER + before * lay.ORDER + lay.QTY] += b[o + lay.QTY]
+        b[o + lay.QTY] = 0
+        unlink(b, level_at(b, b[o + lay.SIDE], b[o + lay.PRICE]), piece)
+
+
+@kernel
+def free_slot(b: Packed, slot: int) -> int:
+    """The level's own slot if it is empty, else a free piece, else -1."""
+    if slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
+        return slot
+    first = b[lay.ORDERS] + b[lay.OWN]
+    for attempt in range(2):
+        for piece in range(first, first + b[lay.OWN]):
+            if b[lay.HEADER + piece * lay.ORDER + lay.QTY] == 0:
+                return piece
+        if attempt == 0:
+            join_pieces(b)
+    b[lay.OVERFLOW] += 1
+    return -1
+
+
+@kernel
+def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: int) -> None:
+    """Anonymous lots at the end of a queue: in the block that stands there, or in a new one."""
+    last = last_at(b, side, price)
+    if last >= 0 and not is_own(b, last):
+        o = lay.HEADER + last * lay.ORDER
+        if (b[o + lay.FLAGS] & lay.PRINTED) == flags:
+            b[o + lay.QTY] += lots
+            if in_window(b, side, price):
+                b[level_at(b, side, price) + lay.LOTS] += lots
+            return
+    place = free_slot(b, slot if flags == 0 else -1)
+    if place >= 0:  # else the lots are missing, as if they were taken: counted
+        insert(b, place, side, price, lots)
+        b[lay.HEADER + place * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS | flags
+
+
+# -- prints -----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def taken_lots(b: Packed, slot: int, side: int, price: int) -> int:
+    """Lots that the tape counts on a level but own orders took."""
+    return max(b[lay.HEADER + slot * lay.ORDER + lay.TOLD] - public_lots_at(b, side, price), 0)
+
+
+@kernel
+def advance_queue(b: Packed, slot: int, side: int, price: int, lots: int) -> None:
+    """The first lots of a level were executed on tape: what own orders took goes first, the rest moves behind.
+
+    The total stays until the tape takes it back; until then printed lots stand at the end, where they hold up nobody.
+    """
+    gone = min(taken_lots(b, slot, side, price), lots)
+    b[lay.HEADER + slot * lay.ORDER + lay.TOLD] -= gone
+    moved = take_between(b, side, price, -1, ALL, lots - gone, False)
+    if moved > 0:
+        put_behind(b, slot, side, price, moved, lay.PRINTED)
+
+
+@kernel
+def lots_before(b: Packed, side: int, price: int, own: int) -> int:
+    """Lots ahead of an own order, ALL where nobody knows."""
+    led = b[lay.AT_LEDGER] + own * lay.LEDGER
+    return b[led + lay.AHEAD] if b[led + lay.AHEAD_STATE] == lay.AHEAD_KNOWN else ALL
+
+
+@kernel
+def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
+    """The tape trades `lots` of `side`'s resting orders at `price`."""
+    k[sim.EVENTS] += 1
+    if side != 0:
+        k[sim.SOLD if side > 0 else sim.BOUGHT] += lots
+    write(k, TRADE, slot, side, price, lots, 0, 0)
+    left = lots
+    if b[lay.OWN_RESTING] > 0:
+        meet(k, -side)
+    while side != 0 and left > 0 and b[lay.OWN_RESTING] > 0:
+        own = first_own(b, side, price, False)
+        if own >= 0:
+            done = fill_own_head(b, k, own, left)
+            k[sim.DOUBLE_LOTS] += done
+        else:
+            own = next_own(b, side, price, -1)
+            done = min(left, lots_before(b, side, price, own)) if own >= 0 else left
+        if slot >= 0:
+            advance_queue(b, slot, side, price, done)
+        elif own < 0:
+            break
+        left -= done
+    if slot >= 0 and side != 0 and left > 0:  # nobody waits: only what own orders took is worth keeping count of
+        advance_queue(b, slot, side, price, min(left, taken_lots(b, slot, side, price)))
+
+
+# -- totals -----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def whole_ahead(k: Longs, front: int, back: int, drop: int, carry_at: int, sequence: int) -> int:
+    """Cancelled lots that stood ahead, whole; the fraction is kept for the order with this sequence number."""
+    exact = share_ahead(k[QUEUE], real(k, POWER), float(front), float(back)) * drop
+    if carry_at >= 0:
+        if k[carry_at] == sequence + 1:
+            exact += real(k, carry_at + 1)
+        k[carry_at] = sequence + 1
+    lots = math.floor(exact + 1e-9)
+    if carry_at >= 0:
+        put_real(k, carry_at + 1, max(exact - lots, 0.0))
+    return lots
+
+
+@kernel
+def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: int) -> None:
+    """A level loses `drop` lots by cancels: split by the queue model over what stands between own orders.
+
+    `taken` lots at the head are those that own orders took: cancels among them take nothing from the queue.
+    """
+    stands = public_lots_at(b, side, price)
+    gone = 0
+    if taken > 0:
+        gone = whole_ahead(k, taken, stands, drop, -1, 0)
+        gone = min(max(gone, drop - stands), taken, drop)
+    drop -= gone
+    done, before, own_lots, last = 0, 0, 0, -1
+    while True:
+        own = next_own(b, side, price, last)
+        if own < 0:
+            break
+        o = lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER
+        led = b[lay.AT_LEDGER] + own * lay.LEDGER
+        front = b[led + lay.AHEAD] - own_lots + done  # public lots ahead, as they were
+        back = stands - front
+        at = CARRY + 2 * own if own < CARRIED else -1
+        want = whole_ahead(k, taken + front, back, drop + gone, at, b[led + lay.SENT]) - gone
+        want = max(want, drop - back, done)
+        want = min(want, done + front - before, drop)
+        take_between(b, side, price, last, b[o + lay.ARR], want - done, False)
+        own_lots += b[o + lay.QTY]
+        done, before, last = want, front, b[o + lay.ARR]
+    take_between(b, side, price, last, ALL, drop - done, False)
+
+
+@kernel
+def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int) -> None:
+    """The tape says a level's total."""
+    k[sim.EVENTS] += 1
+    write(k, LEVEL_SET, slot, side, price, total, 0, 0)
+    at = lay.HEADER + slot * lay.ORDER + lay.TOLD
+    told, stands = b[at], public_lots_at(b, side, price)
+    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    none = touch == NO_BID or touch == NO_ASK
+    if none or (price - touch) * side > 0 or price == touch:
+        k[sim.OFI] += side * (total - told)
+    b[at] = total
+    if total == 0:
+        take_between(b, side, price, -1, ALL, ALL, False)
+        take_between(b, side, price, -1, ALL, ALL, True)
+        settle(b, k, side, price)
+        return
+    taken = max(told - stands, 0)
+    rest = told - take_between(b, side, price, -1, ALL, ALL, True)
+    if total < rest:
+        cancel_lots(b, k, side, price, taken, rest - total)
+    elif total > rest:
+        rise = total - rest
+        if b[lay.OWN_RESTING] > 0:
+            rise -= hit_own(b, k, side, price, rise)
+            if told == 0 and rise > 0:
+                settle_frozen(b, side, price)
+        if rise > 0:
+            put_behind(b, slot, side, price, rise, 0)
+    settle(b, k, side, price)
+
+
+@kernel
+def tell(b: Packed, slot: int, lots: int) -> None:
+    """Keep what the tape says of the level of a slot."""
+    if slot >= 0:
+        b[lay.HEADER + slot * lay.ORDER + lay.TOLD] = lots
+
+
+@kernel
+def untell(b: Packed) -> None:
+    """The tape forgets all levels."""
+    for slot in range(b[lay.ORDERS]):
+        b[lay.HEADER + slot * lay.ORDER + lay.TOLD] = 0

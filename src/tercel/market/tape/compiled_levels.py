@@ -1,0 +1,68 @@
+"""A tape of level totals compiled for replay: every level has a slot for as long as the tape shows it."""
+
+from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate, in_window, insert, level_at, reduce, release
+from tercel.market.tape.compiled_rows import emit
+from tercel.market.tape.schema import CLEAR, CROSS, LEVEL_SET, ROLL_IN, ROLL_OUT, STATUS, TRADE, TRADE_HIDDEN
+
+WHOLE = 1 << 30
+
+
+@kernel
+def block_of(b: Packed, side: int, price: int) -> int:
+    """Slot of the one block at a price, -1 where there is none."""
+    if in_window(b, side, price):
+        return b[level_at(b, side, price) + lay.HEAD]
+    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+    while slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
+        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+    return slot
+
+
+@kernel
+def compile_levels(
+    b: Packed,
+    ns: Longs,
+    kind: Bytes,
+    side: Bytes,
+    price: Packed,
+    qty: Packed,
+    start: int,
+    stop: int,
+    out: Longs,
+    at: int,
+) -> int:
+    """Compile rows `[start, stop)` behind `out[:at]`; returns the new length, -1 - row for a row of single orders."""
+    for i in range(start, stop):
+        what = kind[i]
+        slot = block_of(b, side[i], price[i]) if side[i] != 0 else -1
+        if what == LEVEL_SET or what == ROLL_IN or what == ROLL_OUT:
+            if what == ROLL_OUT or qty[i] == 0:
+                if slot >= 0:  # what was never shown may be taken away: crypto feeds do
+                    at = emit(out, at, ns[i], what, slot, side[i], price[i], 0)
+                    reduce(b, slot, WHOLE)
+                    release(b, slot)
+                continue
+            if slot >= 0:
+                reduce(b, slot, WHOLE)
+                insert(b, slot, side[i], price[i], qty[i])
+                at = emit(out, at, ns[i], LEVEL_SET, slot, side[i], price[i], qty[i])
+            else:
+                slot = allocate(b)
+                if slot < 0:
+                    continue
+                insert(b, slot, side[i], price[i], qty[i])
+                at = emit(out, at, ns[i], what, slot, side[i], price[i], qty[i])
+            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+        elif what == TRADE or what == TRADE_HIDDEN or what == STATUS:
+            at = emit(out, at, ns[i], what, slot if what == TRADE else -1, side[i], price[i], qty[i])
+        elif what == CLEAR:
+            for one in range(b[lay.HIGH]):
+                if b[lay.HEADER + one * lay.ORDER + lay.QTY] > 0:
+                    reduce(b, one, WHOLE)
+                    release(b, one)
+            at = emit(out, at, ns[i], what, -1, 0, 0, 0)
+        elif what != CROSS:
+            return -1 - i
+    return at
