@@ -10,6 +10,8 @@ from tercel.core.orders import CancelOrder, CancelReject, ExecType, MarketRows, 
 from tercel.market.flow.preset import load
 from tercel.market.flow.scenario import scaled
 from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.regimes.law import RegimeScript, with_regimes
+from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.source import Source, martingale_market, reactive
 from tercel.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.trading.follower import Follower
@@ -203,6 +205,26 @@ def test_a_regime_changes_the_flow_from_its_moment_on(csco: Source) -> None:
         lots.append(mean)
     np.testing.assert_array_equal(early[0], early[1])
     assert lots[1] < 0.6 * lots[0]
+
+
+def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source) -> None:
+    def heard(source: Source, *regimes: Regime) -> np.ndarray:
+        exchange = SimulatedExchange({"A": MarketSpec(source, 1, regimes=regimes)})
+        exchange.subscribe("A")
+        rows = []
+        while exchange.now_ns < 420 * S:
+            rows += [e.rows for e in exchange.step(420 * S) if isinstance(e, MarketRows)]
+        return np.concatenate(rows)
+
+    busy = with_regimes(csco, RegimeScript([(30.0, "volatile"), (60.0, "plain"), (61.0, "flash_crash")]))
+    plain, law = heard(csco), heard(busy)
+    assert law[:, 1].max() == plain[:, 1].max()
+    before = (law[:, 0] < 330 * S).sum()
+    np.testing.assert_array_equal(law[:before], plain[:before])
+    assert len(law) > 1.25 * len(plain)
+    factors = heard(csco, Regime(330 * S, factors=NAMED["volatile"].phases[0].factors))
+    flow = heard(csco, Regime(330 * S, scaled(load("csco-2003"), 0.8, trades=1.15, pace=2.6)))
+    assert len(factors) == pytest.approx(len(flow), rel=0.05)
 
 
 def test_what_is_no_market_is_refused(csco: Source) -> None:

@@ -69,6 +69,8 @@ class Effect:
     Parameters
     ----------
     name : str
+    passes : bool
+        Whether it ends by itself; the others are in force from the warm-up on.
     sd60 : float
         Standard deviation of the mid's changes over a minute, about each minute's mean.
     depth, spread, volume : float
@@ -87,6 +89,7 @@ class Effect:
     """
 
     name: str
+    passes: bool
     sd60: float
     depth: float
     spread: float
@@ -119,6 +122,7 @@ def _effect(name: str, plain: Course, other: Course, passes: bool) -> Effect:
     lowest = float(moves[onset:].min())
     return Effect(
         name,
+        passes,
         _sd60(other.mid[:, inside]) / unit,
         float(depth[inside].mean()),
         _ratio(other.spread[:, inside], plain.spread),

@@ -1,5 +1,7 @@
 """`tercel bench ...`."""
 
+from typing import Annotated
+
 import typer
 
 from tercel.app.cli.shared import AsJson, told
@@ -7,6 +9,18 @@ from tercel.app.cli.shared import AsJson, told
 bench_app = typer.Typer(
     name="bench", help="Measure a speed against its reference, both in this process.", no_args_is_help=True
 )
+
+
+@bench_app.command("regimes")
+def bench_regimes(
+    market: Annotated[str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Regimes: what each named one does to a market, against the same market without it."""
+    with told(as_json):
+        from tercel.app.bench import regimes
+
+        regimes.show(market, as_json)
 
 
 @bench_app.command("book")

@@ -19,9 +19,11 @@ from tercel.learning.envs import Sampler, bank_sampler
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.regimes.choice import with_chosen
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
 
 TRAINING_SHARE = 2 / 3
 """Of the recorded days (or of the one day) that training may see."""
@@ -186,6 +188,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
             f"Trained on {seen}, judged on {unseen}.",
             _order_words(task, quantities, instrument.lot),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
+            *_hidden_words(judged),
         ),
         {
             "symbol": symbol,
@@ -196,6 +199,15 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         },
         calibrate(split.days, name=name, date=split.train[-1]),
     )
+
+
+def _hidden_words(judged: Source) -> list[str]:
+    """How much of a tape's volume was executed against hidden orders: own orders have no part in it."""
+    kinds, lots = judged.tape[:, sim.T_KIND], judged.tape[:, sim.T_LOTS]
+    hidden, shown = int(lots[kinds == TRADE_HIDDEN].sum()), int(lots[kinds == EXECUTE].sum())
+    if not hidden:
+        return []
+    return [f"Executed against hidden orders: {hidden / (hidden + shown):.1%} of the lots; no own order fills there."]
 
 
 def _order_words(task: Task, quantities: NDArray[np.int64], lot: int) -> str:

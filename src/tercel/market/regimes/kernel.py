@@ -10,6 +10,8 @@ that of the regime before.
 
 import math
 
+import numpy as np
+
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
@@ -37,6 +39,13 @@ DRAWN = -2.0
 
 PHASE_WORDS = 6  # ns (0: to the end of the regime), then the factors
 SECOND = 1e9
+
+
+def with_law(flow: Floats, law: Floats) -> Floats:
+    """Parameters of a flow with a law behind them, in the place of the one that it had."""
+    out = np.concatenate([flow, law])
+    out[sim.REGIMES_AT] = len(flow)
+    return out
 
 
 @kernel

@@ -245,15 +245,8 @@ def with_regimes(source: Source, law: Law | None, season: Season | None = None) 
     if source.model in (sim.REPLAY, sim.MARTINGALE):
         raise ConfigError("a reactive market", source.name, "name a preset: a tape has the regimes that it had")
     names = tuple(one.name for one in (law.regimes if law is not None else (PLAIN,)))
-    flow = with_law(source.flow, packed(law, season))
+    flow = lay.with_law(source.flow, packed(law, season))
     return replace(source, flow=flow, regimes=("none", *names))
-
-
-def with_law(flow: Floats, law: Floats) -> Floats:
-    """Parameters of a flow with a packed law behind them."""
-    out = np.concatenate([flow, law])
-    out[sim.REGIMES_AT] = len(flow)
-    return out
 
 
 def _matrix(rates: Sequence[Sequence[float]]) -> Floats:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import Preset
+from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
@@ -17,12 +18,18 @@ _NO_ROWS = np.zeros((0, sim.RECORD_WORDS), np.int64)
 
 
 def simulated_day(
-    preset: Preset, seed: int, seconds: float, warmup_s: float = 600.0, from_s: float | None = None
+    preset: Preset,
+    seed: int,
+    seconds: float,
+    warmup_s: float = 600.0,
+    from_s: float | None = None,
+    law: NDArray[np.float64] | None = None,
 ) -> Events:
     """A day of the preset's flow from its mean book, times in ns from 0, the warm-up in it.
 
     Order ids count the orders from 1. `from_s` is the time of day, in seconds since the session opened, at which the
-    warm-up ends; without it the session opens at time 0.
+    warm-up ends; without it the session opens at time 0. `law` is one of regimes (`market.regimes.law.packed`); what
+    counts from the arrival counts from the end of the warm-up, and no row says which regime is in force.
 
     Raises
     ------
@@ -35,11 +42,14 @@ def simulated_day(
     """
     opening = 0 if from_s is None else round((warmup_s - from_s) * NS_PER_SECOND)
     b, k, flow = first_world(preset, seed, session_ns=opening)
+    if law is not None:
+        flow = with_law(flow, law)
+        begin_regimes(k, flow, seed, 0, round(warmup_s * NS_PER_SECOND))
     stood = standing(b)
     rows = run_recorded(b, k, flow, int((warmup_s + seconds) * NS_PER_SECOND))
     if b[lay.OVERFLOW]:
         raise too_small(preset)
-    return as_events(np.concatenate((stood, rows)))
+    return as_events(np.concatenate((stood, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
 
 
 def run_recorded(

@@ -18,7 +18,9 @@ from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategy import Strategy
 from tercel.limits import LimitGate, Limits, default_file, read
 from tercel.market.flow.preset import Preset, load
+from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
+from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import Source, reactive
 from tercel.risk.anomaly import Calm, learn_calm
 from tercel.risk.seconds import simulate
@@ -26,7 +28,7 @@ from tercel.signals.models_packaged.model import load_model, load_packaged
 from tercel.trading.desk.config import AgentSection, DeskConfig
 from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.loop import Desk, Oracle
-from tercel.trading.desk.planted import Planted, planted
+from tercel.trading.desk.planted import Planted, Scene, planted
 from tercel.trading.desk.seat import Seat
 from tercel.trading.session import Session
 from tercel.trading.stopping import Latch
@@ -78,10 +80,7 @@ class Workbench:
         for number, instrument in enumerate(config.instrument):
             preset, _ = self.market(instrument.market)
             regimes = [
-                Regime(
-                    start + round(scene.after_s * NS_PER_SECOND),
-                    scaled(preset, scene.depth, trades=scene.activity, buy_share=scene.buy_share),
-                )
+                regime_of(preset, scene, start + round(scene.after_s * NS_PER_SECOND))
                 for scene in truth[instrument.name].scenes
             ]
             before = specs[instrument.name]
@@ -99,6 +98,13 @@ class Workbench:
             return strategy_of(name, None if preset is None else estimates(config, preset))
 
         return make
+
+
+def regime_of(preset: Preset, scene: Scene, at_ns: int) -> Regime:
+    """A planted scene as the exchange changes to it: scaled rates, or factors where rates are of another kind."""
+    if isinstance(preset, SantaFePreset):
+        return Regime(at_ns, scaled(preset, scene.depth, trades=scene.activity, buy_share=scene.buy_share))
+    return Regime(at_ns, factors=Factors(scene.depth, scene.activity, lean=2 * scene.buy_share - 1))
 
 
 def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:

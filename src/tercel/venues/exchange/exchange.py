@@ -235,7 +235,7 @@ class SimulatedExchange:
             if why & together.FULL:
                 continue
             if regime_ns <= self._now:
-                self._markets.change_flow(regime, self._regimes[regime].pop(0).flow)
+                self._markets.change(regime, self._regimes[regime].pop(0))
             elif arrival <= self._now:
                 self._enter(heapq.heappop(self._queues[queue])[2], events)
                 return events

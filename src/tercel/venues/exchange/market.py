@@ -12,6 +12,8 @@ from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARK
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
+from tercel.market.regimes.factors import Factors, impose
+from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.source import Source
@@ -55,10 +57,11 @@ class EntryLatency:
 
 @dataclass(frozen=True, eq=False)
 class Regime:
-    """From `at_ns` on the flow has these parameters (`market.flow.scenario.scaled`)."""
+    """From `at_ns` on the flow has other parameters (`market.flow.scenario.scaled`), or these factors are in force."""
 
     at_ns: int
-    flow: NDArray[np.float64]
+    flow: NDArray[np.float64] | None = None
+    factors: Factors | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class MarketSpec:
     first_row, last_row : int
         (tape) Rows `[first_row, last_row)` are played; -1: to the end.
     regimes : sequence of Regime
-        Changes of the flow, by time.
+        Changes of the flow, by time, besides those that the source's own law of regimes brings.
     client_orders : int
         Client orders that can rest at once.
     """
@@ -99,7 +102,8 @@ class MarketSpec:
         if self.source.model == sim.MARTINGALE:
             raise ConfigError("a market that orders can move", "the martingale guard", "serve a preset or a tape")
         times = [regime.at_ns for regime in self.regimes]
-        if times != sorted(times) or any(len(r.flow) != len(self.source.flow) for r in self.regimes):
+        flows = [len(regime.flow) for regime in self.regimes if regime.flow is not None]
+        if times != sorted(times) or any(length != len(self.source.flow) for length in flows):
             raise ConfigError(
                 "regimes in order of time, with flows of the same preset", f"times {times}", "see market.flow.scenario"
             )
@@ -122,6 +126,8 @@ def _world(spec: MarketSpec) -> tuple[NDArray[np.int32], Ints]:
     b = with_client_orders(source.worlds_b[spec.world], spec.client_orders)
     k = sim.extend(source.worlds_k[spec.world], 0, RECORD_ROWS)
     seed_stream(k, sim.FLOW_RNG, spec.seed, spec.index, 1)
+    if source.answers:
+        begin_regimes(k, source.flow, spec.seed, spec.index, max(spec.began_ns, int(k[sim.NOW])))
     if source.model == sim.REPLAY:
         last = len(source.tape) if spec.last_row < 0 else spec.last_row
         k[[sim.CURSOR, sim.CURSOR_END]] = spec.first_row, last
@@ -209,10 +215,13 @@ class Markets:
         place = int((states == lay.FREE_SLOT).argmax())
         return place if states[place] == lay.FREE_SLOT else -1
 
-    def change_flow(self, market: int, flow: NDArray[np.float64]) -> None:
+    def change(self, market: int, regime: Regime) -> None:
         """Another regime, from the next event on."""
         first, end = self._at[market, [together.FLOW, together.FLOW_END]]
-        self._flows[first:end] = flow
+        if regime.flow is not None:
+            self._flows[first:end] = regime.flow
+        if regime.factors is not None:
+            impose(self.states[market], regime.factors)
 
     def published(self, market: int, aggressor: int = -1) -> tuple[Ints, Ints]:
         """New market data, int64 (n, MARKET_WORDS), and words on client orders, int64 (m, WORDS).
