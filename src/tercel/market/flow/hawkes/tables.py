@@ -1,0 +1,157 @@
+"""Tables of equally likely values: sizes and places of the Hawkes flow's orders, from the tape."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import Bytes, Longs, kernel
+from tercel.market.flow.hawkes import layout as at
+
+NAMES = ("limit in spread", "limit at best", "limit deeper", "cancel at best", "cancel deeper", "market")
+DIGITS = 6
+FEW = 50
+"""Values below which a class takes those of all classes."""
+
+
+class DayColumns(Protocol):
+    """What is read of `calibrate.Day`."""
+
+    @property
+    def kind(self) -> NDArray[np.int8]: ...
+    @property
+    def side(self) -> NDArray[np.int8]: ...
+    @property
+    def lots(self) -> NDArray[np.int64]: ...
+    @property
+    def away(self) -> NDArray[np.int64]: ...
+    @property
+    def bid_lots(self) -> NDArray[np.float64]: ...
+    @property
+    def ask_lots(self) -> NDArray[np.float64]: ...
+    @property
+    def bid_px(self) -> NDArray[np.int32]: ...
+    @property
+    def ask_px(self) -> NDArray[np.int32]: ...
+    @property
+    def spread(self) -> NDArray[np.int64]: ...
+
+
+def nested(values: NDArray[np.float64]) -> Any:
+    """Tuples of floats of six digits: a file stays small and says what is known."""
+    if values.ndim > 1:
+        return tuple(nested(row) for row in values)
+    return tuple(float(f"{x:.{DIGITS}g}") for x in values)
+
+
+def quantiles(values: NDArray[np.int64], entries: int) -> tuple[int, ...]:
+    """Equally likely values, ascending: atoms keep their shares; the last entry is moved so that the mean is kept.
+
+    >>> quantiles(np.array([1, 1, 1, 5]), 4)
+    (1, 1, 1, 5)
+    """
+    ordered = np.sort(values)
+    table = ordered[((np.arange(entries) + 0.5) * len(ordered) / entries).astype(np.int64)]
+    missing = round(float(ordered.mean()) * entries - float(table.sum()))
+    table[-1] = max(int(table[-1]) + max(missing, 0), 1)
+    return tuple(int(x) for x in table)
+
+
+def sizes(days: Sequence[DayColumns]) -> tuple[tuple[int, ...], ...]:
+    """Lots of limit orders in the spread, at best, deeper, and of market orders."""
+    kind = np.concatenate([day.kind for day in days])
+    lots = np.concatenate([day.lots for day in days])
+    return tuple(quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER, at.MARKET))
+
+
+def _by_class(values: NDArray[np.int64], classes: NDArray[np.int64], count: int) -> tuple[tuple[int, ...], ...]:
+    rows = []
+    for c in range(count):
+        own = values[classes == c]
+        rows.append(_spread_out(own if len(own) >= FEW else values))
+    return tuple(rows)
+
+
+def _spread_out(values: NDArray[np.int64]) -> tuple[int, ...]:
+    ordered = np.sort(values)
+    return tuple(int(x) for x in ordered[((np.arange(at.PLACES) + 0.5) * len(ordered) / at.PLACES).astype(np.int64)])
+
+
+def improvements(days: Sequence[DayColumns], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    """Ticks inside the own best of limit orders in the spread, by spread class."""
+    kind = np.concatenate([day.kind for day in days])
+    spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
+    inside = np.maximum(-np.concatenate([day.away for day in days]), 1)
+    chosen = kind == at.IN_SPREAD
+    return _by_class(inside[chosen], spread[chosen], at.SPREADS)
+
+
+def distances(days: Sequence[DayColumns], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    """Ticks behind the own best of deeper limit orders, by spread class."""
+    kind = np.concatenate([day.kind for day in days])
+    spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
+    away = np.maximum(np.concatenate([day.away for day in days]), 1)
+    chosen = kind == at.DEEPER
+    return _by_class(away[chosen], spread[chosen], at.SPREADS)
+
+
+@kernel
+def count_returns(
+    kind: Bytes, side: Bytes, price: Any, touch: Any, lost: Longs, how: Longs, chances: Longs, taken: Longs
+) -> None:
+    """Count limit orders in the spread that could come back to the best price last given up, and that did.
+
+    `price` of each order, `touch` [n, 2] bid and ask before each; `lost` and `how` [2] come in as zeros; `chances` and
+    `taken` [2] by how the price was given up: 0 by a cancel, 1 by a trade.
+    """
+    for n in range(kind.shape[0]):
+        if n > 0:
+            for s in range(2):
+                if (touch[n, s] - touch[n - 1, s]) * (1 - 2 * s) < 0:
+                    lost[s] = touch[n - 1, s]
+                    how[s] = 1 if kind[n - 1] == at.MARKET else 0
+        s = side[n]
+        if kind[n] != at.IN_SPREAD or lost[s] == 0:
+            continue
+        toward = 1 - 2 * s
+        if (lost[s] - touch[n, s]) * toward > 0 and (touch[n, 1 - s] - lost[s]) * toward > 0:
+            chances[how[s]] += 1
+            taken[how[s]] += price[n] == lost[s]
+
+
+def returns(days: Sequence[DayColumns]) -> tuple[float, float]:
+    """Share of limit orders in the spread that come back to the best price last given up: by a cancel, by a trade."""
+    chances, taken = np.zeros(2, np.int64), np.zeros(2, np.int64)
+    for day in days:
+        touch = np.stack((day.bid_px[:, 0], day.ask_px[:, 0]), axis=1).astype(np.int64)
+        own = touch[np.arange(len(day.kind)), day.side]
+        price = (own - np.where(day.side == 0, 1, -1) * day.away).astype(np.int64)
+        count_returns(
+            day.kind, day.side, price, touch, np.zeros(2, np.int64), np.zeros(2, np.int64), chances, taken
+        )  # fmt: skip
+    shares = taken / np.maximum(chances, 1)
+    return float(f"{shares[0]:.{DIGITS}g}"), float(f"{shares[1]:.{DIGITS}g}")
+
+
+def sweeps(days: Sequence[DayColumns], queue_edges: NDArray[np.int64]) -> Any:
+    """Shares of market orders that take exactly the queue they meet, and less, by its class."""
+    exactly, less, orders = (np.zeros(at.QUEUES) for _ in range(3))
+    for day in days:
+        chosen = day.kind == at.MARKET
+        queue = np.where(day.side == 0, day.ask_lots[:, 0], day.bid_lots[:, 0])[chosen]
+        lots = day.lots[chosen]
+        classes = np.searchsorted(queue_edges, queue, side="right")
+        orders += np.bincount(classes, minlength=at.QUEUES)
+        exactly += np.bincount(classes, lots == queue, at.QUEUES)
+        less += np.bincount(classes, lots < queue, at.QUEUES)
+    pooled = orders + 10.0
+    return nested(
+        np.stack(
+            [
+                (exactly + 10.0 * exactly.sum() / orders.sum()) / pooled,
+                (less + 10.0 * less.sum() / orders.sum()) / pooled,
+            ],
+            axis=1,
+        )
+    )

@@ -1,0 +1,129 @@
+"""Pilot runs of a Hawkes market: what the likelihood leaves to chance is set to what the tape had.
+
+Near criticality a small error of the branching ratio is a large one of the rates, and the book's own state moves both.
+Each pilot day is read like a tape, and four things are moved towards it: the mean rates that the base rates aim at, by
+one number for what happens at the touch, one for what happens behind it and one for market orders; the factors of limit
+orders in the spread (towards the tape's mean spread); and the depth scale (towards the lots behind the touch, each
+times its cancel rate: lots a level would say little of a sparse book). The base rates are then (1 - branching) aim, by
+the means of a linear Hawkes process, `LEAST_ALONE` of it at least. Steps are damped; what every
+pilot had goes on the card.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.market.flow.hawkes import layout as at
+from tercel.market.flow.hawkes.preset import HawkesPreset
+from tercel.market.flow.hawkes.state import resting
+from tercel.market.flow.hawkes.tables import NAMES, nested
+from tercel.market.observed import Observed, observe
+from tercel.market.simulator.days import simulated_day
+
+PILOTS = 12
+WARMUP_S = 1200.0
+MOST_STEP = 2.0
+LEAST_ALONE = 0.02
+"""Least share of a kind's events that nothing excites."""
+GROUPS = ([at.IN_SPREAD, at.AT_BEST, at.CANCEL_BEST], [at.DEEPER, at.CANCEL_DEEPER], [at.MARKET])
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What `observe` asks of an instrument."""
+
+    lot: int
+    levels: int
+    session_open_ns: int
+    session_close_ns: int
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means over time of a tape or of a pilot: events a second of each kind (both sides), spread (ticks), lots behind
+    the touch times their cancel rates (`state.resting`), lots on levels 1 to 5; sides averaged."""
+
+    rates: NDArray[np.float64]
+    spread: float
+    resting: float
+    depth: NDArray[np.float64]
+
+
+def means(
+    seconds: float,
+    kind: NDArray[np.int8],
+    waits: NDArray[np.float64],
+    px: Sequence[NDArray[np.int32]],
+    lots: Sequence[NDArray[np.float64]],
+    theta: NDArray[np.float64],
+) -> Means:
+    """Means of one stretch: `waits` are seconds since the event before, `px` and `lots` bid and ask [n, 5]."""
+    weights = waits / waits.sum()
+    return Means(
+        np.bincount(kind, minlength=at.KINDS) / seconds,
+        float(weights @ (px[1][:, 0] - px[0][:, 0])),
+        sum(float(weights @ resting(p, q, theta)) for p, q in zip(px, lots, strict=True)) / 2.0,
+        np.asarray(weights @ (lots[0] + lots[1]) / 2.0),
+    )
+
+
+def pilot(preset: HawkesPreset, seed: int, seconds: float) -> Means:
+    """Means of a simulated day, as a feed of its window would have seen it."""
+    events = simulated_day(preset, seed, seconds, WARMUP_S)
+    stop = int((WARMUP_S + seconds) * 1e9)
+    seen: Observed = observe(_Session(1, preset.window, 0, stop), events, WARMUP_S)
+    reach = max(max(row) for row in preset.distance)
+    own = np.where(seen.side > 0, seen.bid_px[:, 0], seen.ask_px[:, 0]).astype(np.int64)
+    behind = (own - seen.price) * seen.side
+    kind = seen.kind.astype(np.int8)
+    keep = ~(((kind == at.DEEPER) | (kind == at.CANCEL_DEEPER)) & (behind > reach))
+    waits = np.diff(seen.ns * 1e-9, prepend=WARMUP_S)
+    return means(
+        seconds, kind[keep], waits[keep], (seen.bid_px[keep], seen.ask_px[keep]),
+        (seen.bid_lots[keep].astype(np.float64), seen.ask_lots[keep].astype(np.float64)),
+        np.asarray(preset.cancel_rate),
+    )  # fmt: skip
+
+
+def tune(preset: HawkesPreset, wanted: Means, seed: int, seconds: float) -> HawkesPreset:
+    """The preset whose pilots have the wanted rates and depth."""
+    found: list[dict[str, object]] = []
+    aim = wanted.rates / 2.0
+    branching = preset.branching
+    had = wanted
+    for run in range(PILOTS):
+        if run:
+            damp = 0.7 if run <= PILOTS // 2 else 0.35
+            for group in GROUPS:
+                aim[group] *= _step(wanted.rates[group].sum() / had.rates[group].sum(), damp)
+            inside = np.ones(at.KINDS)
+            inside[at.IN_SPREAD] = _step(had.spread / wanted.spread, damp)
+            preset = preset.model_copy(
+                update={
+                    "spread_imbalance": nested(np.asarray(preset.spread_imbalance) * inside[:, None, None]),
+                    "depth_scale": float(f"{preset.depth_scale * _step(had.resting / wanted.resting, damp):.6g}"),
+                }
+            )
+        base = np.maximum(aim - branching @ aim, LEAST_ALONE * aim)
+        preset = preset.model_copy(update={"base": nested(base)})
+        had = pilot(preset, seed + run, seconds)
+        found.append(
+            {
+                "events_per_s": float(had.rates.sum()),
+                "over_tape": {n: float(x) for n, x in zip(NAMES, had.rates / wanted.rates, strict=True)},
+                "spread_ticks": had.spread,
+                "resting": had.resting,
+                "depth_lots": had.depth.tolist(),
+            }
+        )
+    card = preset.card | {
+        "pilots": found,
+        "tape": {"events_per_s": float(wanted.rates.sum()), "spread_ticks": wanted.spread, "resting": wanted.resting},
+    }
+    return preset.model_copy(update={"card": card})
+
+
+def _step(ratio: float, damp: float) -> float:
+    return float(min(max(ratio, 1.0 / MOST_STEP), MOST_STEP) ** damp)
