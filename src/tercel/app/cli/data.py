@@ -10,6 +10,8 @@ from tercel.app.cli.shared import AsJson, Lake, check_date, told
 data_app = typer.Typer(name="data", help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True)
 import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
 data_app.add_typer(import_app, name="import")
+record_app = typer.Typer(help="Record live feeds into a lake, one command per kind.", no_args_is_help=True)
+data_app.add_typer(record_app, name="record")
 
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]
 
@@ -151,6 +153,28 @@ def import_binance(
         data.import_binance(
             paths, lake=lake, symbol=symbol, date=date, tick=tick, lot=lot, replace=replace, as_json=as_json
         )
+
+
+@record_app.command("crypto")
+def record_crypto(
+    symbol: Annotated[str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")],
+    url: Annotated[str, typer.Option(help="WebSocket server, ws:// or wss://.", metavar="URL")],
+    lake: Lake,
+    venue: Annotated[str, typer.Option(help="binance or bitstamp.")] = "binance",
+    market: Annotated[str, typer.Option(help="Binance: spot, usdm or coinm.")] = "spot",
+    snapshot_url: Annotated[str | None, typer.Option(help="Snapshot server (default: the venue's).")] = None,
+    captures: Annotated[
+        Path | None, typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record order books and trades: raw captures as they come, at the end a tape. A kill loses nothing accepted."""
+    with told(as_json, "what was captured is kept; `tercel data import` makes a tape of it"):
+        from tercel.app.commands import data_record
+
+        asked = data_record.Asked(venue, symbol, market, url, snapshot_url, lake, captures, duration, as_json)
+        data_record.record_crypto(asked)
 
 
 @data_app.command("list")

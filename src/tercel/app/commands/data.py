@@ -56,6 +56,11 @@ def import_binance(
     return import_feed(BinanceFeed(lot), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
 
 
+def feed_of(venue: str) -> Feed:
+    """The feed of a venue whose captures can be recorded."""
+    return {"binance": BinanceFeed}[venue]()
+
+
 def import_feed(
     feed: Feed, paths: Sequence[Path], lake: Lake, options: FeedOptions, replace: bool, as_json: bool
 ) -> int:

@@ -1,0 +1,185 @@
+"""The recorder of a WebSocket feed: connect, subscribe, keep every message, ask for snapshots, connect again.
+
+A message is written before the next one is read. Snapshots are fetched beside the stream, which goes on meanwhile, and
+written in their place among its messages; the importer does the aligning. A connection that ends is followed by
+another one after a pause that doubles up to half a minute and shrinks again with the first message.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Protocol
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.feeds.streams import Stream
+from tercel.venues.recorder.capture import CaptureWriter
+
+FIRST_PAUSE_NS: Final = NS_PER_SECOND // 10
+LONGEST_PAUSE_NS: Final = 30 * NS_PER_SECOND
+LOOK_S: Final = 0.05
+"""How long one wait for a message lasts before stop and snapshots are looked at."""
+HTTP_S: Final = 10.0
+LARGEST_MESSAGE: Final = 1 << 26
+
+
+class Senses(Protocol):
+    """What the recorder sees of time and of the person who stops it; `app` gives the real ones."""
+
+    def now_ns(self) -> int:
+        """Local time, ns since 1970."""
+
+    def sleep_ns(self, ns: int) -> None:
+        """Wait."""
+
+    def stopping(self) -> bool:
+        """Whether to stop."""
+
+
+@dataclass
+class Recorded:
+    """What a recording did."""
+
+    connections: int = 0
+    failures: int = 0
+    """Connections that could not be made, or that broke."""
+    snapshots: int = 0
+    failed_snapshots: int = 0
+
+
+class Recorder:
+    """Records one stream into one capture.
+
+    Parameters
+    ----------
+    stream : Stream
+        What to record.
+    writer : CaptureWriter
+        Where it goes.
+    senses : Senses
+        Time and the wish to stop.
+    tell : callable, optional
+        Is told in words when a connection ends.
+    """
+
+    def __init__(
+        self, stream: Stream, writer: CaptureWriter, senses: Senses, tell: Callable[[str], None] | None = None
+    ) -> None:
+        self._stream, self._writer, self._senses = stream, writer, senses
+        self._tell = tell or (lambda _: None)
+        self._answers: SimpleQueue[str | Exception] = SimpleQueue()
+        self._asking = False
+        self._again_ns = 0
+        self._pause = FIRST_PAUSE_NS
+        self.recorded = Recorded()
+
+    def run(self) -> Recorded:
+        """Record until the senses say stop.
+
+        Raises
+        ------
+        ConfigError
+            When the WebSocket library is not installed.
+        """
+        connect, errors = websocket_client()
+        broken: tuple[type[Exception], ...] = (OSError, TimeoutError, *errors)
+        while not self._senses.stopping():
+            try:
+                with connect(self._stream.url, max_size=LARGEST_MESSAGE, open_timeout=HTTP_S) as socket:
+                    self.recorded.connections += 1
+                    self._stream.connected()
+                    for words in self._stream.subscriptions:
+                        socket.send(words)
+                    self._listen(socket)
+            except broken as error:
+                self.recorded.failures += 1
+                if not self._senses.stopping():
+                    self._tell(f"the connection ended ({error or type(error).__name__}); connecting again")
+                    self._rest()
+        return self.recorded
+
+    def _rest(self) -> None:
+        """Pause before the next connection, in short steps so that a stop is heard."""
+        left = self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_NS)
+        while left > 0 and not self._senses.stopping():
+            step = min(left, NS_PER_SECOND // 10)
+            self._senses.sleep_ns(step)
+            left -= step
+
+    def _listen(self, socket: Any) -> None:
+        while not self._senses.stopping():
+            self._snapshots()
+            try:
+                message = socket.recv(timeout=LOOK_S)
+            except TimeoutError:
+                continue
+            text = message if isinstance(message, str) else message.decode("utf-8", errors="replace")
+            self._pause = FIRST_PAUSE_NS
+            now = self._senses.now_ns()
+            if self._kept(text):
+                self._writer.append(now, text.replace("\n", " "))
+
+    def _kept(self, text: str) -> bool:
+        """Whether the stream wants a message kept; what it cannot read is kept too, for the importer to name."""
+        try:
+            return self._stream.take(text)
+        except (ValueError, KeyError, TypeError):
+            return True
+
+    def _snapshots(self) -> None:
+        """Ask for a snapshot when one is due; write those that came."""
+        now = self._senses.now_ns()
+        if self._stream.wants_snapshot and not self._asking and now >= self._again_ns:
+            self._stream.wants_snapshot = False
+            self._asking = True
+            threading.Thread(target=_ask, args=(self._stream.snapshot_url, self._answers), daemon=True).start()
+        try:
+            answer = self._answers.get_nowait()
+        except Empty:
+            return
+        self._asking = False
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            line = self._stream.snapshot(answer)
+        except (OSError, URLError, HTTPException, ValueError) as error:
+            self.recorded.failed_snapshots += 1
+            self._stream.wants_snapshot = True
+            self._again_ns = now + NS_PER_SECOND
+            self._tell(f"no snapshot from {self._stream.snapshot_url} ({error}); asking again")
+            return
+        self.recorded.snapshots += 1
+        self._writer.append(now, line)
+
+
+def _ask(url: str, answers: SimpleQueue[str | Exception]) -> None:
+    """Fetch a snapshot, in a thread of its own."""
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "tercel"}), timeout=HTTP_S) as answer:
+            answers.put(answer.read().decode())
+    except Exception as error:  # told by the recorder, which asks again
+        answers.put(error)
+
+
+def websocket_client() -> tuple[Any, tuple[type[Exception], ...]]:
+    """The WebSocket library's way to connect, and its errors.
+
+    Raises
+    ------
+    ConfigError
+        When it is not installed; names the extra.
+    """
+    try:
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect
+    except ImportError as error:
+        remedy = 'install the extra: pip install "tercel[record]"'
+        raise ConfigError("the library websockets, which records live feeds", str(error), remedy) from error
+    return connect, (WebSocketException,)
