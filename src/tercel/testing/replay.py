@@ -267,8 +267,9 @@ class ReplayOracle:
             self._rest(Entry("tape", slot, left), side, price)
             self.where[slot] = (side, price)
         elif kind == EXECUTE:
-            self._meets(-side)
-            self.double += self._hit_queue(side, price, lots)
+            if not self.halted:
+                self._meets(-side)
+                self.double += self._hit_queue(side, price, lots)
             self._lose(slot, side, price, lots, front=True)
         elif kind in (REDUCE, DELETE):
             self._lose(slot, side, price, lots, front=False)

@@ -230,6 +230,30 @@ def test_hidden_trades_crosses_and_halts_fill_nothing():
     assert [f[:1] for f in m.fills()] == [(9,)], "what would arrive in a halt arrives when trading resumes"
 
 
+def test_executions_of_an_auction_fill_nothing_and_are_no_volume():
+    """What trades while trading is not on: the book loses it, own orders and volume clocks do not see it."""
+    rows = [
+        *BOOK,
+        (5, STATUS, -1, 0, 0, 0),
+        (6, EXECUTE, 0, 1, 99, 4),
+        (6, CROSS, -1, 0, 99, 500),
+        (7, STATUS, -1, 0, 1, 0),
+        (8, TRADE_HIDDEN, -1, 1, 99, 7),
+        (9, EXECUTE, 0, 1, 99, 2),
+    ]
+    m = Replay(rows)
+    m.run_to(1)
+    own = m.new(100, 3)
+    m.run_to(6)
+    assert m.k[sim.NOW] == 7
+    assert m.own() == {own: (100, 3, 0)}
+    assert public_lots(m.b)[1, 99] == 6
+    assert [int(m.k[word]) for word in (sim.SOLD, sim.BOUGHT, sim.HIDDEN_LOTS)] == [0, 0, 0]
+    m.run_to(9)
+    assert m.own() == {own: (100, 1, 0)}, "trading is on: the execution at 99 passes 100 first"
+    assert [int(m.k[word]) for word in (sim.SOLD, sim.HIDDEN_LOTS)] == [2, 7]
+
+
 def test_a_market_that_never_resumes_is_never_due():
     m = Replay([*BOOK, (6, STATUS, -1, 0, 0, 0), (8, ADD, 2, 1, 98, 1)])
     m.run_to(1)

@@ -59,9 +59,9 @@ PLAIN: Final = steady("plain", Factors())
 """The market as it was calibrated."""
 
 CALM: Final = steady("calm", Factors(limit=1.25, market=0.8, pace=0.6))
-VOLATILE: Final = steady("volatile", Factors(limit=0.8, market=1.15, pace=2.6))
+VOLATILE: Final = steady("volatile", Factors(limit=0.95, market=1.05, pace=3.3))
 THIN: Final = steady("thin", Factors(limit=0.45, market=0.6))
-TRENDING: Final = steady("trending", Factors(lean=0.35))
+TRENDING: Final = steady("trending", Factors(lean=0.2))
 LIQUIDITY_WITHDRAWAL: Final = Regime(
     "liquidity_withdrawal",
     (
@@ -74,9 +74,9 @@ LIQUIDITY_WITHDRAWAL: Final = Regime(
 FLASH_CRASH: Final = Regime(
     "flash_crash",
     (
-        Phase(Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=-0.8), 45.0),  # sellers find nobody,
+        Phase(Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=-0.7), 45.0),  # sellers find nobody,
         Phase(Factors(limit=0.7, market=0.6, cancel=1.0, pace=1.5), 15.0),  # stop for a moment,
-        Phase(Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=0.8), 40.0),  # and are bought back
+        Phase(Factors(limit=0.5, market=2.0, cancel=2.0, pace=2.0, lean=0.7), 40.0),  # and are bought back
         Phase(Factors(limit=0.8, pace=1.3)),
     ),
 )

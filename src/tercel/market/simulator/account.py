@@ -101,7 +101,8 @@ def public_add(b: Packed, k: Longs, slot: int, side: int, price: int, qty: int) 
 def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggressor: bool) -> int:
     """Lots leave a public order by cancel (REDUCE, DELETE) or execution (EXECUTE). Returns the lots taken.
 
-    Volume and flow count public aggressors only. The slot is given back where the flow does not own it.
+    Volume and flow count public aggressors only, volume none of what trades while trading is not on (an auction). The
+    slot is given back where the flow does not own it.
     """
     o = lay.HEADER + slot * lay.ORDER
     side, price = b[o + lay.SIDE], b[o + lay.PRICE]
@@ -111,7 +112,7 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
         k[sim.EVENTS] += 1
         if price == touch:
             k[sim.OFI] -= side * taken
-        if kind == EXECUTE:
+        if kind == EXECUTE and k[sim.HALTED] == 0:
             k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
     if b[o + lay.QTY] == 0 and k[sim.MODEL] != sim.REPLAY:
         release(b, slot)

@@ -264,13 +264,14 @@ def lots_before(b: Packed, side: int, price: int, own: int) -> int:
 def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
     """The tape trades `lots` of `side`'s resting orders at `price`."""
     k[sim.EVENTS] += 1
-    if side != 0:
+    on = k[sim.HALTED] == 0  # an auction's prints are none of ours
+    if side != 0 and on:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += lots
     write(k, TRADE, slot, side, price, lots, 0, 0)
     left = lots
-    if b[lay.OWN_RESTING] > 0:
+    if b[lay.OWN_RESTING] > 0 and on:
         meet(k, -side)
-    while side != 0 and left > 0 and b[lay.OWN_RESTING] > 0:
+    while side != 0 and on and left > 0 and b[lay.OWN_RESTING] > 0:
         own = first_own(b, side, price, False)
         if own >= 0:
             done = fill_own_head(b, k, own, left)

@@ -36,7 +36,7 @@ def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int)
     taken = reduce_anonymous(b, side, price, lots, kind == EXECUTE, True)
     if price == touch:
         k[sim.OFI] -= side * taken
-    if kind == EXECUTE:
+    if kind == EXECUTE and k[sim.HALTED] == 0:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
     write(k, kind, -1, side, price, lots, 0, 0)
     settle(b, k, side, price)
@@ -86,7 +86,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         if lots > 0:
             public_add(b, k, slot, side, price, lots)
     elif kind == EXECUTE:
-        if b[lay.OWN_RESTING] > 0:
+        if b[lay.OWN_RESTING] > 0 and k[sim.HALTED] == 0:  # an auction's executions are none of ours
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:
