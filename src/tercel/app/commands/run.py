@@ -63,7 +63,7 @@ def run(
             folder = settings.claim(folder, named=out is not None)
         if settings.on_tape and built.preset is not None:
             built.preset.save(folder / PRESET)
-        _train(settings, folder)
+        train(settings, folder)
         _judge(settings, folder)
         result = _result(settings, built, folder)
         _report(settings, built, result, folder)
@@ -213,7 +213,7 @@ def _newest() -> Path:
 # -- training ---------------------------------------------------------------------------------------------------------
 
 
-def _train(settings: RunSettings, out: Path) -> None:
+def train(settings: RunSettings, out: Path) -> None:
     """Train every learner with every seed that has no policy yet, side by side."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

@@ -114,6 +114,24 @@ def _told(estimate: Estimate, sign: str = "") -> str:
     return f"{estimate.mean:{sign}.2f} [{estimate.ci_low:{sign}.2f}, {estimate.ci_high:{sign}.2f}]"
 
 
+def write_costs(path: Path, costs: Costs) -> None:
+    """Keep the costs of a strategy's episodes, whole or not at all."""
+    _write(path, _arrays("costs", costs))
+
+
+def read_costs(path: Path) -> Costs:
+    """What :func:`write_costs` kept.
+
+    Raises
+    ------
+    ConfigError
+        When the file is damaged.
+    """
+    with _reading(path) as data:
+        costs: Costs = _object(Costs, "costs", data)
+    return costs
+
+
 def twins(out: Path) -> NDArray[np.int64] | None:
     """Mids without own orders, None where nothing answers."""
     path = out / "judged" / f"{TWINS}.npz"
