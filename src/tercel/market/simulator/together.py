@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.vocabulary import FOREVER_NS
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
 from tercel.market.simulator import layout as sim
@@ -31,6 +31,7 @@ CANCEL = 4  # a client takes lots back: market, ledger place, lots
 MEASURE = 5  # one second into out[0]: first record row, mid2 before
 SECONDS = 6  # len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none
 FREE_RUN = 7  # one market up to a time or until fewer than so many rows of its record are free: until, margin
+WATCH = 9  # one market at out[:]'s times: first, step (`watch`)
 PROGRAM = 8  # own market orders at the times in `at`, out[:, :] on a grid of times: first, step (`program`)
 
 SCRATCH: Final = 8
@@ -91,6 +92,8 @@ def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs
         return run_seconds(b, k, flow, tape, w, SCRATCH, out)
     if what == FREE_RUN:
         return run_free(b, k, flow, tape, w[0], w[1])
+    if what == WATCH:
+        return watch(b, k, flow, tape, w[0], w[1], out)
     if what == PROGRAM:
         return program(b, k, flow, tape, at, w[0], w[1], out)
     i = w[0]
@@ -111,6 +114,33 @@ def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin:
         k[sim.NOW] = next_public(k)
         public_event(b, k, flow, tape)
     k[sim.NOW] = max(k[sim.NOW], until)
+    return 0
+
+
+@kernel
+def watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int, out: Floats) -> int:
+    """Let a market move on its own and look at it on a grid of times.
+
+    Parameters
+    ----------
+    first, step : int
+        Of the grid, ns.
+    out : float64 (m, 8)
+        Out: mid in ticks; spread in ticks, -1 while a side is empty; lots traded, events, orders that found no slot,
+        all since the market began.
+    """
+    for t in range(out.shape[0]):
+        until = first + t * step
+        while next_public(k) <= until:
+            k[sim.NOW] = next_public(k)
+            public_event(b, k, flow, tape)
+        k[sim.NOW] = until
+        two_sided = k[sim.PUBLIC_BID] != NO_BID and k[sim.PUBLIC_ASK] != NO_ASK
+        out[t, 0] = 0.5 * k[sim.MID2]
+        out[t, 1] = k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID] if two_sided else -1
+        out[t, 2] = k[sim.BOUGHT] + k[sim.SOLD]
+        out[t, 3] = k[sim.EVENTS]
+        out[t, 4] = b[lay.OVERFLOW]
     return 0
 
 

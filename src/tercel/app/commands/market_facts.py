@@ -1,0 +1,171 @@
+"""`tercel market facts` and `tercel market sanity`: stylised facts one by one, and a thousand days of each market."""
+
+import json
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+from tercel.app.output import print_json, print_table, progress_console, say
+from tercel.core.errors import ConfigError, TapeError
+from tercel.market.flow.preset import load
+from tercel.market.score.days import Day, simulated
+from tercel.market.score.sanity import FreeDay, Sanity, free_day, summary
+from tercel.market.score.stylised import FACTS, Finding, find
+from tercel.market.tape import Lake
+
+SEEDS = (1, 2, 3)
+WORKERS = 2
+FACTS_HEAD = ("fact", "what is asked")
+SANITY_HEAD = (
+    "market", "model", "days", "runaway", "empty", "overflow", "sd60/tape", "within 20 %", "lowest", "highest",
+    "spread/tape", "max spread", "volume/tape", "verdict",
+)  # fmt: skip
+
+LEAVES = ("max spread", "highest", "lowest", "volume/tape", "model", "spread/tape", "within 20 %")
+
+
+def facts(
+    *, lake: Path, symbol: str, dates: Sequence[str], presets: Sequence[str], seeds: Sequence[int], as_json: bool
+) -> int:
+    """Each stylised fact on real days and in each market, simulated as long and at the same time of day."""
+    store = Lake(lake)
+    known = store.days(symbol)
+    missing = [date for date in dates if date not in known]
+    if missing or not dates:
+        raise TapeError(
+            f"{symbol} on {', '.join(dates) or 'at least one day'}", f"days {', '.join(known) or 'none'}", "import it"
+        )
+    days = [Day(*store.read(symbol, date)) for date in dates]
+    real = [day.seen() for day in days]
+    columns = {"real": real}
+    for name in presets:
+        preset = load(name)
+        columns[preset.name] = [simulated(preset, seed, like) for like in real for seed in seeds]
+    found = {fact.name: {name: find(fact, seen) for name, seen in columns.items()} for fact in FACTS}
+    if as_json:
+        rows = {
+            fact.name: {"says": fact.says, **{name: asdict(cell) for name, cell in found[fact.name].items()}}
+            for fact in FACTS
+        }
+        print_json({"symbol": symbol, "dates": list(dates), "seeds": list(seeds), "facts": rows})
+        return 0
+    cells = [(fact.name, fact.says, *(_told(cell) for cell in found[fact.name].values())) for fact in FACTS]
+    title = f"{symbol}, {', '.join(dates)}: stylised facts (number, and whether it holds)"
+    print_table(title, (*FACTS_HEAD, *columns), cells, leaves=("what is asked",), words={"what is asked"})
+    return 0
+
+
+def _told(cell: Finding) -> str:
+    if cell.mean is None:
+        return "-"
+    return f"{cell.mean:.2f} {'?' if cell.holds is None else 'yes' if cell.holds else 'no'}"
+
+
+def sanity(*, presets: Sequence[str], days: int, seed: int, out: Path, as_json: bool) -> int:
+    """Many days of each market left to itself; days that are done are kept and not run again."""
+    out.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Sanity] = {}
+    for name in presets:
+        preset = load(name)
+        seeds = range(seed, seed + days)
+        done = _run(name, seeds, out / f"{preset.name}.jsonl")
+        found[preset.name] = summary(preset, [done[s] for s in seeds])
+        if not as_json:
+            say(f"{preset.name}: {'passed' if found[preset.name].passed else 'missed'}")
+    if as_json:
+        print_json({"days": days, "seed": seed, "markets": {name: asdict(row) for name, row in found.items()}})
+    else:
+        cells = [_cells(name, row) for name, row in zip(presets, found.values(), strict=True)]
+        title = f"{days} days of each market left to itself"
+        print_table(title, SANITY_HEAD, cells, leaves=LEAVES, words={"model", "verdict"})
+    return 0 if all(row.passed for row in found.values()) else 1
+
+
+def _cells(name: str, row: Sanity) -> tuple[str, ...]:
+    preset = load(name)
+    return (
+        preset.name,
+        preset.model,
+        str(row.days),
+        str(row.runaway_days),
+        str(row.empty_days),
+        str(row.overflow_days),
+        f"{row.volatility:.2f}",
+        f"{100 * row.within_share:.0f} %",
+        f"{row.lowest:.2f}",
+        f"{row.highest:.2f}",
+        f"{row.mean_spread_ratio:.2f}",
+        f"{row.max_spread:.0f}",
+        f"{row.volume_ratio:.2f}",
+        "passed" if row.passed else "missed",
+    )
+
+
+def _one(name: str, seed: int) -> FreeDay:
+    return free_day(load(name), seed)
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _run(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
+    """The days of these seeds, a JSON line each in `kept`; what is there already is read."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    key = json.dumps(load(name).model_dump(mode="json"), sort_keys=True)
+    done = _read(kept, key)
+    missing = [seed for seed in seeds if seed not in done]
+    if not missing:
+        return done
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=progress_console(), transient=True) as bar,
+        ProcessPoolExecutor(WORKERS, get_context("spawn"), _begin) as pool,
+        kept.open("a", encoding="utf-8") as file,
+    ):
+        if not done:
+            file.truncate(0)
+            file.write(json.dumps({"preset": _digest(key)}) + "\n")
+        task = bar.add_task(name, total=len(seeds), completed=len(seeds) - len(missing))
+        futures = [pool.submit(_one, name, seed) for seed in missing]
+        try:
+            for future in as_completed(futures):
+                day = future.result()
+                done[day.seed] = day
+                file.write(json.dumps(asdict(day)) + "\n")
+                file.flush()
+                bar.advance(task)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return done
+
+
+def _digest(key: str) -> str:
+    from hashlib import sha256
+
+    return sha256(key.encode()).hexdigest()[:16]
+
+
+def _read(kept: Path, key: str) -> dict[int, FreeDay]:
+    """Days of this very preset in a file; none when the file is of another or is not there."""
+    if not kept.is_file():
+        return {}
+    lines = kept.read_text(encoding="utf-8").splitlines()
+    try:
+        if not lines or json.loads(lines[0]).get("preset") != _digest(key):
+            return {}
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise ConfigError("days that `tercel market sanity` kept", f"{kept}: {error}", "name another --out") from error
+    days = {}
+    for line in lines[1:]:
+        try:
+            day = FreeDay(**json.loads(line))
+        except (json.JSONDecodeError, TypeError):
+            continue  # the last line of a run that was stopped while writing it
+        days[day.seed] = day
+    return days
