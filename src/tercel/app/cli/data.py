@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from tercel.app.cli.data_record import record_app
 from tercel.app.cli.shared import AsJson, Lake, check_date, told
 
 data_app = typer.Typer(name="data", help="Tapes: import feed files, list a lake, verify a day.", no_args_is_help=True)
 import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
 data_app.add_typer(import_app, name="import")
-record_app = typer.Typer(help="Record live feeds into a lake, one command per kind.", no_args_is_help=True)
 data_app.add_typer(record_app, name="record")
 
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]

@@ -1,0 +1,10 @@
+"""MoldUDP64: numbered messages over UDP, gaps found and asked for again. Protocol and order are pure; sockets apart."""
+
+from tercel.venues.moldudp.capture import Capture
+from tercel.venues.moldudp.packets import Header, packet, read_header, request
+from tercel.venues.moldudp.receiver import Link, Outcome, Receiver
+from tercel.venues.moldudp.sequencer import Counts, Sequencer
+
+__all__ = [
+    "Capture", "Counts", "Header", "Link", "Outcome", "Receiver", "Sequencer", "packet", "read_header", "request",
+]  # fmt: skip
