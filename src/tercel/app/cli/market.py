@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli import market_facts, market_impact, transfer
+from tercel.app.cli import market_facts, market_impact, market_queues, transfer
 from tercel.app.cli.shared import AsJson, Lake, Seed, check_date, listed_dates, told
 
 market_app = typer.Typer(
@@ -111,3 +111,4 @@ def list_markets(as_json: AsJson = False) -> None:
 market_facts.add_to(market_app)
 market_impact.add_to(market_app)
 transfer.add_to(market_app)
+market_queues.add_to(market_app)

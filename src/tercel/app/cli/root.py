@@ -95,6 +95,14 @@ def run(
     feed_latency_ms: Annotated[
         str | None, typer.Option(help="How late the market is seen: X, A,B or tape.", metavar="X")
     ] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            help="(--tape) Queue model where a tape shows level totals alone: risk_averse, power_prob[:N], log_prob "
+            "and others (default: power_prob).",
+            metavar="NAME",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train PPO and DQN on a market, judge them against every baseline on unseen episodes, print the table."""
@@ -124,6 +132,7 @@ def run(
             fees=fees,
             latency_ms=latency_ms,
             feed_latency_ms=feed_latency_ms,
+            queue=queue,
             as_json=as_json,
         )
         raise typer.Exit(code)

@@ -28,6 +28,7 @@ from tercel.learning import defaults
 from tercel.learning.metrics import read_metrics
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.regimes.choice import chosen
+from tercel.market.simulator.levels import queue_model
 from tercel.market.simulator.terms import NO_FEES
 
 RUNS = Path("runs")
@@ -52,10 +53,11 @@ def run(
     fees: str | None,
     latency_ms: str | None,
     feed_latency_ms: str | None,
+    queue: str | None,
     as_json: bool,
 ) -> int:
     """Do the main job; see the module."""
-    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms)
+    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue)
     settings, folder = _settings(market, tape, symbol, quick, seed, out, resume, asked)
     try:
         built = build_market(settings)
@@ -87,6 +89,7 @@ class _Venue:
     fees: str | None
     latency_ms: str | None
     feed_latency_ms: str | None
+    queue: str | None
 
     def applied(self, settings: RunSettings) -> RunSettings:
         """Settings with what was asked.
@@ -98,6 +101,10 @@ class _Venue:
         """
         if self.regimes is not None and settings.on_tape:
             raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
+        if self.queue is not None:
+            queue_model(self.queue)
+            if not settings.on_tape:
+                raise ConfigError("--queue with --tape", "--queue alone", "a simulated market has a queue of its own")
         task, where = settings.task, (settings.lake, settings.symbol)
         if self.latency_ms is not None:
             task = replace(task, latency=latency_of(self.latency_ms, "--latency-ms", *where))
@@ -110,6 +117,7 @@ class _Venue:
             settings,
             task=task,
             regimes=regimes,
+            queue=self.queue or settings.queue,
             fees=NO_FEES if self.fees is None else fees_of(self.fees),
         )
 
@@ -176,6 +184,7 @@ def _venue_asked(venue: _Venue, kept: RunSettings) -> dict[str, tuple[object, ob
         "--fees": (venue.fees, now.fees, kept.fees),
         "--latency-ms": (venue.latency_ms, now.task.latency, kept.task.latency),
         "--feed-latency-ms": (venue.feed_latency_ms, now.task.feed_latency, kept.task.feed_latency),
+        "--queue": (venue.queue, now.queue, kept.queue),
     }
     return {option: (asked, started) for option, (said, asked, started) in told.items() if said is not None}
 

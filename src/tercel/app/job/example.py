@@ -11,7 +11,7 @@ from tercel.evaluation.report import BookExample
 from tercel.execution.strategy import Strategy
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, LEVEL_SET, REDUCE, ROLL_IN, ROLL_OUT
 
 RECORD_ROWS = 1 << 20
 TIMES = 240
@@ -100,5 +100,7 @@ def _apply(levels: dict[tuple[int, int], int], row: list[int]) -> None:
         levels[key] = levels.get(key, 0) + lots
     elif kind in (REDUCE, DELETE, EXECUTE):
         levels[key] = max(levels.get(key, 0) - lots, 0)
+    elif kind == LEVEL_SET:
+        levels[key] = lots
     elif kind == ROLL_OUT:
         levels.pop(key, None)

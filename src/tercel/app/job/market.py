@@ -18,12 +18,13 @@ from tercel.execution.strategies import MarketEstimates
 from tercel.learning.envs import Sampler, bank_sampler
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
+from tercel.market.flow.census import CURVE_BINS
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
+from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN
 
 TRAINING_SHARE = 2 / 3
 """Of the recorded days (or of the one day) that training may see."""
@@ -138,12 +139,28 @@ class _Split:
     @property
     def curve(self) -> list[float]:
         """Mean lots that the training days traded in each thirteenth of the session."""
-        curve = np.mean([census_of(instrument, events).curve_lots for instrument, events in self.days], axis=0)
+        curve = np.mean([_curve_lots(instrument, events) for instrument, events in self.days], axis=0)
         if curve.sum() <= 0:
             raise ConfigError("training days that trade", f"no trades in {self.spans[0]}", "import more days")
         if self.cut_ns:  # the rest of the day is not known: its rate is taken to be that of the part seen
             curve = np.full(len(curve), curve.sum() / len(curve) / TRAINING_SHARE)
         return [float(lots) for lots in curve]
+
+
+def by_level(events: Events) -> bool:
+    """Whether a tape shows level totals and prints, and no single orders."""
+    return bool(np.any(events.kind == LEVEL_SET))
+
+
+def _curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
+    """Lots traded in each thirteenth of a session."""
+    if not by_level(events):
+        return census_of(instrument, events).curve_lots
+    opening = instrument.session_open_ns or int(events.exch_ns[0])
+    closing = instrument.session_close_ns or int(events.exch_ns[-1])
+    printed = events.kind == TRADE
+    edges = np.linspace(opening, closing, CURVE_BINS + 1)
+    return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed])[0]
 
 
 def _split(lake: Lake, symbol: str) -> _Split:
@@ -165,8 +182,9 @@ def _on_tape(settings: RunSettings) -> JobMarket:
     lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
     split = _split(lake, symbol)
     curve = split.curve
-    training, training_days = replay(lake, symbol, split.train)
-    judged, judged_days = (training, training_days) if split.cut_ns else replay(lake, symbol, split.test)
+    queue = settings.queue
+    training, training_days = replay(lake, symbol, split.train, queue=queue)
+    judged, judged_days = (training, training_days) if split.cut_ns else replay(lake, symbol, split.test, queue=queue)
     drawn = tape_plan(
         training_days, task, curve, every_ns=TRAINING_STEP_NS, seed=settings.seed, latest_ns=split.cut_ns or FOREVER_NS
     )
@@ -174,6 +192,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
     instrument = judged_days[0].instrument
     quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
+    guessed = any(by_level(events) for _, events in split.days)
     seen, unseen = split.spans
     name = f"{symbol.lower()}-{split.train[0]}-{split.train[-1]}"
     return JobMarket(
@@ -189,6 +208,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
             _order_words(task, quantities, instrument.lot),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),
+            *((f"The tape shows level totals: places in queues are guessed by the model {queue}.",) if guessed else ()),
         ),
         {
             "symbol": symbol,
@@ -197,7 +217,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
             "tick": instrument.tick,
             "shares in a lot": instrument.lot,
         },
-        calibrate(split.days, name=name, date=split.train[-1]),
+        None if guessed else calibrate(split.days, name=name, date=split.train[-1]),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Latency, Task
+from tercel.market.simulator.levels import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
 FILE = "run.json"
@@ -44,6 +45,8 @@ class RunSettings:
         Which regimes switch in a simulated market (`market.regimes.choice`), in training and judging; none: "".
     fees : Fees
         What the venue asks.
+    queue : str
+        Queue model of tapes of level totals (`market.simulator.levels`).
     """
 
     market: str = ""
@@ -58,6 +61,7 @@ class RunSettings:
     task: Task = field(default_factory=Task)
     regimes: str = ""
     fees: Fees = NO_FEES
+    queue: str = DEFAULT
 
     def __post_init__(self) -> None:
         """Refuse counts that are none (a damaged `run.json`)."""
