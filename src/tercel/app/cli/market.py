@@ -108,6 +108,37 @@ def list_markets(as_json: AsJson = False) -> None:
         market_list.run(as_json)
 
 
+@market_app.command("table")
+def table_of_markets(
+    lakes: Annotated[list[Path], typer.Option("--lake", help="Lake with the data sets; may be given again.")],
+    names: Annotated[str, typer.Option("--set", help="Data sets, separated by commas. Default: all.")] = "",
+    models: Annotated[str, typer.Option("--model", help="Models, separated by commas. Default: all.")] = "",
+    seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3,
+    impact: Annotated[bool, typer.Option("--impact", help="Measure impact cards too (minutes each).")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score every model on every data set: the table of docs/markets.md."""
+    with told(as_json):
+        from tercel.app.commands import market_table
+
+        market_table.run(
+            lakes,
+            names=_listed(names),
+            models=_listed(models),
+            seeds=seeds,
+            impact=impact,
+            write=write,
+            as_json=as_json,
+        )
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 market_facts.add_to(market_app)
 market_impact.add_to(market_app)
 transfer.add_to(market_app)

@@ -4,17 +4,18 @@ import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from tercel.app.commands import preset as santa_fe
-from tercel.app.commands.market_days import read_days, stretch_s
+from tercel.app.commands.market_days import read_days
 from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import MODELS, Preset
 from tercel.market.score.card import compact, score
-from tercel.market.score.days import SKIP_S, Day
+from tercel.market.score.days import Day
 from tercel.market.score.realism import Drawn
 
 CALIBRATORS = {
@@ -79,9 +80,14 @@ def calibrated(model: str, days: Sequence[Day], *, name: str, stamp: str, window
         A model that is none, or days that are too short for it.
     """
     module = _module(model)
-    window = [float(x) for x in stretch_s(days[0])]
-    cut = [(_until(day, window[1]) if windowed else day.instrument, day.events) for day in days]
-    made: Preset = module.calibrate(cut, name=name, date=stamp, skip_s=window[0] if windowed else SKIP_S)
+    window = [float(x) for x in days[0].stretch_s]
+    if windowed and "from_s" in signature(module.calibrate).parameters:
+        whole = [(day.instrument, day.events) for day in days]
+        own = {"skip_s": days[0].skip_s, "from_s": window[0], "to_s": window[1]}
+        made: Preset = module.calibrate(whole, name=name, date=stamp, **own)
+    else:
+        cut = [(_until(day, window[1]) if windowed else day.instrument, day.events) for day in days]
+        made = module.calibrate(cut, name=name, date=stamp, skip_s=window[0])
     extra = {"days": [day.instrument.date for day in days]} | ({"window_s": window} if windowed else {})
     return made.model_copy(update={"card": {**made.card, **extra}})
 

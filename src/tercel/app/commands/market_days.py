@@ -7,7 +7,7 @@ from pathlib import Path
 from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
-from tercel.market.score.days import SKIP_S, Day
+from tercel.market.score.days import Day
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns
 
@@ -67,25 +67,24 @@ def clock_s(text: str) -> int:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def stretch_s(day: Day) -> tuple[float, float]:
-    """The stretch that counts, seconds after the opening, the skipped minutes left out."""
-    opening, close = day.instrument.session_open_ns, day.instrument.session_close_ns
-    if not close:
-        opening, close = int(day.events.exch_ns[0]), int(day.events.exch_ns[-1])
-    length = (close - opening) / NS_PER_SECOND
-    start = max(SKIP_S, day.from_s or 0.0)
-    return start, min(length, length if day.to_s is None else day.to_s)
+def window_of(preset: Preset) -> tuple[float, float] | None:
+    """The stretch that a preset was calibrated on, seconds after the opening; None for whole sessions."""
+    card = preset.card
+    start, end = card.get("window_s") or (card.get("from_s"), card.get("to_s"))
+    if start is None and end is None:
+        return None
+    return float(start or 0.0), float("inf" if end is None else end)
 
 
 def train_days(lake: Path, preset: Preset) -> list[Day]:
     """The days that a preset was calibrated on, as far as the lake holds them, each with its stretch."""
-    store, window = Lake(lake), preset.card.get("window_s")
+    store, window = Lake(lake), window_of(preset)
     try:
-        known = store.days(preset.symbol)
+        known = store.days(preset.symbol, preset.venue)
     except TapeError:
         return []
     dates = [str(date) for date in preset.card.get("days", []) if str(date) in known]
-    return [Day(*store.read(preset.symbol, date), *(window or (None, None))) for date in dates]
+    return [Day(*store.read(preset.symbol, date, preset.venue), *(window or (None, None))) for date in dates]
 
 
 def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
@@ -96,11 +95,11 @@ def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
     ConfigError
         A day of the card whose stretch overlaps that of the score.
     """
-    calibrated, window = set(preset.card.get("days", [])), preset.card.get("window_s")
+    calibrated, window = set(preset.card.get("days", [])), window_of(preset)
     for day in days:
         if day.instrument.symbol != preset.symbol or day.instrument.date not in calibrated:
             continue
-        start, end = stretch_s(day)
+        start, end = day.stretch_s
         if window is None or (start < window[1] and window[0] < end):
             raise ConfigError(
                 f"days that {preset.name} was not calibrated on ({', '.join(sorted(calibrated))}"

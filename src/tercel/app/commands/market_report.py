@@ -4,22 +4,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tercel.market.impact.card import LENGTH_S
 from tercel.market.score import figures
 from tercel.market.score.realism import Drawn
+from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
 from tercel.report.page import Section, render
+from tercel.report.svg import Figure
 from tercel.report.tables import plain_table
 
 
-def write(folder: Path, drawn: Drawn, card: dict[str, Any]) -> Path:
+def write(folder: Path, drawn: Drawn, card: dict[str, Any], impact: dict[str, Any] | None = None) -> Path:
     """Write ``report.html`` into `folder` (made if need be) and say where it is."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
-    path.write_text(page(drawn, card), encoding="utf-8")
+    path.write_text(page(drawn, card, impact), encoding="utf-8")
     return path
 
 
-def page(drawn: Drawn, card: dict[str, Any]) -> str:
-    """The whole page."""
+def page(drawn: Drawn, card: dict[str, Any], impact: dict[str, Any] | None = None) -> str:
+    """The whole page; `impact` is the whole impact card where it was measured."""
     gates = card["gates"]
     passed = sum(gate["passed"] for gate in gates.values())
     failed = [name.replace("_", " ") for name, gate in gates.items() if not gate["passed"]]
@@ -47,12 +50,20 @@ def page(drawn: Drawn, card: dict[str, Any]) -> str:
             "Impact",
             "" if any(card["impact"].values()) else "Not measured in this score (--impact).",
             html=_impact(card),
-            figures=figures.impact_curves(drawn.preset.card.get("impact_card") or {}),
+            figures=_impact_figures(impact) if impact else (),
         ),
     ]
     if card["notes"]:
         sections.append(Section("Notes", card["notes"]))
     return render(f"How real is {card['preset']}?", lead, sections, facts, "tercel market score")
+
+
+def _impact_figures(impact: dict[str, Any]) -> list[Figure]:
+    return [
+        metaorder_paths(impact["path"], LENGTH_S),
+        impact_by_size(impact["sizes"], impact["lengths"]),
+        decay_and_response(impact["decay"], impact["response"]),
+    ]
 
 
 def _distances(card: dict[str, Any]) -> str:

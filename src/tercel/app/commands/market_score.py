@@ -39,7 +39,8 @@ def run(
     if not seen:
         refuse_seen(preset, days)
     drawn = Drawn(preset, days, train_days(lake, preset), range(1, seeds + 1))
-    card = score(drawn, classifier=classifier, impact=impact_of(preset) if impact else preset.card.get("impact_card"))
+    measured = impact_of(preset) if impact else None
+    card = score(drawn, classifier=classifier, impact=measured or preset.card.get("scores", {}).get("impact"))
     if write:
         kept = {**preset.card, "scores": compact(card)}
         preset.model_copy(update={"card": kept}).save(Path(which))
@@ -47,7 +48,7 @@ def run(
     if out is not None:
         from tercel.app.commands import market_report  # matplotlib and jinja2 only where a page is asked for
 
-        say(f"report   {market_report.write(out, drawn, card)}")
+        say(f"report   {market_report.write(out, drawn, card, measured)}")
     if as_json:
         print_json(card)
     else:
@@ -56,19 +57,10 @@ def run(
 
 
 def impact_of(preset: Preset) -> dict[str, Any]:
-    """The impact card, as `market.impact.card` measures it.
+    """The impact card (minutes of paired metaorders)."""
+    from tercel.market.impact.card import impact_card
 
-    Raises
-    ------
-    ConfigError
-        This version measures none.
-    """
-    try:
-        from tercel.market.impact.card import impact_card  # type: ignore[import-not-found, unused-ignore]
-    except ImportError as error:
-        raise ConfigError("an impact card", "this version measures none", "score without --impact") from error
-    found: dict[str, Any] = impact_card(preset)
-    return found
+    return impact_card(preset, trips=False)
 
 
 def show(card: dict[str, Any]) -> None:

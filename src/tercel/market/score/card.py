@@ -59,9 +59,12 @@ def score(
 
 def calibrated_on(preset: Preset) -> list[str]:
     """Days of the preset's card, with the stretch where it is not the whole session."""
-    window = preset.card.get("window_s")
-    days = [str(day) for day in preset.card.get("days", [])]
-    return [f"{day} [{window[0]:g} to {window[1]:g} s]" for day in days] if window else days
+    card = preset.card
+    start, end = card.get("window_s") or (card.get("from_s"), card.get("to_s"))
+    days = [str(day) for day in card.get("days", [])]
+    if start is None and end is None:
+        return days
+    return [f"{day} [{start or 0:g} to {'the close' if end is None else f'{end:g} s'}]" for day in days]
 
 
 def is_judged(drawn: Drawn) -> bool:

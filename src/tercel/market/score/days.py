@@ -13,6 +13,8 @@ from tercel.market.tape import Events, Instrument
 
 SKIP_S = 900.0
 """Seconds left out at the opening of every real day."""
+LEAST_SESSION_S = 7200.0
+"""A shorter session (minutes of a market that never closes, a holiday) has no opening to leave out."""
 WARMUP_S = 600.0
 """Seconds that a simulated market runs before it is looked at."""
 BLOCK_S = 600.0
@@ -34,12 +36,31 @@ class Day:
         """Date, and the stretch where it is not the whole session."""
         if self.from_s is None and self.to_s is None:
             return self.instrument.date
-        ends = ("" if t is None else f"{t:g}" for t in (self.from_s, self.to_s))
-        return f"{self.instrument.date} [{' to '.join(ends)} s]"
+        start, end = self.stretch_s
+        return f"{self.instrument.date} [{start:g} to {end:g} s]"
+
+    @property
+    def session_s(self) -> float:
+        """Length of the session."""
+        opening, close = self.instrument.session_open_ns, self.instrument.session_close_ns
+        if not close:
+            opening, close = int(self.events.exch_ns[0]), int(self.events.exch_ns[-1]) + 1
+        return (close - opening) / NS_PER_SECOND
+
+    @property
+    def skip_s(self) -> float:
+        """Seconds left out at the opening."""
+        return SKIP_S if self.session_s >= LEAST_SESSION_S else 0.0
+
+    @property
+    def stretch_s(self) -> tuple[float, float]:
+        """What counts, seconds after the opening, the skipped minutes left out."""
+        end = self.session_s if self.to_s is None else min(self.to_s, self.session_s)
+        return max(self.skip_s, self.from_s or 0.0), end
 
     def seen(self) -> Observed:
         """Its events."""
-        return observe(self.instrument, self.events, SKIP_S, LEVELS, self.from_s, self.to_s)
+        return observe(self.instrument, self.events, self.skip_s, LEVELS, self.from_s, self.to_s)
 
     def blocks(self, seconds: float = BLOCK_S) -> list[Observed]:
         """The stretch in blocks, a shorter rest left out."""
@@ -48,7 +69,7 @@ class Day:
         count = int(whole.seconds // seconds)
         edges = [start + i * seconds for i in range(count + 1)]
         return [
-            observe(self.instrument, self.events, SKIP_S, LEVELS, a, b)
+            observe(self.instrument, self.events, self.skip_s, LEVELS, a, b)
             for a, b in itertools.pairwise(edges)
         ]  # fmt: skip
 

@@ -38,6 +38,8 @@ class Bins:
     @classmethod
     def of(cls, reference: Floats, count: int) -> "Bins":
         """Cuts at the quantiles k / count of the reference; values that make up a bin's share are bins alone."""
+        if not len(reference):
+            return cls(np.empty(0))
         ordered = np.sort(reference)
         quantiles = ordered[np.minimum(np.arange(1, count) * len(ordered) // count, len(ordered) - 1)]
         values, counts = np.unique(ordered, return_counts=True)

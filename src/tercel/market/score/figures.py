@@ -224,26 +224,3 @@ def _means_given(seen: Sequence[Observed], name: str, given: str, clock_ns: int)
     met = weights > 0
     at = np.bincount(classes, weights=condition)[met] / weights[met]
     return at, np.bincount(classes, weights=values)[met] / weights[met]
-
-
-def impact_curves(impact: Mapping[str, Any]) -> list[Figure]:
-    """Pictures of the impact card where it carries curves: {"curves": {name: {"x", "y", "low", "high", "label"}}}."""
-    curves = impact.get("curves") or {}
-    if not curves:
-        return []
-
-    def draw(drawing: "Drawing") -> None:
-        panels = np.atleast_1d(drawing.subplots(1, len(curves)))
-        for panel, (name, curve) in zip(panels, curves.items(), strict=True):
-            x, y = np.asarray(curve["x"], np.float64), np.asarray(curve["y"], np.float64)
-            panel.plot(x, y, "o-", ms=3, color=SIMULATED)
-            if "low" in curve:
-                panel.fill_between(x, curve["low"], curve["high"], color=SIMULATED, alpha=0.2, linewidth=0)
-            panel.set_title(name.replace("_", " "))
-            panel.set_xlabel(curve.get("label", ""))
-
-    return [
-        drawn(
-            "impact", "Impact of metaorders in the simulated market.", "Paired seeds; bands: 95 %.", (WIDE, 2.9), draw
-        )
-    ]

@@ -1,0 +1,81 @@
+"""The data sets that models are compared on: days to calibrate on, and days or hours that no model has seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tercel.core.errors import TapeError
+from tercel.market.score.days import Day
+from tercel.market.tape import Lake
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One symbol.
+
+    Parameters
+    ----------
+    name, about : str
+    venue, symbol : str
+        As in the lake.
+    train, test : tuple of str
+        Dates. With `split_s` both are of the one day, parted that many seconds after its opening.
+    split_s : float, optional
+    """
+
+    name: str
+    about: str
+    venue: str
+    symbol: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    split_s: float | None = None
+
+    def days(self, lake: Path) -> tuple[list[Day], list[Day]]:
+        """Days to calibrate on and days held out.
+
+        Raises
+        ------
+        TapeError
+            The lake lacks one of them.
+        """
+        store = Lake(lake)
+        known = store.days(self.symbol, self.venue)
+        missing = [date for date in (*self.train, *self.test) if date not in known]
+        if missing:
+            raise TapeError(f"{self.symbol} on {', '.join(missing)} in {lake}", "none", "import the data set")
+
+        def read(dates: Sequence[str], start: float | None, end: float | None) -> list[Day]:
+            return [Day(*store.read(self.symbol, date, self.venue), start, end) for date in dates]
+
+        return read(self.train, None, self.split_s), read(self.test, self.split_s, None)
+
+
+CRYPTO_DAY = ("2024-08-08",)
+
+SETS = (
+    DataSet(
+        "csco-2003",
+        "large-tick stock",
+        "NASDAQ",
+        "CSCO",
+        ("2003-01-14", "2003-01-15", "2003-01-16", "2003-01-17"),
+        ("2003-01-21", "2003-01-23", "2003-01-27", "2003-01-28", "2003-02-05"),
+    ),
+    DataSet(
+        "ibm-2003",
+        "stock of medium tick",
+        "NASDAQ",
+        "IBM",
+        ("2003-02-11", "2003-02-12", "2003-02-13", "2003-02-14"),
+        ("2003-02-18", "2003-02-19", "2003-02-20", "2003-02-21", "2003-02-25"),
+    ),
+    DataSet("amzn-2012", "small-tick stock", "NASDAQ", "AMZN", ("2012-06-21",), ("2012-06-21",), 12_150.0),
+    DataSet("goog-2012", "small-tick stock", "NASDAQ", "GOOG", ("2012-06-21",), ("2012-06-21",), 12_150.0),
+    DataSet("es-2023", "futures contract, a holiday", "GLBX", "ESH4", ("2023-12-25",), ("2023-12-25",), 1800.0),
+    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0),
+    DataSet("btc-usdm-2024", "crypto, perpetual", "BINANCE-USDM", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0),
+    DataSet(
+        "btc-coinm-2024", "crypto, COIN-M perpetual", "BINANCE-COINM", "BTCUSD_PERP", CRYPTO_DAY, CRYPTO_DAY, 170.0
+    ),
+)

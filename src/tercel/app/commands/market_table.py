@@ -1,0 +1,176 @@
+"""`tercel market table`: every model on every data set of a lake, scored on tape that it has not seen."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tercel.app.commands.market_calibrate import calibrated
+from tercel.app.commands.market_days import window_of
+from tercel.app.commands.market_score import impact_of
+from tercel.app.commands.market_sets import SETS, DataSet
+from tercel.app.output import print_json, print_table, say
+from tercel.core.errors import ConfigError, TapeError, TercelError
+from tercel.market.flow import preset as presets
+from tercel.market.flow.preset import MODELS, Preset
+from tercel.market.score.card import score
+from tercel.market.score.days import Day
+from tercel.market.score.realism import Drawn
+
+STAMP = "for the table"
+HEADINGS = (
+    "data set", "model", "MEAN14", "a real day", "real pooled", "x floor", "gates", "AUC", "AUC real", "sd60", "MO",
+    "judged",
+)  # fmt: skip
+FIRST, LAST = "<!-- table: tercel market table -->", "<!-- end of table -->"
+
+
+def run(
+    lakes: Sequence[Path],
+    *,
+    names: Sequence[str],
+    models: Sequence[str],
+    seeds: int,
+    impact: bool,
+    write: Path | None,
+    as_json: bool,
+) -> int:
+    """Score and show; with `write`, put the table into a Markdown file between its marks."""
+    for given, known, what in ((names, [s.name for s in SETS], "data set"), (models, MODELS, "model")):
+        for one in given:
+            if one not in known:
+                raise ConfigError(f"a {what}: {', '.join(known)}", repr(one), "name those")
+    rows = []
+    for data in SETS:
+        if not names or data.name in names:
+            rows += _rows(data, lakes, models or MODELS, seeds, impact)
+    if not rows:
+        raise TapeError("a data set of the table in a lake", f"none in {', '.join(map(str, lakes))}", "import one")
+    if write is not None:
+        replace_table(write, markdown(rows))
+        say(f"written  {write}")
+    if as_json:
+        print_json({"rows": rows})
+    else:
+        leaves = ["judged", "AUC real", "sd60", "MO", "real pooled", "AUC", "gates"]
+        print_table("models on tape that they have not seen", HEADINGS, [cells(r) for r in rows], leaves, ["model"])
+    return 0
+
+
+def _rows(
+    data: DataSet, lakes: Sequence[Path], models: Sequence[str], seeds: int, impact: bool
+) -> list[dict[str, Any]]:
+    """Every model that can be had for a data set."""
+    found = None
+    for lake in lakes:
+        try:
+            found = data.days(lake)
+            break
+        except TapeError:
+            continue
+    if found is None:
+        say(f"{data.name}: not in the lake")
+        return []
+    train, test = found
+    rows = []
+    for model in models:
+        began = time.perf_counter()
+        try:
+            preset = preset_of(data, model, train)
+            drawn = Drawn(preset, test, train, range(1, seeds + 1))
+            measured = impact_of(preset) if impact else preset.card.get("scores", {}).get("impact")
+            card = score(drawn, impact=measured, conditional=False)
+        except TercelError as error:
+            say(f"{data.name}, {model}: left out ({error})")
+            continue
+        say(f"{data.name}, {model}: {card['mean_l1']:.3f} in {time.perf_counter() - began:.0f} s")
+        rows.append({"set": data.name, "about": data.about, **card})
+    return rows
+
+
+def preset_of(data: DataSet, model: str, train: Sequence[Day]) -> Preset:
+    """The shipped preset that was calibrated on these very days, else one calibrated now."""
+    wanted = {day.instrument.date for day in train}
+    for name in presets.names():
+        preset = presets.load(name)
+        if (preset.venue, preset.symbol, preset.model) != (data.venue, data.symbol, model):
+            continue
+        window = window_of(preset)
+        inside = data.split_s is None or (window is not None and window[1] <= data.split_s + 1.0)
+        if set(preset.card.get("days", [])) == wanted and inside:
+            return preset
+    return calibrated(model, train, name=f"{data.name}-{model}", stamp=STAMP, windowed=data.split_s is not None)
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """One line of the table."""
+    gates = row["gates"]
+    floor = row["floor_mean_l1"]
+
+    def ratio(name: str) -> str:
+        gate = gates[name]
+        return "" if not gate["real"] or gate["value"] is None else f"{gate['value'] / gate['real']:.2f}"
+
+    return [
+        row["set"], row["model"], _text(row["mean_l1"]), _text(floor), _text(row["pooled_floor_mean_l1"]),
+        "" if not floor else f"{row['mean_l1'] / floor:.2f}",
+        f"{sum(g['passed'] for g in gates.values())}/{len(gates)}", _text(row["classifier_auc"]),
+        _text(row["classifier_auc_real"]), ratio("sd_60s"), ratio("market_orders"), "yes" if row["judged"] else "no",
+    ]  # fmt: skip
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """The table, the gates that were missed, and the impact figures, as Markdown."""
+    lines = [_line(HEADINGS), _line(["---"] * len(HEADINGS)), *(_line(cells(row)) for row in rows), ""]
+    lines += ["Gates missed (simulated / real):", ""]
+    for row in rows:
+        missed = [
+            f"{name.replace('_', ' ')} {_pair(gate)}" for name, gate in row["gates"].items() if not gate["passed"]
+        ]
+        lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
+    with_impact = [row for row in rows if any(row["impact"].values())]
+    if with_impact:
+        keys = list(with_impact[0]["impact"])
+        lines += ["", _line(["data set", "model", *(k.replace("_", " ") for k in keys)])]
+        lines.append(_line(["---"] * (len(keys) + 2)))
+        lines += [
+            _line([row["set"], row["model"], *(_interval(row["impact"][k]) for k in keys)]) for row in with_impact
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(parts: Sequence[str]) -> str:
+    return "| " + " | ".join(parts) + " |"
+
+
+def _pair(gate: dict[str, Any]) -> str:
+    value, real = ("none" if x is None else f"{x:.3g}" for x in (gate["value"], gate["real"]))
+    return f"{value} / {real}"
+
+
+def _interval(value: dict[str, float | None] | None) -> str:
+    if not value or value.get("mean") is None:
+        return ""
+    low, high = value.get("ci_low"), value.get("ci_high")
+    return f"{value['mean']:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else "")
+
+
+def replace_table(path: Path, table: str) -> None:
+    """Put the table between its marks.
+
+    Raises
+    ------
+    ConfigError
+        The file has no marks.
+    """
+    text = path.read_text(encoding="utf-8")
+    if FIRST not in text or LAST not in text:
+        raise ConfigError(f"the marks {FIRST} and {LAST}", f"{path} without them", "put them where the table goes")
+    head, tail = text.split(FIRST)[0], text.split(LAST)[1]
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(f"{head}{FIRST}\n\n{table}\n{LAST}{tail}", encoding="utf-8")
+    aside.replace(path)
