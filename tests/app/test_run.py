@@ -89,6 +89,8 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--market nowhere.json --out new", "nowhere.json"),
         ("--tape {lakes}/three --symbol SIN --out new", "SIM"),
         ("--tape {lakes}/nowhere --symbol SIM --out new", "import"),
+        ("--tape {lakes}/three --symbol SIM --impact weights --out new", "propagator"),
+        ("--market csco-2003 --impact square_root --out new", "translation"),
         ("--resume --out new", "run.json"),
         ("--resume", "runs"),
         ("--out run", "--resume"),
@@ -113,7 +115,9 @@ def test_what_makes_no_run_touches_nothing(tmp_path: Path, lakes: Path, words: s
 
 
 def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
-    settings = RunSettings(market="x", seed=7, seeds=2, task=Task(share=0.2, latency=Latency("uniform", 1, 5)))
+    settings = RunSettings(
+        market="x", seed=7, seeds=2, impact="translation", task=Task(share=0.2, latency=Latency("uniform", 1, 5))
+    )
     settings.claim(tmp_path, named=True)
     assert load_settings(tmp_path) == settings
     assert settings.training_seeds == [7000, 7001]

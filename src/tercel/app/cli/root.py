@@ -103,6 +103,14 @@ def run(
             metavar="NAME",
         ),
     ] = None,
+    impact: Annotated[
+        str | None,
+        typer.Option(
+            help="What own trades do to prices: of a preset none, translation, weights (default: what it carries); "
+            "of a tape none (default), square_root, propagator.",
+            metavar="LAW",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train PPO and DQN on a market, judge them against every baseline on unseen episodes, print the table."""
@@ -133,6 +141,7 @@ def run(
             latency_ms=latency_ms,
             feed_latency_ms=feed_latency_ms,
             queue=queue,
+            impact=impact,
             as_json=as_json,
         )
         raise typer.Exit(code)

@@ -98,7 +98,7 @@ def _simulated(name: str, quick: bool, seed: int) -> RunSettings:
 
 
 def _on_tape(lake: Path, symbol: str, impact: str, quick: bool, seed: int) -> RunSettings:
-    settings = RunSettings(lake=str(lake.resolve()), symbol=symbol, seed=seed, task=Task())
+    settings = RunSettings(lake=str(lake.resolve()), symbol=symbol, impact=impact, seed=seed, task=Task())
     return _quick(settings) if quick else settings
 
 

@@ -27,6 +27,8 @@ from tercel.evaluation.task import Task
 from tercel.learning import defaults
 from tercel.learning.metrics import read_metrics
 from tercel.market.flow.preset import DEFAULT, load
+from tercel.market.impact.law import LAWS
+from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.regimes.choice import chosen
 from tercel.market.simulator.levels import queue_model
 from tercel.market.simulator.terms import NO_FEES
@@ -55,9 +57,10 @@ def run(
     feed_latency_ms: str | None,
     queue: str | None,
     as_json: bool,
+    impact: str | None = None,
 ) -> int:
     """Do the main job; see the module."""
-    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue)
+    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue, impact)
     settings, folder = _settings(market, tape, symbol, quick, seed, out, resume, asked)
     try:
         built = build_market(settings)
@@ -90,6 +93,7 @@ class _Venue:
     latency_ms: str | None
     feed_latency_ms: str | None
     queue: str | None
+    impact: str | None = None
 
     def applied(self, settings: RunSettings) -> RunSettings:
         """Settings with what was asked.
@@ -105,6 +109,10 @@ class _Venue:
             queue_model(self.queue)
             if not settings.on_tape:
                 raise ConfigError("--queue with --tape", "--queue alone", "a simulated market has a queue of its own")
+        laws = TAPE_LAWS if settings.on_tape else tuple(LAWS)
+        if self.impact is not None and self.impact not in laws:
+            market = "a tape" if settings.on_tape else "a preset's market"
+            raise ConfigError(f"an impact law of {market}: {', '.join(laws)}", f"--impact {self.impact}", "name one")
         task, where = settings.task, (settings.lake, settings.symbol)
         if self.latency_ms is not None:
             task = replace(task, latency=latency_of(self.latency_ms, "--latency-ms", *where))
@@ -118,6 +126,7 @@ class _Venue:
             task=task,
             regimes=regimes,
             queue=self.queue or settings.queue,
+            impact=self.impact or "",
             fees=NO_FEES if self.fees is None else fees_of(self.fees),
         )
 
@@ -178,9 +187,10 @@ def _settings(
 
 def _venue_asked(venue: _Venue, kept: RunSettings) -> dict[str, tuple[object, object]]:
     """Option -> what is asked now, what the run was started with; only options that are given."""
-    now = venue.applied(replace(kept, regimes="", fees=NO_FEES))
+    now = venue.applied(replace(kept, regimes="", fees=NO_FEES, impact=""))
     told = {
         "--regimes": (venue.regimes, now.regimes, kept.regimes),
+        "--impact": (venue.impact, now.impact, kept.impact),
         "--fees": (venue.fees, now.fees, kept.fees),
         "--latency-ms": (venue.latency_ms, now.task.latency, kept.task.latency),
         "--feed-latency-ms": (venue.feed_latency_ms, now.task.feed_latency, kept.task.feed_latency),
@@ -194,6 +204,7 @@ def _in_words(settings: RunSettings) -> str:
     market = f"{settings.symbol} in {settings.lake}" if settings.on_tape else settings.market
     words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
     words += [f"--regimes {settings.regimes}"] if settings.regimes else []
+    words += [f"--impact {settings.impact}"] if settings.impact else []
     return ", ".join([*words, *venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)])
 
 
@@ -265,7 +276,7 @@ def _judge(settings: RunSettings, out: Path) -> None:
     from rich.progress import Progress
 
     todo: list[Candidate | None] = [c for c in candidates(settings) if not (out / "judged" / c.file).exists()]
-    if not settings.on_tape and twins(out) is None:
+    if settings.answers and twins(out) is None:
         todo.insert(0, None)
     if not todo:
         return

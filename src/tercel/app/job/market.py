@@ -1,6 +1,7 @@
 """The market of a run: what is trained on, what is judged on, and what written strategies may know."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from tercel.learning.envs import Sampler, bank_sampler
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
+from tercel.market.impact.pilot import law_for
+from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
@@ -82,8 +85,26 @@ def build_market(settings: RunSettings) -> JobMarket:
         market,
         training=replace(market.training, fees=settings.fees),
         judged=replace(market.judged, fees=settings.fees),
-        notes=(*market.notes, *venue.in_words(settings.fees, task.latency, task.feed_latency)),
+        notes=(
+            *market.notes,
+            *impact_in_words(market.judged),
+            *venue.in_words(settings.fees, task.latency, task.feed_latency),
+        ),
     )
+
+
+def impact_in_words(market: Source) -> list[str]:
+    """What own trades do beyond the lots that they take, for readers of the table."""
+    law = market.impact
+    if law is None:
+        return []
+    if law.law == "weights":
+        return ["Impact: own flow leans on the weights of public market orders."]
+    shape = "linear in own volume" if law.exponent == 1.0 else f"own volume to the power {law.exponent:g}"
+    return [
+        f"Impact: the book is translated, {shape}; {law.scale_ticks:.3g} ticks after one mean trade of "
+        f"{law.mean_trade_lots:.3g} lots. The law is a prior."
+    ]
 
 
 def _simulated(settings: RunSettings) -> JobMarket:
@@ -91,10 +112,11 @@ def _simulated(settings: RunSettings) -> JobMarket:
     preset = presets.load(settings.market)
     quantity = task.quantity(preset.volume_per_s)
     onset_s = task.horizon_s / 3
-    judged = with_chosen(reactive(preset), settings.regimes, preset, onset_s)
-    training = with_chosen(
-        reactive(preset, worlds=8 if settings.quick else WORLDS), settings.regimes, preset, onset_s
-    )  # fmt: skip
+    law = law_for(preset, settings.impact or None)
+    worlds = 8 if settings.quick else WORLDS
+    judged, training = (
+        with_chosen(reactive(preset, n, impact=law or "none"), settings.regimes, preset, onset_s) for n in (1, worlds)
+    )
     episodes = 64 if settings.quick else PILOT_EPISODES
     known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
     volume = f"{100 * task.share:g} % of the volume expected in {task.horizon_s / 60:g} minutes"
@@ -182,9 +204,10 @@ def _on_tape(settings: RunSettings) -> JobMarket:
     lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
     split = _split(lake, symbol)
     curve = split.curve
-    queue = settings.queue
-    training, training_days = replay(lake, symbol, split.train, queue=queue)
-    judged, judged_days = (training, training_days) if split.cut_ns else replay(lake, symbol, split.test, queue=queue)
+    queue, law = settings.queue, tape_law(split.days, settings.impact or "none")
+    recorded = partial(replay, lake, symbol, queue=queue, impact=law)
+    training, training_days = recorded(split.train)
+    judged, judged_days = (training, training_days) if split.cut_ns else recorded(split.test)
     drawn = tape_plan(
         training_days, task, curve, every_ns=TRAINING_STEP_NS, seed=settings.seed, latest_ns=split.cut_ns or FOREVER_NS
     )

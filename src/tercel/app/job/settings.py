@@ -47,6 +47,9 @@ class RunSettings:
         What the venue asks.
     queue : str
         Queue model of tapes of level totals (`market.simulator.levels`).
+    impact : str
+        Law of impact: of a preset none, translation, weights; of a tape none, square_root, propagator; "": what the
+        preset carries, none on tape.
     """
 
     market: str = ""
@@ -62,6 +65,7 @@ class RunSettings:
     regimes: str = ""
     fees: Fees = NO_FEES
     queue: str = DEFAULT
+    impact: str = ""
 
     def __post_init__(self) -> None:
         """Refuse counts that are none (a damaged `run.json`)."""
@@ -76,6 +80,11 @@ class RunSettings:
     def on_tape(self) -> bool:
         """Whether recorded days are replayed."""
         return bool(self.lake)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the market answers own trades."""
+        return not self.on_tape or self.impact not in ("", "none")
 
     @property
     def training_seeds(self) -> list[int]:

@@ -63,6 +63,9 @@ class ImpactLaw:
         (weights) Log factor of the market orders of a side at Phi = 1.
     horizon_s : float
         Of `trades` and `sigma_ticks`.
+    explicit : tuple of (float, float)
+        A kernel of its own: rates (1/s, 0 stays) and weights, which sum to 1; `td_s`, `beta` and `permanent` are then
+        not read.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class ImpactLaw:
     pay_s: float = 20.0
     strength: float = 0.0
     horizon_s: float = HORIZON_S
+    explicit: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no law."""
@@ -103,6 +107,9 @@ class ImpactLaw:
 
     def kernel(self) -> tuple[Floats, Floats]:
         """Rates (1/s) and weights of the exponentials whose sum is the kernel; the weights sum to 1."""
+        if self.explicit:
+            rates, weights = np.array(self.explicit, np.float64).T
+            return rates, weights
         rates, weights = exponentials(self.beta, self.td_s)
         if self.permanent == 0.0:
             return rates, weights
@@ -122,7 +129,10 @@ class ImpactLaw:
 
     def card(self) -> dict[str, Any]:
         """As it stands on a preset's card."""
-        return dataclasses.asdict(self)
+        said = dataclasses.asdict(self)
+        if not self.explicit:
+            del said["explicit"]
+        return said
 
 
 def of_card(card: dict[str, Any]) -> ImpactLaw | None:
@@ -137,8 +147,9 @@ def of_card(card: dict[str, Any]) -> ImpactLaw | None:
     if said is None:
         return None
     try:
-        return ImpactLaw(**said)
-    except TypeError as error:
+        explicit = tuple((float(rate), float(weight)) for rate, weight in said.get("explicit", ()))
+        return ImpactLaw(**{**said, "explicit": explicit})
+    except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError("an impact law on the card", f"{said}", "write it with `tercel market impact`") from error
 
 

@@ -10,6 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
+from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
 from tercel.market.simulator.reals import put_real
@@ -89,9 +90,19 @@ def world_of(
 
 
 def replay(
-    lake: Lake, symbol: str, dates: Sequence[str], venue: str | None = None, queue: str = DEFAULT
+    lake: Lake,
+    symbol: str,
+    dates: Sequence[str],
+    venue: str | None = None,
+    queue: str = DEFAULT,
+    impact: ImpactLaw | None = None,
 ) -> tuple[Source, list[TapeDay]]:
     """The recorded days of a symbol as one source; `queue` names the queue model of tapes of level totals.
+
+    Parameters
+    ----------
+    impact : ImpactLaw, optional
+        What own trades do to the prices of the tape (`market.impact.propagator.tape_law`); default: nothing.
 
     Raises
     ------
@@ -107,7 +118,8 @@ def replay(
             "days of one venue, tick and lot", f"{sorted(units)} (venue, tick, lot) among {len(days)} days",
             "import the days with the same --tick",
         )  # fmt: skip
-    return source_of(days, queue)
+    source, placed = source_of(days, queue)
+    return with_impact(source, impact), placed
 
 
 def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source, list[TapeDay]]:

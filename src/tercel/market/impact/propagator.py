@@ -1,0 +1,198 @@
+"""Impact on replay: a law measured on the tape's own signed trades, scaled by the square-root law.
+
+A recorded tape does not answer. What own trades would have done is put on top of it: the public book is translated by
+the law's target, and later rows of the tape come at prices that are moved by as much, so that the agent trades at
+shifted prices and sees them recover. Two laws:
+
+- `square_root`: the concave target of `market.impact.law`, its prior kernel, volatility and volume from the tape;
+- `propagator`: linear in own volume. Its kernel G is fitted to the tape (Bouchaud, Gefen, Potters & Wyart 2004): the
+  mid's move from one public trade to the next is ``sum_j K(j) sign(n - j)``, G(l) the sum of K up to l. K solves the
+  Yule-Walker equations of the response R and the autocorrelation C of signs, and G, read at the tape's mean time
+  between trades, becomes a sum of exponentials and a part that stays. Its height is such that a metaorder of a tenth
+  of the volume in `HORIZON_S` ends where the square-root law wants it: public responses are of single trades and give
+  the shape, not the height, of a metaorder's impact.
+
+Limits. The tape's orders do not react otherwise than by the price: nobody cancels because of us, volumes stay those of
+the tape, and an order of the tape that traded with ours on the way of a translation is not missed by those who traded
+with it then (`DOUBLE_LOTS` counts lots that were filled on the tape and here). Own lots taken from a level come back
+only as the tape brings new ones. An execution of hidden lots is printed at the shifted price. The tape's own
+volatility contains nothing of ours.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.market.impact.law import HORIZON_S, ImpactLaw
+from tercel.market.observed import Observed, observe
+from tercel.market.observed.kinds import MARKET
+from tercel.market.tape import Events, Instrument
+
+Floats = NDArray[np.float64]
+
+TAPE_LAWS: Final = ("none", "square_root", "propagator")
+LAGS: Final = 100
+MIN_TRADES: Final = 20 * LAGS
+REFERENCE_SHARE: Final = 0.1
+"""Of the volume in `HORIZON_S`: where the linear propagator meets the square-root law."""
+_HALVES: Final = 10
+_ROUNDS: Final = 4000
+_NOTHING: Final = 1e-4
+"""Share of a kernel below which an exponential is left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class SignedFlow:
+    """Public market orders of one stretch: signs (+1 buys) and half-tick mids just before each, float64[n]."""
+
+    sign: Floats
+    mid2: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Propagator:
+    """What signed trades do to the mid, in trade time.
+
+    Attributes
+    ----------
+    correlation : float64[lags + 1]
+        Autocorrelation of signs, 1 at lag 0.
+    response : float64[lags + 1]
+        Mean signed move of the mid (ticks) from before a trade to before the l-th after it, 0 at lag 0.
+    kernel : float64[lags]
+        G(1), G(2), ... ticks.
+    trades : int
+    """
+
+    correlation: Floats
+    response: Floats
+    kernel: Floats
+    trades: int
+
+
+def tape_law(days: Sequence[tuple[Instrument, Events]], name: str, *, y: float = 1.0) -> ImpactLaw | None:
+    """The law `name` (one of `TAPE_LAWS`) of a symbol's recorded days, None for none.
+
+    Raises
+    ------
+    ConfigError
+        For another name, days without trades, or (propagator) fewer than `MIN_TRADES` of them.
+    """
+    if name not in TAPE_LAWS:
+        raise ConfigError(f"an impact law on tape: {', '.join(TAPE_LAWS)}", f"{name!r}", "such as square_root")
+    if name == "none":
+        return None
+    return law_of([observe(*day) for day in days], name, y=y)
+
+
+def law_of(seen: Sequence[Observed], name: str, *, y: float = 1.0) -> ImpactLaw:
+    """As `tape_law`, of observed stretches."""
+    lots = np.concatenate([one.lots[one.kind == MARKET] for one in seen]) if seen else np.zeros(0)
+    seconds = sum(one.seconds for one in seen)
+    if len(lots) == 0 or seconds <= 0.0:
+        raise ConfigError("days with trades", f"{len(lots)} trades in {seconds:g} s", "import days that trade")
+    base = ImpactLaw(
+        "translation", mean_trade_lots=float(lots.mean()), trades=len(lots) / seconds * HORIZON_S, y=y,
+        sigma_ticks=sigma_ticks(seen),
+    )  # fmt: skip
+    if name == "square_root":
+        return base
+    fitted = fit([signed_flow(one) for one in seen])
+    explicit = exponentials_of(fitted.kernel, seconds / len(lots))
+    return linear(base, explicit)
+
+
+def signed_flow(seen: Observed) -> SignedFlow:
+    """The market orders of an observed stretch that met a two-sided book."""
+    rows = (seen.kind == MARKET) & (seen.bid_px[:, 0] > 0) & (seen.ask_px[:, 0] > 0)
+    mid2 = seen.bid_px[rows, 0].astype(np.float64) + seen.ask_px[rows, 0]
+    return SignedFlow(seen.side[rows].astype(np.float64), mid2)
+
+
+def sigma_ticks(seen: Sequence[Observed]) -> float:
+    """Standard deviation of the mid's move in `HORIZON_S`, from its moves in a minute (ticks)."""
+    moves = np.concatenate([0.5 * np.diff(one.mid2[one.mid2 > 0][::60]) for one in seen])
+    return float(np.sqrt(np.mean(moves**2) * HORIZON_S / 60.0)) if len(moves) else 0.0
+
+
+# -- the fit ----------------------------------------------------------------------------------------------------------
+
+
+def fit(flows: Sequence[SignedFlow], lags: int = LAGS) -> Propagator:
+    """Fit G to response and correlation, stretches pooled; nothing is correlated across two of them.
+
+    Raises
+    ------
+    ConfigError
+        Fewer than `MIN_TRADES` trades, or all of one sign.
+    """
+    trades = sum(len(flow.sign) for flow in flows)
+    if trades < MIN_TRADES:
+        raise ConfigError(
+            f"at least {MIN_TRADES:,} trades to fit a propagator to", f"{trades:,}",
+            "name more days, or use square_root",
+        )  # fmt: skip
+    correlation = np.array([_pooled(flows, lag, _signs) for lag in range(lags)])
+    steps = np.array([_pooled(flows, lag, _moves) for lag in range(lags)])
+    toeplitz = correlation[np.abs(np.subtract.outer(np.arange(lags), np.arange(lags)))]
+    if np.linalg.matrix_rank(toeplitz) < lags:
+        raise ConfigError("trades of both signs", "signs that tell nothing of each other", "name other days")
+    kernel = np.cumsum(np.linalg.solve(toeplitz, steps))
+    response = np.concatenate(([0.0], np.cumsum(steps)))
+    return Propagator(np.append(correlation, _pooled(flows, lags, _signs)), response, kernel, trades)
+
+
+def _pooled(flows: Sequence[SignedFlow], lag: int, product: Callable[[SignedFlow, int], Floats]) -> float:
+    """Mean of a product over all pairs of trades `lag` apart."""
+    parts = [product(flow, lag) for flow in flows if len(flow.sign) > lag + 1]
+    return float(np.concatenate(parts).mean()) if parts else 0.0
+
+
+def _signs(flow: SignedFlow, lag: int) -> Floats:
+    return np.asarray(flow.sign[: len(flow.sign) - lag] * flow.sign[lag:])
+
+
+def _moves(flow: SignedFlow, lag: int) -> Floats:
+    moves = 0.5 * np.diff(flow.mid2)[lag:]
+    return np.asarray(flow.sign[: len(moves)] * moves)
+
+
+# -- into the law -----------------------------------------------------------------------------------------------------
+
+
+def exponentials_of(kernel: Floats, seconds_a_trade: float) -> tuple[tuple[float, float], ...]:
+    """Rates (1/s; 0 stays) and weights, none below 0, that sum to 1, for G(l) / G(1) at l - 1 trades of mean length.
+
+    Least squares over weights that are not negative, by multiplicative steps (Lee & Seung 2001).
+
+    Raises
+    ------
+    ConfigError
+        When a trade does not move the mid its own way.
+    """
+    if kernel[0] <= 0.0:
+        raise ConfigError("trades that move the mid their own way", f"G(1) = {kernel[0]:.3g} ticks", "use square_root")
+    shape = np.maximum(kernel / kernel[0], 0.0)
+    seconds = seconds_a_trade * np.arange(len(kernel))
+    rates = np.append(0.0, 1.0 / (seconds_a_trade * np.geomspace(0.7, 2.0 * len(kernel), _HALVES)))
+    basis = np.exp(-np.outer(seconds, rates))
+    weights = np.full(len(rates), shape.mean() / len(rates))
+    for _ in range(_ROUNDS):
+        weights *= (basis.T @ shape) / np.maximum(basis.T @ (basis @ weights), 1e-300)
+    rates, weights = rates[weights > _NOTHING * weights.sum()], weights[weights > _NOTHING * weights.sum()]
+    weights = weights / weights.sum()
+    return tuple((float(r), float(w)) for r, w in zip(rates, weights, strict=True))
+
+
+def linear(base: ImpactLaw, explicit: tuple[tuple[float, float], ...]) -> ImpactLaw:
+    """A linear law with this kernel that meets the square root of `base` at the reference metaorder's end."""
+    rates, weights = np.array(explicit).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        held = np.where(rates > 0.0, -np.expm1(-rates * HORIZON_S) / (rates * HORIZON_S), 1.0)
+    left = float(weights @ held)  # of the volume under the kernel at the end
+    wanted = base.y * REFERENCE_SHARE**0.5
+    return replace(base, exponent=1.0, explicit=explicit, y=wanted / (REFERENCE_SHARE * left))
