@@ -92,7 +92,7 @@ def _size(k: Longs, flow: Floats, table: int) -> int:
 
 
 @kernel
-def _rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
+def rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
     """Rates of limit orders and market orders, and the largest of cancels, in the regime that is in force."""
     limit, market, cancel = flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX]
     if k[sim.REGIME] != 0:
@@ -106,7 +106,7 @@ def _rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
 @kernel
 def _wait(b: Packed, k: Longs, flow: Floats) -> None:
     """Draw when the next proposal comes: Exp(total rate), at least 1 ns."""
-    limit, market, cancel = _rates(k, flow)
+    limit, market, cancel = rates(k, flow)
     rate = 2.0 * (limit + market) + cancel * b[lay.HIGH]
     k[sim.FLOW_NS] += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / rate)
 
@@ -144,7 +144,7 @@ def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
 
 
 @kernel
-def _cancel(b: Packed, k: Longs, flow: Floats, x: float) -> None:
+def cancel_proposal(b: Packed, k: Longs, flow: Floats, x: float) -> None:
     """Proposal: the order in slot int(x) dies if the rest of x says so."""
     slot = int(x)
     o = lay.HEADER + slot * lay.ORDER
@@ -163,7 +163,7 @@ def _cancel(b: Packed, k: Longs, flow: Floats, x: float) -> None:
 @kernel
 def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One proposal of the flow at time FLOW_NS, and when the next one comes."""
-    limit, market, cancel = _rates(k, flow)
+    limit, market, cancel = rates(k, flow)
     u = uniform(k, sim.FLOW_RNG) * (2.0 * (limit + market) + cancel * b[lay.HIGH])
     if u < 2.0 * limit:
         side = 1 if u < limit else -1
@@ -176,5 +176,5 @@ def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
         table = TABLES + 3 * int(flow[DISTANCES]) + int(flow[SIZES])
         market_order(b, k, side, _size(k, flow, table))
     else:
-        _cancel(b, k, flow, (u - 2.0 * (limit + market)) / cancel)
+        cancel_proposal(b, k, flow, (u - 2.0 * (limit + market)) / cancel)
     _wait(b, k, flow)

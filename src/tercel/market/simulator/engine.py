@@ -5,6 +5,7 @@ At equal times the flow comes first, then commands, then the decision: a decisio
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.market.coupled.kernel import coupled_santa_fe_event, key_event
 from tercel.market.flow.hawkes.kernel import hawkes_event
 from tercel.market.flow.martingale import martingale_event
 from tercel.market.flow.queue_reactive.kernel import queue_reactive_event
@@ -50,6 +51,8 @@ def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
         regime_event(k, flow)
     elif k[sim.IMPACT_NS] <= k[sim.FLOW_NS]:
         impact_event(b, k, flow)
+    elif k[sim.COUPLED] != 0:
+        _coupled_event(b, k, flow)
     elif k[sim.MODEL] == sim.SANTA_FE:
         santa_fe_event(b, k, flow)
     elif k[sim.MODEL] == sim.QUEUE_REACTIVE:
@@ -60,6 +63,20 @@ def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
         replay_event(b, k, tape)
     else:
         martingale_event(b, k, flow)
+
+
+@kernel
+def _coupled_event(b: Packed, k: Longs, flow: Floats) -> None:
+    """An event whose draws hang on when it comes, not on how many came before."""
+    if k[sim.MODEL] == sim.SANTA_FE:
+        coupled_santa_fe_event(b, k, flow)
+        return
+    key_event(k)
+    if k[sim.MODEL] == sim.QUEUE_REACTIVE:
+        queue_reactive_event(b, k, flow)
+    else:
+        hawkes_event(b, k, flow)
+    k[sim.COUPLED_LEFT] = k[sim.FLOW_RNG]
 
 
 @kernel
