@@ -1,16 +1,16 @@
-"""Events whose draws hang on when and what they are, not on how many were drawn before.
+"""Events whose draws hang on their number and purpose, not on how many were drawn before.
 
 A market with own orders and its twin without share a random stream; the first event that differs shifts every draw
 after it, and they part for good. Here draws have keys:
 
-- `santa_fe`: one dominating clock, the same in both worlds: 2 (limit + market) + (largest cancel rate) x (slots). Each of
-  its proposals has a number, and all its draws are functions of (episode, number). Every event type has its own
+- `santa_fe`: one dominating clock, the same in both worlds: 2 (limit + market) + (largest cancel rate) x (slots). Each
+  of its proposals has a number, and all its draws are functions of (episode, number). Every event type has its own
   interval of the proposal's mark: limit orders by side and distance, market orders by side, cancels by order slot. An
   order that proposal n places goes into a slot that n names, so that it stands in the same slot in both worlds, and
   the same cancel finds it. The law is that of the plain flow; only the draws are others.
 - other models have waits that hang on the state, so that no clock dominates: each event starts a stream of its own,
-  keyed by (episode, step of time, number of the event within the step). Worlds that have become alike again draw alike
-  again from the next step on.
+  keyed by (episode, number of the event). That is worth little: once a wait differs, so does all that follows
+  (`tercel market twins` prints how little).
 """
 
 import math
@@ -48,27 +48,19 @@ def drawn(k: Longs, purpose: int) -> float:
 
 
 @kernel
-def new_episode(k: Longs) -> bool:
+def take_key(k: Longs) -> None:
     """Take the episode's key from its stream where one was seeded since the last event."""
-    if k[sim.FLOW_RNG] == k[sim.COUPLED_LEFT]:
-        return False
-    k[sim.COUPLED_KEY] = np.int64(mix(k[sim.FLOW_RNG])) ^ k[sim.FLOW_RNG + 1]
-    k[sim.COUPLED_LEFT] = k[sim.FLOW_RNG]
-    k[sim.COUPLED_STEP] = -1
-    return True
+    if k[sim.FLOW_RNG] != k[sim.COUPLED_LEFT]:
+        k[sim.COUPLED_KEY] = np.int64(mix(k[sim.FLOW_RNG])) ^ k[sim.FLOW_RNG + 1]
+        k[sim.COUPLED_LEFT] = k[sim.FLOW_RNG]
 
 
 @kernel
 def key_event(k: Longs) -> None:
     """Start the flow's stream anew for the event at FLOW_NS."""
-    new_episode(k)
-    step = k[sim.FLOW_NS] // k[sim.COUPLED]
-    if step != k[sim.COUPLED_STEP]:
-        k[sim.COUPLED_STEP] = step
-        k[sim.COUPLED_EVENT] = 0
-    else:
-        k[sim.COUPLED_EVENT] += 1
-    a = mix(np.int64(mix(step)) ^ k[sim.COUPLED_KEY]) ^ mix(k[sim.COUPLED_EVENT])
+    take_key(k)
+    a = mix(np.int64(mix(k[sim.COUPLED_EVENT])) ^ k[sim.COUPLED_KEY])
+    k[sim.COUPLED_EVENT] += 1
     k[sim.FLOW_RNG] = np.int64(mix(np.int64(a)))
     k[sim.FLOW_RNG + 1] = np.int64(mix(np.int64(a) + 1)) | 1
 
@@ -106,7 +98,7 @@ def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
 @kernel
 def coupled_santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One proposal of the dominating clock at FLOW_NS, and when the next one comes."""
-    new_episode(k)
+    take_key(k)
     limit, market, cancel = rates(k, flow)
     total = 2.0 * (limit + market) + cancel * k[sim.COUPLED_SLOTS]
     u = drawn(k, MARK) * total

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -13,11 +12,9 @@ from tercel.market.simulator.source import Source
 ROOM = 1.5
 """(SANTA_FE) Slots of the dominating clock over the most that any world ever used: its cost grows with it; all in use
 are an overflow, which is counted as any other."""
-STEP_S = 1.0
-"""(Other models) Draws are keyed anew at every such step of time."""
 
 
-def couple(source: Source, room: float = ROOM, step_s: float = STEP_S) -> Source:
+def couple(source: Source, room: float = ROOM) -> Source:
     """The same law with keyed draws (see `coupled.kernel`); its worlds differ from those of `source` in nothing else.
 
     Parameters
@@ -26,20 +23,18 @@ def couple(source: Source, room: float = ROOM, step_s: float = STEP_S) -> Source
         A market of a flow model, as `reactive` gives it.
     room : float
         (SANTA_FE) As `ROOM`; above 1.
-    step_s : float
-        (Other models) As `STEP_S`.
 
     Raises
     ------
     ConfigError
-        A market without a flow model, a room of no more than 1, no step.
+        A market without a flow model, a room of no more than 1.
     """
     if source.model not in (sim.SANTA_FE, sim.QUEUE_REACTIVE, sim.HAWKES):
         raise ConfigError("a market of a flow model", f"'{source.name}'", "couple a market that `reactive` made")
-    if room <= 1.0 or step_s <= 0.0:
-        raise ConfigError("room above 1 and a step above 0", f"room={room}, step_s={step_s}", "leave the defaults")
+    if room <= 1.0:
+        raise ConfigError("room above 1", f"room={room}", "leave the default")
     books, states = source.worlds_b.copy(), source.worlds_k.copy()
-    states[:, sim.COUPLED] = max(round(step_s * NS_PER_SECOND), 1)
+    states[:, sim.COUPLED] = 1
     states[:, sim.COUPLED_LEFT] = 0
     if source.model == sim.SANTA_FE:
         used = int(books[:, lay.HIGH].max())

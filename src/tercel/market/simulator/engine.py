@@ -67,7 +67,7 @@ def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
 
 @kernel
 def _coupled_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """An event whose draws hang on when it comes, not on how many came before."""
+    """An event whose draws hang on its number, not on how many were drawn before."""
     if k[sim.MODEL] == sim.SANTA_FE:
         coupled_santa_fe_event(b, k, flow)
         return

@@ -186,12 +186,11 @@ FEED_TABLE: Final = ENTRY_TABLE + LATENCY_VALUES
 TERMS_WORDS: Final = 80
 
 # -- coupled twins (`market.coupled`) ----------------------------------------------------------------------------------
-COUPLED: Final = TERMS + TERMS_WORDS  # 0: one stream for the whole episode; else ns of the steps that draws are keyed by
+COUPLED: Final = TERMS + TERMS_WORDS  # 1: draws have keys; 0: one stream for the whole episode
 COUPLED_KEY: Final = COUPLED + 1  # of the episode
-COUPLED_LEFT: Final = COUPLED + 2  # first word of the flow's stream as the last event left it: another means a new episode
-COUPLED_STEP: Final = COUPLED + 3  # number of the step of the last event
-COUPLED_EVENT: Final = COUPLED + 4  # ... and of the event within it; (SANTA_FE) of the proposal
-COUPLED_SLOTS: Final = COUPLED + 5  # (SANTA_FE) order slots that the dominating clock names
+COUPLED_LEFT: Final = COUPLED + 2  # first word of the flow's stream as the last event left it
+COUPLED_EVENT: Final = COUPLED + 3  # number of the next event; (SANTA_FE) of the next proposal
+COUPLED_SLOTS: Final = COUPLED + 4  # (SANTA_FE) order slots that the dominating clock names
 COUPLED_WORDS: Final = 8
 
 GRID: Final = COUPLED + COUPLED_WORDS  # mids[G], lots[G], forced lots[G]; then the record, then the log
