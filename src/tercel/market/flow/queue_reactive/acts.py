@@ -9,7 +9,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, best, is_own, level_at
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.memory import class_of
+from tercel.market.flow.queue_reactive.memory import class_of, quarters
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
@@ -223,15 +223,15 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 @kernel
 def _scanned_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Slot of a public order on the levels behind the best, by lots times hazard; -1: none."""
+    """Slot of a public order on the levels behind the best, by hazard and lots; -1: none."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     found = k[at + 2 * q.LEVELS]
     total = 0.0
     for n in range(1, found):
-        total += flow[q.HAZARD + n - 1] * k[at + q.LEVELS + n]
+        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
     u = uniform(k, sim.FLOW_RNG) * total
     for n in range(1, found):
-        u -= flow[q.HAZARD + n - 1] * k[at + q.LEVELS + n]
+        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
         if u < 0.0 or n == found - 1:
             return _any_public(b, k, side, k[at + n])
     return -1

@@ -23,7 +23,7 @@ MIN_MARKET_ORDERS = 50
 SPREAD_AT = (0.15, 0.3, 0.45, 0.6, 0.72, 0.83, 0.91, 0.96, 0.985)
 SLOW_AT = (0.15, 0.4, 0.7, 0.92)
 FAST_AT = (0.45, 0.85)
-TOUCH_POWER = 0.3
+TOUCH_POWERS = (0.0, 1.0, 2.0)
 SLOW_S, FAST_S = 30.0, 2.0
 DRIFT_S = 10.0
 MOST_WINDOW = 256
@@ -206,17 +206,17 @@ def estimate(
     blank = _blank(law, scalars)
     first_look = [look(d, blank, a) for d, a in zip(days, activity, strict=True)]
     centres = _displacements(law, first_look)
-    choices = (False, True) if by_imbalance is None else (by_imbalance,)
+    scalars["deep_power"], law["hazard"] = pools.hazards(days, scalars["beyond"])
+    choices = [(power, choice) for choice in _either(by_imbalance) for power in TOUCH_POWERS]
     best: Any = None
-    for choice in choices:
-        scalars["by_imbalance"] = float(choice)
+    for power, choice in choices:
+        scalars["touch_power"], scalars["by_imbalance"] = power, float(choice)
         flow = _blank(law, scalars)
         seen = [look(d, flow, a) for d, a in zip(days, activity, strict=True)]
-        tables, score = _weights(days, seen, law, scalars)
+        tables, score = _weights(days, seen, law["hazard"], scalars)
         if best is None or score > best[0]:
-            best = score, choice, tables, seen
-    _, choice, tables, seen = best
-    scalars["by_imbalance"] = float(choice)
+            best = score, dict(scalars), tables, seen
+    _, scalars, tables, seen = best
     law |= dict(zip(("state", "before", "before2", "place", "trade", "activity"), tables, strict=True))
     law |= pools.waits(days, seen, law["wait_edges"])
     law |= pools.sizes_and_places(days, law["spread_edges"], law["queue_edges"])
@@ -225,6 +225,10 @@ def estimate(
     scalars["newest"] = newest
     law["rank"] = rank
     return _preset(days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot)
+
+
+def _either(by_imbalance: bool | None) -> tuple[bool, ...]:
+    return (False, True) if by_imbalance is None else (by_imbalance,)
 
 
 def pad(edges: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -244,7 +248,7 @@ def _edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
     if (spread == 1).mean() > 0.01:
         spreads = np.unique(np.concatenate(([2], spreads)))
     width = np.unique(np.quantile(spread, (0.4, 0.85)).astype(np.int64) + 1)
-    queues = np.unique(np.quantile(touch, (0.2, 0.4, 0.6, 0.8)).astype(np.int64) + 1)
+    queues = np.unique(np.quantile(touch, (0.15, 0.35, 0.6, 0.82, 0.95)).astype(np.int64) + 1)
     return {
         "spread_edges": pad(spreads[: q.SPREADS - 1].astype(float), q.SPREADS - 1),
         "width_edges": pad(width.astype(float), q.WIDTHS - 1),
@@ -291,7 +295,8 @@ def _scalars(days: Sequence[Day], session_ns: int) -> dict[str, float]:
         "by_imbalance": 0.0,
         "beyond": 0.0 if limited else pools.beyond(days),
         "live_mean": pools.live_mean(days),
-        "touch_power": TOUCH_POWER,
+        "touch_power": 0.0,
+        "deep_power": 4.0,
         "touch_mean": float(touch.mean()),
         "newest": 0.0,
         "short_ns": float(np.quantile(wait, 0.4)),
@@ -328,11 +333,9 @@ def _displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[Seen]) ->
 
 
 def _weights(
-    days: Sequence[Day], seen: Sequence[Seen], law: dict[str, NDArray[np.float64]], scalars: dict[str, float]
+    days: Sequence[Day], seen: Sequence[Seen], hazard: NDArray[np.float64], scalars: dict[str, float]
 ) -> tuple[list[NDArray[np.float64]], float]:
     """Raked tables, flat, and the mean log likelihood of the events."""
-    hazard = pools.hazards(days, scalars["beyond"])
-    law["hazard"] = hazard
     cells = np.concatenate([s.cells[:, :6] for s in seen])
     events = np.concatenate([s.event for s in seen])
     offsets = np.concatenate([_offsets(d, s, hazard, scalars) for d, s in zip(days, seen, strict=True)])

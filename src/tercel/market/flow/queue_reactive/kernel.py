@@ -14,7 +14,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.acts import cancel, complete, limit, purge, take, withdraw
-from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
+from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, quarters, remember, see
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import put_real, real
 
@@ -130,13 +130,16 @@ def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float,
     same = q.SCAN + flip * q.SCAN_SIDE
     opposite = q.SCAN + (1 - flip) * q.SCAN_SIDE
     power, mean = flow[q.TOUCH_POWER], flow[q.TOUCH_MEAN]
-    near = math.pow(k[same + q.LEVELS] / mean, power)
-    far = math.pow(k[opposite + q.LEVELS] / mean, power)
+    near = quarters(k[same + q.LEVELS] / mean, power)
+    far = quarters(k[opposite + q.LEVELS] / mean, power)
+    power = flow[q.DEEP_POWER]
     beyond = flow[q.BEYOND] * live / flow[q.LIVE_MEAN]
     deep_near = deep_far = beyond
     for n in range(1, q.LEVELS):
-        deep_near += flow[q.HAZARD + n - 1] * k[same + q.LEVELS + n]
-        deep_far += flow[q.HAZARD + n - 1] * k[opposite + q.LEVELS + n]
+        if n < k[same + 2 * q.LEVELS]:
+            deep_near += flow[q.HAZARD + n - 1] * quarters(k[same + q.LEVELS + n], power)
+        if n < k[opposite + 2 * q.LEVELS]:
+            deep_far += flow[q.HAZARD + n - 1] * quarters(k[opposite + q.LEVELS + n], power)
     return near, far, deep_near, deep_far
 
 

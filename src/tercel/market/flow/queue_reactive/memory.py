@@ -33,6 +33,16 @@ def touch_class(flow: Floats, same: int, opposite: int) -> int:
 
 
 @kernel
+def quarters(x: float, power: float) -> float:
+    """x to the power of `power` quarters: 0, 1, 2 or 4 (a general power would cost more than all the rest)."""
+    if power == 4.0:
+        return x
+    if power == 2.0:
+        return math.sqrt(x)
+    return math.sqrt(math.sqrt(x)) if power == 1.0 else 1.0
+
+
+@kernel
 def see(k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask_lots: int) -> None:
     """Find the classes that the next event's weights depend on, in the frame of the previous event's side."""
     side = k[q.P_SIDE]

@@ -192,13 +192,41 @@ def beyond(days: Sequence[Day]) -> float:
     return float((level == q.LEVELS).sum() / max((level >= 0).sum(), 1))
 
 
-def hazards(days: Sequence[Day], share_beyond: float) -> Table:
-    """Weight of a lot on level 1.. of being withdrawn, so that the mean total with `share_beyond` is one."""
+POWERS = (1.0, 2.0, 4.0)
+"""Quarters: powers of the lots on a level that the withdrawal of its orders may go with."""
+
+
+def quarters(x: Table, power: float) -> Table:
+    """As `memory.quarters`, 0 for 0."""
+    return np.where(x > 0, np.power(np.maximum(x, 1e-9), power / 4.0), 0.0)
+
+
+def hazards(days: Sequence[Day], share_beyond: float) -> tuple[float, Table]:
+    """How deeper cancels choose their level: P(level n) proportional to hazard[n] x lots[n]^(power / 4).
+
+    The power of the largest likelihood, and the hazards, scaled so that the mean total with `share_beyond` is one.
+    """
+    best: tuple[float, float, Table] | None = None
     level = np.concatenate([_level_of_cancel(d) for d in days])
-    count = np.array([(level == n).sum() for n in range(1, q.LEVELS)], float) + 1.0
-    depth = np.maximum(mean_book(days)[0][1:], 1e-3)
-    rate = count / depth
-    return np.asarray(rate / (rate @ depth) * (1.0 - share_beyond), np.float64)
+    rows = (level > 0) & (level < q.LEVELS)
+    lots = np.concatenate([np.where((d.o.side > 0)[:, None], d.bid_lots, d.ask_lots)[:, 1:] for d in days])
+    every = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])[:, 1:].astype(float)
+    count = np.bincount(level[rows] - 1, minlength=q.LEVELS - 1) + 1.0
+    for power in POWERS:
+        x = quarters(lots[rows], power)
+        hazard = np.ones(q.LEVELS - 1)
+        for _ in range(20):
+            share = x * hazard
+            share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
+            hazard *= count / np.maximum(share.sum(axis=0), 1e-9)
+            hazard /= hazard.sum()
+        fit = float(np.log(np.maximum(share[np.arange(len(share)), level[rows] - 1], 1e-12)).mean()) if len(x) else 0.0
+        if best is None or fit > best[0]:
+            best = fit, power, hazard
+    assert best is not None
+    _, power, hazard = best
+    mean = float((quarters(every, power) @ hazard).mean())
+    return power, np.asarray(hazard / max(mean, 1e-12) * (1.0 - share_beyond), np.float64)
 
 
 def live_mean(days: Sequence[Day]) -> float:

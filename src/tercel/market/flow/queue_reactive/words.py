@@ -27,7 +27,7 @@ PREVIOUS: Final = 8
 
 # -- classes ----------------------------------------------------------------------------------------------------------
 SPREADS: Final = 10
-QUEUES: Final = 5
+QUEUES: Final = 6
 TOUCHES: Final = QUEUES * QUEUES
 WAITS: Final = 10
 ACTIVITIES: Final = 4
@@ -66,11 +66,12 @@ MINUTES: Final = FLOW_HEAD + 10
 DAY_COUNT: Final = FLOW_HEAD + 11
 BEYOND: Final = FLOW_HEAD + 12  # share of the deeper cancels that lie beyond the LEVELS-th level
 LIVE_MEAN: Final = FLOW_HEAD + 13
-TOUCH_POWER: Final = FLOW_HEAD + 14
+TOUCH_POWER: Final = FLOW_HEAD + 14  # quarters: 0, 1, 2 or 4
 TOUCH_MEAN: Final = FLOW_HEAD + 15
 NEWEST: Final = FLOW_HEAD + 16  # excess probability that a cancel at the best takes the newest order
 SHORT_NS: Final = FLOW_HEAD + 17  # waits below are not scaled by activity
 HOLE: Final = FLOW_HEAD + 18  # ticks behind the best within which another level is kept
+DEEP_POWER: Final = FLOW_HEAD + 19  # quarters
 SCALARS: Final = FLOW_HEAD + 24
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------
