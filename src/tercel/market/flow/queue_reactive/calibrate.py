@@ -207,13 +207,14 @@ def estimate(
     first_look = [look(d, blank, a) for d, a in zip(days, activity, strict=True)]
     centres = _displacements(law, first_look)
     scalars["deep_power"], law["hazard"] = pools.hazards(days, scalars["beyond"])
+    _, law["pull"] = pools.hazards(days, scalars["beyond"], (4.0,))
     choices = [(power, choice) for choice in _either(by_imbalance) for power in TOUCH_POWERS]
     best: Any = None
     for power, choice in choices:
         scalars["touch_power"], scalars["by_imbalance"] = power, float(choice)
         flow = _blank(law, scalars)
         seen = [look(d, flow, a) for d, a in zip(days, activity, strict=True)]
-        tables, score = _weights(days, seen, law["hazard"], scalars)
+        tables, score = _weights(days, seen, law["pull"], scalars)
         if best is None or score > best[0]:
             best = score, dict(scalars), tables, seen
     _, scalars, tables, seen = best
@@ -279,7 +280,7 @@ def _scalars(days: Sequence[Day], session_ns: int) -> dict[str, float]:
     resolution = next((r for r in (10**6, 10**3) if not np.any(stamps % r)), 1)
     limited = days[0].o.window > 0
     fifth = np.concatenate([(d.bid[:, 0] - d.bid[:, -1])[d.bid[:, -1] > 0] for d in days])
-    window = float(np.quantile(fifth, 0.98)) if len(fifth) else 10.0
+    window = float(np.quantile(fifth, 0.995)) if len(fifth) else 10.0
     second = np.concatenate([(d.bid[:, 0] - d.bid[:, 1])[d.bid[:, 1] > 0] for d in days])
     touch = np.concatenate([np.concatenate((d.bid_lots[:, 0], d.ask_lots[:, 0])) for d in days])
     wait = np.concatenate([d.wait for d in days])
@@ -333,12 +334,12 @@ def _displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[Seen]) ->
 
 
 def _weights(
-    days: Sequence[Day], seen: Sequence[Seen], hazard: NDArray[np.float64], scalars: dict[str, float]
+    days: Sequence[Day], seen: Sequence[Seen], pull: NDArray[np.float64], scalars: dict[str, float]
 ) -> tuple[list[NDArray[np.float64]], float]:
     """Raked tables, flat, and the mean log likelihood of the events."""
     cells = np.concatenate([s.cells[:, :6] for s in seen])
     events = np.concatenate([s.event for s in seen])
-    offsets = np.concatenate([_offsets(d, s, hazard, scalars) for d, s in zip(days, seen, strict=True)])
+    offsets = np.concatenate([_offsets(d, s, pull, scalars) for d, s in zip(days, seen, strict=True)])
     sizes = (q.STATES, q.BEFORE, q.BEFORE2, q.PLACES, q.TRADES, q.ACTIVITIES)
     tables = rake(cells, offsets, events, sizes)
     weight = np.ones((len(events), q.EVENTS))
@@ -352,16 +353,14 @@ def _weights(
     return [t.ravel() for t in tables], float(likelihood)
 
 
-def _offsets(day: Day, seen: Seen, hazard: NDArray[np.float64], scalars: dict[str, float]) -> NDArray[np.float64]:
+def _offsets(day: Day, seen: Seen, pull: NDArray[np.float64], scalars: dict[str, float]) -> NDArray[np.float64]:
     """Known factors of the weights, as `kernel.offsets` has them."""
     n = len(day.lots)
     side = day.o.side.astype(np.int64) * np.where(seen.event % 2 == 0, 1, -1)  # of the frame
     bids = side > 0
-    deep_bid = scalars["beyond"] + day.bid_lots[:, 1:] @ hazard
-    deep_ask = scalars["beyond"] + day.ask_lots[:, 1:] @ hazard
-    near, far = (
-        np.power(x[:, 0] / scalars["touch_mean"], scalars["touch_power"]) for x in (day.bid_lots, day.ask_lots)
-    )
+    books = (day.bid_lots, day.ask_lots)
+    deep_bid, deep_ask = (scalars["beyond"] + x[:, 1:] @ pull for x in books)
+    near, far = (pools.quarters(x[:, 0] / scalars["touch_mean"], scalars["touch_power"]) for x in books)
     out = np.ones((n, 6))
     out[:, 0] = day.spread > 1
     out[:, 1], out[:, 2] = np.where(bids, near, far), np.where(bids, far, near)

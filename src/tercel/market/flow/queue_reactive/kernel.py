@@ -132,14 +132,13 @@ def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float,
     power, mean = flow[q.TOUCH_POWER], flow[q.TOUCH_MEAN]
     near = quarters(k[same + q.LEVELS] / mean, power)
     far = quarters(k[opposite + q.LEVELS] / mean, power)
-    power = flow[q.DEEP_POWER]
     beyond = flow[q.BEYOND] * live / flow[q.LIVE_MEAN]
     deep_near = deep_far = beyond
     for n in range(1, q.LEVELS):
         if n < k[same + 2 * q.LEVELS]:
-            deep_near += flow[q.HAZARD + n - 1] * quarters(k[same + q.LEVELS + n], power)
+            deep_near += flow[q.PULL + n - 1] * k[same + q.LEVELS + n]
         if n < k[opposite + 2 * q.LEVELS]:
-            deep_far += flow[q.HAZARD + n - 1] * quarters(k[opposite + q.LEVELS + n], power)
+            deep_far += flow[q.PULL + n - 1] * k[opposite + q.LEVELS + n]
     return near, far, deep_near, deep_far
 
 

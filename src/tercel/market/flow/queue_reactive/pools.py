@@ -201,7 +201,7 @@ def quarters(x: Table, power: float) -> Table:
     return np.where(x > 0, np.power(np.maximum(x, 1e-9), power / 4.0), 0.0)
 
 
-def hazards(days: Sequence[Day], share_beyond: float) -> tuple[float, Table]:
+def hazards(days: Sequence[Day], share_beyond: float, powers: Sequence[float] = POWERS) -> tuple[float, Table]:
     """How deeper cancels choose their level: P(level n) proportional to hazard[n] x lots[n]^(power / 4).
 
     The power of the largest likelihood, and the hazards, scaled so that the mean total with `share_beyond` is one.
@@ -212,7 +212,7 @@ def hazards(days: Sequence[Day], share_beyond: float) -> tuple[float, Table]:
     lots = np.concatenate([np.where((d.o.side > 0)[:, None], d.bid_lots, d.ask_lots)[:, 1:] for d in days])
     every = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])[:, 1:].astype(float)
     count = np.bincount(level[rows] - 1, minlength=q.LEVELS - 1) + 1.0
-    for power in POWERS:
+    for power in powers:
         x = quarters(lots[rows], power)
         hazard = np.ones(q.LEVELS - 1)
         for _ in range(20):

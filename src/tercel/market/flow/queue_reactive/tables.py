@@ -35,6 +35,7 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "activity_edges": Place(q.ACTIVITY_EDGES, q.ACTIVITIES - 1, 0.0, ascending=True),
     "activity_mean": Place(q.ACTIVITY_MEAN, q.ACTIVITIES, 1e-9),
     "season": Place(q.SEASON, q.SEASONS, 1e-9),
+    "pull": Place(q.PULL, q.LEVELS - 1, 0.0),
     "hazard": Place(q.HAZARD, q.LEVELS - 1, 0.0),
     "state": Place(q.W_STATE, q.STATES * q.EVENTS),
     "before": Place(q.W_BEFORE, q.BEFORE * q.EVENTS),

@@ -112,8 +112,9 @@ def tune(preset: QueueReactivePreset, days: Sequence[Day], seed: int, rounds: in
 def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
     """The last preset with the mean knobs of them all: single pilots are noisy, their mean is less so."""
     knobs = {name: float(np.mean([getattr(p.knobs, name) for p in presets])) for name in Knobs.model_fields}
-    hazard = np.mean([p.law["hazard"] for p in presets], axis=0)
-    law = presets[-1].law | {"hazard": tuple(_short(x) for x in hazard.tolist())}
+    law = dict(presets[-1].law)
+    for name in ("pull", "hazard"):
+        law[name] = tuple(_short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist())
     return presets[-1].model_copy(update={"knobs": Knobs(**knobs), "law": law})
 
 
@@ -142,8 +143,9 @@ def _turned(
         drift_sd=float(np.clip(-lean, 0.0, 1.0)),
         more=float(np.clip(knobs.more * np.exp(-gain * 1.0 * over("lots")), 0.02, 20.0)),
     )
-    hazard = np.array(preset.law["hazard"])
     depth = np.array([over(f"depth{n}") for n in range(1, q.LEVELS)])
-    hazard = hazard * np.exp(np.clip(gain * 0.6 * depth, -0.5, 0.5))
-    law = preset.law | {"hazard": tuple(float(f"{x:.4g}") for x in hazard)}
+    factor = np.exp(np.clip(gain * 0.6 * depth, -0.5, 0.5))
+    law = dict(preset.law)
+    for name in ("pull", "hazard"):
+        law[name] = tuple(_short(x) for x in (np.array(law[name]) * factor).tolist())
     return preset.model_copy(update={"knobs": turned, "law": law})

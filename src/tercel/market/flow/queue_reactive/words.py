@@ -87,7 +87,8 @@ WAIT_EDGES: Final = AGE_EDGES + AGES - 1
 ACTIVITY_EDGES: Final = WAIT_EDGES + WAITS - 1
 ACTIVITY_MEAN: Final = ACTIVITY_EDGES + ACTIVITIES - 1
 SEASON: Final = ACTIVITY_MEAN + ACTIVITIES
-HAZARD: Final = SEASON + SEASONS  # of a lot on level 2 to LEVELS, mean total 1
+PULL: Final = SEASON + SEASONS  # of a lot on level 2 to LEVELS on the weight of deeper cancels, mean total 1
+HAZARD: Final = PULL + LEVELS - 1  # of lots ^ (DEEP_POWER / 4) on them, which level it is
 TABLES: Final = HAZARD + LEVELS - 1
 
 # -- weights: EVENTS to a cell ----------------------------------------------------------------------------------------
