@@ -155,6 +155,34 @@ def import_binance(
         )
 
 
+@import_app.command("bitstamp")
+def import_bitstamp(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Captures: lines of local ns and JSON, plain, .gz, .zst, in archives or folders.", metavar="PATHS"
+        ),
+    ],
+    lake: Lake,
+    symbol: Annotated[str | None, typer.Option(help="One pair, as BTCUSD (default: all).", metavar="SYM")] = None,
+    date: Annotated[str | None, typer.Option(help="One day of UTC (default: all).", metavar="YYYY-MM-DD")] = None,
+    tick: Annotated[float | None, typer.Option(help="Tick size (default: inferred, exactly).", metavar="T")] = None,
+    lot: Annotated[
+        str | None, typer.Option(help="Lot size (default: the smallest power of ten that fits).", metavar="L")
+    ] = None,
+    replace: Replace = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import Bitstamp captures of order events, trades and snapshots (order_book?group=2)."""
+    with told(as_json):
+        check_date(date)
+        from tercel.app.commands import data
+
+        data.import_bitstamp(
+            paths, lake=lake, symbol=symbol, date=date, tick=tick, lot=lot, replace=replace, as_json=as_json
+        )
+
+
 @record_app.command("crypto")
 def record_crypto(
     symbol: Annotated[str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")],

@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import FeedError
-from tercel.market.feeds import BinanceFeed, DbnFeed, Feed, FeedDay, FeedOptions, LobsterFeed
+from tercel.market.feeds import BinanceFeed, BitstampFeed, DbnFeed, Feed, FeedDay, FeedOptions, LobsterFeed
 from tercel.market.tape import Instrument, Lake
 
 EXPLAINED = 0
@@ -56,9 +56,23 @@ def import_binance(
     return import_feed(BinanceFeed(lot), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
 
 
+def import_bitstamp(
+    paths: list[Path],
+    lake: Path,
+    symbol: str | None,
+    date: str | None,
+    tick: float | None,
+    lot: str | None,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    """Import Bitstamp captures into a lake, each pair and day of UTC."""
+    return import_feed(BitstampFeed(lot), paths, Lake(lake), FeedOptions(symbol, date, tick), replace, as_json)
+
+
 def feed_of(venue: str) -> Feed:
     """The feed of a venue whose captures can be recorded."""
-    return {"binance": BinanceFeed}[venue]()
+    return BinanceFeed() if venue == "binance" else BitstampFeed()
 
 
 def import_feed(
