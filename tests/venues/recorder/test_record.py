@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,13 @@ import pytest
 websockets = pytest.importorskip("websockets", reason="the extra [record] is not installed")
 
 from tests.market.feeds.binance.binance_twin import Binance
+from tests.market.feeds.bitstamp.bitstamp_twin import Bitstamp
 
 from tercel.core.errors import ConfigError
-from tercel.market.feeds import BinanceFeed, FeedOptions
+from tercel.market.feeds import BinanceFeed, BitstampFeed, FeedOptions
 from tercel.market.feeds.binance import BinanceDay
 from tercel.market.feeds.binance_messages import USDM
+from tercel.market.feeds.bitstamp import orders_after
 from tercel.market.feeds.levels_day import book_after
 from tercel.market.feeds.streams import BinanceStream, BitstampStream, stream_of
 from tercel.market.tape import Lake, schema
@@ -145,6 +148,38 @@ def test_after_a_gap_the_book_comes_back_from_a_new_snapshot(seed: int, tmp_path
     at = {int(update): row for row, update in enumerate(want.updates.tolist()) if update}
     for row in np.flatnonzero(got.updates)[-40:].tolist():
         assert book_after(events, row + 1) == book_after(truth, at[int(got.updates[row])] + 1)
+
+
+def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
+    """A server of the test: it waits for both subscriptions, sends the two channels, and answers with the book."""
+    from websockets.sync.server import serve
+
+    exchange = Bitstamp(4, steps=200)
+    heard: list[str] = []
+
+    def play(connection: Any) -> None:
+        heard.extend(json.loads(connection.recv())["data"]["channel"] for _ in range(2))
+        for message in [*exchange.shuffled([]), {"event": "bts:heartbeat", "channel": "", "data": ""}]:
+            connection.send(json.dumps(message))
+        time.sleep(3)
+
+    def answer(connection: Any, request: Any) -> Any:
+        book = exchange.snapshot(3)["data"]
+        return connection.respond(200, json.dumps(book)) if request.path == "/book" else None
+
+    with serve(play, "127.0.0.1", 0, process_request=answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        stream = BitstampStream("btcusd", f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}/book")
+        with CaptureWriter(tmp_path / "captures", 1) as writer:
+            recorder = Recorder(
+                stream, writer, Fake(lambda: stream.seen.others > 0 and recorder.recorded.snapshots > 0)
+            )
+            recorder.run()
+    assert heard == ["live_orders_btcusd", "live_trades_btcusd"]
+    with BitstampFeed("0.00000001").days([tmp_path / "captures"], FeedOptions(tick=0.01)) as days:
+        events = days[0].read().events
+    assert orders_after(events, events.n) == exchange.book
 
 
 # -- killed -----------------------------------------------------------------------------------------------------------

@@ -219,6 +219,7 @@ def verify(
     lake: Lake,
     symbol: Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")],
     date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
+    venue: Annotated[str | None, typer.Option(help="Where several have the day: BINANCE, XNAS, ...")] = None,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -232,4 +233,4 @@ def verify(
         check_date(date)
         from tercel.app.commands import data
 
-        raise typer.Exit(data.verify(lake, symbol, date, against, as_json))
+        raise typer.Exit(data.verify(lake, symbol, date, venue, against, as_json))

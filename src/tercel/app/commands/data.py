@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tercel.app.output import print_json, progress_console, result_console, say
+from tercel.app.output import print_json, print_table, progress_console, result_console, say
 from tercel.core.errors import FeedError
 from tercel.market.feeds import BinanceFeed, BitstampFeed, DbnFeed, Feed, FeedDay, FeedOptions, LobsterFeed
 from tercel.market.tape import Instrument, Lake
@@ -146,9 +146,9 @@ def list_lake(lake: Path, as_json: bool) -> int:
     return EXPLAINED
 
 
-def verify(lake: Path, symbol: str, date: str, against: Path | None, as_json: bool) -> int:
+def verify(lake: Path, symbol: str, date: str, venue: str | None, against: Path | None, as_json: bool) -> int:
     """Replay a day, alone or against an orderbook file; 1 when something is left unexplained."""
-    instrument, events = Lake(lake).check(symbol, date)
+    instrument, events = Lake(lake).check(symbol, date, venue)
     from tercel.market.verify import verify_against, verify_alone
     from tercel.market.verify_mbp10 import verify_mbp10
     from tercel.market.verify_quotes import verify_quotes
@@ -168,23 +168,17 @@ def verify(lake: Path, symbol: str, date: str, against: Path | None, as_json: bo
 
 
 def _print_days(days: Sequence[dict[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    outcomes = any("outcome" in day for day in days)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("venue", "symbol", "date"):
-        table.add_column(heading)
-    for heading in ("events", "levels", "tick", "off tick"):
-        table.add_column(heading, justify="right")
-    table.add_column("outcome" if outcomes else "content")
-    for day in days:
-        levels = str(day["levels"]) if day["levels"] else "all"
-        off, last = f"{day['off_tick_rows']:,}", day["outcome"] if outcomes else day["content_hash"][:12]
-        table.add_row(
-            day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", levels, f"{day['tick']:g}", off, last
-        )
-    result_console().print(table)
+    last = "outcome" if any("outcome" in day for day in days) else "content"
+    rows = [
+        [
+            *(day["venue"], day["symbol"], day["date"], f"{day['rows']:,}"),
+            *(str(day["levels"]) if day["levels"] else "all", f"{day['tick']:g}", f"{day['off_tick_rows']:,}"),
+            day["outcome"] if last == "outcome" else day["content_hash"][:12],
+        ]
+        for day in days
+    ]
+    headings = ("venue", "symbol", "date", "events", "levels", "tick", "off tick", last)
+    print_table("days", headings, rows, leaves=("off tick", "levels", "tick"), words=("symbol", "date", last))
 
 
 def _print_verdict(instrument: Instrument, found: dict[str, Any], code: int) -> None:
@@ -199,7 +193,7 @@ def _print_verdict(instrument: Instrument, found: dict[str, Any], code: int) -> 
     result_console().print(table)
     if code == UNEXPLAINED:
         say("the tape and the file do not agree; the first mismatch is in the table")
-    if found.get("crossed"):
+    if found.get("crossed") and instrument.extra.get("feed") == "lobster":
         say("warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels")
         say("they show. Import them with their orderbook file")
     elif found.get("unknown_ids"):
