@@ -40,6 +40,24 @@ def preset(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_simulated_days_of_regimes_tell_the_truth_beside_the_tape(tmp_path: Path) -> None:
+    words = ("--out", tmp_path / "lake", "--seconds", 1200, "--json", "--regimes")
+    result = tercel("market", "simulate", "csco-2003", *words, "chain,season")
+    assert result.exit_code == 0, result.stderr
+    [day] = json.loads(result.stdout)["days"]
+    times = [one["from_s"] for one in day["regimes"]]
+    assert times[0] == 0
+    assert times == sorted(times)
+    assert verify_alone(Lake(tmp_path / "lake").check("CSCO", DATES[0])[1])["crossed"] == 0
+    result = tercel("market", "simulate", "csco-2003", *words, "flash_crash", "--replace")
+    assert [one["regime"] for one in json.loads(result.stdout)["days"][0]["regimes"]] == [
+        "plain",
+        "flash_crash",
+        "plain",
+    ]
+    assert tercel("market", "simulate", "csco-2003", *words, "wild").exit_code == 2
+
+
 def score(preset: object, lake: Path, *words: object) -> Result:
     return tercel("market", "score", preset, "--lake", lake, "--seeds", 1, *words)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.trading.tca.measure import ParentFacts, measure
+from tercel.trading.tca.measure import ParentFacts, fees_of, measure
 
 S = 1_000_000_000
 
@@ -30,6 +30,17 @@ def facts(**changes: object) -> ParentFacts:
         "trade_lots": np.array([5, 15]),
     }
     return ParentFacts(**(plain | changes))
+
+
+def test_fees_are_a_part() -> None:
+    """A rebate of 0.2 half ticks a lot on what rested, 0.6 on what was taken: 10 lots each."""
+    words = (-20_000_000, 60_000_000, 0, 0)
+    charged = fees_of(facts().fills, words)
+    assert charged == 4
+    free, cost = measure(facts()), measure(facts(fees=charged))
+    assert cost.fees_bps == pytest.approx(4 * 1e4 / (2001 * 30))
+    assert cost.is_bps == pytest.approx(free.is_bps + cost.fees_bps)
+    assert fees_of(facts().fills, (0, 0, 0, 50_000)) == round(10 * 2 * 1001 * 0.0005)
 
 
 def test_every_part_by_hand() -> None:

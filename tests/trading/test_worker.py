@@ -2,7 +2,7 @@
 
 import random
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +23,11 @@ from tercel.market.book import layout as lay
 from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.regimes.law import RegimeChain, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reactive
 from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 from tercel.testing.replay import RandomTape
 from tercel.trading.follower import Follower
@@ -166,6 +168,29 @@ def test_a_worker_is_the_batch_in_a_market_that_own_trades_translate(csco: Sourc
         assert_same(got, wanted)
         plain = batch(csco, task, plan, strategy_of(name), run_out)
         assert np.any(plain[0].mid2_grid != wanted[0].mid2_grid)
+
+
+def test_a_worker_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
+    """Regimes are the venue's secret, fees are in its listing: over a socket too."""
+    chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
+    source = replace(with_regimes(csco, chain), fees=Fees(-0.0013, 0.0031))
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    plan = seeded_plan(task, 220, 7, 0, 1)
+    start = int(source.worlds_k[0, sim.NOW]) + task.warmup_ns
+    wanted = batch(source, task, plan, build("twap_passive"), True)
+    assert wanted[0].fees[0] != 0
+    assert_same(live(MarketSpec(source, seed=7), task, plan.rows[0], start, build("twap_passive"), True), wanted)
+    law = EntryLatency("exponential", 1_000_000, 700_000_000)
+    server, ended = WireServer(SimulatedExchange({"X": MarketSpec(source, 7)}, latency=law)), threading.Event()
+    thread = threading.Thread(target=server.run, args=(ended.is_set,), daemon=True)
+    thread.start()
+    venue = RemoteVenue(*server.address, ["me"])
+    got = over(venue, task, plan.rows[0], start, build("twap_passive"), True)
+    venue.close()
+    ended.set()
+    thread.join()
+    server.close()
+    assert_same(got, wanted)
 
 
 def test_a_worker_is_the_batch_over_a_socket(csco: Source) -> None:

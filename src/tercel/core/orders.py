@@ -233,6 +233,9 @@ class Listing:
         When the market data on offer begins.
     answers : bool
         Whether the market reacts to what is sent.
+    maker_fee, taker_fee, maker_rate, taker_rate : int
+        What it asks of resting and of taking fills (below 0: a rebate): a lot, in 10^-8 of a half tick; of the
+        value, in 10^-8.
     """
 
     instrument: str
@@ -242,3 +245,12 @@ class Listing:
     dense_ids: int = 0
     began_ns: int = 0
     answers: bool = True
+    maker_fee: int = 0
+    taker_fee: int = 0
+    maker_rate: int = 0
+    taker_rate: int = 0
+
+    @property
+    def fees(self) -> tuple[int, int, int, int]:
+        """The four words of its fees, as a market's state has them."""
+        return self.maker_fee, self.taker_fee, self.maker_rate, self.taker_rate

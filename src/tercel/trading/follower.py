@@ -162,6 +162,7 @@ class Follower:
             Points of the grid of mids, rows of the log of fills.
         """
         k = sim.extend(self.state, rooms[0], 0, rooms[1])
+        k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = self.listing.fees
         k[sim.BEGAN_NS] = began = max(start_ns - warmup_ns, self.began_ns)
         k[sim.SEEN : sim.SEEN + 6] = self.tallies(max(start_ns - interval_ns, began))
         before = self.tallies(began)[sim.VARIANCE - sim.EVENTS]

@@ -44,7 +44,7 @@ def test_occupation_and_jumps_are_those_of_the_chain() -> None:
     market = source(RegimeChain(STATES, RATES, first))
     held, jumps = np.zeros((n, 3)), np.zeros((n, 3, 3))
     for i in range(n):
-        rows = path(market, 7, i, 0, 0, seconds * S)
+        rows = path(market.flow, 7, i, 0, 0, seconds * S)
         state = rows[:, 1] - 1
         np.add.at(held[i], state, np.diff(rows[:, 0], append=seconds * S) / S)
         np.add.at(jumps[i], (state[:-1], state[1:]), 1)
@@ -73,16 +73,16 @@ def test_a_chain_begins_in_its_stationary_law_and_stays_there() -> None:
 
 def test_the_same_seed_is_the_same_path_whatever_the_flow() -> None:
     market = source(RegimeChain(STATES, RATES))
-    one, two = path(market, 1, 5, 0, 0, 900 * S), path(market, 1, 5, 0, 0, 900 * S)
+    one, two = path(market.flow, 1, 5, 0, 0, 900 * S), path(market.flow, 1, 5, 0, 0, 900 * S)
     np.testing.assert_array_equal(one, two)
-    assert not np.array_equal(one, path(market, 1, 6, 0, 0, 900 * S))
+    assert not np.array_equal(one, path(market.flow, 1, 6, 0, 0, 900 * S))
 
 
 def test_a_script_is_kept_to_the_nanosecond() -> None:
     script = RegimeScript([(-5.0, "calm"), (10.0, "thin"), (30.0, "flash_crash"), (200.0, "volatile")])
     market = source(script)
     names = market.regimes
-    rows = path(market, 1, 1, 1000 * S, 1100 * S, 1400 * S)
+    rows = path(market.flow, 1, 1, 1000 * S, 1100 * S, 1400 * S)
     told = [(int(ns - 1100 * S), names[number]) for ns, number, _ in rows.tolist()]
     assert told[:3] == [(-100 * S, "plain"), (-5 * S, "calm"), (10 * S, "thin")]
     crash = NAMED["flash_crash"]
@@ -92,13 +92,13 @@ def test_a_script_is_kept_to_the_nanosecond() -> None:
 
 
 def test_what_a_script_wants_before_the_warm_up_begins_with_it() -> None:
-    rows = path(source(RegimeScript([(-1e6, "thin")])), 1, 1, 0, 100 * S, 200 * S)
+    rows = path(source(RegimeScript([(-1e6, "thin")])).flow, 1, 1, 0, 100 * S, 200 * S)
     assert rows[:, :2].tolist() == [[0, 2]]
 
 
 def test_a_script_by_the_session_counts_from_its_opening() -> None:
     season = Season((1.0,), arrival_s=50.0)
-    rows = path(source(RegimeScript([(60.0, "thin")], since="session"), season), 1, 1, 0, 100 * S, 200 * S)
+    rows = path(source(RegimeScript([(60.0, "thin")], since="session"), season).flow, 1, 1, 0, 100 * S, 200 * S)
     assert rows[:, :2].tolist() == [[0, 1], [110 * S, 2]]
 
 

@@ -86,6 +86,9 @@ def simulate_market(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
     ] = False,
+    regimes: Annotated[
+        str, typer.Option(help="Regimes of each day, as in `tercel run`: chain, season, a name, a .toml file.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write simulated days into a lake, as tape like any other."""
@@ -95,7 +98,7 @@ def simulate_market(
 
         market_simulate.run(
             preset, out, days=days, seed=seed, seconds=seconds, symbol=symbol, first=first, replace=replace,
-            as_json=as_json,
+            regimes=regimes, as_json=as_json,
         )  # fmt: skip
 
 

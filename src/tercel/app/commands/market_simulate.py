@@ -1,16 +1,26 @@
 """`tercel market simulate`: days of a preset's market as a lake like any other."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from datetime import date as calendar_date
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset, load
+from tercel.market.regimes.choice import chosen
+from tercel.market.regimes.kernel import with_law
+from tercel.market.regimes.law import names_of as law_names
+from tercel.market.regimes.law import packed
+from tercel.market.regimes.truth import path
 from tercel.market.simulator.days import session
+from tercel.market.simulator.layout import FLOW_HEAD
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns
 
@@ -18,6 +28,7 @@ VENUE = "SIM"
 TIMEZONE = "America/New_York"
 OPEN_S = 34_200
 """09:30."""
+WARMUP_S = 600.0
 LONGEST_S = 86_400.0 - OPEN_S
 
 
@@ -31,18 +42,27 @@ def run(
     symbol: str,
     first: str,
     replace: bool,
+    regimes: str = "",
     as_json: bool,
 ) -> int:
     """Simulate `days` working days from `first` on and write each into the lake `out`."""
     preset = load(which)
     if not 60.0 <= seconds <= LONGEST_S:
         raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
+    law, names = _law(regimes, preset, seconds)
     lake, rows = Lake(out), []
     for number, date in enumerate(working_days(first, days)):
-        instrument, events = synthetic(preset, seed + number, date, seconds, symbol or preset.symbol)
+        instrument, events = synthetic(preset, seed + number, date, seconds, symbol or preset.symbol, law)
         outcome = lake.write(instrument, events, replace=replace)
         rows.append(
-            {"symbol": instrument.symbol, "date": date, "rows": events.n, "seed": seed + number, "outcome": outcome}
+            {
+                "symbol": instrument.symbol,
+                "date": date,
+                "rows": events.n,
+                "seed": seed + number,
+                "outcome": outcome,
+                **({} if law is None else {"regimes": truth(law, names, seed + number, seconds)}),
+            }
         )
         say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
     if as_json:
@@ -50,6 +70,31 @@ def run(
     else:
         say(f"look at it: tercel data list --lake {out}")
     return 0
+
+
+def _law(regimes: str, preset: Preset, seconds: float) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """The law of a day and the names of its regimes; a regime that passes begins after a third of the session."""
+    if not regimes:
+        return None, ()
+    law, season = chosen(regimes, preset, seconds / 3)
+    if season is not None and season.arrival_s is None:
+        season = dataclasses.replace(season, arrival_s=0.0)
+    return packed(law, season), ("none", *law_names(law))
+
+
+def truth(law: NDArray[np.float64], names: Sequence[str], seed: int, seconds: float) -> list[dict[str, Any]]:
+    """Which regime is in force from when on, seconds since the opening: what the tape does not say."""
+    warm = round(WARMUP_S * NS_PER_SECOND)
+    flow = with_law(np.zeros(FLOW_HEAD), law)
+    rows = path(flow, seed, 0, 0, warm, warm + round(seconds * NS_PER_SECOND))
+    told: list[dict[str, Any]] = []
+    for ns, number, _ in rows.tolist():
+        from_s = max((ns - warm) / NS_PER_SECOND, 0.0)
+        if told and (from_s == 0.0 or told[-1]["regime"] == names[number]):
+            told[-1] |= {"regime": names[number]}
+        else:
+            told.append({"from_s": from_s, "regime": names[number]})
+    return told
 
 
 def working_days(first: str, count: int) -> Iterator[str]:
@@ -66,10 +111,12 @@ def working_days(first: str, count: int) -> Iterator[str]:
         day += timedelta(days=1)
 
 
-def synthetic(preset: Preset, seed: int, date: str, seconds: float, symbol: str) -> tuple[Instrument, Events]:
+def synthetic(
+    preset: Preset, seed: int, date: str, seconds: float, symbol: str, law: NDArray[np.float64] | None = None
+) -> tuple[Instrument, Events]:
     """One day: the standing book as OPENING rows at 09:30, then what happened in `seconds`."""
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
-    events = session(preset, seed, seconds, opening)
+    events = session(preset, seed, seconds, opening, WARMUP_S, law)
     extra: dict[str, Any] = {"synthetic": True, "preset": preset.name, "model": preset.model, "seed": seed}
     instrument = Instrument(
         VENUE, symbol, date, preset.tick, lot=preset.lot, timezone=TIMEZONE, source=(f"preset {preset.name}",),

@@ -35,6 +35,8 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sums = {"parents": len(rows), **{key: sum(row[key] for row in rows) for key in ("quantity", "filled")}}
     costs = {key: _mean([(row["quantity"], row[key]) for row in rows]) for key in _OF_ORDER}
+    if any(row.get("fees_bps") for row in rows):
+        costs["fees_bps"] = _mean([(row["quantity"], row.get("fees_bps", 0.0)) for row in rows])
     fills = {key: _mean([(row["filled"], row[key]) for row in rows]) for key in _OF_FILLS}
     spans = dict.fromkeys(span for row in rows for span in row["markouts_bps"])
     marks = {span: _mean([(row["filled"], row["markouts_bps"].get(span)) for row in rows]) for span in spans}

@@ -244,9 +244,12 @@ def with_regimes(source: Source, law: Law | None, season: Season | None = None) 
     """
     if source.model in (sim.REPLAY, sim.MARTINGALE):
         raise ConfigError("a reactive market", source.name, "name a preset: a tape has the regimes that it had")
-    names = tuple(one.name for one in (law.regimes if law is not None else (PLAIN,)))
-    flow = lay.with_law(source.flow, packed(law, season))
-    return replace(source, flow=flow, regimes=("none", *names))
+    return replace(source, flow=lay.with_law(source.flow, packed(law, season)), regimes=("none", *names_of(law)))
+
+
+def names_of(law: Law | None) -> tuple[str, ...]:
+    """Names of a law's regimes, in the order of their numbers from 1 on."""
+    return tuple(one.name for one in (law.regimes if law is not None else (PLAIN,)))
 
 
 def _matrix(rates: Sequence[Sequence[float]]) -> Floats:

@@ -30,21 +30,26 @@ def _play(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int, end_ns
         regime_event(k, flow)
 
 
-def path(source: Source, seed: int, index: int, now_ns: int, arrival_ns: int, end_ns: int) -> NDArray[np.int64]:
+def path(flow: Floats, seed: int, index: int, now_ns: int, arrival_ns: int, end_ns: int) -> NDArray[np.int64]:
     """What is in force in one episode from `now_ns` (the start of its warm-up) to `end_ns`.
+
+    Parameters
+    ----------
+    flow : float64 (p,)
+        Of a market with a law of regimes.
 
     Returns
     -------
     int64 (n, 3)
-        Ns from which on, regime (a place in `source.regimes`), phase (counted over all regimes); steps of a season
-        alone repeat both.
+        Ns from which on, regime (a place in the source's `regimes`), phase (counted over all regimes); steps of a
+        season alone repeat both.
     """
     rows = 64
     while True:
         out = np.zeros((rows, 3), np.int64)
         k = np.zeros(sim.GRID, np.int64)
         k[sim.NOW], k[sim.HORIZON_NS] = now_ns, end_ns - arrival_ns
-        n = _play(k, source.flow, seed, index, arrival_ns, end_ns, out)
+        n = _play(k, flow, seed, index, arrival_ns, end_ns, out)
         if n <= rows:
             return out[:n]
         rows = n
@@ -89,7 +94,7 @@ def in_force(
         if not source.regimes:
             out[i, 0] = horizon_ns / NS_PER_SECOND
             continue
-        rows = path(source, int(seed[i]), int(index[i]), int(now_ns[i]), start, start + horizon_ns)
+        rows = path(source.flow, int(seed[i]), int(index[i]), int(now_ns[i]), start, start + horizon_ns)
         since = np.maximum(rows[:, 0], start)
         lasts = np.diff(since, append=start + horizon_ns)
         np.add.at(out[i], rows[:, 1], lasts / NS_PER_SECOND)

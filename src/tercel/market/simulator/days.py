@@ -124,8 +124,17 @@ def order_ids(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return ids
 
 
-def session(preset: Preset, seed: int, seconds: float, open_ns: int, warmup_s: float = 600.0) -> Events:
+def session(
+    preset: Preset,
+    seed: int,
+    seconds: float,
+    open_ns: int,
+    warmup_s: float = 600.0,
+    law: NDArray[np.float64] | None = None,
+) -> Events:
     """A session of the preset's flow as a recorded day: the orders that stand as OPENING rows, then its public rows.
+
+    `law` as in :func:`simulated_day`, counted from the opening.
 
     Raises
     ------
@@ -134,10 +143,14 @@ def session(preset: Preset, seed: int, seconds: float, open_ns: int, warmup_s: f
     """
     warm = round(warmup_s * NS_PER_SECOND)
     b, k, flow = first_world(preset, seed, session_ns=warm)
+    if law is not None:
+        flow = with_law(flow, law)
+        begin_regimes(k, flow, seed, 0, warm)
     run_recorded(b, k, flow, warm)
     stood = standing(b)
     stood[:, sim.R_NS] = warm
-    events = as_events(np.concatenate((stood, run_recorded(b, k, flow, warm + round(seconds * NS_PER_SECOND)))))
+    rows = run_recorded(b, k, flow, warm + round(seconds * NS_PER_SECOND))
+    events = as_events(np.concatenate((stood, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
     if b[lay.OVERFLOW]:
         raise too_small(preset)
     opening = len(stood)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.simulator import layout as sim
 
 Ints = NDArray[np.int64]
 
@@ -41,6 +42,8 @@ class ParentFacts:
         Every change of the mid without own orders, from arrival on and as long after the end as is known.
     trade_price, trade_lots : int64 (t,)
         Public trades within the parent's life, own fills excluded.
+    fees : int
+        Charged on the fills, half ticks x lots.
     """
 
     parent: str
@@ -56,15 +59,16 @@ class ParentFacts:
     mid2: Ints
     trade_price: Ints
     trade_lots: Ints
+    fees: int = 0
 
 
 @dataclass(frozen=True)
 class ParentCost:
     """The analysis of one parent order; bps unless said, NaN where not available.
 
-    In bps of the whole order at its arrival mid: `is_bps` = spread + walk + timing + forced over what was filled, and
-    `opportunity_bps` marks what was not at the end mid; their sum is the whole cost of the decision to trade. Slippage
-    against VWAP and TWAP is that of the average fill.
+    In bps of the whole order at its arrival mid: `is_bps` = spread + walk + timing + forced + fees over what was
+    filled, and `opportunity_bps` marks what was not at the end mid; their sum is the whole cost of the decision to
+    trade. Slippage against VWAP and TWAP is that of the average fill.
     """
 
     parent: str
@@ -87,6 +91,21 @@ class ParentCost:
     participation: float
     passive_share: float
     markouts_bps: Mapping[str, float] = field(default_factory=dict)
+    fees_bps: float = 0.0
+
+
+def fees_of(fills: Ints, words: tuple[int, int, int, int]) -> int:
+    """What a venue charges for fills, half ticks x lots: the exact sum, rounded once as a market's state rounds it.
+
+    >>> fees_of(np.array([[2, 101, 10, 200, 202, 0, 0]]), (0, 60_000_000, 0, 0))
+    6
+    """
+    maker, taker, maker_rate, taker_rate = words
+    exact = sum(
+        ((maker + maker_rate * 2 * price) if passive else (taker + taker_rate * 2 * price)) * lots
+        for _, price, lots, _, _, passive, _ in fills.tolist()
+    )
+    return int((exact + sim.FEE_UNIT // 2) // sim.FEE_UNIT)
 
 
 def measure(facts: ParentFacts) -> ParentCost:
@@ -129,7 +148,7 @@ def measure(facts: ParentFacts) -> ParentCost:
         start_ns=facts.start_ns,
         end_ns=facts.end_ns,
         average_price=average,
-        is_bps=float((s * (price2 - m0) * lots).sum()) * unit,
+        is_bps=float((s * (price2 - m0) * lots).sum() + facts.fees) * unit,
         opportunity_bps=s * (end_mid2 - m0) * (facts.quantity - filled) * unit,
         vwap_bps=to_bps * (average - vwap),
         twap_bps=to_bps * (average - _twap2(facts) / 2),
@@ -139,6 +158,7 @@ def measure(facts: ParentFacts) -> ParentCost:
         forced_bps=float((s * (price2 - m0) * lots * forced).sum()) * unit,
         participation=filled / volume if volume else math.nan,
         passive_share=float((lots * (f[:, F_PASSIVE] != 0)).sum() / filled) if filled else math.nan,
+        fees_bps=facts.fees * unit,
         markouts_bps={f"{after}s": _markout(facts, after) for after in MARKOUTS_S},
     )
 

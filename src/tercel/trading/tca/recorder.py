@@ -19,7 +19,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
 from tercel.trading.parents import Parent, ParentRequest
 from tercel.trading.session import Session
-from tercel.trading.tca.measure import F_LOTS, MARKOUTS_S, ParentFacts, measure
+from tercel.trading.tca.measure import F_LOTS, MARKOUTS_S, ParentFacts, fees_of, measure
 from tercel.trading.working import Working
 
 Ints = NDArray[np.int64]
@@ -112,6 +112,7 @@ class TcaRecorder:
                 mid2=mid2,
                 trade_price=public[:, 1],
                 trade_lots=public[:, 2],
+                fees=fees_of(fills, self._session.listings[parent.order.instrument].fees),
             )
             try:
                 cost = measure(_without_own(facts, own))

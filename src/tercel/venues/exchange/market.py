@@ -269,6 +269,7 @@ class Markets:
             int(b[lay.ORDERS] + b[lay.OWN]),
             self.began_ns,
             spec.source.answers,
+            *spec.source.fees.words(spec.source.tick),
         )
 
     def check(self) -> None:

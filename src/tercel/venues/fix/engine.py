@@ -32,6 +32,7 @@ _OWN_FIELDS: Final = {
     "Answers": w.ANSWERS,
     "BookWidth": w.BOOK_WIDTH,
     "FeedLevels": w.FEED_LEVELS,
+    "VenueFees": w.VENUE_FEES,
     "UntilNs": w.UNTIL_NS,
     "StepID": w.STEP_ID,
     "WaitOnly": w.WAIT_ONLY,
@@ -40,7 +41,7 @@ _OWN_FIELDS: Final = {
 _ENTRY_FIELDS: Final = ("ExactNs", "RowKind", "AggressorID")
 _LISTED_FIELDS: Final = (
     *("ListedTick", "ListedLot", "VolumePerSecond", "DenseIds", "BeganNs", "Answers"),
-    *("BookWidth", "FeedLevels"),
+    *("VenueFees", "BookWidth", "FeedLevels"),
 )
 _OWN_MESSAGES: Final = {
     w.STEP: ("StepUntil", (("UntilNs", "Y"), ("StepID", "Y"), ("WaitOnly", "N"))),

@@ -124,6 +124,8 @@ def _listed(one: Listing, shape: Shape | None) -> str:
         f"{w.VOLUME_PER_S}={one.volume_per_s!r}\x01{w.DENSE_IDS}={one.dense_ids}\x01{w.BEGAN_NS}={one.began_ns}\x01"
         f"{w.ANSWERS}={_YES_NO[one.answers]}\x01"
     )
+    if any(one.fees):
+        text += f"{w.VENUE_FEES}={','.join(map(str, one.fees))}\x01"
     return text if shape is None else f"{text}{w.BOOK_WIDTH}={shape[0]}\x01{w.FEED_LEVELS}={shape[1]}\x01"
 
 
@@ -157,6 +159,7 @@ def _pairs(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _listing(said: Mapping[int, str]) -> Listing:
+    maker, taker, maker_rate, taker_rate = (int(part) for part in said.get(w.VENUE_FEES, "0,0,0,0").split(","))
     return Listing(
         instrument=said[w.SYMBOL],
         tick=float(said[w.TICK]),
@@ -165,4 +168,8 @@ def _listing(said: Mapping[int, str]) -> Listing:
         dense_ids=int(said[w.DENSE_IDS]),
         began_ns=int(said[w.BEGAN_NS]),
         answers=said[w.ANSWERS] == "Y",
+        maker_fee=maker,
+        taker_fee=taker,
+        maker_rate=maker_rate,
+        taker_rate=taker_rate,
     )

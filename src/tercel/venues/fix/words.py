@@ -99,6 +99,8 @@ BOOK_WIDTH: Final = 20017
 """Prices of the ring of the venue's book, where it says."""
 FEED_LEVELS: Final = 20018
 """Levels that the feed behind an instrument shows; 0: all of them."""
+VENUE_FEES: Final = 20019
+"""Four numbers: what the venue charges (`core.orders.Listing`); left out where it charges nothing."""
 STEPPED: Final = 20016
 """Y: the venue's clock is moved by U1; N: it runs by itself."""
 
