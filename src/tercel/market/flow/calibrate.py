@@ -30,11 +30,13 @@ from tercel.market.flow import fit
 from tercel.market.flow.census import Census, EventColumns, census, total
 from tercel.market.flow.count import REACH
 from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
+from tercel.market.observed.orders import as_orders
+from tercel.market.tape import Events
 
 COVER = 0.98
 MIN_CANCELS = 50
 MIN_MARKET_ORDERS = 50
-LOT_CHOICES = (100, 10, 1)
+LOT_CHOICES = (1_000_000, 100_000, 10_000, 1000, 100, 10, 1)
 LOT_BIAS = 0.05
 ESTIMATOR = (
     "Counts over time, bid and ask pooled, first 15 minutes of each day left out. limit_rate[i]: placements at "
@@ -84,8 +86,8 @@ def calibrate(
     date : str
         Date of the calibration for the card, as the caller says it (nothing here reads a clock).
     lot_shares : int, optional
-        Units of one simulated lot. Default: the coarsest of 100, 10, 1 that changes no mean size by more
-        than 5 %.
+        Units of one simulated lot. Default: the coarsest power of ten, up to a million, that changes no mean size by
+        more than 5 %.
     skip_s : float
         Seconds left out at the opening of each day.
 
@@ -102,10 +104,15 @@ def calibrate(
 
 
 def census_of(instrument: InstrumentFields, events: EventColumns, skip_s: float = 900.0) -> Census:
-    """Census of one day between its session bounds (the first and last event where they are not known)."""
+    """Census of one day between its session bounds (the first and last event where they are not known).
+
+    A tape of level totals is read as one of orders of nobody's.
+    """
     opening, close = instrument.session_open_ns, instrument.session_close_ns
     if not close and len(events.exch_ns):
         opening, close = int(events.exch_ns[0]), int(events.exch_ns[-1]) + 1
+    if isinstance(events, Events):  # level totals are read as orders of nobody's
+        events = as_orders(events)
     return census(events, opening, close, int(skip_s * NS_PER_SECOND))
 
 

@@ -136,7 +136,7 @@ def told_apart(
             "scikit-learn for the classifier", "it is not installed", "install tercel[signals], or give --no-classifier"
         ) from error
     sides = [_windows(tape, clock_ns) for tape in (real, other)]
-    if min(len(x) for parts in sides for x in parts) < MIN_WINDOWS * (1.0 - TRAIN_SHARE):
+    if min(sum(len(x) for x in parts) for parts in sides) < MIN_WINDOWS:
         return None
     (real_train, real_test), (other_train, other_test) = sides
     model = HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0)

@@ -1,0 +1,63 @@
+"""`tercel market table`: rows, Markdown between its marks, and what is not there."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tercel.app.cli import app
+from tercel.app.commands import market_table
+from tercel.app.commands.market_sets import SETS, DataSet
+from tercel.core.errors import ConfigError, TapeError
+from tercel.market.flow import load
+from tercel.market.simulator.days import session
+from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.instrument import midnight_ns
+
+S = 10**9
+TINY = DataSet("tiny", "made", "TEST", "TINY", ("2030-01-02",), ("2030-01-02",), 2700.0)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An hour and a half of one day: no opening is left out of it."""
+    root, truth = tmp_path_factory.mktemp("tiny"), load("csco-2003")
+    opening = midnight_ns("2030-01-02", "UTC") + 3600 * S
+    events = session(truth, 3, 5400.0, opening)
+    bounds = {"session_open_ns": opening, "session_close_ns": opening + 5400 * S}
+    instrument = Instrument("TEST", "TINY", "2030-01-02", truth.tick, lot=truth.lot, timezone="UTC", **bounds)
+    Lake(root).write(instrument, events)
+    return root
+
+
+def test_the_table_and_its_place(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market_table, "SETS", (TINY,))
+    page = tmp_path / "markets.md"
+    page.write_text(f"before\n\n{market_table.FIRST}\nold\n{market_table.LAST}\n\nafter\n", encoding="utf-8")
+    words = ["market", "table", "--lake", str(lake), "--model", "santa_fe", "--seeds", "1", "--write", str(page)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    assert "tiny" in result.stdout
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("\n\nafter\n")
+    assert "| tiny | santa_fe |" in text
+    assert "old" not in text
+    assert "- tiny, santa_fe:" in text
+
+
+def test_a_file_without_a_place(tmp_path: Path) -> None:
+    page = tmp_path / "x.md"
+    page.write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="marks"):
+        market_table.replace_table(page, "table")
+    assert page.read_text(encoding="utf-8") == "nothing\n"
+
+
+def test_what_is_not_there(lake: Path) -> None:
+    for words in (["--set", "tulips-1637"], ["--model", "crystal_ball"], ["--set", "csco-2003"]):
+        result = CliRunner().invoke(app, ["market", "table", "--lake", str(lake), *words])
+        assert result.exit_code == 2
+    with pytest.raises(TapeError):
+        replace(SETS[0], symbol="NONE").days(lake)
