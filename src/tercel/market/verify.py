@@ -19,6 +19,7 @@ from tercel.core.errors import CapacityError, FeedError, TapeError
 from tercel.core.jit import Longs, Packed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market import verify_kernels as v
+from tercel.market import verify_survey as survey
 from tercel.market.book import Book
 from tercel.market.feeds.lobster_csv import read_orderbook
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
@@ -31,37 +32,42 @@ ORDERS: Final = 1 << 16
 MOST_ORDERS: Final = 1 << 22
 
 
-def verify_alone(events: Events) -> dict[str, int]:
-    """Replay a tape and count what makes no sense in it.
+def verify_alone(events: Events) -> dict[str, Any]:
+    """Replay a tape of any kind and count what makes no sense in it.
 
     Returns
     -------
     dict
-        ``rows`` (source messages), ``events`` (rows of the tape), ``unknown_ids``, ``unknown_lots``, and the messages
-        that left the book ``crossed`` while
-        it traded, ``crossed_not_trading``, or ``locked``.
+        ``rows`` (source messages), ``events`` (rows of the tape), ``tape`` (its kind), ``unknown_ids``,
+        ``unknown_lots``, ``duplicate_ids``; the messages that left the book ``crossed`` while it traded,
+        ``crossed_not_trading``, ``locked`` or ``one_sided``; prints, how many of them fell outside the quotes, behind
+        the best level or while trading stood still; auction prints and their lots; repeated and unknown levels; clocks
+        that go back and jumps in sequence; and the lots that came, went and still rest, whose sum must be 0
+        (``lots_unaccounted``: a row that named another price than its order's).
 
     Raises
     ------
     CapacityError
         When more than 4 million orders rest at once.
     """
-    report = np.zeros(v.REPORT, np.int64)
+    report = np.zeros(len(survey.COUNTS), np.int64)
 
     def replay(b: Packed, keys: Longs, slots: Packed, key_of: Longs) -> None:
         report[:] = 0
         e = events
-        v.replay(b, keys, slots, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report)
+        survey.survey(b, keys, slots, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report)
 
     book = in_room(replay)
+    found = survey.findings(events, report, int(survey.resting_lots(book.state)))
     return {
-        "rows": int(report[v.MESSAGES]),
+        "rows": found.pop("messages"),
         "events": events.n,
+        "tape": survey.described(events),
         "unknown_ids": book.unknown_ids,
         "unknown_lots": book.unknown_lots,
-        "crossed": int(report[v.CROSSED]),
-        "crossed_not_trading": int(report[v.QUOTING]),
-        "locked": int(report[v.LOCKED]),
+        "duplicate_ids": book.duplicate_ids,
+        **found,
+        **survey.clocks(events),
     }
 
 

@@ -11,7 +11,7 @@ from tercel.market.book.ladder import best, in_window, level_at, lots_at
 from tercel.market.book.layout import FAR_ASK, FAR_BID, HEADER, LEVELS_ASK, LEVELS_BID, LOTS, NEXT, ORDER, PRICE, QTY
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
-from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT, STATUS
+from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
 
 Signs = NDArray[np.int8]
 
@@ -27,13 +27,9 @@ BAD_SIDE: Final = 6
 WANTED: Final = 7
 GOT: Final = 9
 ILLEGAL: Final = 11
-CROSSED: Final = 12
-LOCKED: Final = 13
 MESSAGES: Final = 14
 KEPT: Final = 15
 """Scratch: levels kept on each side."""
-QUOTING: Final = 17
-"""Messages that leave the book crossed while nothing trades (after a STATUS that says so)."""
 REPORT: Final = 20
 
 
@@ -217,29 +213,3 @@ def _legal_in(kept: Packed, n_kept: int, levels: int, removed: int, side: int, p
     if n_kept >= levels or (n_kept > 0 and (kept[n_kept - 1] - price) * side <= 0):
         return False
     return removed == 0 or (removed - price) * side > 0
-
-
-@kernel
-def replay(
-    b: Packed,
-    keys: Longs,
-    slots: Packed,
-    key_of: Longs,
-    kind: Bytes,
-    order_id: Longs,
-    side: Signs,
-    price: Packed,
-    qty: Packed,
-    flags: Bytes,
-    report: Longs,
-) -> None:
-    """Replay every row and count the messages that leave the book crossed or locked."""
-    trading = 1
-    for i in range(kind.shape[0]):
-        if kind[i] == STATUS:
-            trading = price[i]
-        apply_one(b, keys, slots, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
-        if flags[i] & MESSAGE_END:
-            report[MESSAGES] += flags[i] & OPENING == 0
-            report[CROSSED if trading > 0 else QUOTING] += best(b, 1) > best(b, -1)
-            report[LOCKED] += best(b, 1) == best(b, -1)

@@ -149,22 +149,32 @@ def list_lake(lake: Path, as_json: bool) -> int:
 def verify(lake: Path, symbol: str, date: str, venue: str | None, against: Path | None, as_json: bool) -> int:
     """Replay a day, alone or against an orderbook file; 1 when something is left unexplained."""
     instrument, events = Lake(lake).check(symbol, date, venue)
-    from tercel.market.verify import verify_against, verify_alone
-    from tercel.market.verify_mbp10 import verify_mbp10
-    from tercel.market.verify_quotes import verify_quotes
+    from tercel.market.verify import verify_alone
+    from tercel.market.verify_truths import truth_for
 
     if against is None:
-        found: dict[str, Any] = {**verify_alone(events)}
+        found: dict[str, Any] = {**verify_alone(events), **_at_import(instrument)}
         code = EXPLAINED
     else:
-        checks = {"dbn": verify_mbp10, "binance": verify_quotes}
-        found = checks.get(instrument.extra.get("feed", ""), verify_against)(instrument, events, against)
+        found = truth_for(instrument)(instrument, events, against)
         code = EXPLAINED if found["explained"] else UNEXPLAINED
     if as_json:
         print_json(found)
     else:
         _print_verdict(instrument, found, code)
     return code
+
+
+def _at_import(instrument: Instrument) -> dict[str, Any]:
+    """What the feed counted when it read the files."""
+    extra, found = instrument.extra, {}
+    for key in ("clock_backwards", "quotes_without_change", "gaps"):
+        if isinstance(extra.get(key), int):
+            found[key] = extra[key]
+    for key in ("cleaning", "signed"):
+        if isinstance(extra.get(key), dict):
+            found[key] = extra[key]
+    return found
 
 
 def _print_days(days: Sequence[dict[str, Any]]) -> None:
@@ -189,14 +199,21 @@ def _print_verdict(instrument: Instrument, found: dict[str, Any], code: int) -> 
     table.add_column("what")
     table.add_column("count", justify="right")
     for key, value in found.items():
-        table.add_row(key, _in_words(value))
+        if isinstance(value, dict) and key != "first_mismatch":
+            for name, count in value.items():
+                table.add_row(f"{key}: {name}", _in_words(count))
+        else:
+            table.add_row(key, _in_words(value))
     result_console().print(table)
     if code == UNEXPLAINED:
         say("the tape and the file do not agree; the first mismatch is in the table")
-    if found.get("crossed") and instrument.extra.get("feed") == "lobster":
+    if found.get("tape") == "level totals":
+        if found.get("crossed"):
+            say("crossed: quotes of several exchanges, or of one moment told in two messages, stand across each other")
+    elif found.get("crossed") and instrument.extra.get("feed") == "lobster":
         say("warning: this tape does not rebuild a real book: its messages alone leave out what lay beyond the levels")
         say("they show. Import them with their orderbook file")
-    elif found.get("unknown_ids"):
+    if found.get("unknown_ids") and not found.get("crossed"):
         say("unknown ids: orders that rested before the first message; the book lacks them until they are gone")
 
 

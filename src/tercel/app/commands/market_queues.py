@@ -32,8 +32,8 @@ def _show(rows: list[QueueRow], title: str) -> None:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-    table.add_column("queue")
-    for heading in ("filled", "mean s", "agree", "extra", "missed", "error s", "|error| s"):
+    table.add_column("queue", no_wrap=True)
+    for heading in ("filled", "mean s", "agree", "extra", "missed", "err s", "|err| s"):
         table.add_column(heading, justify="right")
     for r in rows:
         shares = [f"{x:.1%}" for x in (r.agree, r.extra, r.missed)]

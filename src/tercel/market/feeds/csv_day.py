@@ -145,8 +145,9 @@ class CsvDay:
             text = text.of(file.rows.column, getattr(file.rows, role))
         if file.quote is not None and role == "quote":
             q = quotes_of(text, file.quote, file.price_scale, report.tell)
-            if file.quote.exchange and len(file.quote.exchanges) != 1:
-                q = merge_exchanges(_in_time(q), file.quote.zero_side == "keep")
+            keep = file.quote.zero_side == "keep"
+            if file.quote.levels == 1 and (keep or (file.quote.exchange and len(file.quote.exchanges) != 1)):
+                q = merge_exchanges(_in_time(q), keep)
             report.tell("quotes read", text.n)
             items.quotes.append((rank, q))
             items.levels = file.quote.levels

@@ -1,0 +1,184 @@
+"""One pass over a tape of any kind: what makes no sense in it, counted, and whether every lot is accounted for."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book.ladder import best, lots_at
+from tercel.market.book.layout import HEADER, HIGH, ORDER, PRICE, QTY, SIDE
+from tercel.market.book.tape_kernels import apply_one, find
+from tercel.market.tape.events import Events
+from tercel.market.tape.schema import (
+    ADD,
+    CLEAR,
+    CROSS,
+    DELETE,
+    EXECUTE,
+    LEVEL_SET,
+    MESSAGE_END,
+    MODIFY,
+    OPENING,
+    ROLL_IN,
+    ROLL_OUT,
+    STATUS,
+    TRADE,
+    TRADE_HIDDEN,
+)
+
+Signs = NDArray[np.int8]
+
+COUNTS: Final = (
+    "messages", "crossed", "crossed_not_trading", "locked", "one_sided",
+    "prints", "prints_outside_quotes", "executed_behind_best", "executed_not_trading", "hidden_prints",
+    "hidden_outside_quotes", "auction_prints", "auction_lots", "halts", "level_repeats", "levels_gone_unknown",
+    "lots_added", "lots_executed", "lots_cancelled", "lots_shown", "lots_hidden_again", "lots_cleared",
+)  # fmt: skip
+"""Slots of the report, in order."""
+(
+    MESSAGES, CROSSED, QUOTING, LOCKED, ONE_SIDED,
+    PRINTS, OUTSIDE, BEHIND, NOT_TRADING, HIDDEN,
+    HIDDEN_OUTSIDE, AUCTIONS, AUCTION_LOTS, HALTS, REPEATS, GONE,
+    ADDED, EXECUTED, CANCELLED, SHOWN, HIDDEN_AGAIN, CLEARED,
+) = range(len(COUNTS))  # fmt: skip
+
+
+@kernel
+def _account(kind: int, change: int, report: Longs) -> None:
+    """Book a change of a level's lots under what caused it."""
+    if kind == EXECUTE:
+        report[EXECUTED] -= change
+    elif kind == ROLL_IN or kind == ROLL_OUT:
+        report[SHOWN if kind == ROLL_IN else HIDDEN_AGAIN] += abs(change)
+    elif change > 0:
+        report[ADDED] += change
+    else:
+        report[CANCELLED] -= change
+
+
+@kernel
+def _see_print(b: Packed, kind: int, side: int, price: int, lots: int, trading: int, report: Longs) -> None:
+    """Where a print stands against the quotes just before it."""
+    bid, ask = best(b, 1), best(b, -1)
+    outside = (bid != NO_BID and price < bid) or (ask != NO_ASK and price > ask)
+    if kind == CROSS:
+        report[AUCTIONS] += 1
+        report[AUCTION_LOTS] += lots
+    elif kind == TRADE_HIDDEN:
+        report[HIDDEN] += 1
+        report[HIDDEN_OUTSIDE] += outside
+    else:
+        report[PRINTS] += 1
+        report[OUTSIDE] += outside
+        report[NOT_TRADING] += trading <= 0
+        touch = bid if side > 0 else ask
+        if kind == EXECUTE and touch != NO_BID and touch != NO_ASK:
+            report[BEHIND] += (touch - price) * side > 0
+
+
+@kernel
+def survey(
+    b: Packed, keys: Longs, slots: Packed, key_of: Longs,
+    kind: Bytes, order_id: Longs, side: Signs, price: Packed, qty: Packed, flags: Bytes, report: Longs,
+) -> None:  # fmt: skip
+    """Replay every row and count; see `COUNTS`."""
+    trading = 1
+    running = 0
+    for i in range(kind.shape[0]):
+        what, s, p = kind[i], side[i], price[i]
+        if what == STATUS:
+            trading = p
+            report[HALTS] += p < 0
+        elif what == EXECUTE or what == TRADE or what == TRADE_HIDDEN or what == CROSS:
+            _see_print(b, what, s, p, qty[i], trading, report)
+        on_level = what <= EXECUTE or what == MODIFY or what == LEVEL_SET or what == ROLL_IN or what == ROLL_OUT
+        old_side, old_price, old_lots = 0, 0, 0
+        if (what == ADD or what == MODIFY) and order_id[i] != 0:
+            at = find(keys, slots, order_id[i])
+            if at >= 0:  # the order leaves where it was
+                o = HEADER + slots[at] * ORDER
+                old_side, old_price = b[o + SIDE], b[o + PRICE]
+                old_lots = lots_at(b, old_side, old_price)
+                s = old_side if what == MODIFY else s
+        before = lots_at(b, s, p) if on_level and s != 0 else 0
+        if what == LEVEL_SET:
+            report[GONE] += qty[i] == 0 and before == 0
+            report[REPEATS] += qty[i] == before and before > 0
+        apply_one(b, keys, slots, key_of, what, order_id[i], side[i], p, qty[i])
+        if on_level and s != 0:
+            change = lots_at(b, s, p) - before
+            running += change
+            _account(what, change, report)
+            if old_side != 0 and (old_side != s or old_price != p):
+                change = lots_at(b, old_side, old_price) - old_lots
+                running += change
+                _account(DELETE, change, report)
+        elif what == CLEAR:
+            report[CLEARED] += running
+            running = 0
+        if flags[i] & MESSAGE_END:
+            bid, ask = best(b, 1), best(b, -1)
+            report[MESSAGES] += flags[i] & OPENING == 0
+            report[CROSSED if trading > 0 else QUOTING] += bid > ask
+            report[LOCKED] += bid == ask
+            report[ONE_SIDED] += (bid == NO_BID) != (ask == NO_ASK)
+
+
+@kernel
+def resting_lots(b: Packed) -> int:
+    """Lots of all orders in a book, whatever its levels say."""
+    total = 0
+    for slot in range(b[HIGH]):
+        total += b[HEADER + slot * ORDER + QTY]
+    return total
+
+
+def described(events: Events) -> str:
+    """What kind of tape it is.
+
+    >>> described(Events.empty(0))
+    'orders'
+    """
+    if bool(np.any(events.kind == LEVEL_SET)):
+        return "level totals"
+    return "orders within a window" if bool(np.any(events.kind == ROLL_OUT)) else "orders"
+
+
+def clocks(events: Events) -> dict[str, int]:
+    """Oddities of times and numbers: receive times that go back or lie before the exchange's, jumps in sequence."""
+    jumps = np.diff(events.seq)
+    gaps = jumps > 1
+    return {
+        "receive_backwards": int(np.count_nonzero(np.diff(events.recv_ns) < 0)),
+        "received_before_sent": int(np.count_nonzero(events.recv_ns < events.exch_ns)),
+        "sequence_gaps": int(np.count_nonzero(gaps)),
+        "sequence_missing": int((jumps[gaps] - 1).sum()),
+    }
+
+
+def findings(events: Events, report: NDArray[np.int64], resting: int) -> dict[str, Any]:
+    """The counts of a report that can be other than 0 on this kind of tape."""
+    found = {name: int(report[i]) for i, name in enumerate(COUNTS)}
+    there = set(np.unique(events.kind).tolist())
+    if not there & {EXECUTE, TRADE}:
+        for name in ("prints", "prints_outside_quotes", "executed_behind_best", "executed_not_trading"):
+            del found[name]
+    elif EXECUTE not in there:
+        del found["executed_behind_best"], found["lots_executed"]
+    if TRADE_HIDDEN not in there:
+        del found["hidden_prints"], found["hidden_outside_quotes"]
+    if CROSS not in there:
+        del found["auction_prints"], found["auction_lots"]
+    if LEVEL_SET not in there:
+        del found["level_repeats"], found["levels_gone_unknown"]
+    if not there & {ROLL_IN, ROLL_OUT}:
+        del found["lots_shown"], found["lots_hidden_again"]
+    if CLEAR not in there:
+        del found["lots_cleared"]
+    signs = {"lots_added": 1, "lots_shown": 1}
+    accounted = sum(signs.get(name, -1) * n for name, n in found.items() if name.startswith("lots_"))
+    found["lots_resting"] = resting
+    found["lots_unaccounted"] = accounted - resting
+    return found
