@@ -239,19 +239,19 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
     parts: list[Events] = []
     ends = event_ends(words)
     runs = pieces(ends, piece)
-    out = Events.empty(2 * max((stop - start for start, stop in runs), default=0))
+    out = np.empty((2 * max((stop - start for start, stop in runs), default=0), len(schema.COLUMNS)), np.int64)
+    now = np.zeros(k.NOW, np.int64)
     for start, stop in runs:
         orders.make_room(int(state[k.LIVE]), stop - start, state)
         rows = int(
             k.translate(
                 words, ends, start, stop, unit, day, orders.keys, orders.slots, orders.kept, orders.free,
-                out.exch_ns, out.recv_ns, out.seq, out.kind, out.order_id, out.side, out.price_ticks, out.qty_lots,
-                out.flags, state, report,
+                out, now, state, report,
             )
         )  # fmt: skip
         if report[k.CODE]:
             raise _error(report, words, where)
-        parts.append(Events(*(column[:rows].copy() for column in out.columns())))
+        parts.append(Events(*(out[:rows, i].astype(dtype) for i, (_, dtype) in enumerate(schema.COLUMNS))))
     return _joined(parts), report
 
 

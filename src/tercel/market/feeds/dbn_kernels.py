@@ -31,7 +31,6 @@ from tercel.market.tape.schema import (
     TRADE_HIDDEN,
 )
 
-Signs = NDArray[np.int8]
 Words = NDArray[np.int64]
 """int64[n, 7]: a record of 56 bytes is seven words."""
 
@@ -56,9 +55,14 @@ AT, LOTS, SIDE, DONE = range(4)
 KEPT: Final = 4
 
 # Slots of the state that goes from one call to the next.
-CLOCK, SEQ, ROWS, LIVE, FREE, OPEN = range(6)
+CLOCK, SEQ, ROWS, LIVE, FREE, OPEN, AGGRESSOR = range(7)
 """`OPEN` is 1 while there were only snapshots; `SEQ` begins at -1 when a snapshot comes first, so that it is 0."""
 STATE: Final = 8
+
+# Slots of the record at hand.
+ACTION, OWN, LEFT, KEY, TICKS, MARK, RECEIVED = range(7)
+"""Its letter; side; size; order; price in ticks; flags of its row; when it was received."""
+NOW: Final = 8
 
 # Slots of the report.
 CODE: Final = 0
@@ -86,12 +90,13 @@ EXECUTED: Final = 16
 EVENTS: Final = 17
 REPORT: Final = 20
 
-BAD_SIDE: Final = 1
-BAD_PRICE: Final = 2
-FINE_TICK: Final = 3
-BAD_SIZE: Final = 4
-BAD_DAY: Final = 5
-BAD_ACTION: Final = 6
+# What is wrong with a record.
+BAD_SIDE: Final = 2
+BAD_PRICE: Final = 3
+FINE_TICK: Final = 4
+BAD_SIZE: Final = 5
+BAD_DAY: Final = 6
+BAD_ACTION: Final = 7
 
 A: Final = 65
 B: Final = 66
@@ -148,14 +153,13 @@ def ticks_of(price: int, unit: int, side: int) -> int:
 
 
 @kernel
-def emit(
-    exch: Longs, recv: Longs, seq: Longs, kind: Bytes, order_id: Longs, side: Signs, price: Packed, qty: Packed,
-    flags: Bytes, at: int, state: Longs, received: int, mark: int,
-    what: int, key: int, of_side: int, ticks: int, lots: int,
-) -> int:  # fmt: skip
-    """Write a row at `at`; returns the next place."""
-    exch[at], recv[at], seq[at] = state[CLOCK], received, state[SEQ]
-    kind[at], order_id[at], side[at], price[at], qty[at], flags[at] = what, key, of_side, ticks, lots, mark
+def put(
+    out: Longs, at: int, state: Longs, now: Longs, what: int, key: int, side: int, ticks: int, lots: int, mark: int
+) -> int:
+    """Write a row of the tape at `at` of `out` int64[rows, 9]; returns the next place."""
+    out[at, 0], out[at, 1], out[at, 2] = state[CLOCK], now[RECEIVED], state[SEQ]
+    out[at, 3], out[at, 4], out[at, 5] = what, key, side
+    out[at, 6], out[at, 7], out[at, 8] = ticks, lots, mark
     return at + 1
 
 
@@ -171,20 +175,176 @@ def changes_later(words: Words, p: int, stop: int, key: int) -> bool:
 
 
 @kernel
+def read_record(
+    words: Words, p: int, unit: int, day: Longs, opening: bool, state: Longs, now: Longs, report: Longs
+) -> int:
+    """Fields of record `p` to `now`, and the clock; returns what there is to do: 1, nothing: 0, an error: its code."""
+    body = words[p, BODY]
+    bits, action, side = (body >> 32) & 255, action_of(body), side_of((body >> 56) & 255)
+    size, raw = body & NO_SIZE, words[p, PRICE]
+    ns = words[p, TS_EVENT]
+    if bits & SNAPSHOT:
+        ns = state[CLOCK] if state[CLOCK] > 0 else day[2]
+    elif ns < state[CLOCK]:
+        report[CLOCK_BACK] += 1
+        ns = state[CLOCK]
+    if ns < day[0] or ns > day[1]:
+        return BAD_DAY
+    state[CLOCK] = ns
+    report[MAYBE] += (bits & MAYBE_BAD) != 0
+    now[RECEIVED] = words[p, TS_RECV] if words[p, TS_RECV] > 0 else ns
+    now[ACTION], now[OWN], now[LEFT], now[KEY] = action, side, size, words[p, ORDER_ID]
+    now[TICKS], now[MARK] = 0, OPENING if opening else 0
+    if action == N or action == R:
+        report[OTHER] += action == N
+        return int(action == R)
+    if action != A and action != C and action != M and action != T and action != F:
+        return BAD_ACTION
+    if size == NO_SIZE or (action != C and raw == NO_PRICE):
+        report[UNDEFINED] += 1
+        return 0
+    if raw != NO_PRICE:
+        now[TICKS] = ticks_of(raw, unit, side)
+        if now[TICKS] * unit != raw:
+            now[MARK] |= OFF_TICK
+    if action != C and raw <= 0:
+        return BAD_PRICE
+    if action != C and now[TICKS] >= MOST:
+        return FINE_TICK
+    if size >= MOST or (size == 0 and (action == A or action == T or action == F)):
+        return BAD_SIZE
+    if (action == A or action == M) and side == 0:
+        return BAD_SIDE
+    if raw > 0:
+        now[TICKS] = max(now[TICKS], 1)
+    return 1
+
+
+@kernel
+def cleared(slots: Packed, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+    """`R`: the book is empty; a row says so unless it never was anything else."""
+    report[CLEARED] += 1
+    if state[ROWS] > 0 or at > 0:
+        at = put(out, at, state, now, CLEAR, 0, 0, 0, 0, 0)
+    for i in range(slots.shape[0]):
+        slots[i] = -1
+    for i in range(free.shape[0]):
+        free[i] = free.shape[0] - 1 - i
+    state[LIVE], state[FREE] = 0, free.shape[0]
+    return at
+
+
+@kernel
+def traded(words: Words, p: int, end: int, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+    """`T`: remember the aggressor; a row of its own where no fills tell the trade, or where it is an auction."""
+    state[AGGRESSOR] = now[OWN]
+    if not (p + 1 < end and action_of(words[p + 1, BODY]) == F):
+        report[BARE] += 1
+        return put(out, at, state, now, TRADE_HIDDEN, 0, -now[OWN], now[TICKS], now[LEFT], now[MARK])
+    if now[OWN] == 0:
+        report[AUCTIONS] += 1
+        return put(out, at, state, now, CROSS, 0, 0, now[TICKS], now[LEFT], now[MARK])
+    return at
+
+
+@kernel
+def filled(
+    words: Words, p: int, end: int, keys: Longs, slots: Packed, kept: Longs,
+    out: Longs, at: int, state: Longs, now: Longs, report: Longs,
+) -> int:  # fmt: skip
+    """`F`: the execution of a resting order as far as the book shows it, the rest as hidden."""
+    key, own, size = now[KEY], now[OWN], now[LEFT]
+    if own == 0 or own == state[AGGRESSOR]:
+        report[OWN_FILLS] += own != 0
+        return at
+    found = find(keys, slots, key)
+    lots = 0
+    if found >= 0 and changes_later(words, p, end, key):
+        slot = slots[found]
+        lots = min(size, kept[slot, LOTS])
+        if lots > 0:
+            kept[slot, LOTS] -= lots
+            kept[slot, DONE] += lots
+            report[EXECUTED] += 1
+            at = put(out, at, state, now, EXECUTE, key, own, kept[slot, AT], lots, 0)
+        report[OVER] += size > lots
+    else:
+        report[NO_CHANGE] += 1
+    if size > lots:
+        at = put(out, at, state, now, TRADE_HIDDEN, 0, own, now[TICKS], size - lots, now[MARK])
+    return at
+
+
+@kernel
+def changed(
+    keys: Longs, slots: Packed, kept: Longs, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs
+) -> int:
+    """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
+    action, key, own, left, ticks, mark = now[ACTION], now[KEY], now[OWN], now[LEFT], now[TICKS], now[MARK]
+    found = find(keys, slots, key)
+    if found < 0:
+        report[UNKNOWN] += action != A
+        if action == C:
+            if ticks > 0 and own != 0:  # told as it came, so that a replay of the tape counts it too
+                at = put(out, at, state, now, DELETE, key, own, ticks, left, mark)
+            return at
+        return _rests(keys, slots, kept, free, found, key, own, ticks, left, out, at, state, now, report)
+    slot = slots[found]
+    had, done, was = kept[slot, LOTS], kept[slot, DONE], kept[slot, AT]
+    own = kept[slot, SIDE]
+    kept[slot, DONE] = 0
+    report[DUPLICATE] += action == A
+    if action == C:
+        left, ticks = max(had + done - left, 0), was
+    if action != A and ticks == was and left <= had:
+        if left < had:
+            at = put(out, at, state, now, REDUCE if left > 0 else DELETE, key, own, was, had - left, 0)
+        kept[slot, LOTS] = left
+    else:
+        report[REFIT] += action != A and ticks == was and done > 0 and had > 0
+        if had > 0:
+            at = put(out, at, state, now, DELETE, key, own, was, had, 0)
+        if left > 0:
+            at = _rests(keys, slots, kept, free, found, key, own, ticks, left, out, at, state, now, report)
+    if left == 0:
+        forget(keys, slots, found)
+        free[state[FREE]] = slot
+        state[FREE] += 1
+        state[LIVE] -= 1
+    return at
+
+
+@kernel
+def _rests(
+    keys: Longs, slots: Packed, kept: Longs, free: Packed, found: int, key: int, side: int, ticks: int, lots: int,
+    out: Longs, at: int, state: Longs, now: Longs, report: Longs,
+) -> int:  # fmt: skip
+    """An order comes to rest at the end of its level, in its old slot or in a new one; one of no lots does not."""
+    if lots == 0:
+        return at
+    if found < 0:
+        state[FREE] -= 1
+        state[LIVE] += 1
+        found = place_of(keys, slots, key)
+        keys[found], slots[found] = key, free[state[FREE]]
+    slot = slots[found]
+    kept[slot, AT], kept[slot, LOTS], kept[slot, SIDE], kept[slot, DONE] = ticks, lots, side, 0
+    report[OFF] += (now[MARK] & OFF_TICK) != 0
+    return put(out, at, state, now, ADD, key, side, ticks, lots, now[MARK])
+
+
+@kernel
 def translate(
     words: Words, ends: Bytes, start: int, stop: int, unit: int, day: Longs,
-    keys: Longs, slots: Packed, kept: Longs, free: Packed,
-    exch: Longs, recv: Longs, seq: Longs, kind: Bytes, order_id: Longs, side: Signs, price: Packed, qty: Packed,
-    flags: Bytes, state: Longs, report: Longs,
+    keys: Longs, slots: Packed, kept: Longs, free: Packed, out: Longs, now: Longs, state: Longs, report: Longs,
 ) -> int:  # fmt: skip
     """Records `[start, stop)`, whole events, to rows of the tape from place 0 on; returns how many rows.
 
     `ends` uint8[n] marks the last record of each event; `day` int64[3] is the first and the last nanosecond and the
-    stamp of an opening snapshot; `keys`, `slots`, `kept` int64[orders, 4] and `free` hold the resting orders. There is
-    room for two rows a record. Stops at the first record that makes no sense, which `report` names.
+    stamp of an opening snapshot; `keys`, `slots`, `kept` int64[orders, 4] and `free` hold the resting orders; `out`
+    int64[rows, 9] has room for two rows a record. Stops at the first record that makes no sense, which `report` names.
     """
-    at = 0
-    begin = start
+    at, begin = 0, start
     while begin < stop:
         end = begin + 1
         while end < stop and not ends[end - 1]:
@@ -192,163 +352,26 @@ def translate(
         first = at
         opening = state[OPEN] != 0 and (words[begin, BODY] >> 32) & SNAPSHOT != 0
         state[SEQ] += 1
+        state[AGGRESSOR] = 0
         report[EVENTS] += 1
-        aggressor = 0
         for p in range(begin, end):
-            body = words[p, BODY]
-            bits, action, own = (body >> 32) & 255, action_of(body), side_of((body >> 56) & 255)
-            size, key, raw = body & NO_SIZE, words[p, ORDER_ID], words[p, PRICE]
-            report[MAYBE] += (bits & MAYBE_BAD) != 0
-            ns = words[p, TS_EVENT]
-            if bits & SNAPSHOT:
-                ns = state[CLOCK] if state[CLOCK] > 0 else day[2]
-            elif ns < state[CLOCK]:
-                report[CLOCK_BACK] += 1
-                ns = state[CLOCK]
-            if ns < day[0] or ns > day[1]:
-                report[CODE], report[WHERE] = BAD_DAY, p
+            code = read_record(words, p, unit, day, opening, state, now, report)
+            if code > 1:
+                report[CODE], report[WHERE] = code, p
                 return at
-            state[CLOCK] = ns
-            received = words[p, TS_RECV]
-            if received <= 0:
-                received = ns
-            if action == N:
-                report[OTHER] += 1
+            if code == 0:
                 continue
+            action = now[ACTION]
             if action == R:
-                report[CLEARED] += 1
-                if state[ROWS] > 0 or at > 0:
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, 0,
-                        CLEAR, 0, 0, 0, 0,
-                    )  # fmt: skip
-                for i in range(slots.shape[0]):
-                    slots[i] = -1
-                for i in range(free.shape[0]):
-                    free[i] = free.shape[0] - 1 - i
-                state[LIVE], state[FREE] = 0, free.shape[0]
-                continue
-            if action != A and action != C and action != M and action != T and action != F:
-                report[CODE], report[WHERE] = BAD_ACTION, p
-                return at
-            needs_price = action != C
-            if size == NO_SIZE or (needs_price and raw == NO_PRICE):
-                report[UNDEFINED] += 1
-                continue
-            mark = OPENING if opening else 0
-            ticks = 0
-            if raw != NO_PRICE:
-                ticks = ticks_of(raw, unit, own)
-                if ticks * unit != raw:
-                    mark |= OFF_TICK
-            if needs_price and (raw <= 0 or ticks >= MOST):
-                report[CODE], report[WHERE] = BAD_PRICE if raw <= 0 else FINE_TICK, p
-                return at
-            if size >= MOST or (size == 0 and (action == A or action == T or action == F)):
-                report[CODE], report[WHERE] = BAD_SIZE, p
-                return at
-            if (action == A or action == M) and own == 0:
-                report[CODE], report[WHERE] = BAD_SIDE, p
-                return at
-            if action == T:
-                aggressor = own
-                filled = p + 1 < end and action_of(words[p + 1, BODY]) == F
-                what = 0
-                if not filled:
-                    report[BARE] += 1
-                    what = TRADE_HIDDEN
-                elif own == 0:
-                    report[AUCTIONS] += 1
-                    what = CROSS
-                if what != 0:
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, mark,
-                        what, 0, -own, max(ticks, 1), size,
-                    )  # fmt: skip
-                continue
-            found = find(keys, slots, key)
-            slot = slots[found] if found >= 0 else 0
-            if action == F:
-                if own == 0 or own == aggressor:
-                    report[OWN_FILLS] += own != 0
-                    continue
-                lots = 0
-                if found >= 0 and changes_later(words, p, end, key):
-                    lots = min(size, kept[slot, LOTS])
-                else:
-                    report[NO_CHANGE] += 1
-                if lots > 0:
-                    kept[slot, LOTS] -= lots
-                    kept[slot, DONE] += lots
-                    report[EXECUTED] += 1
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, 0,
-                        EXECUTE, key, own, kept[slot, AT], lots,
-                    )  # fmt: skip
-                if size > lots:
-                    report[OVER] += lots > 0
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, mark,
-                        TRADE_HIDDEN, 0, own, max(ticks, 1), size - lots,
-                    )  # fmt: skip
-                continue
-            had, done, was = 0, 0, 0
-            if found >= 0:
-                had, done, was = kept[slot, LOTS], kept[slot, DONE], kept[slot, AT]
-                kept[slot, DONE] = 0
-                if action == A:
-                    report[DUPLICATE] += 1
-            elif action != A:
-                report[UNKNOWN] += 1
-            if found < 0 and action == C:
-                if raw > 0 and raw != NO_PRICE and ticks > 0 and own != 0:
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, mark,
-                        DELETE, key, own, ticks, size,
-                    )  # fmt: skip
-                continue
-            if found >= 0:
-                own = kept[slot, SIDE]
-            if action == C:
-                left, ticks, mark = max(had + done - size, 0), was, 0
+                at = cleared(slots, free, out, at, state, now, report)
+            elif action == T:
+                at = traded(words, p, end, out, at, state, now, report)
+            elif action == F:
+                at = filled(words, p, end, keys, slots, kept, out, at, state, now, report)
             else:
-                left, ticks = size, max(ticks, 1)
-            stays = found >= 0 and action != A and ticks == was
-            if stays and left <= had:
-                if left < had:
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, mark,
-                        REDUCE if left > 0 else DELETE, key, own, was, had - left,
-                    )  # fmt: skip
-                kept[slot, LOTS] = left
-            else:
-                report[REFIT] += stays and done > 0 and had > 0
-                if had > 0:
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, 0,
-                        DELETE, key, own, was, had,
-                    )  # fmt: skip
-                if left > 0:
-                    if found < 0:
-                        state[FREE] -= 1
-                        slot = free[state[FREE]]
-                        found = place_of(keys, slots, key)
-                        keys[found], slots[found] = key, slot
-                        state[LIVE] += 1
-                        kept[slot, DONE] = 0
-                    kept[slot, AT], kept[slot, LOTS], kept[slot, SIDE] = ticks, left, own
-                    report[OFF] += (mark & OFF_TICK) != 0
-                    at = emit(
-                        exch, recv, seq, kind, order_id, side, price, qty, flags, at, state, received, mark,
-                        ADD, key, own, ticks, left,
-                    )  # fmt: skip
-            if left == 0 and found >= 0:
-                forget(keys, slots, found)
-                free[state[FREE]] = slot
-                state[FREE] += 1
-                state[LIVE] -= 1
+                at = changed(keys, slots, kept, free, out, at, state, now, report)
         if at > first:
-            flags[at - 1] |= MESSAGE_END
+            out[at - 1, 8] |= MESSAGE_END
             state[OPEN] &= opening
         else:
             state[SEQ] -= 1
