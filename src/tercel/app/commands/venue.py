@@ -15,6 +15,7 @@ from tercel.app.machine import WallClock
 from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.market.flow import preset as presets
+from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
@@ -126,6 +127,11 @@ def _on_tape(tape: Path, symbol: str | None, date: str | None, seed: int) -> dic
             f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"
         )
     source, (day,) = replay(lake, symbol, [chosen])
+    if source.worlds_k[0, QUEUE]:
+        raise ConfigError(
+            "a tape of single orders", f"level totals in {symbol} {chosen}",
+            "an exchange shows its clients orders: serve a day of an order-level feed",
+        )  # fmt: skip
     # the last world at or before the opening
     at = max(int((day.world_ns <= day.open_ns).sum()) - 1, 0)
     spec = MarketSpec(

@@ -11,6 +11,7 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.tape.schema import (
     ADD,
     CLEAR,
+    CROSS,
     DELETE,
     EXECUTE,
     MODIFY,
@@ -67,7 +68,7 @@ def count(
         elif what == CLEAR:
             _clear(level, totals)
             state[BID], state[ASK] = 0, width - 1
-        elif what == TRADE_HIDDEN or what > ROLL_IN or (side[r] != BUY and side[r] != SELL):
+        elif what == TRADE_HIDDEN or what == CROSS or what > ROLL_IN or (side[r] != BUY and side[r] != SELL):
             continue
         elif p <= 0 or p >= width - 1:
             sums[FAR] += 1
