@@ -118,6 +118,7 @@ def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrum
             st.integers(0, 2**31),
             times,
             st.booleans(),
+            *[st.just(0) | st.integers(-(2**40), 2**40)] * 4,
         )
     )
 )
