@@ -67,6 +67,21 @@ def test_a_flash_crash_falls_and_recovers(found: dict[str, Effect]) -> None:
     assert one.depth_after == pytest.approx(1.0, abs=0.12)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["csco-2003-qr", "ibm-2003-qr", "amzn-2012-qr"])
+def test_the_names_hold_in_the_queue_reactive_flow(name: str) -> None:
+    found = {one.name: one for one in effects(reactive(load(name), settle_s=900.0), seed=3, episodes=48)}
+    assert 1.5 < found["volatile"].sd60 < 2.5
+    assert found["calm"].sd60 < 0.85
+    assert found["thin"].depth < 0.8
+    assert found["thin"].spread > 1.3
+    assert found["trending"].drift > 0.25
+    assert found["liquidity_withdrawal"].lowest_depth < 0.45
+    assert found["liquidity_withdrawal"].depth_after == pytest.approx(1.0, abs=0.15)
+    assert found["flash_crash"].deepest < -5
+    assert found["flash_crash"].back > 0.6
+
+
 def test_the_record_tells_the_truth(market: Source) -> None:
     """What is computed from the seed alone is what went on, with own orders in the market and without."""
     source = with_regimes(market, default_chain(), Season.of(load("csco-2003")))

@@ -13,6 +13,7 @@ from tercel.market.flow.queue_reactive.memory import class_of, quarters
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
+from tercel.market.simulator.reals import real
 from tercel.market.tape.schema import DELETE
 
 
@@ -67,6 +68,8 @@ def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> bool:
         gap = int(flow[q.GAP + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
         price = max(last - side * min(gap, room), 1)
     lots = int(flow[q.DEEP_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+    if k[sim.REGIME] != 0:  # what comes into view has lived under the same rates
+        lots = max(int(lots * real(k, sim.LIMIT_FACTOR) / real(k, sim.CANCEL_FACTOR) + 0.5), 1)
     k[q.REFILLS] += 1
     while lots > 0:
         size = min(draw_size(k, flow, q.LIMIT_DEEPER), lots)
