@@ -1,5 +1,9 @@
 """The cleaning rules against brute force and against a cleaned set that others made."""
 
+import io
+import re
+import zipfile
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +14,7 @@ from tests.market.feeds.csv.exports import export_mat, export_taq, taq_frame
 from tercel.market.feeds import csv_kernels as k
 from tercel.market.feeds.csv_clean import Report, clean_quotes, clean_trades
 from tercel.market.feeds.csv_feed import CsvFeed
-from tercel.market.feeds.csv_map import CleanMap
+from tercel.market.feeds.csv_map import CleanMap, map_text, parse_map
 from tercel.market.feeds.csv_read import Quotes, Trades
 from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape import schema
@@ -162,3 +166,28 @@ def test_snapshots_of_a_mat_file(shared_data, tmp_path):
                 assert shown == [(int(want[s, n][0][at]), int(want[s, n][1][at])) for n in range(1, 21)]
             seen += 1
     assert seen > 1000
+
+
+def test_lean_prints_add_up_to_the_minute_bars_of_the_same_vendor(shared_data):
+    """Every print of SPY, none left out, against the volume, high and low of bars that were made apart from them."""
+    folder = shared_data / "lean-us-equity-tick-2013"
+    text = re.sub(r"\ndrop = .*", "", map_text("lean"))
+    (day,) = read_all(CsvFeed(parse_map(text)), [folder / "tick" / "spy" / "20131007_trade.zip"], FeedOptions())
+    with zipfile.ZipFile(folder / "minute" / "spy" / "20131007_trade.zip") as archive:
+        bars = np.loadtxt(io.BytesIO(archive.read(archive.namelist()[0])), delimiter=",")
+    bars = bars[(bars[:, 0] >= 34_200_000) & (bars[:, 0] < 57_600_000)]
+    assert len(bars) == 390
+    e = day.events
+    minute = (e.exch_ns - day.instrument.session_open_ns) // (60 * 10**9)
+    inside = (minute >= 0) & (minute < 390)
+    volume = np.bincount(minute[inside], weights=e.qty_lots[inside], minlength=390)
+    assert (volume[1:-1] == bars[1:-1, 5]).all()  # the bars leave official prices of the first and last minute out
+    (day,) = read_all(CsvFeed("lean"), [folder / "tick" / "spy" / "20131007_trade.zip"], FeedOptions())
+    e = day.events  # with irregular prints left out, as the bars' extremes are
+    minute = (e.exch_ns - day.instrument.session_open_ns) // (60 * 10**9)
+    regular = (minute >= 0) & (minute < 390) & (e.kind == schema.TRADE)
+    high, low = np.zeros(390), np.full(390, np.inf)
+    np.maximum.at(high, minute[regular], e.price_ticks[regular])
+    np.minimum.at(low, minute[regular], e.price_ticks[regular])
+    assert int((np.abs(high - bars[:, 2] / 100) <= 1).sum()) >= 388
+    assert int((np.abs(low - bars[:, 3] / 100) <= 1).sum()) >= 388
