@@ -8,11 +8,13 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
 from tercel.market.observed import observe
 from tercel.market.observed.kinds import MARKET
+from tercel.market.score.card import compact, score
 from tercel.market.score.days import Day, simulated
 from tercel.market.score.distance import distances, mean14
 from tercel.market.score.gates import gates, numbers
 from tercel.market.score.realism import Drawn, interleaved, realism
 from tercel.market.score.sample import CURVES, FOURTEEN, RESPONSE_LAGS, acf, clock_of, response, returns, sample
+from tercel.market.tape import Events, schema
 
 
 def test_a_day_against_itself_is_at_zero(days: list[Day]) -> None:
@@ -115,3 +117,45 @@ def test_a_stretch_with_too_little(truth: Preset, days: list[Day]) -> None:
         Drawn(other, days[:1], days[1:2])
     with pytest.raises(ConfigError, match="at least one day"):
         Drawn(truth, [], days)
+
+
+def with_status(day: Day, at_s: float, status: int) -> Day:
+    """The day with a row of trading status at so many seconds after the opening."""
+    events = day.events
+    ns = day.instrument.session_open_ns + round(at_s * NS_PER_SECOND)
+    row = int(np.searchsorted(events.exch_ns, ns))
+    new = {"exch_ns": ns, "recv_ns": ns, "kind": schema.STATUS, "price_ticks": status, "flags": schema.MESSAGE_END}
+    columns = {
+        name: np.insert(column, row, new.get(name, 0))
+        for name, column in zip(schema.COLUMN_NAMES, events.columns(), strict=True)
+    }
+    columns["seq"] = np.arange(1, events.n + 2)
+    return Day(day.instrument, Events.from_columns(columns))
+
+
+def test_a_halt_is_left_out_and_said(truth: Preset, days: list[Day]) -> None:
+    halted = with_status(with_status(days[0], 3000.0, -1), 3600.0, 1)
+    seen, whole = halted.seen(), days[0].seen()
+    assert seen.counts["halts"] == 1
+    in_halt = (whole.ns >= halted.instrument.session_open_ns + 3000 * NS_PER_SECOND) & (
+        whole.ns < halted.instrument.session_open_ns + 3600 * NS_PER_SECOND
+    )
+    assert seen.n == whole.n - np.count_nonzero(in_halt)
+    card = score(Drawn(truth, [halted], days[1:2], seeds=(1,)), classifier=False)
+    assert card["notes"] == ["2003-01-13: 1 halts, left out"]
+    assert card["mean_l1"] < 0.1
+
+
+def test_a_book_of_one_side_has_nothing_to_score(truth: Preset, days: list[Day]) -> None:
+    events = days[0].events
+    bids = Day(days[0].instrument, Events(*(c[events.side != -1] for c in events.columns())))
+    with pytest.raises(ConfigError, match="market orders to score on"):
+        Drawn(truth, [bids], days[1:2])
+
+
+def test_a_score_without_its_own_days_has_no_floors(truth: Preset, days: list[Day]) -> None:
+    card = score(Drawn(truth, days[:1], [], seeds=(1,)), classifier=False, conditional=False)
+    assert card["floor_mean_l1"] is None
+    assert card["pooled_floor_mean_l1"] is None
+    assert "no floors" in card["notes"][0]
+    assert len(str(compact(card))) < 6000

@@ -78,10 +78,13 @@ def _distances(card: dict[str, Any]) -> str:
 
 def _gates(card: dict[str, Any]) -> str:
     rows = [
-        [name.replace("_", " "), _text(g["value"], 4), _text(g["real"], 4), "yes" if g["passed"] else "no"]
-        for name, g in card["gates"].items()
-    ]
-    return plain_table(["", "simulated", "real", "passed"], rows)
+        [
+            name.replace("_", " "), _text(gate["value"], 4), _text(gate["real"], 4),
+            _text(card["gates_train"].get(name, {}).get("real"), 4), "yes" if gate["passed"] else "no",
+        ]
+        for name, gate in card["gates"].items()
+    ]  # fmt: skip
+    return plain_table(["", "simulated", "held-out tape", "tape calibrated on", "passed"], rows)
 
 
 def _given(card: dict[str, Any]) -> str:

@@ -73,10 +73,14 @@ def show(card: dict[str, Any]) -> None:
     headings = ["statistic", "L1", "Wasserstein", "floor: a real day", "floor: real days pooled"]
     print_table(f"{title}: distance to real tape", headings, rows)
     gates = [
-        [name.replace("_", " "), _cell(g["value"], 4), _cell(g["real"], 4), "yes" if g["passed"] else "NO"]
-        for name, g in card["gates"].items()
-    ]
-    print_table("gates", ["", "simulated", "real", "passed"], gates, words=["passed"])
+        [
+            name.replace("_", " "), _cell(gate["value"], 4), _cell(gate["real"], 4),
+            _cell(card["gates_train"].get(name, {}).get("real"), 4), "yes" if gate["passed"] else "NO",
+        ]
+        for name, gate in card["gates"].items()
+    ]  # fmt: skip
+    headings = ["", "simulated", "real", "calibrated on", "passed"]
+    print_table("gates", headings, gates, ["calibrated on"], words=["passed"])
     given = [[name, _cell(row["l1"]), _cell(row["pooled_floor_l1"])] for name, row in card["conditional"].items()]
     if given:
         print_table("L1 given the spread, and given the half hour", ["statistic | given", "L1", "floor"], given)

@@ -19,8 +19,8 @@ from tercel.market.score.realism import Drawn
 
 STAMP = "for the table"
 HEADINGS = (
-    "data set", "model", "MEAN14", "a real day", "real pooled", "x floor", "gates", "AUC", "AUC real", "sd60", "MO",
-    "judged",
+    "data set", "model", "MEAN14", "a real day", "real pooled", "x floor", "gates", "gates, train", "AUC", "AUC real",
+    "sd60", "MO", "judged",
 )  # fmt: skip
 FIRST, LAST = "<!-- table: tercel market table -->", "<!-- end of table -->"
 
@@ -52,7 +52,7 @@ def run(
     if as_json:
         print_json({"rows": rows})
     else:
-        leaves = ["judged", "AUC real", "sd60", "MO", "real pooled", "AUC", "gates"]
+        leaves = ["judged", "gates, train", "AUC real", "sd60", "MO", "real pooled", "AUC", "gates"]
         print_table("models on tape that they have not seen", HEADINGS, [cells(r) for r in rows], leaves, ["model"])
     return 0
 
@@ -114,9 +114,13 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [
         row["set"], row["model"], _text(row["mean_l1"]), _text(floor), _text(row["pooled_floor_mean_l1"]),
         "" if not floor else f"{row['mean_l1'] / floor:.2f}",
-        f"{sum(g['passed'] for g in gates.values())}/{len(gates)}", _text(row["classifier_auc"]),
+        _passed(gates), _passed(row["gates_train"]), _text(row["classifier_auc"]),
         _text(row["classifier_auc_real"]), ratio("sd_60s"), ratio("market_orders"), "yes" if row["judged"] else "no",
     ]  # fmt: skip
+
+
+def _passed(gates: dict[str, Any]) -> str:
+    return f"{sum(g['passed'] for g in gates.values())}/{len(gates)}" if gates else ""
 
 
 def _text(value: float | None) -> str:

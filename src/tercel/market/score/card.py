@@ -36,7 +36,7 @@ def score(
     -------
     dict
         "model", "calibrated_on", "scored_on", "judged", "distances", "mean_l1", "floor_mean_l1",
-        "pooled_floor_mean_l1", "interleaved_floor_mean_l1", "gates", "conditional", "classifier_auc",
+        "pooled_floor_mean_l1", "interleaved_floor_mean_l1", "gates", "gates_train", "conditional", "classifier_auc",
         "classifier_auc_real", "impact", "seeds", "notes".
     """
     preset = drawn.preset
@@ -118,9 +118,16 @@ def notes(drawn: Drawn) -> list[str]:
     return said
 
 
+LEFT_OUT: Final = ("conditional", "gates_train", "preset")
+
+
 def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     """A score small enough to be kept in a preset's card: figures rounded, tables of second rank left out."""
-    kept = {key: value for key, value in card.items() if key not in {"conditional", "calibrated_on", "preset", "model"}}
+    kept = {
+        key: value
+        for key, value in card.items()
+        if key not in {"conditional", "gates_train", "calibrated_on", "preset"}
+    }
     return {key: _rounded(value, digits) for key, value in kept.items()}
 
 

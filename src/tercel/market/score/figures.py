@@ -71,6 +71,7 @@ def _law(panel: "Axes", name: str, real: Floats, simulated: Floats) -> None:
         low, high = np.quantile(np.log10(np.maximum(real, 1.0)), [0.005, 0.995])
         edges = 10.0 ** np.linspace(low - 0.05, high + 0.05, 33)
         panel.set_xscale("log")
+        panel.xaxis.set_minor_formatter("")
         real, simulated = np.maximum(real, 1.0), np.maximum(simulated, 1.0)
     else:
         edges = _even_edges(real)
