@@ -1,15 +1,17 @@
 """The law: its kernel against the closed form, what it pays in a market that stands still, its units, its silence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import load
+from tercel.market.flow.preset import load, names
 from tercel.market.impact.law import ImpactLaw, exponentials, of_card, with_impact
 from tercel.market.impact.metaorder import HELD, SHIFT, Leg, displacement, paired, program, run
-from tercel.market.impact.pilot import mean_trade, pilot_law
+from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.reals import real
@@ -121,3 +123,31 @@ def test_passive_fills_count_with_the_side_of_the_own_order(csco: Source) -> Non
 def test_what_is_no_law_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="impact law"):
         ImpactLaw(**{**LAW.card(), **bad})
+
+
+def test_under_weights_others_sell_more_while_we_buy(csco: Source) -> None:
+    quiet = weights_law(LAW)
+    loud = with_impact(csco, replace(quiet, strength=0.4))
+    sold = []
+    for source in (csco, loud):
+        lots = 0
+        for index in range(10):
+            b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
+            k[sim.FLOW_RNG] ^= index
+            before = int(k[sim.SOLD] - k[sim.BOUGHT])
+            orders = program([Leg(60, 0.0, 120.0)], 4.0, int(k[sim.NOW]))
+            words = np.zeros(together.WORDS, np.int64)
+            out = np.zeros((0, 8))
+            together.operate(together.PROGRAM, b, k, source.flow, source.tape, orders, words, out)
+            lots += int(k[sim.SOLD] - k[sim.BOUGHT]) - before
+            assert (real(k, sim.BIAS) > 0.0) == (source is loud)
+            assert k[sim.SHIFT] == 0
+        sold.append(lots)
+    assert sold[1] > sold[0]
+
+
+@pytest.mark.parametrize("name", [n for n in names() if n.endswith("-qr")])
+def test_shipped_presets_of_the_default_model_carry_a_law(name: str) -> None:
+    law = of_card(load(name).card)
+    assert law is not None
+    assert (law.law, law.y, law.exponent) == ("translation", 1.0, 0.5)

@@ -10,8 +10,8 @@ from tercel.app.output import json_text, print_json, result_console, say
 from tercel.core.errors import ConfigError
 from tercel.market.flow import preset as presets
 from tercel.market.impact.card import BARS, LENGTH_S, impact_card
-from tercel.market.impact.law import LAWS
-from tercel.market.impact.pilot import pilot_law
+from tercel.market.impact.law import LAWS, ImpactLaw
+from tercel.market.impact.pilot import carrying
 from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
 from tercel.report.page import Section, render
 
@@ -51,9 +51,8 @@ def measure(name: str, *, pairs: int, seed: int, impact: str | None, out: Path |
 
 def carry(name: str, out: Path, *, y: float, seed: int, as_json: bool) -> None:
     """Write the preset with the law that a pilot measures on its card."""
-    preset = presets.load(name)
-    law = pilot_law(preset, y=y, seed=seed)
-    made = preset.model_copy(update={"card": {**preset.card, "impact": law.card()}})
+    made = carrying(presets.load(name), y=y, seed=seed)
+    law = ImpactLaw(**made.card["impact"])
     made.save(out)
     if as_json:
         print_json({"name": made.name, "out": out, "impact": law.card()})

@@ -100,7 +100,17 @@ def rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
         limit = limit * real(k, sim.LIMIT_FACTOR) * pace
         market = market * real(k, sim.MARKET_FACTOR) * pace
         cancel = cancel * real(k, sim.CANCEL_FACTOR) * pace
+    if k[sim.IMPACT] == sim.WEIGHTS:
+        buys, sells = _leaning(k, flow[BUY_SHARE])
+        market = market * (buys + sells)
     return limit, market, cancel
+
+
+@kernel
+def _leaning(k: Longs, buys: float) -> tuple[float, float]:
+    """Shares of market orders that buy and that sell under the bias of our own trades: those against it come more."""
+    bias = real(k, sim.BIAS)
+    return buys * math.exp(max(-bias, 0.0)), (1.0 - buys) * math.exp(max(bias, 0.0))
 
 
 @kernel
@@ -172,6 +182,9 @@ def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
         buys = flow[BUY_SHARE]
         if k[sim.REGIME] != 0:
             buys += 0.5 * real(k, sim.LEAN)
+        if k[sim.IMPACT] == sim.WEIGHTS:
+            more, less = _leaning(k, buys)
+            buys = more / (more + less)
         side = 1 if u < 2.0 * (limit + market * buys) else -1
         table = TABLES + 3 * int(flow[DISTANCES]) + int(flow[SIZES])
         market_order(b, k, side, _size(k, flow, table))

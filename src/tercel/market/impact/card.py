@@ -1,6 +1,7 @@
 """The impact card: what metaorders do to a market's price, measured with pairs of twins.
 
-Metaorders of mean-trade children buy in one world and sell in its twin; half the difference of the mids is the impact.
+Metaorders, in children of at most a mean trade, buy in one world and sell in its twin; half the difference of the mids
+is the impact.
 Sizes are shares of the public volume expected in the time, on top of it. Exponents are slopes of log impact, weighted
 by its precision; intervals are bootstrapped over pairs, the same draws at every size and length.
 """
@@ -35,6 +36,8 @@ LENGTHS_S: Final = (150.0, 300.0, 600.0, 1200.0)
 """Lengths at one participation."""
 AFTER: Final = 3
 """Lengths that a decay is followed for, the execution included."""
+CHILDREN: Final = 20
+"""At least, where there are as many lots; and none larger than the mean trade."""
 STEP_S: Final = 30.0
 FIRST_S: Final = 60.0
 """Where the path inside an execution begins to count: before it the first children and their payment are all."""
@@ -148,8 +151,9 @@ def _metaorders(
     market: Source, preset: Preset, trade: float, share: float, length_s: float, after: int, pairs: int, seed: int
 ) -> Metaorders:
     lots = share * preset.volume_per_s * length_s
+    child = min(max(lots / CHILDREN, 1.0), trade)
     points = round(after * length_s / STEP_S) + 1
-    paths = paired(market, [Leg(lots, 0.0, length_s)], trade, pairs=pairs, seed=seed, step_s=STEP_S, points=points)
+    paths = paired(market, [Leg(lots, 0.0, length_s)], child, pairs=pairs, seed=seed, step_s=STEP_S, points=points)
     return Metaorders(share, length_s, displacement(paths))
 
 
@@ -164,7 +168,7 @@ def _figures(
     long = [one.moved[:, [one.end]] for one in lengths]
     first = round(FIRST_S / STEP_S)
     big = sizes[1:]
-    inside = _together([one.moved[:, first : one.end + 1] for one in big])
+    inside = _together([one.moved[:, first : one.end + 1] for one in sizes[2:]])
     levels = _together([one.moved[:, [one.end, 2 * one.end, 3 * one.end]] for one in big])
     seconds = STEP_S * np.arange(first, sizes[0].end + 1, dtype=np.float64)
     volumes = np.array([one.share * one.length_s for one in lengths])

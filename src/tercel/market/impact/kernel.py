@@ -31,6 +31,7 @@ HEAD = 8  # rates[n] a second, then weights[n]
 
 _MOST = 0.1
 """Ticks beyond the threshold before a shift is turned back: the book does not chatter about it."""
+_MOST_BIAS = 4.0
 _LITTLE = 1e-6
 
 
@@ -49,7 +50,7 @@ def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
     if int(flow[p + LAW]) == sim.WEIGHTS:
         phi += fold_in(k, flow, p)
         moving += abs(phi)
-        put_real(k, sim.BIAS, flow[p + SCALE] * phi)
+        put_real(k, sim.BIAS, min(max(flow[p + SCALE] * phi, -_MOST_BIAS), _MOST_BIAS))
     else:
         want = target(phi, flow, p) - flow[p + K1] * real(k, sim.FILLED)
         paid = real(k, sim.PAID)

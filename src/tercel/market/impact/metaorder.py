@@ -67,16 +67,24 @@ def run(source: Source, orders: Longs, seed: int, index: int, step_s: float, poi
 
 
 def paired(
-    source: Source, legs: list[Leg], child_lots: float, *, pairs: int, seed: int, step_s: float, points: int
+    source: Source,
+    legs: list[Leg],
+    child_lots: float,
+    *,
+    pairs: int,
+    seed: int,
+    step_s: float,
+    points: int,
+    first: int = 0,
 ) -> Floats:
-    """Buying and selling twins: paths (pairs, 2, points, 8)."""
+    """Buying and selling twins, numbered from `first` on: paths (pairs, 2, points, 8)."""
     orders = program(legs, child_lots, 0)
     other = orders.copy()
     other[:, 1] = -other[:, 1]
     out = np.zeros((pairs, 2, points, 8))
     for index in range(pairs):
-        out[index, 0] = run(source, orders, seed, index, step_s, points)
-        out[index, 1] = run(source, other, seed, index, step_s, points)
+        out[index, 0] = run(source, orders, seed, first + index, step_s, points)
+        out[index, 1] = run(source, other, seed, first + index, step_s, points)
     return out
 
 

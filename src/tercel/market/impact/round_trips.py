@@ -57,6 +57,7 @@ def _best(gains: list[Floats]) -> dict[str, Any]:
     """The schedule with the largest gain, and whether any gains for certain."""
     means = np.array([g.mean() if len(g) > 1 else -np.inf for g in gains])
     errors = np.array([g.std(ddof=1) / np.sqrt(len(g)) if len(g) > 1 else np.inf for g in gains])
+    fine = np.isfinite(means)
     best = int(means.argmax())
     limit = NormalDist().inv_cdf(1.0 - SURE / len(gains))
     first, wait, second = schedules()[best]
@@ -64,7 +65,7 @@ def _best(gains: list[Floats]) -> dict[str, Any]:
         "best_ticks": float(means[best]),
         "se": float(errors[best]),
         "schedule_s": [first, wait, second],
-        "largest_z": float(np.max(means / np.maximum(errors, 1e-12))),
+        "largest_z": float(np.max(means[fine] / np.maximum(errors[fine], 1e-12))) if fine.any() else 0.0,
         "makes_money": bool(np.any(means > limit * errors)),
         "searched": len(gains),
     }

@@ -82,6 +82,9 @@ def calibrate(
         from tercel.market.flow.queue_reactive.tune import tune
 
         preset = tune(preset, stretch, seed)
+        from tercel.market.impact.pilot import carrying  # its pilots run in markets of presets
+
+        preset = carrying(preset)
     return preset
 
 
