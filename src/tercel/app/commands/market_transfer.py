@@ -21,7 +21,8 @@ from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
 from tercel.stats import Estimate
 
-HEADINGS = ("learner", "trained in", "judged in", "IS, bps", "best written", "its IS", "saves", "against one at home")
+HEADINGS = ("learner", "trained in", "judged in", "IS", "best written", "its IS", "saves", "saves on one at home")
+LEAVES = ("its IS", "best written", "saves on one at home")
 REPORT = "transfer.html"
 
 
@@ -60,7 +61,9 @@ def transfer(
     if as_json:
         print_json({"seed": seed, "quick": quick, "impact": impact, "rows": [asdict(line) for line in lines]})
     else:
-        print_table("Agents in markets that they did not learn in", HEADINGS, [_cells(line) for line in lines])
+        title = "Agents in markets that they did not learn in, bps"
+        cells = [_cells(line) for line in lines]
+        print_table(title, HEADINGS, cells, leaves=LEAVES, words={"trained in", "judged in", "best written"})
         say(f"report  {page}")
     return 0
 
