@@ -34,6 +34,7 @@ DECAYS = (0.03, 0.6, 12.0, 250.0, 6000.0)
 MIN_EVENTS = 2000
 MOST_EVENTS = 400_000
 """Events that the excitation is fitted on; of longer tapes, the last of every day."""
+MOST_LOTS = 1 << 22
 MOST_RATE = 20_000.0
 REFRESH_S = 0.5
 PILOT_EVENTS = 150_000
@@ -94,7 +95,8 @@ def calibrate(
     name, date : str
         Name of the preset; date of the calibration for the card, as the caller says it.
     lot_shares : int, optional
-        Units of one simulated lot. Default: as for `santa_fe`.
+        Units of one simulated lot. Default: the tape's own lot, so that odd sizes stay what they are; where its levels
+        hold more than `MOST_LOTS` of them, as for `santa_fe`.
     skip_s : float
         Seconds left out at the opening of each day.
     seed : int
@@ -105,9 +107,13 @@ def calibrate(
     ConfigError
         No days, several symbols or ticks, or too few events.
     """
+    seen = [observe(instrument, events, skip_s) for instrument, events in days]
+    most = max((int(side.max()) for s in seen if s.n for side in (s.bid_lots, s.ask_lots)), default=0)
+    if lot_shares is None and 0 < most < MOST_LOTS:
+        lot_shares = days[0][0].lot
     common = plain.calibrate(days, name=name, date=date, lot_shares=lot_shares, skip_s=skip_s)
     per_lot = common.lot / days[0][0].lot
-    read, reach = _days([observe(instrument, events, skip_s) for instrument, events in days], per_lot)
+    read, reach = _days(seen, per_lot)
     events = sum(len(day.kind) for day in read)
     if events < MIN_EVENTS or min(np.bincount(np.concatenate([d.kind for d in read]), minlength=at.KINDS)) < 20:
         raise ConfigError(
@@ -356,6 +362,8 @@ def _preset(
         cancel_rate=tables.nested(law.theta),
         depth_scale=law.factors.depth_scale,
         sizes=tables.sizes(days),
+        less=tables.less_than_queue(days, law.queue_edges),
+        more=tables.more_than_queue(days),
         improvement=tables.improvements(days, law.spread_edges),
         distance=tables.distances(days, law.spread_edges),
         sweep=tables.sweeps(days, law.queue_edges),

@@ -285,20 +285,22 @@ def _cancel_deeper(b: Packed, k: Longs, flow: Floats, side: int) -> bool:
 
 @kernel
 def _market(b: Packed, k: Longs, flow: Floats, side: int) -> bool:
-    """A market order: exactly the queue it meets, less or more, then a size that fits."""
+    """A market order: exactly the queue it meets, less, or more."""
     queue = _at_touch(b, -side)
     if queue == 0:
         return False
-    table = at.SIZE + 3 * at.SIZES
-    sweep = at.SWEEP + 2 * class_of(flow, at.QUEUE_EDGE, at.QUEUES, queue)
+    hit = class_of(flow, at.QUEUE_EDGE, at.QUEUES, queue)
+    sweep = at.SWEEP + 2 * hit
     u = uniform(k, sim.FLOW_RNG)
     lots = queue
-    if u >= flow[sweep]:
-        less = u < flow[sweep] + flow[sweep + 1]
-        lots = max(queue - 1, 1) if less else queue + 1
-        for _ in range(32):
-            drawn = _drawn(k, flow, table, at.SIZES)
-            if (drawn < queue) if less else (drawn > queue):
+    if u >= flow[sweep] + flow[sweep + 1]:
+        over = flow[at.MORE + int(uniform(k, sim.FLOW_RNG) * at.PLACES)]
+        lots = max(int(queue * over + 0.5), queue + 1)
+    elif u >= flow[sweep]:
+        lots = max(queue - 1, 1)
+        for _ in range(REDRAWS):
+            drawn = _drawn(k, flow, at.LESS + hit * at.PLACES, at.PLACES)
+            if drawn < queue:
                 lots = drawn
                 break
     market_order(b, k, side, lots)

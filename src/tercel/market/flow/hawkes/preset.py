@@ -38,8 +38,12 @@ class HawkesPreset(Preset):
         Relative, by ticks behind the own best.
     depth_scale : float
         Makes the lots on levels 2 to 5, each times its cancel rate, a factor with mean 1.
-    sizes : nested tuple [4][128]
-        Equally likely lots of limit orders in the spread, at best, deeper; of market orders.
+    sizes : nested tuple [3][128]
+        Equally likely lots of limit orders in the spread, at best, deeper.
+    less : nested tuple [6][64]
+        Equally likely lots of market orders that leave some of the queue they meet, by its class.
+    more : tuple of float, length 64
+        Lots of those that take more than the queue, over the queue's.
     improvement, distance : nested tuple [8][64]
         Equally likely ticks inside and behind the own best, by spread class.
     sweep : nested tuple [6][2]
@@ -70,6 +74,8 @@ class HawkesPreset(Preset):
     cancel_rate: Annotated[Reals, Field(min_length=at.REACH, max_length=at.REACH)]
     depth_scale: Positive
     sizes: tuple[tuple[Lots, ...], ...]
+    less: tuple[tuple[Lots, ...], ...]
+    more: tuple[Positive, ...]
     improvement: tuple[Whole, ...]
     distance: tuple[Whole, ...]
     sweep: tuple[Reals, ...]
@@ -86,7 +92,9 @@ class HawkesPreset(Preset):
             "children": (at.KINDS, 2, at.KINDS, at.DECAYS),
             "spread_imbalance": (at.KINDS, at.SPREADS, at.IMBALANCES),
             "queue": (at.KINDS, at.QUEUES),
-            "sizes": (4, at.SIZES),
+            "sizes": (3, at.SIZES),
+            "less": (at.QUEUES, at.PLACES),
+            "more": (at.PLACES,),
             "improvement": (at.SPREADS, at.PLACES),
             "distance": (at.SPREADS, at.PLACES),
             "sweep": (at.QUEUES, 2),
@@ -112,7 +120,7 @@ class HawkesPreset(Preset):
     @property
     def typical_lots(self) -> int:
         """Mean size of a limit order."""
-        return max(int(np.mean(self.sizes[:3])), 1)
+        return max(int(np.mean(self.sizes)), 1)
 
     @property
     def branching(self) -> NDArray[np.float64]:
@@ -143,6 +151,8 @@ class HawkesPreset(Preset):
             (at.QUEUE, self.queue),
             (at.THETA, theta),
             (at.SIZE, self.sizes),
+            (at.LESS, self.less),
+            (at.MORE, self.more),
             (at.IMPROVE, self.improvement),
             (at.DISTANCE, self.distance),
             (at.SWEEP, self.sweep),

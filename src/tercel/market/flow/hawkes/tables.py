@@ -59,10 +59,10 @@ def quantiles(values: NDArray[np.int64], entries: int) -> tuple[int, ...]:
 
 
 def sizes(days: Sequence[DayColumns]) -> tuple[tuple[int, ...], ...]:
-    """Lots of limit orders in the spread, at best, deeper, and of market orders."""
+    """Lots of limit orders in the spread, at best, deeper."""
     kind = np.concatenate([day.kind for day in days])
     lots = np.concatenate([day.lots for day in days])
-    return tuple(quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER, at.MARKET))
+    return tuple(quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER))
 
 
 def _by_class(values: NDArray[np.int64], classes: NDArray[np.int64], count: int) -> tuple[tuple[int, ...], ...]:
@@ -132,6 +132,38 @@ def returns(days: Sequence[DayColumns]) -> tuple[float, float]:
         )  # fmt: skip
     shares = taken / np.maximum(chances, 1)
     return float(f"{shares[0]:.{DIGITS}g}"), float(f"{shares[1]:.{DIGITS}g}")
+
+
+def _met(days: Sequence[DayColumns]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lots of every market order, and of the queue that it met."""
+    lots = np.concatenate([day.lots[day.kind == at.MARKET] for day in days])
+    queue = np.concatenate(
+        [np.where(day.side == 0, day.ask_lots[:, 0], day.bid_lots[:, 0])[day.kind == at.MARKET] for day in days]
+    )
+    return lots, queue.astype(np.int64)
+
+
+def less_than_queue(days: Sequence[DayColumns], queue_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    """Lots of market orders that leave some of the queue, by its class."""
+    lots, queue = _met(days)
+    left = lots < queue
+    if not left.any():
+        return ((1,) * at.PLACES,) * at.QUEUES
+    classes = np.searchsorted(queue_edges, queue[left], side="right")
+    rows = []
+    for c in range(at.QUEUES):
+        own = lots[left][classes == c]
+        rows.append(quantiles(own if len(own) >= FEW else lots[left], at.PLACES))
+    return tuple(rows)
+
+
+def more_than_queue(days: Sequence[DayColumns]) -> Any:
+    """Lots of market orders that take more than the queue, over the queue's."""
+    lots, queue = _met(days)
+    ratios = np.sort((lots / np.maximum(queue, 1))[lots > queue])
+    if len(ratios) == 0:
+        return (2.0,) * at.PLACES
+    return nested(ratios[((np.arange(at.PLACES) + 0.5) * len(ratios) / at.PLACES).astype(np.int64)])
 
 
 def sweeps(days: Sequence[DayColumns], queue_edges: NDArray[np.int64]) -> Any:
