@@ -83,7 +83,7 @@ class Fake:
 
     def now_ns(self) -> int:
         self.ticks += 1
-        return 1_723_161_256 * 10**9 + self.ticks
+        return 1_723_161_256 * 10**9 + self.ticks * 20_000_000
 
     def sleep_ns(self, ns: int) -> None:
         self.slept.append(ns)
@@ -259,6 +259,12 @@ def test_a_stream_asks_for_a_snapshot_after_connecting_and_after_a_gap() -> None
     assert stream.take(diffs[3])
     assert stream.wants_snapshot
     assert (stream.seen.gaps, stream.seen.duplicates, stream.seen.kept) == (1, 1, 3)
+    stream.wants_snapshot = False
+    before = json.loads(diffs[3])["data"]["pu"]
+    assert json.loads(stream.snapshot(json.dumps({"lastUpdateId": before, "bids": [], "asks": []})))
+    assert not stream.wants_snapshot
+    stream.snapshot(json.dumps({"lastUpdateId": before - 1, "bids": [], "asks": []}))
+    assert stream.wants_snapshot
     assert not stream.take('{"result":null,"id":1}')
     with pytest.raises(ValueError, match="code"):
         stream.snapshot('{"code":-1121,"msg":"Invalid symbol."}')

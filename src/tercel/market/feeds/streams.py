@@ -91,6 +91,8 @@ class BinanceStream:
         self.wants_snapshot = False
         self.seen = Seen()
         self._update, self._trade, self._fresh = 0, 0, True
+        self._begins = 0
+        """Update id that a snapshot must have reached to meet the diffs since the connection or the last gap."""
 
     def connected(self) -> None:
         """See :meth:`Stream.connected`: the first diff asks for a snapshot."""
@@ -117,14 +119,15 @@ class BinanceStream:
     def _diff(self, data: dict[str, Any]) -> bool:
         first, last, before = int(data["U"]), int(data["u"]), data.get("pu")
         fresh, self._fresh = self._fresh, False
+        reached = first - 1 if before is None else int(before)
         if fresh:
-            self.wants_snapshot = True
+            self._begins, self.wants_snapshot = reached, True
         if last <= self._update:
             return False
         follows = first == self._update + 1 if before is None else int(before) == self._update
         if self._update and not follows:
             self.seen.gaps += 1
-            self.wants_snapshot = True
+            self._begins, self.wants_snapshot = reached, True
         self._update = last
         return True
 
@@ -134,10 +137,11 @@ class BinanceStream:
         return new
 
     def snapshot(self, body: str) -> str:
-        """See :meth:`Stream.snapshot`."""
+        """See :meth:`Stream.snapshot`: one older than the diffs at hand is kept, and asks for another."""
         answer = json.loads(body)
         if not isinstance(answer, dict) or "lastUpdateId" not in answer:
             raise ValueError(body[:80])
+        self.wants_snapshot |= int(answer["lastUpdateId"]) < self._begins
         return json.dumps(answer, separators=(",", ":"))
 
 

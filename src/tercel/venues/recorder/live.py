@@ -157,6 +157,8 @@ class Recorder:
             return
         self.recorded.snapshots += 1
         self._writer.append(now, line)
+        if self._stream.wants_snapshot:  # it came too late to meet the stream
+            self._again_ns = now + NS_PER_SECOND
 
 
 def _ask(url: str, answers: SimpleQueue[str | Exception]) -> None:
