@@ -32,6 +32,7 @@ from tercel.market.feeds.streams import BinanceStream, BitstampStream, stream_of
 from tercel.market.tape import Lake, schema
 from tercel.testing.played_stream import PlayedBinance
 from tercel.venues.recorder import CaptureWriter, Recorder
+from tercel.venues.recorder.live import websocket_client
 
 MESSAGES = 6000
 COLUMNS = ("exch_ns", "seq", "kind", "order_id", "side", "price_ticks", "qty_lots", "flags")
@@ -324,3 +325,10 @@ def test_a_writer_counts_a_clock_that_goes_back(tmp_path: Path) -> None:
 def test_what_cannot_be_recorded_is_refused(venue: str, market: str, url: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         stream_of(venue, "BTCUSDT", market, url, None)
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("websockets.sync.client", "websockets.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=r"tercel\[record\]"):
+        websocket_client()

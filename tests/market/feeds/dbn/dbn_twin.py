@@ -22,7 +22,9 @@ assert _RECORD.size == 56
 
 operations = st.lists(
     st.tuples(
-        st.sampled_from(["add", "add", "add", "cancel", "modify", "trade", "sweep", "iceberg", "bare", "hidden"]),
+        st.sampled_from(
+            ["add", "add", "add", "cancel", "modify", "trade", "sweep", "iceberg", "bare", "hidden", "clear"]
+        ),
         st.sampled_from("BA"),
         st.integers(1, 6),
         st.integers(1, 9),
@@ -139,10 +141,19 @@ class Exchange:
             self.event([Record("M", side, price + worse * (pick % 2), size, key)])
         elif what in ("trade", "sweep", "iceberg"):
             self._trade(side, other, size if what != "sweep" else 4 * size, what == "iceberg")
+        elif what == "clear":
+            self._clear(pick % 2 == 0)
         elif what == "bare":
             self.event([Record("T", side, 20_000 * TICK, size, 0)])
         elif what == "hidden":
             self.event([Record("T", "N", 20_000 * TICK + 1, size, 0)])
+
+    def _clear(self, again: bool) -> None:
+        """The book is emptied, and sent again as a snapshot or not."""
+        parts = [Record("R", "N", 2**63 - 1, 0, 0, SNAPSHOT if again else 0)]
+        if again:
+            parts += [Record("A", s, p, q, key, SNAPSHOT) for key, (s, p, q) in self.book.orders.items()]
+        self.event(parts)
 
     def _trade(self, side: str, other: str, size: int, iceberg: bool) -> None:
         """An aggressor of `side` takes what rests on the other side, best first; then come the changes."""

@@ -2,6 +2,7 @@
 """What Databento's own library writes and reads, beside the importer: definitions, other records, ten levels."""
 
 import struct
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from hypothesis import given
 from tests.market.feeds.dbn.dbn_twin import MIDNIGHT, TICK, Plain, Record, metadata, operations, write
 from tests.market.feeds.dbn.test_dbn import STEADY, played, read
 
+from tercel.core.errors import ConfigError
 from tercel.market.book import Book
 from tercel.market.feeds import DbnFeed, FeedOptions
 from tercel.market.verify_mbp10 import verify_mbp10
@@ -142,3 +144,10 @@ def test_es_through_databentos_reader_and_a_plain_book(shared_data: Path) -> Non
         expected = sorted((n, 1 if s == "B" else -1, p // TICK, q) for n, (s, p, q) in plain.orders.items())
         assert sorted(map(tuple, ours.orders()[:, :4].tolist())) == expected
     assert events == 47_021 + 1
+
+
+def test_without_the_library_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.dbn", played(STEADY).records)
+    monkeypatch.setitem(sys.modules, "databento_dbn", None)
+    with pytest.raises(ConfigError, match=r"tercel\[dbn\]"):
+        read([path])
