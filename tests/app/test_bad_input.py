@@ -17,13 +17,14 @@ from tercel.app.job.judging import twins
 from tercel.app.job.settings import RunSettings, load_settings
 from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.evaluation.episodes import Episodes
-from tercel.evaluation.task import Task
+from tercel.evaluation.task import Latency, Task
 from tercel.execution.intent import WIDTH
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import martingale_market
+from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 
 runner = CliRunner()
@@ -104,6 +105,42 @@ def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
     path = folder / "run.json"
     path.write_text(json.dumps(None if change is None else json.loads(path.read_text()) | change))
     return path
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--fees", "3"], "MAKER,TAKER"),
+        (["--fees", "a,b"], "MAKER,TAKER"),
+        (["--fees", "nan,0"], "fees as two numbers"),
+        (["--fees", "1,2000bps"], "1,000 bps"),
+        (["--latency-ms", "-1"], "milliseconds"),
+        (["--latency-ms", "5,1"], "b_ns >= a_ns"),
+        (["--latency-ms", "soon"], "--latency-ms soon"),
+        (["--feed-latency-ms", "1,2,3"], "--feed-latency-ms 1,2,3"),
+        (["--feed-latency-ms", "tape"], "add --tape"),
+        (["--regimes", "wild"], "volatile"),
+        (["--regimes", "thin,chain"], "one law"),
+        (["--regimes", "none.toml"], "none.toml"),
+    ],
+)
+def test_terms_that_mean_nothing_begin_no_run(tmp_path: Path, options: list[str], said: str) -> None:
+    refused(tercel("run", "--out", tmp_path / "run", *options), said)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_tape_cannot_do_is_told(lake: Path) -> None:
+    tape = ("run", "--tape", lake, "--symbol", "TOY", "--out", lake.parent / "run")
+    refused(tercel(*tape, "--regimes", "thin"), "--regimes with --tape")
+    refused(tercel(*tape, "--feed-latency-ms", "tape"), "times of receipt")
+    assert not (lake.parent / "run").exists()
+
+
+def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
+    task = Task(latency=Latency("uniform", 1, 9), feed_latency=Latency("empirical", values_ns=tuple(range(32))))
+    kept = RunSettings(market="csco-2003", task=task, regimes="chain", fees=Fees(1.0, 5.0, "bps"))
+    assert load_settings(kept.claim(tmp_path / "run", named=True)) == kept
+    refused(tercel("run", "--resume", "--out", tmp_path / "run", "--fees", "1,4bps"), "--fees 1,4bps", "regimes chain")
 
 
 @pytest.mark.parametrize(

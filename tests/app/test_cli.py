@@ -72,25 +72,27 @@ def test_run_hands_on_its_options(command: Any) -> None:
     run = command("commands", "run", run=0)
     assert runner.invoke(app, ["run"]).exit_code == 0
     words = "run --tape lake --symbol IBM --quick --seed 7 --out here --resume --json"
+    words += " --fees -0.002,0.003 --latency-ms 5 --feed-latency-ms 1,2 --regimes chain,season"
     assert runner.invoke(app, words.split()).exit_code == 0
-    nothing = {"market": None, "tape": None, "symbol": None, "out": None}
-    assert run.calls == [
-        ("run", (), nothing | {"quick": False, "seed": 1, "resume": False, "as_json": False}),
-        (
-            "run",
-            (),
-            {
-                "market": None,
-                "tape": Path("lake"),
-                "symbol": "IBM",
-                "quick": True,
-                "seed": 7,
-                "out": Path("here"),
-                "resume": True,
-                "as_json": True,
-            },
-        ),
-    ]
+    (_, _, plain), (_, _, asked) = run.calls
+    given = {"seed": 1, "quick": False, "resume": False, "as_json": False}
+    assert {key: plain[key] for key in given} == given
+    assert {plain[key] for key in plain if key not in given} == {None}
+    wanted = {
+        "market": None,
+        "tape": Path("lake"),
+        "symbol": "IBM",
+        "quick": True,
+        "seed": 7,
+        "out": Path("here"),
+        "resume": True,
+        "as_json": True,
+        "fees": "-0.002,0.003",
+        "latency_ms": "5",
+        "feed_latency_ms": "1,2",
+        "regimes": "chain,season",
+    }
+    assert {key: asked[key] for key in wanted} == wanted
 
 
 def test_import_hands_on_its_options(command: Any) -> None:
@@ -124,7 +126,7 @@ def test_verify_ends_with_its_verdict(command: Any, code: int) -> None:
     data = command("commands", "data", verify=code)
     words = "data verify --lake lake --symbol IBM --date 2003-01-13 --against book.csv"
     assert runner.invoke(app, words.split()).exit_code == code
-    assert data.calls == [("verify", (Path("lake"), "IBM", "2003-01-13", Path("book.csv"), False), {})]
+    assert data.calls == [("verify", (Path("lake"), "IBM", "2003-01-13", None, Path("book.csv"), False), {})]
 
 
 RESULT = {

@@ -19,6 +19,7 @@ from tercel.market.regimes.law import RegimeScript, Season, packed, with_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import simulated_day
 from tercel.market.simulator.source import Source, martingale_market, reactive
+from tercel.market.tape.schema import EXECUTE
 
 TASK = Task(horizon_s=600.0, decisions=20, warmup_s=120.0, grid_points=5)
 
@@ -143,6 +144,20 @@ def test_a_day_of_regimes_is_a_tape_and_keeps_its_secret() -> None:
     busy = simulated_day(preset, 4, 1200.0, 300.0, from_s=0.0, law=packed(None, Season.of(preset, arrival_s=0.0)))
     assert busy.n > 1.2 * plain.n
     assert thin.n < busy.n
+
+
+def test_a_season_has_the_volume_curve_of_the_preset() -> None:
+    """Days of 6.5 hours: lots traded in each half hour over the day's mean, against the curve."""
+    preset = load("csco-2003")
+    law = packed(None, Season.of(preset, arrival_s=0.0))
+    traded = np.zeros(13)
+    for seed in range(4):
+        day = simulated_day(preset, seed, 23_400.0, 300.0, from_s=0.0, law=law)
+        took = day.kind == EXECUTE
+        half_hour = (day.exch_ns[took] - 300 * 10**9) // (1800 * 10**9)
+        traded += np.bincount(half_hour[half_hour >= 0], day.qty_lots[took][half_hour >= 0], 13)[:13]
+    curve = np.array(preset.volume_curve)
+    np.testing.assert_allclose(traded / traded.mean(), curve / curve.mean(), rtol=0.12)
 
 
 def test_what_has_no_flow_is_refused() -> None:

@@ -186,7 +186,7 @@ def _settings(
 
 
 def _venue_asked(venue: _Venue, kept: RunSettings) -> dict[str, tuple[object, object]]:
-    """Option -> what is asked now, what the run was started with; only options that are given."""
+    """Option -> what is asked now, and the same if the run was started with it; only options that are given."""
     now = venue.applied(replace(kept, regimes="", fees=NO_FEES, impact=""))
     told = {
         "--regimes": (venue.regimes, now.regimes, kept.regimes),
@@ -196,7 +196,11 @@ def _venue_asked(venue: _Venue, kept: RunSettings) -> dict[str, tuple[object, ob
         "--feed-latency-ms": (venue.feed_latency_ms, now.task.feed_latency, kept.task.feed_latency),
         "--queue": (venue.queue, now.queue, kept.queue),
     }
-    return {option: (asked, started) for option, (said, asked, started) in told.items() if said is not None}
+    return {
+        option: (said, said if asked == started else started)
+        for option, (said, asked, started) in told.items()
+        if said is not None
+    }
 
 
 def _in_words(settings: RunSettings) -> str:
