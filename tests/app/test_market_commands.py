@@ -1,6 +1,7 @@
 """`tercel market ...`: calibrate on a stretch, score on another, simulate a lake, list; and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,18 @@ def test_the_list_of_markets(preset: Path) -> None:
     assert {"csco-2003", "amzn-2012"} <= {row["name"] for row in rows}
     assert all({"name", "model", "calibrated_on", "judged", "scores"} <= set(row) for row in rows)
     assert "csco-2003" in tercel("market", "list").stdout
+
+
+def test_a_short_session_is_calibrated_whole_and_venues_are_told_apart(tmp_path: Path) -> None:
+    lake, path = tmp_path / "lake", tmp_path / "short.json"
+    assert tercel("market", "simulate", "csco-2003", "--out", lake, "--seconds", 3600).exit_code == 0
+    instrument, events = Lake(lake).read("CSCO", DATES[0])
+    Lake(lake).write(replace(instrument, venue="OTHER"), events)
+    words = ("market", "calibrate", "--lake", lake, "--symbol", "CSCO", "--date", DATES[0], "--model", "santa_fe")
+    assert tercel(*words, "--out", path).exit_code == 2
+    result = tercel(*words, "--out", path, "--venue", "OTHER", "--to", "10:00")
+    assert result.exit_code == 0, result.stderr
+    assert tercel(*words, "--out", path, "--venue", "OTHER").exit_code == 0
+    assert load(path).venue == "OTHER"
+    told = score(path, lake, "--date", DATES[0], "--seen", "--no-classifier", "--json")
+    assert told.exit_code == 0, told.stderr

@@ -14,6 +14,7 @@ market_app = typer.Typer(
 )
 Which = Annotated[str, typer.Argument(help="A preset's name, or a preset file (.json).", metavar="PRESET")]
 From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
+Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
 To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 
 
@@ -35,6 +36,7 @@ def calibrate_market(
     stamp: Annotated[
         str, typer.Option(help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD")
     ] = "",
+    venue: Venue = "",
     as_json: AsJson = False,
 ) -> None:
     """Calibrate a market from days of tape, or from a stretch of one."""
@@ -44,7 +46,8 @@ def calibrate_market(
 
         market_calibrate.run(
             lake, symbol, model=model, dates=listed_dates(dates), held_out=listed_dates(held_out), start=start, end=end,
-            name=name or out.stem, out=out, stamp=stamp or datetime.now().date().isoformat(), as_json=as_json,
+            name=name or out.stem, out=out, stamp=stamp or datetime.now().date().isoformat(), venue=venue,
+            as_json=as_json,
         )  # fmt: skip
 
 
@@ -54,6 +57,7 @@ def score_market(
     lake: Lake,
     dates: Annotated[str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")],
     symbol: Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")] = "",
+    venue: Venue = "",
     start: From = "",
     end: To = "",
     seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3,
@@ -69,8 +73,8 @@ def score_market(
         from tercel.app.commands import market_score
 
         market_score.run(
-            preset, lake, dates=listed_dates(dates), symbol=symbol, start=start, end=end, seeds=seeds, out=out,
-            classifier=classifier, impact=impact, seen=seen, write=write, as_json=as_json,
+            preset, lake, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end, seeds=seeds,
+            out=out, classifier=classifier, impact=impact, seen=seen, write=write, as_json=as_json,
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import MODELS, Preset
 from tercel.market.score.card import compact, score
-from tercel.market.score.days import Day
+from tercel.market.score.days import LEAST_SESSION_S, Day
 from tercel.market.score.realism import Drawn
 
 CALIBRATORS = {
@@ -38,22 +38,26 @@ def run(
     name: str,
     out: Path,
     stamp: str,
+    venue: str,
     as_json: bool,
 ) -> int:
     """Calibrate, judge where days are held out, write the preset and show it."""
     began = time.perf_counter()
-    if model == "santa_fe" and not (start or end) and (held_out or len(dates) == 1):
-        made = santa_fe.make(lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp)
+    days = read_days(lake, symbol, dates, start, end, venue)
+    halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
+    if model == "santa_fe" and not (start or end) and (held_out or halves):
+        made = santa_fe.make(
+            lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, venue=venue or None
+        )
         santa_fe.show(made, out, as_json)
         return 0
-    days = read_days(lake, symbol, dates, start, end)
     if set(dates) & set(held_out):
         both = ", ".join(sorted(set(dates) & set(held_out)))
         raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
     made = calibrated(model, days, name=name, stamp=stamp, windowed=bool(start or end))
     scores = None
     if held_out:
-        drawn = Drawn(made, read_days(lake, symbol, held_out), days)
+        drawn = Drawn(made, read_days(lake, symbol, held_out, venue=venue), days)
         scores = compact(score(drawn, classifier=False))
         made = made.model_copy(update={"card": {**made.card, "held_out_days": list(held_out), "scores": scores}})
     made.save(out)

@@ -14,8 +14,12 @@ from tercel.market.tape.instrument import midnight_ns
 _CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?")
 
 
-def read_days(lake: Path, symbol: str, dates: Sequence[str], start: str = "", end: str = "") -> list[Day]:
+def read_days(
+    lake: Path, symbol: str, dates: Sequence[str], start: str = "", end: str = "", venue: str = ""
+) -> list[Day]:
     """Days with their stretch; `start` and `end` are local times of the exchange, HH:MM or HH:MM:SS.
+
+    `venue` is needed where several have the symbol.
 
     Raises
     ------
@@ -29,11 +33,11 @@ def read_days(lake: Path, symbol: str, dates: Sequence[str], start: str = "", en
         raise ConfigError("each day once", ", ".join(dates), "name each day once")
     if not dates:
         raise ConfigError("at least one day", "none", "name days with --date")
-    known = store.days(symbol)
+    known = store.days(symbol, venue or None)
     for date in dates:
         if date not in known:
             raise TapeError(f"{symbol} on {date} in {lake}", f"days {', '.join(known) or 'none'}", "import it first")
-    return [day_of(*store.read(symbol, date), start, end) for date in dates]
+    return [day_of(*store.read(symbol, date, venue or None), start, end) for date in dates]
 
 
 def day_of(instrument: Instrument, events: Events, start: str = "", end: str = "") -> Day:

@@ -11,6 +11,7 @@ from tercel.market.flow.preset import Preset, load
 from tercel.market.score.card import compact, score
 from tercel.market.score.realism import Drawn
 from tercel.market.score.sample import CURVES
+from tercel.market.tape import Lake
 
 DASH = "\N{EN DASH}"
 
@@ -21,6 +22,7 @@ def run(
     *,
     dates: Sequence[str],
     symbol: str,
+    venue: str,
     start: str,
     end: str,
     seeds: int,
@@ -35,7 +37,9 @@ def run(
     preset = load(which)
     if write and not which.endswith(".json"):
         raise ConfigError("a preset file (.json) to write the scores into", f"the name {which}", "give its path")
-    days = read_days(lake, symbol or preset.symbol, dates, start, end)
+    symbol = symbol or preset.symbol
+    venue = venue or (preset.venue if (preset.venue, symbol) in {i.key[:2] for i in Lake(lake).list()} else "")
+    days = read_days(lake, symbol, dates, start, end, venue)
     if not seen:
         refuse_seen(preset, days)
     drawn = Drawn(preset, days, train_days(lake, preset), range(1, seeds + 1))

@@ -31,6 +31,7 @@ def make(
     lot_shares: int | None = None,
     simulated_days: int = 16,
     seed: int = 1,
+    venue: str | None = None,
 ) -> Preset:
     """Calibrate on `days`, judge on `held_out` and on simulated days, write the preset to `out`.
 
@@ -49,6 +50,8 @@ def make(
         Date of the calibration, for the card.
     lot_shares : int, optional
         Shares of a simulated lot; default: chosen by the rounding it costs.
+    venue : str, optional
+        Needed where several have the symbol.
     simulated_days, seed : int
         Days of 22,500 s that the fit table's simulated column pools, and the first one's seed.
 
@@ -66,11 +69,11 @@ def make(
         both = ", ".join(sorted(set(days) & set(held_out)))
         raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
     store = Lake(lake)
-    known = store.days(symbol)
+    known = store.days(symbol, venue)
     for day in (*days, *held_out):
         if day not in known:
             raise TapeError(f"{symbol} on {day} in {lake}", f"days {', '.join(known) or 'none'}", "import it first")
-    instruments, train, test, held_names = _counts(store, symbol, days, held_out)
+    instruments, train, test, held_names = _counts(store, symbol, days, held_out, venue)
     lot = lot_shares or choose_lot(train, instruments[0].lot)
     preset = from_census(train, instruments, name=name, date=date, lot_shares=lot)
     simulated = [simulated_census(preset, seed + k, DAY_S, WARMUP_S) for k in range(simulated_days)]
@@ -89,11 +92,11 @@ def make(
 
 
 def _counts(
-    store: Lake, symbol: str, days: Sequence[str], held_out: Sequence[str]
+    store: Lake, symbol: str, days: Sequence[str], held_out: Sequence[str], venue: str | None
 ) -> tuple[list[Instrument], list[Census], list[Census], list[str]]:
     """Instruments calibrated on, census of the days (or half hours) calibrated on and held out, names of the latter."""
     if len(days) == 1 and not held_out:
-        instrument, events = store.read(symbol, days[0])
+        instrument, events = store.read(symbol, days[0], venue)
         parts = blocks(instrument, events, BLOCK_S)
         return [instrument], parts[::2], parts[1::2], [f"{days[0]}, every second half hour"]
     if not days or not held_out:
@@ -102,8 +105,8 @@ def _counts(
             f"{len(days)} and {len(held_out)}",
             "name at least one of each, or a single day alone",
         )
-    read = [store.read(symbol, day) for day in days]
-    test = [store.read(symbol, day) for day in held_out]
+    read = [store.read(symbol, day, venue) for day in days]
+    test = [store.read(symbol, day, venue) for day in held_out]
     return (
         [instrument for instrument, _ in read],
         [census_of(*day) for day in read],
