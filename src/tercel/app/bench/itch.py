@@ -4,10 +4,11 @@ The file is made here: simulated days of the packaged presets, each under severa
 all message types (`market/feeds/itch_write.py`). The reference decodes the first messages of the same bytes in the same
 process: the `itchfeed` package where it is installed, else this package's reader in plain Python.
 
-Three rates, each on one core: `parse`, every message checked and decoded and the rows of all symbols written in file
+Rates, each on one core: `parse`, every message checked and decoded and the rows of all symbols written in file
 order, side and price of every change looked up by reference (the reference does no such thing); `tape`, from
 the file to the tapes of all symbols in memory (rows sorted by symbol, ticks, columns); `book`, the L3 books of all
-symbols, the touch looked at after every message. What is decoded and what is booked must agree with the plain reader,
+symbols, the touch looked at after every message; `book.many`, the same for thousands of symbols that take turns, where
+the caches hold next to nothing. What is decoded and what is booked must agree with the plain reader,
 or there is no figure.
 """
 
@@ -40,13 +41,16 @@ COPIES: Final = 8
 SECONDS: Final = 20_000.0
 PREFIX: Final = 100_000
 REPEATS: Final = 5
+MANY_SECONDS: Final = 100.0
+MANY_COPIES: Final = 1_000
 _DATE: Final = "2019-01-30"
 _NAME: Final = "01302019.NASDAQ_ITCH50"
 
 
 def bench(
-    seconds: float = SECONDS, copies: int = COPIES, prefix: int = PREFIX, repeats: int = REPEATS
-) -> list[dict[str, Any]]:
+    seconds: float = SECONDS, copies: int = COPIES, prefix: int = PREFIX, repeats: int = REPEATS,
+    many_seconds: float = MANY_SECONDS, many_copies: int = MANY_COPIES,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Measure; see the package for the keys.
 
     Raises
@@ -54,8 +58,9 @@ def bench(
     TercelError
         When decoder and books do not see what the plain reader sees.
 
-    >>> [row["name"] for row in bench(seconds=20.0, copies=2, prefix=500, repeats=1)]
-    ['itch.parse_per_s', 'itch.tape_per_s', 'itch.book_per_s']
+    >>> rows = bench(seconds=20.0, copies=2, prefix=500, repeats=1, many_seconds=5.0, many_copies=3)
+    >>> [row["name"] for row in rows]
+    ['itch.parse_per_s', 'itch.tape_per_s', 'itch.book_per_s', 'itch.book_per_s.many']
     """
     data = make_file(seconds, copies)
     n = check_agreement(data)
@@ -72,11 +77,20 @@ def bench(
             took["book"].append(_seconds(lambda: _pass(data, ItchBooks())))
     reference = min(prefix, n) / median(took["reference"])
     parse, tape, book = (n / median(took[name]) for name in ("parse", "tape", "book"))
+    crowd = make_file(many_seconds, many_copies)
+    crowd_n = check_agreement(crowd)
+    many = crowd_n / median(_seconds(lambda: _pass(crowd, ItchBooks())) for _ in range(min(3, repeats)))
     about = {"messages": n, "symbols": copies * len(PRESETS), "bytes_per_message": len(data) / n}
+    about_crowd = {
+        "messages": crowd_n,
+        "symbols": many_copies * len(PRESETS),
+        "bytes_per_message": len(crowd) / crowd_n,
+    }
     return [
         _result("itch.parse_per_s", parse, reader, reference, about),
         _result("itch.tape_per_s", tape, reader, reference, about),
         _result("itch.book_per_s", book, f"{reader} (no book)", reference, about),
+        _result("itch.book_per_s.many", many, f"{reader} (no book)", reference, about_crowd),
     ]
 
 

@@ -59,17 +59,22 @@ class ItchBooks:
     """
 
     def __init__(self) -> None:
-        self.sides = np.zeros((2 * f.LOCATES, 4), np.int32)
+        self.sides = np.zeros((2 * f.LOCATES, k.SIDE), np.int32)
+        self.rungs = np.zeros((FIRST_POOL, 2), np.int32)
         self.levels = np.zeros((FIRST_POOL, 4), np.int32)
         self.per = np.zeros((f.LOCATES, k.PER), np.int64)
 
     def take(self, data: NDArray[np.uint8], start: int, store: Store) -> int:
         """Apply whole messages."""
         while True:
-            start = int(k.book(data, start, len(data), *store.head(), self.sides, self.levels, self.per))
+            arrays = (self.sides, self.rungs, self.levels, self.per)
+            start = int(k.book(data, start, len(data), *store.head(), *arrays))
             if store.w[f.STOP] != f.NEED_LEVELS:
                 return start
-            self.levels = np.concatenate((self.levels, np.zeros_like(self.levels)))
+            if store.w[f.HIGH_LEVEL] + 1 >= len(self.levels):
+                self.levels = np.concatenate((self.levels, np.zeros_like(self.levels)))
+            else:
+                self.rungs = np.concatenate((self.rungs, np.zeros_like(self.rungs)))
 
     def side(self, store: Store, locate: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
         """Levels of a side, best first: price in dollars x 10,000 and the queue as (reference, shares)."""
@@ -81,8 +86,8 @@ class ItchBooks:
         slots = np.zeros(len(store.orders), np.int64)
         found = []
         for at in range(base + n - 1, base - 1, -1):
-            queue = slots[: k.walk(store.orders, self.levels, at, slots)]
-            price = int(self.levels[at, k.L_PRICE]) & 0xFFFFFFFF
+            queue = slots[: k.walk(store.orders, self.levels, int(self.rungs[at, k.R_LEVEL]), slots)]
+            price = int(self.rungs[at, k.R_PRICE]) & 0xFFFFFFFF
             found.append((price, [(int(refs[s]), int(store.orders[s, f.O_SHARES])) for s in queue]))
         return found
 
@@ -123,10 +128,9 @@ class ItchBooks:
         )
 
     def _best(self, place: int) -> float:
-        n = int(self.sides[place, k.S_N])
-        if n == 0:
+        if self.sides[place, k.S_N] == 0:
             return 0.0
-        return (int(self.levels[int(self.sides[place, k.S_BASE]) + n - 1, k.L_PRICE]) & 0xFFFFFFFF) / 10_000
+        return (int(self.sides[place, k.S_BEST]) & 0xFFFFFFFF) / 10_000
 
 
 def check_file(

@@ -1,8 +1,9 @@
 """The books of all symbols at once, straight from the bytes of an ITCH file.
 
-Every order has a record and a place in the queue of its level; the levels of a symbol and side lie in one stretch of a
-shared pool, sorted, the best last: nearly all that happens is near the end. A stretch that is full moves to the end of
-the pool with twice the room.
+Every order has a record that says which level it is in, and a place in the queue of that level: what happens to an
+order needs no search, until its level is empty. The levels of a symbol and side are rungs of a ladder, price and level,
+in one stretch of a shared pool, sorted, the best last: nearly all that comes is near the end. A stretch that is full
+moves to the end of the pool with twice the room.
 """
 
 # mypy: disable-error-code="return-value, arg-type"
@@ -10,19 +11,35 @@ import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.feeds import itch_format as f
-from tercel.market.feeds.itch_store import U32, allocate, be2, be4, be8, begin, forget, odd, place_of, release
+from tercel.market.feeds.itch_store import (
+    U32,
+    allocate,
+    be2,
+    be4,
+    be8,
+    begin,
+    forget,
+    look_ahead,
+    odd,
+    place_of,
+    release,
+)
 
-# A stretch of levels, int32[2 * 65536, 4], at locate * 2 (bids) and locate * 2 + 1 (asks).
+# A stretch of rungs, int32[2 * 65536, 8], at locate * 2 (bids) and locate * 2 + 1 (asks): one cache line for both.
 S_BASE = 0
 S_N = 1
 S_CAP = 2
+S_BEST = 3
+"""Price of the last rung, where there is one."""
+SIDE = 8
 FIRST_LEVELS = 8
 
-# A level, int32[pool, 4].
-L_PRICE = 0
-L_SHARES = 1
-L_HEAD = 2
-L_TAIL = 3
+# A rung, int32[pool, 2], and a level, int32[levels, 4] (L_HEAD of a free one: the next free).
+R_PRICE = 0
+R_LEVEL = 1
+L_SHARES = 0
+L_HEAD = 1
+L_TAIL = 2
 
 # Sums of a symbol, int64[65536, 16].
 P_ADDED = 0
@@ -30,20 +47,20 @@ P_ADDED = 0
 P_EXECUTED = 1
 P_WITHDRAWN = 2
 P_MESSAGES = 3
-P_CROSSED = 4
-"""Messages after which the symbol's book is crossed, or locked, while it trades; the same while it does not."""
-P_LOCKED = 5
-P_CROSSED_OFF = 6
-P_LOCKED_OFF = 7
-P_OFF_BEST = 8
-"""Executions of an order that is not at the best price; that is not the first at its price."""
-P_OFF_HEAD = 9
-P_STATUS = 10
+P_STATUS = 4
 """0 not told (taken as trading), 1 trading, 2 quoting only, 3 halted."""
-P_HIDDEN = 11
+P_OFF_BEST = 5
+"""Executions of an order that is not at the best price; that is not the first at its price."""
+P_OFF_HEAD = 6
+P_CROSSED = 8
+"""Messages after which the symbol's book is crossed, or locked, while it trades; the same while it does not."""
+P_LOCKED = 9
+P_CROSSED_OFF = 10
+P_LOCKED_OFF = 11
+P_HIDDEN = 12
 """Shares printed against hidden orders; in crosses; trades broken."""
-P_CROSS = 12
-P_BROKEN = 13
+P_CROSS = 13
+P_BROKEN = 14
 PER = 16
 LINEAR = 24
 """Levels looked at one by one from the best before the search halves."""
@@ -51,22 +68,22 @@ MOST = 1 << 30
 
 
 @kernel
-def level_of(sides: Packed, levels: Packed, place: int, price: int) -> int:
-    """Index of the level at a price, or -1 - the index where it would go."""
+def rung_of(sides: Packed, rungs: Packed, place: int, price: int) -> int:
+    """Index of the rung at a price, or -1 - the index where it would go."""
     base = sides[place, S_BASE]
     sign = 1 - 2 * (place & 1)
     low = base
     i = base + sides[place, S_N] - 1
     stop = max(base, i - LINEAR)
     while i >= stop:
-        gap = ((levels[i, L_PRICE] & U32) - price) * sign
+        gap = ((rungs[i, R_PRICE] & U32) - price) * sign
         if gap <= 0:
             return i if gap == 0 else -2 - i
         i -= 1
-    high = i + 1  # levels from here on are better
+    high = i + 1  # rungs from here on are better
     while low < high:
         middle = (low + high) >> 1
-        gap = ((levels[middle, L_PRICE] & U32) - price) * sign
+        gap = ((rungs[middle, R_PRICE] & U32) - price) * sign
         if gap == 0:
             return middle
         if gap < 0:
@@ -77,42 +94,51 @@ def level_of(sides: Packed, levels: Packed, place: int, price: int) -> int:
 
 
 @kernel
-def make_level(w: Longs, sides: Packed, levels: Packed, place: int, at: int, price: int) -> int:
-    """A new, empty level at index `at` of its stretch; returns where it is, the stretch having moved perhaps."""
+def make_level(w: Longs, sides: Packed, rungs: Packed, levels: Packed, place: int, at: int, price: int) -> int:
+    """A new, empty level with a rung at index `at` of its stretch, which may have to move; returns the level."""
     base, n = sides[place, S_BASE], sides[place, S_N]
     if n == sides[place, S_CAP]:
         room = max(2 * n, FIRST_LEVELS)
         new = w[f.POOL]
         w[f.POOL] += room
         for i in range(n):
-            for j in range(4):
-                levels[new + i, j] = levels[base + i, j]
+            rungs[new + i, R_PRICE], rungs[new + i, R_LEVEL] = rungs[base + i, R_PRICE], rungs[base + i, R_LEVEL]
         sides[place, S_BASE], sides[place, S_CAP] = new, room
         at += new - base
         base = new
     for i in range(base + n, at, -1):
-        for j in range(4):
-            levels[i, j] = levels[i - 1, j]
-    levels[at, L_PRICE], levels[at, L_SHARES] = price, 0
-    levels[at, L_HEAD] = levels[at, L_TAIL] = -1
+        rungs[i, R_PRICE], rungs[i, R_LEVEL] = rungs[i - 1, R_PRICE], rungs[i - 1, R_LEVEL]
+    level = w[f.FREE_LEVEL]
+    if level >= 0:
+        w[f.FREE_LEVEL] = levels[level, L_HEAD]
+    else:
+        level = w[f.HIGH_LEVEL]
+        w[f.HIGH_LEVEL] += 1
+    levels[level, L_SHARES] = 0
+    levels[level, L_HEAD] = levels[level, L_TAIL] = -1
+    rungs[at, R_PRICE], rungs[at, R_LEVEL] = price, level
     sides[place, S_N] = n + 1
+    sides[place, S_BEST] = rungs[base + n, R_PRICE]
     w[f.MOST_LEVELS] = max(w[f.MOST_LEVELS], n + 1)
-    return at
+    return level
 
 
 @kernel
-def drop_level(sides: Packed, levels: Packed, place: int, at: int) -> None:
-    """Close the gap of an empty level."""
+def drop_level(w: Longs, sides: Packed, rungs: Packed, levels: Packed, place: int, level: int, price: int) -> None:
+    """Give an empty level back and close the gap in its ladder."""
+    levels[level, L_HEAD] = w[f.FREE_LEVEL]
+    w[f.FREE_LEVEL] = level
     last = sides[place, S_BASE] + sides[place, S_N] - 1
-    for i in range(at, last):
-        for j in range(4):
-            levels[i, j] = levels[i + 1, j]
+    for i in range(rung_of(sides, rungs, place, price), last):
+        rungs[i, R_PRICE], rungs[i, R_LEVEL] = rungs[i + 1, R_PRICE], rungs[i + 1, R_LEVEL]
     sides[place, S_N] -= 1
+    if sides[place, S_N] > 0:
+        sides[place, S_BEST] = rungs[last - 1, R_PRICE]
 
 
 @kernel
 def enter(
-    w: Longs, table: Longs, orders: Packed, sides: Packed, levels: Packed, per: Longs,
+    w: Longs, table: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, per: Longs,
     ref: int, place: int, shares: int, price: int,
 ) -> None:  # fmt: skip
     """A new order at the end of its queue; one without shares is refused, one without a price only remembered."""
@@ -124,7 +150,7 @@ def enter(
         odd(w, f.DUPLICATE_REF)
         slot = table[where, 1]
         per[orders[slot, f.O_PLACE] >> 1, P_WITHDRAWN] += orders[slot, f.O_SHARES]
-        unlink(orders, sides, levels, slot, orders[slot, f.O_SHARES])
+        unlink(w, orders, sides, rungs, levels, slot, orders[slot, f.O_SHARES])
     else:
         slot = allocate(w, orders)
         table[where, 0], table[where, 1] = ref, slot
@@ -134,52 +160,85 @@ def enter(
     if price == 0:
         odd(w, f.NO_PRICE)
         return
-    at = level_of(sides, levels, place, price)
-    if at < 0:
-        at = make_level(w, sides, levels, place, -1 - at, price)
-    tail = levels[at, L_TAIL]
-    orders[slot, f.O_PREV] = tail
+    at = rung_of(sides, rungs, place, price)
+    level = rungs[at, R_LEVEL] if at >= 0 else make_level(w, sides, rungs, levels, place, -1 - at, price)
+    tail = levels[level, L_TAIL]
+    orders[slot, f.O_PREV], orders[slot, f.O_LEVEL] = tail, level
     if tail >= 0:
         orders[tail, f.O_NEXT] = slot
     else:
-        levels[at, L_HEAD] = slot
-    levels[at, L_TAIL] = slot
-    levels[at, L_SHARES] += shares
+        levels[level, L_HEAD] = slot
+    levels[level, L_TAIL] = slot
+    levels[level, L_SHARES] += shares
 
 
 @kernel
-def unlink(orders: Packed, sides: Packed, levels: Packed, slot: int, shares: int) -> None:
+def unlink(w: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, slot: int, shares: int) -> None:
     """Take an order with so many shares left out of its queue, and the level with it when it was the last."""
     price, place = orders[slot, f.O_PRICE] & U32, orders[slot, f.O_PLACE]
     if price == 0:
         return
-    at = level_of(sides, levels, place, price)
+    level = orders[slot, f.O_LEVEL]
     before, behind = orders[slot, f.O_PREV], orders[slot, f.O_NEXT]
     if before >= 0:
         orders[before, f.O_NEXT] = behind
     else:
-        levels[at, L_HEAD] = behind
+        levels[level, L_HEAD] = behind
     if behind >= 0:
         orders[behind, f.O_PREV] = before
     else:
-        levels[at, L_TAIL] = before
-    levels[at, L_SHARES] -= shares
-    if levels[at, L_HEAD] < 0:
-        drop_level(sides, levels, place, at)
+        levels[level, L_TAIL] = before
+    levels[level, L_SHARES] -= shares
+    if levels[level, L_HEAD] < 0:
+        drop_level(w, sides, rungs, levels, place, level, price)
+
+
+@kernel
+def look_at_levels(
+    b: Bytes, start: int, n: int, w: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, per: Longs
+) -> None:
+    """As `look_ahead`, for the neighbours in the queue, and for the sums, levels and best rungs of the symbols."""
+    at = start
+    seen = 0
+    for k in range(n):
+        locate = be2(b, at + 3)
+        seen ^= per[locate, P_ADDED] ^ sides[2 * locate, S_BASE]
+        at += 2 + be2(b, at)
+        slot = w[f.SPOTS + k]
+        if slot >= 0:
+            before, behind = orders[slot, f.O_PREV], orders[slot, f.O_NEXT]
+            seen ^= orders[max(before, 0), f.O_PRICE] ^ orders[max(behind, 0), f.O_PRICE]
+            seen ^= levels[orders[slot, f.O_LEVEL], L_SHARES]
+    at = start
+    for _ in range(n):
+        letter = b[at + 2]
+        if letter == f.ADDED:
+            place = 2 * be2(b, at + 3) + (b[at + 21] == 83)
+            last = sides[place, S_BASE] + sides[place, S_N] - 1
+            seen ^= rungs[max(last, 0), R_PRICE] ^ rungs[max(last - 8, 0), R_PRICE]
+        at += 2 + be2(b, at)
+    w[f.SEEN] ^= seen
 
 
 @kernel
 def book(
     b: Bytes, start: int, stop: int, w: Longs, lengths: Longs, names: Longs, picks: Longs, wanted: Bytes,
-    table: Longs, orders: Packed, sides: Packed, levels: Packed, per: Longs,
+    table: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, per: Longs,
 ) -> int:  # fmt: skip
     """Apply whole messages of `b[start:stop]`; returns where it stopped, why in `w[STOP]`."""
     i = start
+    far = table.shape[0] >= f.FAR
+    ahead = 0
     while True:
+        if far and ahead <= 0:
+            ahead = look_ahead(b, i, stop, w, table, orders)
+            look_at_levels(b, i, ahead, w, orders, sides, rungs, levels, per)
+        ahead -= 1
         if w[f.LIVE] + 1 >= orders.shape[0]:
             w[f.STOP] = f.NEED_ORDERS
             return i
-        if w[f.POOL] + 2 * w[f.MOST_LEVELS] + FIRST_LEVELS > levels.shape[0]:
+        no_rungs = w[f.POOL] + 2 * w[f.MOST_LEVELS] + FIRST_LEVELS > rungs.shape[0]
+        if no_rungs or w[f.HIGH_LEVEL] + 1 >= levels.shape[0]:
             w[f.STOP] = f.NEED_LEVELS
             return i
         n = begin(b, i, stop, w, lengths, names, picks, wanted)
@@ -199,9 +258,9 @@ def book(
                 odd(w, f.ODD_FIELD)
                 continue
             place, ref, shares = 2 * locate + (letter == 83), be8(b, m + 11), be4(b, m + 20)
-            enter(w, table, orders, sides, levels, per, ref, place, shares, be4(b, m + 32))
+            enter(w, table, orders, sides, rungs, levels, per, ref, place, shares, be4(b, m + 32))
         elif y == f.EXECUTED or y == f.EXECUTED_AT or y == f.CANCELLED or y == f.DELETED or y == f.REPLACED:
-            change(b, m, y, locate, w, table, orders, sides, levels, per)
+            change(b, m, y, locate, w, table, orders, sides, rungs, levels, per)
         elif y == f.ACTION:
             state = b[m + 19]
             per[locate, P_STATUS] = 1 if state == 84 else 2 if state == 81 else 3
@@ -219,10 +278,8 @@ def book(
             continue
         else:
             continue
-        bids, asks = sides[2 * locate, S_N], sides[2 * locate + 1, S_N]
-        if bids > 0 and asks > 0:
-            bid = levels[sides[2 * locate, S_BASE] + bids - 1, L_PRICE] & U32
-            ask = levels[sides[2 * locate + 1, S_BASE] + asks - 1, L_PRICE] & U32
+        if sides[2 * locate, S_N] > 0 and sides[2 * locate + 1, S_N] > 0:
+            bid, ask = sides[2 * locate, S_BEST] & U32, sides[2 * locate + 1, S_BEST] & U32
             if bid >= ask:
                 off = 2 if per[locate, P_STATUS] > 1 else 0
                 per[locate, (P_CROSSED if bid > ask else P_LOCKED) + off] += 1
@@ -230,8 +287,8 @@ def book(
 
 @kernel
 def change(
-    b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, sides: Packed, levels: Packed,
-    per: Longs,
+    b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, sides: Packed, rungs: Packed,
+    levels: Packed, per: Longs,
 ) -> None:  # fmt: skip
     """What happens to an order that is in a book."""
     where = place_of(table, be8(b, m + 11))
@@ -242,11 +299,11 @@ def change(
     left, place = orders[slot, f.O_SHARES], orders[slot, f.O_PLACE]
     if y == f.DELETED or y == f.REPLACED:
         per[locate, P_WITHDRAWN] += left
-        unlink(orders, sides, levels, slot, left)
+        unlink(w, orders, sides, rungs, levels, slot, left)
         forget(table, where)
         release(w, orders, slot)
         if y == f.REPLACED:
-            enter(w, table, orders, sides, levels, per, be8(b, m + 19), place, be4(b, m + 27), be4(b, m + 31))
+            enter(w, table, orders, sides, rungs, levels, per, be8(b, m + 19), place, be4(b, m + 27), be4(b, m + 31))
         return
     taken = be4(b, m + 19)
     if taken == 0:
@@ -261,24 +318,23 @@ def change(
     else:
         per[locate, P_EXECUTED] += taken
         if y == f.EXECUTED and price != 0:
-            at = sides[place, S_BASE] + sides[place, S_N] - 1
-            per[locate, P_OFF_BEST] += (levels[at, L_PRICE] & U32) != price
+            per[locate, P_OFF_BEST] += (sides[place, S_BEST] & U32) != price
             per[locate, P_OFF_HEAD] += orders[slot, f.O_PREV] >= 0
     if taken == left:
-        unlink(orders, sides, levels, slot, left)
+        unlink(w, orders, sides, rungs, levels, slot, left)
         forget(table, where)
         release(w, orders, slot)
         return
     orders[slot, f.O_SHARES] = left - taken
     if price != 0:
-        levels[level_of(sides, levels, place, price), L_SHARES] -= taken
+        levels[orders[slot, f.O_LEVEL], L_SHARES] -= taken
 
 
 @kernel
-def walk(orders: Packed, levels: Packed, at: int, slots: Longs) -> int:
+def walk(orders: Packed, levels: Packed, level: int, slots: Longs) -> int:
     """The slots of a level's queue, first first, as many as fit; returns how many."""
     n = 0
-    slot = levels[at, L_HEAD]
+    slot = levels[level, L_HEAD]
     while slot >= 0 and n < slots.shape[0]:
         slots[n] = slot
         n += 1

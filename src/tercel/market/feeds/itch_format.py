@@ -101,9 +101,11 @@ HIGH: Final = 265
 LIVE: Final = 266
 PEAK: Final = 267
 POOL: Final = 268
-"""Book: levels given out so far."""
+"""Book: rungs given out so far."""
 MOST_LEVELS: Final = 269
-"""Book: most levels that a side had."""
+"""Book: most levels that a side had; head of the list of free levels, levels used so far."""
+FREE_LEVEL: Final = 270
+HIGH_LEVEL: Final = 271
 ODD: Final = 272
 """Counts of what should not be, in the order of :data:`ODDITIES`; the number of the first such message behind."""
 ODDITIES: Final = (
@@ -124,7 +126,14 @@ FIRST: Final = ODD + 16
 UNPRINTED: Final = FIRST + 16
 """Executions at a price that are not to be printed; those printed at another price than the order's."""
 AWAY: Final = UNPRINTED + 1
-WORDS: Final = 320
+SEEN: Final = 319
+"""What looking ahead has read, so that it is read."""
+AHEAD: Final = 32
+"""Messages looked at ahead; their places in the map of orders lie from `SPOTS` on."""
+SPOTS: Final = 320
+FAR: Final = 1 << 17
+"""Entries of the map from which on looking ahead pays: below, the caches hold it, and looking costs a quarter."""
+WORDS: Final = SPOTS + AHEAD
 
 # Codes of STOP; those from FATAL on end the file.
 NEED_BYTES: Final = 0
@@ -155,4 +164,5 @@ O_PREV: Final = 2
 O_NEXT: Final = 3
 O_PLACE: Final = 4
 """Locate * 2, plus 1 for asks."""
+O_LEVEL: Final = 5
 ORDER: Final = 8

@@ -8,7 +8,19 @@ import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.feeds import itch_format as f
-from tercel.market.feeds.itch_store import U32, allocate, be2, be4, be8, begin, forget, odd, place_of, release
+from tercel.market.feeds.itch_store import (
+    U32,
+    allocate,
+    be2,
+    be4,
+    be8,
+    begin,
+    forget,
+    look_ahead,
+    odd,
+    place_of,
+    release,
+)
 from tercel.market.tape.schema import (
     ADD,
     CROSS,
@@ -48,7 +60,12 @@ def decode(
     i = start
     at = 0
     room = rows.shape[0] - 2
+    far = table.shape[0] >= f.FAR
+    ahead = 0
     while True:
+        if far and ahead <= 0:
+            ahead = look_ahead(b, i, stop, w, table, orders)
+        ahead -= 1
         if at >= room:
             w[f.STOP] = f.NEED_ROWS
             return i, at

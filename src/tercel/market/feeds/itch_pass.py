@@ -35,7 +35,7 @@ class Store:
 
     def __init__(self, picks: tuple[str, ...] = ()) -> None:
         self.w = np.zeros(f.WORDS, np.int64)
-        self.w[f.FREE] = self.w[f.OPEN_NS] = self.w[f.CLOSE_NS] = -1
+        self.w[f.FREE] = self.w[f.FREE_LEVEL] = self.w[f.OPEN_NS] = self.w[f.CLOSE_NS] = -1
         self.w[f.ALL] = not picks
         self.lengths = f.lengths()
         self.names = np.zeros(f.LOCATES, np.int64)
@@ -150,6 +150,9 @@ def run_chunks(
         if progress is not None:
             progress(int(w[f.MESSAGE]), offset)
     cut = 0 if over else len(data)
+    if cut and w[f.MESSAGE] == 0:
+        received = f"{where}, {offset + cut} bytes that begin otherwise"
+        raise FeedError("ITCH 5.0: binary messages, each with its length before it", received, "check the file")
     if cut and not allow_cut:
         received = f"{where} cut in message {int(w[f.MESSAGE]) + 1:,}, {cut} bytes from byte {offset:,} on"
         remedy = "fetch the file again, or give --allow-cut to take the whole messages before"
