@@ -30,7 +30,7 @@ from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.regimes.choice import chosen
-from tercel.market.simulator.levels import queue_model
+from tercel.market.simulator.queue_models import queue_model
 from tercel.market.simulator.terms import NO_FEES
 
 RUNS = Path("runs")

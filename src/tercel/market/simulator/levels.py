@@ -2,20 +2,8 @@
 
 A print of n lots executes the first n lots of the level; a total that falls by more than was printed since lost the
 rest by cancels, and nobody says whose they were. A queue model says which share of them stood ahead of the own order,
-from the lots ahead of it (front) and behind it (back). The models, P being the probability that a cancel is *behind*
-the order, are named as in hftbacktest (`models/queue.rs`, after Rigtorp, "Estimating order queue position", 2013):
-
-================ ======================================================================
-``risk_averse``  P = 1: prints alone advance (until nothing is left behind)
-``power_prob``   P = f(back) / (f(back) + f(front)), f(x) = x^n
-``power_prob2``  P = f(back) / f(back + front), f(x) = x^n
-``power_prob3``  P = 1 - f(front / (front + back)), f(x) = x^n
-``log_prob``     P = f(back) / (f(back) + f(front)), f(x) = ln(1 + x)
-``log_prob2``    P = f(back) / f(back + front), f(x) = ln(1 + x)
-================ ======================================================================
-
-At the head of the queue nothing is ahead to be cancelled (P = 1), at its tail nothing behind (P = 0). A new order goes
-behind the whole total that is shown; lots that come later go behind it. Against hftbacktest three things differ: lots
+from the lots ahead of it and behind it (`queue_models`). A new order goes behind the whole total that is shown; lots
+that come later go behind it. Against hftbacktest three things differ: lots
 are whole (what rounding leaves is carried to the next fall of the order's level, nothing is drawn), lots printed but
 not yet taken off the total do not count as back, and several own orders in one queue keep their order.
 
@@ -29,7 +17,6 @@ rise. The remaining rules hold as they are.
 import math
 from typing import Final
 
-from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
@@ -38,22 +25,9 @@ from tercel.market.book.window import settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
+from tercel.market.simulator.queue_models import share_ahead
 from tercel.market.simulator.reals import put_real, real
 from tercel.market.tape.schema import LEVEL_SET, TRADE
-
-RISK_AVERSE: Final = 1
-POWER_PROB: Final = 2
-POWER_PROB2: Final = 3
-POWER_PROB3: Final = 4
-LOG_PROB: Final = 5
-LOG_PROB2: Final = 6
-MODELS: Final = {
-    "risk_averse": RISK_AVERSE, "power_prob": POWER_PROB, "power_prob2": POWER_PROB2, "power_prob3": POWER_PROB3,
-    "log_prob": LOG_PROB, "log_prob2": LOG_PROB2,
-}  # fmt: skip
-DEFAULT: Final = "power_prob"
-EXPONENT: Final = 2.0
-"""The exponent n where none is said."""
 
 # -- memory of a replay market (in the words of the flow model) -------------------------------------------------------
 QUEUE: Final = sim.FLOW_MEMORY + 1  # the model, 0: the tape is of single orders
@@ -61,48 +35,6 @@ POWER: Final = sim.FLOW_MEMORY + 2  # real: the exponent n
 CARRY: Final = sim.FLOW_MEMORY + 8  # for each own order: its sequence number + 1, real: lots that rounding left
 CARRIED: Final = 64
 ALL: Final = 1 << 30
-
-
-def queue_model(name: str) -> tuple[int, float]:
-    """Code and exponent of a model: a name, or a power with its exponent as in ``power_prob:3``.
-
-    >>> queue_model("log_prob"), queue_model("power_prob:3")
-    ((5, 2.0), (2, 3.0))
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name, or an exponent that is not above 0.
-    """
-    base, _, exponent = name.partition(":")
-    if base not in MODELS:
-        raise ConfigError(f"a queue model: {', '.join(MODELS)}", repr(name), f"such as {DEFAULT}")
-    try:
-        n = float(exponent) if exponent else EXPONENT
-    except ValueError:
-        n = -1.0
-    if not 0 < n <= 100 or (exponent and not base.startswith("power")):
-        raise ConfigError("an exponent above 0 behind a power model", repr(name), "such as power_prob:3")
-    return MODELS[base], n
-
-
-@kernel
-def share_ahead(model: int, n: float, front: float, back: float) -> float:
-    """Share 1 - P of a level's cancels that stood ahead of an order with `front` lots ahead and `back` behind."""
-    if front <= 0.0 or model == RISK_AVERSE:
-        return 0.0
-    if back <= 0.0:
-        return 1.0
-    if model == POWER_PROB3:
-        return (front / (front + back)) ** n
-    if model == POWER_PROB or model == POWER_PROB2:
-        ratio = back / (front + back)  # powers of ratios: those of lots could overflow
-        other = front / (front + back)
-        return 1.0 - ratio**n if model == POWER_PROB2 else other**n / (ratio**n + other**n)
-    behind = math.log1p(back)
-    if model == LOG_PROB2:
-        return 1.0 - behind / math.log1p(front + back)
-    return math.log1p(front) / (behind + math.log1p(front))
 
 
 # -- what stands at a price -------------------------------------------------------------------------------------------
@@ -337,17 +269,58 @@ def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: in
 
 
 @kernel
+def alone(b: Packed, side: int, price: int) -> bool:
+    """Whether nothing stands at a price but the block in its level's own slot, if that: the usual case, and quick."""
+    for slot in range(b[lay.ORDERS], b[lay.ORDERS] + 2 * b[lay.OWN]):
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
+            return False
+    return True
+
+
+@kernel
+def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int) -> None:
+    """A new total for a level that is one block."""
+    o = lay.HEADER + slot * lay.ORDER
+    stands = b[o + lay.QTY]
+    if total <= told:
+        drop, gone = told - total, 0
+        if total == 0:
+            gone = drop - stands
+        elif told > stands:  # cancels among the lots that own orders took, at the head, take nothing
+            gone = whole_ahead(k, told - stands, stands, drop, -1, 0)
+            gone = min(max(gone, drop - stands), told - stands, drop)
+        reduce(b, slot, drop - gone)
+        return
+    rise = total - told
+    if b[lay.OWN_RESTING] > 0:
+        rise -= hit_own(b, k, side, price, rise)
+    if rise > 0 and stands == 0:
+        insert(b, slot, side, price, rise)
+        b[o + lay.FLAGS] |= lay.ANONYMOUS
+    elif rise > 0:
+        b[o + lay.QTY] += rise
+        if not b[o + lay.FLAGS] & lay.FAR:
+            b[level_at(b, side, price) + lay.LOTS] += rise
+
+
+@kernel
 def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int) -> None:
     """The tape says a level's total."""
     k[sim.EVENTS] += 1
     write(k, LEVEL_SET, slot, side, price, total, 0, 0)
     at = lay.HEADER + slot * lay.ORDER + lay.TOLD
-    told, stands = b[at], public_lots_at(b, side, price)
+    told = b[at]
     touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
     none = touch == NO_BID or touch == NO_ASK
     if none or (price - touch) * side > 0 or price == touch:
         k[sim.OFI] += side * (total - told)
     b[at] = total
+    if alone(b, side, price):
+        set_block(b, k, slot, side, price, told, total)
+        settle(b, k, side, price)
+        return
+    stands = public_lots_at(b, side, price)
     if total == 0:
         take_between(b, side, price, -1, ALL, ALL, False)
         take_between(b, side, price, -1, ALL, ALL, True)

@@ -12,7 +12,8 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
 from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.levels import DEFAULT, POWER, QUEUE, queue_model, tell
+from tercel.market.simulator.levels import POWER, QUEUE, tell
+from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.reals import put_real
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state

@@ -1,0 +1,78 @@
+"""Queue models: which share of a level's cancels stood ahead of an own order, from the lots ahead and behind it.
+
+P is the probability that a cancel is *behind* the order. The models are named as in hftbacktest (`models/queue.rs`,
+after Rigtorp, "Estimating order queue position", 2013):
+
+================ ======================================================================
+``risk_averse``  P = 1: prints alone advance (until nothing is left behind)
+``power_prob``   P = f(back) / (f(back) + f(front)), f(x) = x^n
+``power_prob2``  P = f(back) / f(back + front), f(x) = x^n
+``power_prob3``  P = 1 - f(front / (front + back)), f(x) = x^n
+``log_prob``     P = f(back) / (f(back) + f(front)), f(x) = ln(1 + x)
+``log_prob2``    P = f(back) / f(back + front), f(x) = ln(1 + x)
+================ ======================================================================
+
+At the head of the queue nothing is ahead to be cancelled (P = 1), at its tail nothing behind (P = 0).
+"""
+
+import math
+from typing import Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.jit import kernel
+
+RISK_AVERSE: Final = 1
+POWER_PROB: Final = 2
+POWER_PROB2: Final = 3
+POWER_PROB3: Final = 4
+LOG_PROB: Final = 5
+LOG_PROB2: Final = 6
+MODELS: Final = {
+    "risk_averse": RISK_AVERSE, "power_prob": POWER_PROB, "power_prob2": POWER_PROB2, "power_prob3": POWER_PROB3,
+    "log_prob": LOG_PROB, "log_prob2": LOG_PROB2,
+}  # fmt: skip
+DEFAULT: Final = "power_prob"
+EXPONENT: Final = 2.0
+"""The exponent n where none is said."""
+
+
+def queue_model(name: str) -> tuple[int, float]:
+    """Code and exponent of a model: a name, or a power with its exponent as in ``power_prob:3``.
+
+    >>> queue_model("log_prob"), queue_model("power_prob:3")
+    ((5, 2.0), (2, 3.0))
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or an exponent that is not above 0.
+    """
+    base, _, exponent = name.partition(":")
+    if base not in MODELS:
+        raise ConfigError(f"a queue model: {', '.join(MODELS)}", repr(name), f"such as {DEFAULT}")
+    try:
+        n = float(exponent) if exponent else EXPONENT
+    except ValueError:
+        n = -1.0
+    if not 0 < n <= 100 or (exponent and not base.startswith("power")):
+        raise ConfigError("an exponent above 0 behind a power model", repr(name), "such as power_prob:3")
+    return MODELS[base], n
+
+
+@kernel
+def share_ahead(model: int, n: float, front: float, back: float) -> float:
+    """Share 1 - P of a level's cancels that stood ahead of an order with `front` lots ahead and `back` behind."""
+    if front <= 0.0 or model == RISK_AVERSE:
+        return 0.0
+    if back <= 0.0:
+        return 1.0
+    if model == POWER_PROB3:
+        return (front / (front + back)) ** n
+    if model == POWER_PROB or model == POWER_PROB2:
+        ratio = back / (front + back)  # powers of ratios: those of lots could overflow
+        other = front / (front + back)
+        return 1.0 - ratio**n if model == POWER_PROB2 else other**n / (ratio**n + other**n)
+    behind = math.log1p(back)
+    if model == LOG_PROB2:
+        return 1.0 - behind / math.log1p(front + back)
+    return math.log1p(front) / (behind + math.log1p(front))
