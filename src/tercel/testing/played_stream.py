@@ -85,6 +85,11 @@ class PlayedBinance:
         """Where the book is asked for."""
         return f"http://127.0.0.1:{self.port}/depth"
 
+    @property
+    def information_url(self) -> str:
+        """Where tick and lot are asked for."""
+        return f"http://127.0.0.1:{self.port}/information"
+
     # -- the two servers ----------------------------------------------------------------------------------------------
 
     def _play(self, connection: Any) -> None:
@@ -126,12 +131,22 @@ class PlayedBinance:
             self._applied = max(self._applied, position)
 
     def _answer(self, connection: Any, request: Any) -> Any:
+        if request.path.startswith("/information"):
+            return connection.respond(200, json.dumps(self._information()))
         if not request.path.startswith("/depth"):
             return None
         with self._lock:
             self._answered += 1
             answer = self._recorded if self._answered == 1 else self._snapshot()
         return connection.respond(200, json.dumps(answer))
+
+    def _information(self) -> dict[str, Any]:
+        """Ticks and lots of this symbol and of another one."""
+        filters = [
+            {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
+            {"filterType": "LOT_SIZE", "stepSize": "0.001"},
+        ]
+        return {"symbols": [{"symbol": name, "filters": filters} for name in ("OTHER", self._parsed[0]["s"])]}
 
     def _snapshot(self) -> dict[str, Any]:
         sides = {

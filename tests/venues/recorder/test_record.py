@@ -96,7 +96,7 @@ class Fake:
 
 def record(folder: Path, server: PlayedBinance, symbol: str = "BTCUSDT") -> Recorder:
     """Record in this process until the server has sent all and the capture holds the last of it."""
-    stream = BinanceStream(symbol, USDM, server.url, server.snapshot_url)
+    stream = BinanceStream(symbol, USDM, server.url, server.snapshot_url, server.information_url)
     writer = CaptureWriter(folder, 1)
     last = server.messages[-1]
     quiet = 0
@@ -124,6 +124,9 @@ def test_real_messages_make_the_tape_of_the_direct_import(real: list[str], tmp_p
         recorder = record(tmp_path / "captures", server)
     assert (recorder.recorded.connections, recorder.recorded.failures) == (1, 0)
     assert same(tape(tmp_path / "captures"), direct(tmp_path, real))
+    with BinanceFeed().days([tmp_path / "captures"], FeedOptions()) as days:
+        instrument = days[0].read().instrument
+    assert (instrument.tick, instrument.tick_rule, instrument.extra["lot_size"]) == (0.01, "stated", "0.001")
 
 
 def test_dropped_connections_with_overlap_lose_nothing(real: list[str], tmp_path: Path) -> None:

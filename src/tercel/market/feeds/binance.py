@@ -91,8 +91,8 @@ class BinanceFeed:
         counts = counts_of(market, synced, reading)
         return Levels(
             market.venue, market.symbol, source, synced.steps, synced.trades,
-            tick=stated_unit(options.tick, "tick") or market.tick, lot=self._lot or market.lot,
-            tick_rule="stated", extra={"feed": self.name, "messages": reading.messages, **counts},
+            tick=stated_unit(options.tick, "tick"), lot=self._lot, known=(market.tick, market.lot),
+            extra={"feed": self.name, "messages": reading.messages, **counts},
             warnings=tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]),
         )  # fmt: skip
 

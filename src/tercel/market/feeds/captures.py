@@ -137,8 +137,10 @@ def exact(text: str, where: str) -> int:
     return whole
 
 
-def unit_of(numbers: NDArray[np.int64], stated: int, what: str, where: str) -> int:
+def unit_of(numbers: NDArray[np.int64], stated: int, what: str, where: str, known: int = 0) -> int:
     """The tick or lot: what is stated, or the greatest common divisor of all numbers above zero.
+
+    `known`, what the exchange says, counts among those numbers: it holds unless the data are finer (old dust is).
 
     Raises
     ------
@@ -146,7 +148,7 @@ def unit_of(numbers: NDArray[np.int64], stated: int, what: str, where: str) -> i
         When a number is not on what is stated, or makes 2**30 of it or more.
     """
     positive = np.unique(numbers[numbers > 0])
-    unit = stated or (int(np.gcd.reduce(positive)) if len(positive) else ONE)
+    unit = stated or int(np.gcd.reduce(positive, initial=known)) or ONE
     off = positive[positive % unit != 0]
     if len(off):
         received = f"{shown(unit)}, which {shown(int(off[0]))} in {where} is not a multiple of"

@@ -75,7 +75,9 @@ class Levels:
     steps, trades : sequences
         Of the book and of prints, each in order of time.
     tick, lot : int
-        In 1e-10; 0 to infer them.
+        Stated, in 1e-10; 0 to infer them.
+    known : (int, int)
+        Tick and lot as the exchange says them; 0 where it does not.
     extra : dict
         Counts for the instrument.
     warnings : tuple of str
@@ -89,7 +91,7 @@ class Levels:
     trades: Sequence[Print]
     tick: int = 0
     lot: int = 0
-    tick_rule: str = "stated"
+    known: tuple[int, int] = (0, 0)
     extra: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -136,8 +138,8 @@ def days_of(levels: Levels) -> list[LevelsDay]:
     dropped = _rows(levels, columns)
     where = ", ".join(levels.source)
     price, quantity = np.array(columns.price, np.int64), np.array(columns.quantity, np.int64)
-    tick = unit_of(price, levels.tick, "tick", where)
-    lot = unit_of(quantity, levels.lot, "lot", where)
+    tick = unit_of(price, levels.tick, "tick", where, levels.known[0])
+    lot = unit_of(quantity, levels.lot, "lot", where, levels.known[1])
     n = len(price)
     events = Events(
         np.array(columns.exch, np.int64),
@@ -153,7 +155,7 @@ def days_of(levels: Levels) -> list[LevelsDay]:
     extra = {**levels.extra, "lot_size": shown(lot), "trades_before_book": dropped}
     base = Instrument(
         venue=levels.venue, symbol=levels.symbol, date="2000-01-01", tick=float(shown(tick)), timezone=TIMEZONE,
-        source=levels.source, tick_rule=levels.tick_rule if levels.tick else "inferred", extra=extra,
+        source=levels.source, tick_rule="stated" if levels.tick or tick == levels.known[0] else "inferred", extra=extra,
     )  # fmt: skip
     updates = np.array(columns.update, np.int64)
     parts = _by_day(events, updates)

@@ -17,6 +17,11 @@ _REST: Final = {
     USDM: "https://fapi.binance.com/fapi/v1/depth?symbol={symbol}&limit=1000",
     COINM: "https://dapi.binance.com/dapi/v1/depth?symbol={symbol}&limit=1000",
 }
+_INFORMATION: Final = {
+    SPOT: "https://api.binance.com/api/v3/exchangeInfo?symbol={symbol}",
+    USDM: "https://fapi.binance.com/fapi/v1/exchangeInfo",
+    COINM: "https://dapi.binance.com/dapi/v1/exchangeInfo",
+}
 _DEPTH: Final = {SPOT: "depth@100ms", USDM: "depth@0ms", COINM: "depth@0ms"}
 BINANCE_MARKETS: Final = {"spot": SPOT, "usdm": USDM, "coinm": COINM}
 
@@ -46,6 +51,8 @@ class Stream(Protocol):
     """Where to connect."""
     snapshot_url: str
     """Where a snapshot of the book is asked for."""
+    information_url: str
+    """Where tick and lot are asked for, once; empty where nobody says."""
     subscriptions: tuple[str, ...]
     """What to say after connecting."""
     wants_snapshot: bool
@@ -67,6 +74,15 @@ class Stream(Protocol):
             When it is no snapshot.
         """
 
+    def information(self, body: str) -> str:
+        """The message to keep for an answer about tick and lot.
+
+        Raises
+        ------
+        ValueError
+            When it says nothing of this symbol.
+        """
+
 
 class BinanceStream:
     """Depth diffs, trades and best quotes of a Binance symbol.
@@ -81,12 +97,19 @@ class BinanceStream:
         Of the stream server; the names of the streams are added when it has no query.
     snapshot_url : str, optional
         Default: the venue's own.
+    information_url : str, optional
+        Default: the venue's own, or none where `snapshot_url` is another's.
     """
 
-    def __init__(self, symbol: str, market: str, url: str, snapshot_url: str | None = None) -> None:
+    def __init__(
+        self, symbol: str, market: str, url: str, snapshot_url: str | None = None, information_url: str | None = None
+    ) -> None:
+        self._symbol = symbol.upper()
         names = "/".join(f"{symbol.lower()}@{kind}" for kind in (_DEPTH[market], "trade", "bookTicker"))
         self.url = url if "?" in url else f"{url.rstrip('/')}?streams={names}"
-        self.snapshot_url = snapshot_url or _REST[market].format(symbol=symbol.upper())
+        self.snapshot_url = snapshot_url or _REST[market].format(symbol=self._symbol)
+        own = "" if snapshot_url else _INFORMATION[market].format(symbol=self._symbol)
+        self.information_url = own if information_url is None else information_url
         self.subscriptions: tuple[str, ...] = ()
         self.wants_snapshot = False
         self.seen = Seen()
@@ -144,6 +167,15 @@ class BinanceStream:
         self.wants_snapshot |= int(answer["lastUpdateId"]) < self._begins
         return json.dumps(answer, separators=(",", ":"))
 
+    def information(self, body: str) -> str:
+        """See :meth:`Stream.information`: what the exchange says of this symbol alone."""
+        answer = json.loads(body)
+        entries = answer.get("symbols", ()) if isinstance(answer, dict) else ()
+        mine = [entry for entry in entries if entry.get("symbol") == self._symbol]
+        if not mine:
+            raise ValueError(f"nothing of {self._symbol}: {body[:80]}")
+        return json.dumps({"symbols": mine}, separators=(",", ":"))
+
 
 class BitstampStream:
     """Order events and trades of a Bitstamp pair; the book is asked for once a connection, order by order.
@@ -160,6 +192,7 @@ class BitstampStream:
         self._pair = pair.lower()
         self.url = url
         self.snapshot_url = snapshot_url or f"https://www.bitstamp.net/api/v2/order_book/{self._pair}/?group=2"
+        self.information_url = ""
         channels = (f"live_orders_{self._pair}", f"live_trades_{self._pair}")
         self.subscriptions = tuple(
             json.dumps({"event": "bts:subscribe", "data": {"channel": channel}}) for channel in channels
@@ -198,6 +231,10 @@ class BitstampStream:
             raise ValueError(body[:80])
         wrapped = {"event": "snapshot", "channel": f"order_book_{self._pair}", "data": answer}
         return json.dumps(wrapped, separators=(",", ":"))
+
+    def information(self, body: str) -> str:
+        """See :meth:`Stream.information`: never asked for."""
+        raise ValueError(body[:80])
 
 
 def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str | None) -> Stream:

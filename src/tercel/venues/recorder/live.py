@@ -74,6 +74,8 @@ class Recorder:
         self._stream, self._writer, self._senses = stream, writer, senses
         self._tell = tell or (lambda _: None)
         self._answers: SimpleQueue[str | Exception] = SimpleQueue()
+        self._told: SimpleQueue[str | Exception] = SimpleQueue()
+        """The answer about tick and lot."""
         self._asking = False
         self._again_ns = 0
         self._pause = FIRST_PAUSE_NS
@@ -88,6 +90,8 @@ class Recorder:
             When the WebSocket library is not installed.
         """
         connect, errors = websocket_client()
+        if self._stream.information_url:
+            _ask_aside(self._stream.information_url, self._told)
         broken: tuple[type[Exception], ...] = (OSError, TimeoutError, *errors)
         while not self._senses.stopping():
             try:
@@ -116,6 +120,7 @@ class Recorder:
     def _listen(self, socket: Any) -> None:
         while not self._senses.stopping():
             self._snapshots()
+            self._information()
             try:
                 message = socket.recv(timeout=LOOK_S)
             except TimeoutError:
@@ -139,7 +144,7 @@ class Recorder:
         if self._stream.wants_snapshot and not self._asking and now >= self._again_ns:
             self._stream.wants_snapshot = False
             self._asking = True
-            threading.Thread(target=_ask, args=(self._stream.snapshot_url, self._answers), daemon=True).start()
+            _ask_aside(self._stream.snapshot_url, self._answers)
         try:
             answer = self._answers.get_nowait()
         except Empty:
@@ -160,9 +165,26 @@ class Recorder:
         if self._stream.wants_snapshot:  # it came too late to meet the stream
             self._again_ns = now + NS_PER_SECOND
 
+    def _information(self) -> None:
+        """Write what the exchange says of tick and lot, once; without it the importer infers them."""
+        try:
+            answer = self._told.get_nowait()
+        except Empty:
+            return
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            self._writer.append(self._senses.now_ns(), self._stream.information(answer))
+        except (OSError, URLError, HTTPException, ValueError) as error:
+            self._tell(f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred")
+
+
+def _ask_aside(url: str, answers: SimpleQueue[str | Exception]) -> None:
+    threading.Thread(target=_ask, args=(url, answers), daemon=True).start()
+
 
 def _ask(url: str, answers: SimpleQueue[str | Exception]) -> None:
-    """Fetch a snapshot, in a thread of its own."""
+    """Fetch a page, in a thread of its own."""
     try:
         with urlopen(Request(url, headers={"User-Agent": "tercel"}), timeout=HTTP_S) as answer:
             answers.put(answer.read().decode())

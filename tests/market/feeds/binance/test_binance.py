@@ -158,6 +158,10 @@ def test_exchange_information_gives_tick_and_lot(tmp_path: Path) -> None:
     made = capture(Binance(6, futures=True))
     (day,) = days([write(tmp_path / "a.jsonl", [information, *made])])
     assert (day.imported.instrument.tick, day.imported.instrument.extra["lot_size"]) == (0.01, "0.0005")
+    assert day.imported.instrument.tick_rule == "stated"
+    filters[1]["stepSize"] = "0.7"  # old dust on the book is finer than today's rule
+    (day,) = days([write(tmp_path / "b.jsonl", [information, *made])])
+    assert day.imported.instrument.extra["lot_size"] == "0.001"
 
 
 def _word(lines: list[str]) -> list[str]:
