@@ -1,5 +1,6 @@
 """`tercel market table`: rows, Markdown between its marks, and what is not there."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,3 +62,19 @@ def test_what_is_not_there(lake: Path) -> None:
         assert result.exit_code == 2
     with pytest.raises(TapeError):
         replace(SETS[0], symbol="NONE").days(lake)
+
+
+def test_scores_are_kept_on_shipped_presets(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market_table, "SETS", (TINY,))
+    monkeypatch.setattr(market_table.presets, "FOLDER", tmp_path)
+    train, _ = TINY.days(lake)
+    made = market_table.made_for(TINY, "santa_fe", train)
+    made.save(tmp_path / f"{made.name}.json")
+    assert market_table.shipped_for(TINY, "santa_fe", train) == load(tmp_path / f"{made.name}.json")
+    assert market_table.shipped_for(TINY, "hawkes", train) is None
+    words = ["market", "table", "--lake", str(lake), "--model", "santa_fe", "--seeds", "1", "--keep", "--json"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    kept = load(tmp_path / f"{made.name}.json").card["scores"]
+    assert kept["mean_l1"] == pytest.approx(json.loads(result.stdout)["rows"][0]["mean_l1"], rel=1e-3)
+    assert kept["scored_on"] == ["2030-01-02 [2700 to 5400 s]"]

@@ -37,6 +37,9 @@ def calibrate_market(
         str, typer.Option(help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD")
     ] = "",
     venue: Venue = "",
+    lot: Annotated[
+        int | None, typer.Option(help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Calibrate a market from days of tape, or from a stretch of one."""
@@ -47,7 +50,7 @@ def calibrate_market(
         market_calibrate.run(
             lake, symbol, model=model, dates=listed_dates(dates), held_out=listed_dates(held_out), start=start, end=end,
             name=name or out.stem, out=out, stamp=stamp or datetime.now().date().isoformat(), venue=venue,
-            as_json=as_json,
+            lot=lot, as_json=as_json,
         )  # fmt: skip
 
 
@@ -122,6 +125,7 @@ def table_of_markets(
     models: Annotated[str, typer.Option("--model", help="Models, separated by commas. Default: all.")] = "",
     seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3,
     impact: Annotated[bool, typer.Option("--impact", help="Measure impact cards too (minutes each).")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the scores in the cards of the shipped presets.")] = False,
     write: Annotated[
         Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
     ] = None,
@@ -137,6 +141,7 @@ def table_of_markets(
             models=_listed(models),
             seeds=seeds,
             impact=impact,
+            keep=keep,
             write=write,
             as_json=as_json,
         )

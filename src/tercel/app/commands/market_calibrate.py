@@ -8,6 +8,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from tercel.app.commands import preset as santa_fe
 from tercel.app.commands.market_days import read_days
 from tercel.app.output import print_json, say
@@ -39,6 +41,7 @@ def run(
     out: Path,
     stamp: str,
     venue: str,
+    lot: int | None,
     as_json: bool,
 ) -> int:
     """Calibrate, judge where days are held out, write the preset and show it."""
@@ -47,14 +50,15 @@ def run(
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
     if model == "santa_fe" and not (start or end) and (held_out or halves):
         made = santa_fe.make(
-            lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, venue=venue or None
-        )
+            lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, lot_shares=lot,
+            venue=venue or None,
+        )  # fmt: skip
         santa_fe.show(made, out, as_json)
         return 0
     if set(dates) & set(held_out):
         both = ", ".join(sorted(set(dates) & set(held_out)))
         raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
-    made = calibrated(model, days, name=name, stamp=stamp, windowed=bool(start or end))
+    made = calibrated(model, days, name=name, stamp=stamp, windowed=bool(start or end), lot=lot)
     scores = None
     if held_out:
         drawn = Drawn(made, read_days(lake, symbol, held_out, venue=venue), days)
@@ -75,23 +79,30 @@ def run(
     return 0
 
 
-def calibrated(model: str, days: Sequence[Day], *, name: str, stamp: str, windowed: bool = False) -> Preset:
-    """A preset of `model` from stretches of days; its card says which.
+def calibrated(
+    model: str, days: Sequence[Day], *, name: str, stamp: str, windowed: bool = False, lot: int | None = None
+) -> Preset:
+    """A preset of `model` from stretches of days; its card says which. `lot` is a simulated lot's units.
 
     Raises
     ------
     ConfigError
         A model that is none, or days that are too short for it.
     """
-    module = _module(model)
+    calibrate = _module(model).calibrate
     window = [float(x) for x in days[0].stretch_s]
-    if windowed and "from_s" in signature(module.calibrate).parameters:
-        whole = [(day.instrument, day.events) for day in days]
-        own = {"skip_s": days[0].skip_s, "from_s": window[0], "to_s": window[1]}
-        made: Preset = module.calibrate(whole, name=name, date=stamp, **own)
+    common: dict[str, Any] = {"name": name, "date": stamp, "lot_shares": lot}
+    if windowed and "from_s" in signature(calibrate).parameters:
+        cut = [(day.instrument, day.events) for day in days]
+        common |= {"skip_s": days[0].skip_s, "from_s": window[0], "to_s": window[1]}
     else:
         cut = [(_until(day, window[1]) if windowed else day.instrument, day.events) for day in days]
-        made = module.calibrate(cut, name=name, date=stamp, skip_s=window[0])
+        common["skip_s"] = window[0]
+    try:
+        made: Preset = calibrate(cut, **common)
+    except ValidationError as error:
+        received = f"{error.errors()[0]['msg']} on {', '.join(day.label for day in days)}"
+        raise ConfigError(f"a {model} preset within its bounds", received, "give a coarser --lot") from error
     extra = {"days": [day.instrument.date for day in days]} | ({"window_s": window} if windowed else {})
     return made.model_copy(update={"card": {**made.card, **extra}})
 

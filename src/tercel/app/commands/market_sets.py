@@ -21,6 +21,8 @@ class DataSet:
     train, test : tuple of str
         Dates. With `split_s` both are of the one day, parted that many seconds after its opening.
     split_s : float, optional
+    lot : int, optional
+        Units of a simulated lot; by default the calibration chooses.
     """
 
     name: str
@@ -30,6 +32,7 @@ class DataSet:
     train: tuple[str, ...]
     test: tuple[str, ...]
     split_s: float | None = None
+    lot: int | None = None
 
     def days(self, lake: Path) -> tuple[list[Day], list[Day]]:
         """Days to calibrate on and days held out.
@@ -73,7 +76,7 @@ SETS = (
     DataSet("amzn-2012", "small-tick stock", "NASDAQ", "AMZN", ("2012-06-21",), ("2012-06-21",), 12_150.0),
     DataSet("goog-2012", "small-tick stock", "NASDAQ", "GOOG", ("2012-06-21",), ("2012-06-21",), 12_150.0),
     DataSet("es-2023", "futures contract, a holiday", "GLBX", "ESH4", ("2023-12-25",), ("2023-12-25",), 1800.0),
-    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0),
+    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 100),
     DataSet("btc-usdm-2024", "crypto, perpetual", "BINANCE-USDM", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0),
     DataSet(
         "btc-coinm-2024", "crypto, COIN-M perpetual", "BINANCE-COINM", "BTCUSD_PERP", CRYPTO_DAY, CRYPTO_DAY, 170.0

@@ -13,7 +13,7 @@ from tercel.app.output import print_json, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import MODELS, Preset
-from tercel.market.score.card import score
+from tercel.market.score.card import compact, score
 from tercel.market.score.days import Day
 from tercel.market.score.realism import Drawn
 
@@ -32,10 +32,14 @@ def run(
     models: Sequence[str],
     seeds: int,
     impact: bool,
+    keep: bool,
     write: Path | None,
     as_json: bool,
 ) -> int:
-    """Score and show; with `write`, put the table into a Markdown file between its marks."""
+    """Score and show.
+
+    `write` puts the table into a Markdown file between its marks, `keep` the scores into the shipped presets' cards.
+    """
     for given, known, what in ((names, [s.name for s in SETS], "data set"), (models, MODELS, "model")):
         for one in given:
             if one not in known:
@@ -43,7 +47,7 @@ def run(
     rows = []
     for data in SETS:
         if not names or data.name in names:
-            rows += _rows(data, lakes, models or MODELS, seeds, impact)
+            rows += _rows(data, lakes, models or MODELS, seeds, impact, keep)
     if not rows:
         raise TapeError("a data set of the table in a lake", f"none in {', '.join(map(str, lakes))}", "import one")
     if write is not None:
@@ -58,7 +62,7 @@ def run(
 
 
 def _rows(
-    data: DataSet, lakes: Sequence[Path], models: Sequence[str], seeds: int, impact: bool
+    data: DataSet, lakes: Sequence[Path], models: Sequence[str], seeds: int, impact: bool, keep: bool
 ) -> list[dict[str, Any]]:
     """Every model that can be had for a data set."""
     found = None
@@ -76,20 +80,24 @@ def _rows(
     for model in models:
         began = time.perf_counter()
         try:
-            preset = preset_of(data, model, train)
+            shipped = shipped_for(data, model, train)
+            preset = shipped or made_for(data, model, train)
             drawn = Drawn(preset, test, train, range(1, seeds + 1))
             measured = impact_of(preset) if impact else preset.card.get("scores", {}).get("impact")
             card = score(drawn, impact=measured, conditional=False)
         except TercelError as error:
             say(f"{data.name}, {model}: left out ({error})")
             continue
+        if keep and shipped:
+            kept = {**shipped.card, "scores": compact(card)}
+            shipped.model_copy(update={"card": kept}).save(presets.FOLDER / f"{shipped.name}.json")
         say(f"{data.name}, {model}: {card['mean_l1']:.3f} in {time.perf_counter() - began:.0f} s")
         rows.append({"set": data.name, "about": data.about, **card})
     return rows
 
 
-def preset_of(data: DataSet, model: str, train: Sequence[Day]) -> Preset:
-    """The shipped preset that was calibrated on these very days, else one calibrated now."""
+def shipped_for(data: DataSet, model: str, train: Sequence[Day]) -> Preset | None:
+    """The shipped preset of a model that was calibrated on these very days."""
     wanted = {day.instrument.date for day in train}
     for name in presets.names():
         preset = presets.load(name)
@@ -99,7 +107,13 @@ def preset_of(data: DataSet, model: str, train: Sequence[Day]) -> Preset:
         inside = data.split_s is None or (window is not None and window[1] <= data.split_s + 1.0)
         if set(preset.card.get("days", [])) == wanted and inside:
             return preset
-    return calibrated(model, train, name=f"{data.name}-{model}", stamp=STAMP, windowed=data.split_s is not None)
+    return None
+
+
+def made_for(data: DataSet, model: str, train: Sequence[Day]) -> Preset:
+    """One calibrated now."""
+    windowed = data.split_s is not None
+    return calibrated(model, train, name=f"{data.name}-{model}", stamp=STAMP, windowed=windowed, lot=data.lot)
 
 
 def cells(row: dict[str, Any]) -> list[str]:
