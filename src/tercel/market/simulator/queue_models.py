@@ -32,15 +32,15 @@ MODELS: Final = {
     "log_prob": LOG_PROB, "log_prob2": LOG_PROB2,
 }  # fmt: skip
 DEFAULT: Final = "power_prob"
-EXPONENT: Final = 2.0
+EXPONENT: Final = 3.0
 """The exponent n where none is said."""
 
 
 def queue_model(name: str) -> tuple[int, float]:
     """Code and exponent of a model: a name, or a power with its exponent as in ``power_prob:3``.
 
-    >>> queue_model("log_prob"), queue_model("power_prob:3")
-    ((5, 2.0), (2, 3.0))
+    >>> queue_model("log_prob"), queue_model("power_prob")
+    ((5, 3.0), (2, 3.0))
 
     Raises
     ------
