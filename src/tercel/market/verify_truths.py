@@ -16,6 +16,7 @@ TRUTHS: Final = {
     "lobster": ("tercel.market.verify", "verify_against", "an orderbook file"),
     "dbn": ("tercel.market.verify_mbp10", "verify_mbp10", "a Databento mbp-10 file"),
     "binance": ("tercel.market.verify_quotes", "verify_quotes", "the capture with its bookTicker stream"),
+    "bitstamp": ("tercel.market.verify_orders", "verify_orders", "a capture with later snapshots of the order book"),
 }
 """By the feed's name: where its check is, and what file it wants. A new format is one more line."""
 

@@ -16,6 +16,7 @@ from tercel.market.feeds.bitstamp import orders_after
 from tercel.market.feeds.captures import ONE, exact
 from tercel.market.tape import schema, validate
 from tercel.market.verify import verify_alone
+from tercel.market.verify_orders import verify_orders
 from tercel.testing.feed import FeedContract
 
 LOT = "0.00000001"
@@ -102,6 +103,24 @@ def test_coarse_lots_cover_what_is_left_of_every_order(seed: int, lot: str | Non
     size = exact(day.instrument.extra["lot_size"], "here") // (ONE // UNIT)
     covered = {n: (s, p, -(-a // size)) for n, (s, p, a) in exchange.books[-1][1].items()}
     assert orders_after(day.events, day.events.n) == covered
+
+
+@given(st.integers(0, 10**6), st.sampled_from([LOT, "0.01"]))
+def test_later_snapshots_of_another_capture_agree(seed: int, lot: str) -> None:
+    exchange = Bitstamp(seed)
+    with TemporaryDirectory() as name:
+        path = write(Path(name) / "a.jsonl", exchange.shuffled([exchange.snapshot(3)]))
+        (day,) = days(path, lot, tick=0.01)
+        steps = [s for s in (20, 40, 60) if exchange.books[s][0] * 1000 <= day.events.exch_ns[-1]]
+        other = write(Path(name) / "b.jsonl", [exchange.snapshot(s) for s in steps])
+        found = verify_orders(day.instrument, day.events, other)
+        assert found["explained"]
+        assert found["matched"] == found["orders"] == sum(len(exchange.books[s][1]) for s in steps)
+        spoiled = exchange.snapshot(steps[-1])
+        spoiled["data"]["bids"].append(["1.00", "1.00000000", "7"])
+        worse = verify_orders(day.instrument, day.events, write(Path(name) / "c.jsonl", [spoiled]))
+        assert not worse["explained"]
+        assert worse["first_mismatch"]["order"] == 7
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------
