@@ -127,6 +127,25 @@ def _fits(kind: int, side: int, price: int, near: int, far: int) -> bool:
 
 
 @kernel
+def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
+    """A price behind the best that a feed of LEVELS levels shows: one of the levels, or between two of them."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    last = k[at + 2 * q.LEVELS] - 1
+    if last < 1:
+        return near - side
+    i = class_of(flow, q.SLOT, 2 * (q.LEVELS - 1) - 1, uniform(k, sim.FLOW_RNG))
+    level = min(1 + i % (q.LEVELS - 1), last)
+    inner, outer = k[at + level - 1], k[at + level]
+    gap = (inner - outer) * side
+    if i < q.LEVELS - 1 or gap < 2:
+        return int(outer)
+    step = int(flow[q.BETWEEN + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)])
+    if step < 0:
+        step += gap
+    return int(inner - side * min(max(step, 1), gap - 1))
+
+
+@kernel
 def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: int) -> int:
     """A price from the laws of placement."""
     gap = (far - near) * side
@@ -137,8 +156,16 @@ def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: i
         if better < 0:
             better += gap
         return near + side * min(max(better, 1), gap - 1)
-    behind = int(flow[q.DEEP + spread * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
-    return max(near - side * behind, 1)
+    limited = flow[q.LIMITED] != 0.0
+    if limited and uniform(k, sim.FLOW_RNG) < flow[q.AMONG]:
+        return _among_levels(k, flow, side, near)
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    reaches = (near - k[at + k[at + 2 * q.LEVELS] - 1]) * side  # what is placed farther nobody would see
+    for _ in range(4):
+        behind = int(flow[q.DEEP + spread * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
+        if not limited or behind <= reaches:
+            return max(near - side * behind, 1)
+    return _among_levels(k, flow, side, near)
 
 
 @kernel
@@ -195,6 +222,13 @@ def _any_public(b: Packed, k: Longs, side: int, price: int) -> int:
 
 
 @kernel
+def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
+    """Whether an order behind the best that was picked is cancelled: large ones stay longer than small ones."""
+    c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, b[lay.HEADER + slot * lay.ORDER + lay.QTY])
+    return uniform(k, sim.FLOW_RNG) < flow[q.STAYS + c]
+
+
+@kernel
 def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     """Slot of the public order behind the best that its owner withdraws; -1: none found."""
     near = best(b, side)
@@ -209,9 +243,9 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
             slot = word & 0xFFFFFF
             o = lay.HEADER + slot * lay.ORDER
             if b[o + lay.QTY] > 0 and b[o + lay.ARR] == word >> 24 and b[o + lay.PRICE] != near:
-                if rank == 0:
+                if rank == 0 and _goes(b, k, flow, slot):
                     return int(slot)
-                rank -= 1
+                rank = max(rank - 1, 0)
             i -= 1
     if uniform(k, sim.FLOW_RNG) < flow[q.BEYOND]:
         scanned = q.SCAN + at * q.SCAN_SIDE
@@ -221,7 +255,12 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
             o = lay.HEADER + slot * lay.ORDER
             if b[o + lay.QTY] > 0 and b[o + lay.SIDE] == side and (last - b[o + lay.PRICE]) * side > 0:
                 return slot
-    return _scanned_order(b, k, flow, side)
+    slot = -1
+    for _ in range(4):
+        slot = _scanned_order(b, k, flow, side)
+        if slot < 0 or _goes(b, k, flow, slot):
+            break
+    return slot
 
 
 @kernel

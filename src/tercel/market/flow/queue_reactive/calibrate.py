@@ -225,9 +225,8 @@ def estimate(
     law |= pools.waits(days, seen, law["wait_edges"])
     law |= pools.sizes_and_places(days, law["spread_edges"], law["queue_edges"])
     law |= pools.repeats(days, seen)
-    newest, rank = pools.cancelled(days)
-    scalars["newest"] = newest
-    law["rank"] = rank
+    law |= pools.cancelled(days)
+    scalars["newest"] = float(law.pop("newest")[0])
     return _preset(days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot)
 
 

@@ -154,13 +154,17 @@ def _look(
 
 
 @kernel
-def ranks(order: Longs, kind: Longs, side: Longs, price: Longs, best_same: Longs, ring: Longs, out: Longs) -> None:
+def ranks(
+    order: Longs, kind: Longs, side: Longs, price: Longs, best_same: Longs, size: Longs, ring: Longs, out: Longs,
+    resting: Floats,
+) -> None:  # fmt: skip
     """Rank of each cancelled order among the side's newest that rest where it did (at the best, or behind it).
 
-    `ring` int64[2, R, 2]: ids and prices of the newest placements of each side; `out` int64[n, 2]: rank (-1: not a
-    cancel, R: older), how many of them rest there.
+    `size` int64[n]: class of the order's size. `ring` int64[2, R, 3]: ids, prices and size classes of the newest
+    placements of each side; `out` int64[n, 2]: rank (-1: not a cancel, R: older), how many of them rest there.
+    `resting` float64[2, classes]: of cancels deeper whose order is among them, orders by class, and shares that rest.
     """
-    size = ring.shape[1]
+    length = ring.shape[1]
     heads = (0, 0)
     a, c = heads
     for i in range(order.shape[0]):
@@ -168,27 +172,34 @@ def ranks(order: Longs, kind: Longs, side: Longs, price: Longs, best_same: Longs
         head = a if s == 0 else c
         out[i, 0] = -1
         if kind[i] <= q.LIMIT_DEEPER:
-            ring[s, head % size, 0] = order[i]
-            ring[s, head % size, 1] = price[i]
+            ring[s, head % length, 0] = order[i]
+            ring[s, head % length, 1] = price[i]
+            ring[s, head % length, 2] = size[i]
             if s == 0:
                 a += 1
             else:
                 c += 1
         elif kind[i] == q.CANCEL_AT_BEST or kind[i] == q.CANCEL_DEEPER:
-            rank, found, seen = 0, size, 0
-            for j in range(head - 1, max(head - size, 0) - 1, -1):
-                if ring[s, j % size, 0] == 0:
+            rank, found, seen = 0, length, 0
+            for j in range(head - 1, max(head - length, 0) - 1, -1):
+                if ring[s, j % length, 0] == 0:
                     continue
-                p = ring[s, j % size, 1]
+                p = ring[s, j % length, 1]
                 if (p - best_same[i]) * side[i] > 0:  # it traded
-                    ring[s, j % size, 0] = 0
+                    ring[s, j % length, 0] = 0
                     continue
                 if (kind[i] == q.CANCEL_AT_BEST) != (p == best_same[i]):
                     continue
                 seen += 1
-                if ring[s, j % size, 0] == order[i]:
+                if ring[s, j % length, 0] == order[i]:
                     found = rank
-                    ring[s, j % size, 0] = 0
+                    ring[s, j % length, 0] = 0
                 rank += 1
             out[i, 0] = found
             out[i, 1] = seen
+            if kind[i] == q.CANCEL_DEEPER and found < length:
+                resting[0, size[i]] += 1.0
+                resting[1, size[i]] += 1.0 / seen  # itself; the others below
+                for j in range(head - 1, max(head - length, 0) - 1, -1):
+                    if ring[s, j % length, 0] != 0 and (best_same[i] - ring[s, j % length, 1]) * side[i] > 0:
+                        resting[1, ring[s, j % length, 2]] += 1.0 / seen

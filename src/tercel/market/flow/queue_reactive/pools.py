@@ -83,6 +83,7 @@ def sizes_and_places(days: Sequence[Day], spread_edges: Table, queue_edges: Tabl
     return {
         "size": _sizes(days).ravel(),
         **_places(days, spread_edges),
+        **_slots(days),
         **_takes(days, queue_edges),
         **_levels(days),
     }
@@ -124,6 +125,32 @@ def _places(days: Sequence[Day], spread_edges: Table) -> dict[str, Table]:
                 at = ((np.arange(count) + 0.5) / count * len(ordered)).astype(np.int64)
                 out[c] = ordered[at]
     return {"deep": np.maximum(deep, 1.0).ravel(), "inside": inside.ravel()}
+
+
+def _slots(days: Sequence[Day]) -> dict[str, Table]:
+    """How deeper limit orders lie among the levels: on which, or making a new one between which, and where there."""
+    counts = np.zeros(2 * (q.LEVELS - 1))
+    steps = [np.ones(1, np.int64)]
+    for d in days:
+        rows = d.o.kind == q.LIMIT_DEEPER
+        bids = d.o.side[rows] > 0
+        px = np.where(bids[:, None], d.bid[rows], d.ask[rows])
+        away = np.where(bids[:, None], px[:, :1] - px, px - px[:, :1])
+        behind = _behind(d)[rows]
+        away = np.where(px > 0, away, np.iinfo(np.int64).max)
+        level = (away < behind[:, None]).sum(axis=1)  # levels in front of it
+        shown = level < q.LEVELS
+        level, away, behind = level[shown], away[shown], behind[shown]
+        joins = away[np.arange(len(level)), level] == behind
+        counts += np.bincount(np.where(joins, level - 1, level - 1 + q.LEVELS - 1), minlength=len(counts))
+        new = np.flatnonzero(~joins & (away[np.arange(len(level)), level] < 10**9))
+        gap = away[new, level[new]] - away[new, level[new] - 1]
+        step = behind[new] - away[new, level[new] - 1]
+        steps.append(np.where(2 * step <= gap, step, step - gap))
+    law = np.cumsum(counts + 1e-3) / (counts.sum() + 1e-3 * len(counts))
+    ordered = np.sort(np.concatenate(steps)[1:] if len(steps[-1]) else steps[0])
+    at = ((np.arange(q.INSIDE_POINTS) + 0.5) / q.INSIDE_POINTS * len(ordered)).astype(np.int64)
+    return {"slot": np.minimum(law, 1.0), "between": ordered[at].astype(float)}
 
 
 def _takes(days: Sequence[Day], queue_edges: Table) -> dict[str, Table]:
@@ -333,10 +360,18 @@ def _fitting(
     return price == near
 
 
-def cancelled(days: Sequence[Day]) -> tuple[float, Table]:
-    """Excess share of cancels at the best that take the newest order; cumulative law of the rank of deeper ones."""
+def cancelled(days: Sequence[Day]) -> dict[str, Table]:
+    """Which order a cancel takes.
+
+    ``newest``: excess share of cancels at the best that take the newest order; ``rank``: cumulative law of the rank of
+    deeper ones among the side's newest; ``stays``: chance that an order of a size class goes once it is picked (how
+    often that class is cancelled over how often it rests there), and the classes' edges.
+    """
     newest = np.zeros(3)
     counts = np.zeros(q.RANKS + 1)
+    resting = np.zeros((2, q.STAY_CLASSES))
+    sizes = np.concatenate([d.lots[d.o.kind == q.LIMIT_DEEPER] for d in days])
+    edges = np.unique(np.quantile(sizes, (0.4, 0.8, 0.95)).astype(np.int64) + 1) if len(sizes) else np.zeros(0)
     for d in days:
         known = d.o.order_id != 0
         if known.mean() < 0.5:
@@ -345,12 +380,19 @@ def cancelled(days: Sequence[Day]) -> tuple[float, Table]:
         out = np.zeros((len(d.lots), 2), np.int64)
         ranks(
             d.o.order_id, d.o.kind.astype(np.int64), d.o.side.astype(np.int64), d.o.price.astype(np.int64), best_same,
-            np.zeros((2, 4 * q.RING_SIZE, 2), np.int64), out,
+            np.searchsorted(edges, d.lots, side="right"), np.zeros((2, 4 * q.RING_SIZE, 3), np.int64), out, resting,
         )  # fmt: skip
         best = (d.o.kind == q.CANCEL_AT_BEST) & (out[:, 1] >= 2)
         newest += ((out[best, 0] == 0).sum(), (1.0 / np.maximum(out[best, 1], 1)).sum(), best.sum())
         deep = out[d.o.kind == q.CANCEL_DEEPER, 0]
         counts += np.bincount(np.minimum(deep, q.RANKS), minlength=q.RANKS + 1)
-    if counts.sum() == 0:
-        return 0.0, np.zeros(q.RANKS)
-    return _excess(*newest), np.cumsum(counts[: q.RANKS]) / counts.sum()
+    seen = resting[1] > 20.0
+    goes = np.where(seen, resting[0] / np.maximum(resting[1], 1.0), 0.0)
+    goes = np.clip(np.where(seen, goes / max(float(goes.max()), 1e-9), 1.0), 0.02, 1.0)
+    law = np.cumsum(counts[: q.RANKS]) / counts.sum() if counts.sum() else np.zeros(q.RANKS)
+    return {
+        "newest": np.array([_excess(*newest)]),
+        "rank": law,
+        "stays": goes,
+        "stay_edges": np.concatenate((edges, np.full(q.STAY_CLASSES - 1 - len(edges), 1e300))).astype(float),
+    }

@@ -58,7 +58,11 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "repeat_price": Place(q.REPEAT_PRICE, q.PREVIOUS * 3, 0.0, 1.0),
     "repost_size": Place(q.REPOST_SIZE, 3, 0.0, 1.0),
     "repost_price": Place(q.REPOST_PRICE, 3, 0.0, 1.0),
+    "slot": Place(q.SLOT, 2 * (q.LEVELS - 1), 0.0, 1.0, ascending=True),
+    "between": Place(q.BETWEEN, q.INSIDE_POINTS, -1e6, 1e6),
     "rank": Place(q.RANK, q.RANKS, 0.0, 1.0, ascending=True),
+    "stays": Place(q.STAYS, q.STAY_CLASSES, 1e-3, 1.0),
+    "stay_edges": Place(q.STAY_EDGES, q.STAY_CLASSES - 1, 1.0, ascending=True),
 }
 """Tables of fixed length. The minutes follow at the end."""
 
@@ -116,6 +120,7 @@ def pack(
     rows = flow[q.MINUTE_TABLE :].reshape(-1, q.MINUTE)
     rows[:, :3] = minutes[:, :3]
     flow[q.CLOCK], flow[q.DRIFT_SD] = knobs["clock"], knobs["drift_sd"]
+    flow[q.AMONG] = knobs["among"]
     state = flow[q.W_STATE : q.W_BEFORE].reshape(q.STATES, q.EVENTS)
     state[:, 2 * q.MARKET :] *= knobs["market"]
     state[:, : 2 * q.LIMIT_IN_SPREAD + 2] *= knobs["inside"]

@@ -42,11 +42,18 @@ def measure(days: Sequence[Day]) -> dict[str, float]:
     }
     for n in range(q.LEVELS):
         out[f"depth{n}"] = float(depth[n])
+    out["reach"] = float(np.concatenate([_reach(d) for d in days]).mean())
     for horizon in HORIZONS:
         moves = [_moves(d.o.mid2, horizon) for d in days]
         every = np.concatenate(moves)
         out[f"sd{horizon}"] = float(np.sqrt(np.mean(every**2))) / 2.0 if len(every) else 1e-9
     return out
+
+
+def _reach(day: Day) -> NDArray[np.float64]:
+    """Ticks from the best bid to the last of the levels, the far ones cut to eight times the median."""
+    away = (day.bid[:, 0] - day.bid[:, -1])[day.bid[:, -1] > 0].astype(float)
+    return np.minimum(away, 8.0 * max(float(np.median(away)), 1.0)) if len(away) else np.ones(1)
 
 
 def _moves(mid2: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
@@ -141,6 +148,7 @@ def _turned(
         anchor_slow=float(np.clip(lean, 0.0, 2.0)),
         anchor_fast=float(np.clip(knobs.anchor_fast + gain * 0.4 * (over("sd1") + over("sd10")) / 2.0, 0.0, 1.5)),
         drift_sd=float(np.clip(-lean, 0.0, 1.0)),
+        among=float(np.clip(knobs.among - gain * 0.8 * over("reach"), 0.0, 1.0)),
         more=float(np.clip(knobs.more * np.exp(-gain * 1.0 * over("lots")), 0.02, 20.0)),
     )
     depth = np.array([over(f"depth{n}") for n in range(1, q.LEVELS)])

@@ -45,6 +45,7 @@ INSIDE_POINTS: Final = 32
 TAKE_POINTS: Final = 64
 GAP_POINTS: Final = 64
 RANKS: Final = 8
+STAY_CLASSES: Final = 4
 SEASONS: Final = 26
 MINUTE: Final = 4  # words of a minute: activity, market factor, day, (free)
 BLOCK: Final = 20  # minutes that are drawn together
@@ -72,6 +73,7 @@ NEWEST: Final = FLOW_HEAD + 16  # excess probability that a cancel at the best t
 SHORT_NS: Final = FLOW_HEAD + 17  # waits below are not scaled by activity
 HOLE: Final = FLOW_HEAD + 18  # ticks behind the best within which another level is kept
 DEEP_POWER: Final = FLOW_HEAD + 19  # quarters
+AMONG: Final = FLOW_HEAD + 20  # (limited) share of deeper limit orders that are placed by level, not by distance
 SCALARS: Final = FLOW_HEAD + 24
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------
@@ -120,8 +122,12 @@ REPEAT_SIZE: Final = DEEP_LOTS + GAP_POINTS  # [PREVIOUS][3][2]: size of the pre
 REPEAT_PRICE: Final = REPEAT_SIZE + PREVIOUS * 6  # [PREVIOUS][3]: its price too
 REPOST_SIZE: Final = REPEAT_PRICE + PREVIOUS * 3  # [3]: size of the side's last cancelled order
 REPOST_PRICE: Final = REPOST_SIZE + 3  # [3]
-RANK: Final = REPOST_PRICE + 3  # [RANKS] cumulative: rank of the cancelled deeper order among the side's newest
-MINUTE_TABLE: Final = RANK + RANKS  # [MINUTES][MINUTE]
+SLOT: Final = REPOST_PRICE + 3  # [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
+BETWEEN: Final = SLOT + 2 * (LEVELS - 1)  # [INSIDE_POINTS] where in the gap: > 0 from its inner end, < 0 from its outer
+RANK: Final = BETWEEN + INSIDE_POINTS  # [RANKS] cumulative: rank of the cancelled deeper order among the side's newest
+STAYS: Final = RANK + RANKS  # [STAY_CLASSES] chance that a deeper order picked for cancelling goes, by its size
+STAY_EDGES: Final = STAYS + STAY_CLASSES  # [STAY_CLASSES - 1] lots
+MINUTE_TABLE: Final = STAY_EDGES + STAY_CLASSES - 1  # [MINUTES][MINUTE]
 FIXED: Final = MINUTE_TABLE
 """Length of the array but for its minutes."""
 
