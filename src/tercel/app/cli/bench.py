@@ -29,6 +29,12 @@ def bench_book(as_json: AsJson = False) -> None:
     _bench("book", as_json)
 
 
+@bench_app.command("market")
+def bench_market(as_json: AsJson = False) -> None:
+    """Market: simulated messages per second, recorded, own orders in the book; share of Santa Fe's rate."""
+    _bench("market", as_json)
+
+
 @bench_app.command("env")
 def bench_env(as_json: AsJson = False) -> None:
     """Environment: decisions per second, share of the book's rate, two threads against one."""

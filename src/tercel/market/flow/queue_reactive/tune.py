@@ -22,8 +22,8 @@ from tercel.market.simulator.days import simulated_day
 
 HORIZONS = (1, 10, 60, 600)
 WARMUP_S = 900.0
-PILOTS = 6
-ROUNDS = 15
+PILOTS = 5
+ROUNDS = 12
 LOSS = {"rate": 1.0, "markets": 1.0, "lots": 1.0, "spread": 1.0, "sd1": 1.0, "sd10": 1.0, "sd60": 1.0, "sd600": 0.5}
 DEPTH_LOSS = 0.15
 

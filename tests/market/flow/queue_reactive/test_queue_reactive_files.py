@@ -1,0 +1,102 @@
+"""Files of queue-reactive markets, raking, and calibration: what is refused, and what comes back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.market.flow.queue_reactive.made import made
+
+from tercel.core.errors import ConfigError
+from tercel.market.flow import load, names
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.calibrate import calibrate
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.queue_reactive.rake import rake
+from tercel.market.simulator.days import simulated_day
+from tercel.market.tape import Instrument
+
+SHIPPED = [name for name in names() if load(name).model == "queue_reactive"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_presets_are_whole_and_small(name: str) -> None:
+    preset = load(name)
+    assert isinstance(preset, QueueReactivePreset)
+    assert preset.name == name
+    assert preset.packed().nbytes < 1_000_000
+    assert {"days", "calibrated", "tuned"} <= set(preset.card)
+
+
+def test_a_file_comes_back(tmp_path: Path) -> None:
+    preset = made(1)
+    preset.save(tmp_path / "made.json")
+    assert load(tmp_path / "made.json") == preset
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda raw: raw.update(version=q.VERSION + 1), "version"),
+        (lambda raw: raw["law"]["state"].__setitem__(7, -0.1), "table state holds -0.1"),
+        (lambda raw: raw["law"]["before"].pop(), "table before has"),
+        (lambda raw: raw["law"].pop("size"), "table size is missing"),
+        (lambda raw: raw["scalars"].update(resolution_ns=0.0), "resolution_ns is 0"),
+        (lambda raw: raw["scalars"].pop("window"), "scalar window is missing"),
+        (lambda raw: raw["law"]["queue_edges"].__setitem__(0, 1e9), "does not ascend"),
+        (lambda raw: raw["knobs"].update(anchor_slow=-0.1), "anchor_slow"),
+        (lambda raw: raw["law"].update(other=[1.0]), "unknown"),
+        (lambda raw: raw.update(width=64), "width 64"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path: Path, change, says: str) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "made.json"
+    made(1).save(path)
+    raw = json.loads(path.read_text())
+    change(raw)
+    path.write_text(json.dumps(raw))
+    with pytest.raises(ConfigError, match=says):
+        load(path)
+
+
+def test_raking_finds_the_law_that_drew_the_events() -> None:
+    rng = np.random.default_rng(1)
+    sizes = (4, 6)
+    truth = [rng.lognormal(0.0, 0.7, (n, q.EVENTS)) for n in sizes]
+    n = 60_000
+    cells = np.stack([rng.integers(0, s, n) for s in sizes], axis=1).astype(np.int32)
+    offsets = np.ones((n, 6))
+    offsets[:, 0] = rng.random(n) < 0.7
+    offsets[:, 3:5] = rng.uniform(0.5, 2.0, (n, 2))
+    weight = truth[0][cells[:, 0]] * truth[1][cells[:, 1]]
+    known = np.ones_like(weight)
+    known[:, 0] = known[:, 1] = offsets[:, 0]
+    known[:, 8:10] = offsets[:, 3:5]
+    share = weight * known
+    share /= share.sum(axis=1, keepdims=True)
+    events = (np.cumsum(share, axis=1) < rng.random((n, 1))).sum(axis=1)
+    found = rake(cells, offsets, events, sizes)
+    fitted = found[0][cells[:, 0]] * found[1][cells[:, 1]] * known
+    fitted /= fitted.sum(axis=1, keepdims=True)
+    assert np.abs(fitted - share).mean() < 0.006
+
+
+def day(preset: QueueReactivePreset, seconds: float) -> tuple[Instrument, object]:
+    events = simulated_day(preset, 1, seconds, 0.0)
+    return Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1), events
+
+
+@pytest.mark.slow
+def test_calibrating_on_a_simulated_day_gives_its_market_back() -> None:
+    truth = made(1, 0.2)
+    found = calibrate([day(truth, 12_000.0)], name="again", date="2026-01-01", lot_shares=1, skip_s=60.0)
+    tuned = found.card["tuned"]
+    for key, room in (("rate", 0.1), ("markets", 0.15), ("spread", 0.12), ("lots", 0.15), ("sd60", 0.25)):
+        assert tuned[key]["pilots"] == pytest.approx(tuned[key]["tape"], rel=room), key
+
+
+def test_too_little_tape_is_refused() -> None:
+    with pytest.raises(ConfigError, match="events and"):
+        calibrate([day(made(1), 300.0)], name="short", date="2026-01-01", lot_shares=1, skip_s=0.0)
+    with pytest.raises(ConfigError, match="at least one day"):
+        calibrate([], name="none", date="2026-01-01")

@@ -1,0 +1,170 @@
+"""The kernel's draws against a plain Python reading of the same tables: shares and waits within sampling error."""
+
+import math
+from bisect import bisect_right
+
+import numpy as np
+import pytest
+from tests.market.flow.queue_reactive.made import made
+
+from tercel.core.jit import Floats, Longs, kernel
+from tercel.core.seeds import seed_stream
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.kernel import choose
+from tercel.market.flow.queue_reactive.memory import next_wait, see
+from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.reals import put_real
+
+DRAWS = 40_000
+SIGMAS = 4.8
+NOW = 1_000 * 10**9
+
+
+@kernel
+def many_events(k: Longs, flow: Floats, spread: int, live: int, counts: Longs) -> None:
+    for _ in range(DRAWS):
+        counts[choose(k, flow, spread, live)] += 1
+
+
+@kernel
+def many_waits(k: Longs, flow: Floats, spread: int, waits: Longs, classes: Longs) -> None:
+    before = k[q.WAIT]
+    for i in range(waits.shape[0]):
+        k[q.WAIT] = before
+        waits[i] = next_wait(k, flow, spread)
+        classes[i] = k[q.WAIT]
+
+
+class Oracle:
+    """The law in words of its own: dictionaries and bisection on the preset's tables, nothing of the kernel."""
+
+    def __init__(self, preset: QueueReactivePreset, situation: dict[str, float]) -> None:
+        self.p, self.s = preset, situation
+
+    def table(self, name: str, *cell: int, shape: tuple[int, ...]) -> np.ndarray:
+        return np.asarray(self.p.law[name]).reshape(*shape, 12)[cell]
+
+    def shares(self) -> np.ndarray:
+        """Probability of each event, sides as seen from the previous event's."""
+        s, law, scalars = self.s, self.p.law, self.p.scalars
+        side = int(s["side"])
+        spread = int(s["ask"] - s["bid"])
+        queues = (s["bid_lots"], s["ask_lots"]) if side > 0 else (s["ask_lots"], s["bid_lots"])
+        classes = [bisect_right(law["queue_edges"], x) for x in queues]
+        mid2 = s["ask"] + s["bid"]
+        slow = bisect_right(law["slow_edges"], side * (mid2 - s["slow"]))
+        fast = bisect_right(law["fast_edges"], side * (mid2 - s["fast"]))
+        flow = bisect_right(law["flow_edges"], side * s["flow"])
+        age = bisect_right(law["age_edges"], s["age_ns"])
+        w = self.table("state", bisect_right(law["spread_edges"], spread), *classes, shape=(10, 6, 6)).copy()
+        w *= self.table("before", int(s["kind"]), int(s["wait"]), shape=(8, 10))
+        other = 0 if s["side2"] == side else 1
+        w *= self.table("before2", int(s["kind"]), int(s["kind2"]), other, shape=(8, 8, 2))
+        w *= self.table("place", slow, fast, 0 if s["move"] * side >= 0 else 1, shape=(9, 5, 2))
+        w *= self.table("trade", flow, age, 0 if s["sign"] * side >= 0 else 1, shape=(5, 3, 2))
+        w *= self.table("activity", int(s["activity"]), shape=(4,))
+        pull = (
+            self.p.knobs.anchor_slow * self.p.slow_centres[slow] + self.p.knobs.anchor_fast * self.p.fast_centres[fast]
+        )
+        up = math.exp(-pull)
+        for event, towards in ((0, 1), (1, -1), (6, -1), (7, 1), (10, 1), (11, -1)):
+            w[event] *= up**towards
+        w[0:2] *= self.p.knobs.inside * (spread > 1)
+        w[10:12] *= self.p.knobs.market * s["markets"]
+        power = scalars["touch_power"] / 4.0
+        w[6] *= (queues[0] / scalars["touch_mean"]) ** power
+        w[7] *= (queues[1] / scalars["touch_mean"]) ** power
+        far = scalars["beyond"] * s["live"] / scalars["live_mean"]
+        deep = {1: sum(a * b for a, b in zip(law["pull"], s["deep_bid"], strict=True)),
+                -1: sum(a * b for a, b in zip(law["pull"], s["deep_ask"], strict=True))}  # fmt: skip
+        w[8] *= far + deep[side]
+        w[9] *= far + deep[-side]
+        return w / w.sum()
+
+    def wait_shares(self, spread: int) -> np.ndarray:
+        width = bisect_right(self.p.law["width_edges"], spread)
+        cell = int(self.s["kind"]), int(self.s["wait"]), int(self.s["activity"]), width
+        return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 3, 10)[cell], prepend=0.0)
+
+
+def situation(seed: int) -> dict:
+    """A random state of market and memory."""
+    rng = np.random.default_rng(seed)
+    bid = 10_000
+    return {
+        "bid": bid, "ask": bid + int(rng.integers(1, 12)), "bid_lots": int(rng.integers(1, 40)),
+        "ask_lots": int(rng.integers(1, 40)), "deep_bid": rng.integers(1, 30, 4).tolist(),
+        "deep_ask": rng.integers(1, 30, 4).tolist(), "side": int(rng.choice([-1, 1])), "kind": int(rng.integers(0, 8)),
+        "side2": int(rng.choice([-1, 1])), "kind2": int(rng.integers(0, 8)), "wait": int(rng.integers(0, 10)),
+        "slow": 2 * bid + rng.normal(0, 6), "fast": 2 * bid + rng.normal(0, 3), "flow": rng.uniform(-1, 1),
+        "age_ns": int(rng.choice([10**6, 10**9, 10**11])), "sign": int(rng.choice([-1, 1])),
+        "move": int(rng.choice([-1, 1])), "activity": int(rng.integers(0, 4)), "markets": rng.uniform(0.5, 2.0),
+        "live": 50,
+    }  # fmt: skip
+
+
+def memory(preset: QueueReactivePreset, s: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The kernel's state in that situation, classes found."""
+    flow = preset.packed()
+    k = np.zeros(sim.GRID, np.int64)
+    seed_stream(k, sim.FLOW_RNG, seed, 0, 0)
+    start_memory(k, s["bid"] + s["ask"], NOW)
+    words = {q.P_KIND: "kind", q.P_SIDE: "side", q.P2_KIND: "kind2", q.P2_SIDE: "side2", q.WAIT: "wait",
+             q.TRADE_SIGN: "sign", q.MOVE: "move", q.ACTIVITY: "activity"}  # fmt: skip
+    for word, name in words.items():
+        k[word] = s[name]
+    k[q.TRADE_NS] = NOW - s["age_ns"]
+    for word, name in ((q.MEAN_SLOW, "slow"), (q.MEAN_FAST, "fast"), (q.SIGN_FLOW, "flow"), (q.MARKETS, "markets")):
+        put_real(k, word, float(s[name]))
+    for at, lots, deep in ((q.SCAN, "bid_lots", "deep_bid"), (q.SCAN + q.SCAN_SIDE, "ask_lots", "deep_ask")):
+        k[at + q.LEVELS : at + 2 * q.LEVELS] = [s[lots], *s[deep]]
+        k[at + 2 * q.LEVELS] = q.LEVELS
+    see(k, flow, NOW, s["bid"], s["ask"], s["bid_lots"], s["ask_lots"])
+    return k, flow
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_events_come_with_the_shares_that_the_tables_say(seed: int) -> None:
+    preset = made(seed, knobs=Knobs(market=1.3, inside=0.8, anchor_slow=0.3, anchor_fast=0.1))
+    s = situation(100 + seed)
+    k, flow = memory(preset, s, seed)
+    counts = np.zeros(q.EVENTS, np.int64)
+    many_events(k, flow, s["ask"] - s["bid"], s["live"], counts)
+    shares = Oracle(preset, s).shares()
+    error = np.sqrt(np.maximum(shares * (1.0 - shares) / DRAWS, 1e-12))
+    assert np.abs(counts / DRAWS - shares).max() < SIGMAS * error[np.argmax(np.abs(counts / DRAWS - shares))] + 1e-12
+    assert (np.abs(counts / DRAWS - shares) < SIGMAS * error + 1e-9).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_waits_come_from_their_law(seed: int) -> None:
+    preset = made(seed)
+    s = situation(200 + seed)
+    k, flow = memory(preset, s, seed)
+    waits, classes = np.zeros(DRAWS, np.int64), np.zeros(DRAWS, np.int64)
+    many_waits(k, flow, s["ask"] - s["bid"], waits, classes)
+    shares = Oracle(preset, s).wait_shares(s["ask"] - s["bid"])
+    counted = np.bincount(classes, minlength=q.WAITS) / DRAWS
+    assert (np.abs(counted - shares) < SIGMAS * np.sqrt(shares * (1 - shares) / DRAWS) + 1e-9).all()
+    quantiles = np.asarray(preset.law["wait_ns"]).reshape(q.WAITS, q.WAIT_POINTS)
+    means = ((quantiles[:, 1:] + quantiles[:, :-1]) / 2.0).mean(axis=1)
+    assert waits.mean() == pytest.approx(float(shares @ means), rel=0.05)
+    assert waits.min() >= 0
+
+
+def test_a_mirrored_market_mirrors_its_events() -> None:
+    """Bid and ask share one table: the same situation upside down has the same shares."""
+    preset = made(3)
+    s = situation(7)
+    mirrored = s | {
+        "bid_lots": s["ask_lots"], "ask_lots": s["bid_lots"], "deep_bid": s["deep_ask"], "deep_ask": s["deep_bid"],
+        "side": -s["side"], "side2": -s["side2"], "sign": -s["sign"], "move": -s["move"], "flow": -s["flow"],
+        "slow": 2 * (s["bid"] + s["ask"]) - s["slow"], "fast": 2 * (s["bid"] + s["ask"]) - s["fast"],
+    }  # fmt: skip
+    cells = []
+    for one in (s, mirrored):
+        k, _ = memory(preset, one, 1)
+        cells.append(k[q.I_STATE : q.I_TRADE + 1].tolist())
+    assert cells[0] == cells[1]
+    assert np.allclose(Oracle(preset, s).shares(), Oracle(preset, mirrored).shares())

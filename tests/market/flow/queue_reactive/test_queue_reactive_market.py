@@ -1,0 +1,131 @@
+"""Markets of the queue-reactive flow as markets: nothing crosses or is lost, twins are equal, own trades unseen."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.market.flow.queue_reactive.made import made
+
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
+from tercel.market.simulator.days import run_recorded, standing
+from tercel.market.simulator.reals import real
+from tercel.market.simulator.source import NO_TAPE, first_world, run_free
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE
+
+
+def replay(rows: np.ndarray, first: np.ndarray) -> None:
+    """A plain book of dictionaries: every row takes what is there, and the best prices never meet."""
+    orders: dict[int, list[int]] = {}
+    levels: dict[int, dict[int, int]] = {1: {}, -1: {}}
+
+    def change(side: int, price: int, lots: int) -> None:
+        levels[side][price] = levels[side].get(price, 0) + lots
+        if levels[side][price] == 0:
+            del levels[side][price]
+        assert levels[side].get(price, 0) >= 0
+
+    for row in np.concatenate((first, rows)).tolist():
+        _, kind, who, side, price, lots = row[:6]
+        if kind == ADD:
+            assert who not in orders
+            orders[who] = [side, price, lots]
+            change(side, price, lots)
+        else:
+            assert kind in (DELETE, EXECUTE)
+            assert orders[who][:2] == [side, price]
+            orders[who][2] -= lots
+            assert orders[who][2] >= 0
+            assert kind == EXECUTE or orders[who][2] == 0
+            if kind == EXECUTE:
+                assert price == (max if side > 0 else min)(levels[side])
+            change(side, price, -lots)
+            if orders[who][2] == 0:
+                del orders[who]
+        if levels[1] and levels[-1]:
+            assert max(levels[1]) < min(levels[-1])
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.booleans(), st.booleans())
+def test_random_tables_make_a_sound_book(seed: int, rough: float, limited: bool, by_imbalance: bool) -> None:
+    preset = made(seed, rough, scalars={"limited": float(limited), "by_imbalance": float(by_imbalance)})
+    b, k, flow = first_world(preset, seed)
+    first = standing(b)
+    rows = run_recorded(b, k, flow, 900 * NS_PER_SECOND)
+    replay(rows, first)
+    assert len(rows) > 500
+    assert b[lay.OVERFLOW] == 0
+    assert np.diff(rows[:, sim.R_NS]).min() >= 0
+    live = b[lay.HEADER : lay.HEADER + preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
+    assert int((live[:, lay.QTY] > 0).sum()) == b[lay.LIVE]
+    assert np.isfinite([real(k, at) for at in (q.MEAN_SLOW, q.MEAN_FAST, q.SIGN_FLOW, q.PACE)]).all()
+
+
+def test_lots_are_conserved() -> None:
+    preset = made(2)
+    b, k, flow = first_world(preset, 1)
+    start = standing(b)[:, sim.R_LOTS].sum()
+    rows = run_recorded(b, k, flow, 3_600 * NS_PER_SECOND)
+    signed = np.where(rows[:, sim.R_KIND] == ADD, 1, -1) * rows[:, sim.R_LOTS]
+    assert start + signed.sum() == standing(b)[:, sim.R_LOTS].sum()
+    executed = rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_LOTS].sum()
+    assert executed == k[sim.BOUGHT] + k[sim.SOLD]
+
+
+def test_a_market_in_pieces_is_the_market_in_one() -> None:
+    preset = made(4)
+    whole, parts = first_world(preset, 9), first_world(preset, 9)
+    run_free(*whole, NO_TAPE, 1_200 * NS_PER_SECOND)
+    for second in range(0, 1_201, 75):
+        run_free(*parts, NO_TAPE, second * NS_PER_SECOND)
+    run_recorded(*parts, 1_200 * NS_PER_SECOND)
+    for a, c in zip(whole[:2], parts[:2], strict=True):
+        moved = np.flatnonzero(a != c[: len(a)])
+        assert set(moved.tolist()) <= {sim.DUE_NS, sim.RECORD} if a is whole[1] else not len(moved)
+
+
+def own_order(b: np.ndarray, k: np.ndarray, flow: np.ndarray, side: int, price: int, lots: int, now: int) -> None:
+    """An own order arrives."""
+    words = np.zeros(together.WORDS, np.int64)
+    words[:6] = 0, 0, side, price, lots, now
+    at = np.zeros((1, together.AT_WORDS), np.int64)
+    at[0, [together.BOOK_END, together.STATE_END, together.FLOW_END]] = len(b), len(k), len(flow)
+    together.operate(together.NEW, b, k, flow, NO_TAPE, at, words, together.NO_OUT)
+
+
+def test_an_own_order_that_nobody_sees_changes_nothing() -> None:
+    preset = made(5)
+    twin, own = first_world(preset, 3), first_world(preset, 3)
+    own_order(*own, 1, preset.start_mid_ticks - 5_000, 7, 0)
+    for world in (twin, own):
+        run_free(*world, NO_TAPE, 900 * NS_PER_SECOND)
+    public = [sim.EVENTS, sim.BOUGHT, sim.SOLD, sim.OFI, sim.VARIANCE, sim.MID2, sim.FLOW_NS, sim.FLOW_RNG]
+    assert own[1][public].tolist() == twin[1][public].tolist()
+
+
+def test_own_trades_do_not_enter_the_public_memory() -> None:
+    b, k, flow = first_world(made(6), 1)
+    run_free(b, k, flow, NO_TAPE, 600 * NS_PER_SECOND)
+    before = k[q.P_KIND : sim.FLOW_MEMORY + q.USED].copy()
+    own_order(b, k, flow, 1, int(k[sim.PUBLIC_ASK]), 2, 1)
+    assert k[q.P_KIND : sim.FLOW_MEMORY + q.USED].tolist() == before.tolist()
+
+
+@pytest.mark.slow
+def test_a_translated_book_looks_to_the_flow_as_it_was() -> None:
+    """The same tables, prices 40 ticks higher and SHIFT saying so: the same events at prices 40 higher."""
+    preset = made(8)
+    plain = first_world(preset, 2)
+    moved = first_world(preset.model_copy(update={"start_mid_ticks": preset.start_mid_ticks + 40}), 2)
+    moved[1][sim.SHIFT] = 40
+    for at in (q.MID,):
+        moved[1][at] = plain[1][at]
+    moved[1][q.MEAN_SLOW : q.MEAN_FAST + 1] = plain[1][q.MEAN_SLOW : q.MEAN_FAST + 1]
+    a = run_recorded(*plain, 900 * NS_PER_SECOND)
+    c = run_recorded(*moved, 900 * NS_PER_SECOND)
+    assert len(a) == len(c)
+    assert (c[:, sim.R_PRICE] - a[:, sim.R_PRICE] == 40).all()
