@@ -54,9 +54,9 @@ class Running:
         self.k = sim.extend(k, 0, ROWS)
         self.words = np.zeros(together.WORDS, np.int64)
         self.at = np.zeros((1, together.AT_WORDS), np.int64)
-        ends = {together.BOOK_END: self.b, together.STATE_END: self.k, together.FLOW_END: self.flow}
-        for column, array in ends.items():
-            self.at[0, column] = len(array)
+        self.at[0, together.BOOK_END] = len(self.b)
+        self.at[0, together.STATE_END] = len(self.k)
+        self.at[0, together.FLOW_END] = len(self.flow)
 
     def operate(self, what: int, *words: int) -> int:
         """Ask the compiled entry."""
