@@ -19,6 +19,7 @@ from tercel.market.tape.schema import (
     LEVEL_SET,
     MESSAGE_END,
     MODIFY,
+    ROLL_IN,
     TRADE,
 )
 
@@ -35,26 +36,27 @@ def _rows(
         what, s, p = kind[i], side[i], price[i]
         touches = what <= EXECUTE or what == MODIFY
         old_side, old_price, before_old = 0, 0, 0
-        if what == MODIFY or what == ADD:
-            at = find(keys, slots, order_id[i]) if order_id[i] != 0 else -1
-            if at >= 0:
-                o = lay.HEADER + slots[at] * lay.ORDER
-                old_side, old_price = b[o + lay.SIDE], b[o + lay.PRICE]
-                before_old = lots_at(b, old_side, old_price)
-                s = old_side if what == MODIFY else s
-        before = lots_at(b, s, p) if touches and s != 0 else 0
-        apply_one(b, keys, slots, key_of, what, order_id[i], side[i], p, qty[i])
+        at = find(keys, slots, order_id[i]) if touches and order_id[i] != 0 else -1
+        if at >= 0:  # what is known of an order counts, not what the row says of it
+            o = lay.HEADER + slots[at] * lay.ORDER
+            old_side, old_price = b[o + lay.SIDE], b[o + lay.PRICE]
+            before_old = lots_at(b, old_side, old_price)
+            s = s if what == ADD else old_side
+            p = p if what == ADD or what == MODIFY else old_price
+        on_level = (touches or what == ROLL_IN) and s != 0
+        before = lots_at(b, s, p) if on_level else 0
+        apply_one(b, keys, slots, key_of, what, order_id[i], side[i], price[i], qty[i])
         if what == EXECUTE:
             source[n], out_kind[n], out_side[n], out_price[n], out_qty[n] = i, TRADE, s, p, qty[i]
             n += 1
-        if touches:
+        if touches or (what == ROLL_IN and before > 0):
             if old_side != 0 and (old_price != p or old_side != s):
                 after = lots_at(b, old_side, old_price)
                 if after != before_old:
                     source[n], out_kind[n], out_side[n], out_price[n] = i, LEVEL_SET, old_side, old_price
                     out_qty[n] = after
                     n += 1
-            after = lots_at(b, s, p) if s != 0 else before
+            after = lots_at(b, s, p) if on_level else before
             if after != before:
                 source[n], out_kind[n], out_side[n], out_price[n], out_qty[n] = i, LEVEL_SET, s, p, after
                 n += 1
