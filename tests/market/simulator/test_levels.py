@@ -17,7 +17,7 @@ from tercel.market.simulator.reals import put_real
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
-from tercel.market.tape.schema import ADD, LEVEL_SET, MESSAGE_END, ROLL_IN, ROLL_OUT, TRADE
+from tercel.market.tape.schema import ADD, LEVEL_SET, MESSAGE_END, ROLL_IN, ROLL_OUT, STATUS, TRADE
 from tercel.testing.market import audit
 
 BID, ASK = 100, 110
@@ -266,3 +266,20 @@ def test_a_total_that_rises_through_an_own_order_fills_it():
     assert lv.public_lots_at(play.b, 1, BID + 4) == 0
     feed(play, [LEVEL_SET, 3, 1, BID + 4, 9])
     assert lv.public_lots_at(play.b, 1, BID + 4) == 4  # six more came, two of them traded
+
+
+def test_in_a_halt_nothing_of_ours_fills_or_arrives():
+    play = market("power_prob")
+    feed(play, [LEVEL_SET, 0, 1, BID, 4])
+    play.new(BID, 3)
+    assert play.run_to(int(play.k[sim.NOW]) + 1)
+    now = int(play.k[sim.NOW]) + 1
+    rows = [[now, STATUS, 0, 0, -1, 0], [now + 1, TRADE, 0, 1, BID, 50], [now + 4, STATUS, 0, 0, 1, 0]]
+    play.tape = np.array(rows, np.int64)
+    play.k[sim.CURSOR], play.k[sim.CURSOR_END], play.k[sim.FLOW_NS] = 0, 3, now
+    sold = int(play.k[sim.SOLD])
+    assert play.run_to(now + 6)
+    assert play.fills() == []
+    assert play.k[sim.SOLD] == sold
+    feed(play, [TRADE, 0, 1, BID, 7])
+    assert sum(f[3] for f in play.fills()) == 3
