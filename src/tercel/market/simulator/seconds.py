@@ -51,14 +51,18 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, f
 def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, free: int, out: Floats) -> int:
     """Seconds `0 .. len(out)`, the flow's rates scaled by what stands in `out[t, :3]` (limit, market, cancel).
 
+    Where the first number is below 0 they are left to the market's own law of regimes.
+
     Returns the second that brought more than the book or the record holds, -1 when none did.
     """
     start = k[sim.NOW]
-    k[sim.REGIME] = 1
-    put_real(k, sim.PACE_FACTOR, 1.0)
-    put_real(k, sim.LEAN, 0.0)
+    imposed = len(out) > 0 and out[0, 0] >= 0.0
+    if imposed:
+        k[sim.REGIME] = 1
+        put_real(k, sim.PACE_FACTOR, 1.0)
+        put_real(k, sim.LEAN, 0.0)
     for t in range(len(out)):
-        for j in range(3):
+        for j in range(3 if imposed else 0):
             put_real(k, sim.LIMIT_FACTOR + j, out[t, j])
         since, mid2 = k[sim.RECORD], k[sim.MID2]
         k[sim.DUE_NS] = start + (t + 1) * NS_PER_SECOND
@@ -66,5 +70,6 @@ def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, 
         if b[lay.OVERFLOW] > 0 or k[sim.RECORD] - since > k[sim.RECORD_ROWS]:
             return t
         measure(b, k, since, mid2, scratch, free, out[t])
-    k[sim.REGIME] = 0
+    if imposed:
+        k[sim.REGIME] = 0
     return -1
