@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +31,54 @@ from tercel.market.feeds.members import Member, members
 from tercel.market.feeds.port import FeedOptions
 
 NS_A_DAY: Final = 86_400 * 10**9
+HOLD: Final = 1 << 30
+"""Bytes of decoded records kept between finding days and reading them; files beyond that are decoded once more."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The records of one instrument and day in one file.
+
+    Parameters
+    ----------
+    member : Member
+        The file.
+    instrument, day, symbol, venue : int, str, str, str
+        What and when.
+    first_ns : int
+        When its first record was received.
+    others : int
+        Records of other kinds in the file.
+    words : int64[n, 7] or None
+        The records, where they are kept.
+    """
+
+    member: Member
+    instrument: int
+    day: str
+    symbol: str
+    venue: str
+    first_ns: int
+    others: int
+    words: k.Words | None
+
+    def load(self) -> k.Words:
+        """The records, decoded again where they were not kept."""
+        if self.words is not None:
+            return self.words
+        for instrument, day, words in split(records_of(self.member)):
+            if (instrument, day) == (self.instrument, self.day):
+                return words
+        raise FeedError("a file that stays as it is", f"{self.member.where}, which changed", "import it again")
 
 
 class DbnFeed:
     """Databento MBO files as a :class:`tercel.market.feeds.port.Feed`.
+
+    Parameters
+    ----------
+    hold : int
+        Bytes of decoded records to keep between finding days and reading them.
 
     Examples
     --------
@@ -45,26 +90,42 @@ class DbnFeed:
 
     name = "dbn"
 
+    def __init__(self, hold: int = HOLD) -> None:
+        self._hold = hold
+
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[DbnDay]]:
         """See :meth:`tercel.market.feeds.port.Feed.days`; the files are decoded here, as only they know their days."""
         with members(paths) as found:
             ticks: dict[int, float] = {}
-            files: list[tuple[Member, Records]] = []
+            parts: list[Part] = []
+            kept = 0
             for member in found:
-                if is_csv(member):
-                    files.append((member, read_csv_records(member)))
-                    continue
-                data = member.content()
-                metadata, start = metadata_of(data, member.where)
-                if schema_of(metadata) == "definition":
-                    ticks |= definition_ticks(data)
-                else:
-                    files.append((member, read_dbn_records(data, metadata, start, member.where)))
-            if paths and not any(len(records.words) for _, records in files):
+                records = records_of(member, ticks)
+                for instrument, day, words in split(records):
+                    kept += words.nbytes
+                    symbol, first = records.symbol(instrument, day), int(words[0, k.TS_RECV])
+                    keep = words if kept <= self._hold else None
+                    parts.append(
+                        Part(member, instrument, day, symbol, records.venue, first, records.others, keep)
+                    )  # fmt: skip
+            if paths and not parts:
                 names = ", ".join(m.name for m in found[:3])
                 raise FeedError("files with order-by-order records", names, "give files of the schema mbo")
-            yield days_of(files, options, ticks)
+            yield days_of(parts, options, ticks)
+
+
+def records_of(member: Member, ticks: dict[int, float] | None = None) -> Records:
+    """Order-by-order records of a file; a definition file has none, and fills `ticks`."""
+    if is_csv(member):
+        return read_csv_records(member)
+    data = member.content()
+    metadata, start = metadata_of(data, member.where)
+    if schema_of(metadata) == "definition":
+        if ticks is not None:
+            ticks |= definition_ticks(data)
+        return Records(np.zeros((0, k.RECORD_WORDS), np.int64), "", {}, 0, member.where)
+    return read_dbn_records(data, metadata, start, member.where)
 
 
 def definition_ticks(data: bytes) -> dict[int, float]:
@@ -80,14 +141,12 @@ def definition_ticks(data: bytes) -> dict[int, float]:
     return found
 
 
-def days_of(files: Sequence[tuple[Member, Records]], options: FeedOptions, ticks: dict[int, float]) -> list[DbnDay]:
+def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -> list[DbnDay]:
     """One day for each instrument and day of UTC in the files, sorted."""
-    groups: dict[tuple[str, str, int, str], list[tuple[k.Words, str, int]]] = {}
-    for member, records in files:
-        for instrument, day, words in _parts(records):
-            key = (records.symbol(instrument, day), day, instrument, records.venue)
-            groups.setdefault(key, []).append((words, member.name, records.others))
-    chosen = {key: parts for key, parts in groups.items() if _wanted(key, options)}
+    groups: dict[tuple[str, str, int, str], list[Part]] = {}
+    for part in parts:
+        groups.setdefault((part.symbol, part.day, part.instrument, part.venue), []).append(part)
+    chosen = {key: group for key, group in groups.items() if _wanted(key, options)}
     if groups and not chosen:
         known = sorted({key[0] for key in groups})
         received = f"--symbol {options.symbol}, --date {options.date}"
@@ -96,10 +155,10 @@ def days_of(files: Sequence[tuple[Member, Records]], options: FeedOptions, ticks
     names = {(symbol, day) for symbol, day, _, _ in chosen}
     if len(names) < len(chosen):
         raise FeedError("one instrument under each symbol", "two of one name", "import the files one at a time")
-    return [_day(key, parts, options, ticks) for key, parts in sorted(chosen.items())]
+    return [_day(group, options, ticks) for _, group in sorted(chosen.items())]
 
 
-def _parts(records: Records) -> Iterator[tuple[int, str, k.Words]]:
+def split(records: Records) -> Iterator[tuple[int, str, k.Words]]:
     """Records of each instrument and day: (instrument id, date, words)."""
     words = records.words
     heads = words[:, k.HEAD] >> 16
@@ -136,15 +195,15 @@ def _wanted(key: tuple[str, str, int, str], options: FeedOptions) -> bool:
     return options.symbol in (None, symbol, str(instrument)) and options.date in (None, day)
 
 
-def _day(
-    key: tuple[str, str, int, str],
-    parts: Sequence[tuple[k.Words, str, int]],
-    options: FeedOptions,
-    ticks: dict[int, float],
-) -> DbnDay:
-    symbol, day, instrument, venue = key
-    ordered = sorted(parts, key=lambda part: int(part[0][0, k.TS_RECV]))
-    words = ordered[0][0] if len(ordered) == 1 else np.concatenate([part[0] for part in ordered])
-    tick, rule = (options.tick, "stated") if options.tick is not None else (ticks.get(instrument), "definition")
-    source = tuple(dict.fromkeys(part[1] for part in ordered))
-    return DbnDay(venue, symbol, day, source, words, tick, rule, sum(part[2] for part in ordered))
+def _day(group: Sequence[Part], options: FeedOptions, ticks: dict[int, float]) -> DbnDay:
+    ordered = sorted(group, key=lambda part: part.first_ns)
+    first = ordered[0]
+
+    def load() -> k.Words:
+        return first.load() if len(ordered) == 1 else np.concatenate([part.load() for part in ordered])
+
+    stated = options.tick is not None
+    tick, rule = (options.tick, "stated") if stated else (ticks.get(first.instrument), "definition")
+    source = tuple(dict.fromkeys(part.member.name for part in ordered))
+    others = sum(part.others for part in ordered)
+    return DbnDay(first.venue, first.symbol, first.day, source, load, tick, rule, others)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,8 +67,8 @@ class DbnDay:
         Where, what, and the day of UTC.
     source : tuple of str
         Names of the files.
-    words : int64[n, 7]
-        The records in file order.
+    load : callable
+        Gives the records in file order, int64[n, 7].
     tick : float or None
         Stated tick in price units, or from a definition.
     tick_rule : str
@@ -81,7 +81,7 @@ class DbnDay:
     symbol: str
     date: str
     source: tuple[str, ...]
-    words: k.Words
+    load: Callable[[], k.Words]
     tick: float | None = None
     tick_rule: str = "stated"
     others: int = 0
@@ -94,8 +94,9 @@ class DbnDay:
         FeedError
             With record, field and remedy, when a record makes no sense.
         """
-        unit = self._unit()
-        events, report = translate(self.words, unit, self.date, ", ".join(self.source))
+        words = self.load()
+        unit = self._unit(words)
+        events, report = translate(words, unit, self.date, ", ".join(self.source))
         if self.venue not in US_STOCKS:
             events = with_opening_auction(events)
         if events.n == 0:
@@ -103,7 +104,7 @@ class DbnDay:
             raise FeedError("records that make a book", received, "give the whole day")
         counts = {name: int(report[slot]) for name, slot in COUNTS.items()}
         warnings = [f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]]
-        if _single(self.words):
+        if _single(words):
             warnings.append("no record is marked as the last of its event: each was taken as an event of its own")
         opening, close = self._session(events)
         instrument = Instrument(
@@ -118,23 +119,23 @@ class DbnDay:
             rows=events.n,
             tick_rule="inferred" if self.tick is None else self.tick_rule,
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
-            extra=self._extra(report, counts),
+            extra=self._extra(len(words), report, counts),
         )
         return Imported(instrument, events, tuple(warnings))
 
-    def _extra(self, report: NDArray[np.int64], counts: dict[str, int]) -> dict[str, Any]:
+    def _extra(self, records: int, report: NDArray[np.int64], counts: dict[str, int]) -> dict[str, Any]:
         return {
             "feed": "dbn",
-            "records": len(self.words),
+            "records": records,
             "other_records": self.others,
             "messages": int(report[k.EVENTS]),
             **counts,
         }
 
-    def _unit(self) -> int:
+    def _unit(self, words: k.Words) -> int:
         """The tick in 1e-9."""
         if self.tick is None:
-            return infer_unit(self.words)
+            return infer_unit(words)
         units = self.tick * 10**9
         unit = round(units) if math.isfinite(units) else 0
         if unit < 1 or abs(units - unit) > 1e-3:
@@ -238,6 +239,8 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
     orders = _Orders()
     parts: list[Events] = []
     ends = event_ends(words)
+    words = words.view()
+    words.flags.writeable = False  # as records that lie in the file's own bytes are: one kind of array, one kernel
     runs = pieces(ends, piece)
     out = np.empty((2 * max((stop - start for start, stop in runs), default=0), len(schema.COLUMNS)), np.int64)
     now = np.zeros(k.NOW, np.int64)

@@ -269,6 +269,17 @@ def test_several_instruments_and_frames_and_a_choice(tmp_path: Path) -> None:
         read([packed], symbol="CLF4")
 
 
+def test_files_that_are_not_kept_in_memory_are_read_again(tmp_path: Path) -> None:
+    records = played(STEADY * 3).records
+    half = next(n for n in range(len(records) // 2, len(records)) if records[n - 1].flags & LAST)
+    paths = [write(tmp_path / "b.dbn", records[half:]), write(tmp_path / "a.dbn", records[:half])]
+    whole = read([write(tmp_path / "whole" / "c.dbn", records)], tick=0.25)
+    for hold in (0, 56 * (half + 1), 1 << 30):
+        (day,) = read_all(DbnFeed(hold), paths, FeedOptions(tick=0.25))
+        assert day.events == whole.events
+        assert day.instrument.source == ("a.dbn", "b.dbn")
+
+
 def _cut(data: bytes) -> bytes:
     return data[:-20]
 
