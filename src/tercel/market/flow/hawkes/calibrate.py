@@ -105,7 +105,7 @@ def calibrate(
     Raises
     ------
     ConfigError
-        No days, several symbols or ticks, or too few events.
+        No days, several symbols or ticks, too few events, or a law whose market does not live.
     """
     seen = [observe(instrument, events, skip_s) for instrument, events in days]
     most = max((int(side.max()) for s in seen if s.n for side in (s.bid_lots, s.ask_lots)), default=0)
@@ -341,6 +341,7 @@ def _preset(
     card |= {
         "estimator": ESTIMATOR,
         "events": {name: int(n) for name, n in zip(tables.NAMES, np.bincount(kind, minlength=at.KINDS), strict=True)},
+        "events_per_s": _rate(days),
         "reach_ticks": reach,
         "spectral_radius": law.excitation.radius,
         "spectral_radius_before_projection": law.radius_before,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.errors import CapacityError, ConfigError
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.hawkes.state import resting
@@ -25,6 +26,8 @@ from tercel.market.simulator.days import simulated_day
 PILOTS = 12
 WARMUP_S = 1200.0
 MOST_STEP = 2.0
+LEAST_SHARE = 0.02
+"""Least share of the tape's events that a market which lives has."""
 LEAST_ALONE = 0.02
 """Least share of a kind's events that nothing excites."""
 GROUPS = ([at.IN_SPREAD, at.AT_BEST, at.CANCEL_BEST], [at.DEEPER, at.CANCEL_DEEPER], [at.MARKET])
@@ -70,10 +73,21 @@ def means(
 
 
 def pilot(preset: HawkesPreset, seed: int, seconds: float) -> Means:
-    """Means of a simulated day, as a feed of its window would have seen it."""
-    events = simulated_day(preset, seed, seconds, WARMUP_S)
+    """Means of a simulated day, as a feed of its window would have seen it.
+
+    Raises
+    ------
+    ConfigError
+        When the book overflows or dies out: the law does not hold such a market.
+    """
+    try:
+        events = simulated_day(preset, seed, seconds, WARMUP_S)
+    except CapacityError as error:
+        raise _no_market(preset, "overflows") from error
     stop = int((WARMUP_S + seconds) * 1e9)
     seen: Observed = observe(_Session(1, preset.window, 0, stop), events, WARMUP_S)
+    if seen.n < LEAST_SHARE * preset.card["events_per_s"] * seconds:
+        raise _no_market(preset, "dies out")
     reach = max(max(row) for row in preset.distance)
     own = np.where(seen.side > 0, seen.bid_px[:, 0], seen.ask_px[:, 0]).astype(np.int64)
     behind = (own - seen.price) * seen.side
@@ -85,6 +99,14 @@ def pilot(preset: HawkesPreset, seed: int, seconds: float) -> Means:
         (seen.bid_lots[keep].astype(np.float64), seen.ask_lots[keep].astype(np.float64)),
         np.asarray(preset.cancel_rate),
     )  # fmt: skip
+
+
+def _no_market(preset: HawkesPreset, what: str) -> ConfigError:
+    return ConfigError(
+        "a tape whose events come one by one",
+        f"{preset.symbol} on {', '.join(preset.card['days'])}: a pilot run's book {what}",
+        "calibrate on a feed of orders (level totals sent in batches hide what excites what), or another model",
+    )
 
 
 def tune(preset: HawkesPreset, wanted: Means, seed: int, seconds: float) -> HawkesPreset:
