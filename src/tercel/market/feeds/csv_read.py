@@ -134,30 +134,39 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
     """
     import polars as pl
 
-    wanted = needed_columns(file)
-    options = {"has_header": file.header, "infer_schema": False, "separator": file.separator}
     try:
-        frame = pl.read_csv(member.path or member.content(), **options)  # type: ignore[arg-type]
+        lazy = pl.scan_csv(
+            member.path or member.content(), has_header=file.header, infer_schema=False, separator=file.separator
+        )
+        lazy = _named(lazy, member, file).with_row_index(ROW, 1 + file.header)
+        if symbol is not None and file.symbol:
+            lazy = lazy.filter(pl.col(file.symbol).str.strip_chars().str.to_uppercase() == symbol.upper())
+        frame = lazy.collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).splitlines()[0]
         raise FeedError("rows of separated fields", f"{member.where}: {first}", "check the file and the map") from error
-    if not file.header:
-        if frame.width != len(file.columns):
-            received = f"{frame.width} in {member.where}, row 1"
-            raise FeedError(f"{len(file.columns)} columns, {', '.join(file.columns)}", received, "correct the map")
-        frame = frame.rename(dict(zip(frame.columns, file.columns, strict=True)))
-    for name in wanted:
-        if name not in frame.columns:
-            near = get_close_matches(name, frame.columns, 1, 0.0)
-            received = f"columns {', '.join(frame.columns[:12])} in {member.where}"
-            raise FeedError(f"a column {name}", received, f"write {near[0]} in the map, if that is it")
-    frame = frame.select(wanted).with_row_index(ROW, 1 + file.header)
-    if symbol is not None and file.symbol:
-        frame = frame.filter(pl.col(file.symbol).str.strip_chars().str.to_uppercase() == symbol.upper())
     text = Text(frame, member.where)
     ns = _times(text, file, file.time.column, timezone, date)
     heard = _times(text, file, (file.time.received,), timezone, date) if file.time.received else ns
     return Text(frame.with_columns(pl.Series(NS, ns), pl.Series(RECEIVED, heard)), member.where)
+
+
+def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
+    """The columns that the map names, under their names."""
+    names = lazy.collect_schema().names()
+    if not file.header:
+        if len(names) != len(file.columns):
+            received = f"{len(names)} in {member.where}, row 1"
+            raise FeedError(f"{len(file.columns)} columns, {', '.join(file.columns)}", received, "correct the map")
+        lazy = lazy.rename(dict(zip(names, file.columns, strict=True)))
+        names = list(file.columns)
+    wanted = needed_columns(file)
+    for name in wanted:
+        if name not in names:
+            near = get_close_matches(name, names, 1, 0.0)
+            received = f"columns {', '.join(names[:12])} in {member.where}"
+            raise FeedError(f"a column {name}", received, f"write {near[0]} in the map, if that is it")
+    return lazy.select(wanted)
 
 
 def _times(text: Text, file: FileMap, columns: tuple[str, ...], timezone: str, date: str | None) -> NDArray[np.int64]:

@@ -286,3 +286,36 @@ def test_one_best_over_exchanges_with_one_sided_rows(tmp_path):
     assert shown == [
         ((100, 3), (105, 3)), ((101, 4), (105, 3)), ((101, 6), (104, 2)), ((101, 2), (104, 2)), ((101, 2), (105, 3))
     ]  # fmt: skip
+
+
+def test_rows_of_too_many_fields_are_refused(tmp_path):
+    with pytest.raises(FeedError, match="separated fields"):
+        one(MAP % ("x", QUOTE % 1), ["t,b1,bs1,a1,as1", "0,1.00,5,1.02,7,8"], tmp_path)
+
+
+def test_columns_without_header_must_be_as_many_as_the_map_names(tmp_path):
+    text = (MAP % ("x", QUOTE % 1)).replace(
+        "[[file]]", '[[file]]\nheader = false\ncolumns = ["t", "b1", "bs1", "a1", "as1"]'
+    )
+    assert one(text, ["0,1.00,5,1.02,7"], tmp_path).events.n == 2
+    with pytest.raises(FeedError, match="5 columns, t, b1, bs1, a1, as1"):
+        one(text, ["0,1.00,5,1.02"], tmp_path)
+
+
+def test_taq_as_wrds_exports_it(tmp_path):
+    quotes = ["DATE,TIME_M,EX,SYM_ROOT,BID,BIDSIZ,ASK,ASKSIZ", "20180102,9:30:01.5,N,IBM,10.00,2,10.02,3"]
+    quotes += ["20180102,9:30:02.000000001,P,IBM,10.01,2,10.02,3", "20180102,15:59:59,N,IBM,10.00,1,10.02,3"]
+    trades = ["DATE,TIME_M,EX,SYM_ROOT,TR_SCOND,SIZE,PRICE,TR_CORR", "20180102,9:30:02,N,IBM,@  I,7,10.02,00"]
+    trades += [
+        "20180102,9:30:03,N,IBM, O X,900,10.01,00",
+        "20180102,9:30:04,N,IBM,,5,10.00,08",
+        "20180102,16:00:00,N,IBM,6,50,10,00",
+    ]
+    (tmp_path / "quotes.csv").write_text("\n".join(quotes) + "\n")
+    (tmp_path / "trades.csv").write_text("\n".join(trades) + "\n")
+    (day,) = read_all(CsvFeed("taq-wrds"), [tmp_path], FeedOptions())
+    e = day.events
+    assert (e.exch_ns[0] - day.instrument.session_open_ns) == 1_500_000_000
+    assert e.kind.tolist() == [schema.ROLL_IN] * 2 + [schema.TRADE, schema.CROSS, schema.LEVEL_SET, schema.CROSS]
+    assert e.qty_lots.tolist() == [200, 300, 7, 900, 100, 50]
+    assert day.instrument.extra["cleaning"]["trades corrected"] == 1
