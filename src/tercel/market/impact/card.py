@@ -36,7 +36,7 @@ LENGTHS_S: Final = (150.0, 300.0, 600.0, 1200.0)
 """Lengths at one participation."""
 AFTER: Final = 3
 """Lengths that a decay is followed for, the execution included."""
-CHILDREN: Final = 20
+CHILDREN: Final = 8
 """At least, where there are as many lots; and none larger than the mean trade."""
 STEP_S: Final = 30.0
 FIRST_S: Final = 60.0
