@@ -20,6 +20,7 @@ from tercel.execution.strategy import hold
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import in_window
 from tercel.market.flow.preset import load
+from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive
 from tercel.testing.market import audit, public_lots
@@ -191,7 +192,8 @@ def csco():
 @pytest.fixture(scope="module")
 def markets(csco):
     """Sources by name; a function, so that no failure prints them."""
-    return {"santa fe": csco, "martingale": martingale_market()}.get
+    loud = ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0, k1_ticks=0.05, pay_s=2.0)
+    return {"santa fe": csco, "martingale": martingale_market(), "translated": with_impact(csco, loud)}.get
 
 
 def history(source, plan, decide, n, **options):
@@ -313,7 +315,7 @@ LATENCIES = [
 
 
 @given(
-    st.integers(0, 2**32), st.sampled_from(["santa fe", "martingale", "tape", "window 1", "window 3"]),
+    st.integers(0, 2**32), st.sampled_from(["santa fe", "translated", "martingale", "tape", "window 1", "window 3"]),
     st.sampled_from(range(len(LATENCIES))), st.sampled_from(["time", "events", "volume"]),
 )  # fmt: skip
 @settings(max_examples=250)

@@ -67,6 +67,10 @@ def impact_by_size(
             panel.set_xscale("log")
             panel.set_yscale("log")
             panel.set_xticks(x, [f"{value:g}" for value in x])
+            low, high = max(ticks.min() - se.max(), 0.5 * max(ticks.min(), 1e-3)), 1.1 * (ticks + se).max()
+            steps = [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+            panel.set_ylim(low, high)
+            panel.set_yticks(steps, [f"{value:g}" for value in steps])
             panel.minorticks_off()
             panel.set_xlabel(label)
         left.set_ylabel("impact, ticks")

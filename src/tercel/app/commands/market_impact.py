@@ -98,12 +98,16 @@ def lines(card: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def _told(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
 def write(card: Mapping[str, Any], out: Path) -> None:
     """`impact.json` and `impact.html`, each aside first, then renamed."""
     out.mkdir(parents=True, exist_ok=True)
     missed = [WORDS[key] for key, fine in card["passed"].items() if not fine]
     lead = "All five figures lie where markets stand." if not missed else f"Missed: {', '.join(missed)}."
-    facts = {} if card["law"] is None else {key: value for key, value in card["law"].items() if value != 0.0}
+    facts = {key: _told(value) for key, value in (card["law"] or {}).items() if value != 0.0}
     page = render(
         f"Impact of metaorders in {card['preset']}",
         lead,
