@@ -39,9 +39,11 @@ def by_regime(entries: Sequence[Entry], truth: InForce, rng: np.random.Generator
 
 def in_words(found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """A sentence for each regime: how often, and what some strategies cost in it."""
-    said = []
+    said, total = [], sum(row["episodes"] for row in found.values())
     for regime, row in found.items():
-        line = f"Regime {regime}: {row['share_of_time']:.0%} of the time, longest in {row['episodes']} episodes"
+        line = (
+            f"Regime {regime}: {row['share_of_time']:.0%} of the time, longest in {row['episodes']} of {total} episodes"
+        )
         if row["is_bps"] is not None:
             told = [f"{name} {row['is_bps'][name]['mean']:.2f}" for name in names if name in row["is_bps"]]
             line += f"; shortfall there, bps: {', '.join(told)}"

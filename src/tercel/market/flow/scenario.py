@@ -69,7 +69,9 @@ def scaled(
     """
     if not isinstance(preset, SantaFePreset):
         raise ConfigError(
-            "a preset of model santa_fe", f"{preset.name} of model {preset.model}", "scale another preset"
+            "a preset of model santa_fe",
+            f"{preset.name} of model {preset.model}",
+            "use the factors of market.regimes, which every model reads",
         )
     wanted = 1.0 if volatility is None else volatility
     factors = {"depth": depth, "cancels": cancels, "trades": trades, "pace": pace, "volatility": wanted}
