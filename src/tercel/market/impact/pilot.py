@@ -28,8 +28,11 @@ PILOT_SHARE = 0.4
 WORLDS = 8
 WEIGHTS_TAU_S = 30.0
 WEIGHTS_BETA = 1.5
-WEIGHTS_ETA = 0.5
-"""Share of our flow that others set theirs against, in linear response: 2 tau (market orders a second and side) m."""
+WEIGHTS_ETA = 0.25
+"""Share of our flow that others set theirs against, in linear response: 2 tau (market orders a second and side) m.
+
+More of it overshoots in models whose public flow remembers trades: prices fall while we buy.
+"""
 
 
 def law_for(preset: Preset, impact: str | ImpactLaw | None) -> ImpactLaw | None:
