@@ -76,7 +76,7 @@ SETS = (
     DataSet("amzn-2012", "small-tick stock", "NASDAQ", "AMZN", ("2012-06-21",), ("2012-06-21",), 12_150.0),
     DataSet("goog-2012", "small-tick stock", "NASDAQ", "GOOG", ("2012-06-21",), ("2012-06-21",), 12_150.0),
     DataSet("es-2023", "futures contract, a holiday", "GLBX", "ESH4", ("2023-12-25",), ("2023-12-25",), 1800.0),
-    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 100),
+    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1000),
     DataSet("btc-usdm-2024", "crypto, perpetual", "BINANCE-USDM", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0),
     DataSet(
         "btc-coinm-2024", "crypto, COIN-M perpetual", "BINANCE-COINM", "BTCUSD_PERP", CRYPTO_DAY, CRYPTO_DAY, 170.0
