@@ -37,6 +37,9 @@ def calibrate_market(
         str, typer.Option(help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD")
     ] = "",
     venue: Venue = "",
+    levels: Annotated[
+        int | None, typer.Option(help="Read the tape as a feed of so many levels. Default: all it shows.", min=5)
+    ] = None,
     lot: Annotated[
         int | None, typer.Option(help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1)
     ] = None,
@@ -50,7 +53,7 @@ def calibrate_market(
         market_calibrate.run(
             lake, symbol, model=model, dates=listed_dates(dates), held_out=listed_dates(held_out), start=start, end=end,
             name=name or out.stem, out=out, stamp=stamp or datetime.now().date().isoformat(), venue=venue,
-            lot=lot, as_json=as_json,
+            lot=lot, levels=levels, as_json=as_json,
         )  # fmt: skip
 
 

@@ -42,13 +42,14 @@ def run(
     stamp: str,
     venue: str,
     lot: int | None,
+    levels: int | None,
     as_json: bool,
 ) -> int:
     """Calibrate, judge where days are held out, write the preset and show it."""
     began = time.perf_counter()
-    days = read_days(lake, symbol, dates, start, end, venue)
+    days = read_days(lake, symbol, dates, start, end, venue, levels)
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
-    if model == "santa_fe" and not (start or end) and (held_out or halves):
+    if model == "santa_fe" and not (start or end or levels) and (held_out or halves):
         made = santa_fe.make(
             lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, lot_shares=lot,
             venue=venue or None,
@@ -59,9 +60,11 @@ def run(
         both = ", ".join(sorted(set(dates) & set(held_out)))
         raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
     made = calibrated(model, days, name=name, stamp=stamp, windowed=bool(start or end), lot=lot)
+    if levels:
+        made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
     scores = None
     if held_out:
-        drawn = Drawn(made, read_days(lake, symbol, held_out, venue=venue), days)
+        drawn = Drawn(made, read_days(lake, symbol, held_out, venue=venue, levels=levels), days)
         scores = compact(score(drawn, classifier=False))
         made = made.model_copy(update={"card": {**made.card, "held_out_days": list(held_out), "scores": scores}})
     made.save(out)

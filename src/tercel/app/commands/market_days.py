@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tercel.core.errors import ConfigError, TapeError
@@ -15,11 +16,17 @@ _CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?")
 
 
 def read_days(
-    lake: Path, symbol: str, dates: Sequence[str], start: str = "", end: str = "", venue: str = ""
+    lake: Path,
+    symbol: str,
+    dates: Sequence[str],
+    start: str = "",
+    end: str = "",
+    venue: str = "",
+    levels: int | None = None,
 ) -> list[Day]:
     """Days with their stretch; `start` and `end` are local times of the exchange, HH:MM or HH:MM:SS.
 
-    `venue` is needed where several have the symbol.
+    `venue` is needed where several have the symbol; `levels` reads the tape as a feed of so many levels.
 
     Raises
     ------
@@ -37,7 +44,15 @@ def read_days(
     for date in dates:
         if date not in known:
             raise TapeError(f"{symbol} on {date} in {lake}", f"days {', '.join(known) or 'none'}", "import it first")
-    return [day_of(*store.read(symbol, date, venue or None), start, end) for date in dates]
+    read = [store.read(symbol, date, venue or None) for date in dates]
+    return [day_of(seen_through(instrument, levels), events, start, end) for instrument, events in read]
+
+
+def seen_through(instrument: Instrument, levels: int | None) -> Instrument:
+    """The instrument as a feed of at most so many levels."""
+    if not levels:
+        return instrument
+    return replace(instrument, levels=min(levels, instrument.levels or levels))
 
 
 def day_of(instrument: Instrument, events: Events, start: str = "", end: str = "") -> Day:
@@ -88,7 +103,9 @@ def train_days(lake: Path, preset: Preset) -> list[Day]:
     except TapeError:
         return []
     dates = [str(date) for date in preset.card.get("days", []) if str(date) in known]
-    return [Day(*store.read(preset.symbol, date, preset.venue), *(window or (None, None))) for date in dates]
+    read = [store.read(preset.symbol, date, preset.venue) for date in dates]
+    levels = preset.card.get("levels_read")
+    return [Day(seen_through(instrument, levels), events, *(window or (None, None))) for instrument, events in read]
 
 
 def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:

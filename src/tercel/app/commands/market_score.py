@@ -39,7 +39,7 @@ def run(
         raise ConfigError("a preset file (.json) to write the scores into", f"the name {which}", "give its path")
     symbol = symbol or preset.symbol
     venue = venue or (preset.venue if (preset.venue, symbol) in {i.key[:2] for i in Lake(lake).list()} else "")
-    days = read_days(lake, symbol, dates, start, end, venue)
+    days = read_days(lake, symbol, dates, start, end, venue, preset.card.get("levels_read"))
     if not seen:
         refuse_seen(preset, days)
     drawn = Drawn(preset, days, train_days(lake, preset), range(1, seeds + 1))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tercel.app.commands.market_days import seen_through
 from tercel.core.errors import TapeError
 from tercel.market.score.days import Day
 from tercel.market.tape import Lake
@@ -23,6 +24,8 @@ class DataSet:
     split_s : float, optional
     lot : int, optional
         Units of a simulated lot; by default the calibration chooses.
+    levels : int, optional
+        Read the tape as a feed of so many levels: what stands dollars away from a crypto touch is no part of its flow.
     """
 
     name: str
@@ -33,6 +36,7 @@ class DataSet:
     test: tuple[str, ...]
     split_s: float | None = None
     lot: int | None = None
+    levels: int | None = None
 
     def days(self, lake: Path) -> tuple[list[Day], list[Day]]:
         """Days to calibrate on and days held out.
@@ -49,7 +53,8 @@ class DataSet:
             raise TapeError(f"{self.symbol} on {', '.join(missing)} in {lake}", "none", "import the data set")
 
         def read(dates: Sequence[str], start: float | None, end: float | None) -> list[Day]:
-            return [Day(*store.read(self.symbol, date, self.venue), start, end) for date in dates]
+            read = [store.read(self.symbol, date, self.venue) for date in dates]
+            return [Day(seen_through(instrument, self.levels), events, start, end) for instrument, events in read]
 
         return read(self.train, None, self.split_s), read(self.test, self.split_s, None)
 
@@ -76,9 +81,17 @@ SETS = (
     DataSet("amzn-2012", "small-tick stock", "NASDAQ", "AMZN", ("2012-06-21",), ("2012-06-21",), 12_150.0),
     DataSet("goog-2012", "small-tick stock", "NASDAQ", "GOOG", ("2012-06-21",), ("2012-06-21",), 12_150.0),
     DataSet("es-2023", "futures contract, a holiday", "GLBX", "ESH4", ("2023-12-25",), ("2023-12-25",), 1800.0),
-    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1000),
-    DataSet("btc-usdm-2024", "crypto, perpetual", "BINANCE-USDM", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0),
+    DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1000, 20),
+    DataSet("btc-usdm-2024", "crypto, perpetual", "BINANCE-USDM", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1, 20),
     DataSet(
-        "btc-coinm-2024", "crypto, COIN-M perpetual", "BINANCE-COINM", "BTCUSD_PERP", CRYPTO_DAY, CRYPTO_DAY, 170.0
+        "btc-coinm-2024",
+        "crypto, COIN-M perpetual",
+        "BINANCE-COINM",
+        "BTCUSD_PERP",
+        CRYPTO_DAY,
+        CRYPTO_DAY,
+        170.0,
+        1,
+        20,
     ),
 )
