@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.calibrate import LOT_BIAS, LOT_CHOICES, power_of_two, to_lots, walking_slope
+from tercel.market.flow.calibrate import power_of_two, walking_slope
 from tercel.market.flow.queue_reactive import pools
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.extract import Day, Seen, day_of, look
@@ -51,7 +51,7 @@ def calibrate(
     name, date : str
         Name of the preset; date of the calibration for the card, as the caller says it.
     lot_shares : int, optional
-        Units of one simulated lot. Default: the coarsest of 100, 10, 1 that changes no mean size by more than 5 %.
+        Units of one simulated lot. Default: the tape's own lot, so that no size is rounded.
     skip_s : float
         Seconds left out at the opening of each day.
     seed : int
@@ -72,7 +72,7 @@ def calibrate(
     first = _one_market(days)
     observed = [observe(i, e, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s) for i, e in days]
     _enough(observed, [i for i, _ in days])
-    lot = lot_shares or _choose_lot(observed, first.lot)
+    lot = lot_shares or first.lot
     stretch = [day_of(o, lot / first.lot) for o in observed]
     sessions = [(i.session_open_ns, i.session_close_ns) for i, _ in days]
     preset = estimate(stretch, sessions, first, name=name, date=date, lot=lot, by_imbalance=by_imbalance)
@@ -113,19 +113,6 @@ def _one_market(days: Sequence[tuple[Any, Any]]) -> Any:
                     "calibrate each market alone",
                 )
     return first
-
-
-def _choose_lot(observed: Sequence[Observed], unit: int) -> int:
-    """Coarsest lot that changes neither mean size by more than `LOT_BIAS`."""
-    kinds = np.concatenate([o.kind for o in observed])
-    lots = np.concatenate([o.lots for o in observed]).astype(np.int64)
-    samples = [lots[kinds <= q.LIMIT_DEEPER], lots[kinds == q.MARKET]]
-    for lot in LOT_CHOICES:
-        if lot >= unit and all(
-            abs(to_lots(s, lot / unit).mean() * lot / unit / s.mean() - 1.0) <= LOT_BIAS for s in samples
-        ):
-            return lot
-    return unit
 
 
 @dataclass(frozen=True)
