@@ -83,7 +83,7 @@ class Effect:
         Over the last five minutes.
     deepest, back : float
         The mean mid against that at the onset: its lowest point, in plain standard deviations of a minute; and the
-        share of this that was made good by the end.
+        share of this that was made good by the end, nan for a fall of less than one.
     one_sided : float
         Share of steps at which a side was empty.
     """
@@ -134,7 +134,7 @@ def _effect(name: str, plain: Course, other: Course, passes: bool) -> Effect:
         float(depth[onset:].min()),
         float(depth[-5 * MINUTE :].mean()),
         lowest / unit,
-        float(1 - moves[-5 * MINUTE :].mean() / lowest) if lowest < 0 else float("nan"),
+        float(1 - moves[-5 * MINUTE :].mean() / lowest) if lowest < -unit else float("nan"),
         float(np.isnan(other.depth[:, inside]).mean()),
     )
 

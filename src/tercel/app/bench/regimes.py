@@ -17,8 +17,8 @@ SEED = 1
 COLUMNS = (
     ("sd60", "sd60", "{:.2f}"),
     ("depth", "depth", "{:.2f}"),
-    ("spread", "spread", "{:.2f}"),
-    ("volume", "volume", "{:.2f}"),
+    ("spread", "gap", "{:.2f}"),
+    ("volume", "lots", "{:.2f}"),
     ("drift", "drift", "{:+.2f}"),
     ("lowest_depth", "low", "{:.2f}"),
     ("depth_after", "after", "{:.2f}"),
@@ -39,9 +39,10 @@ def show(market: str, as_json: bool) -> None:
         box=None,
         pad_edge=False,
         title=f"{preset.name}: each regime over the plain market",
-        caption=f"{EPISODES} paired episodes; factors. sd60: standard deviation of the mid's move in a minute. drift: "
-        "mean move a minute, in plain sd60. Of regimes that pass, which begin five minutes after arrival: lowest "
-        "depth, depth at the end, deepest fall of the mean mid in plain sd60, how much of it was made good by the end.",
+        caption=f"{EPISODES} paired episodes; factors; gap: spread; lots: traded. sd60: s. d. of the mid's "
+        "move in a minute. drift: mean move a minute, in plain sd60. Of regimes that pass, which begin five minutes "
+        "after arrival: lowest depth, depth at the end, deepest fall of the mean mid in plain sd60, how much of it was "
+        "made good by the end.",
     )
     table.add_column("regime", no_wrap=True)
     for _, head, _ in COLUMNS:
