@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from tercel.app.cli import app
 from tercel.app.commands import market_table
+from tercel.app.commands.market_days import seen_through
 from tercel.app.commands.market_sets import SETS, DataSet
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import load
@@ -78,3 +79,15 @@ def test_scores_are_kept_on_shipped_presets(lake: Path, tmp_path: Path, monkeypa
     kept = load(tmp_path / f"{made.name}.json").card["scores"]
     assert kept["mean_l1"] == pytest.approx(json.loads(result.stdout)["rows"][0]["mean_l1"], rel=1e-3)
     assert kept["scored_on"] == ["2030-01-02 [2700 to 5400 s]"]
+
+
+def test_a_tape_can_be_read_through_fewer_levels(lake: Path) -> None:
+    train, test = replace(TINY, levels=5).days(lake)
+    whole, _ = TINY.days(lake)
+    assert {day.instrument.levels for day in (*train, *test)} == {5}
+    seen, everything = train[0].seen(), whole[0].seen()
+    assert seen.n + seen.counts["outside"] == everything.n
+    assert seen.counts["outside"] > 0
+    file_of_three = replace(whole[0].instrument, levels=3)
+    assert seen_through(file_of_three, 5).levels == 3
+    assert seen_through(file_of_three, None) is file_of_three

@@ -60,7 +60,8 @@ def test_the_same_book(seed: int) -> None:
 @given(st.integers(0, 2**31))
 def test_the_same_flow(seed: int) -> None:
     events = totals(seed, 60)
-    instrument = Instrument("X", "Y", DAY.date, 0.01)
+    bounds = {"session_open_ns": SECOND, "session_close_ns": 70 * SECOND}  # a last message may change nothing
+    instrument = Instrument("X", "Y", DAY.date, 0.01, **bounds)
     ways = [observe(instrument, tape, 0.0, from_s=1.5) for tape in (events, as_orders(events))]
     for name in ("ns", "side", "price", "distance", "lots", "bid_px", "ask_lots", "mid2"):
         np.testing.assert_array_equal(*(getattr(seen, name) for seen in ways), name)

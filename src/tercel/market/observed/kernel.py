@@ -79,7 +79,7 @@ def play(
             r = end
             continue
         if what == STATUS:
-            state[HALTS] += price[r] != 1 and not state[HALTED]
+            state[HALTS] += price[r] != 1 and not state[HALTED] and start <= t[r] and t[r] < stop
             state[HALTED] = price[r] != 1
         elif what == CLEAR:
             _clear(level, state, none)
