@@ -48,6 +48,10 @@ def test_the_card_has_its_shape_and_a_market_without_a_law_has_straight_impact()
     assert card["exponent_size"]["mean"] < plain["exponent_size"]["mean"]
     assert card["level_3T"]["mean"] < plain["level_3T"]["mean"]
     assert card["twin"]["se_ticks"] > 0.0
+    assert plain["prior"] is None
+    wanted = card["prior"]["ticks"]
+    assert wanted["0.4"] == pytest.approx(2.0 * wanted["0.1"])
+    assert card["sizes"][-1]["ticks"] == pytest.approx(wanted["0.4"], rel=0.4)
 
 
 def test_laws_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,14 @@ def lines(card: Mapping[str, Any]) -> list[str]:
         f"standard error of a twin impact at {card['twin']['pairs']:,} pairs: {card['twin']['se_ticks']:.3g} ticks; "
         f"a pair takes {1000 * card['twin']['seconds_a_pair']:.3g} ms",
     ]
+    prior = card["prior"]
+    if prior is not None and prior["ticks"]:
+        low, high = (y / prior["y"] for y in prior["y_of_markets"])
+        wanted = prior["ticks"]["0.1"]
+        told.append(
+            f"a prior: Y = {prior['y']:g} wants {wanted:.2f} ticks for 10 % in 600 s; "
+            f"Y of 0.5 to 1.5 would want {low * wanted:.2f} to {high * wanted:.2f}"
+        )
     trips = card["round_trips"]
     if trips is not None:
         for key, words in (("after_spread", "after spread"), ("at_mids", "at mids")):

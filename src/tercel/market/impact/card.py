@@ -43,6 +43,7 @@ FIRST_S: Final = 60.0
 """Where the path inside an execution begins to count: before it the first children and their payment are all."""
 DECAY: Final = (1.25, 1.5, 2.0, 3.0)
 RESAMPLES: Final = 1000
+Y_OF_MARKETS: Final = (0.5, 1.5)
 BARS: Final = {
     "exponent_size": (0.45, 0.65),
     "exponent_participation": (0.4, 0.65),
@@ -109,8 +110,8 @@ def impact_card(
     -------
     dict
         `exponent_size`, `exponent_participation`, `exponent_time`, `level_2T`, `level_3T` as {"mean", "ci_low",
-        "ci_high"}; `bars` and `passed` by name; `law` (None: none); `sizes`, `lengths`, `decay`, `inside` (curves with
-        standard errors), `response`, `twin`, `round_trips`.
+        "ci_high"}; `bars` and `passed` by name; `law`, `prior` (None: none); `sizes`, `lengths`, `decay`,
+        `inside` (curves with standard errors), `response`, `twin`, `round_trips`.
 
     Raises
     ------
@@ -136,6 +137,7 @@ def impact_card(
         "bars": BARS,
         "passed": {name: _within(figures[name]["mean"], *bar) for name, bar in BARS.items()},
         "law": None if law is None else law.card(),
+        "prior": None if law is None else _prior(law),
         "sizes": [_peak(one) for one in sizes],
         "lengths": [_peak(one) for one in lengths],
         "inside": _curve(sizes[-1], 1, sizes[-1].end + 1),
@@ -221,6 +223,14 @@ def _within(value: float | None, low: float, high: float) -> bool:
 
 
 # -- curves -----------------------------------------------------------------------------------------------------------
+
+
+def _prior(law: ImpactLaw) -> dict[str, Any]:
+    """What the law wants at the end of each size, at its own Y and where markets have been found."""
+    sizes = {f"{share:g}": law.wanted_ticks(share, LENGTH_S) for share in SHARES}
+    if law.law != "translation":
+        sizes = {}
+    return {"y": law.y, "y_of_markets": Y_OF_MARKETS, "ticks": sizes}
 
 
 def _peak(one: Metaorders) -> dict[str, float]:

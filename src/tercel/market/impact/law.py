@@ -115,6 +115,18 @@ class ImpactLaw:
             return rates, weights
         return np.append(rates, 0.0), np.append(weights * (1.0 - self.permanent), self.permanent)
 
+    def left(self, seconds: float) -> float:
+        """Share of a volume traded evenly over some seconds that is under the kernel at their end."""
+        rates, weights = self.kernel()
+        x = rates * seconds
+        held = np.where(x > 0.0, -np.expm1(-x) / np.where(x > 0.0, x, 1.0), 1.0)
+        return float(weights @ held)
+
+    def wanted_ticks(self, share: float, seconds: float) -> float:
+        """Where the law wants the price at the end of a metaorder: a share of the volume expected in its time."""
+        phi = share * self.trades * seconds / self.horizon_s * self.left(seconds)
+        return float(self.scale_ticks * phi**self.exponent)
+
     def packed(self) -> Floats:
         """The words that `market.impact.kernel` reads."""
         rates, weights = self.kernel()

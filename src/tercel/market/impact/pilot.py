@@ -25,7 +25,8 @@ ENOUGH = 0.02
 """Standard error of the mechanical impact over the target at that size: what it is wrong by is impact off the law."""
 PILOT_SHARE = 0.4
 """Of the public volume: as large as what is asked later, so that the slope is the one in use."""
-WORLDS = 8
+WORLDS = 48
+"""Starts: with few, the error of a mean over pairs would be that of a mean over worlds."""
 WEIGHTS_TAU_S = 30.0
 WEIGHTS_BETA = 1.5
 WEIGHTS_ETA = 0.25

@@ -190,9 +190,6 @@ def exponentials_of(kernel: Floats, seconds_a_trade: float) -> tuple[tuple[float
 
 def linear(base: ImpactLaw, explicit: tuple[tuple[float, float], ...]) -> ImpactLaw:
     """A linear law with this kernel that meets the square root of `base` at the reference metaorder's end."""
-    rates, weights = np.array(explicit).T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        held = np.where(rates > 0.0, -np.expm1(-rates * HORIZON_S) / (rates * HORIZON_S), 1.0)
-    left = float(weights @ held)  # of the volume under the kernel at the end
+    shaped = replace(base, exponent=1.0, explicit=explicit)
     wanted = base.y * REFERENCE_SHARE**0.5
-    return replace(base, exponent=1.0, explicit=explicit, y=wanted / (REFERENCE_SHARE * left))
+    return replace(shaped, y=wanted / (REFERENCE_SHARE * shaped.left(HORIZON_S)))
