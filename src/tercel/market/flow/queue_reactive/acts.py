@@ -48,11 +48,20 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 
 @kernel
-def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> bool:
-    """A level behind the `after`-th that `scan` found (-1: a first one), from the laws of gaps and of deep lots.
+def wants(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Look at a side: the level (0 the best) behind which another is wanted, -1: the side is empty, -2: none is."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    found = scan(b, k, flow, side)
+    if found > 1 and (k[at] - k[at + 1]) * side > flow[q.HOLE]:
+        return 0
+    if found == q.LEVELS or (found > 0 and (k[at] - k[at + found - 1]) * side >= reach(b, flow)):
+        return -2
+    return found - 1
 
-    False where there is no room for one.
-    """
+
+@kernel
+def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
+    """An order behind the `after`-th level (-1: a first one), by the laws of gaps and of deep lots; its slot or -1."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     if after < 0:
         price = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
@@ -63,37 +72,25 @@ def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> bool:
     else:
         last = k[at + after]
         room = reach(b, flow) - (k[at] - last) * side  # at most to the edge of the window, where `scan` still sees it
-        if room < 1:
-            return False
         gap = int(flow[q.GAP + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
-        price = max(last - side * min(gap, room), 1)
-    lots = int(flow[q.DEEP_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
-    if k[sim.REGIME] != 0:  # what comes into view has lived under the same rates
-        lots = max(int(lots * real(k, sim.LIMIT_FACTOR) / real(k, sim.CANCEL_FACTOR) + 0.5), 1)
-    k[q.REFILLS] += 1
-    while lots > 0:
-        size = min(draw_size(k, flow, q.LIMIT_DEEPER), lots)
-        slot = allocate(b)
-        if slot < 0:
-            return False
-        public_add(b, k, slot, side, price, size)
-        lots -= size
-    return True
+        price = max(last - side * max(min(gap, room), 1), 1)
+    slot = allocate(b)
+    if slot >= 0:
+        k[q.REFILLS] += 1
+        lots = int(flow[q.DEEP_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+        if k[sim.REGIME] != 0:  # what comes into view has lived under the same rates
+            lots = max(int(lots * real(k, sim.LIMIT_FACTOR) / real(k, sim.CANCEL_FACTOR) + 0.5), 1)
+        public_add(b, k, slot, side, price, lots)
+    return int(slot)
 
 
 @kernel
-def complete(b: Packed, k: Longs, flow: Floats, side: int) -> None:
-    """Look at a side; lay levels behind until LEVELS are within reach and the best is no longer alone."""
-    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
-    tries = 0
-    while tries < 2 * q.LEVELS:
-        found = scan(b, k, flow, side)
-        if found == q.LEVELS and (k[at] - k[at + 1]) * side <= flow[q.HOLE]:
-            return
-        after = 0 if found > 1 and (k[at] - k[at + 1]) * side > flow[q.HOLE] else found - 1
-        if not refill(b, k, flow, side, after):
-            return
-        tries += 1
+def repair(b: Packed, k: Longs, flow: Floats) -> None:
+    """Lay a first level on a side that is empty."""
+    for i in range(2):
+        side = 1 - 2 * i
+        if wants(b, k, flow, side) == -1 and refill(b, k, flow, side, -1) >= 0:
+            scan(b, k, flow, side)
 
 
 @kernel

@@ -13,7 +13,7 @@ from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.acts import cancel, complete, limit, purge, take, withdraw
+from tercel.market.flow.queue_reactive.acts import cancel, limit, purge, refill, repair, take, wants, withdraw
 from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, quarters, remember, see
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import put_real, real
@@ -25,8 +25,10 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     now = k[sim.FLOW_NS]
     if now >= k[q.MINUTE_END]:
         next_minute(k, flow, now)
-    complete(b, k, flow, 1)
-    complete(b, k, flow, -1)
+    after_bid, after_ask = wants(b, k, flow, 1), wants(b, k, flow, -1)
+    if after_bid == -1 or after_ask == -1:
+        repair(b, k, flow)
+        after_bid, after_ask = wants(b, k, flow, 1), wants(b, k, flow, -1)
     if k[q.N_EVENTS] & 3 == 0:
         purge(b, k, flow)
     bid, ask = b[lay.BEST_BID], b[lay.BEST_ASK]
@@ -35,10 +37,25 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
         _drift(k, flow)
     k[q.N_EVENTS] += 1
     k[q.SPREAD_SUM] += ask - bid
-    event = choose(k, flow, ask - bid, b[lay.LIVE])
-    side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
-    _act(b, k, flow, now, event >> 1, side)
+    if after_bid >= 0:
+        _lay(b, k, flow, now, 1, after_bid)
+    elif after_ask >= 0:
+        _lay(b, k, flow, now, -1, after_ask)
+    else:
+        event = choose(k, flow, ask - bid, b[lay.LIVE])
+        side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
+        _act(b, k, flow, now, event >> 1, side)
     k[sim.FLOW_NS] = now + next_wait(k, flow, b[lay.BEST_ASK] - b[lay.BEST_BID])
+
+
+@kernel
+def _lay(b: Packed, k: Longs, flow: Floats, now: int, side: int, after: int) -> None:
+    """The event is an order that a thin side wants."""
+    slot = refill(b, k, flow, side, after)
+    if slot >= 0:
+        o = lay.HEADER + slot * lay.ORDER
+        mid2 = b[lay.BEST_BID] + b[lay.BEST_ASK]
+        remember(k, now, q.LIMIT_DEEPER, side, b[o + lay.PRICE], b[o + lay.QTY], mid2)
 
 
 @kernel
@@ -61,8 +78,7 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
         k[q.VOID] += 1
         return
     if b[lay.BEST_BID] == NO_BID or b[lay.BEST_ASK] == NO_ASK:
-        complete(b, k, flow, 1)
-        complete(b, k, flow, -1)
+        repair(b, k, flow)
     remember(k, now, kind, side, price, lots, b[lay.BEST_BID] + b[lay.BEST_ASK])
 
 

@@ -34,6 +34,8 @@ class Knobs(BaseModel):
         Standard deviation of an Ornstein-Uhlenbeck lean of the same events that comes from outside.
     more : float
         Factor of the share of market orders that take more than the queue.
+    repeat : float
+        Factor of the chances that a limit order repeats a size.
     among : float
         (feeds of few levels) Share of the deeper limit orders that are placed by level, the others by distance.
     """
@@ -46,6 +48,7 @@ class Knobs(BaseModel):
     anchor_fast: Rate = 0.0
     drift_sd: Rate = 0.0
     more: Rate = 1.0
+    repeat: Rate = 1.0
     among: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
 
 

@@ -129,6 +129,9 @@ def pack(
     places = flow[q.W_PLACE : q.W_TRADE].reshape(q.SLOW, q.FAST, q.MOVES, q.EVENTS)
     for event, rises in RISES.items():
         places[:, :, :, event] *= up if rises else 1.0 / up
+    for name in ("repeat_size", "repost_size"):
+        chances = flow[LAYOUT[name].at : LAYOUT[name].at + LAYOUT[name].length]
+        np.minimum(chances * knobs["repeat"], 1.0, out=chances)
     equal = flow[q.TAKE_EQUAL : q.TAKE_EQUAL + q.QUEUES]
     less = flow[q.TAKE_LESS : q.TAKE_LESS + q.QUEUES]
     beyond = (1.0 - less) * knobs["more"]  # the share of market orders that take more than the queue

@@ -42,6 +42,7 @@ def measure(days: Sequence[Day]) -> dict[str, float]:
     }
     for n in range(q.LEVELS):
         out[f"depth{n}"] = float(depth[n])
+    out["same"] = float(np.concatenate([d.lots[1:] == d.lots[:-1] for d in days]).mean())
     out["reach"] = float(np.concatenate([_reach(d) for d in days]).mean())
     for horizon in HORIZONS:
         moves = [_moves(d.o.mid2, horizon) for d in days]
@@ -148,6 +149,7 @@ def _turned(
         anchor_slow=float(np.clip(lean, 0.0, 2.0)),
         anchor_fast=float(np.clip(knobs.anchor_fast + gain * 0.4 * (over("sd1") + over("sd10")) / 2.0, 0.0, 1.5)),
         drift_sd=float(np.clip(-lean, 0.0, 1.0)),
+        repeat=float(np.clip(knobs.repeat * np.exp(-gain * 1.0 * over("same")), 0.0, 2.0)),
         among=float(np.clip(knobs.among - gain * 0.8 * over("reach"), 0.0, 1.0)),
         more=float(np.clip(knobs.more * np.exp(-gain * 1.0 * over("lots")), 0.02, 20.0)),
     )
