@@ -101,7 +101,7 @@ def test_a_full_disk_is_told_without_a_file_name(capsys: pytest.CaptureFixture[s
 
 
 def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
-    RunSettings(market="csco-2003").claim(folder, named=True)
+    RunSettings(market="csco-santa-fe").claim(folder, named=True)
     path = folder / "run.json"
     path.write_text(json.dumps(None if change is None else json.loads(path.read_text()) | change))
     return path
@@ -138,7 +138,7 @@ def test_what_a_tape_cannot_do_is_told(lake: Path) -> None:
 
 def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
     task = Task(latency=Latency("uniform", 1, 9), feed_latency=Latency("empirical", values_ns=tuple(range(32))))
-    kept = RunSettings(market="csco-2003", task=task, regimes="chain", fees=Fees(1.0, 5.0, "bps"))
+    kept = RunSettings(market="csco-santa-fe", task=task, regimes="chain", fees=Fees(1.0, 5.0, "bps"))
     assert load_settings(kept.claim(tmp_path / "run", named=True)) == kept
     refused(tercel("run", "--resume", "--out", tmp_path / "run", "--fees", "1,4bps"), "--fees 1,4bps", "regimes chain")
 
@@ -184,14 +184,14 @@ PRESETS = [
 )
 def test_a_preset_that_would_run_away_is_told(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     path = tmp_path / "p.json"
-    path.write_text(json.dumps(load("csco-2003").model_dump(mode="json") | change))
+    path.write_text(json.dumps(load("csco-santa-fe").model_dump(mode="json") | change))
     refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), str(path), said)
 
 
 @pytest.mark.parametrize("change", PRESETS)
 def test_a_preset_that_cannot_be_a_market_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "p.json"
-    path.write_text(json.dumps(load("csco-2003").model_dump(mode="json") | change))
+    path.write_text(json.dumps(load("csco-santa-fe").model_dump(mode="json") | change))
     refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), str(path), *change)
     assert not (tmp_path / "out").exists()
 
@@ -199,7 +199,7 @@ def test_a_preset_that_cannot_be_a_market_is_told(tmp_path: Path, change: dict[s
 @pytest.mark.parametrize("orders", [16, 64])
 def test_too_few_order_slots_are_an_error_and_no_table(tmp_path: Path, orders: int) -> None:
     path = tmp_path / "p.json"
-    path.write_text(json.dumps(load("csco-2003").model_dump(mode="json") | {"orders": orders}))
+    path.write_text(json.dumps(load("csco-santa-fe").model_dump(mode="json") | {"orders": orders}))
     refused(tercel("run", "--quick", "--market", path, "--out", tmp_path / "out"), f"{orders} order slots", "raise")
     assert not (tmp_path / "out").exists()
 
@@ -249,9 +249,9 @@ def test_a_card_that_was_edited_is_refused(tmp_path: Path, change: dict[str, Any
         load_policy(tmp_path / "p", ("a", "b"))
 
 
-@pytest.mark.parametrize("options", [["--market", "ibm-2003"], ["--quick"], ["--seed", "4"]])
+@pytest.mark.parametrize("options", [["--market", "ibm-santa-fe"], ["--quick"], ["--seed", "4"]])
 def test_a_resumed_run_keeps_its_options(tmp_path: Path, options: list[str]) -> None:
-    folder = RunSettings(market="csco-2003", seed=3).claim(tmp_path / "run", named=True)
+    folder = RunSettings(market="csco-santa-fe", seed=3).claim(tmp_path / "run", named=True)
     before = tree(folder)
     refused(tercel("run", "--resume", "--out", folder, *options), options[0])
     assert tree(folder) == before

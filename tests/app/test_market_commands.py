@@ -24,7 +24,7 @@ def tercel(*words: object) -> Result:
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three synthetic days of two hours."""
     root = tmp_path_factory.mktemp("markets") / "lake"
-    result = tercel("market", "simulate", "csco-2003", "--out", root, "--days", 3, "--seconds", 7200, "--json")
+    result = tercel("market", "simulate", "csco-santa-fe", "--out", root, "--days", 3, "--seconds", 7200, "--json")
     assert result.exit_code == 0, result.stderr
     assert [day["date"] for day in json.loads(result.stdout)["days"]] == list(DATES)
     return root
@@ -43,20 +43,20 @@ def preset(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_simulated_days_of_regimes_tell_the_truth_beside_the_tape(tmp_path: Path) -> None:
     words = ("--out", tmp_path / "lake", "--seconds", 1200, "--json", "--regimes")
-    result = tercel("market", "simulate", "csco-2003", *words, "chain,season")
+    result = tercel("market", "simulate", "csco-santa-fe", *words, "chain,season")
     assert result.exit_code == 0, result.stderr
     [day] = json.loads(result.stdout)["days"]
     times = [one["from_s"] for one in day["regimes"]]
     assert times[0] == 0
     assert times == sorted(times)
     assert verify_alone(Lake(tmp_path / "lake").check("CSCO", DATES[0])[1])["crossed"] == 0
-    result = tercel("market", "simulate", "csco-2003", *words, "flash_crash", "--replace")
+    result = tercel("market", "simulate", "csco-santa-fe", *words, "flash_crash", "--replace")
     assert [one["regime"] for one in json.loads(result.stdout)["days"][0]["regimes"]] == [
         "plain",
         "flash_crash",
         "plain",
     ]
-    assert tercel("market", "simulate", "csco-2003", *words, "wild").exit_code == 2
+    assert tercel("market", "simulate", "csco-santa-fe", *words, "wild").exit_code == 2
 
 
 def score(preset: object, lake: Path, *words: object) -> Result:
@@ -66,16 +66,16 @@ def score(preset: object, lake: Path, *words: object) -> Result:
 def test_synthetic_days_are_tape_like_any_other(lake: Path) -> None:
     instrument, events = Lake(lake).check("CSCO", DATES[0])
     assert instrument.extra["synthetic"] is True
-    assert instrument.extra["preset"] == "csco-2003"
+    assert instrument.extra["preset"] == "csco-santa-fe"
     opening = (events.flags & schema.OPENING) != 0
     assert opening[0]
     assert set(events.exch_ns[opening]) == {instrument.session_open_ns}
     assert events.exch_ns[-1] < instrument.session_close_ns
     found = verify_alone(events)
     assert (found["unknown_ids"], found["crossed"], found["locked"]) == (0, 0, 0)
-    again = tercel("market", "simulate", "csco-2003", "--out", lake, "--seconds", 7200, "--json")
+    again = tercel("market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 7200, "--json")
     assert json.loads(again.stdout)["days"][0]["outcome"] == "unchanged"
-    other = tercel("market", "simulate", "csco-2003", "--out", lake, "--seconds", 7200, "--seed", 9)
+    other = tercel("market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 7200, "--seed", 9)
     assert other.exit_code == 2
 
 
@@ -160,7 +160,7 @@ def test_files_of_another_version_or_model_are_told(preset: Path, lake: Path, tm
         result = score(path, lake, "--date", DATES[2])
         assert result.exit_code == 2
         assert "Traceback" not in result.stderr
-    assert score("csco-2003", lake, "--date", DATES[2], "--write").exit_code == 2
+    assert score("csco-santa-fe", lake, "--date", DATES[2], "--write").exit_code == 2
     words = ("--lake", lake, "--symbol", "CSCO", "--date", DATES[0], "--out", path)
     assert tercel("market", "calibrate", *words, "--model", "crystal_ball").exit_code == 2
 
@@ -168,14 +168,14 @@ def test_files_of_another_version_or_model_are_told(preset: Path, lake: Path, tm
 def test_the_list_of_markets(preset: Path) -> None:
     result = tercel("market", "list", "--json")
     rows = json.loads(result.stdout)["presets"]
-    assert {"csco-2003", "amzn-2012"} <= {row["name"] for row in rows}
+    assert {"csco-santa-fe", "amzn-santa-fe"} <= {row["name"] for row in rows}
     assert all({"name", "model", "calibrated_on", "judged", "scores"} <= set(row) for row in rows)
-    assert "csco-2003" in tercel("market", "list").stdout
+    assert "csco-santa-fe" in tercel("market", "list").stdout
 
 
 def test_a_short_session_is_calibrated_whole_and_venues_are_told_apart(tmp_path: Path) -> None:
     lake, path = tmp_path / "lake", tmp_path / "short.json"
-    assert tercel("market", "simulate", "csco-2003", "--out", lake, "--seconds", 3600).exit_code == 0
+    assert tercel("market", "simulate", "csco-santa-fe", "--out", lake, "--seconds", 3600).exit_code == 0
     instrument, events = Lake(lake).read("CSCO", DATES[0])
     Lake(lake).write(replace(instrument, venue="OTHER"), events)
     words = ("market", "calibrate", "--lake", lake, "--symbol", "CSCO", "--date", DATES[0], "--model", "santa_fe")

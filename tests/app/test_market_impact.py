@@ -17,7 +17,7 @@ RUNNER = CliRunner()
 
 def test_a_card_as_json_and_as_a_page(tmp_path: Path) -> None:
     options = ["--pairs", "12", "--impact", "translation", "--seed", "2", "--out", str(tmp_path / "card"), "--json"]
-    result = RUNNER.invoke(app, ["market", "impact", "csco-2003", *options])
+    result = RUNNER.invoke(app, ["market", "impact", "csco-santa-fe", *options])
     assert result.exit_code == 0, result.output
     card = json.loads(result.stdout)
     for name in ("exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T"):
@@ -31,7 +31,7 @@ def test_a_card_as_json_and_as_a_page(tmp_path: Path) -> None:
 
 def test_a_preset_carries_a_law_and_its_market_uses_it(tmp_path: Path) -> None:
     out = tmp_path / "with.json"
-    result = RUNNER.invoke(app, ["market", "impact", "csco-2003", "--carry", str(out), "--y", "0.5", "--json"])
+    result = RUNNER.invoke(app, ["market", "impact", "csco-santa-fe", "--carry", str(out), "--y", "0.5", "--json"])
     assert result.exit_code == 0, result.output
     law = of_card(load(out).card)
     assert law is not None
@@ -47,9 +47,9 @@ def test_a_preset_carries_a_law_and_its_market_uses_it(tmp_path: Path) -> None:
     ("options", "expected"),
     [
         (["nothing"], "preset market"),
-        (["csco-2003", "--impact", "root"], "impact law"),
-        (["csco-2003", "--pairs", "1"], "10 pairs"),
-        (["csco-2003", "--carry", "x.txt"], ".json"),
+        (["csco-santa-fe", "--impact", "root"], "impact law"),
+        (["csco-santa-fe", "--pairs", "1"], "10 pairs"),
+        (["csco-santa-fe", "--carry", "x.txt"], ".json"),
     ],
 )
 def test_what_is_refused(options: list[str], expected: str) -> None:

@@ -23,17 +23,17 @@ def test_an_unknown_market_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_each_agent_is_judged_everywhere(tmp_path: Path) -> None:
-    typed = ["market", "transfer", "--train", "csco-2003", "--judge", "amzn-2012", "--quick", "--json"]
+    typed = ["market", "transfer", "--train", "csco-santa-fe", "--judge", "amzn-santa-fe", "--quick", "--json"]
     first = CliRunner().invoke(app, [*typed, "--out", str(tmp_path)])
     assert first.exit_code == 0, first.stderr
     rows = json.loads(first.stdout)["rows"]
     assert {(row["learner"], row["judged_in"]) for row in rows} == {
-        (learner, market) for learner in ("ppo", "dqn") for market in ("csco-2003", "amzn-2012")
+        (learner, market) for learner in ("ppo", "dqn") for market in ("csco-santa-fe", "amzn-santa-fe")
     }
     for row in rows:
         gain = row["written_bps"] - row["is_bps"]["mean"]
         assert row["gain_bps"]["mean"] == pytest.approx(gain)
-        assert row["against_home_bps"] is None  # nothing was trained in amzn-2012
+        assert row["against_home_bps"] is None  # nothing was trained in amzn-santa-fe
     assert (tmp_path / "transfer.html").stat().st_size > 10_000
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
     again = CliRunner().invoke(app, [*typed, "--out", str(tmp_path)])

@@ -10,7 +10,7 @@ from tercel.app.cli import app
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("name", ["csco-2003", "csco-2003-hawkes"])
+@pytest.mark.parametrize("name", ["csco-santa-fe", "csco-hawkes"])
 def test_figures_as_json(name: str) -> None:
     options = ["--pairs", "20", "--length", "30", "--seed", "3", "--json"]
     result = RUNNER.invoke(app, ["market", "twins", name, *options])
@@ -24,7 +24,7 @@ def test_figures_as_json(name: str) -> None:
 
 
 def test_a_table_with_a_verdict() -> None:
-    result = RUNNER.invoke(app, ["market", "twins", "csco-2003", "--pairs", "50", "--length", "60"])
+    result = RUNNER.invoke(app, ["market", "twins", "csco-santa-fe", "--pairs", "50", "--length", "60"])
     assert result.exit_code == 0, result.output
     assert "coupled" in result.output
     assert "A CPU second of coupled twins" in result.output
@@ -35,7 +35,7 @@ def test_a_table_with_a_verdict() -> None:
     [(["--share", "0"], "share"), (["--length", "-1"], "length"), (["--impact", "cubic"], "impact law")],
 )
 def test_refusals(options: list[str], says: str) -> None:
-    result = RUNNER.invoke(app, ["market", "twins", "csco-2003", "--pairs", "2", *options])
+    result = RUNNER.invoke(app, ["market", "twins", "csco-santa-fe", "--pairs", "2", *options])
     assert result.exit_code == 2
     assert says in result.output
     assert "Traceback" not in result.output

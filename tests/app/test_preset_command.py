@@ -23,7 +23,7 @@ SECONDS, WARM = 7200, 600
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("lake")
-    truth = load("csco-2003")
+    truth = load("csco-santa-fe")
     for number, date in enumerate(DAYS):
         events = simulated_day(truth, 5 + number, float(SECONDS), WARM)
         opening = midnight_ns(date, "America/New_York") + 34_200 * NS_PER_SECOND
@@ -44,7 +44,7 @@ def make(lake: Path, out: Path, days=DAYS[:1], held_out=DAYS[1:], symbol="SIM"):
 
 def test_a_preset_and_its_card(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "made.json"
-    made, truth = make(lake, out), load("csco-2003")
+    made, truth = make(lake, out), load("csco-santa-fe")
     assert load(out) == made
     assert (made.name, made.symbol, made.venue, made.tick) == ("made", "SIM", "TEST", truth.tick)
     assert made.card["held_out_days"] == [DAYS[1]]

@@ -67,7 +67,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders `three` and `one`: lakes with that many simulated days of four hours."""
     root = tmp_path_factory.mktemp("lakes")
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     hours, warm = 4, 600
     for number, date in enumerate(("2003-01-13", "2003-01-14", "2003-01-15")):
         events = simulated_day(preset, 5 + number, hours * 3600.0, warm)
@@ -85,12 +85,12 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--market csco-2033 --out new", "csco-2003"),
+        ("--market csco-2033 --out new", "csco-santa-fe"),
         ("--market nowhere.json --out new", "nowhere.json"),
         ("--tape {lakes}/three --symbol SIN --out new", "SIM"),
         ("--tape {lakes}/nowhere --symbol SIM --out new", "import"),
         ("--tape {lakes}/three --symbol SIM --impact weights --out new", "propagator"),
-        ("--market csco-2003 --impact square_root --out new", "translation"),
+        ("--market csco-santa-fe --impact square_root --out new", "translation"),
         ("--resume --out new", "run.json"),
         ("--resume", "runs"),
         ("--out run", "--resume"),
@@ -157,7 +157,7 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
     assert result["best_baseline"] in NAMES
     assert set(result["paired_vs_best_baseline"]) >= {"ppo", "dqn"}
     assert (result["episodes"], result["clusters"], result["seeds"]) == (64, 64, [1000])
-    assert result["market"] == "csco-2003"
+    assert result["market"] == "csco-santa-fe"
     assert result["task"]["horizon_s"] == 1800.0
     assert result["out"] == "made/here"
     assert json.loads((folder / "result.json").read_text()) == result
@@ -202,7 +202,7 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
 # -- stopped and resumed ----------------------------------------------------------------------------------------------
 
 SMALL = RunSettings(
-    market="csco-2003", quick=True, seed=3, episodes=8, seeds=1, ppo_frames=65_536, dqn_frames=65_536, task=Task()
+    market="csco-santa-fe", quick=True, seed=3, episodes=8, seeds=1, ppo_frames=65_536, dqn_frames=65_536, task=Task()
 )
 
 

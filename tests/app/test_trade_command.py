@@ -325,7 +325,7 @@ def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) ->
         ('strategy = "twap_take"', 'strategey = "twap_take"', ("strategey", "did you mean strategy")),
         ("peg_behind", "peg_behnd", ("peg_behnd", "peg_behind")),
         ("peg_behind", "packaged:nobody", ("nobody",)),
-        ('name = "AAA"', 'name = "AAA"\nmarket = "csco-203"', ("csco-203", "csco-2003")),
+        ('name = "AAA"', 'name = "AAA"\nmarket = "csco-203"', ("csco-203", "csco-santa-fe")),
         ('name = "taker"', 'name = "peg"', ("names that differ",)),
         ("rounds = 2", "rounds = 0", ("desk.rounds",)),
         ("seed = 5", "seed = -1", ("desk.seed",)),

@@ -44,10 +44,10 @@ def test_it_serves_until_it_is_told_to_end() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--market", "nope"], "csco-2003"),
+        (["--market", "nope"], "csco-santa-fe"),
         (["--symbol", "X"], "--tape"),
         (["--fix-store", "DIR"], "--fix-port"),
-        (["--market", "csco-2003", "--tape", "lake"], "either"),
+        (["--market", "csco-santa-fe", "--tape", "lake"], "either"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], words: str, tmp_path: Path) -> None:

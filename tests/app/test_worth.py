@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 def test_alpha_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     page = tmp_path / "deep" / "alpha.html"
     worth.alpha(
-        market="csco-2003",
+        market="csco-santa-fe",
         episodes=12,
         seed=3,
         rhos=(0.0, 1.0),
@@ -28,7 +28,7 @@ def test_alpha_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -> 
 
 def test_posture_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     kinds = {
-        "market": "csco-2003",
+        "market": "csco-santa-fe",
         "episodes": 8,
         "seed": 3,
         "strategies": ("immediate",),
@@ -42,7 +42,7 @@ def test_posture_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -
 
 
 def test_tables_fit_a_terminal(capsys) -> None:  # type: ignore[no-untyped-def]
-    kinds = {"market": "csco-2003", "episodes": 8, "seed": 3}
+    kinds = {"market": "csco-santa-fe", "episodes": 8, "seed": 3}
     worth.posture(**kinds, strategies=("immediate",), designs=("finish early",))
     worth.alpha(**kinds, rhos=(1.0,), strategies=("twap_take+alpha",))
     told = capsys.readouterr().out
@@ -53,6 +53,6 @@ def test_tables_fit_a_terminal(capsys) -> None:  # type: ignore[no-untyped-def]
 
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="ppoo"):
-        worth.alpha(market="csco-2003", episodes=6, seed=1, strategies=("ppoo",))
+        worth.alpha(market="csco-santa-fe", episodes=6, seed=1, strategies=("ppoo",))
     with pytest.raises(ConfigError):
         worth.package(Path("nowhere"), "ppo", Path("out"), "tercel run")

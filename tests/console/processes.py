@@ -28,8 +28,8 @@ name = "AAA"
 
 [[agent]]
 name = "ppo"
-strategy = "packaged:ppo-csco-2003"
-challenger = "packaged:dqn-csco-2003"
+strategy = "packaged:ppo-csco-santa-fe"
+challenger = "packaged:dqn-csco-santa-fe"
 
 [[agent]]
 name = "peg"

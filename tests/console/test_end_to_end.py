@@ -180,10 +180,10 @@ def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
     say_why(page, "to see it at work")
     until(lambda: bool(entries(desk, kinds.PROMOTED)), 10, "a promotion")
     (_, entry), *_ = entries(desk, kinds.PROMOTED)
-    assert entry.body["challenger"] == "packaged:dqn-csco-2003+alpha+posture"
+    assert entry.body["challenger"] == "packaged:dqn-csco-santa-fe+alpha+posture"
     assert entry.body["by"] == "console"
     until(
-        lambda: "dqn-csco-2003" in text(page, "tr[data-id=ppo] th"),
+        lambda: "dqn-csco-santa-fe" in text(page, "tr[data-id=ppo] th"),
         5,
         "on the page",
     )

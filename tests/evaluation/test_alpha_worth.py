@@ -22,7 +22,7 @@ MARKET = MarketEstimates(expected_volume=900.0, sigma=0.14, eta=0.28, spread=1.2
 
 @pytest.fixture(scope="module")
 def drifted():  # type: ignore[no-untyped-def]
-    source = reactive(presets.load("csco-2003"), settle_s=600.0)
+    source = reactive(presets.load("csco-santa-fe"), settle_s=600.0)
     return plant(source, TASK, 200, lean=0.2, seed=4, episodes=120)
 
 

@@ -22,7 +22,7 @@ LATE = Latency("exponential", a_ns=50_000_000, b_ns=900_000_000)
 
 @pytest.fixture(scope="module")
 def market():
-    return reactive(load("csco-2003"), settle_s=600.0)
+    return reactive(load("csco-santa-fe"), settle_s=600.0)
 
 
 def test_a_pilot_of_a_poisson_market_is_its_closed_form():

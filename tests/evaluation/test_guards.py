@@ -133,7 +133,7 @@ def test_fills_booked_at_their_price_would_be_seen():
 @pytest.mark.parametrize("error", ["touch after the trade", "mid after the trade"])
 def test_an_accounting_error_would_be_seen(error):
     """Plant it in the log of fills, add the log up as costs are added up, and compare with the kernel's sums."""
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     task, n = Task(horizon_s=300.0, decisions=5, warmup_s=60.0), 40
     episodes = Episodes(reactive(preset), task, n, log_rows=400)
     done = run_through(episodes, seeded_plan(task, 400, 3, 0, n), build("immediate").decide)
@@ -186,7 +186,7 @@ PUBLIC = [sim.NOW, *range(sim.EVENTS, sim.DOUBLE_LOTS), sim.FLOW_RNG, sim.FLOW_R
 
 @pytest.fixture(scope="module")
 def csco():
-    return reactive(load("csco-2003"), worlds=3, settle_s=600.0)
+    return reactive(load("csco-santa-fe"), worlds=3, settle_s=600.0)
 
 
 @pytest.fixture(scope="module")
@@ -207,10 +207,10 @@ def history(source, plan, decide, n, **options):
     return seen, episodes
 
 
-@pytest.mark.parametrize("market", ["csco-2003", "martingale"])
+@pytest.mark.parametrize("market", ["csco-santa-fe", "martingale"])
 def test_a_twin_without_own_orders_is_byte_identical(market, csco):
     """Quantity 0, an order that only holds, and one whose limits are out of reach: the same public world."""
-    source = csco if market == "csco-2003" else martingale_market()
+    source = csco if market == "csco-santa-fe" else martingale_market()
     n = 8
     plan = seeded_plan(TWIN_TASK, 500, 5, 0, n, worlds=len(source.worlds_b))
     none = Plan(plan.rows.copy(), plan.cluster)

@@ -28,7 +28,7 @@ TASK = Task(horizon_s=900.0, decisions=30, warmup_s=300.0)
 
 @pytest.fixture(scope="module")
 def market():  # type: ignore[no-untyped-def]
-    return reactive(presets.load("csco-2003"), settle_s=600.0)
+    return reactive(presets.load("csco-santa-fe"), settle_s=600.0)
 
 
 @pytest.fixture(scope="module")

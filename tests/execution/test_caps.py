@@ -92,7 +92,7 @@ def test_lots_that_may_not_take_rest_where_they_may() -> None:
 @pytest.mark.parametrize("name", ["immediate", "twap_passive", "submit_and_leave", "random"])
 def test_the_cap_holds_through_whole_episodes(name: str) -> None:
     """Own share of all lots traded, at every decision of a market that answers; the horizon order apart."""
-    source = reactive(presets.load("csco-2003"), settle_s=60.0)
+    source = reactive(presets.load("csco-santa-fe"), settle_s=60.0)
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0)
     episodes = Episodes(source, task, 16)
     episodes.guide(Guidance.of([None] * 16, [Posture("A", 0, 0.4, 0.15)] * 16))

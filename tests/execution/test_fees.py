@@ -22,7 +22,7 @@ N = 12
 
 @pytest.fixture(scope="module")
 def market() -> Source:
-    return reactive(load("csco-2003"), settle_s=600.0)
+    return reactive(load("csco-santa-fe"), settle_s=600.0)
 
 
 def run(source: Source, task: Task, strategy: str = "twap_passive", quantity: int = 60) -> Episodes:

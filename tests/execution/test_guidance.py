@@ -175,7 +175,7 @@ class Remembers(Strategy):
 def test_a_guided_session_through_the_driver_is_the_batch_s() -> None:
     """The record with a GUIDED row at every decision gives the driver the same views and the same commands."""
     task = Task(horizon_s=240.0, decisions=24, warmup_s=20.0, grid_points=13, latency=Latency("constant", 40_000_000))
-    source = reactive(load("csco-2003"), settle_s=300.0)
+    source = reactive(load("csco-santa-fe"), settle_s=300.0)
     episodes, plan = Episodes(source, task, 1, record_rows=40_000), seeded_plan(task, 120, 3, 0, 1)
     strategy = "twap_passive+alpha+posture"
     batch, mine = Remembers(build(strategy)), Remembers(build(strategy))

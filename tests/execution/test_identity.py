@@ -86,7 +86,7 @@ def strategy_of(name: str) -> Strategy:
 
 def recorded_tape(seed: int, halts: bool = True, levels: int = 0) -> Source:
     """A replay market made from a simulated one's public record, with halts, hidden trades and a feed of few levels."""
-    source = reactive(load("csco-2003"), settle_s=600.0)
+    source = reactive(load("csco-santa-fe"), settle_s=600.0)
     k = sim.extend(source.worlds_k[0], 0, ROWS)
     b = source.worlds_b[0].copy()
     first = b.copy()
@@ -179,11 +179,11 @@ def _best_prices(live: dict[int, list[int]], side: int, n: int) -> list[int]:
 @pytest.fixture(scope="module")
 def markets() -> dict[str, Source]:
     return {
-        "santa_fe": reactive(load("csco-2003"), settle_s=600.0),
+        "santa_fe": reactive(load("csco-santa-fe"), settle_s=600.0),
         "martingale": martingale_market(),
         "tape": recorded_tape(1),
         "tape_of_5_levels": recorded_tape(2, levels=5),
-        "translated": with_impact(reactive(load("csco-2003"), settle_s=600.0), LOUD),
+        "translated": with_impact(reactive(load("csco-santa-fe"), settle_s=600.0), LOUD),
         "translated_tape_of_5_levels": with_impact(recorded_tape(2, levels=5), LOUD),
     }
 
@@ -227,7 +227,9 @@ def assert_same_markets(batch: Watched, driver: Watched) -> None:
 def test_regimes_fees_and_a_late_feed_are_the_same(markets: dict[str, Source]) -> None:
     """What only the venue knows stays there; what it asks and how late it speaks is known on both sides."""
     chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
-    source = replace(with_regimes(markets["santa_fe"], chain, Season.of(load("csco-2003"))), fees=Fees(-0.0013, 0.0031))
+    source = replace(
+        with_regimes(markets["santa_fe"], chain, Season.of(load("csco-santa-fe"))), fees=Fees(-0.0013, 0.0031)
+    )
     late = Task(latency=LATENCIES["drawn"], feed_latency=Latency("uniform", 5 * MS, 300 * MS), **TASK)
     episodes, plan = Episodes(source, late, 1, record_rows=ROWS), plan_of(source, late, 600, 0)
     batch, mine = Watched(build("twap_passive")), Watched(build("twap_passive"))

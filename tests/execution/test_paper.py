@@ -23,7 +23,7 @@ TASK = Task(side=1, share=0.1, horizon_s=120.0, decisions=12, warmup_s=30.0, lat
 @pytest.fixture(scope="module")
 def recorded() -> tuple[Source, np.ndarray, int]:
     """A market without own orders, recorded: as a source of replay, its rows, and when it began."""
-    source = reactive(load("csco-2003"))
+    source = reactive(load("csco-santa-fe"))
     episodes = Episodes(source, TASK, 1, record_rows=60_000)
     plan = seeded_plan(TASK, 0, 5, 0, 1)
     episodes.start(plan)

@@ -21,7 +21,7 @@ TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
 
 @pytest.fixture(scope="module")
 def csco():
-    return reactive(load("csco-2003"), settle_s=300.0)
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
 def started(source, task, quantity=40, n=4, seed=1, **options):

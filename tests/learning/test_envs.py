@@ -176,7 +176,7 @@ def test_nonsense_is_refused(source, market):
         RewardWeights(impact=float("nan"))
     with pytest.raises(ConfigError, match="finite weight 'left'"):
         RewardWeights(left=-1.0)
-    with pytest.raises(UnknownNameError, match="csco-2003"):
+    with pytest.raises(UnknownNameError, match="csco-santa-fe"):
         execution_env("csco2003")
     with pytest.raises(UnknownNameError, match="placement"):
         make(source, market, actions="placements")

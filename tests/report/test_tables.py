@@ -66,10 +66,10 @@ def test_an_untrained_network_has_a_row_but_no_sentence() -> None:
         {"ppo_untrained": interval(-1.0)},
         400,
         400,
-        title="csco-2003",
+        title="csco-santa-fe",
     )
     text = printed(table, 100)
-    assert text.startswith("csco-2003")
+    assert text.startswith("csco-santa-fe")
     assert "-1.00 [-1.30, -0.70]" in text
     assert "ppo_untrained against" not in text
 

@@ -22,7 +22,7 @@ from tercel.risk.withdrawals import calm_of, depth_of, judge, plant, power_for
 
 @pytest.fixture(scope="module")
 def source() -> Source:
-    return reactive(load("csco-2003"))
+    return reactive(load("csco-santa-fe"))
 
 
 class Market:
@@ -135,7 +135,7 @@ def test_a_withdrawal_is_what_it_says(source: Source) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("market", ["csco-2003", "ibm-2003"])
+@pytest.mark.parametrize("market", ["csco-santa-fe", "ibm-santa-fe"])
 def test_the_bars_on_planted_withdrawals(market: str) -> None:
     its = reactive(load(market))
     verdict, leads = judge(its, StreamingAnomaly(calm_of(its, 20)), 100, 60, seed=77)

@@ -9,7 +9,7 @@ from tercel.market.simulator.source import Source, reactive
 from tercel.risk.seconds import OWN5, TRADES, simulate, under_regimes
 
 
-@pytest.fixture(scope="module", params=["csco-2003", "csco-2003-qr"])
+@pytest.fixture(scope="module", params=["csco-santa-fe", "csco"])
 def market(request: pytest.FixtureRequest) -> Source:
     return reactive(load(request.param), settle_s=900.0)
 

@@ -50,7 +50,7 @@ daily_loss = 100_000
 
 @cache
 def csco() -> Source:
-    return reactive(load("csco-2003"), settle_s=60.0)
+    return reactive(load("csco-santa-fe"), settle_s=60.0)
 
 
 def exchange_of(seed: int = 3, latency_ns: int = 40_000_000, names: str = "X") -> SimulatedExchange:

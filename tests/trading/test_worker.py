@@ -131,7 +131,7 @@ def assert_same(one: tuple[Costs, np.ndarray], other: tuple[Costs, np.ndarray]) 
 
 @pytest.fixture(scope="module")
 def csco() -> Source:
-    return reactive(load("csco-2003"), settle_s=300.0)
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
 @pytest.mark.parametrize("latency", LATENCIES, ids=lambda law: f"{law.kind}-{law.a_ns}")

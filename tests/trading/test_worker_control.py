@@ -24,7 +24,7 @@ TASK = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, grid_points=5)
 
 @pytest.fixture(scope="module")
 def csco() -> Source:
-    return reactive(load("csco-2003"), settle_s=300.0)
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
 class Floor:

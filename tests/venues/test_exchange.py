@@ -22,7 +22,7 @@ S = 10**9
 
 @pytest.fixture(scope="session")
 def csco() -> Source:
-    return reactive(load("csco-2003"), settle_s=300.0)
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
 class TestExchange(VenueConformance):
@@ -183,7 +183,7 @@ def test_missed_trades_are_told_again_word_for_word(csco: Source) -> None:
 
 
 def test_a_regime_changes_the_flow_from_its_moment_on(csco: Source) -> None:
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     began = 300 * S
     thin = scaled(preset, depth=1 / 3)
     plain = SimulatedExchange({"A": MarketSpec(csco, 9)})
@@ -224,7 +224,7 @@ def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source)
     assert len(law) > 1.1 * len(plain)
     f = NAMED["volatile"].phases[0].factors
     factors = heard(csco, Regime(330 * S, factors=f))
-    flow = heard(csco, Regime(330 * S, scaled(load("csco-2003"), f.limit, trades=f.market, pace=f.pace)))
+    flow = heard(csco, Regime(330 * S, scaled(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)))
     assert len(factors) == pytest.approx(len(flow), rel=0.05)
 
 

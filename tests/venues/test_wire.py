@@ -39,7 +39,7 @@ S = 10**9
 
 @pytest.fixture(scope="session")
 def csco() -> Source:
-    return reactive(load("csco-2003"), settle_s=300.0)
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
 class RealTime:

@@ -1,6 +1,6 @@
 """Execution as a :class:`~tercel.learning.port.VecEnv`: n markets side by side, each starting its next episode itself.
 
-    env = execution_env("csco-2003", n=64)
+    env = execution_env("csco", n=64)
     obs = env.reset(seed=1)
     obs, reward, done, info = env.step(actions)
 

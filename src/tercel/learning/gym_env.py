@@ -3,7 +3,7 @@
 import gymnasium
 import tercel.learning.gym_env
 
-env = gymnasium.make("Execution-v0", preset="csco-2003")
+env = gymnasium.make("Execution-v0", preset="csco")
 envs = gymnasium.make_vec("Execution-v0", num_envs=64)
 """
 

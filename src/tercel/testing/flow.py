@@ -213,7 +213,7 @@ def z_scores(first: Sequence[Census], second: Sequence[Census]) -> dict[str, flo
 class FlowConformance:
     """What every flow model must hold. Inherit, and give `flow` as a fixture.
 
-    ``class TestMine(FlowConformance): flow = pytest.fixture(lambda self: MyFlow(load("csco-2003")))``
+    ``class TestMine(FlowConformance): flow = pytest.fixture(lambda self: MyFlow(load("csco-santa-fe")))``
     """
 
     EVENTS = 3000

@@ -23,7 +23,7 @@ class TestGuidedPolicy(StrategyConformance):
         return made
 
 
-@pytest.mark.parametrize("name", ["ppo-csco-2003", "dqn-csco-2003"])
+@pytest.mark.parametrize("name", ["ppo-csco-santa-fe", "dqn-csco-santa-fe"])
 def test_every_packaged_policy_says_where_it_comes_from(name: str) -> None:
     assert name in names()
     strategy, card = packaged(name)
@@ -40,9 +40,9 @@ def test_every_packaged_policy_says_where_it_comes_from(name: str) -> None:
 
 def test_names() -> None:
     assert named("dqn+posture").name == "dqn+posture"
-    assert named("ppo-csco-2003").name == "ppo-csco-2003"
+    assert named("ppo-csco-santa-fe").name == "ppo-csco-santa-fe"
     assert named("pov+alpha", MarketEstimates(100.0)).name == "pov+alpha"
-    with pytest.raises(UnknownNameError, match="ppo-csco-2003"):
+    with pytest.raises(UnknownNameError, match="ppo-csco-santa-fe"):
         folder_of("ppo-csco")
 
 

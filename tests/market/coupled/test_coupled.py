@@ -18,12 +18,12 @@ from tercel.market.simulator.source import Source, first_world, martingale_marke
 from tercel.testing import flow as oracle
 
 SIGMAS = 4.5
-MODELS = ("csco-2003", "csco-2003-qr", "csco-2003-hawkes")
+MODELS = ("csco-santa-fe", "csco", "csco-hawkes")
 
 
 @pytest.fixture(scope="module")
 def plain() -> Source:
-    return reactive(load("csco-2003"), worlds=2, seed=1, settle_s=1800.0, impact="none")
+    return reactive(load("csco-santa-fe"), worlds=2, seed=1, settle_s=1800.0, impact="none")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def coupled_census(preset: Preset, seed: int, seconds: float, warmup: float) -> 
 
 def test_keyed_draws_obey_the_same_law() -> None:
     """Every quantity of the fit table, twelve days each way, Welch's z."""
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     keyed = [coupled_census(preset, 50 + seed, 3600.0, 1800.0) for seed in range(12)]
     plain = [simulated_census(preset, seed, 3600.0, 1800.0) for seed in range(24)]
     scores = oracle.z_scores(plain, keyed)

@@ -15,7 +15,7 @@ from tercel.testing import flow as oracle
 SIGMAS = 4.5
 
 
-@pytest.mark.parametrize("name", ["toy", "csco-2003"])
+@pytest.mark.parametrize("name", ["toy", "csco-santa-fe"])
 def test_kernel_and_oracle_agree(name: str, toy: Preset) -> None:
     """Every quantity of the fit table, twelve days each, Welch's z (14 quantities: 4.5 is rare by chance)."""
     preset, seconds, warmup = (toy, 1500.0, 200.0) if name == "toy" else (load(name), 3600.0, 1800.0)

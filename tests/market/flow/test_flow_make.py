@@ -15,8 +15,8 @@ from tercel.market.tape import Instrument, Lake
 
 S = 10**9
 SOURCES = {
-    "csco-2003": ("nasdaq-2003-L1-messages/CSCO_2003_message_1.tar.zst", 0.01),
-    "amzn-2012": ("lobster-zips-20120621/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", None),
+    "csco-santa-fe": ("nasdaq-2003-L1-messages/CSCO_2003_message_1.tar.zst", 0.01),
+    "amzn-santa-fe": ("lobster-zips-20120621/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", None),
 }
 
 

@@ -37,7 +37,7 @@ def test_save_and_load_give_the_same_preset(toy: Preset, tmp_path: Path) -> None
 
 
 def test_an_unknown_name_offers_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="csco-2003"):
+    with pytest.raises(UnknownNameError, match="csco-santa-fe"):
         load("cisco-2003")
 
 

@@ -39,7 +39,7 @@ def test_no_round_trip_gains_on_the_law_alone(changes: dict[str, float]) -> None
 
 
 def test_the_card_has_its_shape_and_a_market_without_a_law_has_straight_impact() -> None:
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     plain = impact_card(preset, pairs=40, seed=3, trips=False)
     assert plain["law"] is None
     card = impact_card(preset, pairs=40, seed=3, impact="translation", trips=False)
@@ -55,7 +55,7 @@ def test_the_card_has_its_shape_and_a_market_without_a_law_has_straight_impact()
 
 
 def test_laws_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     assert law_for(preset, None) is None is law_for(preset, "none")
     known = ImpactLaw("translation", 4.0, trades=100.0, sigma_ticks=20.0)
     carded = preset.model_copy(update={"card": {**preset.card, "impact": known.card()}})

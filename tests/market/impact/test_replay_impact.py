@@ -21,7 +21,7 @@ LAW = ImpactLaw("translation", mean_trade_lots=9.0, trades=90.0, sigma_ticks=15.
 @pytest.fixture(scope="module")
 def tape() -> Source:
     """Half an hour of a simulated market, as tape."""
-    source = reactive(load("csco-2003"), settle_s=600.0)
+    source = reactive(load("csco-santa-fe"), settle_s=600.0)
     b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
     first = b.copy()
     rows = run_recorded(b, k, source.flow, int(k[sim.NOW]) + 1800 * NS_PER_SECOND)

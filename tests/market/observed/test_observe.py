@@ -277,7 +277,7 @@ def test_a_stretch_of_nothing() -> None:
 
 
 def test_stretches_are_the_day_in_parts() -> None:
-    events = simulated_day(load("amzn-2012"), 3, 1200.0, 60.0)
+    events = simulated_day(load("amzn-santa-fe"), 3, 1200.0, 60.0)
     instrument = Instrument("X", "Y", DAY.date, 0.01)
     whole = observe(instrument, events, 60.0)
     parts = [observe(instrument, events, 60.0, from_s=a, to_s=a + 600) for a in (0.0, 600.0)]
@@ -289,7 +289,7 @@ def test_stretches_are_the_day_in_parts() -> None:
 
 
 def test_the_book_agrees() -> None:
-    events = simulated_day(load("csco-2003"), 5, 300.0, 0.0)
+    events = simulated_day(load("csco-santa-fe"), 5, 300.0, 0.0)
     seen = observe(Instrument("X", "Y", DAY.date, 0.01), events, 10.0)
     book, at = Book(), 0
     for i in range(0, seen.n, 97):

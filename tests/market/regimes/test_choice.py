@@ -36,7 +36,7 @@ limit = 0.8
 
 @pytest.fixture(scope="module")
 def preset():  # type: ignore[no-untyped-def]
-    return load("csco-2003")
+    return load("csco-santa-fe")
 
 
 def test_words_name_laws(preset) -> None:  # type: ignore[no-untyped-def]

@@ -134,7 +134,7 @@ def test_drawn_times_of_day_fill_the_day_up_to_a_horizon_before_its_end() -> Non
 
 
 def test_the_season_of_a_preset_keeps_the_day() -> None:
-    season = Season.of(load("csco-2003"))
+    season = Season.of(load("csco-santa-fe"))
     assert len(season.factors) == 13
     assert np.mean(season.factors) == pytest.approx(1.0)
     assert season.factors[0] > min(season.factors)  # mornings are busy

@@ -16,7 +16,7 @@ SECONDS = 300
 
 @pytest.fixture(scope="module")
 def market() -> Source:
-    return reactive(load("csco-2003"), settle_s=300.0)
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
 def rows_of(market: Source, factors: Factors | None, flow: NDArray[np.float64] | None = None) -> NDArray[np.int64]:

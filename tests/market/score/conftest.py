@@ -18,7 +18,7 @@ WARM_S = 600.0
 
 @pytest.fixture(scope="session")
 def truth() -> Preset:
-    return load("csco-2003")
+    return load("csco-santa-fe")
 
 
 def day_of(preset: Preset, date: str, seed: int, hours: float = HOURS) -> Day:

@@ -14,7 +14,7 @@ from tercel.market.tape.schema import EXECUTE
 
 def test_a_free_day_is_the_tape_of_its_seed() -> None:
     """Volume and events, counted by the market, are those of the same day written as tape."""
-    preset = load("amzn-2012")
+    preset = load("amzn-santa-fe")
     day = free_day(preset, 3, seconds=900, warmup_s=600)
     events = simulated_day(preset, 3, 900.0, 600.0, from_s=900.0)
     late = events.exch_ns > 600 * NS_PER_SECOND
@@ -25,7 +25,7 @@ def test_a_free_day_is_the_tape_of_its_seed() -> None:
 
 
 def test_bad_days_are_counted() -> None:
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     sd = preset.sd60_ticks
     good = FreeDay(1, 1.0, 1.0, sd, 1.0, preset.mean_spread_ticks, 5.0, sd, 0, 1000, 5000, 0)
     assert summary(preset, [good, good]).passed

@@ -14,7 +14,7 @@ from tercel.market.tape import Instrument
 @pytest.fixture(scope="module")
 def poisson() -> Observed:
     """An hour of a zero-intelligence market."""
-    preset = load("csco-2003")
+    preset = load("csco-santa-fe")
     events = simulated_day(preset, 1, 7_200.0)
     last = int(events.exch_ns[-1])
     instrument = Instrument("SIM", "TOY", "1970-01-01", 0.01, session_open_ns=1, session_close_ns=last)

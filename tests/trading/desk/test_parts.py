@@ -267,7 +267,7 @@ def test_evidence_says_what_it_cannot_say() -> None:
 
 class TestSeat:
     def test_a_schedule_knows_the_market_that_it_trades_in(self) -> None:
-        text = demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-2003"')
+        text = demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-santa-fe"')
         text = text.replace("twap_take", "pov").replace('"peg_behind"', '"almgren_chriss"\nchallenger = "pov"')
         config = parse_config(text, "desk.toml")
         known = known_of(config, load)
@@ -279,7 +279,7 @@ class TestSeat:
             assert repr(seats[seat].at("AAA")) != repr(seats[seat].at("BBB"))
 
     def test_a_promotion_holds_in_every_instrument(self) -> None:
-        config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-2003"'), "desk.toml")
+        config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-santa-fe"'), "desk.toml")
         known = known_of(config, load)
         seat = seat_of(config.agent[0], known)
         before = {name: seat.at(name) for name in known}
@@ -295,7 +295,7 @@ def test_the_demos_file_shows_every_default_as_it_is() -> None:
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
     assert out_of_card(demo_config()) == []
-    config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-2003"'), "desk.toml")
+    config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-santa-fe"'), "desk.toml")
     [(agent, text)] = out_of_card(config)
     assert agent == "ppo"
-    assert "BBB is ibm-2003" in text
+    assert "BBB is ibm-santa-fe" in text

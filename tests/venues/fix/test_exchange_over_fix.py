@@ -15,7 +15,7 @@ from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 @pytest.fixture(scope="module")
 def csco() -> Source:
-    return reactive(load("csco-2003"), settle_s=300.0)
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
 
 
 class TestOverFix(VenueConformance):

@@ -36,7 +36,7 @@ class Clock:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("itch") / "01302019.NASDAQ_ITCH50"
-    write_itch(path, [simulated("AAA", "csco-2003", 1), simulated("BBB", "ibm-2003", 2)], garnish=True)
+    write_itch(path, [simulated("AAA", "csco-santa-fe", 1), simulated("BBB", "ibm-santa-fe", 2)], garnish=True)
     return path
 
 

@@ -32,7 +32,7 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 
-PRESET = "csco-2003"
+PRESET = "csco-santa-fe"
 SIZES = (OBS_SIZE, 64, 64, len(placement.LABELS))
 QUANTITY = 1_000_000
 """Lots: never done, so that every event has its decision."""

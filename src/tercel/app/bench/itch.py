@@ -36,7 +36,7 @@ from tercel.market.feeds.itch_write import itch_pieces
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import midnight_ns
 
-PRESETS: Final = ("amzn-2012", "csco-2003", "goog-2012", "ibm-2003")
+PRESETS: Final = ("amzn-santa-fe", "csco-santa-fe", "goog-santa-fe", "ibm-santa-fe")
 COPIES: Final = 8
 """Symbols that share a preset's simulated day, each shifted in time."""
 SECONDS: Final = 20_000.0

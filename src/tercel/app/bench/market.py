@@ -25,7 +25,7 @@ from tercel.market.simulator.days import simulated_day
 from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, first_world, run_free
 from tercel.market.tape import Instrument
 
-MODEL, RIVAL = "csco-2003-qr", "csco-2003"
+MODEL, RIVAL = "csco", "csco-santa-fe"
 GATE = 1e6
 SHARE = 0.25
 DAY_S = 23_400.0

@@ -64,7 +64,7 @@ def regimes(data: Data = None, out: Out = None, seed: Seed = 1, as_json: AsJson 
 
 @risk_app.command()
 def anomaly(
-    market: Market = "csco-2003",
+    market: Market = "csco-santa-fe",
     days: Annotated[int, typer.Option(help="Calm simulated days, for false alarms.", metavar="N")] = 100,
     withdrawals: Annotated[int, typer.Option(help="Withdrawals planted, one a day.", metavar="N")] = 200,
     out: Out = None,
@@ -79,7 +79,7 @@ def anomaly(
 
 
 @risk_app.command()
-def posture(market: Market = "csco-2003", out: Out = None, seed: Seed = 1, as_json: AsJson = False) -> None:
+def posture(market: Market = "csco-santa-fe", out: Out = None, seed: Seed = 1, as_json: AsJson = False) -> None:
     """Show the posture through a scripted stress: what changed, when and why."""
     with told(as_json):
         from tercel.app.commands import risk_anomaly as command

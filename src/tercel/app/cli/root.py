@@ -55,7 +55,7 @@ def run(
     market: Annotated[
         str | None,
         typer.Option(
-            help="Preset market, by name or as a .json file (default: csco-2003; an unknown name lists them).",
+            help="Preset market, by name or as a .json file (default: csco; an unknown name lists them).",
             metavar="NAME",
         ),
     ] = None,

@@ -235,7 +235,7 @@ def crashtest(
 
 @worth_app.command("alpha")
 def worth_alpha(
-    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-2003",
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
     episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
     seed: Seed = 1,
     out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
@@ -250,7 +250,7 @@ def worth_alpha(
 
 @worth_app.command("posture")
 def worth_posture(
-    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-2003",
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
     episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
     seed: Seed = 1,
     out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,

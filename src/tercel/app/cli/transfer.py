@@ -8,7 +8,7 @@ import typer
 from tercel.app.cli.shared import AsJson, Seed, told
 from tercel.core.errors import ConfigError
 
-DEFAULT_MARKETS = ("csco-2003", "csco-2003-santa-fe")
+DEFAULT_MARKETS = ("csco", "csco-santa-fe")
 
 
 def transfer(

@@ -20,7 +20,7 @@ def serve(
     market: Annotated[
         list[str] | None,
         typer.Option(
-            help="Preset market, by name or as a .json file; may be given several times (default: csco-2003).",
+            help="Preset market, by name or as a .json file; may be given several times (default: csco-santa-fe).",
             metavar="NAME",
         ),
     ] = None,

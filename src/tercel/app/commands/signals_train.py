@@ -107,13 +107,12 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
 
 def _alpha(seed: int, out: Path) -> dict[str, Any]:
     """Train the packaged demo model anew, into the folder."""
-    from tercel.market.flow.preset import DEFAULT
     from tercel.market.flow.preset import load as preset
     from tercel.signals.models_packaged.training import train_demo
 
     say(f"training the alpha model of the demo desk on {DEMO_ROUNDS:,} simulated rounds")
     command = f"tercel signals train --demo --seed {seed}"
-    model = train_demo(preset(DEFAULT), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
+    model = train_demo(preset("csco-santa-fe"), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
     model.save(out / "alpha.json")
     return {"file": out / "alpha.json", "half_life_s": model.half_life_ns / 1e9, **model.card["test"]}
 

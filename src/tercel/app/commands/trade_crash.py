@@ -39,7 +39,7 @@ from tercel.trading.session import Session
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue, WireServer
 
-PRESET: Final = "csco-2003"
+PRESET: Final = "csco-santa-fe"
 INSTRUMENTS: Final = ("X", "Y")
 AGENTS: Final = ("ann", "bob")
 PARENTS: Final = (

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 FOLDER: Final = Path(__file__).parent
 OBSERVATIONS: Final = "observations.json"
 LEARNED: Final = ("ppo", "dqn")
-DEFAULT_MARKET: Final = "csco-2003"
+DEFAULT_MARKET: Final = "csco-santa-fe"
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Quantiles that :class:`Observed` keeps."""
 
@@ -131,7 +131,7 @@ def packaged(name: str, shown_as: str = "") -> tuple[PolicyStrategy, Card]:
     shown_as : str, optional
         Name in tables; the card's by default, "ppo" or "dqn".
 
-    >>> packaged("ppo-csco-2003")[0].name
+    >>> packaged("ppo-csco-santa-fe")[0].name
     'ppo'
     """
     policy, card = load_policy(folder_of(name), OBS_NAMES)

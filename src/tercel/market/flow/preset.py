@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tercel.core.errors import ConfigError, UnknownNameError
 
-DEFAULT = "csco-2003"
+DEFAULT = "csco"
 """The market of `tercel run` when none is named."""
 FOLDER = Path(__file__).parent / "presets"
 
@@ -121,7 +121,7 @@ def _json(value: Any) -> str:
 def names() -> list[str]:
     """Names of the presets that are shipped.
 
-    >>> "csco-2003" in names()
+    >>> "csco-santa-fe" in names()
     True
     """
     return sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -137,7 +137,7 @@ def load(name: str | Path) -> Preset:
     ConfigError
         A file that is missing, no JSON, or no preset.
 
-    >>> load("csco-2003").symbol
+    >>> load("csco-santa-fe").symbol
     'CSCO'
     """
     path = Path(name)

@@ -63,8 +63,8 @@ def scaled(
         For factors that are none, or both `pace` and `volatility`.
 
     >>> from tercel.market.flow.preset import load
-    >>> flow = scaled(load("csco-2003"), depth=1 / 3, volatility=3.0)
-    >>> round(float(flow[santa_fe.MARKET_RATE]) / load("csco-2003").market_rate, 6)
+    >>> flow = scaled(load("csco-santa-fe"), depth=1 / 3, volatility=3.0)
+    >>> round(float(flow[santa_fe.MARKET_RATE]) / load("csco-santa-fe").market_rate, 6)
     1.0
     """
     if not isinstance(preset, SantaFePreset):

@@ -37,7 +37,7 @@ def simulated_day(
         The preset's book is too small for its flow.
 
     >>> from tercel.market.flow import load
-    >>> simulated_day(load("csco-2003"), seed=1, seconds=60.0, warmup_s=0.0).n > 50
+    >>> simulated_day(load("csco-santa-fe"), seed=1, seconds=60.0, warmup_s=0.0).n > 50
     True
     """
     opening = 0 if from_s is None else round((warmup_s - from_s) * NS_PER_SECOND)

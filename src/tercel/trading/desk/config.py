@@ -83,7 +83,7 @@ class InstrumentSection(_Section):
     """An instrument of the simulated exchange, or a listing of another venue."""
 
     name: str = Field(pattern=_NAME, max_length=16)
-    market: str = "csco-2003"
+    market: str = "csco-santa-fe"
     drift: float = Field(default=0.0, ge=0, le=0.45)
     """Planted informed flow: each round buyers and sellers are out of balance by up to this, at random."""
     change: tuple[Change, ...] = ()

@@ -101,7 +101,11 @@ def with_rare_rows(e: Events) -> Events:
 
 @pytest.fixture(scope="module")
 def days() -> list[tuple[Instrument, Events]]:
-    return [simulated("AAA", "csco-2003", 1), simulated("BBB", "amzn-2012", 2), simulated("CCC", "ibm-2003", 3)]
+    return [
+        simulated("AAA", "csco-santa-fe", 1),
+        simulated("BBB", "amzn-santa-fe", 2),
+        simulated("CCC", "ibm-santa-fe", 3),
+    ]
 
 
 @pytest.mark.parametrize("garnish", [False, True])

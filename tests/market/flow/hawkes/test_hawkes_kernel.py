@@ -31,7 +31,7 @@ TICK = Instrument("TEST", "TOY", "2003-01-13", 0.01)
 
 @pytest.fixture(scope="module")
 def preset() -> HawkesPreset:
-    found = load("csco-2003-hawkes")
+    found = load("csco-hawkes")
     assert isinstance(found, HawkesPreset)
     return found
 
