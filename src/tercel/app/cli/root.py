@@ -25,7 +25,7 @@ from tercel.app.cli.shared import INTERRUPTED, AsJson, told
 from tercel.app.cli.signals import signals_app
 from tercel.app.cli.trade import trade_app
 from tercel.app.cli.venue import venue_app
-from tercel.app.output import say
+from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError
 
 app = typer.Typer(
@@ -165,6 +165,12 @@ def main() -> None:
     """Run the command line as the `tercel` script does."""
     try:
         app()
+    except SystemExit as stop:
+        usage = getattr(stop.__context__, "format_message", None)  # what was typed makes no sense: told on stderr
+        if usage is not None and "--json" in sys.argv[1:]:
+            told_as = {"expected": "a command as its --help says", "received": usage(), "remedy": "see --help"}
+            print_json({"error": {"kind": "UsageError", **told_as}})
+        raise
     except KeyboardInterrupt:
         say("\nstopped")
         sys.exit(INTERRUPTED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import signal
 import time
 from dataclasses import asdict, dataclass
@@ -61,8 +63,10 @@ class _Until:
 
 def record_crypto(asked: Asked) -> int:
     """Record until told to stop, then import what the captures of this symbol hold by now."""
-    if asked.duration_s is not None and asked.duration_s <= 0:
+    if asked.duration_s is not None and not 0 < asked.duration_s < math.inf:
         raise ConfigError("a duration above zero", f"--duration {asked.duration_s}", "give seconds, or leave it out")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", asked.symbol):  # it names a folder
+        raise ConfigError("a symbol as the venue writes it", f"--symbol {asked.symbol}", "such as BTCUSDT or btcusd")
     from tercel.venues.recorder import CaptureWriter, Recorder
     from tercel.venues.recorder.live import websocket_client
 

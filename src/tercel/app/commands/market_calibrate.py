@@ -47,6 +47,8 @@ def run(
 ) -> int:
     """Calibrate, judge where days are held out, write the preset and show it."""
     began = time.perf_counter()
+    if out.suffix != ".json" or out.is_dir() or not out.parent.is_dir():  # refused before minutes of work
+        raise ConfigError("a file to write (.json) in a folder that exists", f"--out {out}", "name another --out")
     days = read_days(lake, symbol, dates, start, end, venue, levels)
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
     if model == "santa_fe" and not (start or end or levels) and (held_out or halves):

@@ -1,5 +1,6 @@
 """`tercel market facts` and `tercel market sanity`: stylised facts one by one, and a thousand days of each market."""
 
+import fcntl
 import json
 import signal
 from collections.abc import Sequence
@@ -7,11 +8,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
+from typing import IO
 
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day, simulated
+from tercel.market.score.sample import sample
 from tercel.market.score.sanity import FreeDay, Sanity, free_day, summary
 from tercel.market.score.stylised import FACTS, Finding, find
 from tercel.market.tape import Lake
@@ -40,6 +43,7 @@ def facts(
         )
     days = [Day(*store.read(symbol, date)) for date in dates]
     real = [day.seen() for day in days]
+    sample(real)  # refuses tapes that are too short to say anything
     columns = {"real": real}
     for name in presets:
         preset = load(name)
@@ -66,6 +70,10 @@ def _told(cell: Finding) -> str:
 
 def sanity(*, presets: Sequence[str], days: int, seed: int, out: Path, as_json: bool) -> int:
     """Many days of each market left to itself; days that are done are kept and not run again."""
+    presets = list(dict.fromkeys(presets))
+    called = [load(name).name for name in presets]
+    if twice := sorted({name for name in called if called.count(name) > 1}):
+        raise ConfigError("markets of different names", f"several of {', '.join(twice)}", "rename one in its file")
     out.mkdir(parents=True, exist_ok=True)
     found: dict[str, Sanity] = {}
     for name in presets:
@@ -127,9 +135,12 @@ def _run(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
         ProcessPoolExecutor(WORKERS, get_context("spawn"), _begin) as pool,
         kept.open("a", encoding="utf-8") as file,
     ):
+        _hold(file, kept)
         if not done:
             file.truncate(0)
             file.write(json.dumps({"preset": _digest(key)}) + "\n")
+        elif not kept.read_bytes().endswith(b"\n"):
+            file.write("\n")  # a run was stopped while writing: its torn line must not swallow the next day
         task = bar.add_task(name, total=len(seeds), completed=len(seeds) - len(missing))
         futures = [pool.submit(_one, name, seed) for seed in missing]
         try:
@@ -143,6 +154,16 @@ def _run(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return done
+
+
+def _hold(file: IO[str], kept: Path) -> None:
+    """Keep other runs away from the file until it is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigError(
+            "one run at a time in a folder", f"{kept}, which another run writes", "wait for it, or name another --out"
+        ) from error
 
 
 def _digest(key: str) -> str:

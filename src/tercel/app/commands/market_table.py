@@ -44,6 +44,8 @@ def run(
         for one in given:
             if one not in known:
                 raise ConfigError(f"a {what}: {', '.join(known)}", repr(one), "name those")
+    if write is not None:
+        around(write)  # refused before minutes of scoring
     rows = []
     for data in SETS:
         if not names or data.name in names:
@@ -177,18 +179,26 @@ def _interval(value: dict[str, float | None] | None) -> str:
     return f"{value['mean']:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else "")
 
 
-def replace_table(path: Path, table: str) -> None:
-    """Put the table between its marks.
+def around(path: Path) -> tuple[str, str]:
+    """What stands before and after the marks of a file.
 
     Raises
     ------
     ConfigError
         The file has no marks.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError("a Markdown file", f"{path}: {error}", "name another") from error
     if FIRST not in text or LAST not in text:
         raise ConfigError(f"the marks {FIRST} and {LAST}", f"{path} without them", "put them where the table goes")
-    head, tail = text.split(FIRST)[0], text.split(LAST)[1]
+    return text.split(FIRST)[0], text.split(LAST)[1]
+
+
+def replace_table(path: Path, table: str) -> None:
+    """Put the table between its marks; see `around`."""
+    head, tail = around(path)
     aside = path.with_name(path.name + ".part")
     aside.write_text(f"{head}{FIRST}\n\n{table}\n{LAST}{tail}", encoding="utf-8")
     aside.replace(path)

@@ -16,6 +16,8 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Task
 from tercel.learning import defaults
 from tercel.market.flow.preset import load
+from tercel.market.impact.propagator import TAPE_LAWS
+from tercel.market.tape import Lake
 from tercel.report.figures import paired_differences
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
@@ -39,6 +41,13 @@ def transfer(
     as_json: bool,
 ) -> int:
     """Train where `train_in` says, judge every policy in every market; see the module."""
+    for name in (*train_in, *judge_in):
+        load(name)
+    if lake is not None and symbol is not None:
+        Lake(lake).days(symbol)
+        if impact not in TAPE_LAWS:
+            expected = f"an impact law on tape: {', '.join(TAPE_LAWS)}"
+            raise ConfigError(expected, f"--impact {impact}", "such as --impact square_root")
     homes = {name: _home(name, quick, seed, out) for name in dict.fromkeys(train_in)}
     places = {name: _simulated(name, quick, seed) for name in dict.fromkeys((*train_in, *judge_in))}
     if lake is not None and symbol is not None:
@@ -78,7 +87,6 @@ def _judged(out: Path, place: str, home: str) -> Path:
 
 def _home(name: str, quick: bool, seed: int, out: Path) -> RunSettings:
     """Settings of the training in a market; those of a training that is there already are gone on with."""
-    load(name)
     settings = _simulated(name, quick, seed)
     folder = _folder(out, name)
     if (folder / FILE).exists():

@@ -11,6 +11,8 @@ from tercel.market.impact.law import LAWS
 from tercel.market.simulator.source import reactive
 
 WORLDS = 8
+MOST_SHARE, MOST_S = 100.0, 86_400.0
+"""A metaorder beyond is none that a market could be asked about, and would not fit in memory."""
 
 
 def run(
@@ -40,6 +42,9 @@ def run(
         raise ConfigError(f"an impact law: {', '.join(LAWS)}", f"'{impact}'", "such as --impact translation")
     if not (share > 0.0 and length_s > 0.0):
         raise ConfigError("a share and a length above 0", f"{share:g} of {length_s:g} s", "such as --share 0.1")
+    if share > MOST_SHARE or length_s > MOST_S:
+        expected = f"a share of at most {MOST_SHARE:g} and a length of at most {MOST_S:g} s"
+        raise ConfigError(expected, f"{share:g} of {length_s:g} s", "such as --share 0.1 --length 600")
     preset = presets.load(name)
     market = reactive(preset, worlds=WORLDS, seed=seed, impact=impact)
     lots = max(round(share * preset.volume_per_s * length_s), 1)

@@ -129,7 +129,7 @@ def exact(text: str, where: str) -> int:
         number = Decimal(text).scaleb(SCALE)
         whole = int(number)
     except (InvalidOperation, ValueError, OverflowError) as error:
-        raise FeedError("a decimal number", f"{text!r} in {where}", "record again, or report the feed") from error
+        raise FeedError("a decimal number", f"{text!r} in {where}", "correct it, or record again") from error
     if whole != number or whole < 0:
         raise FeedError(
             f"a number at or above zero of at most {SCALE} places", f"{text!r} in {where}", "report the feed"

@@ -327,7 +327,7 @@ def _value(hint: Any, given: Any, where: str, at: str) -> Any:
         hint = next(a for a in typing.get_args(hint) if a is not type(None))
     if is_dataclass(hint):
         if isinstance(given, Mapping):
-            return _build(hint, given, where, f"[{at.strip('[]')}]")
+            return _build(hint, given, where, f"[{at.replace('[', '').replace(']', '')}]")
     elif typing.get_origin(hint) is tuple:
         of = typing.get_args(hint)[0]
         many = given if isinstance(given, list) else [given]

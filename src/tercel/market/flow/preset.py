@@ -15,8 +15,8 @@ DEFAULT = "csco"
 """The market of `tercel run` when none is named."""
 FOLDER = Path(__file__).parent / "presets"
 
-Rate = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, le=1e12, allow_inf_nan=False)]
 Lots = Annotated[int, Field(ge=1, le=1_000_000)]
 Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
 
@@ -85,6 +85,23 @@ class Preset(BaseModel):
         if value & (value - 1):
             raise ValueError(f"{value} is no power of two")
         return value
+
+    @field_validator("card")
+    @classmethod
+    def _readable(cls, card: dict[str, Any]) -> dict[str, Any]:
+        """What programs read of a card is as they write it; the rest is for people."""
+        days, window, scores = card.get("days", []), card.get("window_s"), card.get("scores")
+        for key in ("from_s", "to_s"):
+            if not (card.get(key) is None or type(card[key]) in (int, float)):
+                raise ValueError(f"{key} {card[key]!r} is no time in seconds")
+        if not (isinstance(days, list | tuple) and all(isinstance(day, str) for day in days)):
+            raise ValueError(f"days {days!r} are no list of dates")
+        numbers = isinstance(window, list | tuple) and all(type(x) in (int, float) for x in window)
+        if window is not None and not (numbers and len(window) == 2):
+            raise ValueError(f"window_s {window!r} is no start and end in seconds")
+        if scores is not None and not isinstance(scores, dict):
+            raise ValueError(f"scores {scores!r} are no table")
+        return card
 
     @property
     def code(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date as calendar_date
@@ -87,7 +88,7 @@ class Instrument:
             canonical = ""
         if canonical != self.date:
             raise TapeError("a date YYYY-MM-DD", repr(self.date), "write the date as in 2012-06-21")
-        if not self.tick > 0 or self.lot < 1 or self.levels < 0:
+        if not 0 < self.tick < math.inf or self.lot < 1 or self.levels < 0:
             received = f"tick {self.tick}, lot {self.lot}, levels {self.levels}"
             expected = "a positive tick and lot, levels of 0 or more"
             raise TapeError(expected, received, "correct the instrument")

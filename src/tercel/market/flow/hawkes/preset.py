@@ -10,6 +10,8 @@ from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.preset import Lots, Positive, Preset, Rate
 from tercel.market.simulator import layout as sim
 
+MOST_BASE = 1e6
+"""Events a second beyond which a file is refused: no market sends as many, and none could be simulated."""
 MOST_RADIUS = 0.99
 """Spectral radius beyond which a file is refused."""
 
@@ -88,6 +90,8 @@ class HawkesPreset(Preset):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "HawkesPreset":
+        if sum(self.base) > MOST_BASE:
+            raise ValueError(f"base rates of {sum(self.base):g} events a second; at most {MOST_BASE:g}")
         shapes = {
             "children": (at.KINDS, 2, at.KINDS, at.DECAYS),
             "spread_imbalance": (at.KINDS, at.SPREADS, at.IMBALANCES),

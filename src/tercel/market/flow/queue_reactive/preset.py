@@ -92,6 +92,8 @@ class QueueReactivePreset(Preset):
         wrong = misfit(self.law, self.scalars)
         if wrong:
             raise ValueError(wrong)
+        if not any(self.law["wait_ns"]):
+            raise ValueError("wait_ns are all 0: time would stand still")
         if self.scalars["window"] > self.width / 4:
             raise ValueError(f"width {self.width} holds fewer than four times the window of {self.scalars['window']:g}")
         if max(day for _, _, day in self.minutes) >= q.DAYS:
