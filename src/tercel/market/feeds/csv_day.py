@@ -103,12 +103,6 @@ class CsvDay:
         if events.n == 0:
             received = f"none left of {', '.join(self.source)}: {report.taken}"
             raise FeedError(f"rows of {self.symbol} on {self.date}", received, "check symbol, date, session and rules")
-        if quotes is None and direct is None and extra["signed"]["unsigned"]:
-            raise FeedError(
-                f"quotes, levels or orders of {self.symbol} on {self.date} beside its trades",
-                f"trades alone in {', '.join(self.source)}, {extra['signed']['unsigned']} of no known side",
-                "give the files of both, and a map that reads both",
-            )
         extra |= {"feed": "csv", "map": self.map.about, "cleaning": report.taken, "clock_backwards": back}
         instrument = Instrument(
             venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot, levels=items.levels,
