@@ -136,6 +136,8 @@ def _run(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
         kept.open("a", encoding="utf-8") as file,
     ):
         _hold(file, kept)
+        done = _read(kept, key)  # another run may have ended since
+        missing = [seed for seed in seeds if seed not in done]
         if not done:
             file.truncate(0)
             file.write(json.dumps({"preset": _digest(key)}) + "\n")
