@@ -25,7 +25,7 @@ def reach(b: Packed, flow: Floats) -> int:
 
 @kernel
 def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Prices and lots of the first levels of a side into memory; how many there are within the window."""
+    """Prices, lots and public lots of a side's first levels into memory; how many there are within the window."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     price = best(b, side)
     found = 0
@@ -34,10 +34,12 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
         mask = b[lay.WIDTH] - 1
         left = reach(b, flow)
         while left >= 0:
-            lots = b[ring + (price & mask) * lay.LEVEL + lay.LOTS]
+            lv = ring + (price & mask) * lay.LEVEL
+            lots = b[lv + lay.LOTS]
             if lots > 0:
                 k[at + found] = price
                 k[at + q.LEVELS + found] = lots
+                k[at + q.PUBLIC + found] = lots - b[lv + lay.OWN_LOTS]
                 found += 1
                 if found == q.LEVELS:
                     break
@@ -267,10 +269,10 @@ def _scanned_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     found = k[at + 2 * q.LEVELS]
     total = 0.0
     for n in range(1, found):
-        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
+        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.PUBLIC + n], flow[q.DEEP_POWER])
     u = uniform(k, sim.FLOW_RNG) * total
     for n in range(1, found):
-        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
+        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.PUBLIC + n], flow[q.DEEP_POWER])
         if u < 0.0 or n == found - 1:
             return _any_public(b, k, side, k[at + n])
     return -1
@@ -295,16 +297,22 @@ def withdraw(b: Packed, k: Longs, slot: int) -> None:
 
 @kernel
 def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """A market order: as much as the queue, less, or more, but never the last level; its lots."""
+    """A market order: as much as the queue, less, or more, but never the last level; its lots.
+
+    Where own lots make a queue longer than those that market orders were seen to take whole, it is not taken whole: a
+    large order on show does not call forth an aggressor of its size.
+    """
     at = q.SCAN + (0 if side < 0 else q.SCAN_SIDE)
     queue = k[at + q.LEVELS]
     c = class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, queue)
     u = uniform(k, sim.FLOW_RNG)
     i = int(uniform(k, sim.FLOW_RNG) * q.TAKE_POINTS)
-    if u < flow[q.TAKE_EQUAL + c]:
+    less = q.LESS + c * q.TAKE_POINTS
+    longer = queue > k[at + q.PUBLIC] and queue > flow[less + q.TAKE_POINTS - 1]
+    if u < flow[q.TAKE_EQUAL + c] and not longer:
         lots = queue
-    elif u < flow[q.TAKE_LESS + c]:
-        lots = min(int(flow[q.LESS + c * q.TAKE_POINTS + i]), max(queue - 1, 1))
+    elif u < flow[q.TAKE_LESS + c] or longer:
+        lots = min(int(flow[less + i]), max(queue - 1, 1))
     else:
         lots = queue + int(flow[q.MORE + c * q.TAKE_POINTS + i])
     limit_lots = -1

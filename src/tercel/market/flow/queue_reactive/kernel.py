@@ -142,19 +142,23 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
 
 @kernel
 def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float, float, float]:
-    """Factors of the cancels at the best and deeper, same side and opposite, by what rests there."""
+    """Factors of the cancels at the best and deeper, same side and opposite, by what the public has there.
+
+    Own lots are not the public's to withdraw. Were they counted, a large own order behind the touch would call forth
+    cancels of others around it, and the market would come to it.
+    """
     same = q.SCAN + flip * q.SCAN_SIDE
     opposite = q.SCAN + (1 - flip) * q.SCAN_SIDE
     power, mean = flow[q.TOUCH_POWER], flow[q.TOUCH_MEAN]
-    near = quarters(k[same + q.LEVELS] / mean, power)
-    far = quarters(k[opposite + q.LEVELS] / mean, power)
+    near = quarters(k[same + q.PUBLIC] / mean, power)
+    far = quarters(k[opposite + q.PUBLIC] / mean, power)
     beyond = flow[q.BEYOND] * live / flow[q.LIVE_MEAN]
     deep_near = deep_far = beyond
     for n in range(1, q.LEVELS):
         if n < k[same + 2 * q.LEVELS]:
-            deep_near += flow[q.PULL + n - 1] * k[same + q.LEVELS + n]
+            deep_near += flow[q.PULL + n - 1] * k[same + q.PUBLIC + n]
         if n < k[opposite + 2 * q.LEVELS]:
-            deep_far += flow[q.PULL + n - 1] * k[opposite + q.LEVELS + n]
+            deep_far += flow[q.PULL + n - 1] * k[opposite + q.PUBLIC + n]
     return near, far, deep_near, deep_far
 
 

@@ -174,9 +174,10 @@ SPREAD_SUM: Final = _M + 37
 REFILLS: Final = _M + 38
 REPAIRS: Final = _M + 39
 VOID: Final = _M + 40
-# scan: per side prices and lots of the first LEVELS levels, bid then ask
+# scan: per side prices, lots and public lots of the first LEVELS levels, bid then ask
 SCAN: Final = _M + 41
-SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
+SCAN_SIDE: Final = 3 * LEVELS + 1  # prices, lots, count, public lots
+PUBLIC: Final = 2 * LEVELS + 1  # within a side: what its owners can withdraw, so without own orders
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot
 RING_SIZE: Final = 16
 RING_AT: Final = RING + 2 * RING_SIZE  # two words
