@@ -129,7 +129,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
         known.estimates,
         "episode seed",
         (
-            f"The order: {volume}, {quantity:,} lots of {preset.lot} shares.",
+            f"The order: {volume}, {quantity:,} {_units(preset.lot)}.",
             *((f"Regimes in training and judging: {settings.regimes}.",) if settings.regimes else ()),
         ),
         {
@@ -251,6 +251,11 @@ def _hidden_words(judged: Source) -> list[str]:
     if not hidden:
         return []
     return [f"Executed against hidden orders: {hidden / (hidden + shown):.1%} of the lots; no own order fills there."]
+
+
+def _units(lot: int) -> str:
+    """What a quantity in lots counts."""
+    return "shares" if lot == 1 else f"lots of {lot} shares"
 
 
 def _order_words(task: Task, quantities: NDArray[np.int64], lot: int) -> str:
