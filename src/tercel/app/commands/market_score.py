@@ -84,7 +84,8 @@ def show(card: dict[str, Any]) -> None:
         for name, gate in card["gates"].items()
     ]  # fmt: skip
     headings = ["", "simulated", "real", "calibrated on", "passed"]
-    print_table("gates", headings, gates, ["calibrated on"], words=["passed"])
+    passed = sum(gate["passed"] for gate in card["gates"].values())
+    print_table(f"gates: {passed} of {len(gates)} passed", headings, gates, ["calibrated on"], words=["passed"])
     given = [[name, _cell(row["l1"]), _cell(row["pooled_floor_l1"])] for name, row in card["conditional"].items()]
     if given:
         print_table("L1 given the spread, and given the half hour", ["statistic | given", "L1", "floor"], given)
@@ -92,8 +93,8 @@ def show(card: dict[str, Any]) -> None:
         ["classifier AUC, simulated against real", _cell(card["classifier_auc"])],
         ["classifier AUC, real against real", _cell(card["classifier_auc_real"])],
         ["ten-minute blocks, odd against even", _cell(card["interleaved_floor_mean_l1"])],
-        *([f"impact: {key.replace('_', ' ')}", _interval(value)] for key, value in card["impact"].items()),
-        ["judged against the bars", "yes" if card["judged"] else "no"],
+        *([f"impact: {key.replace('_', ' ')}", _interval(value)] for key, value in card["impact"].items() if value),
+        ["the bars apply (default model, two hours each)", "yes" if card["judged"] else "no"],
     ]
     print_table("and", ["", "value"], facts)
     for note in card["notes"]:
