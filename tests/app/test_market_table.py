@@ -24,7 +24,7 @@ TINY = DataSet("tiny", "made", "TEST", "TINY", ("2030-01-02",), ("2030-01-02",),
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An hour and a half of one day: no opening is left out of it."""
-    root, truth = tmp_path_factory.mktemp("tiny"), load("csco-2003")
+    root, truth = tmp_path_factory.mktemp("tiny"), load("csco-santa-fe")
     opening = midnight_ns("2030-01-02", "UTC") + 3600 * S
     events = session(truth, 3, 5400.0, opening)
     bounds = {"session_open_ns": opening, "session_close_ns": opening + 5400 * S}

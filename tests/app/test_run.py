@@ -157,7 +157,7 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
     assert result["best_baseline"] in NAMES
     assert set(result["paired_vs_best_baseline"]) >= {"ppo", "dqn"}
     assert (result["episodes"], result["clusters"], result["seeds"]) == (64, 64, [1000])
-    assert result["market"] == "csco-santa-fe"
+    assert result["market"] == "csco"
     assert result["task"]["horizon_s"] == 1800.0
     assert result["out"] == "made/here"
     assert json.loads((folder / "result.json").read_text()) == result

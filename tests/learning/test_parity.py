@@ -55,11 +55,11 @@ def paired_cost(policy, source, task, quantity, episodes=1_000):
 
 
 @pytest.mark.slow
-def test_final_costs_in_the_default_market():
+def test_final_costs_in_a_simulated_market():
     sb3.one_thread()
     frames = 30 * 4_096
     settings = PpoSettings(minibatch=512, learning_rate=1e-3, anneal_frames=frames)
-    task, market = Task(), presets.load(presets.DEFAULT)
+    task, market = Task(), presets.load("csco-santa-fe")
     source, quantity = reactive(market, worlds=16), task.quantity(market.volume_per_s)
     native, other = [], []
     for seed in SEEDS:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError, UnknownNameError
-from tercel.market.flow.preset import DEFAULT, load
+from tercel.market.flow.preset import load
 from tercel.signals.models_packaged import load_model, load_packaged, packaged
 from tercel.signals.models_packaged.material import NAMES, SOURCES, simulate_rounds
 from tercel.signals.models_packaged.training import train_demo
@@ -78,7 +78,7 @@ def test_unknown_names_are_told_the_nearest(tmp_path: Path) -> None:
 
 
 def test_material_is_the_seeds_alone_and_the_news_is_as_good_as_planted() -> None:
-    preset = load(DEFAULT)
+    preset = load("csco-santa-fe")
     first, second = (simulate_rounds(preset, 500, 3) for _ in range(2))
     np.testing.assert_array_equal(first.X, second.X)
     np.testing.assert_array_equal(first.moves, second.moves)
@@ -90,7 +90,7 @@ def test_material_is_the_seeds_alone_and_the_news_is_as_good_as_planted() -> Non
 
 def test_the_card_says_what_a_small_training_finds_again() -> None:
     card = load_packaged("demo").card
-    made = train_demo(load(DEFAULT), 2000, 1000, 5, "test")
+    made = train_demo(load("csco-santa-fe"), 2000, 1000, 5, "test")
     assert made.card["test"]["all"]["ic"]["mean"] == pytest.approx(card["test"]["all"]["ic"]["mean"], abs=0.08)
     assert made.card["test"]["all"]["within_90"] == pytest.approx(0.9, abs=0.03)
     assert made.sources["news"].coef[0] == pytest.approx(load_packaged("demo").sources["news"].coef[0], rel=0.15)
@@ -99,7 +99,7 @@ def test_the_card_says_what_a_small_training_finds_again() -> None:
 @pytest.mark.slow
 def test_the_packaged_model_is_what_its_command_makes() -> None:
     kept = load_packaged("demo")
-    made = train_demo(load(DEFAULT), kept.card["rounds"], kept.card["rounds"] // 2, kept.card["seed"], "")
+    made = train_demo(load("csco-santa-fe"), kept.card["rounds"], kept.card["rounds"] // 2, kept.card["seed"], "")
     for name, source in kept.sources.items():
         np.testing.assert_allclose(made.sources[name].coef, source.coef, rtol=1e-6)
     np.testing.assert_allclose(made.fusion.weights, kept.fusion.weights, rtol=1e-6)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import CapacityError
+from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.features.microstructure import imbalance, public_depth
@@ -78,7 +78,12 @@ def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25,
     ------
     CapacityError
         When the preset has too few order slots for what its rates bring.
+    ConfigError
+        For a preset of another model than `santa_fe`: its share of buyers is not a rate of its own.
     """
+    if preset.model != "santa_fe":
+        received = f"{preset.name} of model {preset.model}"
+        raise ConfigError("a preset of model santa_fe", received, "plant the drift in csco-santa-fe")
     source = reactive(preset, worlds=WORLDS, seed=seed)
     chains = -(-rounds // CHAIN)
     parts = [_chain(source, preset, seed, number, drift, news) for number in range(chains)]
