@@ -14,7 +14,9 @@ from tercel.market.flow.pilot import simulated_census
 from tercel.market.impact.metaorder import MID, Leg, program, run
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import as_events, run_recorded, standing
+from tercel.market.simulator.reals import put_real
 from tercel.market.simulator.source import Source, first_world, martingale_market, reactive
+from tercel.market.tape import schema
 from tercel.testing import flow as oracle
 
 SIGMAS = 4.5
@@ -51,6 +53,20 @@ def test_keyed_draws_obey_the_same_law() -> None:
     plain = [simulated_census(preset, seed, 3600.0, 1800.0) for seed in range(24)]
     scores = oracle.z_scores(plain, keyed)
     assert max(map(abs, scores.values())) < SIGMAS, scores
+
+
+def test_the_bias_of_own_trades_leans_keyed_draws_as_it_leans_others(plain: Source, coupled: Source) -> None:
+    """With log factor 1 on public sells, their share is e / (1 + e), drawn either way."""
+    wanted = np.e / (1.0 + np.e)
+    for source in (plain, coupled):
+        b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
+        k[sim.IMPACT] = sim.WEIGHTS
+        put_real(k, sim.BIAS, 1.0)
+        rows = run_recorded(b, k, source.flow, int(k[sim.NOW]) + 3_600 * 10**9)
+        traded = rows[rows[:, sim.R_KIND] == schema.EXECUTE]
+        _, first = np.unique(traded[:, sim.R_NS], return_index=True)  # executions of one moment are one order
+        sold = np.mean(traded[first, sim.R_SIDE] > 0)
+        assert abs(sold - wanted) < SIGMAS * np.sqrt(wanted * (1.0 - wanted) / len(first))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -57,9 +57,7 @@ def import_itch(
     allow_cut: Annotated[
         bool, typer.Option("--allow-cut", help="Take the whole messages of a file that ends inside one.")
     ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
-    ] = False,
+    replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Import NASDAQ TotalView-ITCH 5.0 files: all symbols in one pass, or some."""
@@ -87,9 +85,7 @@ def import_csv(
     symbol: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="SYM")] = None,
     date: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="YYYY-MM-DD")] = None,
     tick: Annotated[float | None, typer.Option(help="Tick size (default: the map's).", metavar="T")] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
-    ] = False,
+    replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""

@@ -2,15 +2,13 @@
 
 import fcntl
 import json
-import signal
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import IO
 
-from tercel.app.output import print_json, print_table, progress_console, say
+from tercel.app.job.side_by_side import as_they_end
+from tercel.app.output import print_json, print_table, say
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day, simulated
@@ -20,7 +18,6 @@ from tercel.market.score.stylised import FACTS, Finding, find
 from tercel.market.tape import Lake
 
 SEEDS = (1, 2, 3)
-WORKERS = 2
 FACTS_HEAD = ("fact", "what is asked")
 SANITY_HEAD = (
     "market", "model", "days", "runaway", "empty", "overflow", "sd60/tape", "within 20 %", "lowest", "highest",
@@ -116,25 +113,14 @@ def _one(name: str, seed: int) -> FreeDay:
     return free_day(load(name), seed)
 
 
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _run(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
     """The days of these seeds, a JSON line each in `kept`; what is there already is read."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     key = json.dumps(load(name).model_dump(mode="json"), sort_keys=True)
     done = _read(kept, key)
     missing = [seed for seed in seeds if seed not in done]
     if not missing:
         return done
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Progress(*columns, console=progress_console(), transient=True) as bar,
-        ProcessPoolExecutor(WORKERS, get_context("spawn"), _begin) as pool,
-        kept.open("a", encoding="utf-8") as file,
-    ):
+    with kept.open("a", encoding="utf-8") as file:
         _hold(file, kept)
         done = _read(kept, key)  # another run may have ended since
         missing = [seed for seed in seeds if seed not in done]
@@ -143,18 +129,10 @@ def _run(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
             file.write(json.dumps({"preset": _digest(key)}) + "\n")
         elif not kept.read_bytes().endswith(b"\n"):
             file.write("\n")  # a run was stopped while writing: its torn line must not swallow the next day
-        task = bar.add_task(name, total=len(seeds), completed=len(seeds) - len(missing))
-        futures = [pool.submit(_one, name, seed) for seed in missing]
-        try:
-            for future in as_completed(futures):
-                day = future.result()
-                done[day.seed] = day
-                file.write(json.dumps(asdict(day)) + "\n")
-                file.flush()
-                bar.advance(task)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for day in as_they_end(_one, [(name, seed) for seed in missing], name, len(seeds) - len(missing)):
+            done[day.seed] = day
+            file.write(json.dumps(asdict(day)) + "\n")
+            file.flush()
     return done
 
 

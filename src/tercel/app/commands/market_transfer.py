@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tercel.app.commands.run import train
-from tercel.app.job.judging import Candidate
+from tercel.app.job.judging import Candidate, told_interval
 from tercel.app.job.pool import Pool
 from tercel.app.job.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
 from tercel.app.job.transfer import WRITTEN, Transfer, candidates_of, compare, judge_elsewhere
@@ -21,7 +21,6 @@ from tercel.market.tape import Lake
 from tercel.report.figures import paired_differences
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
-from tercel.stats import Estimate
 
 HEADINGS = ("learner", "trained in", "judged in", "IS", "best written", "its IS", "saves", "saves on one at home")
 LEAVES = ("its IS", "best written", "saves on one at home")
@@ -142,18 +141,12 @@ def _cells(line: Transfer) -> tuple[str, ...]:
         line.learner,
         line.trained_in,
         line.judged_in,
-        _told(line.is_bps),
+        told_interval(line.is_bps),
         line.best_written,
         f"{line.written_bps:.2f}",
-        _told(line.gain_bps, "+"),
-        "" if line.against_home_bps is None else _told(line.against_home_bps, "+"),
+        told_interval(line.gain_bps, "+"),
+        "" if line.against_home_bps is None else told_interval(line.against_home_bps, "+"),
     )
-
-
-def _told(cell: Estimate, sign: str = "") -> str:
-    if cell.ci_low is None or cell.ci_high is None:
-        return f"{cell.mean:{sign}.2f}"
-    return f"{cell.mean:{sign}.2f} [{cell.ci_low:{sign}.2f}, {cell.ci_high:{sign}.2f}]"
 
 
 def _page(lines: Sequence[Transfer], seed: int, quick: bool) -> str:

@@ -99,16 +99,17 @@ def yardstick_notes(rows: Sequence[Entry], out: Path, rng: np.random.Generator) 
         costs = _object(Costs, "costs", data)
     plain = attribute(costs, None)["is_bps"]
     own = mean_interval(plain, costs.cluster, rng)
-    notes = [f"{YARDSTICK}, all lots one tick behind the touch at every decision: {_told(own)} bps."]
+    notes = [f"{YARDSTICK}, all lots one tick behind the touch at every decision: {told_interval(own)} bps."]
     for row in rows:
         if row.kind == "learned":
             learned = np.mean([attribute(run, None)["is_bps"] for run in row.runs], axis=0)
             gain = paired_difference(plain, learned, costs.cluster, rng)
-            notes.append(f"{row.name} against {YARDSTICK}: {_told(gain, sign='+')} bps, positive is better.")
+            notes.append(f"{row.name} against {YARDSTICK}: {told_interval(gain, sign='+')} bps, positive is better.")
     return notes
 
 
-def _told(estimate: Estimate, sign: str = "") -> str:
+def told_interval(estimate: Estimate, sign: str = "") -> str:
+    """A mean with its interval where it has one, two digits; `sign` "+" shows the sign."""
     if estimate.ci_low is None or estimate.ci_high is None:
         return f"{estimate.mean:{sign}.2f}"
     return f"{estimate.mean:{sign}.2f} [{estimate.ci_low:{sign}.2f}, {estimate.ci_high:{sign}.2f}]"

@@ -19,21 +19,19 @@ import numpy as np
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import mix
-from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best
 from tercel.market.flow.santa_fe import (
-    BUY_SHARE,
     DISTANCES,
     SIZES,
     TABLES,
+    buyers,
     cancel_proposal,
+    limit_price,
     market_order,
     rates,
 )
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
-from tercel.market.simulator.reals import real
 
 WAIT, MARK, SIZE, SLOT = range(4)
 """What a draw of a proposal is for."""
@@ -81,18 +79,11 @@ def slot_of(b: Packed, k: Longs) -> int:
 
 @kernel
 def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
-    levels = int(flow[DISTANCES])
-    x = u * levels
-    i = int(x)
-    if x - i >= flow[TABLES + i]:
-        i = int(flow[TABLES + levels + i])
-    far = best(b, -side)
-    if far == NO_BID or far == NO_ASK:
-        far = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
+    price = limit_price(b, k, flow, side, u)
     slot = slot_of(b, k)
     if slot >= 0:
-        lots = int(flow[TABLES + 3 * levels + int(drawn(k, SIZE) * flow[SIZES])])
-        public_add(b, k, slot, side, far - side * (i + 1), lots)
+        lots = int(flow[TABLES + 3 * int(flow[DISTANCES]) + int(drawn(k, SIZE) * flow[SIZES])])
+        public_add(b, k, slot, side, price, lots)
 
 
 @kernel
@@ -106,10 +97,7 @@ def coupled_santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
         side = 1 if u < limit else -1
         _limit(b, k, flow, side, (u if side > 0 else u - limit) / limit)
     elif u < 2.0 * (limit + market):
-        buys = flow[BUY_SHARE]
-        if k[sim.REGIME] != 0:
-            buys += 0.5 * real(k, sim.LEAN)
-        side = 1 if u < 2.0 * (limit + market * buys) else -1
+        side = 1 if u < 2.0 * (limit + market * buyers(k, flow)) else -1
         table = TABLES + 3 * int(flow[DISTANCES]) + int(flow[SIZES])
         market_order(b, k, side, int(flow[table + int(drawn(k, SIZE) * flow[SIZES])]))
     else:

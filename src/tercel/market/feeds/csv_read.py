@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,48 +202,42 @@ def _times(text: Text, file: FileMap, columns: tuple[str, ...], timezone: str, d
 
 
 @dataclass
-class Quotes:
-    """Quotes of one or more exchanges: times int64[n], row numbers, prices and sizes float64[n, levels] (0: none)."""
+class Rows:
+    """Rows of a file: times int64[n] as sent and as received, and their numbers; subclasses add columns."""
 
     ns: NDArray[np.int64]
     received: NDArray[np.int64]
     row: NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.ns)
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
+        """Some of the rows."""
+        return type(self)(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+
+@dataclass
+class Quotes(Rows):
+    """Quotes of one or more exchanges: prices and sizes float64[n, levels] (0: none)."""
+
     bid: NDArray[np.float64]
     bid_size: NDArray[np.float64]
     ask: NDArray[np.float64]
     ask_size: NDArray[np.float64]
     exchange: NDArray[np.int64]
 
-    @property
-    def n(self) -> int:
-        """Rows."""
-        return len(self.ns)
-
-    def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Quotes:
-        """Some of the rows."""
-        return Quotes(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
-
 
 @dataclass
-class Trades:
+class Trades(Rows):
     """Prints: prices and sizes float64[n], sign (+1 buyer active, -1 seller, 0 not said), whether of an auction."""
 
-    ns: NDArray[np.int64]
-    received: NDArray[np.int64]
-    row: NDArray[np.int64]
     price: NDArray[np.float64]
     size: NDArray[np.float64]
     sign: NDArray[np.int64]
     cross: NDArray[np.bool_]
-
-    @property
-    def n(self) -> int:
-        """Rows."""
-        return len(self.ns)
-
-    def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Trades:
-        """Some of the rows."""
-        return Trades(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
 
 Tell = Callable[[str, int], None]

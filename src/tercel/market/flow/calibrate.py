@@ -96,7 +96,7 @@ def calibrate(
     ConfigError
         No days, several symbols or ticks, or too few events to estimate a rate.
     """
-    first = _one_market(days)
+    first = one_market(days)
     counts = [census_of(instrument, events, skip_s) for instrument, events in days]
     return from_census(
         counts, [i for i, _ in days], name=name, date=date, lot_shares=lot_shares or choose_lot(counts, first.lot)
@@ -282,7 +282,7 @@ def choose_lot(counts: Sequence[Census], unit: int) -> int:
     return unit
 
 
-def _one_market(days: Sequence[tuple[InstrumentFields, EventColumns]]) -> InstrumentFields:
+def one_market(days: Sequence[tuple[InstrumentFields, EventColumns]]) -> InstrumentFields:
     """The instrument of the first day; all days must be of the same symbol, tick and lot."""
     if not days:
         raise ConfigError("at least one day to calibrate on", "none", "name days that the lake holds")

@@ -122,7 +122,8 @@ def _wait(b: Packed, k: Longs, flow: Floats) -> None:
 
 
 @kernel
-def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
+def limit_price(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> int:
+    """Where a limit order goes: `u`, uniform on [0, 1), picks its distance from the opposite best."""
     levels = int(flow[DISTANCES])
     x = u * levels
     i = int(x)
@@ -131,8 +132,25 @@ def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
     far = best(b, -side)
     if far == NO_BID or far == NO_ASK:
         far = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
-    price = far - side * (i + 1)
-    lots = _size(k, flow, TABLES + 3 * levels)
+    return int(far - side * (i + 1))
+
+
+@kernel
+def buyers(k: Longs, flow: Floats) -> float:
+    """Share of market orders that buy, in the regime that is in force and under the bias of our own trades."""
+    buys = flow[BUY_SHARE]
+    if k[sim.REGIME] != 0:
+        buys += 0.5 * real(k, sim.LEAN)
+    if k[sim.IMPACT] == sim.WEIGHTS:
+        more, less = _leaning(k, buys)
+        buys = more / (more + less)
+    return buys
+
+
+@kernel
+def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
+    price = limit_price(b, k, flow, side, u)
+    lots = _size(k, flow, TABLES + 3 * int(flow[DISTANCES]))
     slot = allocate(b)
     if slot >= 0:
         public_add(b, k, slot, side, price, lots)
@@ -179,13 +197,7 @@ def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
         side = 1 if u < limit else -1
         _limit(b, k, flow, side, (u if side > 0 else u - limit) / limit)
     elif u < 2.0 * (limit + market):
-        buys = flow[BUY_SHARE]
-        if k[sim.REGIME] != 0:
-            buys += 0.5 * real(k, sim.LEAN)
-        if k[sim.IMPACT] == sim.WEIGHTS:
-            more, less = _leaning(k, buys)
-            buys = more / (more + less)
-        side = 1 if u < 2.0 * (limit + market * buys) else -1
+        side = 1 if u < 2.0 * (limit + market * buyers(k, flow)) else -1
         table = TABLES + 3 * int(flow[DISTANCES]) + int(flow[SIZES])
         market_order(b, k, side, _size(k, flow, table))
     else:

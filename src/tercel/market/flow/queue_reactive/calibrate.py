@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.calibrate import power_of_two, walking_slope
+from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
 from tercel.market.flow.queue_reactive import pools
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.extract import Day, Seen, day_of, look
@@ -69,7 +69,7 @@ def calibrate(
     ConfigError
         No days, several symbols or ticks, or too few events.
     """
-    first = _one_market(days)
+    first = one_market(days)
     observed = [observe(i, e, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s) for i, e in days]
     _enough(observed, [i for i, _ in days])
     lot = lot_shares or first.lot
@@ -97,22 +97,6 @@ def _enough(observed: Sequence[Observed], instruments: Sequence[Any]) -> None:
             f"{events} and {markets} on {', '.join(str(i.date) for i in instruments)}",
             "calibrate on more or longer days",
         )
-
-
-def _one_market(days: Sequence[tuple[Any, Any]]) -> Any:
-    """The instrument of the first day; all days must be of the same symbol, tick and lot."""
-    if not days:
-        raise ConfigError("at least one day to calibrate on", "none", "name days that the lake holds")
-    first = days[0][0]
-    for instrument, _ in days:
-        for field in ("venue", "symbol", "tick", "lot"):
-            if getattr(instrument, field) != getattr(first, field):
-                raise ConfigError(
-                    f"days of one market ({field} {getattr(first, field)} on {first.date})",
-                    f"{field} {getattr(instrument, field)} on {instrument.date}",
-                    "calibrate each market alone",
-                )
-    return first
 
 
 @dataclass(frozen=True)

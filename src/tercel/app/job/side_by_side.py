@@ -1,0 +1,49 @@
+"""Pieces of work in two processes, their results as they come, a bar beside them."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any, Final, TypeVar
+
+from tercel.app.output import progress_console
+
+R = TypeVar("R")
+
+WORKERS: Final = 2
+
+
+def _begin() -> None:
+    """In a worker: Ctrl-C is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def as_they_end(function: Callable[..., R], jobs: Sequence[tuple[Any, ...]], what: str, done: int = 0) -> Iterator[R]:
+    """Results of `function(*job)`, in the order in which they end; what has not begun is dropped when one fails.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module: workers import it.
+    jobs : sequence of tuple
+    what : str
+        Shown beside the bar.
+    done : int
+        Pieces that were finished before, for the bar.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=progress_console(), transient=True) as bar,
+        ProcessPoolExecutor(WORKERS, get_context("spawn"), _begin) as pool,
+    ):
+        task = bar.add_task(what, total=len(jobs) + done, completed=done)
+        futures = [pool.submit(function, *job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+                bar.advance(task)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
