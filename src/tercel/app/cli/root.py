@@ -16,10 +16,12 @@ import typer
 
 from tercel import __version__
 from tercel.app.cli import people
+from tercel.app.cli.agent import agent_app
 from tercel.app.cli.bench import bench_app
 from tercel.app.cli.data import data_app
 from tercel.app.cli.limits import limits_app
 from tercel.app.cli.market import market_app
+from tercel.app.cli.replicate import replicate_app
 from tercel.app.cli.risk import risk_app
 from tercel.app.cli.shared import INTERRUPTED, AsJson, told
 from tercel.app.cli.signals import signals_app
@@ -36,7 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _room in (data_app, market_app, bench_app, signals_app, risk_app, limits_app, venue_app, trade_app):
+for _room in (
+    data_app, market_app, agent_app, replicate_app, bench_app, signals_app, risk_app, limits_app, venue_app, trade_app,
+):  # fmt: skip
     if _room.registered_commands:
         app.add_typer(_room, name=str(_room.info.name))
 

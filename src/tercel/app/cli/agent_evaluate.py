@@ -1,0 +1,7 @@
+"""`tercel agent evaluate`."""
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command under `tercel agent`."""
