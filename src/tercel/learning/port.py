@@ -66,6 +66,18 @@ class Restorable(Protocol):
         """Go back to `state`; returns the observations that were current then, float32[n, D]."""
 
 
+@runtime_checkable
+class Rolls(Protocol):
+    """An environment that takes whole rollouts by itself, in other processes or on other machines."""
+
+    def roll(self, learner: Any) -> None:
+        """Do what :meth:`tercel.learning.native.ppo.Ppo.collect` does, for that learner: fill its rollout.
+
+        Everything up to `earned` and `last` is filled, and the learner's observation normaliser has seen what was
+        observed; scaling, advantages and the improvement remain the learner's.
+        """
+
+
 class Learner(Protocol):
     """Something that improves a policy by acting in a :class:`VecEnv`."""
 

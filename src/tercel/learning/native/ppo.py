@@ -18,7 +18,7 @@ from tercel.learning.native.blas import one_thread
 from tercel.learning.native.kernels import gae, ppo_loss, sample_actions
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
-from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env, check_finite
+from tercel.learning.port import Masked, Metrics, Restorable, Rolls, State, VecEnv, check_env, check_finite
 
 Float32 = NDArray[np.float32]
 
@@ -54,7 +54,9 @@ class Rollout:
         self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
         self.logps = np.empty(rows, np.float32)
         self.values = np.empty((steps, n), np.float32)
-        self.rewards = np.empty((steps, n), np.float32)
+        self.last = np.empty(n, np.float32)  # values of what is seen after the last step
+        self.earned = np.empty((steps, n))  # rewards as the environment gives them
+        self.rewards = np.empty((steps, n), np.float32)  # the same, scaled
         self.dones = np.empty((steps, n), np.bool_)
         self.advantages = np.empty((steps, n), np.float32)
 
@@ -118,7 +120,11 @@ class Ppo:
     def update(self) -> Metrics:
         """One rollout of steps x n frames, then `epochs` passes over it in shuffled minibatches."""
         with one_thread():
-            self._collect()
+            if isinstance(self.env, Rolls):
+                self.env.roll(self)
+            else:
+                self.collect()
+            self._credit()
             rate = self._learning_rate()
             stats = self._improve(rate)
         self.frames += self.batch
@@ -132,8 +138,8 @@ class Ppo:
         left = 1.0 - self.frames / s.anneal_frames if s.anneal_frames else 1.0
         return s.learning_rate * max(left, 0.0)  # annealed from the first batch on ("37 details", detail 4)
 
-    def _collect(self) -> None:
-        """Act for `steps` decisions in every episode slot and compute advantages."""
+    def collect(self) -> None:
+        """Act for `steps` decisions in every episode slot; fills the rollout up to what the environment earned."""
         env, s, r, n = self.env, self.settings, self.rollout, self.env.n
         for t in range(s.steps):
             now = slice(t * n, (t + 1) * n)
@@ -145,17 +151,22 @@ class Ppo:
             uniform = self.rng.random(n, np.float32)
             sample_actions(logits, self.net.head_biases[0], self.mask, uniform, self.scratch, actions, r.logps[now])
             obs, reward, done, _ = env.step(actions)
-            self.returns.add(reward, done)
-            r.rewards[t] = reward
-            if s.scale_rewards:
-                r.rewards[t] = self.scaler.scale(r.rewards[t], done)
-            r.dones[t] = done
+            r.earned[t], r.dones[t] = reward, done
             self._begin(obs)
             if s.normalise_observations:
                 self.normaliser.update(self.raw)
         self.normaliser.apply(self.raw, self.x)
-        last = self.net.forward(self.x, self.acting)[1][:, 0] + self.net.head_biases[1]
-        gae(r.rewards, r.values, r.dones, last, s.gamma, s.lam, r.advantages)
+        np.add(self.net.forward(self.x, self.acting)[1][:, 0], self.net.head_biases[1], out=r.last)
+
+    def _credit(self) -> None:
+        """Scale what was earned and compute advantages and returns."""
+        s, r = self.settings, self.rollout
+        r.rewards[:] = r.earned
+        for t in range(s.steps):
+            self.returns.add(r.earned[t], r.dones[t])
+            if s.scale_rewards:
+                r.rewards[t] = self.scaler.scale(r.rewards[t], r.dones[t])
+        gae(r.rewards, r.values, r.dones, r.last, s.gamma, s.lam, r.advantages)
         r.floats[:, 0] = r.logps
         r.floats[:, 1] = r.advantages.ravel()
         r.floats[:, 2] = r.advantages.ravel() + r.values.ravel()
