@@ -26,6 +26,8 @@ FOLDER: Final = Path(__file__).parent
 OBSERVATIONS: Final = "observations.json"
 LEARNED: Final = ("ppo", "dqn")
 DEFAULT_MARKET: Final = "csco-santa-fe"
+DEFAULT: Final = f"ppo-{DEFAULT_MARKET}"
+"""What `default` stands for: the policy that ships."""
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Quantiles that :class:`Observed` keeps."""
 
@@ -105,6 +107,17 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in FOLDER.glob("*/card.json")))
 
 
+def shipped(name: str) -> str:
+    """The packaged policy that `name` stands for: `default`, or "ppo" or "dqn" for the one of the default market.
+
+    >>> shipped("dqn"), shipped("twap_take")
+    ('dqn-csco-santa-fe', 'twap_take')
+    """
+    if name == "default":
+        return DEFAULT
+    return f"{name}-{DEFAULT_MARKET}" if name in LEARNED else name
+
+
 def folder_of(name: str) -> Path:
     """The folder of a packaged policy.
 
@@ -155,9 +168,8 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
         As :func:`tercel.execution.strategies.build`.
     """
     base, *wrappers = name.split("+")
-    shipped = f"{base}-{DEFAULT_MARKET}" if base in LEARNED else base
-    if shipped in names():
-        return wrap(packaged(shipped, base)[0], wrappers)
+    if shipped(base) in names():
+        return wrap(packaged(shipped(base), base)[0], wrappers)
     return build(name, estimates)
 
 
@@ -166,4 +178,4 @@ def observed(name: str) -> Observed:
     return read_observed(folder_of(name) / OBSERVATIONS)
 
 
-__all__ = ["Observed", "folder_of", "named", "names", "observed", "packaged", "read_observed"]
+__all__ = ["Observed", "folder_of", "named", "names", "observed", "packaged", "read_observed", "shipped"]

@@ -14,6 +14,7 @@ from tercel.execution import policies_packaged
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.registry import pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategy import Strategy
 from tercel.limits import LimitGate, Limits, default_file, read
@@ -127,7 +128,9 @@ def known_of(config: DeskConfig, preset_of: Callable[[str], Preset]) -> dict[str
 
 
 def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
-    """A strategy by a desk's name for it: a written one, `packaged:NAME` or `policy:FOLDER`, with `+alpha+posture`.
+    """A strategy by a desk's name for it: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
+
+    Behind it `+alpha`, `+posture` or both.
 
     Raises
     ------
@@ -136,15 +139,14 @@ def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
     """
     base, *wrappers = name.split("+")
     if base.startswith(POLICY):
-        folder = Path(base.removeprefix(POLICY))
-        policy, card = load_policy(folder, OBS_NAMES)
+        policy, card = load_policy(resolve_policy(base), OBS_NAMES)
         return wrap(PolicyStrategy(card.name, policy, card.actions), wrappers)
     return policies_packaged.named(name.removeprefix(PACKAGED), known)
 
 
 def full_name(agent: AgentSection, strategy: str) -> str:
-    """A strategy's name with what its agent takes of signals and risk."""
-    return strategy + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
+    """A strategy's name with what its agent takes of signals and risk; an alias becomes the version it stands for."""
+    return pinned(strategy) + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
 
 
 def seat_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> Seat:

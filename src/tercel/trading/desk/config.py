@@ -94,7 +94,7 @@ class AgentSection(_Section):
 
     name: str = Field(pattern=_NAME, max_length=24)
     strategy: str
-    """A written strategy, or `packaged:NAME`, or `policy:FOLDER`."""
+    """A written strategy, or `packaged:NAME`, or `policy:FOLDER`, or `policy:NAME@champion` of the registry."""
     alpha: bool = True
     posture: bool = True
     challenger: str = ""

@@ -1,0 +1,10 @@
+"""Where policies are kept under names: versions, champion and challenger, and one answer to "which policy is that".
+
+`local` is a folder, `mlflow_store` a tracking server by URL; both keep the same port. :func:`resolve_policy` is how
+every command turns what a person wrote into a policy's folder.
+"""
+
+from tercel.execution.registry.entries import ALIASES, Entry, Promotion, Registry, Version
+from tercel.execution.registry.resolve import open_registry, pinned, resolve_policy
+
+__all__ = ["ALIASES", "Entry", "Promotion", "Registry", "Version", "open_registry", "pinned", "resolve_policy"]

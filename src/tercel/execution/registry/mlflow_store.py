@@ -1,0 +1,191 @@
+"""A registry on an MLflow server, or in its SQLite file or folder (extra `mlflow`).
+
+Wants the Model Registry with aliases: MLflow 2.9 and on.
+
+Names are registered models, numbers their versions, champion and challenger their aliases, so that other tools of the
+house see the same. A version's files are artifacts of a run of its own; they are fetched once into Tercel's cache, and
+checked against the hash in the version's tags each time.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.jit import cache_root
+from tercel.execution.policies.policy import load_policy
+from tercel.execution.registry.entries import Entry, Promotion, Version, checked_alias, checked_name
+
+EXPERIMENT: Final = "tercel-policies"
+FILES: Final = "policy"
+PREFIX: Final = "tercel."
+"""Of the tags that are ours; versions without them were put there by something else and are left alone."""
+
+
+class MlflowRegistry:
+    """Policies in MLflow's model registry (port `entries.Registry`).
+
+    Parameters
+    ----------
+    where : str
+        ``mlflow+`` and a tracking URI: ``mlflow+http://host:5000``, ``mlflow+sqlite:///m.db``, ``mlflow+file:/folder``.
+
+    Raises
+    ------
+    ConfigError
+        Without MLflow, or without a URI that it takes.
+    """
+
+    def __init__(self, where: str) -> None:
+        uri = where.removeprefix("mlflow+")
+        if uri.startswith("file:"):  # MLflow 3 asks that folders be chosen with intent; `mlflow+file:` is that
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        try:
+            from mlflow import MlflowClient
+        except ImportError as error:
+            remedy = "pip install 'tercel[mlflow]', or keep a registry in a folder"
+            raise ConfigError("MLflow for a registry by URL", "none installed", remedy) from error
+        self._where, self._uri = where, uri
+        self._client: Any = self._asked(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
+
+    @property
+    def where(self) -> str:
+        """The URL, without a password that it may hold."""
+        head, at, tail = self._where.rpartition("@")
+        return f"{head.split('//')[0]}//...@{tail}" if at else self._where
+
+    def entries(self) -> list[Entry]:
+        """All names with versions of ours, sorted."""
+        found: list[Entry] = []
+        token = None
+        while True:
+            page = self._asked(lambda token=token: self._client.search_registered_models(page_token=token))
+            found += [self._entry(model) for model in page]
+            token = page.token
+            if not token:
+                return sorted((entry for entry in found if entry.versions), key=lambda entry: entry.name)
+
+    def entry(self, name: str) -> Entry:
+        """One name; without versions when nothing is registered under it."""
+        model = self._model(checked_name(name))
+        return Entry(name) if model is None else self._entry(model)
+
+    def register(self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = "") -> Version:
+        """Log the policy in `folder` as artifacts of a run and register them; the same policy again is what it was.
+
+        Raises
+        ------
+        PolicyError
+            For a folder that is no policy, or a server that does not take it.
+        """
+        _, card = load_policy(folder)
+        for version in self.entry(name).versions:
+            if version.weights_sha256 == card.weights_sha256 and _same_card(self.folder(version), folder):
+                return version
+        words = {
+            "weights_sha256": card.weights_sha256, "observation_hash": card.observation_hash, "registered": at,
+            "by": by, "source": str(folder.resolve()), "note": note,
+        }  # fmt: skip
+        tags = {PREFIX + key: value for key, value in words.items()}
+        made = self._asked(lambda: self._log(folder, name, tags))
+        return Version(name, int(made.version), **words)
+
+    def promote(self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = "") -> Promotion:
+        """Point an alias at a version; why, when and by whom stand in the version's tags."""
+        checked_alias(alias)
+        entry = self.entry(name)
+        version, before = entry.find(which), dict(entry.aliases).get(alias, 0)
+        number = str(version.number)
+
+        def point() -> None:
+            told = {"why": why, "at": at, "by": by, "before": str(before)}
+            for key, value in told.items():
+                self._client.set_model_version_tag(name, number, f"{PREFIX}{alias}.{key}", value)
+            self._client.set_registered_model_alias(name, alias, number)
+
+        self._asked(point)
+        return Promotion(alias, version.number, before, why, at, by)
+
+    def folder(self, version: Version) -> Path:
+        """The version's files, fetched if they are not here.
+
+        Raises
+        ------
+        PolicyError
+            When they are not those that were registered.
+        """
+        kept = cache_root() / "policies" / version.weights_sha256[:16] / version.label
+        if not kept.is_dir():
+            self._fetch(version, kept)
+        _, card = load_policy(kept)
+        if card.weights_sha256 != version.weights_sha256:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise PolicyError(
+                f"{version.label} with weights {version.weights_sha256[:16]}",
+                f"{card.weights_sha256[:16]} from {self.where}",
+                "register the policy again",
+            )
+        return kept
+
+    def _fetch(self, version: Version, kept: Path) -> None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as aside:
+            stored = self._asked(lambda: self._client.get_model_version(version.name, str(version.number)))
+            run_id = stored.run_id
+            self._asked(lambda: self._client.download_artifacts(run_id, FILES, aside))
+            Path(aside, FILES).rename(kept)
+
+    def _log(self, folder: Path, name: str, tags: dict[str, str]) -> Any:
+        client = self._client
+        if self._model(name) is None:
+            client.create_registered_model(name)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+        run = client.create_run(number, run_name=name)
+        client.log_artifacts(run.info.run_id, str(folder), FILES)
+        client.set_terminated(run.info.run_id)
+        return client.create_model_version(name, f"{run.info.artifact_uri}/{FILES}", run.info.run_id, tags)
+
+    def _model(self, name: str) -> Any:
+        found = self._asked(lambda: self._client.search_registered_models(f"name = '{name}'"))
+        return next(iter(found), None)
+
+    def _entry(self, model: Any) -> Entry:
+        stored = self._asked(lambda: list(self._client.search_model_versions(f"name = '{model.name}'")))
+        versions, promotions = [], []
+        aliases = {alias: int(number) for alias, number in model.aliases.items()}
+        for one in sorted(stored, key=lambda one: int(one.version)):
+            tags = {key.removeprefix(PREFIX): value for key, value in one.tags.items() if key.startswith(PREFIX)}
+            if "weights_sha256" not in tags:
+                continue
+            words = {key: tags.get(key, "") for key in ("weights_sha256", "observation_hash")}
+            more = {key: tags.get(key, "") for key in ("registered", "by", "source", "note")}
+            versions.append(Version(model.name, int(one.version), **words, **more))
+            promotions += [
+                Promotion(
+                    alias, int(one.version), int(tags.get(f"{alias}.before", 0)), tags[f"{alias}.why"],
+                    tags.get(f"{alias}.at", ""), tags.get(f"{alias}.by", ""),
+                )
+                for alias in ("challenger", "champion") if f"{alias}.why" in tags
+            ]  # fmt: skip
+        ours = {version.number for version in versions}
+        kept = tuple(sorted((alias, number) for alias, number in aliases.items() if number in ours))
+        return Entry(model.name, tuple(versions), kept, tuple(sorted(promotions, key=lambda made: made.at)))
+
+    def _asked(self, ask: Any) -> Any:
+        """What the server answers."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return ask()
+        except (MlflowException, OSError) as error:
+            line = next(iter(str(error).splitlines()), type(error).__name__)
+            raise PolicyError(
+                f"an answer of MLflow at {self.where}", line[:300], "check the URL and that the server runs"
+            ) from error
+
+
+def _same_card(one: Path, other: Path) -> bool:
+    return (one / "card.json").read_bytes() == (other / "card.json").read_bytes()

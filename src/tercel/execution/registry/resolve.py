@@ -1,0 +1,109 @@
+"""From what a person wrote to the folder of a policy: the one way in, for every command that takes a policy."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.execution import policies_packaged
+from tercel.execution.policies.policy import CARD
+from tercel.execution.registry.entries import Entry, Registry
+from tercel.execution.registry.local import LocalRegistry
+
+DEFAULT: Final = Path("runs") / "registry"
+PACKAGED: Final = "packaged:"
+POLICY: Final = "policy:"
+MLFLOW: Final = "mlflow+"
+INSIDE: Final = ("", "policy")
+"""Where a policy's card lies in a folder that is named: in it, or, of a run, in its folder `policy`."""
+
+
+def open_registry(where: str | Path | None = None) -> Registry:
+    """The registry that is meant: a folder, ``mlflow+URL``, or by default `TERCEL_REGISTRY`, else ``runs/registry``."""
+    text = str(where or os.environ.get("TERCEL_REGISTRY") or DEFAULT)
+    if text.startswith(MLFLOW):
+        from tercel.execution.registry.mlflow_store import MlflowRegistry
+
+        return MlflowRegistry(text)
+    return LocalRegistry(Path(text))
+
+
+def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
+    """The folder of the policy that `text` names.
+
+    Parameters
+    ----------
+    text : str
+        A folder with ``card.json``, or the folder of a run; a packaged policy's name (``default``, ``ppo``, ``dqn``,
+        ``packaged:NAME``); or a registered one: ``NAME@3``, ``NAME@champion``, ``NAME@challenger``, ``NAME@latest``.
+        ``policy:`` before any of these is dropped.
+    registry : str or Path, optional
+        See :func:`open_registry`.
+
+    Raises
+    ------
+    PolicyError
+        For a folder without a policy, or a version that does not exist.
+    UnknownNameError
+        For anything else; the nearest names are offered.
+
+    >>> resolve_policy("ppo").name
+    'ppo-csco-santa-fe'
+    """
+    name = text.removeprefix(POLICY)
+    if name.startswith(PACKAGED):
+        return policies_packaged.folder_of(policies_packaged.shipped(name.removeprefix(PACKAGED)))
+    folder = Path(name)
+    if folder.is_dir():
+        return _in_folder(folder)
+    base, at, which = name.rpartition("@")
+    if at:
+        kept = open_registry(registry)
+        entry = kept.entry(base)
+        if not entry.versions:
+            raise _unknown(base, [e.name for e in kept.entries()], f"policies registered in {kept.where}")
+        return kept.folder(entry.find(which))
+    packaged = policies_packaged.shipped(name)
+    if packaged in policies_packaged.names():
+        return policies_packaged.folder_of(packaged)
+    if os.sep in name:
+        raise PolicyError(f"a policy folder with {CARD}", f"{name}: no such folder", "`tercel agent list` names some")
+    raise _unknown(name, choices(registry), "policies: a folder, a packaged one, or NAME@VERSION of the registry")
+
+
+def pinned(text: str, registry: str | Path | None = None) -> str:
+    """`text` with an alias made the version that it stands for now; anything else as it is.
+
+    What is journaled must mean the same tomorrow, whoever is champion by then.
+    """
+    head = POLICY if text.startswith(POLICY) else ""
+    base, at, which = text.removeprefix(POLICY).rpartition("@")
+    if not at or which.isdecimal() or Path(text.removeprefix(POLICY)).is_dir():
+        return text
+    return head + open_registry(registry).entry(base).find(which).label
+
+
+def choices(registry: str | Path | None = None) -> list[str]:
+    """Every policy that can be named without a path."""
+    kept = open_registry(registry).entries()
+    return [*policies_packaged.names(), *(name for entry in kept for name in _labels(entry))]
+
+
+def _labels(entry: Entry) -> list[str]:
+    return [*(version.label for version in entry.versions), *(f"{entry.name}@{alias}" for alias, _ in entry.aliases)]
+
+
+def _in_folder(folder: Path) -> Path:
+    for inside in INSIDE:
+        if (folder / inside / CARD).is_file():
+            return folder / inside
+    found = sorted(path.parent for path in folder.glob(f"*/{CARD}"))
+    some = f"; policies lie in {', '.join(str(path) for path in found[:3])}" if found else ""
+    raise PolicyError(f"a policy folder with {CARD}", f"{folder}, which has none{some}", "name the policy's own folder")
+
+
+def _unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
+    nearest = difflib.get_close_matches(name, known, 1, 0.3)
+    remedy = f"try {nearest[0]!r}" if nearest else "`tercel agent list` shows what there is"
+    return UnknownNameError(expected, repr(name), remedy)

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+from tests.execution.registry.helper import small_policy
+
+from tercel.core.errors import PolicyError
+from tercel.execution.registry import open_registry, resolve_policy
+
+pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'tercel[mlflow]'")
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("TERCEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return f"mlflow+file:{tmp_path / 'store'}"
+
+
+def test_register_list_promote_and_get(url: str, tmp_path: Path) -> None:
+    registry = open_registry(url)
+    assert registry.entries() == []
+    folders = [small_policy(tmp_path / f"p{seed}", seed) for seed in range(2)]
+    versions = [registry.register(folder, "csco", note="n", at=f"t{i}", by="b") for i, folder in enumerate(folders)]
+    assert [version.label for version in versions] == ["csco@1", "csco@2"]
+    assert registry.register(folders[0], "csco") == versions[0]
+    assert registry.promote("csco", "2", "champion", why="better", at="t3").before == 0
+    again = open_registry(url)  # all that is known is in the store
+    entry = again.entry("csco")
+    assert entry.versions == tuple(versions)
+    assert dict(entry.aliases) == {"champion": 2}
+    assert [(p.number, p.why) for p in entry.promotions] == [(2, "better")]
+    assert again.entries() == [entry]
+    fetched = resolve_policy("csco@champion", url)
+    assert {p.name: p.read_bytes() for p in fetched.iterdir()} == {p.name: p.read_bytes() for p in folders[1].iterdir()}
+
+
+def test_what_is_not_there(url: str, tmp_path: Path) -> None:
+    registry = open_registry(url)
+    assert registry.entry("nothing").versions == ()
+    with pytest.raises(PolicyError, match="none is registered"):
+        registry.promote("nothing", "1", "champion", why="x")
+    with pytest.raises(PolicyError, match="MLflow at"):
+        open_registry("mlflow+nonsense://x").entries()
