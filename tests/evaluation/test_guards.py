@@ -15,7 +15,7 @@ from tercel.execution import costs
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
-from tercel.execution.strategies import NAMES, MarketEstimates, build
+from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build
 from tercel.execution.strategy import hold
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import in_window
@@ -78,7 +78,7 @@ def trend_follower(view):
 
 
 @pytest.mark.parametrize("task", MARTINGALES, ids=["zero latency", "drawn latency", "latency beyond the interval"])
-@pytest.mark.parametrize("who", [*NAMES, "wanderer", "trend_follower"])
+@pytest.mark.parametrize("who", [*ALL_BASELINES, "wanderer", "trend_follower"])
 def test_nobody_earns_in_a_martingale(who, task):
     decide = {"wanderer": wanderer, "trend_follower": trend_follower}.get(who)
     decide = decide or build(who, ESTIMATES).decide

@@ -126,7 +126,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
         judged,
         bank_sampler(task, quantity, len(training.worlds_b)),
         seeded_plan(task, quantity, settings.seed, 0, settings.episodes),
-        known.estimates,
+        replace(known.estimates, market=preset.name),
         "episode seed",
         (
             f"The order: {volume}, {quantity:,} {_units(preset.lot)}.",

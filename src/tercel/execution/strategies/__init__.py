@@ -14,17 +14,30 @@ from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
 from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal
+from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.immediate import Immediate
 from tercel.execution.strategies.peg import Peg
 from tercel.execution.strategies.pov import Pov
 from tercel.execution.strategies.random import Random
+from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
+from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.twap import TwapPassive, TwapTake
 from tercel.execution.strategies.vwap import VwapPassive, VwapTake
 from tercel.execution.strategy import Strategy
 
-__all__ = ["NAMES", "WRAPPERS", "YARDSTICK", "MarketEstimates", "build", "eta_of_depth", "wrap"]
+__all__ = [
+    "ALL_BASELINES",
+    "NAMES",
+    "TUNED",
+    "WRAPPERS",
+    "YARDSTICK",
+    "MarketEstimates",
+    "build",
+    "eta_of_depth",
+    "wrap",
+]
 
 
 def _parameters(estimates: MarketEstimates, **parameters: float) -> Parameters:
@@ -64,7 +77,30 @@ _GUIDED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "cartea_jaimungal": (_cartea_jaimungal, True),
 }
 """Schedules that read a forecast: no rows of a table whose markets give none."""
-_ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {**_MAKERS, YARDSTICK: (Peg, False), **_GUIDED}
+
+
+def _score_rule(**parameters: float) -> Strategy:
+    return ScoreRule(parameters)
+
+
+def _direction_rule(**parameters: float) -> Strategy:
+    return DirectionRule(parameters)
+
+
+_TUNED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
+    "score_rule": (_score_rule, False),
+    "direction_rule": (_direction_rule, False),
+}
+"""Rules whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
+TUNED: Final = tuple(_TUNED)
+_ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
+    **_MAKERS,
+    YARDSTICK: (Peg, False),
+    **_TUNED,
+    **_GUIDED,
+}
+ALL_BASELINES: Final = (*NAMES, YARDSTICK, *TUNED)
+"""Everything written that a policy is held against; those of `tercel run` first."""
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {"alpha": AlphaTilt, "posture": PostureCap}
 """What `+alpha` and `+posture` behind a strategy's name do, from the inside out."""
 
@@ -93,12 +129,14 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     Parameters
     ----------
     name : str
-        One of `NAMES`, `YARDSTICK`, a guided schedule, and behind it any of `WRAPPERS`, such as ``pov+alpha+posture``.
+        One of `ALL_BASELINES`, a guided schedule, and behind it any of `WRAPPERS`, such as ``pov+alpha+posture``.
     estimates : MarketEstimates, optional
-        What is known of the market; VWAP, POV and Almgren-Chriss need it.
+        What is known of the market; VWAP, POV and Almgren-Chriss need it, tuned rules start from the values of the
+        market that it names.
     parameters : mapping, optional
         The strategy's own: ``level`` of submit_and_leave, ``rate`` of pov, ``risk_aversion``, ``urgency``,
-        ``gamma``, ``sigma``, ``eta``, ``epsilon`` of almgren_chriss.
+        ``gamma``, ``sigma``, ``eta``, ``epsilon`` of almgren_chriss; for a tuned rule those that differ from the tuned
+        (or, in an unknown market, generic) ones.
 
     Raises
     ------
@@ -116,6 +154,8 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
         raise UnknownNameError(f"one of {', '.join(_ALL)}", f"strategy {name!r}", f"try {nearest!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
+    if name in TUNED and estimates is not None:
+        arguments = {**tuned_parameters(estimates.market, name), **arguments}
     if informed and estimates is None:
         raise ConfigError(f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)")
     if informed:

@@ -26,6 +26,8 @@ class MarketEstimates:
         :func:`eta_of_depth`).
     spread : float
         Mean spread, ticks.
+    market : str
+        The shipped preset that this is, whose tuned rules then apply; empty: none.
 
     Raises
     ------
@@ -42,6 +44,7 @@ class MarketEstimates:
     sigma: float = 0.0
     eta: float = 0.0
     spread: float = 1.0
+    market: str = ""
     curve: NDArray[np.float64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

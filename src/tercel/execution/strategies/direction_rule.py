@@ -1,0 +1,115 @@
+"""`direction_rule`: wait out of sight while the market comes, take when it turns.
+
+For markets in which somebody large is at work: the drift since arrival, on and on, with the flow of the last interval.
+While the market moves in the order's favour nothing is shown; when it moves against it, a share of the displayed far
+touch is taken at every decision; in between a little is shown at and behind the own touch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.execution import columns as c
+from tercel.execution import intent as it
+from tercel.execution.intent import WIDTH, Intents
+from tercel.execution.strategies import display as d
+from tercel.execution.strategies.vector import Layout
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+
+LAYOUT: Final = Layout(
+    "direction_rule",
+    {
+        "w_since": 0.5,
+        "w_drift": 0.5,
+        "w_trades": 0.5,
+        "w_flow": 0.5,
+        "w_imbalance": 0.5,
+        "wait": -0.5,  # below it the market comes: nothing is shown
+        "gap": 0.0,  # log: from there to where taking begins
+        "take": -2.0,  # log of the multiple of the displayed far touch
+        "pace": 2.0,  # log of the multiple of TWAP's line
+        "curve": 0.0,  # log of its exponent
+        "improve": -6.0,
+        "touch": 0.0,
+        "behind_1": 3.0,
+        "behind_2": 0.0,
+        "behind_3": -1.0,
+    },
+)
+"""Names, order and generic values of the parameters."""
+NAMES: Final = LAYOUT.names
+
+(
+    W_SINCE, W_DRIFT, W_TRADES, W_FLOW, W_IMBALANCE, WAIT, GAP, TAKE, PACE, CURVE,
+    IMPROVE, TOUCH, BEHIND_1, BEHIND_2, BEHIND_3,
+) = range(len(NAMES))  # fmt: skip
+DECAY = 0.5
+"""Of the imbalance, a level."""
+WHOLE = 2.0**30
+"""More lots than any order has."""
+
+
+@kernel
+def direction_of(p: Floats, x: Longs, m: Longs) -> float:
+    """Where the market goes, above 0 against the order."""
+    direction = p[W_SINCE] * d.drift_since(x, m) + p[W_DRIFT] * float(m[c.DRIFT]) / d.move_unit(m)
+    direction += p[W_TRADES] * d.trade_imbalance(m) + p[W_FLOW] * d.flow_imbalance(m)
+    return float(direction + p[W_IMBALANCE] * d.weighted_imbalance(m, DECAY))
+
+
+@kernel
+def direction_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
+    """The rule for one market: p (P,), x (PX,), m (MX,), out (10,)."""
+    if not d.begin_row(x, m, out):
+        return
+    direction = direction_of(p, x, m)
+    lots = d.power(p[TAKE]) * m[c.FAR1] if direction > p[WAIT] + d.power(p[GAP]) else 0.0
+    out[it.TAKE] = min(max(int(min(lots, WHOLE)), d.overdue(x, p[PACE], p[CURVE])), max(x[c.LEFT], 0))
+    if direction >= p[WAIT]:
+        d.show(p, IMPROVE, 0.0, WHOLE, 0.0, 0.0, x, m, out)
+
+
+@kernel
+def direction_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
+    """Intents of all markets: p (n, P) or (1, P), x (n, PX), m (n, MX), out int32 (n, 10)."""
+    for i in range(x.shape[0]):
+        direction_row(p[min(i, p.shape[0] - 1)], x[i], m[i], out[i])
+
+
+def direction_rule(parameters: ArrayLike, x: NDArray[np.int64], m: NDArray[np.int64]) -> Intents:
+    """The rule's intents; see :func:`~tercel.execution.strategies.score_rule.score_rule`."""
+    out = np.empty((len(x), WIDTH), np.int32)
+    direction_rows(LAYOUT.rows(parameters, len(x)), np.ascontiguousarray(x), np.ascontiguousarray(m), out)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionRule(Strategy):
+    """The direction rule with its parameters by name; those not given are the generic ones.
+
+    Parameters
+    ----------
+    parameters : mapping or float (P,) or (n, P), optional
+        By name, or as vectors in the order of `NAMES`.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> coming = view_of(left=90, own1=100, far1=500, v_against=50, drift=-4)
+    >>> DirectionRule().decide(coming)[:, 5:].tolist()
+    [[0, 0, 0, 0, 0]]
+    """
+
+    parameters: Mapping[str, float] | ArrayLike | None = None
+    vector: Floats = field(init=False, repr=False)
+    name: ClassVar[str] = "direction_rule"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vector", LAYOUT.vector(self.parameters))
+
+    def decide(self, view: View) -> Intents:
+        """Wait, rest or take."""
+        return direction_rule(self.vector, view.x, view.m)

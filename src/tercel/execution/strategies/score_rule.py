@@ -1,0 +1,156 @@
+"""`score_rule`: take when the book leans against the order, else show a little at and behind the own touch.
+
+The rule that took most of what reinforcement learning was published to gain over schedules in the market of Cheridito
+and Weiss (2025, "Reinforcement learning for trade execution with market and limit orders"), grown to five rungs:
+
+1. A score of what comes: imbalance of five levels, weighted exponentially, plus weights times the mid's drift, trade
+   and order flow, and a forecast where there is one. Above 0: the market moves against the order.
+2. Where score (and a large or near far touch) exceed a threshold, take up to `take` times the displayed far touch.
+3. Never have more left than `pace` times the line of TWAP: what exceeds it is taken.
+4. What is left is spread over improve, touch, -1, -2, -3 and hiding, by softmax; the score, the spread and being late
+   lean it forward or back, a cap limits what is shown on a rung, and lots may keep their places.
+
+With the right parameters it is `peg_behind`, `twap_take`, nearly `twap_passive` or `submit_and_leave`; `tercel agent
+tune` finds better ones. Parameters live in an unconstrained space, one vector or one a market, so that what is learned
+may be added to them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.execution import columns as c
+from tercel.execution import intent as it
+from tercel.execution.intent import WIDTH, Intents
+from tercel.execution.strategies import display as d
+from tercel.execution.strategies.vector import Layout
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+
+LAYOUT: Final = Layout(
+    "score_rule",
+    {
+        "decay": 0.0,  # log of the imbalance's decay a level
+        "w_drift": 0.0,
+        "w_trades": 0.0,
+        "w_flow": 0.0,
+        "w_since": 0.0,
+        "w_alpha": 0.3,  # a tick of expected move counts as so much imbalance
+        "w_far": 0.0,  # log of the far touch over the far side's mean level, in the gate alone
+        "w_spread": -0.5,  # log of the spread in ticks, in the gate alone
+        "threshold": 0.9,
+        "ramp": -1.0,  # log: from the threshold to the whole take
+        "take": -2.0,  # log of the multiple of the displayed far touch
+        "pace": 2.0,  # log of the multiple of TWAP's line
+        "curve": 0.0,  # log of its exponent
+        "improve": -6.0,
+        "touch": -1.0,
+        "behind_1": 4.0,
+        "behind_2": 0.0,
+        "behind_3": -1.0,
+        "lean_score": 0.5,
+        "lean_spread": 0.0,
+        "lean_late": 0.0,
+        "cap": 6.0,  # log of the multiple of the own side's mean level
+        "stay_front": 0.0,
+        "stay_behind": 0.0,
+    },
+)
+"""Names, order and generic values of the parameters."""
+NAMES: Final = LAYOUT.names
+LEVERS: Final = ("threshold", "take", "pace", "improve", "touch", "behind_1", "behind_2", "behind_3")
+"""What a learned residual moves to most effect."""
+
+(
+    DECAY, W_DRIFT, W_TRADES, W_FLOW, W_SINCE, W_ALPHA, W_FAR, W_SPREAD, THRESHOLD, RAMP, TAKE, PACE, CURVE, IMPROVE,
+    TOUCH, BEHIND_1, BEHIND_2, BEHIND_3, LEAN_SCORE, LEAN_SPREAD, LEAN_LATE, CAP, STAY_FRONT, STAY_BEHIND,
+) = range(len(NAMES))  # fmt: skip
+
+
+@kernel
+def score_of(p: Floats, x: Longs, m: Longs) -> float:
+    """What comes, above 0 against the order."""
+    score = d.weighted_imbalance(m, d.power(p[DECAY]))
+    score += p[W_DRIFT] * float(m[c.DRIFT]) / d.move_unit(m)
+    score += p[W_TRADES] * d.trade_imbalance(m) + p[W_FLOW] * d.flow_imbalance(m)
+    score += p[W_SINCE] * d.drift_since(x, m)
+    if x[c.HALF_LIFE_NS] > 0:
+        score += p[W_ALPHA] * float(x[c.ALPHA] * abs(m[c.MID2])) / 2e7  # milli-bps of half a mid2: ticks
+    return float(score)
+
+
+@kernel
+def score_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
+    """The rule for one market: p (P,), x (PX,), m (MX,), out (10,)."""
+    if not d.begin_row(x, m, out):
+        return
+    left = max(x[c.LEFT], 0)
+    score = score_of(p, x, m)
+    wide = math.log(max((m[c.FAR] - m[c.TOUCH]) * x[c.SIDE], 1) * 1.0)
+    large = math.log((1.0 + m[c.FAR1]) / (1.0 + d.mean_depth(m, c.FAR1)))
+    gate = (score + p[W_FAR] * large + p[W_SPREAD] * wide - p[THRESHOLD]) / d.power(p[RAMP])
+    lots = min(max(gate, 0.0), 1.0) * d.power(p[TAKE]) * m[c.FAR1]
+    out[it.TAKE] = min(max(int(min(lots, 2.0**30)), d.overdue(x, p[PACE], p[CURVE])), left)
+    late = left / max(x[c.QTY0], 1) - max(x[c.DECISIONS] - x[c.DECISION], 1) / max(x[c.DECISIONS], 1)
+    lean = p[LEAN_SCORE] * score + p[LEAN_SPREAD] * wide + p[LEAN_LATE] * late
+    cap = d.power(p[CAP]) * d.mean_depth(m, c.OWN1)
+    d.show(p, IMPROVE, lean, cap, d.share_of(p[STAY_FRONT]), d.share_of(p[STAY_BEHIND]), x, m, out)
+
+
+@kernel
+def score_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
+    """Intents of all markets: p (n, P) or (1, P), x (n, PX), m (n, MX), out int32 (n, 10)."""
+    for i in range(x.shape[0]):
+        score_row(p[min(i, p.shape[0] - 1)], x[i], m[i], out[i])
+
+
+def score_rule(parameters: ArrayLike, x: NDArray[np.int64], m: NDArray[np.int64]) -> Intents:
+    """The rule's intents.
+
+    Parameters
+    ----------
+    parameters : float (P,) or (n, P)
+        In the order of `NAMES`: one vector, or one a market.
+    x, m : int64 (n, PX), (n, MX)
+        As in a View.
+
+    Raises
+    ------
+    ConfigError
+        Another number of parameters or of rows.
+    """
+    out = np.empty((len(x), WIDTH), np.int32)
+    score_rows(LAYOUT.rows(parameters, len(x)), np.ascontiguousarray(x), np.ascontiguousarray(m), out)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreRule(Strategy):
+    """The score rule with its parameters by name; those not given are the generic ones.
+
+    Parameters
+    ----------
+    parameters : mapping or float (P,) or (n, P), optional
+        By name, or as vectors in the order of `NAMES`.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> calm = view_of(left=[90], own1=500, far1=500)
+    >>> ScoreRule({"behind_1": 20.0}).decide(calm)[:, 5:].tolist()
+    [[0, 0, 90, 0, 0]]
+    """
+
+    parameters: Mapping[str, float] | ArrayLike | None = None
+    vector: Floats = field(init=False, repr=False)
+    name: ClassVar[str] = "score_rule"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vector", LAYOUT.vector(self.parameters))
+
+    def decide(self, view: View) -> Intents:
+        """Take when the book leans against the order, else show a little."""
+        return score_rule(self.vector, view.x, view.m)

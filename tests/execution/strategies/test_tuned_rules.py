@@ -1,0 +1,124 @@
+"""The tuned rules: what they become at the corners of their parameters, and how parameters are given."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError
+from tercel.execution import columns as c
+from tercel.execution import intent as i
+from tercel.execution.strategies import ALL_BASELINES, NAMES, build
+from tercel.execution.strategies.direction_rule import DirectionRule, direction_rule
+from tercel.execution.strategies.score_rule import LAYOUT, LEVERS, ScoreRule, score_rule
+from tercel.execution.strategies.vector import Layout
+from tercel.testing.strategy import StrategyConformance, random_views, take_rows, view_of, wanted
+
+NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0}
+"""No taking, nothing leant, nothing capped."""
+EMPTY = dict.fromkeys(("improve", "touch", "behind_1", "behind_2", "behind_3"), -60.0)
+
+
+def test_the_default_table_keeps_its_names() -> None:
+    assert len(NAMES) == 9
+    assert ALL_BASELINES[:10] == (*NAMES, "peg_behind")
+
+
+class TestLoudParameters(StrategyConformance):
+    """The kit at parameters that reach every branch, another vector a market."""
+
+    markets = 200
+
+    def strategy(self) -> ScoreRule:
+        rng = np.random.default_rng(5)
+        return ScoreRule(LAYOUT.vector() + rng.normal(0, 2, len(LAYOUT.names)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_becomes_peg_behind(seed: int) -> None:
+    view = random_views(300, seed)
+    rule = ScoreRule({**NEVER, **EMPTY, "behind_1": 60.0})
+    np.testing.assert_array_equal(rule.decide(view), build("peg_behind").decide(view))
+
+
+def test_it_becomes_a_taking_twap() -> None:
+    rule = ScoreRule({**NEVER, **EMPTY, "pace": 0.0})
+    left, takes = 100, []
+    for decision in range(10):
+        row = rule.decide(view_of(qty0=100, left=left, decision=decision, decisions=10))[0]
+        assert row[i.REST0 :].sum() == 0
+        takes.append(int(row[i.TAKE]))
+        left -= takes[-1]
+    assert takes == [0, *[10] * 9], "TWAP, a slice late"
+
+
+def test_it_becomes_submit_and_leave() -> None:
+    rule = ScoreRule({**NEVER, **EMPTY, "touch": 60.0, "stay_front": 30.0, "stay_behind": 30.0})
+    view = random_views(300, 2)
+    view.x[:, c.LEFT] = np.maximum(view.left, view.live)
+    whole = (view.live == view.left) & (view.left > 0) & view.tradable
+    assert whole.sum() >= 10
+    np.testing.assert_array_equal(rule.decide(view)[whole], build("submit_and_leave").decide(view)[whole])
+
+
+def test_it_takes_a_multiple_of_the_far_touch_when_the_book_leans_against_it() -> None:
+    loud = {**NEVER, **EMPTY, "threshold": 0.5, "ramp": -10.0, "take": float(np.log(0.25)), "w_spread": 0.0}
+    against = view_of(qty0=1000, left=1000, own1=900, far1=100)
+    towards = view_of(qty0=1000, left=1000, own1=100, far1=900)
+    assert ScoreRule(loud).decide(against)[0, i.TAKE] == 25
+    assert ScoreRule(loud).decide(towards)[0, i.TAKE] == 0
+
+
+def test_a_cap_hides_the_rest() -> None:
+    rule = ScoreRule({**NEVER, **EMPTY, "touch": 5.0, "cap": float(np.log(0.5))})
+    view = view_of(qty0=1000, left=1000, **{f"own{k}": 80 for k in range(1, 6)})
+    assert rule.decide(view)[0, i.REST0 :].tolist() == [0, 40, 0, 0, 0]
+
+
+def test_nothing_improves_where_the_spread_is_one_tick() -> None:
+    rule = ScoreRule({**NEVER, **EMPTY, "improve": 60.0})
+    assert rule.decide(view_of(left=90, touch=1000, far=1001, mid2=2001))[0, i.REST0 :].tolist() == [0, 90, 0, 0, 0]
+    assert rule.decide(view_of(left=90, touch=999, far=1001))[0, i.REST0 :].tolist() == [90, 0, 0, 0, 0]
+
+
+@given(st.integers(0, 2**31), st.floats(0.0, 30.0))
+@settings(max_examples=60, deadline=None)
+def test_any_parameters_keep_the_rules_of_an_intent(seed: int, size: float) -> None:
+    rng = np.random.default_rng(seed)
+    view = random_views(40, seed % 1000)
+    for rule, layout in ((score_rule, LAYOUT), (direction_rule, DirectionRule().vector)):
+        width = len(layout.names) if isinstance(layout, Layout) else len(layout)
+        intents = rule(rng.normal(0, size, (view.n, width)), view.x, view.m)
+        assert (intents[:, [i.TAKE, *range(i.REST0, i.WIDTH)]] >= 0).all()
+        assert (wanted(intents) <= view.left).all()
+
+
+def test_a_vector_a_market_is_as_good_as_one_rule_a_market() -> None:
+    view = random_views(30, 7)
+    parameters = LAYOUT.vector() + np.random.default_rng(1).normal(0, 1, (view.n, len(LAYOUT.names)))
+    whole = ScoreRule(parameters).decide(view)
+    for row in range(view.n):
+        np.testing.assert_array_equal(ScoreRule(parameters[row]).decide(take_rows(view, [row]))[0], whole[row])
+
+
+def test_direction_waits_while_the_market_comes_and_takes_when_it_turns() -> None:
+    rule = DirectionRule({"take": float(np.log(0.5))})
+    coming = {"drift": -8, "v_against": 100, "own1": 50, "far1": 400}
+    turned = {"drift": 8, "v_same": 100, "own1": 400, "far1": 60}
+    assert rule.decide(view_of(left=90, **coming))[0, [i.TAKE, *range(i.REST0, i.WIDTH)]].sum() == 0
+    assert rule.decide(view_of(left=90, **turned))[0, i.TAKE] == 30
+
+
+def test_levers_are_parameters() -> None:
+    assert set(LEVERS) <= set(LAYOUT.names)
+
+
+def test_wrong_parameters_are_named() -> None:
+    with pytest.raises(ConfigError, match="threshold"):
+        build("score_rule", parameters={"treshold": 1.0})
+    with pytest.raises(ConfigError, match="finite"):
+        ScoreRule({"take": float("nan")})
+    with pytest.raises(ConfigError, match="finite parameters"):
+        ScoreRule([1.0, 2.0])
+    with pytest.raises(ConfigError, match="one vector, or one a market"):
+        ScoreRule(np.zeros((3, len(LAYOUT.names)))).decide(view_of(left=[1, 2]))
