@@ -1,0 +1,98 @@
+"""What a promotion rests on: the paired gain of one policy in the file of an evaluation."""
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tercel.core.errors import ConfigError, PolicyError
+from tercel.execution.registry.entries import Version
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Cost saved against another strategy on the same episodes, bps, with its 95 % interval."""
+
+    over: str
+    mean: float
+    ci_low: float
+    ci_high: float
+
+    @property
+    def told(self) -> str:
+        """In words.
+
+        >>> Gain("twap_take", 1.5, 0.25, 2.75).told
+        '+1.50 [+0.25, +2.75] bps over twap_take'
+        """
+        return f"{self.mean:+.2f} [{self.ci_low:+.2f}, {self.ci_high:+.2f}] bps over {self.over}"
+
+
+def read_evaluation(path: Path) -> Mapping[str, Any]:
+    """The JSON object that an evaluation printed.
+
+    Raises
+    ------
+    ConfigError
+        For a file that is none.
+    """
+    remedy = "write one: `tercel agent evaluate POLICY --against all --json > FILE`"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError("the JSON of an evaluation", f"{path}: {error}", remedy) from error
+    if not isinstance(data, dict) or not isinstance(data.get("paired_vs_best_baseline"), dict):
+        raise ConfigError("an evaluation with `paired_vs_best_baseline`", str(path), remedy)
+    return data
+
+
+def judged_as(evaluation: Mapping[str, Any], version: Version, names: Collection[str]) -> str:
+    """The name under which an evaluation judged `version`: that of its weights, else one of `names`.
+
+    Raises
+    ------
+    PolicyError
+        When it did not.
+    """
+    told = evaluation.get("policies")
+    told = told if isinstance(told, dict) else {}
+    judged = list(evaluation["paired_vs_best_baseline"])
+    hashes = {name: facts.get("weights_sha256") for name, facts in told.items() if isinstance(facts, dict)}
+    by_weights = [name for name in judged if hashes.get(name) == version.weights_sha256]
+    by_name = [name for name in judged if name in names and not hashes.get(name)]
+    if not (by_weights or by_name):
+        raise PolicyError(
+            f"an evaluation of {version.label} (weights {version.weights_sha256[:16]})",
+            f"one of {', '.join(judged) or 'no policy'}",
+            f"`tercel agent evaluate {version.label} --against all --json` makes it",
+        )
+    return (by_weights or by_name)[0]
+
+
+def gains(evaluation: Mapping[str, Any], policy: str, opponents: Collection[str] = ()) -> list[Gain]:
+    """The gain over the best baseline, and over each of `opponents` that was judged beside it.
+
+    Raises
+    ------
+    ConfigError
+        For a gain without an interval.
+    """
+    best = str(evaluation.get("best_baseline", "the best baseline"))
+    found = [_gain(best, evaluation["paired_vs_best_baseline"][policy])]
+    paired = evaluation.get("paired")
+    beside = paired.get(policy, {}) if isinstance(paired, dict) else {}
+    return found + [_gain(name, beside[name]) for name in opponents if name in beside and name != best]
+
+
+def _gain(over: str, raw: Any) -> Gain:
+    try:
+        mean, low, high = (float(raw[key]) for key in ("mean", "ci_low", "ci_high"))
+    except (KeyError, TypeError, ValueError):
+        mean = low = high = math.nan
+    if not all(math.isfinite(value) for value in (mean, low, high)):
+        raise ConfigError(
+            f"a gain over {over} with its interval", repr(raw), "judge more episodes: an interval wants two clusters"
+        )
+    return Gain(over, mean, low, high)
