@@ -66,3 +66,11 @@ def test_values_expect_what_they_choose():
 def test_a_policy_for_other_actions_is_refused():
     with pytest.raises(PolicyError, match="6 actions of 'level'"):
         PolicyStrategy("ppo", policy(8), "level")
+
+
+def test_what_is_no_number_is_refused():
+    view = TestGreedy().views()[0]
+    obs = view.obs.copy()
+    obs[0, 7] = np.nan
+    with pytest.raises(PolicyError, match="nan in entry 7 of row 0"):
+        PolicyStrategy("ppo", policy(8)).decide(replace(view, obs=obs))

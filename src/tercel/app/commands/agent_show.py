@@ -38,7 +38,7 @@ def run(policy: str, registry: str, as_json: bool) -> None:
 def observation_fits(card: Card) -> bool:
     """Whether this version of Tercel makes the observation that the policy was trained on.
 
-    A policy with an encoder of its own, or of stacked observations, says so on its card; `policy_strategy` is the judge.
+    A policy with an encoder of its own says so on its card.
     """
     return card.observation_hash == layout_hash(OBS_NAMES) or getattr(card, "observation", "v1") != "v1"
 

@@ -86,8 +86,16 @@ class OnnxPolicy(Greedy):
         self.observation_size, self.n_actions = int(entry.shape[-1]), int(first.shape[-1])
 
     def logits(self, obs: Float32) -> Float32:
-        """The head's values, float32[n, A], for raw observations float32[n, D]."""
+        """The head's values, float32[n, A], for raw observations float32[n, D].
+
+        Raises
+        ------
+        PolicyError
+            When the network gives NaN.
+        """
         values = self.session.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0]
+        if np.isnan(values).any():
+            raise PolicyError("outputs that are numbers", "NaN from ONNX Runtime", "train or export the policy again")
         return np.ascontiguousarray(values, np.float32)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from tercel.core.errors import PolicyError
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.intent import Intents
+from tercel.execution.policies.mlp import Float32
 from tercel.execution.policies.policy import Policy
 from tercel.execution.strategy import Shares, expected_shares, shares
 from tercel.execution.view import View
@@ -56,7 +57,28 @@ class PolicyStrategy:
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""
-        return self._actions.decode(self.policy.act(np.asarray(view.obs, np.float32)), view)
+        return self.answer(self.observe(view), view)
+
+    def observe(self, view: View) -> Float32:
+        """What the policy sees of a view, float32 (n, D): the entries that its card names."""
+        return np.asarray(view.obs, np.float32)
+
+    def answer(self, obs: Float32, view: View) -> Intents:
+        """Intents of the greedy actions on `obs`, float32 (n, D), which need not be what the view shows.
+
+        Raises
+        ------
+        PolicyError
+            For an observation that is not a number: a network would answer something all the same.
+        """
+        if not np.isfinite(obs).all():
+            row, entry = np.argwhere(~np.isfinite(obs))[0]
+            raise PolicyError(
+                "an observation of finite numbers",
+                f"{obs[row, entry]} in entry {entry} of row {row}, for {self.name!r}",
+                "look for it in the columns that the observation is made of",
+            )
+        return self._actions.decode(self.policy.act(obs), view)
 
     def expected(self, view: View) -> Shares:
         """Shares of the greedy intent, or their mean over the action probabilities, float64 (n, 6)."""

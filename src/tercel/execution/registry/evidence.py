@@ -58,7 +58,7 @@ def judged_as(evaluation: Mapping[str, Any], version: Version, names: Collection
     """
     told = evaluation.get("policies")
     told = told if isinstance(told, dict) else {}
-    judged = list(evaluation["paired_vs_best_baseline"])
+    judged = [str(name) for name in evaluation["paired_vs_best_baseline"]]
     hashes = {name: facts.get("weights_sha256") for name, facts in told.items() if isinstance(facts, dict)}
     by_weights = [name for name in judged if hashes.get(name) == version.weights_sha256]
     by_name = [name for name in judged if name in names and not hashes.get(name)]

@@ -1,0 +1,179 @@
+"""`tercel agent list|show|export|register|promote`: what they print, what they refuse, what they leave behind."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from tests.execution.registry.helper import small_policy
+from typer.testing import CliRunner
+
+from tercel.app.cli import app
+from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies_packaged import folder_of
+
+
+def tercel(*words: object) -> Result:
+    return CliRunner().invoke(app, ["agent", *(str(word) for word in words)])
+
+
+def told(*words: object) -> dict[str, Any]:
+    result = tercel(*words, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def refused(*words: object) -> str:
+    result = tercel(*words)
+    assert result.exit_code == 2, result.output
+    assert "expected" in result.stderr
+    assert "to go on" in result.stderr
+    assert "Traceback" not in result.output
+    return " ".join(result.stderr.split())
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TERCEL_REGISTRY", raising=False)
+    return tmp_path
+
+
+def evaluation(path: Path, low: float, weights: str, **paired: float) -> Path:
+    interval = {"mean": low + 1, "ci_low": low, "ci_high": low + 2}
+    more = {name: {"mean": of + 1, "ci_low": of, "ci_high": of + 2} for name, of in paired.items()}
+    data = {
+        "best_baseline": "peg_behind",
+        "paired_vs_best_baseline": {"mine": interval},
+        "paired": {"mine": {"peg_behind": interval, **{k.replace("_at_", "@"): v for k, v in more.items()}}},
+        "policies": {"mine": {"weights_sha256": weights}},
+    }
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_list_knows_packaged_registered_and_trained(home: Path) -> None:
+    small_policy(home / "runs" / "agents" / "a-1" / "policy")
+    (home / "runs" / "agents" / "b-1").mkdir()
+    told("register", "ppo", "--name", "csco")
+    found = told("list")
+    assert {row["policy"] for row in found["packaged"]} >= {"ppo-csco-santa-fe", "dqn-csco-santa-fe"}
+    assert [row["alias"] for row in found["packaged"]].count("default") == 1
+    assert [row["policy"] for row in found["registry"]["versions"]] == ["csco@1"]
+    assert [row["policy"] for row in found["runs"]] == ["runs/agents/a-1", "runs/agents/b-1"]
+    assert "--resume" in found["runs"][1]["fault"]
+    printed = tercel("list").stdout
+    assert all(name in printed for name in ("csco@1", "runs/agents/a-1", "ppo-csco-santa-fe"))
+
+
+def test_show_tells_what_the_card_says() -> None:
+    found = told("show", "ppo")
+    assert (len(found["observes"]), found["actions"], found["observation_fits"]) == (40, "placement", True)
+    assert found["scores"]["is_bps"]["ci_low"] < found["scores"]["is_bps"]["mean"]
+    printed = tercel("show", "ppo").stdout
+    for part in (found["observation_hash"], found["weights_sha256"], "placement", "csco-santa-fe", "limits of use"):
+        assert part in printed
+
+
+@pytest.mark.parametrize("name", ["x", "x.zip"])
+def test_exported_files_are_the_policy(home: Path, name: str) -> None:
+    found = told("export", "ppo", "--out", name)
+    assert found["native_difference"] == 0.0
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(home / name) as file:
+            file.extractall(home / "unpacked")
+    (ours, _), (theirs, _) = (
+        load_policy(folder_of("ppo-csco-santa-fe")),
+        load_policy(home / name.replace("x.zip", "unpacked")),
+    )
+    x = np.random.default_rng(0).normal(size=(64, 40)).astype(np.float32)
+    np.testing.assert_array_equal(ours.logits(x), theirs.logits(x))
+    assert "--replace" in refused("export", "dqn", "--out", name)
+    assert told("export", "dqn", "--out", name, "--replace")["policy"] == "dqn"
+    assert not [path.name for path in home.iterdir() if path.name.startswith(".")]
+
+
+def test_export_agrees_with_onnx_runtime() -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install 'tercel[learn]'")
+    found = told("export", "ppo", "--out", "x")
+    assert found["onnxruntime_difference"] < 1e-4
+    assert found["same_action_share"] == 1.0
+
+
+def test_export_leaves_nothing_of_what_failed(home: Path) -> None:
+    folder = small_policy(home / "p")
+    (folder / "policy.onnx").write_bytes(b"no network")
+    assert "damaged" in refused("export", folder, "--out", "x")
+    assert "a format" in refused("export", "ppo", "--out", "x", "--format", "pickle")
+    (home / "mine").mkdir()
+    (home / "mine" / "thesis.txt").write_text("years of work")
+    assert "emptied" in refused("export", "ppo", "--out", "mine", "--replace")
+    assert {path.name for path in home.iterdir()} == {"p", "mine"}
+    assert (home / "mine" / "thesis.txt").exists()
+
+
+def test_register_counts_and_knows_what_it_has() -> None:
+    assert [told("register", p, "--name", "csco")["label"] for p in ("ppo", "dqn", "ppo")] == [
+        "csco@1",
+        "csco@2",
+        "csco@1",
+    ]
+    assert told("register", "csco@2", "--name", "other")["new"]
+
+
+def test_promotion_wants_evidence_or_a_reason(home: Path) -> None:
+    mine = told("register", "ppo", "--name", "csco")["weights_sha256"]
+    assert "evidence" in refused("promote", "csco@1", "--to", "champion")
+    bad = evaluation(home / "bad.json", -0.5, mine)
+    assert "-0.50" in refused("promote", "csco@1", "--to", "champion", "--evidence", bad)
+    other = evaluation(home / "other.json", 0.5, "of another")
+    assert "csco@1" in refused("promote", "csco@1", "--to", "champion", "--evidence", other)
+    assert told("list")["registry"]["versions"][0]["alias"] == ""
+    good = evaluation(home / "good.json", 0.5, mine)
+    made = told("promote", "csco@1", "--to", "champion", "--evidence", good)
+    assert (made["alias"], made["number"], made["before"]) == ("champion", 1, 0)
+    assert "over peg_behind" in made["why"]
+    assert told("show", "csco@champion")["weights_sha256"] == mine
+    assert told("promote", "csco@1", "--to", "challenger", "--reason", "a rehearsal")["why"] == "a rehearsal"
+
+
+def test_a_challenger_must_beat_the_champion_beside_it(home: Path) -> None:
+    told("register", "ppo", "--name", "csco")
+    told("promote", "csco@1", "--to", "champion", "--reason", "the first")
+    mine = told("register", "dqn", "--name", "csco")["weights_sha256"]
+    worse = evaluation(home / "e.json", 0.5, mine, csco_at_champion=-1.0)
+    assert "over csco@champion" in refused("promote", "csco@2", "--to", "champion", "--evidence", worse)
+    better = evaluation(home / "e.json", 0.5, mine, csco_at_champion=0.1)
+    assert len(told("promote", "csco@2", "--to", "champion", "--evidence", better)["evidence"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("show", "nowhere/at/all"), "no such folder"),
+        (("show", "ppo-csco-santafe"), "ppo-csco-santa-fe"),
+        (("show", "csco@1"), "registered in"),
+        (("register", "ppo", "--name", "a/b"), "a name of letters"),
+        (("promote", "csco", "--to", "champion", "--reason", "x"), "NAME@VERSION"),
+        (("promote", "csco@1", "--to", "king", "--reason", "x"), "challenger"),
+        (("promote", "csco@1", "--to", "champion", "--evidence", "none.json"), "none is registered"),
+        (("list", "--registry", "mlflow+nonsense://x"), "MLflow"),
+    ],
+)
+def test_refusals(home: Path, words: tuple[str, ...], said: str) -> None:
+    assert said in refused(*words)
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "card", ["{", "{}", '{"format": 9, "name": "x", "observes": [], "actions": "", "n_actions": 1}']
+)
+def test_damaged_cards(home: Path, card: str) -> None:
+    folder = small_policy(home / "runs" / "agents" / "p")
+    (folder / "card.json").write_text(card)
+    for words in (("show", folder), ("export", folder, "--out", "x"), ("register", folder, "--name", "n")):
+        assert "a card" in refused(*words)
+    assert "a card" in told("list")["runs"][0]["fault"]
