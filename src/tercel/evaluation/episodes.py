@@ -9,6 +9,7 @@ costs = episodes.costs()
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +141,19 @@ class Episodes:
         )  # fmt: skip
         self._cluster[which] = plan.cluster
         self._say_guidance()
+
+    def kept(self) -> tuple[NDArray[Any], ...]:
+        """A copy of everything that the markets are, for :meth:`back`: one warm-up serves many strategies."""
+        return tuple(array.copy() for array in self._everything)
+
+    def back(self, kept: tuple[NDArray[Any], ...]) -> None:
+        """Put the markets back to what :meth:`kept` copied."""
+        for array, copy in zip(self._everything, kept, strict=True):
+            array[...] = copy
+
+    @property
+    def _everything(self) -> tuple[NDArray[Any], ...]:
+        return (self.books, self.states, self.terms, self._x, self._m, self._obs, self._draw, self._cluster)
 
     def guide(self, guidance: Guidance | None, which: Ints | None = None) -> None:
         """What signals and risk say from now on, until they say something else.

@@ -1,6 +1,6 @@
 """Paired experiments: the same episodes for every strategy, their twins, and what each decision saw."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,24 @@ def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy, pro
         if progress is not None:
             progress(len(part))
     return Costs.concat(parts)
+
+
+def run_strategies(source: Source, task: Task, plan: Plan, strategies: Sequence[Strategy]) -> list[Costs]:
+    """Costs of several strategies over all episodes of a plan: as :func:`run_strategy` for each, to the byte.
+
+    Every market warms up once; each strategy then finds it as it was at arrival.
+    """
+    parts: list[list[Costs]] = [[] for _ in strategies]
+    for part in batches(plan):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(part)
+        arrived = episodes.kept()
+        for strategy, done in zip(strategies, parts, strict=True):
+            episodes.back(arrived)
+            while episodes.working.any():
+                episodes.step(strategy.decide(episodes.view))
+            done.append(episodes.costs())
+    return [Costs.concat(done) for done in parts]
 
 
 def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:

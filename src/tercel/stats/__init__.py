@@ -21,27 +21,43 @@ from tercel.stats.clusters import (
     naive_se,
     tape_clusters,
 )
+from tercel.stats.deflated import Deflated, deflate
+from tercel.stats.hierarchy import over_markets
+from tercel.stats.iqm import interquartile_mean
+from tercel.stats.p_values import benjamini_hochberg, two_sided_p
+from tercel.stats.power import detectable_gain
 from tercel.stats.student import normal_quantile, t_quantile, weighted_interval
+from tercel.stats.tails import moments_of_cvar, moments_of_slope, moments_of_wins
 
 __all__ = [
+    "Deflated",
     "Estimate",
     "Moments",
     "Replicates",
+    "benjamini_hochberg",
     "cluster_index",
     "cluster_sums",
     "clustered_se",
+    "deflate",
+    "detectable_gain",
     "few_clusters",
+    "interquartile_mean",
     "intervals",
     "mean_interval",
+    "moments_of_cvar",
     "moments_of_mean",
     "moments_of_ratio",
+    "moments_of_slope",
+    "moments_of_wins",
     "naive_se",
     "normal_quantile",
+    "over_markets",
     "over_seeds",
     "paired_difference",
     "replicate",
     "seeds_by_clusters",
     "t_quantile",
     "tape_clusters",
+    "two_sided_p",
     "weighted_interval",
 ]

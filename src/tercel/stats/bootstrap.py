@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.stats.clusters import cluster_index, cluster_sums
+from tercel.stats.p_values import two_sided_p
 from tercel.stats.student import normal_quantile, t_quantile
 
 Floats = NDArray[np.float64]
@@ -182,6 +183,28 @@ class Replicates:
         seeds = self.sources[1:] + other.sources[1:]
         shared = max(float(draws.var()) - sum(variance for variance, _ in seeds), 0.0)
         return Replicates(self.point - other.point, draws, ((shared, self.sources[0][1]), *seeds))
+
+    def __truediv__(self, other: "Replicates") -> "Replicates":
+        """Paired ratio, resample by resample; its sources by the delta method."""
+        safe = other.point or np.nan
+        draws = np.divide(self.draws, other.draws, out=np.full_like(self.draws, np.nan), where=other.draws != 0.0)
+        seeds = tuple((variance / safe**2, freedom) for variance, freedom in self.sources[1:])
+        seeds += tuple((variance * (self.point / safe**2) ** 2, freedom) for variance, freedom in other.sources[1:])
+        shared = max(float(draws.var()) - sum(variance for variance, _ in seeds), 0.0)
+        return Replicates(self.point / safe, draws, ((shared, self.sources[0][1]), *seeds))
+
+    @property
+    def error(self) -> float:
+        """Standard deviation of the resampled estimates."""
+        return float(self.draws.std())
+
+    def p_value(self) -> float | None:
+        """Two-sided probability of an estimate so far from 0, by Student's t; None with a single cluster."""
+        if self.sources[0][1] < 1.0:
+            return None
+        if self.error == 0.0:
+            return 1.0 if self.point == 0.0 else 0.0
+        return two_sided_p(self.point / self.error, self.freedom())
 
     def freedom(self) -> float:
         """Satterthwaite's degrees of freedom of the summed variance."""
