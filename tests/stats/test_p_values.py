@@ -43,7 +43,8 @@ def test_no_probability_is_refused():
 
 
 def test_the_worked_example_of_the_deflated_sharpe_ratio():
-    # Bailey and Lopez de Prado (2014): 100 trials of variance 1/2 a year, five years of 250 days, a ratio of 2.5 a year.
+    # Bailey and Lopez de Prado (2014): 100 trials of variance 1/2 a year, five years of 250
+    # days, a ratio of 2.5 a year.
     best = expected_best(100, np.sqrt(0.5 / 250))
     assert best == pytest.approx(0.1132, abs=5e-5)
     assert exceeds(2.5 / np.sqrt(250), best, 1250, -3.0, 10.0) == pytest.approx(0.9004, abs=5e-5)
