@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.learning.toy import MaskedToyVec, ToyVec
+from tests.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToyVec
 
 from tercel.learning.native.adam import Adam
 from tercel.learning.native.dqn import Dqn, DqnSettings
@@ -37,33 +37,90 @@ def compare(net, leaves):
             assert np.abs(a - b.grad.numpy()).max() <= 1e-4 * scale
 
 
-@pytest.mark.parametrize("env", [ToyVec, MaskedToyVec])
-def test_ppo_gradient_equals_autograd(env):
-    learner = Ppo(env(n=16, actions=5), PpoSettings(steps=16, minibatch=128, entropy=0.05), seed=4)
+def categorical(logits, masks, sigma):
+    logits = torch.where(torch.tensor(masks), logits, torch.tensor(-1e8))
+    return torch.distributions.Categorical(logits=logits)
+
+
+def gaussian(mean, masks, sigma):
+    return torch.distributions.Independent(torch.distributions.Normal(mean, sigma), 1)
+
+
+def logistic_normal(mean, masks, sigma):
+    """Of the numbers before the softmax, as the learner keeps them."""
+    return gaussian(mean, masks, sigma)
+
+
+def dirichlet(raw, masks, sigma):
+    return torch.distributions.Dirichlet(torch.nn.functional.softplus(raw) + 1)
+
+
+LAWS = [
+    (categorical, lambda n: ToyVec(n, 5)),
+    (categorical, lambda n: MaskedToyVec(n, 5)),
+    (gaussian, lambda n: VectorToyVec(n, 3)),
+    (logistic_normal, lambda n: SharesToyVec(n, 4)),
+    (dirichlet, lambda n: SharesToyVec(n, 4)),
+]
+
+
+@pytest.mark.parametrize(("law", "env"), LAWS, ids=["categorical", "masked", *[law.__name__ for law, _ in LAWS[2:]]])
+def test_ppo_gradient_equals_autograd(law, env):
+    sigma, entropy = 0.7, 0.05
+    settings = PpoSettings(steps=16, minibatch=128, distribution=law.__name__, sigma_start=sigma)
+    learner = Ppo(env(16), settings, seed=4)
     learner.update()  # away from the initial policy, so that ratios differ from 1 and some are clipped
-    learner._collect()
+    learner.collect()
+    learner._credit()
     s, net, r = learner.settings, learner.net, learner.rollout
     rng = np.random.default_rng(0)
     net.params += rng.normal(scale=0.05, size=net.params.size).astype(np.float32)
     rows, stats = rng.permutation(learner.batch)[: s.minibatch], np.zeros(5)
-    learner.loss(rows, stats)
+    learner.loss(rows, stats, sigma, entropy)
     net.backward(learner.mini[0], learner.learning)
 
     leaves = as_torch(net)
-    logits, value = forward(leaves, r.obs[rows])
-    logits = torch.where(torch.tensor(r.masks[rows]), logits, torch.tensor(-1e8))
+    raw, value = forward(leaves, r.obs[rows])
     old, adv, ret = torch.tensor(r.floats[rows]).T
-    dist = torch.distributions.Categorical(logits=logits)
+    actions, dist = torch.tensor(r.actions[rows]), law(raw, r.masks[rows], sigma)
     adv = (adv - adv.mean()) / (adv.std() + 1e-8)
-    ratio = torch.exp(dist.log_prob(torch.tensor(r.actions[rows])) - old)
+    ratio = torch.exp(dist.log_prob(actions) - old)
     policy_loss = -torch.min(adv * ratio, adv * torch.clamp(ratio, 1 - s.clip, 1 + s.clip)).mean()
     value_loss = torch.nn.functional.mse_loss(value[:, 0], ret)
-    (policy_loss + s.value * value_loss - s.entropy * dist.entropy().mean()).backward()
+    (policy_loss + s.value * value_loss - entropy * dist.entropy().mean()).backward()
 
     assert ((ratio - 1).abs() > s.clip).any()
     expected = [float(v) for v in (policy_loss.detach(), value_loss.detach(), dist.entropy().mean().detach())]
     np.testing.assert_allclose(stats[:3], expected, atol=1e-5, rtol=1e-4)
     compare(net, leaves)
+
+
+def softmax_density(mean, sigma, x):
+    """Log density of shares x that are the softmax of (z, 0), z normal, Jacobian included (Aitchison 1982)."""
+    z = torch.log(x[..., :-1]) - torch.log(x[..., -1:])
+    base = torch.distributions.Independent(torch.distributions.Normal(mean, sigma), 1)
+    return base.log_prob(z) - torch.log(x).sum(dim=-1)
+
+
+def test_the_jacobian_of_the_softmax_cancels_in_the_ratio():
+    rng = np.random.default_rng(0)
+    latent = torch.tensor(rng.normal(size=(50, 3)))
+    one, two = torch.tensor(rng.normal(size=(50, 3))), torch.tensor(rng.normal(size=(50, 3)))
+    x = torch.softmax(torch.cat([latent, torch.zeros(50, 1)], dim=1), dim=1)
+    of_shares = softmax_density(one, 0.5, x) - softmax_density(two, 0.5, x)
+    normal = [torch.distributions.Independent(torch.distributions.Normal(m, 0.5), 1) for m in (one, two)]
+    of_latent = normal[0].log_prob(latent) - normal[1].log_prob(latent)
+    np.testing.assert_allclose(of_shares, of_latent, atol=1e-9)
+    jacobian = torch.stack(
+        [
+            torch.autograd.functional.jacobian(
+                lambda z: torch.softmax(torch.cat([z, torch.zeros(1, dtype=z.dtype)]), dim=0)[:-1], row
+            )
+            for row in latent
+        ]
+    )
+    by_hand = normal[0].log_prob(latent) - torch.linalg.slogdet(jacobian)[1]
+    np.testing.assert_allclose(softmax_density(one, 0.5, x), by_hand, atol=1e-9)
 
 
 @pytest.mark.parametrize("dueling", [False, True])

@@ -41,3 +41,57 @@ class MaskedToyVec(ToyVec):
         allowed = np.ones((self.n, self.n_actions), bool)
         allowed[np.arange(self.n), (self.goal + 1) % self.n_actions] = False
         return allowed
+
+
+class VectorToyVec:
+    """Observe a goal in [-1, 1]^A and the time left; reward minus the squared distance of the action to half of it."""
+
+    def __init__(self, n=8, size=2, length=5):
+        self.n, self.action_size, self.observation_size, self.length = n, size, size + 1, length
+
+    def _observe(self):
+        return np.column_stack([self.goal, 1 - self.t / self.length]).astype(np.float32)
+
+    def _draw(self):
+        self.goal = self.rng.uniform(-1, 1, (self.n, self.action_size))
+
+    def wanted(self, goal):
+        return 0.5 * goal
+
+    def reset(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.t = self.rng.integers(0, self.length, self.n)
+        self._draw()
+        return self._observe()
+
+    def step(self, actions):
+        assert actions.shape == (self.n, self.action_size)
+        assert actions.dtype == np.float32
+        reward = -((actions - self.wanted(self.goal)) ** 2).sum(axis=1)
+        self._draw()
+        self.t += 1
+        done = self.t == self.length
+        self.t[done] = 0
+        return self._observe(), reward, done, {}
+
+    def state(self):
+        return {"t": self.t.copy(), "goal": self.goal.copy(), "rng": self.rng.bit_generator.state}
+
+    def restore(self, state):
+        self.t, self.goal = np.array(state["t"]), np.array(state["goal"])
+        self.rng = np.random.default_rng()
+        self.rng.bit_generator.state = state["rng"]
+        return self._observe()
+
+
+class SharesToyVec(VectorToyVec):
+    """The same with shares: what is wanted is the softmax of the goal."""
+
+    def wanted(self, goal):
+        weights = np.exp(2 * goal)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def step(self, actions):
+        assert (actions > 0).all()
+        np.testing.assert_allclose(actions.sum(axis=1), 1, atol=1e-5)
+        return super().step(actions)

@@ -5,7 +5,7 @@ metrics. :func:`train` is that loop with metrics, checkpoints and a polite stop.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -45,6 +45,44 @@ class VecEnv(Protocol):
 
         The arrays may be the environment's own buffers, valid until the next call.
         """
+
+
+class ContinuousVecEnv(Protocol):
+    """As :class:`VecEnv`, with actions that are vectors: `action_size` numbers each, in place of `n_actions`.
+
+    What the numbers mean is the environment's affair: any vector, or shares that add up to 1, as learners draw them.
+    """
+
+    n: int
+    observation_size: int
+    action_size: int
+
+    def reset(self, seed: int) -> Float32:
+        """As :meth:`VecEnv.reset`."""
+
+    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+        """As :meth:`VecEnv.step`, with actions float32[n, A]."""
+
+
+AnyVecEnv = VecEnv | ContinuousVecEnv
+
+
+def action_sizes(env: AnyVecEnv) -> tuple[int, int]:
+    """(number of actions, entries of an action); the one that does not apply is 0.
+
+    Raises
+    ------
+    ConfigError
+        If the environment has both or neither.
+    """
+    sizes = int(getattr(env, "n_actions", 0)), int(getattr(env, "action_size", 0))
+    if bool(sizes[0]) == bool(sizes[1]):
+        raise ConfigError(
+            "an environment with a positive n_actions or action_size, and not both",
+            f"n_actions {sizes[0]}, action_size {sizes[1]}",
+            "look at the environment's constructor",
+        )
+    return sizes
 
 
 @runtime_checkable
@@ -145,7 +183,7 @@ def check_finite(metrics: Metrics, name: str) -> Metrics:
     return metrics
 
 
-def check_env(env: VecEnv) -> None:
+def check_env(env: AnyVecEnv) -> None:
     """Refuse an environment without episodes, observations or a choice.
 
     Raises
@@ -153,7 +191,9 @@ def check_env(env: VecEnv) -> None:
     ConfigError
         If a size is not positive.
     """
-    sizes: Mapping[str, int] = {"n": env.n, "observation_size": env.observation_size, "n_actions": env.n_actions}
-    for name, value in sizes.items():
-        if value < (2 if name == "n_actions" else 1):
+    numbers, entries = action_sizes(env)
+    sizes = {"n": (env.n, 1), "observation_size": (env.observation_size, 1)}
+    sizes |= {"action_size": (entries, 1)} if entries else {"n_actions": (numbers, 2)}
+    for name, (value, least) in sizes.items():
+        if value < least:
             raise ConfigError(f"a usable {name}", str(value), "look at the environment's constructor")

@@ -16,18 +16,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tercel.learning.port import Learner, Masked, Restorable, VecEnv
+from tercel.learning.port import AnyVecEnv, Learner, Masked, Restorable, action_sizes
 
 
-def _actions(env: VecEnv, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Random allowed actions."""
-    weights = rng.random((env.n, env.n_actions))
+def _actions(env: AnyVecEnv, rng: np.random.Generator) -> NDArray[Any]:
+    """Random allowed actions; vectors are shares, which a vector of any numbers may be too."""
+    if not action_sizes(env)[0]:
+        return rng.dirichlet(np.ones(action_sizes(env)[1]), env.n).astype(np.float32)
+    weights = rng.random((env.n, action_sizes(env)[0]))
     if isinstance(env, Masked):
         weights[~env.mask()] = -1.0
     return np.asarray(weights.argmax(axis=1), np.int64)
 
 
-def _play(env: VecEnv, steps: int, seed: int) -> list[NDArray[Any]]:
+def _play(env: AnyVecEnv, steps: int, seed: int) -> list[NDArray[Any]]:
     """Copies of everything seen over `steps` random decisions."""
     rng, seen = np.random.default_rng(seed), []
     for _ in range(steps):
@@ -45,7 +47,7 @@ class VecEnvContract:
 
     steps = 64
 
-    def test_shapes_and_types(self, env: VecEnv) -> None:
+    def test_shapes_and_types(self, env: AnyVecEnv) -> None:
         obs = env.reset(0)
         assert obs.shape == (env.n, env.observation_size)
         assert obs.dtype == np.float32
@@ -57,13 +59,13 @@ class VecEnvContract:
         assert done.dtype == np.bool_
         assert isinstance(info, dict)
 
-    def test_everything_is_finite_and_episodes_end(self, env: VecEnv) -> None:
+    def test_everything_is_finite_and_episodes_end(self, env: AnyVecEnv) -> None:
         env.reset(1)
         seen = _play(env, self.steps, 1)
         assert all(np.isfinite(a).all() for a in seen)
         assert np.any(seen[2::3])
 
-    def test_a_seed_decides_every_byte(self, env: VecEnv) -> None:
+    def test_a_seed_decides_every_byte(self, env: AnyVecEnv) -> None:
         first = env.reset(7).copy()
         a = _play(env, self.steps, 2)
         second = env.reset(7).copy()
@@ -71,14 +73,14 @@ class VecEnvContract:
         assert np.array_equal(first, second)
         assert _same(a, b)
 
-    def test_mask_leaves_a_choice(self, env: VecEnv) -> None:
+    def test_mask_leaves_a_choice(self, env: AnyVecEnv) -> None:
         if not isinstance(env, Masked):
             pytest.skip("forbids nothing")
         env.reset(3)
-        assert env.mask().shape == (env.n, env.n_actions)
+        assert env.mask().shape == (env.n, action_sizes(env)[0])
         assert env.mask().any(axis=1).all()
 
-    def test_restored_state_has_the_same_future(self, env: VecEnv) -> None:
+    def test_restored_state_has_the_same_future(self, env: AnyVecEnv) -> None:
         if not isinstance(env, Restorable):
             pytest.skip("cannot be restored")
         env.reset(4)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import MlpPolicy, fast_tanh, mlp_forward
+from tercel.execution.policies.mlp import HEADS, MlpPolicy, fast_tanh, mlp_forward
 
 
 def random_policy(sizes, seed=0, activation="tanh", head="logits"):
@@ -50,8 +50,9 @@ def test_kernel_equals_numpy(sizes, activation, seed):
     np.testing.assert_allclose(policy.logits(obs), by_numpy(policy, obs), atol=2e-5, rtol=1e-5)
 
 
-def test_a_row_alone_gives_the_same_bytes_as_in_a_batch():
-    policy = random_policy((30, 64, 64, 8))
+@pytest.mark.parametrize("head", HEADS)
+def test_a_row_alone_gives_the_same_bytes_as_in_a_batch(head):
+    policy = random_policy((30, 64, 64, 8), head=head)
     obs = np.random.default_rng(1).normal(size=(50, 30)).astype(np.float32)
     w, layout = policy.packed
     out = np.empty(8, np.float32)
@@ -59,6 +60,18 @@ def test_a_row_alone_gives_the_same_bytes_as_in_a_batch():
     for row, expected in zip(obs, batch, strict=True):
         mlp_forward(w, layout, row, policy.scratch, out)
         assert out.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("size", [1.0, 100.0, 1e4])
+def test_shares_are_what_their_formulas_say(size):
+    z = (size * np.random.default_rng(3).normal(size=(50, 4))).astype(np.float32)
+    eye = ((np.eye(4, dtype=np.float32), np.zeros(4, np.float32)),)
+    plain = (np.zeros(4, np.float32), np.ones(4, np.float32), 1e6)
+    weights = np.exp(z.astype(float) - z.max(axis=1, keepdims=True))
+    alpha = np.logaddexp(0, z.astype(float)) + 1
+    for head, expected in (("simplex", weights), ("dirichlet", alpha)):
+        shares = MlpPolicy(eye, *plain, head=head).act(z)
+        np.testing.assert_allclose(shares, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
 
 
 def test_mask_forbids_and_probabilities_sum_to_one():

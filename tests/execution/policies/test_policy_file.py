@@ -8,7 +8,7 @@ from tests.execution.policies.test_mlp import random_policy
 
 from tercel.core.errors import PolicyError
 from tercel.execution.policies.card import Card, layout_hash
-from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.mlp import HEADS, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
 from tercel.execution.policies.policy import load_policy, save_policy
 
@@ -27,7 +27,7 @@ def saved(tmp_path):
     return tmp_path / "ppo", policy
 
 
-@pytest.mark.parametrize("head", ["logits", "q"])
+@pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_round_trip_is_exact(tmp_path, activation, head):
     policy = random_policy((6, 16, 16, 8), activation=activation, head=head)
@@ -48,6 +48,22 @@ def test_onnx_runtime_agrees(sizes):
     assert np.abs(there.logits(obs) - policy.logits(obs)).max() < 1e-5
     assert np.array_equal(there.act(obs), policy.act(obs))
     np.testing.assert_allclose(there.probabilities(obs), policy.probabilities(obs), atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["vector", "simplex", "dirichlet"])
+def test_onnx_runtime_agrees_on_vectors_and_shares(head):
+    pytest.importorskip("onnxruntime")
+    policy = random_policy((6, 64, 8), head=head)
+    obs = (4 * np.random.default_rng(0).normal(size=(2000, 6))).astype(np.float32)
+    action = policy.act(obs)
+    np.testing.assert_allclose(
+        OnnxPolicy(to_onnx(policy), head).act(obs), action, atol=1e-5 if head == "vector" else 1e-6
+    )
+    assert action.dtype == np.float32
+    if head != "vector":
+        np.testing.assert_allclose(action.sum(axis=1), 1, atol=1e-6)
+    with pytest.raises(PolicyError, match="discrete"):
+        policy.probabilities(obs)
 
 
 def test_other_networks_go_through_onnx_runtime():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import PolicyError
+from tercel.execution.policies.mlp import HEADS
 
 FORMAT = 1
 
@@ -35,7 +36,7 @@ class Card:
         Name of the action space whose decoder turns an action into an Intent, such as ``placement``.
     n_actions : int
     head : str
-        What the network's output is: ``logits`` or ``q``.
+        What the network's output is: ``logits``, ``q``, ``vector``, ``simplex`` or ``dirichlet``.
     task : dict
         Side, size, horizon and when decisions fall due.
     trained_on : dict
@@ -96,7 +97,7 @@ def read_card(path: Path) -> Card:
     wrong += (
         [] if isinstance(data["observes"], list) and all(isinstance(x, str) for x in data["observes"]) else ["observes"]
     )
-    wrong += [] if data.get("head", "logits") in ("logits", "q") else ["head"]
+    wrong += [] if data.get("head", "logits") in HEADS else ["head"]
     if wrong:
         raise PolicyError("a card as Tercel writes it", f"{path}: {wrong[0]} {data[wrong[0]]!r}", remedy)
     card = Card(**{key: value for key, value in data.items() if key in known})

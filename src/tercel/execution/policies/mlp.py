@@ -8,13 +8,14 @@ Layout of the flat array `w` for D inputs, layers of sizes s_0 = D, s_1 .. s_L::
 
     mean[D]  scale[D]  clip  W_1[D, s_1] b_1[s_1]  W_2[s_1, s_2] b_2[s_2]  ...
 
-and of the int32 array `layout`: ``[L, activation, s_0, s_1, .. s_L]``. An observation x enters the first layer as
-``clip((x - mean) * scale, -clip, clip)``; the activation stands between layers, never after the last.
+and of the int32 array `layout`: ``[L, activation, output, s_0, s_1, .. s_L]``. An observation x enters the first layer
+as ``clip((x - mean) * scale, -clip, clip)``; the activation stands between layers, never after the last. What stands
+after the last is `output`: nothing, a softmax, or the mean of a Dirichlet law with concentrations softplus(z) + 1.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,15 @@ from tercel.core.jit import kernel
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 Activation = Literal["tanh", "relu"]
-Head = Literal["logits", "q"]
+Head = Literal["logits", "q", "vector", "simplex", "dirichlet"]
+"""What a policy puts out: values of discrete actions (logits, q), a vector, or shares that add up to 1 (the others)."""
 
 TANH, RELU = 0, 1
 ACTIVATIONS: tuple[Activation, ...] = ("tanh", "relu")
+HEADS: tuple[Head, ...] = ("logits", "q", "vector", "simplex", "dirichlet")
+DISCRETE: tuple[Head, ...] = ("logits", "q")
+PLAIN, SOFTMAX, DIRICHLET_MEAN = 0, 1, 2
+_OUTPUTS: dict[Head, int] = {"simplex": SOFTMAX, "dirichlet": DIRICHLET_MEAN}
 
 # Rational minimax tanh of degree 13/6 in float32: coefficients of Eigen's `ptanh_float` (Eigen 3.4,
 # MathFunctionsImpl.h). Some 4 x as fast as the C library's, absolute error under 3.1e-7, and its loops vectorise.
@@ -76,13 +82,45 @@ def _dense(w: Float32, at: int, x: Float32, y: Float32) -> None:
 
 
 @kernel
-def mlp_forward(w: Float32, layout: Int32, x: Float32, scratch: Float32, out: Float32) -> None:
-    """Write the head's values for one raw observation `x[D]` into `out[s_L]`.
+def softmax_row(z: Float32) -> None:
+    """z = softmax(z) in place."""
+    top, total = z[0], np.float32(0)
+    for j in range(z.shape[0]):
+        top = max(top, z[j])
+    for j in range(z.shape[0]):
+        z[j] = np.exp(z[j] - top)
+        total += z[j]
+    for j in range(z.shape[0]):
+        z[j] /= total
 
-    `scratch` is float32 with at least ``2 * max(layout[2:])`` entries (see :func:`scratch_size`); nothing is allocated.
+
+@kernel
+def softplus(z: np.float32) -> np.float32:
+    """log(1 + exp(z)) without overflow."""
+    x = np.float32(z)
+    result: np.float32 = max(x, np.float32(0)) + np.log1p(np.exp(-abs(x)))
+    return result
+
+
+@kernel
+def dirichlet_mean_row(z: Float32) -> None:
+    """z = (softplus(z) + 1) / its sum, in place."""
+    total = np.float32(0)
+    for j in range(z.shape[0]):
+        z[j] = softplus(z[j]) + np.float32(1)
+        total += z[j]
+    for j in range(z.shape[0]):
+        z[j] /= total
+
+
+@kernel
+def mlp_forward(w: Float32, layout: Int32, x: Float32, scratch: Float32, out: Float32) -> None:
+    """Write what the policy puts out for one raw observation `x[D]` into `out[s_L]`.
+
+    `scratch` is float32 with at least ``2 * max(layout[3:])`` entries (see :func:`scratch_size`); nothing is allocated.
     """
     layers, relu = layout[0], layout[1] == RELU
-    n_in = int(layout[2])
+    n_in = int(layout[3])
     half = scratch.shape[0] // 2
     clip = w[2 * n_in]
     source = scratch[:n_in]
@@ -91,7 +129,7 @@ def mlp_forward(w: Float32, layout: Int32, x: Float32, scratch: Float32, out: Fl
         source[i] = min(max((x[i] - mean[i]) * scale[i], -clip), clip)
     at = 2 * n_in + 1
     for layer in range(layers):
-        n_out = int(layout[3 + layer])
+        n_out = int(layout[4 + layer])
         if layer == layers - 1:
             target = out
         elif layer % 2 == 0:
@@ -109,6 +147,10 @@ def mlp_forward(w: Float32, layout: Int32, x: Float32, scratch: Float32, out: Fl
         at += n_in * n_out + n_out
         n_in = n_out
         source = target
+    if layout[2] == SOFTMAX:
+        softmax_row(out)
+    elif layout[2] == DIRICHLET_MEAN:
+        dirichlet_mean_row(out)
 
 
 @kernel
@@ -131,21 +173,31 @@ def argmax_rows(values: Float32, out: NDArray[np.int64]) -> None:
 
 def scratch_size(layout: Int32) -> int:
     """Entries that the scratch array of :func:`mlp_forward` needs."""
-    return 2 * int(layout[2:].max())
+    return 2 * int(layout[3:].max())
 
 
 class Greedy:
-    """What follows from a head's values, however they were computed: actions and their probabilities."""
+    """What follows from what a network puts out, however it was computed: actions and their probabilities."""
 
     head: Head
 
+    @property
+    def continuous(self) -> bool:
+        """Whether an action is a vector (or shares) and not a number."""
+        return self.head not in DISCRETE
+
     def logits(self, obs: Float32) -> Float32:
-        """The head's values, float32[n, A], for raw observations float32[n, D]."""
+        """Values of the actions, or the mean action itself, float32[n, A], for raw observations float32[n, D]."""
         raise NotImplementedError
 
-    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Greedy actions, int64[n]; `mask[n, A]` False forbids an action."""
+    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """Greedy actions: int64[n], or of a continuous head the mean action, float32[n, A].
+
+        `mask[n, A]` False forbids an action; what a vector may be is its decoder's affair, so there it has no meaning.
+        """
         values = self.logits(obs)
+        if self.continuous:
+            return values
         if mask is not None:
             values[~mask] = -np.inf
         actions = np.empty(values.shape[0], np.int64)
@@ -153,7 +205,15 @@ class Greedy:
         return actions
 
     def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
-        """Action probabilities float32[n, A]: softmax of logits, or all on the greedy action of a q head."""
+        """Action probabilities float32[n, A]: softmax of logits, or all on the greedy action of a q head.
+
+        Raises
+        ------
+        PolicyError
+            If the head is continuous.
+        """
+        if self.continuous:
+            raise PolicyError("a policy of discrete actions", f"one with the head {self.head!r}", "use its mean action")
         values = self.logits(obs)
         if mask is not None:
             values[~mask] = -np.inf
@@ -170,8 +230,9 @@ class MlpPolicy(Greedy):
         In the order of evaluation; the last is the head.
     mean, scale : float32[D]
         The observation enters as ``clip((x - mean) * scale, -clip, clip)``.
-    head : {"logits", "q"}
-        What the last layer means: log probabilities up to a constant, or action values.
+    head : {"logits", "q", "vector", "simplex", "dirichlet"}
+        What the last layer means: log probabilities up to a constant, action values, the action itself, its softmax as
+        shares, or the concentrations (softplus + 1) of a Dirichlet law whose mean is the shares.
 
     Raises
     ------
@@ -219,7 +280,8 @@ class MlpPolicy(Greedy):
         for weight, bias in self.layers:
             parts += [weight.ravel(), bias]
         sizes = [self.mean.shape[0]] + [bias.shape[0] for _, bias in self.layers]
-        layout = np.array([len(self.layers), ACTIVATIONS.index(self.activation), *sizes], np.int32)
+        kinds = (ACTIVATIONS.index(self.activation), _OUTPUTS.get(self.head, PLAIN))
+        layout = np.array([len(self.layers), *kinds, *sizes], np.int32)
         return np.concatenate([np.asarray(p, np.float32) for p in parts]), layout
 
     @cached_property
@@ -228,7 +290,7 @@ class MlpPolicy(Greedy):
         return np.empty(scratch_size(self.packed[1]), np.float32)
 
     def logits(self, obs: Float32) -> Float32:
-        """The head's values, float32[n, A], for raw observations float32[n, D]."""
+        """What the network puts out, float32[n, A], for raw observations float32[n, D]."""
         if obs.ndim != 2 or obs.shape[1] != self.observation_size:
             raise PolicyError(
                 f"observations of shape (n, {self.observation_size})", f"{obs.shape}", "use the policy's own task"

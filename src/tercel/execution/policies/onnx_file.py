@@ -1,7 +1,8 @@
 """MLP policies as ONNX files: written with their normalisation, read back into arrays, anything else through a runtime.
 
-The graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn. Opset 13 and IR version 8 are read by
-every ONNX Runtime since 1.10 (2021).
+The graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn, and for shares Softmax behind, or
+Softplus, Add(1), Log and Softmax: the mean of a Dirichlet law. It puts out what `Policy.logits` returns. Opset 13 and
+IR version 8 are read by every ONNX Runtime since 1.10 (2021).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import Activation, Float32, Greedy, Head, MlpPolicy
+from tercel.execution.policies.mlp import HEADS, Activation, Float32, Greedy, Head, MlpPolicy
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 13, 8
 _ACTIVATION_OPS: dict[str, Activation] = {"Tanh": "tanh", "Relu": "relu"}
+_TAILS: dict[Head, tuple[str, ...]] = {"simplex": ("Softmax",), "dirichlet": ("Softplus", "Add", "Log", "Softmax")}
+"""What stands behind the last layer."""
 
 
 def to_onnx(policy: MlpPolicy) -> bytes:
@@ -31,13 +34,17 @@ def to_onnx(policy: MlpPolicy) -> bytes:
         helper.make_node("Mul", ["centred", "scale"], ["scaled"]),
         helper.make_node("Clip", ["scaled", "low", "high"], ["h0"]),
     ]
-    last = len(policy.layers) - 1
+    last, tail = len(policy.layers) - 1, _TAILS.get(policy.head, ())
     for i, (weight, bias) in enumerate(policy.layers):
         constants |= {f"W{i}": weight, f"b{i}": bias}
-        out = policy.head if i == last else f"z{i}"
+        out = policy.head if i == last and not tail else f"z{i}"
         nodes.append(helper.make_node("Gemm", [f"h{i}", f"W{i}", f"b{i}"], [out]))
         if i != last:
             nodes.append(helper.make_node(operator, [out], [f"h{i + 1}"]))
+    for i, name in enumerate(tail):
+        entry, out = f"z{last}" if i == 0 else f"t{i}", policy.head if i == len(tail) - 1 else f"t{i + 1}"
+        constants |= {"one": np.float32(1)} if name == "Add" else {}
+        nodes.append(helper.make_node(name, [entry, "one"] if name == "Add" else [entry], [out]))
     observation = helper.make_tensor_value_info("observation", TensorProto.FLOAT, ["n", policy.observation_size])
     output = helper.make_tensor_value_info(policy.head, TensorProto.FLOAT, ["n", policy.n_actions])
     tensors = [
@@ -127,13 +134,20 @@ def _read_mlp(model: "onnx.ModelProto") -> MlpPolicy | None:
     operators = [node.op_type for node in nodes]
     if operators[:3] != ["Sub", "Mul", "Clip"] or len(graph.output) != 1 or not _is_chain(model):
         return None
-    body = operators[3:]
+    output = graph.output[0].name
+    head = next((known for known in HEADS if known == output), None)
+    if head is None:
+        return None
+    tail = _TAILS.get(head, ())
+    end = len(operators) - len(tail)
+    body = operators[3:end]
+    if tuple(operators[end:]) != tail:
+        return None
     between = set(body[1::2])
     if len(body) % 2 == 0 or set(body[::2]) != {"Gemm"} or len(between) > 1 or not between <= set(_ACTIVATION_OPS):
         return None
-    output = graph.output[0].name
     named = [name for node in nodes for name in node.input[1:]]
-    if output not in ("logits", "q") or not all(name in constants for name in named):
+    if not all(name in constants for name in named) or constants.get("one", 1) != 1:
         return None
     if any(node.attribute for node in nodes):  # transposed or scaled products
         return None
@@ -147,7 +161,7 @@ def _read_mlp(model: "onnx.ModelProto") -> MlpPolicy | None:
     )
     activation = _ACTIVATION_OPS[next(iter(between))] if between else "tanh"
     mean, scale = constants[nodes[0].input[1]].copy(), constants[nodes[1].input[1]].copy()
-    return MlpPolicy(layers, mean, scale, high, activation, "q" if output == "q" else "logits")
+    return MlpPolicy(layers, mean, scale, high, activation, head)
 
 
 def _is_chain(model: "onnx.ModelProto") -> bool:

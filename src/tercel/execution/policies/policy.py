@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tercel import __version__
 from tercel.core.errors import PolicyError
 from tercel.execution.policies.card import Card, layout_hash, read_card
-from tercel.execution.policies.mlp import Float32, Head, MlpPolicy
+from tercel.execution.policies.mlp import HEADS, Float32, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import from_onnx, to_onnx
 
 MODEL, CARD = "policy.onnx", "card.json"
@@ -27,11 +27,14 @@ class Policy(Protocol):
     @property
     def n_actions(self) -> int: ...
 
-    def logits(self, obs: Float32) -> Float32:
-        """The head's values float32[n, A] for raw observations float32[n, D]."""
+    @property
+    def continuous(self) -> bool: ...
 
-    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Greedy actions int64[n]."""
+    def logits(self, obs: Float32) -> Float32:
+        """What the network puts out, float32[n, A], for raw observations float32[n, D]."""
+
+    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """Greedy actions int64[n]; of a continuous policy the mean action, float32[n, A]."""
 
     def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
         """Action probabilities float32[n, A]."""
@@ -95,7 +98,7 @@ def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Po
             f"{folder / MODEL} with {digest[:16]}: damaged, or of another policy",
             "copy both files again, or save the policy again",
         )
-    head: Head = "q" if card.head == "q" else "logits"
+    head: Head = next((known for known in HEADS if known == card.head), "logits")
     policy = from_onnx(data, head)
     if (policy.observation_size, policy.n_actions) != (len(card.observes), card.n_actions):
         raise PolicyError(

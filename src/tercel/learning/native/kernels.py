@@ -72,29 +72,9 @@ def gae(
 
 
 @kernel
-def ppo_loss(
-    raw: Float32,
-    bias: Float32,
-    value: Float32,
-    value_bias: Float32,
-    actions: Int64,
-    floats: Float32,
-    mask: Bool,
-    clip: float,
-    entropy_coef: float,
-    value_coef: float,
-    logp: Float32,
-    dlogits: Float32,
-    dvalue: Float32,
-    stats: NDArray[np.float64],
-) -> None:
-    """Clipped surrogate, value and entropy losses (Schulman et al. 2017, eq. 9) and their gradients by the heads.
-
-    `floats[B, 3]` holds old log probability, advantage and return. Advantages are normalised within the minibatch
-    ("37 details", detail 7). `logp[A]` is work space. `stats` += policy loss, value loss, entropy, approximate KL,
-    clipped share, each a mean.
-    """
-    batch, size = raw.shape
+def advantage_moments(floats: Float32) -> tuple[float, float]:
+    """Mean and padded standard deviation of floats[B, 1]: normalised within the minibatch ("37 details", detail 7)."""
+    batch = floats.shape[0]
     mean = 0.0
     for r in range(batch):
         mean += floats[r, 1]
@@ -102,34 +82,70 @@ def ppo_loss(
     squares = 0.0
     for r in range(batch):
         squares += (floats[r, 1] - mean) ** 2
-    spread = np.sqrt(squares / max(batch - 1, 1)) + 1e-8
+    return mean, np.sqrt(squares / max(batch - 1, 1)) + 1e-8
+
+
+@kernel
+def surrogate(log_ratio: float, advantage: float, clip: float, share: float, stats: NDArray[np.float64]) -> float:
+    """Clipped surrogate of one row (Schulman et al. 2017, eq. 7); returns -d loss / d log p, not yet times `share`."""
+    ratio = np.exp(log_ratio)
+    inside = ratio * advantage
+    cut = min(max(ratio, 1.0 - clip), 1.0 + clip) * advantage
+    stats[0] -= min(inside, cut) * share
+    stats[3] += (ratio - 1.0 - log_ratio) * share  # Schulman's low-variance estimator of the KL
+    stats[4] += share if abs(ratio - 1.0) > clip else 0.0
+    return inside if inside <= cut else 0.0
+
+
+@kernel
+def policy_loss(
+    raw: Float32,
+    bias: Float32,
+    actions: Int64,
+    floats: Float32,
+    mask: Bool,
+    clip: float,
+    entropy_coef: float,
+    logp: Float32,
+    draw: Float32,
+    stats: NDArray[np.float64],
+) -> None:
+    """Clipped surrogate and entropy of categorical actions and their gradient by the head.
+
+    `floats[B, 3]` holds old log probability, advantage and return. `logp[A]` is work space. `stats` += policy loss, -,
+    entropy, approximate KL, clipped share, each a mean.
+    """
+    batch, size = raw.shape
+    mean, spread = advantage_moments(floats)
     share = 1.0 / batch
     for r in range(batch):
         log_softmax_row(raw[r], bias, mask[r], logp)
         log_ratio = float(logp[actions[r]] - floats[r, 0])
-        ratio = np.exp(log_ratio)
-        advantage = (floats[r, 1] - mean) / spread
-        inside = ratio * advantage
-        cut = min(max(ratio, 1.0 - clip), 1.0 + clip) * advantage
-        pull = inside if inside <= cut else 0.0  # -d loss / d log p
+        pull = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
         entropy = np.float32(0)
         for j in range(size):
             p = np.exp(logp[j])
-            dlogits[r, j] = p
+            draw[r, j] = p
             entropy -= p * logp[j]
         push = np.float32(pull * share)
         spreading = np.float32(entropy_coef * share)
         for j in range(size):
-            p = dlogits[r, j]
-            dlogits[r, j] = p * (push + spreading * (logp[j] + entropy))
-        dlogits[r, actions[r]] -= push
-        error = float(value[r, 0] + value_bias[0] - floats[r, 2])
-        dvalue[r, 0] = 2.0 * value_coef * share * error
-        stats[0] -= min(inside, cut) * share
-        stats[1] += error * error * share
+            p = draw[r, j]
+            draw[r, j] = p * (push + spreading * (logp[j] + entropy))
+        draw[r, actions[r]] -= push
         stats[2] += entropy * share
-        stats[3] += (ratio - 1.0 - log_ratio) * share  # Schulman's low-variance estimator of the KL
-        stats[4] += share if abs(ratio - 1.0) > clip else 0.0
+
+
+@kernel
+def value_loss(
+    value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: NDArray[np.float64]
+) -> None:
+    """Squared error of the values against floats[B, 2] and its gradient; `stats[1]` += its mean."""
+    share = 1.0 / value.shape[0]
+    for r in range(value.shape[0]):
+        error = float(value[r, 0] + bias[0] - floats[r, 2])
+        draw[r, 0] = 2.0 * value_coef * share * error
+        stats[1] += error * error * share
 
 
 @kernel

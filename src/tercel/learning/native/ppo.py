@@ -4,6 +4,7 @@
 SB3 is Stable-Baselines3 2.x, whose defaults and order of operations this follows so that the two can be compared.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,21 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
-from tercel.learning.native.kernels import gae, ppo_loss, sample_actions
+from tercel.learning.native.distributions import Categorical, Distribution, distribution
+from tercel.learning.native.kernels import gae, value_loss
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
-from tercel.learning.port import Masked, Metrics, Restorable, Rolls, State, VecEnv, check_env, check_finite
+from tercel.learning.port import (
+    AnyVecEnv,
+    Masked,
+    Metrics,
+    Restorable,
+    Rolls,
+    State,
+    action_sizes,
+    check_env,
+    check_finite,
+)
 
 Float32 = NDArray[np.float32]
 
@@ -32,13 +44,20 @@ class PpoSettings:
     minibatch: int = 256
     epochs: int = 4
     learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
-    anneal_frames: int = 0  # learning rate falls linearly to 0 over so many frames; 0: constant
+    learning_rate_end: float = 0.0
+    anneal_frames: int = 0  # learning rate, entropy and sigma go linearly to their ends in so many; 0: constant
     gamma: float = 1.0  # the horizon is in the state (map, section 1)
     lam: float = 0.95  # SB3
     clip: float = 0.2  # SB3, PPO paper
     entropy: float = 0.01  # PPO paper, Atari; SB3 has 0
+    entropy_end: float | None = None  # None: constant
     value: float = 0.5  # SB3
     max_norm: float = 0.5  # SB3; "37 details", detail 11
+    target_kl: float = 0.0  # no more epochs once a minibatch's KL is above 1.5 x this (SB3); 0: all of them
+    distribution: str = "categorical"  # or gaussian, logistic_normal, dirichlet: see native.distributions
+    sigma_start: float = 1.0  # of normal laws; 1 -> 0.32: Cheridito and Weiss 2025
+    sigma_end: float = 0.32
+    start: tuple[float, ...] = ()  # greedy action in every state before learning; (): 0, or all alike
     normalise_observations: bool = True
     scale_rewards: bool = True
 
@@ -46,11 +65,11 @@ class PpoSettings:
 class Rollout:
     """One batch of experience, flat rows in time order: row = step * n + episode."""
 
-    def __init__(self, steps: int, n: int, width: int, actions: int) -> None:
+    def __init__(self, steps: int, n: int, width: int, law: Distribution) -> None:
         rows = steps * n
         self.obs = np.empty((rows, width), np.float32)
-        self.actions = np.empty(rows, np.int64)
-        self.masks = np.ones((rows, actions), np.bool_)
+        self.actions = law.store(rows)
+        self.masks = np.ones((rows, law.width), np.bool_)
         self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
         self.logps = np.empty(rows, np.float32)
         self.values = np.empty((steps, n), np.float32)
@@ -62,17 +81,17 @@ class Rollout:
 
 
 class Ppo:
-    """PPO on `env`: a policy tower and a value tower, categorical actions.
+    """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
 
     Raises
     ------
     ConfigError
-        If the batch (steps x env.n) is no multiple of the minibatch.
+        If the batch (steps x env.n) is no multiple of the minibatch, or the law does not fit the environment's actions.
     """
 
     name = "ppo"
 
-    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
         check_env(env)
         s = self.settings = settings or PpoSettings()
         self.env, self.seed, self.frames, self.updates = env, seed, 0, 0
@@ -84,8 +103,10 @@ class Ppo:
                 "change the steps, the environments or the minibatch",
             )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
-        self.net = Net(env.observation_size, s.hidden, (env.n_actions, 1))
-        self.net.initialise(self.rng, (0.01, 1.0))  # SB3; "37 details", detail 2
+        self.law = distribution(s.distribution, *action_sizes(env))
+        self.net = Net(env.observation_size, s.hidden, (self.law.width, 1))
+        self.net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
+        self._start()
         self.adam = Adam(self.net.params.size)
         self.normaliser = ObservationNormaliser(env.observation_size)
         self.scaler = RewardScaler(env.n, s.gamma)
@@ -99,48 +120,68 @@ class Ppo:
         env, s = self.env, self.settings
         self.raw = np.empty((env.n, env.observation_size), np.float32)
         self.x = np.empty_like(self.raw)
-        self.scratch = np.empty(env.n_actions, np.float32)
-        self.mask = np.ones((env.n, env.n_actions), np.bool_)
+        self.mask = np.ones((env.n, self.law.width), np.bool_)
         self.acting, self.learning = Workspace(self.net, env.n), Workspace(self.net, s.minibatch)
-        self.rollout = Rollout(s.steps, env.n, env.observation_size, env.n_actions)
+        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law)
         b = s.minibatch
         self.mini = (
             np.empty((b, env.observation_size), np.float32),
-            np.empty(b, np.int64),
+            self.law.store(b),
             np.empty((b, 3), np.float32),
-            np.empty((b, env.n_actions), np.bool_),
+            np.empty((b, self.law.width), np.bool_),
         )
+
+    def _start(self) -> None:
+        """Let the policy's greedy action be `settings.start`, whatever is observed."""
+        start = self.settings.start
+        if not start:
+            return
+        size = max(action_sizes(self.env))
+        if len(start) != size or not np.isfinite(start).all():
+            raise ConfigError(f"a start of {size} finite numbers", f"{start}", "one for each action, or none at all")
+        self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
 
     def _begin(self, obs: Float32) -> None:
         """Take `obs` (and the mask) as what is seen now."""
         self.raw[:] = obs
-        if isinstance(self.env, Masked):
+        if isinstance(self.env, Masked) and isinstance(self.law, Categorical):
             self.mask[:] = self.env.mask()
 
     def update(self) -> Metrics:
         """One rollout of steps x n frames, then `epochs` passes over it in shuffled minibatches."""
+        s = self.settings
+        rate = self._annealed(s.learning_rate, s.learning_rate_end)
+        sigma = self.sigma
         with one_thread():
             if isinstance(self.env, Rolls):
                 self.env.roll(self)
             else:
                 self.collect()
             self._credit()
-            rate = self._learning_rate()
-            stats = self._improve(rate)
+            stats = self._improve(rate, sigma)
         self.frames += self.batch
         self.updates += 1
         mean, episodes = self.returns.take()
         row = {"frames": float(self.frames), "return_mean": mean, "episodes": float(episodes)}
-        return check_finite({**row, **stats, "learning_rate": rate}, self.name)
+        row = {**row, **stats, "learning_rate": rate}
+        if s.distribution in ("gaussian", "logistic_normal"):
+            row["sigma"] = sigma
+        return check_finite(row, self.name)
 
-    def _learning_rate(self) -> float:
-        s = self.settings
-        left = 1.0 - self.frames / s.anneal_frames if s.anneal_frames else 1.0
-        return s.learning_rate * max(left, 0.0)  # annealed from the first batch on ("37 details", detail 4)
+    def _annealed(self, start: float, end: float) -> float:
+        """Between `start` and `end`, from the first batch on ("37 details", detail 4)."""
+        frames = self.settings.anneal_frames
+        left = max(1.0 - self.frames / frames, 0.0) if frames else 1.0
+        return start * left + end * (1.0 - left)
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of normal laws in the next batch."""
+        return self._annealed(self.settings.sigma_start, self.settings.sigma_end)
 
     def collect(self) -> None:
         """Act for `steps` decisions in every episode slot; fills the rollout up to what the environment earned."""
-        env, s, r, n = self.env, self.settings, self.rollout, self.env.n
+        env, s, r, n, sigma = self.env, self.settings, self.rollout, self.env.n, self.sigma
         for t in range(s.steps):
             now = slice(t * n, (t + 1) * n)
             x, actions = r.obs[now], r.actions[now]
@@ -148,9 +189,9 @@ class Ppo:
             r.masks[now] = self.mask
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
-            uniform = self.rng.random(n, np.float32)
-            sample_actions(logits, self.net.head_biases[0], self.mask, uniform, self.scratch, actions, r.logps[now])
-            obs, reward, done, _ = env.step(actions)
+            bias = self.net.head_biases[0]
+            taken = self.law.sample(logits, bias, self.mask, self.rng, sigma, actions, r.logps[now])
+            obs, reward, done, _ = env.step(taken)
             r.earned[t], r.dones[t] = reward, done
             self._begin(obs)
             if s.normalise_observations:
@@ -171,17 +212,19 @@ class Ppo:
         r.floats[:, 1] = r.advantages.ravel()
         r.floats[:, 2] = r.advantages.ravel() + r.values.ravel()
 
-    def _improve(self, rate: float) -> Metrics:
+    def _improve(self, rate: float, sigma: float) -> Metrics:
         """Minimise the clipped loss; means of the statistics over all minibatches."""
         s, r, net = self.settings, self.rollout, self.net
+        entropy = s.entropy if s.entropy_end is None else self._annealed(s.entropy, s.entropy_end)
         stats, norms, count = np.zeros(5), 0.0, 0
-        for _ in range(s.epochs):
-            order = self.rng.permutation(self.batch)
-            for start in range(0, self.batch, s.minibatch):
-                self.loss(order[start : start + s.minibatch], stats)
-                net.backward(self.mini[0], self.learning)
-                norms += self.adam.step(net.params, net.grad, rate, s.max_norm)
-                count += 1
+        for rows in self._minibatches():
+            kl = stats[3]
+            self.loss(rows, stats, sigma, entropy)
+            if s.target_kl and stats[3] - kl > 1.5 * s.target_kl and count:
+                break
+            net.backward(self.mini[0], self.learning)
+            norms += self.adam.step(net.params, net.grad, rate, s.max_norm)
+            count += 1
         stats /= count
         spread = float(np.var(r.floats[:, 2]))
         unexplained = float(np.var(r.floats[:, 1]))
@@ -195,7 +238,15 @@ class Ppo:
             "gradient_norm": norms / count,
         }
 
-    def loss(self, rows: NDArray[np.int64], stats: NDArray[np.float64]) -> None:
+    def _minibatches(self) -> Iterator[NDArray[np.int64]]:
+        """`epochs` passes over the rollout's rows, shuffled."""
+        size = self.settings.minibatch
+        for _ in range(self.settings.epochs):
+            order = self.rng.permutation(self.batch)
+            for start in range(0, self.batch, size):
+                yield order[start : start + size]
+
+    def loss(self, rows: NDArray[np.int64], stats: NDArray[np.float64], sigma: float, entropy: float) -> None:
         """Forward pass and loss on rollout `rows` (one minibatch); leaves the heads' gradients in the workspace."""
         s, r, net, work = self.settings, self.rollout, self.net, self.learning
         x, actions, floats, masks = self.mini
@@ -204,17 +255,16 @@ class Ppo:
         ]  # fmt: skip
         for whole, part in pairs:
             np.take(whole, rows, axis=0, out=part, mode="clip")  # "raise" would copy through a buffer
-        logits, value = net.forward(x, work)
+        raw, value = net.forward(x, work)
         policy_bias, value_bias = net.head_biases
-        ppo_loss(
-            logits, policy_bias, value, value_bias, actions, floats, masks,
-            s.clip, s.entropy, s.value, self.scratch, work.dout[0], work.dout[1], stats,
-        )  # fmt: skip
+        self.law.loss(raw, policy_bias, actions, floats, masks, sigma, s.clip, entropy, work.dout[0], stats)
+        value_loss(value, value_bias, floats, s.value, work.dout[1], stats)
 
     def policy(self) -> MlpPolicy:
         """The policy tower with the normalisation frozen as it is now."""
         mean, scale = self.normaliser.mean.copy(), self.normaliser.scale.copy()
-        return MlpPolicy(tuple(self.net.tower(0)), mean, scale, CLIP, "tanh", "logits")
+        *hidden, (weight, bias) = self.net.tower(0)
+        return MlpPolicy((*hidden, self.law.layer(weight, bias)), mean, scale, CLIP, "tanh", self.law.head)
 
     def state(self) -> State:
         state: State = {
