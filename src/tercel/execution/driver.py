@@ -82,7 +82,10 @@ class Driver:
         self.view = View(self._x, self._m, self._obs, self._draw)
         """What was seen at the last decision; overwritten by the next."""
         self._serve = partial(self._served, self._intent[0])
-        placement = isinstance(strategy, PolicyStrategy) and strategy.action_set_name == "placement"
+        placement = isinstance(strategy, PolicyStrategy) and (strategy.action_set_name, strategy.observation) == (
+            "placement",
+            "v1",
+        )
         policy = strategy.policy if placement and isinstance(strategy, PolicyStrategy) else None
         self._drive: Callable[..., int] | None = None
         self._decide_compiled: Callable[..., int] | None = None

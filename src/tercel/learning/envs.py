@@ -14,7 +14,7 @@
 With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from tercel.execution.actions import action_set
 from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
-from tercel.execution.observation import OBS_SIZE
+from tercel.execution.observers import observer
 from tercel.learning.port import Bool, Float32, Int64, State
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
@@ -123,9 +123,13 @@ class ExecutionVec:
     n : int
         Markets at once.
     actions : str
-        A set of `execution.actions`: "placement", "fraction" or "level".
+        A set of `execution.actions`: "placement", "fraction", "level", or a continuous one.
     weights : RewardWeights
         Of the reward's three costs.
+    action_parameters : mapping, optional
+        Of the set of actions.
+    observation : str
+        An observation of `execution.observers`.
     threads : int
         Threads that the markets are spread over; the results are the same bytes.
 
@@ -136,9 +140,11 @@ class ExecutionVec:
     share of the order), and "is_bps": the arrival shortfall of the episodes that ended, NaN elsewhere; where some
     ended also "which" (int64, their markets), "final_obs" (float32 (n, D), their last observations in those rows)
     and "episode" (float64 (3, n): the three costs summed over the episode, in those columns).
+    An environment of discrete actions has `n_actions`, one of continuous actions `action_size` in its place.
     """
 
-    observation_size = OBS_SIZE
+    n_actions: int
+    action_size: int
 
     def __init__(
         self,
@@ -149,17 +155,24 @@ class ExecutionVec:
         *,
         actions: str = "placement",
         weights: RewardWeights | None = None,
+        action_parameters: Mapping[str, Any] | None = None,
+        observation: str = "v1",
         threads: int = 1,
     ) -> None:
         if n < 1:
             raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
         self.n, self.task, self.sampler = n, task, sampler
-        self.actions = action_set(actions)
-        self.n_actions = self.actions.size
+        self.actions = action_set(actions, action_parameters)
+        if self.actions.continuous:
+            self.action_size = self.actions.size
+        else:
+            self.n_actions = self.actions.size
+        self.observer = observer(observation)
+        self.observation_size = self.observer.size
         self.weights = weights or RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
         self.seed, self.started = 0, 0
-        self.final_obs = np.zeros((n, OBS_SIZE), np.float32)
+        self.final_obs = np.zeros((n, self.observation_size), np.float32)
         self.sums = np.zeros((3, n))
         self._weights = self.weights.array
         self._intents = np.zeros((n, WIDTH), np.int32)
@@ -177,23 +190,23 @@ class ExecutionVec:
         self._ended, self._total = 0, np.zeros(4)
         return self.restart(np.arange(self.n))
 
-    def step(self, actions: Int64) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
         """Decode, act, and start the next episodes where some ended."""
         result = self.advance(actions)
         if result[2].any():
-            self.restart(result[3]["which"])
+            return self.restart(result[3]["which"]), *result[1:]
         return result
 
     # -- its two halves, for environments that restart when told to --------------------------------------------------
 
-    def advance(self, actions: Int64) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def advance(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
         """Everything that :meth:`step` does except starting episodes again."""
         e = self.episodes
         view = e.view
         if self.actions.name == "placement":
             decode_placement(np.ascontiguousarray(actions, np.int64), view.x, view.m, self._intents)
         else:
-            self._intents[:] = self.actions.decode(np.asarray(actions, np.int64), view)
+            self._intents[:] = self.actions.decode(actions, view)
         e.step(self._intents)
         ended = settle_rewards(
             e.states, e.terms, self._weights, self._costs, self.sums, self._rewards, self._done, self._which
@@ -201,18 +214,19 @@ class ExecutionVec:
         info: dict[str, Any] = dict(zip(COSTS, self._costs, strict=True))
         info["is_bps"] = self._is_bps
         self._is_bps[:] = np.nan
+        obs = self.observer.encode(view)
         if ended:
             which = self._which[:ended]
-            self._close(which)
+            self._close(which, obs)
             info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
-        return view.obs, self._rewards, self._done.view(np.bool_), info
+        return obs, self._rewards, self._done.view(np.bool_), info
 
-    def _close(self, which: Int64) -> None:
+    def _close(self, which: Int64, obs: Float32) -> None:
         """Shortfall and last observations of the episodes that ended."""
         k = self.episodes.states
         shortfall = k[which, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
         self._is_bps[which] = shortfall / (k[which, sim.ARRIVAL_MID2] * k[which, sim.QUANTITY]) * BPS
-        self.final_obs[which] = self.episodes.view.obs[which]
+        self.final_obs[which] = obs[which]
         self._ended += len(which)
         self._total[:3] += self.sums[:, which].sum(axis=1)
         self._total[3] += self._is_bps[which].sum()
@@ -221,7 +235,7 @@ class ExecutionVec:
         """Start the next episodes in the markets `which`; returns all observations."""
         self.episodes.start(self.sampler(self.seed, self.started, len(which)), which)
         self.started += len(which)
-        return self.episodes.view.obs
+        return self.observer.encode(self.episodes.view)
 
     def take_metrics(self) -> dict[str, float]:
         """Means over the episodes that ended since the last call: `is_bps` and the three costs; NaN if none ended."""
@@ -267,7 +281,7 @@ class ExecutionVec:
                 )
             array[:] = state[name]
         self.seed, self.started, self._ended = (int(state[name]) for name in ("seed", "started", "ended"))
-        return self.episodes.view.obs
+        return self.observer.encode(self.episodes.view)
 
 
 def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None = None) -> Sampler:
@@ -292,6 +306,8 @@ def execution_env(
     worlds: int = WORLDS,
     actions: str = "placement",
     weights: RewardWeights | None = None,
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: str = "v1",
     threads: int = 1,
 ) -> ExecutionVec:
     """The environment of a shipped market: its zero-intelligence flow and a bank of `worlds` warmed books.
@@ -304,4 +320,14 @@ def execution_env(
     market, task = presets.load(preset), task or Task()
     sampler = bank_sampler(task, task.quantity(market.volume_per_s), worlds)
     source = reactive(market, worlds)
-    return ExecutionVec(source, task, sampler, n, actions=actions, weights=weights, threads=threads)
+    return ExecutionVec(
+        source,
+        task,
+        sampler,
+        n,
+        actions=actions,
+        weights=weights,
+        action_parameters=action_parameters,
+        observation=observation,
+        threads=threads,
+    )

@@ -7,6 +7,7 @@ env = gymnasium.make("Execution-v0", preset="csco")
 envs = gymnasium.make_vec("Execution-v0", num_envs=64)
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Task
-from tercel.execution.observation import OBS_SIZE
 from tercel.learning import register
 from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, Sampler, execution_env
 from tercel.learning.port import Float32
@@ -28,7 +28,7 @@ SEEDS = 2**31
 """Seeds that are drawn when none is given."""
 
 
-class ExecutionEnv(gymnasium.Env[Float32, np.int64]):
+class ExecutionEnv(gymnasium.Env[Float32, Any]):
     """Buy or sell a given quantity within a given time, at the least cost against the mid at arrival.
 
     | | |
@@ -88,7 +88,9 @@ class ExecutionEnv(gymnasium.Env[Float32, np.int64]):
 
     - `preset`: name of a shipped market, or a path to a preset file.
     - `task`: a `Task`; default an order of 10 % of half an hour's volume with 60 decisions.
-    - `actions`: "placement", "fraction" or "level".
+    - `actions`: "placement", "fraction" or "level"; the continuous "allocation" (shares, Box(0, inf, (7,))) and
+      "residual" (Box(-inf, inf, (7,)), see `execution.actions.residual`), with `action_parameters`.
+    - `observation`: "v1", or "v2" (`execution.observation_v2`).
     - `weights`: a `RewardWeights`.
     - `source`, `sampler`: a market of your own (a tape, say) and what draws its episodes, in place of `preset`.
 
@@ -109,8 +111,10 @@ class ExecutionEnv(gymnasium.Env[Float32, np.int64]):
         weights: RewardWeights | None = None,
         source: Source | None = None,
         sampler: Sampler | None = None,
+        action_parameters: Mapping[str, Any] | None = None,
+        observation: str = "v1",
     ) -> None:
-        self.vec = make_vec(preset, task, 1, actions, weights, source, sampler)
+        self.vec = make_vec(preset, task, 1, actions, weights, source, sampler, 1, action_parameters, observation)
         self.observation_space, self.action_space = spaces_of(self.vec)
         self._which = np.zeros(1, np.int64)
         self._seeded = False
@@ -125,16 +129,16 @@ class ExecutionEnv(gymnasium.Env[Float32, np.int64]):
             self._seeded = True
         return obs[0].copy(), {}
 
-    def step(self, action: np.int64) -> tuple[Float32, float, bool, bool, Info]:
+    def step(self, action: Any) -> tuple[Float32, float, bool, bool, Info]:
         """One decision; `info` has the three costs, and `is_bps` at the end."""
-        obs, reward, done, info = self.vec.advance(checked(self.action_space, np.asarray([action], np.int64)))
+        obs, reward, done, info = self.vec.advance(checked(self.action_space, np.asarray([action])))
         row: Info = {name: float(info[name][0]) for name in COSTS}
         if done[0]:
             row["is_bps"] = float(info["is_bps"][0])
         return obs[0].copy(), float(reward[0]), bool(done[0]), False, row
 
 
-class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[np.int64], NDArray[Any]]):
+class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArray[Any]]):
     """`num_envs` markets of `Execution-v0` in one compiled loop; see :class:`ExecutionEnv` for the card.
 
     Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
@@ -156,9 +160,13 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[np.int64], 
         sampler: Sampler | None = None,
         threads: int = 1,
         copy: bool = True,
+        action_parameters: Mapping[str, Any] | None = None,
+        observation: str = "v1",
     ) -> None:
         self.num_envs = num_envs
-        self.vec = make_vec(preset, task, num_envs, actions, weights, source, sampler, threads)
+        self.vec = make_vec(
+            preset, task, num_envs, actions, weights, source, sampler, threads, action_parameters, observation
+        )
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
@@ -181,9 +189,9 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[np.int64], 
         obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
         return self._own(obs), {}
 
-    def step(self, actions: NDArray[np.int64]) -> tuple[Float32, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
         """One decision in every market."""
-        obs, reward, done, info = self.vec.step(checked(self.single_action_space, np.asarray(actions, np.int64)))
+        obs, reward, done, info = self.vec.step(checked(self.single_action_space, actions))
         out: Info = {name: self._own(info[name]) for name in (*COSTS, "is_bps")}
         if "which" in info:
             out |= {"final_obs": self._own(info["final_obs"]), "_final_obs": done.copy(), "_is_bps": done.copy()}
@@ -202,6 +210,8 @@ def make_vec(
     source: Source | None,
     sampler: Sampler | None,
     threads: int = 1,
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: str = "v1",
 ) -> ExecutionVec:
     """The markets behind either class.
 
@@ -210,29 +220,36 @@ def make_vec(
     ConfigError
         If a source comes without a sampler, or a sampler without a source.
     """
+    told: dict[str, Any] = {"actions": actions, "weights": weights, "threads": threads}
+    told |= {"action_parameters": action_parameters, "observation": observation}
     if source is None and sampler is None:
-        return execution_env(preset, task, n, actions=actions, weights=weights, threads=threads)
+        return execution_env(preset, task, n, **told)
     if source is None or sampler is None:
         have, lack = ("sampler", "source") if source is None else ("source", "sampler")
         raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
-    return ExecutionVec(source, task or Task(), sampler, n, actions=actions, weights=weights, threads=threads)
+    return ExecutionVec(source, task or Task(), sampler, n, **told)
 
 
 def spaces_of(vec: ExecutionVec) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
     """Observation and action space of one market."""
-    box = gymnasium.spaces.Box(-np.inf, np.inf, (OBS_SIZE,), np.float32)
+    box = gymnasium.spaces.Box(-np.inf, np.inf, (vec.observation_size,), np.float32)
+    if vec.actions.continuous:
+        low = 0.0 if vec.actions.name == "allocation" else -np.inf
+        return box, gymnasium.spaces.Box(low, np.inf, (vec.action_size,), np.float32)
     return box, gymnasium.spaces.Discrete(vec.n_actions)
 
 
-def checked(space: gymnasium.Space[Any], actions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`actions`, all of them in `space`.
+def checked(space: gymnasium.Space[Any], actions: NDArray[Any]) -> NDArray[Any]:
+    """`actions`, all of them in `space`; vectors are checked where they are decoded.
 
     Raises
     ------
     ConfigError
         If one is not.
     """
-    n = int(space.n)  # type: ignore[attr-defined]
+    if not isinstance(space, gymnasium.spaces.Discrete):
+        return np.asarray(actions, np.float32)
+    actions, n = np.asarray(actions, np.int64), int(space.n)
     if actions.size and (actions.min() < 0 or actions.max() >= n):
         wrong = actions[(actions < 0) | (actions >= n)][0]
         raise ConfigError(f"actions from 0 to {n - 1}", f"{wrong}", "draw from the action space")

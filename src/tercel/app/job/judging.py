@@ -19,9 +19,7 @@ from tercel.evaluation.adaptability import Response, respond
 from tercel.evaluation.experiment import run_recorded, run_strategy, run_twins
 from tercel.evaluation.judge import Entry, Kind
 from tercel.execution.costs import Costs, attribute
-from tercel.execution.observation import OBS_NAMES
-from tercel.execution.policies.policy import load_policy
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import NAMES, YARDSTICK, build
 from tercel.execution.strategy import Strategy
 from tercel.stats import Estimate, mean_interval, paired_difference
@@ -55,8 +53,7 @@ def strategy_of(candidate: Candidate, market: JobMarket, out: Path) -> Strategy:
     """The strategy: written, or a policy loaded from its file."""
     if candidate.seed < 0:
         return build(candidate.name, market.estimates)
-    policy, card = load_policy(policy_folder(out, candidate.name, candidate.seed), OBS_NAMES)
-    return PolicyStrategy(candidate.name, policy, card.actions)
+    return policy_strategy(policy_folder(out, candidate.name, candidate.seed), candidate.name)
 
 
 def judge_one(settings: RunSettings, market: JobMarket, out: Path, candidate: Candidate) -> None:

@@ -1,29 +1,34 @@
 """Action decoders: what a learner's numbers mean, as intents.
 
-Each discrete set of actions is one file with `LABELS` and ``decode(actions, view) -> intents``; here they
-stand by name. `allocation` is continuous and has a decoder of its own shape. A set that is to be offered to
-the learners is added to `DISCRETE`.
+Each set of actions is one file with `LABELS` and ``decode(actions, view) -> intents``; here they stand by name: the
+discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors. Some continuous ones have parameters,
+which a policy's card keeps. A set that is to be offered to the learners is added to `DISCRETE` or `CONTINUOUS`.
 """
 
 import difflib
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
-from tercel.core.errors import UnknownNameError
-from tercel.execution.actions import fraction, level, placement
-from tercel.execution.strategy import Decode
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution.actions import allocation, fraction, level, placement, residual
+from tercel.execution.intent import Intents
+from tercel.execution.view import View
 
 
 class ActionSet(NamedTuple):
-    """A discrete set of actions."""
+    """A set of actions."""
 
     name: str
     labels: tuple[str, ...]
-    decode: Decode
-    """int64 (n,) actions and a view -> int32 (n, 10) intents."""
+    decode: Callable[[NDArray[Any], View], Intents]
+    """int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents."""
+    continuous: bool = False
 
     @property
     def size(self) -> int:
-        """Number of actions."""
+        """Number of actions, or length of a vector of them."""
         return len(self.labels)
 
 
@@ -35,18 +40,49 @@ DISCRETE: Final = {
 """The discrete sets by name; the first is the default."""
 
 
-def action_set(name: str) -> ActionSet:
-    """The discrete set of actions called `name`.
+def _allocation(parameters: Mapping[str, Any]) -> ActionSet:
+    if parameters:
+        raise ConfigError("no parameters of allocation", f"{sorted(parameters)[0]!r}", "leave it out")
+    return ActionSet("allocation", allocation.LABELS, allocation.decode, True)
+
+
+def _residual(parameters: Mapping[str, Any]) -> ActionSet:
+    return ActionSet("residual", residual.LABELS, residual.residual(parameters).decode, True)
+
+
+CONTINUOUS: Final[dict[str, Callable[[Mapping[str, Any]], ActionSet]]] = {
+    "allocation": _allocation,
+    "residual": _residual,
+}
+"""What makes the continuous sets, by name, from their parameters."""
+SETS: Final = (*DISCRETE, *CONTINUOUS)
+
+
+def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> ActionSet:
+    """The set of actions called `name`.
+
+    Parameters
+    ----------
+    name : str
+        One of `SETS`.
+    parameters : mapping, optional
+        Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none.
 
     Raises
     ------
     UnknownNameError
         No such set; the nearest name is offered.
+    ConfigError
+        A parameter that the set does not have.
 
-    >>> action_set("placement").size
-    8
+    >>> action_set("placement").size, action_set("residual", {"base": "peg_behind"}).continuous
+    (8, True)
     """
+    if name in CONTINUOUS:
+        return CONTINUOUS[name](parameters or {})
     if name not in DISCRETE:
-        nearest = difflib.get_close_matches(name, DISCRETE, 1, 0.0)[0]
-        raise UnknownNameError(f"one of {', '.join(DISCRETE)}", f"actions {name!r}", f"try {nearest!r}")
+        nearest = difflib.get_close_matches(name, SETS, 1, 0.0)[0]
+        raise UnknownNameError(f"one of {', '.join(SETS)}", f"actions {name!r}", f"try {nearest!r}")
+    if parameters:
+        raise ConfigError(f"no parameters of {name}", f"{sorted(parameters)[0]!r}", "leave it out")
     return DISCRETE[name]

@@ -35,8 +35,17 @@ class Card:
     actions : str
         Name of the action space whose decoder turns an action into an Intent, such as ``placement``.
     n_actions : int
+        Number of actions, or length of a continuous action.
     head : str
         What the network's output is: ``logits``, ``q``, ``vector``, ``simplex`` or ``dirichlet``.
+    action_parameters : dict
+        Of the action space, such as ``{"base": "peg_behind"}`` of ``residual``.
+    observation : str
+        Name of the encoder, ``v1`` or ``v2``.
+    stack : int
+        Decision intervals that are observed at once; 1: the last one.
+    limits : dict
+        What it was trained for and should be used within: ranges of share, horizon, latency; markets.
     task : dict
         Side, size, horizon and when decisions fall due.
     trained_on : dict
@@ -67,6 +76,10 @@ class Card:
     observation_hash: str = ""
     weights_sha256: str = ""
     format: int = FORMAT
+    action_parameters: dict[str, Any] = field(default_factory=dict)
+    observation: str = "v1"
+    stack: int = 1
+    limits: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, allow_nan=True) + "\n"
@@ -92,12 +105,14 @@ def read_card(path: Path) -> Card:
         raise PolicyError("a card with name, observes, actions and n_actions", f"{path}", remedy)
     if data.get("format") != FORMAT:
         raise PolicyError(f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy)
-    texts = ("name", "actions", "head", "version", "observation_hash", "weights_sha256")
+    texts = ("name", "actions", "head", "version", "observation_hash", "weights_sha256", "observation")
     wrong = [name for name in texts if not isinstance(data.get(name, ""), str)]
     wrong += (
         [] if isinstance(data["observes"], list) and all(isinstance(x, str) for x in data["observes"]) else ["observes"]
     )
     wrong += [] if data.get("head", "logits") in HEADS else ["head"]
+    wrong += [name for name in ("action_parameters", "limits") if not isinstance(data.get(name, {}), dict)]
+    wrong += [] if isinstance(data.get("stack", 1), int) and data.get("stack", 1) >= 1 else ["stack"]
     if wrong:
         raise PolicyError("a card as Tercel writes it", f"{path}: {wrong[0]} {data[wrong[0]]!r}", remedy)
     card = Card(**{key: value for key, value in data.items() if key in known})

@@ -1,25 +1,32 @@
 """A learned policy as a strategy: judged, replayed and traded through the same port as the written ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tercel.core.errors import PolicyError
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.intent import Intents
+from tercel.execution.observers import Observer, observer
+from tercel.execution.policies.card import read_card
 from tercel.execution.policies.mlp import Float32
-from tercel.execution.policies.policy import Policy
+from tercel.execution.policies.policy import CARD, Policy, load_policy
 from tercel.execution.strategy import Shares, expected_shares, shares
 from tercel.execution.view import View
+
+_DISCRETE = ("logits", "q")
 
 
 @dataclass(frozen=True)
 class PolicyStrategy:
-    """Acts greedily: the action of the largest logit or value, decoded by the policy's action set.
+    """Acts greedily: the action of the largest logit or value, or the mean vector, decoded by the policy's action set.
 
     What is judged is this greedy policy, so its expected intent is the intent itself. With `stochastic` the expected
-    intent is the mean over the policy's action probabilities instead, which is what a policy that samples does; the
-    decisions stay greedy. In a halt every decoder holds.
+    intent is the mean over the policy's action probabilities instead, which is what a policy that samples discrete
+    actions does; the decisions stay greedy. In a halt every decoder holds.
 
     Parameters
     ----------
@@ -28,32 +35,47 @@ class PolicyStrategy:
     policy : Policy
         From observations to actions.
     action_set_name : str
-        "placement", "fraction" or "level".
+        A set of `execution.actions`.
     stochastic : bool
         Whether `expected` averages over action probabilities.
+    action_parameters : mapping
+        Of the action set.
+    observation : str
+        An observation of `execution.observers`.
 
     Raises
     ------
     PolicyError
-        If the policy has another number of actions than the set.
+        If the policy has another number of actions than the set, or observes something of another length.
     """
 
     name: str
     policy: Policy
     action_set_name: str = "placement"
     stochastic: bool = False
+    action_parameters: Mapping[str, Any] = field(default_factory=dict)
+    observation: str = "v1"
     _actions: ActionSet = field(init=False, repr=False, compare=False)
+    _observer: Observer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a policy for other actions."""
-        actions = action_set(self.action_set_name)
+        actions = action_set(self.action_set_name, self.action_parameters)
         if self.policy.n_actions != actions.size:
             raise PolicyError(
                 f"a policy with the {actions.size} actions of {actions.name!r}",
                 f"{self.policy.n_actions} actions in {self.name!r}",
                 "name the action set that its card names",
             )
+        head = getattr(self.policy, "head", "logits")
+        if actions.continuous == (head in _DISCRETE):
+            raise PolicyError(
+                f"a head for the {'continuous' if actions.continuous else 'discrete'} actions of {actions.name!r}",
+                f"{head!r} in {self.name!r}",
+                "name the action set that its card names",
+            )
         object.__setattr__(self, "_actions", actions)
+        object.__setattr__(self, "_observer", observer(self.observation))
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""
@@ -61,7 +83,7 @@ class PolicyStrategy:
 
     def observe(self, view: View) -> Float32:
         """What the policy sees of a view, float32 (n, D): the entries that its card names."""
-        return np.asarray(view.obs, np.float32)
+        return self._observer.encode(view)
 
     def answer(self, obs: Float32, view: View) -> Intents:
         """Intents of the greedy actions on `obs`, float32 (n, D), which need not be what the view shows.
@@ -82,7 +104,32 @@ class PolicyStrategy:
 
     def expected(self, view: View) -> Shares:
         """Shares of the greedy intent, or their mean over the action probabilities, float64 (n, 6)."""
-        if not self.stochastic:
+        if not self.stochastic or self._actions.continuous:
             return shares(self.decide(view), view)
-        weights = self.policy.probabilities(np.asarray(view.obs, np.float32)).astype(np.float64)
+        weights = self.policy.probabilities(self.observe(view)).astype("float64")
         return expected_shares(weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view)
+
+
+def policy_strategy(folder: Path, shown_as: str = "") -> PolicyStrategy:
+    """The policy in a folder as its card says that it is to be run; `shown_as` is its name in tables, else the card's.
+
+    The one way from a folder to a strategy: a policy of another observation, action set or stack is refused here.
+
+    Raises
+    ------
+    PolicyError
+        If files are missing or damaged, or the card does not fit this version's observations and actions.
+    UnknownNameError
+        An observation or a set of actions that this version does not have.
+    """
+    said = read_card(folder / CARD)
+    if said.stack != 1:
+        raise PolicyError("a policy of one decision interval", f"{folder}: stack {said.stack}", "train it with stack 1")
+    policy, card = load_policy(folder, observer(said.observation).entries)
+    return PolicyStrategy(
+        shown_as or card.name,
+        policy,
+        card.actions,
+        action_parameters=card.action_parameters,
+        observation=card.observation,
+    )

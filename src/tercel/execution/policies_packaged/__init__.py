@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.execution.observation import OBS_NAMES
-from tercel.execution.policies.card import Card
-from tercel.execution.policies.policy import load_policy
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 
@@ -147,8 +147,8 @@ def packaged(name: str, shown_as: str = "") -> tuple[PolicyStrategy, Card]:
     >>> packaged("ppo-csco-santa-fe")[0].name
     'ppo'
     """
-    policy, card = load_policy(folder_of(name), OBS_NAMES)
-    return PolicyStrategy(shown_as or card.name, policy, card.actions), card
+    folder = folder_of(name)
+    return policy_strategy(folder, shown_as), read_card(folder / CARD)
 
 
 def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:

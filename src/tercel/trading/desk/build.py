@@ -12,8 +12,7 @@ from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import policies_packaged
 from tercel.execution.observation import OBS_NAMES
-from tercel.execution.policies.policy import load_policy
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategy import Strategy
@@ -139,8 +138,7 @@ def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
     """
     base, *wrappers = name.split("+")
     if base.startswith(POLICY):
-        policy, card = load_policy(resolve_policy(base), OBS_NAMES)
-        return wrap(PolicyStrategy(card.name, policy, card.actions), wrappers)
+        return wrap(policy_strategy(resolve_policy(base)), wrappers)
     return policies_packaged.named(name.removeprefix(PACKAGED), known)
 
 

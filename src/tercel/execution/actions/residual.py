@@ -1,0 +1,194 @@
+"""`residual`: a written strategy's intent, moved by a network; all zeros are that strategy, lot for lot.
+
+    0        take: more (less) of it, in units of the lots displayed at the far touch
+    1 .. 5   improve, touch, touch-1, touch-2, touch-3: what rests there gains (loses) weight
+    6        hide: what is held back gains (loses) weight
+
+A take within `dead` of zero changes nothing, so that exploration around zero does not trade the order away. A
+strategy that takes more than is displayed keeps its own number; the network never raises a take beyond it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK
+from tercel.execution import columns as c
+from tercel.execution import intent as i
+from tercel.execution.intent import Intents
+from tercel.execution.strategies import MarketEstimates, build
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+
+LABELS: Final = ("take", "improve", "touch", "touch-1", "touch-2", "touch-3", "hide")
+SIZE: Final = len(LABELS)
+PLACES: Final = i.K + 1
+"""Where lots that are not taken can be: five rungs, and hidden."""
+DEAD: Final = 0.5
+"""Default band of takes that change nothing."""
+SEED_SHARE: Final = 0.05
+"""How much of what is not taken a place that the strategy leaves empty gains when its weight is multiplied by e, in
+units of (e - 1)."""
+LIMIT: Final = 6.0
+"""Weights are multiplied by at most e to this."""
+
+
+@kernel
+def shift_take(base: int, action: float, far: int, left: int, dead: float) -> int:
+    """Lots to take: `base`, and as many more (fewer) times the displayed `far` lots as `action` says."""
+    away = max(abs(action) - dead, 0.0)
+    moved = round(away * far)
+    if action < 0.0:
+        return max(base - moved, 0)
+    return min(max(min(base + moved, far), base), left)
+
+
+@kernel
+def spread_lots(base: Longs, total: int, lots: int, action: Floats, weights: Floats, out: Longs) -> None:
+    """Whole lots for the places: `base` (PLACES,) of sum `total`, reweighted by `action` (PLACES,), adding up to
+    `lots`; to `out` (PLACES,), with `weights` (PLACES,) to work on.
+
+    A place's share s becomes ``s exp(a) + SEED_SHARE max(exp(a) - 1, 0)`` before they are made to add up to one;
+    whole lots by largest remainder, ties to the first.
+    """
+    whole = 0.0
+    for j in range(PLACES):
+        share = base[j] / total if total > 0 else (1.0 if j == PLACES - 1 else 0.0)
+        power = np.exp(min(max(action[j], -LIMIT), LIMIT))
+        weights[j] = share * power + SEED_SHARE * max(power - 1.0, 0.0)
+        whole += weights[j]
+    given = 0
+    for j in range(PLACES):
+        weights[j] = weights[j] / whole * lots
+        out[j] = int(np.floor(weights[j]))
+        given += out[j]
+    while given < lots:
+        best = 0
+        for j in range(1, PLACES):
+            if weights[j] - out[j] > weights[best] - out[best]:
+                best = j
+        out[best] += 1
+        given += 1
+
+
+@kernel
+def decode_residual(
+    actions: Floats, base: Packed, x: Longs, m: Longs, dead: float, lots: Longs, weights: Floats, out: Packed
+) -> None:
+    """Intents of float64 (n, 7) `actions` around the intents `base`, int32 (n, 10), into `out`, which may be `base`.
+
+    `lots`, int64 (2, PLACES), and `weights`, float64 (PLACES,), are to work on.
+    Where the market is not tradable, nothing is left, or the action is all zeros, the base stands.
+    """
+    places, spread = lots[0], lots[1]
+    for row in range(actions.shape[0]):
+        for j in range(i.WIDTH):
+            out[row, j] = base[row, j]
+        left = x[row, c.LEFT]
+        tradable = m[row, c.HALTED] == 0 and abs(m[row, c.TOUCH]) < NO_ASK and abs(m[row, c.FAR]) < NO_ASK
+        said = False
+        for j in range(SIZE):
+            said = said or actions[row, j] != 0.0
+        if not tradable or left <= 0 or not said:
+            continue
+        taken = int(base[row, i.TAKE])
+        rest = left - taken
+        places[i.K] = rest
+        for j in range(i.K):
+            places[j] = base[row, i.REST0 + j]
+            places[i.K] -= places[j]
+        take = shift_take(taken, actions[row, 0], m[row, c.FAR1], left, dead)
+        spread_lots(places, rest, left - take, actions[row, 1:], weights, spread)
+        out[row, i.TAKE] = take
+        for j in range(i.K):
+            out[row, i.REST0 + j] = spread[j]
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The decoder around one written strategy.
+
+    Parameters
+    ----------
+    base : Strategy
+    dead : float
+        Takes within it change nothing, in units of the displayed far touch.
+
+    >>> from tercel.execution.strategies.peg import Peg
+    >>> from tercel.testing.strategy import view_of
+    >>> decode, view = Residual(Peg()).decode, view_of(left=90, far1=20)
+    >>> decode(np.zeros((1, 7)), view)[0, [0, 5, 6, 7, 8, 9]].tolist()
+    [0, 0, 0, 90, 0, 0]
+    >>> decode(np.array([[1.0, 0, 0, 0, 0, 0, 1.0]]), view)[0, [0, 5, 6, 7, 8, 9]].tolist()
+    [10, 0, 0, 74, 0, 0]
+    """
+
+    base: Strategy
+    dead: float = DEAD
+
+    def decode(self, actions: NDArray[Any], view: View) -> Intents:
+        """Intents int32 (n, 10) of float (n, 7) actions.
+
+        Raises
+        ------
+        ConfigError
+            Another shape, or an action that is not finite.
+        """
+        actions = checked_vectors(actions, view.n, LABELS)
+        intents = self.base.decide(view)
+        lots, weights = np.zeros((2, PLACES), np.int64), np.zeros(PLACES)
+        decode_residual(actions, intents, view.x, view.m, self.dead, lots, weights, intents)
+        return intents
+
+
+def checked_vectors(actions: NDArray[Any], n: int, labels: tuple[str, ...]) -> Floats:
+    """`actions` as float64 (n, A), finite, one column a label.
+
+    Raises
+    ------
+    ConfigError
+        Another shape, or a number that is none.
+    """
+    actions = np.ascontiguousarray(actions, np.float64)
+    if actions.shape != (n, len(labels)):
+        raise ConfigError(f"actions of shape {(n, len(labels))}", f"{actions.shape}", f"one column each: {labels}")
+    if not np.isfinite(actions).all():
+        row = int(np.argmax(~np.isfinite(actions).all(axis=1)))
+        raise ConfigError("finite actions", f"{actions[row].tolist()} in row {row}", "train the policy again")
+    return actions
+
+
+def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
+    """The written strategy that an action set's parameters name.
+
+    Parameters
+    ----------
+    parameters : mapping
+        ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
+    """
+    known = parameters.get("estimates")
+    estimates = MarketEstimates(**known) if known else None
+    return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
+
+
+def residual(parameters: Mapping[str, Any]) -> Residual:
+    """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``, ``dead``.
+
+    Raises
+    ------
+    ConfigError
+        A parameter that is none of these, or a band that is no number from 0.
+    """
+    known = ("base", "parameters", "estimates", "dead")
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise ConfigError(f"parameters {', '.join(known)} of residual actions", f"{unknown[0]!r}", "leave it out")
+    dead = float(parameters.get("dead", DEAD))
+    if not 0.0 <= dead < np.inf:
+        raise ConfigError("a band of takes from 0", f"dead = {dead}", "such as 0.5")
+    return Residual(base_strategy(parameters), dead)

@@ -1,0 +1,83 @@
+"""From a policy's folder to a strategy: as its card says, or refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.execution.actions import action_set
+from tercel.execution.observers import observer
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import save_policy
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.strategies import build
+from tercel.testing.strategy import random_views
+
+
+def save(folder, actions, observation, head="logits", zero=False, **parameters):
+    watch, wide = observer(observation), action_set(actions, parameters).size
+    rng = np.random.default_rng(3)
+    weight = np.zeros((watch.size, wide)) if zero else rng.normal(size=(watch.size, wide))
+    ones = np.ones(watch.size, np.float32)
+    policy = MlpPolicy(((weight.astype(np.float32), np.zeros(wide, np.float32)),), 0 * ones, ones, head=head)
+    card = Card("mine", watch.entries, actions, wide, observation=observation, action_parameters=parameters)
+    save_policy(folder, policy, card)
+    return policy
+
+
+def test_a_discrete_policy_of_the_second_observation_runs_as_saved(tmp_path):
+    policy = save(tmp_path / "p", "placement", "v2")
+    strategy, view = policy_strategy(tmp_path / "p", "shown"), random_views(100, 1)
+    assert strategy.name == "shown"
+    actions = policy.act(observer("v2").encode(view))
+    np.testing.assert_array_equal(strategy.decide(view), action_set("placement").decode(actions, view))
+
+
+def test_a_residual_of_zeros_is_its_base(tmp_path):
+    save(tmp_path / "p", "residual", "v2", "vector", True, base="peg_behind", parameters={"level": 2})
+    strategy, view = policy_strategy(tmp_path / "p"), random_views(100, 1)
+    np.testing.assert_array_equal(strategy.decide(view), build("peg_behind", None, {"level": 2}).decide(view))
+    np.testing.assert_array_equal(strategy.expected(view).sum(axis=1) <= 1, True)
+
+
+def test_a_residual_moves_its_base_and_needs_a_vector(tmp_path):
+    save(tmp_path / "p", "residual", "v2", "vector", base="peg_behind")
+    view = random_views(100, 1)
+    assert (policy_strategy(tmp_path / "p").decide(view) != build("peg_behind").decide(view)).any()
+    save(tmp_path / "q", "residual", "v2", base="peg_behind")
+    with pytest.raises(PolicyError, match="continuous actions"):
+        policy_strategy(tmp_path / "q")
+
+
+def test_cards_of_before_are_read_as_they_were_meant(tmp_path):
+    save(tmp_path / "p", "placement", "v1")
+    path = tmp_path / "p" / "card.json"
+    said = json.loads(path.read_text())
+    for name in ("action_parameters", "observation", "stack", "limits"):
+        del said[name]
+    path.write_text(json.dumps(said))
+    card = read_card(path)
+    assert (card.observation, card.stack, card.action_parameters, card.limits) == ("v1", 1, {}, {})
+    assert policy_strategy(tmp_path / "p").observation == "v1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("observation", "v3", UnknownNameError),
+        ("observation", "v1", PolicyError),
+        ("observation", 2, PolicyError),
+        ("stack", 0, PolicyError),
+        ("stack", 4, PolicyError),
+        ("action_parameters", [], PolicyError),
+        ("actions", "placements", UnknownNameError),
+    ],
+)
+def test_a_card_of_something_else_is_refused(tmp_path, name, value, error):
+    save(tmp_path / "p", "placement", "v2")
+    path = tmp_path / "p" / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    with pytest.raises(error):
+        policy_strategy(tmp_path / "p")

@@ -1,0 +1,80 @@
+"""Observation-v2: a finite function of the two rows that sees size, horizon and urgency, whatever the side."""
+
+import math
+
+import numpy as np
+
+from tercel.execution import columns as c
+from tercel.execution.observation_v2 import MARKET, OBS2_NAMES, OBS2_SIZE, encode_v2_rows
+from tercel.execution.observers import observer
+from tercel.testing.strategy import random_views, take_rows, view_of
+
+AT = {name: place for place, name in enumerate(OBS2_NAMES)}
+
+
+def seen(view):
+    return observer("v2").encode(view)
+
+
+def test_names_fit_and_say_where_the_market_begins():
+    assert len(set(OBS2_NAMES)) == OBS2_SIZE == 43
+    assert OBS2_NAMES[MARKET] == "spread"
+
+
+def test_any_state_gives_finite_numbers():
+    for seed in range(5):
+        o = seen(random_views(500, seed))
+        assert o.dtype == np.float32
+        assert np.isfinite(o).all()
+        assert np.abs(o).max() < 50
+
+
+def test_a_row_does_not_depend_on_its_neighbours():
+    view = random_views(60, 3)
+    whole = seen(view)
+    for row in range(60):
+        np.testing.assert_array_equal(seen(take_rows(view, [row])), whole[[row]])
+
+
+def test_market_entries_follow_from_the_market_alone_but_for_what_counts_decisions():
+    view = random_views(40, 1)
+    x = view.x.copy()
+    x[:, : c.LIVE + 1] = random_views(40, 2).x[:, : c.LIVE + 1]
+    x[:, [c.DECISION, c.SIDE]] = view.x[:, [c.DECISION, c.SIDE]]
+    o = np.empty((40, OBS2_SIZE), np.float32)
+    encode_v2_rows(x, view.m, o)
+    np.testing.assert_array_equal(o[:, MARKET:], seen(view)[:, MARKET:])
+
+
+def test_order_size_horizon_and_urgency_are_inputs():
+    levels = {f"{side}{k}": 20 for side in ("own", "far") for k in range(1, 6)}
+    hour = 3600 * 10**9
+    view = view_of(qty0=80, left=60, decision=5, decisions=10, horizon_ns=hour, time_left_ns=hour // 2,
+                   urgency=250_000, v_seen=100, **levels)  # fmt: skip
+    o = seen(view)[0]
+    expected = {
+        "time_left": 0.5,
+        "lots_left": 0.75,
+        "lots_left_ahead_of_time": 0.25,
+        "horizon": math.log(2.0),
+        "seconds_left": math.log1p(30.0),
+        "order_in_depths": math.log(4.0),
+        "left_in_far_touches": math.log1p(3.0),
+        "slice_in_depths": math.log1p(12 / 20),
+        "slice_in_volume": math.log1p(12 / 20),
+        "urgency": 0.25,
+        "own_depth_3_5": math.log1p(3.0),
+        "depth": math.log1p(20.0),
+    }
+    for name, value in expected.items():
+        assert abs(o[AT[name]] - value) < 1e-6, name
+
+
+def test_buying_and_selling_look_alike():
+    """The mirrored market gives the same entries."""
+    buy = view_of(side=1, touch=999, far=1001, mid2=2000, arrival_mid2=1990, own1=30, far1=10, rv_long=4, drift=3)
+    sell = view_of(side=-1, touch=1001, far=999, mid2=2000, arrival_mid2=2010, own1=30, far1=10, rv_long=4, drift=3)
+    np.testing.assert_array_equal(seen(buy), seen(sell))
+    o = seen(buy)[0]
+    assert o[AT["drift"]] == np.float32(math.log1p(1.5))
+    assert o[AT["drift_since_arrival"]] == np.float32(math.log1p(5.0))

@@ -1,0 +1,115 @@
+"""Residual actions: nothing said is the rule itself; what is said moves lots as documented."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.task import Task
+from tercel.execution import intent as i
+from tercel.execution.actions import action_set
+from tercel.execution.actions import residual as r
+from tercel.execution.strategies import MarketEstimates, build
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import reactive
+from tercel.testing.strategy import random_views, view_of, wanted
+
+BASES = ("peg_behind", "submit_and_leave", "twap_take", "twap_passive", "immediate")
+
+
+def decode_of(base="peg_behind", **parameters):
+    return action_set("residual", {"base": base, **parameters}).decode
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_zero_is_the_rule_in_any_state(base):
+    for seed in range(5):
+        view = random_views(200, seed)
+        np.testing.assert_array_equal(decode_of(base)(np.zeros((200, 7)), view), build(base).decide(view))
+
+
+@pytest.mark.parametrize("base", ["peg_behind", "twap_passive"])
+def test_zero_is_the_rule_over_whole_episodes(base):
+    preset = presets.load("csco")
+    task = Task(horizon_s=300.0, decisions=10)
+    plan = seeded_plan(task, task.quantity(preset.volume_per_s), 5, 0, 16, 1, 30 * 10**9)
+    one, other = (Episodes(reactive(preset, 1), task, 16) for _ in range(2))
+    rule, decode = build(base), decode_of(base)
+    for episodes in (one, other):
+        episodes.start(plan)
+    while one.working.any():
+        mine = decode(np.zeros((16, 7), np.float32), one.view)
+        theirs = rule.decide(other.view)
+        np.testing.assert_array_equal(mine, theirs)
+        one.step(mine)
+        other.step(theirs)
+    np.testing.assert_array_equal(one.costs().shortfall, other.costs().shortfall)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 4.0))
+def test_lots_add_up_and_takes_stay_within_what_is_displayed(seed, size):
+    view = random_views(50, seed)
+    actions = np.random.default_rng(seed).normal(size=(50, 7)) * size
+    base = build("twap_take").decide(view)
+    intents = decode_of("twap_take")(actions, view)
+    assert (intents[:, i.TAKE] >= 0).all()
+    assert (intents[:, i.REST0 :] >= 0).all()
+    assert (wanted(intents) <= view.left).all()
+    assert (intents[:, i.TAKE] <= np.maximum(base[:, i.TAKE], view.far_depth[:, 0])).all()
+    np.testing.assert_array_equal(intents[:, 1 : i.REST0], base[:, 1 : i.REST0])
+
+
+def test_takes_are_counted_in_displayed_lots_beyond_a_dead_band():
+    view = view_of(left=[100] * 4, far1=20)
+    actions = np.zeros((4, 7))
+    actions[:, 0] = 0.4, 1.0, 1.5, 9.0
+    intents = decode_of()(actions, view)
+    assert intents[:, i.TAKE].tolist() == [0, 10, 20, 20]
+    assert intents[:, i.REST0 + 2].tolist() == [100, 90, 80, 80]
+    assert decode_of(dead=0.0)(actions, view)[:, i.TAKE].tolist() == [8, 20, 20, 20]
+    less = decode_of("twap_take")(-actions, view_of(left=[100] * 4, far1=20))
+    assert less[:, i.TAKE].tolist() == [10, 0, 0, 0]
+
+
+def test_weights_move_lots_between_places():
+    view = view_of(left=[100, 100])
+    actions = np.zeros((2, 7))
+    actions[0, 1], actions[1, 6] = 2.0, -6.0
+    touched = decode_of()(actions, view)[:, i.REST0 :]
+    gained = r.SEED_SHARE * (np.e**2 - 1)
+    assert touched[0].tolist() == [
+        round(100 * gained / (1 + gained)),
+        0,
+        100 - round(100 * gained / (1 + gained)),
+        0,
+        0,
+    ]
+    assert touched[1].tolist() == [0, 0, 100, 0, 0]
+
+
+def test_what_is_no_action_is_refused():
+    view = view_of(left=[10])
+    with pytest.raises(ConfigError, match=r"shape \(1, 7\)"):
+        decode_of()(np.zeros((1, 6)), view)
+    with pytest.raises(ConfigError, match="finite actions"):
+        decode_of()(np.full((1, 7), np.nan), view)
+    with pytest.raises(ConfigError, match="'bse'"):
+        action_set("residual", {"bse": "peg_behind"})
+    with pytest.raises(ConfigError, match="band"):
+        action_set("residual", {"dead": -1.0})
+    with pytest.raises(ConfigError, match="no parameters of placement"):
+        action_set("placement", {"base": "peg_behind"})
+    with pytest.raises(UnknownNameError, match="residual"):
+        action_set("residul")
+
+
+def test_a_base_gets_its_parameters_and_estimates():
+    view = view_of(left=[90])
+    assert decode_of(parameters={"level": 0})(np.zeros((1, 7)), view)[0, i.REST0 + 1] == 90
+    estimates = {"expected_volume": 1000.0}
+    rule = build("vwap_take", MarketEstimates(**estimates))
+    np.testing.assert_array_equal(
+        decode_of("vwap_take", estimates=estimates)(np.zeros((1, 7)), view), rule.decide(view)
+    )
