@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parent / "presets"
 Rate = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e12, allow_inf_nan=False)]
 Lots = Annotated[int, Field(ge=1, le=1_000_000)]
+FirstOrder = tuple[int, int, int]
+"""Side, price in ticks, lots."""
 Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
 
 
@@ -113,6 +115,25 @@ class Preset(BaseModel):
         """Size of the orders that a first book is laid with."""
         raise NotImplementedError
 
+    @property
+    def settles(self) -> bool:
+        """Whether the laid book runs before episodes start in it (see `reactive`)."""
+        return True
+
+    def first_orders(self) -> list[FirstOrder]:
+        """Orders of the first book: levels as deep and as far apart as they were on average on the tape."""
+        half = max(round(self.mean_spread_ticks / 2), 1)
+        orders: list[FirstOrder] = []
+        for offset, depth in zip(self.level_offset_ticks, self.mean_depth, strict=True):
+            for side in (1, -1):
+                left = max(round(depth), 1)
+                price = self.start_mid_ticks - side * (half + round(offset))
+                while left > 0:
+                    lots = min(left, self.typical_lots)
+                    orders.append((side, price, lots))
+                    left -= lots
+        return orders
+
     def packed(self) -> NDArray[np.float64]:
         """Parameters as the one float64 array that the kernel reads; begins with `FLOW_HEAD` words."""
         raise NotImplementedError
@@ -184,7 +205,7 @@ def _read(path: Path) -> Preset:
         ) from error
 
 
-MODELS = ("santa_fe", "queue_reactive", "hawkes")
+MODELS = ("santa_fe", "queue_reactive", "hawkes", "cheridito_weiss")
 """Flow models that a preset file can be of."""
 
 
@@ -209,6 +230,10 @@ def _class_of(raw: bytes, path: Path) -> type[Preset]:
         from tercel.market.flow.hawkes.preset import HawkesPreset
 
         return HawkesPreset
+    if model == "cheridito_weiss":
+        from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
+
+        return CheriditoWeissPreset
     raise ConfigError(
         f"a preset of model {', '.join(MODELS)}", f"{path}, model: {model!r}", "write it again with this version"
     )

@@ -6,6 +6,7 @@ At equal times the flow comes first, then commands, then the decision: a decisio
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.coupled.kernel import coupled_santa_fe_event, key_event
+from tercel.market.flow.cheridito_weiss.kernel import cheridito_weiss_event
 from tercel.market.flow.hawkes.kernel import hawkes_event
 from tercel.market.flow.martingale import martingale_event
 from tercel.market.flow.queue_reactive.kernel import queue_reactive_event
@@ -59,6 +60,8 @@ def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
         queue_reactive_event(b, k, flow)
     elif k[sim.MODEL] == sim.HAWKES:
         hawkes_event(b, k, flow)
+    elif k[sim.MODEL] == sim.CHERIDITO_WEISS:
+        cheridito_weiss_event(b, k, flow)
     elif k[sim.MODEL] == sim.REPLAY:
         replay_event(b, k, tape)
     else:

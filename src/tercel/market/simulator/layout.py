@@ -17,7 +17,7 @@ DUE_EVENTS: Final = 3  # ... or after how many flow events (FOREVER: not by even
 DUE_VOLUME: Final = 4  # ... or at which traded volume (FOREVER: not by volume)
 DUE_HELD: Final = 5  # a decision fell due in a halt and waits for its end
 HALTED: Final = 6
-MODEL: Final = 7  # SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES
+MODEL: Final = 7  # SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES, CHERIDITO_WEISS
 ATTENTION: Final = 8  # own lots were acknowledged dead while new lots wait for them
 CURSOR: Final = 9  # (replay) next tape row
 CURSOR_END: Final = 10  # (replay) end of the tape
@@ -202,6 +202,7 @@ REPLAY: Final = 1
 MARTINGALE: Final = 2
 QUEUE_REACTIVE: Final = 3
 HAWKES: Final = 4
+CHERIDITO_WEISS: Final = 5
 
 NO_IMPACT: Final = 0
 TRANSLATION: Final = 1

@@ -37,7 +37,7 @@ class Source:
     name : str
         As shown in tables.
     model : int
-        As `MODEL` in the layout: SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES.
+        As `MODEL` in the layout: SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES, CHERIDITO_WEISS.
     flow : float64[p]
         Parameters of the flow model (empty for a tape).
     tape : int64[n, 6]
@@ -140,7 +140,7 @@ def reactive(
     seed : int
         Of the streams that settle them.
     settle_s : float
-        Seconds that the laid book runs before the first world is kept.
+        Seconds that the laid book runs before the first world is kept; 0 where the preset's book does not settle.
     impact : str or ImpactLaw, optional
         none, translation or weights (the law on the preset's card, else measured by a pilot), or a law itself;
         default: the law on the card, none where there is none there.
@@ -154,6 +154,7 @@ def reactive(
     """
     b, k, flow = first_world(preset, seed)
     books, states = [], []
+    settle_s = settle_s if preset.settles else 0.0
     until = int(settle_s * NS_PER_SECOND)
     for _ in range(worlds):
         run_free(b, k, flow, NO_TAPE, until)
@@ -171,20 +172,12 @@ def reactive(
 
 
 def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], preset: Preset) -> None:
-    """Levels as deep and as far apart as they were on average on the tape."""
-    typical = preset.typical_lots
-    half = max(round(preset.mean_spread_ticks / 2), 1)
+    """The preset's first orders come to rest."""
     words = np.zeros(together.WORDS, np.int64)
-    for offset, depth in zip(preset.level_offset_ticks, preset.mean_depth, strict=True):
-        for side in (1, -1):
-            left = max(round(depth), 1)
-            while left > 0:
-                lots = min(left, typical)
-                price = preset.start_mid_ticks - side * (half + round(offset))
-                words[:3] = side, price, lots
-                if together.operate(together.LAY, b, k, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT) < 0:
-                    raise too_small(preset)
-                left -= lots
+    for order in preset.first_orders():
+        words[:3] = order
+        if together.operate(together.LAY, b, k, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT) < 0:
+            raise too_small(preset)
 
 
 def too_small(preset: Preset) -> CapacityError:
