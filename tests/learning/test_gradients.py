@@ -76,8 +76,8 @@ def test_ppo_gradient_equals_autograd(law, env):
     rng = np.random.default_rng(0)
     net.params += rng.normal(scale=0.05, size=net.params.size).astype(np.float32)
     rows, stats = rng.permutation(learner.batch)[: s.minibatch], np.zeros(5)
-    learner.loss(rows, stats, sigma, entropy)
-    net.backward(learner.mini[0], learner.learning)
+    learner.shuffled.take(r, np.resize(rows, learner.batch))
+    learner.gradient(slice(0, s.minibatch), stats, sigma, entropy)
 
     leaves = as_torch(net)
     raw, value = forward(leaves, r.obs[rows])

@@ -49,8 +49,17 @@ class Distribution(Protocol):
     ) -> None:  # fmt: skip
         """Gradient of the policy's loss by the head into `draw`; `stats` as in `kernels.policy_loss`."""
 
+    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
+        """Loss of the head's values z[B, width] (bias included) as a copy of `targets`, and its gradient by z."""
+
     def layer(self, weight: Float32, bias: Float32) -> Layer:
         """The head's layer of the exported policy, with A outputs."""
+
+
+def cross_entropy(z: Float32, shares: Float32) -> tuple[float, Float32]:
+    """Mean cross-entropy of softmax(z[B, A]) against `shares` that add up to 1, and its gradient by z."""
+    log_q = z - np.logaddexp.reduce(z, axis=1, keepdims=True)
+    return float(-(shares * log_q).sum(axis=1).mean()), ((np.exp(log_q) - shares) / len(z)).astype(np.float32)
 
 
 class Categorical:
@@ -82,6 +91,9 @@ class Categorical:
         entropy: float, draw: Float32, stats: Stats,
     ) -> None:  # fmt: skip
         policy_loss(raw, bias, actions, floats, mask, clip, entropy, self._logp, draw, stats)
+
+    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
+        return cross_entropy(z, np.eye(self.width, dtype=np.float32)[targets])
 
     def layer(self, weight: Float32, bias: Float32) -> Layer:
         return weight, bias
@@ -119,6 +131,10 @@ class Gaussian:
     ) -> None:  # fmt: skip
         c.gaussian_loss(raw, bias, actions, floats, sigma, clip, draw, stats)
 
+    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
+        error = z - targets
+        return float((error**2).sum(axis=1).mean()), (2.0 / len(z) * error).astype(np.float32)
+
     def layer(self, weight: Float32, bias: Float32) -> Layer:
         return weight, bias
 
@@ -146,6 +162,10 @@ class LogisticNormal(Gaussian):
         shares = np.empty((raw.shape[0], self.width + 1), np.float32)
         c.shares_of(actions, shares)
         return shares
+
+    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
+        loss, gradient = cross_entropy(np.pad(z, ((0, 0), (0, 1))), targets)
+        return loss, gradient[:, :-1]
 
     def layer(self, weight: Float32, bias: Float32) -> Layer:
         return np.pad(weight, ((0, 0), (0, 1))), np.pad(bias, (0, 1))
@@ -184,6 +204,13 @@ class Dirichlet:
         entropy: float, draw: Float32, stats: Stats,
     ) -> None:  # fmt: skip
         c.dirichlet_loss(raw, bias, actions, floats, clip, entropy, self._alpha, draw, stats)
+
+    def fit(self, z: Float32, targets: Any) -> tuple[float, Float32]:
+        alpha = np.logaddexp(0.0, z) + 1.0
+        total = alpha.sum(axis=1, keepdims=True)
+        loss = -(targets * np.log(alpha / total)).sum(axis=1).mean()
+        by_alpha = targets.sum(axis=1, keepdims=True) / total - targets / alpha
+        return float(loss), (by_alpha / (1.0 + np.exp(-z)) / len(z)).astype(np.float32)
 
     def layer(self, weight: Float32, bias: Float32) -> Layer:
         return weight, bias

@@ -2,7 +2,7 @@
 
 A :class:`Net` has one tower per head: PPO has two, policy and value, with no shared weights (Andrychowicz et al. 2021,
 "What matters in on-policy RL", section 3.2 finds separate networks better); DQN has one. Towers have the same hidden
-sizes, so a layer of all towers is one stacked matrix product, array[tower, row, unit].
+sizes, so a layer of all towers is one array[tower, row, unit].
 
 All parameters lie in one flat float32 array, all gradients in another: the optimiser is one kernel over them.
 """
@@ -21,26 +21,23 @@ Float32 = NDArray[np.float32]
 
 @kernel
 def bias_tanh(z: Float32, bias: Float32) -> None:
-    """z[tower, row] = tanh(z + bias[tower]) in place."""
-    for s in range(z.shape[0]):
-        for r in range(z.shape[1]):
-            row, b = z[s, r], bias[s]
-            for j in range(row.shape[0]):
-                row[j] = fast_tanh(row[j] + b[j])
+    """z[row] = tanh(z[row] + bias) in place."""
+    for r in range(z.shape[0]):
+        row = z[r]
+        for j in range(row.shape[0]):
+            row[j] = fast_tanh(row[j] + bias[j])
 
 
 @kernel
 def tanh_backward(dh: Float32, h: Float32, dbias: Float32) -> None:
-    """dh *= 1 - h^2 in place, and dbias[tower] = its sum over rows."""
+    """dh *= 1 - h^2 in place, and dbias = its sum over rows."""
     one = np.float32(1)
-    for s in range(dh.shape[0]):
-        total = dbias[s]
-        total[:] = np.float32(0)
-        for r in range(dh.shape[1]):
-            d, y = dh[s, r], h[s, r]
-            for j in range(d.shape[0]):
-                d[j] = d[j] * (one - y[j] * y[j])
-                total[j] += d[j]
+    dbias[:] = np.float32(0)
+    for r in range(dh.shape[0]):
+        d, y = dh[r], h[r]
+        for j in range(d.shape[0]):
+            d[j] = d[j] * (one - y[j] * y[j])
+            dbias[j] += d[j]
 
 
 def orthogonal(rng: np.random.Generator, n_in: int, n_out: int, gain: float) -> Float32:
@@ -123,32 +120,41 @@ class Net:
 
         Whoever reads the heads adds `head_biases`, saving a pass over memory in the loss kernels.
         """
-        below: Float32 = x
-        for weight, bias, h in zip(self.weights, self.biases, work.h, strict=True):
-            np.matmul(below, weight, out=h)
-            bias_tanh(h, bias)
-            below = h
-        for tower, (weight, out) in enumerate(zip(self.head_weights, work.out, strict=True)):
-            np.matmul(below[tower], weight, out=out)
+        for tower in range(len(self.heads)):
+            self.forward_tower(tower, x, work)
         return work.out
+
+    def forward_tower(self, tower: int, x: Float32, work: Workspace) -> Float32:
+        """As :meth:`forward`, of one tower: towers share nothing that is written, so threads may take one each."""
+        below = x
+        for weight, bias, h in zip(self.weights, self.biases, work.h, strict=True):
+            np.matmul(below, weight[tower], out=h[tower])
+            bias_tanh(h[tower], bias[tower])
+            below = h[tower]
+        np.matmul(below, self.head_weights[tower], out=work.out[tower])
+        return work.out[tower]
 
     def backward(self, x: Float32, work: Workspace) -> None:
         """Fill `grad` from `work.dout`, after :meth:`forward` on the same `x`."""
-        top, dtop = work.h[-1], work.dh[-1]
-        for tower, dout in enumerate(work.dout):
-            np.matmul(top[tower].T, dout, out=self.dhead_weights[tower])
-            dout.sum(axis=0, out=self.dhead_biases[tower])
-            if dout.shape[1] == 1:  # an outer product: broadcasting is some 5 x as fast as BLAS here
-                np.multiply(dout, self.head_weights[tower].T, out=dtop[tower])
-            else:
-                np.matmul(dout, self.head_weights[tower].T, out=dtop[tower])
+        for tower in range(len(self.heads)):
+            self.backward_tower(tower, x, work)
+
+    def backward_tower(self, tower: int, x: Float32, work: Workspace) -> None:
+        """As :meth:`backward`, of one tower."""
+        h, dh = [a[tower] for a in work.h], [a[tower] for a in work.dh]
+        dout, head = work.dout[tower], self.head_weights[tower]
+        np.matmul(h[-1].T, dout, out=self.dhead_weights[tower])
+        dout.sum(axis=0, out=self.dhead_biases[tower])
+        if dout.shape[1] == 1:  # an outer product: broadcasting is some 5 x as fast as BLAS here
+            np.multiply(dout, head.T, out=dh[-1])
+        else:
+            np.matmul(dout, head.T, out=dh[-1])
         for layer in range(len(self.hidden) - 1, -1, -1):
-            tanh_backward(work.dh[layer], work.h[layer], self.dbiases[layer])
-            if layer == 0:
-                np.matmul(x.T, work.dh[0], out=self.dweights[0])
-                return
-            np.matmul(work.h[layer - 1].transpose(0, 2, 1), work.dh[layer], out=self.dweights[layer])
-            np.matmul(work.dh[layer], self.weights[layer].transpose(0, 2, 1), out=work.dh[layer - 1])
+            tanh_backward(dh[layer], h[layer], self.dbiases[layer][tower])
+            below = x if layer == 0 else h[layer - 1]
+            np.matmul(below.T, dh[layer], out=self.dweights[layer][tower])
+            if layer:
+                np.matmul(dh[layer], self.weights[layer][tower].T, out=dh[layer - 1])
 
     def tower(self, which: int) -> list[tuple[Float32, Float32]]:
         """Copies of (weight [in, out], bias [out]) of one tower, head last."""

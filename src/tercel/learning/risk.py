@@ -1,0 +1,162 @@
+"""Aversion to risk as an environment: the same episodes, paid by a utility of their total cost.
+
+With L the total cost of an episode (minus the sum of its rewards) and `a` the aversion,
+
+    cvar           (1 - a) E L + a CVaR(L),  CVaR(L) = min_w  w + E (L - w)+ / (1 - level)
+    mean_variance  E L + a Var(L),           Var(L)  = min_w  E (L - w)^2
+
+Both are the least value over a threshold w of the mean of a function u(L; w), so for a given w each episode has a price
+of its own and any learner can minimise its mean (Rockafellar and Uryasev 2000; Buehler et al. 2019, "Deep hedging",
+train w beside the network). Here w follows the policy: it is the best w for the latest episodes, the quantile or mean.
+
+The price is paid as the cost comes in, u(cost so far) - u(cost before), which adds up to u(L) - u(0). What is best
+depends on the cost so far: `observe_cost` appends it to the observation, for those that do not have it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.learning.port import (
+    AnyVecEnv,
+    Bool,
+    Float32,
+    Masked,
+    Restorable,
+    Rolls,
+    State,
+    action_sizes,
+)
+
+Measure = Literal["cvar", "mean_variance"]
+MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
+MEMORY = 1_000
+"""Episodes that the threshold is taken from."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """What is minimised.
+
+    Parameters
+    ----------
+    aversion : float
+        Weight of the risk; 0 is the mean cost. Of the CVaR at most 1; of the variance per unit of cost.
+    measure : {"cvar", "mean_variance"}
+    level : float
+        Of the CVaR: the mean of the worst 1 - `level` of episodes.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range.
+    """
+
+    aversion: float = 0.0
+    measure: Measure = "cvar"
+    level: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            raise ConfigError(f"a risk measure among {', '.join(MEASURES)}", f"{self.measure!r}", "name one of these")
+        most = 1.0 if self.measure == "cvar" else np.inf
+        if not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion):
+            raise ConfigError(f"a risk aversion from 0 to {most}", f"{self.aversion}", "0 is indifferent to risk")
+        if not 0.0 < self.level < 1.0:
+            raise ConfigError("a level of the CVaR between 0 and 1", f"{self.level}", "0.9 is the worst tenth")
+
+    def price(self, cost: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+        """u(cost; threshold)."""
+        beyond = cost - threshold
+        if self.measure == "mean_variance":
+            return np.asarray(cost + self.aversion * beyond**2)
+        tail = threshold + np.maximum(beyond, 0.0) / (1.0 - self.level)
+        return np.asarray((1.0 - self.aversion) * cost + self.aversion * tail)
+
+    def threshold(self, costs: NDArray[np.float64]) -> float:
+        """The threshold at which the mean price of `costs` is least."""
+        return float(np.quantile(costs, self.level) if self.measure == "cvar" else costs.mean())
+
+    def value(self, costs: NDArray[np.float64]) -> float:
+        """The objective for a sample of total costs."""
+        return float(self.price(costs, np.full(costs.shape, self.threshold(costs))).mean())
+
+
+class RiskVec:
+    """`env` with rewards that price risk.
+
+    Parameters
+    ----------
+    env : VecEnv or ContinuousVecEnv
+    risk : Risk
+    observe_cost : bool
+        Append the episode's cost so far to the observation.
+
+    Raises
+    ------
+    ConfigError
+        If `env` takes whole rollouts by itself: wrap the environments within it.
+    """
+
+    def __init__(self, env: AnyVecEnv, risk: Risk, observe_cost: bool = False) -> None:
+        if isinstance(env, Rolls):
+            raise ConfigError("an environment that acts here", "one that rolls out elsewhere", "wrap those within it")
+        self.env, self.risk, self.observe_cost = env, risk, observe_cost
+        self.n, self.observation_size = env.n, env.observation_size + int(observe_cost)
+        numbers, entries = action_sizes(env)
+        if entries:
+            self.action_size = entries
+        else:
+            self.n_actions = numbers
+        self._cost, self._threshold = np.zeros(env.n), np.zeros(env.n)
+        self._recent: NDArray[np.float64] = np.zeros(0)
+        self._wide = np.zeros((env.n, self.observation_size), np.float32)
+        if isinstance(env, Masked):
+            self.mask = env.mask
+        if isinstance(env, Restorable):
+            self.state, self.restore = self._state, self._restore
+
+    @property
+    def threshold(self) -> float:
+        """That of the episodes which start now: of the latest costs; 0 before the first."""
+        return self.risk.threshold(self._recent) if len(self._recent) else 0.0
+
+    def reset(self, seed: int) -> Float32:
+        self._cost[:], self._threshold[:], self._recent = 0.0, 0.0, np.zeros(0)
+        return self._seen(self.env.reset(seed))
+
+    def step(self, actions: Any) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+        """As the environment's own; `info` is passed on."""
+        obs, reward, done, info = self.env.step(actions)
+        before = self.risk.price(self._cost, self._threshold)
+        self._cost -= reward
+        paid = before - self.risk.price(self._cost, self._threshold)
+        if done.any():
+            self._recent = np.concatenate([self._recent, self._cost[done]])[-MEMORY:]
+            self._cost[done], self._threshold[done] = 0.0, self.threshold
+        return self._seen(obs), paid, done, info
+
+    def take_metrics(self) -> dict[str, float]:
+        """The environment's, if it has some, and the threshold."""
+        own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
+        return {**own, "risk_threshold": self.threshold}
+
+    def _seen(self, obs: Float32) -> Float32:
+        if not self.observe_cost:
+            return obs
+        self._wide[:, :-1], self._wide[:, -1] = obs, self._cost
+        return self._wide
+
+    def _state(self) -> State:
+        assert isinstance(self.env, Restorable)
+        own = {"cost": self._cost, "threshold": self._threshold, "recent": self._recent}
+        return {**{name: array.copy() for name, array in own.items()}, "env": self.env.state()}
+
+    def _restore(self, state: State) -> Float32:
+        self._cost[:], self._threshold[:] = state["cost"], state["threshold"]
+        self._recent = np.array(state["recent"])
+        assert isinstance(self.env, Restorable)
+        return self._seen(self.env.restore(state["env"]))
