@@ -10,11 +10,12 @@ from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build
 from tercel.execution.strategies.direction_rule import DirectionRule, direction_rule
+from tercel.execution.strategies.display import GRAINS
 from tercel.execution.strategies.score_rule import LAYOUT, LEVERS, ScoreRule, score_rule
 from tercel.execution.strategies.vector import Layout
 from tercel.testing.strategy import StrategyConformance, random_views, take_rows, view_of, wanted
 
-NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0}
+NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}
 """No taking, nothing leant, nothing capped."""
 EMPTY = dict.fromkeys(("improve", "touch", "behind_1", "behind_2", "behind_3"), -60.0)
 
@@ -38,7 +39,11 @@ class TestLoudParameters(StrategyConformance):
 def test_it_becomes_peg_behind(seed: int) -> None:
     view = random_views(300, seed)
     rule = ScoreRule({**NEVER, **EMPTY, "behind_1": 60.0})
-    np.testing.assert_array_equal(rule.decide(view), build("peg_behind").decide(view))
+    ours, pegged = rule.decide(view), build("peg_behind").decide(view)
+    lots = [i.TAKE, *range(i.REST0, i.WIDTH)]
+    np.testing.assert_array_equal(np.delete(ours, lots, axis=1), np.delete(pegged, lots, axis=1))
+    spared = view.qty0 // GRAINS
+    assert (np.abs(ours[:, lots] - pegged[:, lots]).max(axis=1) <= np.maximum(spared, 0)).all()
 
 
 def test_it_becomes_a_taking_twap() -> None:
@@ -79,6 +84,12 @@ def test_nothing_improves_where_the_spread_is_one_tick() -> None:
     rule = ScoreRule({**NEVER, **EMPTY, "improve": 60.0})
     assert rule.decide(view_of(left=90, touch=1000, far=1001, mid2=2001))[0, i.REST0 :].tolist() == [0, 90, 0, 0, 0]
     assert rule.decide(view_of(left=90, touch=999, far=1001))[0, i.REST0 :].tolist() == [90, 0, 0, 0, 0]
+
+
+def test_small_changes_of_a_rung_are_not_made() -> None:
+    rule = ScoreRule({**NEVER, **EMPTY, "touch": 60.0})
+    assert rule.decide(view_of(left=100, live=97, rest1=97))[0, i.REST0 + i.AT_TOUCH] == 97
+    assert rule.decide(view_of(left=100, live=90, rest1=90))[0, i.REST0 + i.AT_TOUCH] == 100
 
 
 @given(st.integers(0, 2**31), st.floats(0.0, 30.0))

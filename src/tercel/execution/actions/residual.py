@@ -21,7 +21,6 @@ from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.intent import Intents
-from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 
@@ -172,6 +171,8 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
         ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
     """
     known = parameters.get("estimates")
+    from tercel.execution.strategies import MarketEstimates, build
+
     estimates = MarketEstimates(**known) if known else None
     return build(str(parameters.get("base", "peg_behind")), estimates, parameters.get("parameters"))
 

@@ -17,20 +17,25 @@ from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.immediate import Immediate
+from tercel.execution.strategies.passive import PovPassive, TwapCross, TwapRepeg, VwapCross
 from tercel.execution.strategies.peg import Peg
+from tercel.execution.strategies.popv import Popv
 from tercel.execution.strategies.pov import Pov
 from tercel.execution.strategies.random import Random
 from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
+from tercel.execution.strategies.submit_and_leave_tuned import SubmitAndLeaveTuned
+from tercel.execution.strategies.transient import AlmgrenChrissFitted, ObizhaevaWang, Propagator
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.twap import TwapPassive, TwapTake
+from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategies.vwap import VwapPassive, VwapTake
 from tercel.execution.strategy import Strategy
 
 __all__ = [
     "ALL_BASELINES",
     "NAMES",
-    "TUNED",
+    "TUNABLE",
     "WRAPPERS",
     "YARDSTICK",
     "MarketEstimates",
@@ -79,27 +84,35 @@ _GUIDED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
 """Schedules that read a forecast: no rows of a table whose markets give none."""
 
 
-def _score_rule(**parameters: float) -> Strategy:
-    return ScoreRule(parameters)
+TUNABLE: Final[dict[str, type[Tunable]]] = {
+    kind.name: kind
+    for kind in (
+        TwapRepeg, TwapCross, VwapCross, PovPassive, AlmgrenChrissFitted, ObizhaevaWang, Propagator,
+        SubmitAndLeaveTuned, Popv, DirectionRule, ScoreRule,
+    )
+}  # fmt: skip
+"""Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
+_NEED_ESTIMATES: Final = (VwapCross.name, PovPassive.name)
 
 
-def _direction_rule(**parameters: float) -> Strategy:
-    return DirectionRule(parameters)
+def _tunable(name: str, estimates: MarketEstimates | None, parameters: Mapping[str, Any]) -> Strategy:
+    """A tunable strategy: the given values over those tuned in its market over the generic ones."""
+    if name in _NEED_ESTIMATES and estimates is None:
+        raise _no_estimates(name)
+    known = {} if estimates is None else tuned_parameters(estimates.market, name)
+    return TUNABLE[name]({**known, **parameters}, estimates)
 
 
-_TUNED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
-    "score_rule": (_score_rule, False),
-    "direction_rule": (_direction_rule, False),
-}
-"""Rules whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
-TUNED: Final = tuple(_TUNED)
+def _no_estimates(name: str) -> ConfigError:
+    return ConfigError(f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)")
+
+
 _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     **_MAKERS,
     YARDSTICK: (Peg, False),
-    **_TUNED,
     **_GUIDED,
 }
-ALL_BASELINES: Final = (*NAMES, YARDSTICK, *TUNED)
+ALL_BASELINES: Final = (*NAMES, YARDSTICK, CarteaJaimungal.name, *TUNABLE)
 """Everything written that a policy is held against; those of `tercel run` first."""
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {"alpha": AlphaTilt, "posture": PostureCap}
 """What `+alpha` and `+posture` behind a strategy's name do, from the inside out."""
@@ -149,15 +162,16 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     SubmitAndLeave(level=1)
     """
     name, *wrappers = name.split("+")
+    if name in TUNABLE:
+        return wrap(_tunable(name, estimates, parameters or {}), wrappers)
     if name not in _ALL:
-        nearest = difflib.get_close_matches(name, _ALL, 1, 0.0)[0]
-        raise UnknownNameError(f"one of {', '.join(_ALL)}", f"strategy {name!r}", f"try {nearest!r}")
+        every = [*_ALL, *TUNABLE]
+        nearest = difflib.get_close_matches(name, every, 1, 0.0)[0]
+        raise UnknownNameError(f"one of {', '.join(every)}", f"strategy {name!r}", f"try {nearest!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
-    if name in TUNED and estimates is not None:
-        arguments = {**tuned_parameters(estimates.market, name), **arguments}
     if informed and estimates is None:
-        raise ConfigError(f"market estimates for {name!r}", "none", "estimate the market first (MarketEstimates)")
+        raise _no_estimates(name)
     if informed:
         arguments["estimates"] = estimates
     try:

@@ -5,8 +5,7 @@ While the market moves in the order's favour nothing is shown; when it moves aga
 touch is taken at every decision; in between a little is shown at and behind the own touch.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
@@ -17,8 +16,7 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.strategies import display as d
-from tercel.execution.strategies.vector import Layout
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategies.vector import Layout, Tunable
 from tercel.execution.view import View
 
 LAYOUT: Final = Layout(
@@ -29,17 +27,18 @@ LAYOUT: Final = Layout(
         "w_trades": 0.5,
         "w_flow": 0.5,
         "w_imbalance": 0.5,
-        "wait": -0.5,  # below it the market comes: nothing is shown
-        "gap": 0.0,  # log: from there to where taking begins
+        "wait": -1.5,  # below it the market comes: nothing is shown
+        "gap": 1.0,  # log: from there to where taking begins
         "take": -2.0,  # log of the multiple of the displayed far touch
-        "pace": 2.0,  # log of the multiple of TWAP's line
+        "pace": 1.0,  # log of the multiple of TWAP's line
         "curve": 0.0,  # log of its exponent
-        "improve": -6.0,
-        "touch": 0.0,
-        "behind_1": 3.0,
-        "behind_2": 0.0,
-        "behind_3": -1.0,
+        "improve": -9.0,
+        "touch": 4.0,
+        "behind_1": 5.0,
+        "behind_2": -4.0,
+        "behind_3": -6.0,
     },
+    {"improve": 3.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0},
 )
 """Names, order and generic values of the parameters."""
 NAMES: Final = LAYOUT.names
@@ -89,13 +88,8 @@ def direction_rule(parameters: ArrayLike, x: NDArray[np.int64], m: NDArray[np.in
 
 
 @dataclass(frozen=True, eq=False)
-class DirectionRule(Strategy):
-    """The direction rule with its parameters by name; those not given are the generic ones.
-
-    Parameters
-    ----------
-    parameters : mapping or float (P,) or (n, P), optional
-        By name, or as vectors in the order of `NAMES`.
+class DirectionRule(Tunable):
+    """The direction rule.
 
     >>> from tercel.testing.strategy import view_of
     >>> coming = view_of(left=90, own1=100, far1=500, v_against=50, drift=-4)
@@ -103,12 +97,8 @@ class DirectionRule(Strategy):
     [[0, 0, 0, 0, 0]]
     """
 
-    parameters: Mapping[str, float] | ArrayLike | None = None
-    vector: Floats = field(init=False, repr=False)
     name: ClassVar[str] = "direction_rule"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "vector", LAYOUT.vector(self.parameters))
+    layout: ClassVar[Layout] = LAYOUT
 
     def decide(self, view: View) -> Intents:
         """Wait, rest or take."""

@@ -14,6 +14,9 @@ from tercel.features.microstructure import imbalance
 
 MOST = 30.0
 """Exponents are cut here: beyond it an amount is all, or nothing."""
+GRAINS = 24
+"""A rung that shows lots already is changed by no less than the order over this: it would lose its place, and own
+orders would multiply."""
 
 
 @kernel
@@ -156,13 +159,20 @@ def show(
     total = math.exp(-top)
     for j in range(it.K):
         total += math.exp(logits[first + j] + lean * (2 - j) - top)
-    spread, put = 0.0, 0
+    spread, put, room = 0.0, 0, budget
+    grain = x[c.QTY0] // GRAINS
     for j in range(it.K):
         spread += math.exp(logits[first + j] + lean * (2 - j) - top) / total
-        if j == it.IMPROVE and not inside:
-            continue
-        # rounded as running sums, so that shares that add up to one leave no lot behind
-        upto = math.floor(spread * free + 0.5)
-        lots = out[it.REST0 + j] + upto - put
-        out[it.REST0 + j] = min(lots, int(min(cap, 2.0**30)))
-        put = upto
+        lots = out[it.REST0 + j]
+        if j != it.IMPROVE or inside:
+            # rounded as running sums, so that shares that add up to one leave no lot behind
+            upto = math.floor(spread * free + 0.5)
+            lots += upto - put
+            put = upto
+        lots = min(lots, int(min(cap, 2.0**30)))
+        stands = x[c.REST0 + j]
+        if lots > 0 and stands > 0 and abs(lots - stands) < grain:
+            lots = stands
+        lots = min(lots, room)
+        room -= lots
+        out[it.REST0 + j] = lots

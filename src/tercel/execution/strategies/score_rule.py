@@ -16,8 +16,7 @@ may be added to them.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
@@ -28,8 +27,7 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.strategies import display as d
-from tercel.execution.strategies.vector import Layout
-from tercel.execution.strategy import Strategy
+from tercel.execution.strategies.vector import Layout, Tunable
 from tercel.execution.view import View
 
 LAYOUT: Final = Layout(
@@ -43,23 +41,24 @@ LAYOUT: Final = Layout(
         "w_alpha": 0.3,  # a tick of expected move counts as so much imbalance
         "w_far": 0.0,  # log of the far touch over the far side's mean level, in the gate alone
         "w_spread": -0.5,  # log of the spread in ticks, in the gate alone
-        "threshold": 0.9,
+        "threshold": 1.0,
         "ramp": -1.0,  # log: from the threshold to the whole take
         "take": -2.0,  # log of the multiple of the displayed far touch
-        "pace": 2.0,  # log of the multiple of TWAP's line
+        "pace": 1.0,  # log of the multiple of TWAP's line
         "curve": 0.0,  # log of its exponent
-        "improve": -6.0,
-        "touch": -1.0,
-        "behind_1": 4.0,
-        "behind_2": 0.0,
-        "behind_3": -1.0,
-        "lean_score": 0.5,
+        "improve": -9.0,
+        "touch": 4.0,
+        "behind_1": 5.0,
+        "behind_2": -4.0,
+        "behind_3": -6.0,
+        "lean_score": 0.0,
         "lean_spread": 0.0,
         "lean_late": 0.0,
         "cap": 6.0,  # log of the multiple of the own side's mean level
-        "stay_front": 0.0,
+        "stay_front": 1.0,
         "stay_behind": 0.0,
     },
+    {"w_alpha": 0.0, "improve": 3.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0, "cap": 2.0},
 )
 """Names, order and generic values of the parameters."""
 NAMES: Final = LAYOUT.names
@@ -130,13 +129,8 @@ def score_rule(parameters: ArrayLike, x: NDArray[np.int64], m: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class ScoreRule(Strategy):
-    """The score rule with its parameters by name; those not given are the generic ones.
-
-    Parameters
-    ----------
-    parameters : mapping or float (P,) or (n, P), optional
-        By name, or as vectors in the order of `NAMES`.
+class ScoreRule(Tunable):
+    """The score rule.
 
     >>> from tercel.testing.strategy import view_of
     >>> calm = view_of(left=[90], own1=500, far1=500)
@@ -144,12 +138,8 @@ class ScoreRule(Strategy):
     [[0, 0, 90, 0, 0]]
     """
 
-    parameters: Mapping[str, float] | ArrayLike | None = None
-    vector: Floats = field(init=False, repr=False)
     name: ClassVar[str] = "score_rule"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "vector", LAYOUT.vector(self.parameters))
+    layout: ClassVar[Layout] = LAYOUT
 
     def decide(self, view: View) -> Intents:
         """Take when the book leans against the order, else show a little."""

@@ -2,13 +2,16 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
+from tercel.execution.strategies.estimates import MarketEstimates
+from tercel.execution.strategy import Strategy
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Layout:
         Whose.
     generic : dict of str to float
         Name -> value where nothing is known of the market, in the vector's order.
+    scale : dict of str to float
+        How far a value may be off, where that is not 1: the first steps of a search. 0: it is not searched for.
 
     >>> Layout("rule", {"a": 1.0, "b": 2.0}).vector({"b": 5.0}).tolist()
     [1.0, 5.0]
@@ -28,6 +33,12 @@ class Layout:
 
     rule: str
     generic: dict[str, float]
+    scale: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def scales(self) -> Floats:
+        """float64 (P,): `scale` in the vector's order."""
+        return np.array([self.scale.get(name, 1.0) for name in self.generic])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,3 +87,47 @@ class Layout:
             expected = f"parameters of {self.rule}, float ({len(self.generic)},) or ({n}, {len(self.generic)})"
             raise ConfigError(expected, f"shape {rows.shape}", "give one vector, or one a market")
         return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Tunable(Strategy):
+    """A strategy whose numbers can be tuned; those not given are the generic ones.
+
+    Parameters
+    ----------
+    parameters : mapping or float (P,) or (n, P), optional
+        By name, or as vectors in the order of the layout: one for all markets, or one a market.
+    estimates : MarketEstimates, optional
+        What is known of the market.
+    """
+
+    parameters: Mapping[str, float] | ArrayLike | None = None
+    estimates: MarketEstimates | None = None
+    vector: Floats = field(init=False, repr=False)
+    layout: ClassVar[Layout]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vector", self.layout.vector(self.parameters))
+
+    def value(self, name: str) -> Floats:
+        """float64 (1,) or (n,): a parameter by its name, cut to +-30."""
+        rows = np.atleast_2d(self.vector)
+        return np.asarray(np.clip(rows[:, self.layout.names.index(name)], -30.0, 30.0), np.float64)
+
+    @property
+    def known(self) -> MarketEstimates:
+        """The estimates.
+
+        Raises
+        ------
+        ConfigError
+            When there are none.
+        """
+        if self.estimates is None:
+            raise ConfigError(f"market estimates for {self.name!r}", "none", "estimate the market first")
+        return self.estimates
+
+
+def sigmoid(value: Floats) -> Floats:
+    """1 / (1 + exp(-value))."""
+    return np.asarray(1 / (1 + np.exp(-value)), np.float64)

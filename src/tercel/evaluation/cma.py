@@ -1,0 +1,109 @@
+"""CMA-ES: a search for the minimum of a noisy function of ten to thirty numbers.
+
+The (mu/mu_w, lambda) evolution strategy with covariance matrix adaptation of Hansen (2016, "The CMA evolution strategy:
+a tutorial", table 1 and figure 6): Gaussian steps whose mean, length and covariance follow the better half of what was
+tried. Only ranks count, so noise that all candidates of a generation share does nothing.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.errors import ConfigError
+
+Floats = NDArray[np.float64]
+LONGEST = 1e6
+"""Steps grow no longer than this: in a flat place they would grow for ever."""
+
+
+class CmaEs:
+    """Ask for candidates, tell their values, again and again; `mean` is the answer.
+
+    Parameters
+    ----------
+    start : float (d,)
+        Where the search begins.
+    scale : float (d,) or float
+        How far each number may be off: standard deviation of the first steps.
+    rng : numpy Generator
+    population : int, optional
+        Candidates a generation; 4 + 3 ln d when not given.
+
+    Raises
+    ------
+    ConfigError
+        A start or a scale that is not finite, or fewer than 4 candidates.
+
+    >>> search = CmaEs([3.0, -2.0], 1.0, np.random.default_rng(1))
+    >>> for _ in range(80):
+    ...     tried = search.ask()
+    ...     search.tell(tried, (tried**2).sum(axis=1))
+    >>> bool(np.abs(search.mean).max() < 1e-3)
+    True
+    """
+
+    def __init__(
+        self, start: ArrayLike, scale: ArrayLike, rng: np.random.Generator, population: int | None = None
+    ) -> None:
+        self.mean: Floats = np.array(start, np.float64)
+        d = len(self.mean)
+        self.scale = np.broadcast_to(np.asarray(scale, np.float64), d)
+        self.population = population or 4 + int(3 * math.log(max(d, 1)))
+        fits = d > 0 and np.isfinite(self.mean).all() and (self.scale > 0).all() and np.isfinite(self.scale).all()
+        if not fits or self.population < 4:
+            received = f"start {self.mean}, scale {self.scale}, {self.population} candidates"
+            raise ConfigError("a finite start, scales above 0 and 4 or more candidates", received, "such as scale 1")
+        self.rng = rng
+        half = self.population // 2
+        weights = np.log((self.population + 1) / 2) - np.log(np.arange(1, half + 1))
+        self.weights: Floats = weights / weights.sum()
+        self.effective = 1 / float((self.weights**2).sum())
+        self._rates(d)
+        self.sigma = 1.0
+        self.covariance: Floats = np.eye(d)
+        self._path_s, self._path_c = np.zeros(d), np.zeros(d)
+        self.generation = 0
+
+    def _rates(self, d: int) -> None:
+        """Learning rates of the tutorial's table 1."""
+        mu = self.effective
+        self._c_s = (mu + 2) / (d + mu + 5)
+        self._damp = 1 + 2 * max(0.0, math.sqrt((mu - 1) / (d + 1)) - 1) + self._c_s
+        self._c_c = (4 + mu / d) / (d + 4 + 2 * mu / d)
+        self._c_1 = 2 / ((d + 1.3) ** 2 + mu)
+        self._c_mu = min(1 - self._c_1, 2 * (mu - 2 + 1 / mu) / ((d + 2) ** 2 + mu))
+        self._norm = math.sqrt(d) * (1 - 1 / (4 * d) + 1 / (21 * d**2))
+
+    def _roots(self) -> tuple[Floats, Floats]:
+        values, vectors = np.linalg.eigh(self.covariance)
+        return np.sqrt(np.maximum(values, 1e-20)), vectors
+
+    def ask(self) -> Floats:
+        """The next candidates, float64 (population, d)."""
+        roots, vectors = self._roots()
+        steps = self.rng.standard_normal((self.population, len(self.mean))) * roots @ vectors.T
+        return np.asarray(self.mean + self.sigma * self.scale * steps, np.float64)
+
+    def tell(self, candidates: Floats, values: ArrayLike) -> None:
+        """Learn from the candidates' values; lower is better, what is not finite comes last."""
+        values = np.where(np.isfinite(values), values, np.inf)
+        best = candidates[np.argsort(values, kind="stable")[: len(self.weights)]]
+        steps = (best - self.mean) / (self.scale * self.sigma)
+        step = self.weights @ steps
+        self.mean = self.mean + self.sigma * self.scale * step
+        self.generation += 1
+        roots, vectors = self._roots()
+        whitened = vectors @ ((vectors.T @ step) / roots)
+        mu, c_s, c_c = self.effective, self._c_s, self._c_c
+        self._path_s = (1 - c_s) * self._path_s + math.sqrt(c_s * (2 - c_s) * mu) * whitened
+        length = float(np.linalg.norm(self._path_s))
+        grown = length / math.sqrt(1 - (1 - c_s) ** (2 * self.generation))
+        steady = float(grown < (1.4 + 2 / (len(self.mean) + 1)) * self._norm)
+        self._path_c = (1 - c_c) * self._path_c + steady * math.sqrt(c_c * (2 - c_c) * mu) * step
+        forgotten = 1 - self._c_1 * (1 - (1 - steady) * c_c * (2 - c_c)) - self._c_mu
+        ranked = (steps * self.weights[:, None]).T @ steps
+        self.covariance = (
+            forgotten * self.covariance + self._c_1 * np.outer(self._path_c, self._path_c) + self._c_mu * ranked
+        )
+        self.sigma = min(self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), LONGEST)
