@@ -1,0 +1,180 @@
+"""Tuning as work for a pool: the arena of a market, one strategy a job, results as small files until all are there."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.app.job.market import JobMarket, build_market
+from tercel.app.job.settings import RunSettings
+from tercel.app.output import json_text
+from tercel.core.errors import ConfigError
+from tercel.evaluation.episodes import Plan, seeded_plan
+from tercel.evaluation.tuning import Arena, score, tune, validate
+from tercel.execution import step as kernels
+from tercel.execution.strategies import TUNABLE, build
+
+TUNING_SEED = -(2**33)
+VALIDATION_SEED = -(2**34)
+"""Streams of tuning and of validation: apart from each other, from every training's and from every judged one."""
+VALIDATION_EPISODES = 1024
+TRAINING_SHARE = 2 / 3
+"""Of the recorded training days (or of the blocks of a single one); validation has the rest."""
+DRAWN = 512
+FINAL = 4
+"""Times the validation episodes that the finalists see, new ones."""
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """What decides the result of a tuning, besides the strategy.
+
+    Parameters
+    ----------
+    run : RunSettings
+        The market and the task.
+    episodes : int
+        Training episodes of each search; 0: by the number of parameters.
+    validation_episodes : int
+    seed : int
+    """
+
+    run: RunSettings
+    episodes: int = 0
+    validation_episodes: int = VALIDATION_EPISODES
+    seed: int = 1
+
+
+@lru_cache(maxsize=1)
+def arena_of(settings: TuningSettings) -> Arena:
+    """The market of `settings` as a place to tune in."""
+    market, task, seed = build_market(settings.run), settings.run.task, settings.seed
+    if settings.run.on_tape:
+        return _on_tape(settings, market)
+    quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
+    interval = task.horizon_ns // task.decisions
+    worlds = len(market.training.worlds_b)
+    return Arena(
+        market.training,
+        market.judged,
+        task,
+        lambda first, n: seeded_plan(task, quantity, TUNING_SEED - seed, first, n, worlds, interval),
+        seeded_plan(task, quantity, VALIDATION_SEED - seed, 0, settings.validation_episodes),
+        seeded_plan(
+            task, quantity, VALIDATION_SEED - seed, settings.validation_episodes, FINAL * settings.validation_episodes
+        ),
+        market.estimates,
+    )
+
+
+def _on_tape(settings: TuningSettings, market: JobMarket) -> Arena:
+    """Windows of the training days: of the earlier ones to tune, of the later ones to validate, a cluster between."""
+    drawn = market.sampler(settings.seed, 0, 4 * DRAWN)
+    clusters = np.unique(drawn.cluster)
+    cut = round(TRAINING_SHARE * len(clusters))
+    gap = 1 if settings.run.lake and len(clusters) > 2 else 0
+    early, late = clusters[:cut], clusters[cut + gap :]
+    if not len(early) or not len(late):
+        raise ConfigError(
+            "training days, or half hours of one, to tune on and others to validate on",
+            f"{len(clusters)} of them",
+            "import more days",
+        )
+
+    def part(plan: Plan, which: Any) -> Plan:
+        return plan.take(np.flatnonzero(np.isin(plan.cluster, which)))
+
+    known = part(drawn, early)
+
+    def sample(first: int, n: int) -> Plan:
+        rng = np.random.default_rng((settings.seed, first))
+        return known.take(rng.integers(0, len(known), n))
+
+    held_out = part(drawn, late)
+    first = min(settings.validation_episodes, len(held_out) // 2)
+    return Arena(
+        market.training,
+        market.training,
+        settings.run.task,
+        sample,
+        held_out.take(slice(0, first)),
+        held_out.take(slice(first, len(held_out))),
+        market.estimates,
+    )
+
+
+def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
+    """Tune a strategy, or validate one that has nothing to tune, in a worker; what is there already stays."""
+    path = folder / f"{name}.json"
+    if path.exists():
+        return True
+    arena = arena_of(settings)
+    if name in TUNABLE:
+        counter = _Counter(folder / f".{name}.count")
+        result: dict[str, Any] = asdict(tune(arena, name, settings.episodes or None, settings.seed, counter.add))
+    else:
+        result = {"validation": asdict(validate(arena, build(name, arena.estimates)))}
+    write_json(path, result)
+    return True
+
+
+def final_task(settings: TuningSettings, name: str, folder: Path) -> bool:
+    """Validate a finalist on the episodes kept for that, in a worker."""
+    path = folder / f"{name}.final.json"
+    if not path.exists():
+        arena = arena_of(settings)
+        values = read_results(folder, [name])[name].get("parameters")
+        strategy = build(name, arena.estimates) if values is None else build(name, arena.estimates, values)
+        write_json(path, asdict(score(arena, arena.final, strategy)))
+    return True
+
+
+class _Counter:
+    """Episodes done so far, in a file that whoever shows progress reads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.done = path, 0
+
+    def add(self, episodes: int) -> None:
+        self.done += episodes
+        self.path.write_text(str(self.done))
+
+
+def progress_of(folder: Path, name: str) -> int:
+    """Episodes that the search for a strategy's parameters has used."""
+    try:
+        return int((folder / f".{name}.count").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Whole or not at all."""
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text(json_text(value) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What :func:`tune_task` wrote.
+
+    Raises
+    ------
+    ConfigError
+        A damaged file.
+    """
+    results = {}
+    for name in names:
+        path = folder / f"{name}.json"
+        last = folder / f"{name}.final.json"
+        try:
+            results[name] = json.loads(path.read_text(encoding="utf-8"))
+            if last.exists():
+                results[name]["final"] = json.loads(last.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError("a tuned result", f"{path}: {error}", "delete it; the same command goes on") from error
+    return results

@@ -1,0 +1,184 @@
+"""Tuning the numbers of a written strategy on training episodes, and what the result is worth on others.
+
+Every generation of the search (`cma`) tries its candidates on the same fresh training episodes, a row of parameters a
+market; nothing is tried twice on one episode, so nothing is learned by heart. The answer is the mean of the search's
+last means. It stands only if it beats the values that the search began from on validation episodes, which are neither
+trained nor judged on.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
+from tercel.evaluation.cma import CmaEs
+from tercel.evaluation.episodes import Episodes, Plan
+from tercel.evaluation.task import Task
+from tercel.execution.costs import attribute
+from tercel.execution.strategies import TUNABLE, MarketEstimates
+from tercel.execution.strategies.tuned import tuned_parameters
+from tercel.execution.strategies.vector import Tunable
+from tercel.execution.strategy import Strategy
+from tercel.market.simulator.source import Source
+
+BATCH = 256
+TRIED_ON = 32
+"""Episodes that each candidate of a generation is tried on."""
+LATE = 0.3
+"""The means of this last part of the search are averaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """Where a strategy is tuned and validated.
+
+    Parameters
+    ----------
+    training, validating : Source
+        What moves the markets.
+    task : Task
+    sample : callable
+        (first, n) -> training episodes `first` .. `first + n - 1`.
+    validation : Plan
+        Episodes that are neither trained nor judged on.
+    final : Plan
+        More of them, for those that were among the best.
+    estimates : MarketEstimates
+        From training episodes alone.
+    """
+
+    training: Source
+    validating: Source
+    task: Task
+    sample: Callable[[int, int], Plan]
+    validation: Plan
+    final: Plan
+    estimates: MarketEstimates
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean arrival shortfall over validation episodes and its standard error, bps."""
+
+    bps: float
+    se: float
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Parameters
+    ----------
+    parameters : dict of str to float
+        The better ones on validation episodes: those found, or those begun from.
+    training_bps : float
+        Mean shortfall of the last generations' candidates.
+    training_episodes : int
+    validation, begun_from : Score
+        Of `parameters`, and of the values that the search began from.
+    """
+
+    parameters: dict[str, float]
+    training_bps: float
+    training_episodes: int
+    validation: Score
+    begun_from: Score
+
+
+def episodes_for(kind: type[Tunable]) -> int:
+    """Training episodes of a search by default: 1,000 and 700 more for each number searched for."""
+    return 1_000 + 700 * int((kind.layout.scales > 0).sum())
+
+
+def population_of(dimensions: int) -> int:
+    """Candidates a generation, a multiple of eight: noisy values want more of them than CMA-ES does by itself."""
+    return 8 * max(round((4 + 3 * math.log(dimensions)) / 5), 1)
+
+
+def shortfalls(source: Source, task: Task, plan: Plan, strategy_of: Callable[[slice], Strategy]) -> Floats:
+    """Arrival shortfall of every episode of a plan, bps: float64 (n,); `strategy_of` gives that of some rows."""
+    found = []
+    for start in range(0, len(plan), BATCH):
+        rows = slice(start, min(start + BATCH, len(plan)))
+        episodes = Episodes(source, task, rows.stop - start, run_out=False)
+        episodes.start(plan.take(rows))
+        strategy = strategy_of(rows)
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        found.append(attribute(episodes.costs(), None)["is_bps"])
+    return np.concatenate(found)
+
+
+def validate(arena: Arena, strategy: Strategy) -> Score:
+    """What a strategy costs on the validation episodes; errors by cluster are the judge's business."""
+    return score(arena, arena.validation, strategy)
+
+
+def score(arena: Arena, plan: Plan, strategy: Strategy) -> Score:
+    """Mean and standard error of a strategy's shortfall over a plan."""
+    values = shortfalls(arena.validating, arena.task, plan, lambda _rows: strategy)
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+    return Score(float(values.mean()), error, len(values))
+
+
+def search(
+    arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None
+) -> tuple[dict[str, float], float, int]:
+    """Parameters found on training episodes, the mean shortfall of the last candidates, and episodes used.
+
+    Raises
+    ------
+    ConfigError
+        Too few episodes for three generations.
+    """
+    layout = kind.layout
+    free = np.flatnonzero(layout.scales > 0)
+    start = layout.vector(tuned_parameters(arena.estimates.market, layout.rule))
+    rng = np.random.default_rng((seed, len(free)))
+    population = population_of(len(free))
+    generations = episodes // (population * TRIED_ON)
+    if generations < 3:
+        least = 3 * population * TRIED_ON
+        raise ConfigError(f"at least {least} episodes for {layout.rule}", f"{episodes}", f"--episodes {least}")
+    tuner = CmaEs(start[free], layout.scales[free], rng, population)
+    means, values = [], []
+    for generation in range(generations):
+        plan = arena.sample(generation * TRIED_ON, TRIED_ON)
+        tried = tuner.ask()
+        rows = np.repeat(np.tile(start, (population, 1)), TRIED_ON, axis=0)
+        rows[:, free] = np.repeat(tried, TRIED_ON, axis=0)
+        whole = plan.take(np.tile(np.arange(TRIED_ON), population))
+        costs = shortfalls(arena.training, arena.task, whole, partial(_rows_of, kind, rows, arena.estimates))
+        means_tried = costs.reshape(population, TRIED_ON).mean(axis=1)
+        tuner.tell(tried, means_tried)
+        means.append(tuner.mean)
+        values.append(float(means_tried.mean()))
+        if progress is not None:
+            progress(len(whole))
+    late = max(int(LATE * generations), 1)
+    found = start.copy()
+    found[free] = np.mean(means[-late:], axis=0)
+    parameters = {name: round(float(value), 4) for name, value in zip(layout.names, found, strict=True)}
+    return parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON
+
+
+def _rows_of(kind: type[Tunable], rows: Floats, estimates: MarketEstimates, part: slice) -> Strategy:
+    return kind(rows[part], estimates)
+
+
+def tune(
+    arena: Arena, name: str, episodes: int | None, seed: int, progress: Callable[[int], None] | None = None
+) -> Found:
+    """Search, then validate what was found beside what was begun from."""
+    kind = TUNABLE[name]
+    parameters, training_bps, used = search(arena, kind, episodes or episodes_for(kind), seed, progress)
+    start = {**kind.layout.generic, **tuned_parameters(arena.estimates.market, name)}
+    found, begun = (validate(arena, kind(values, arena.estimates)) for values in (parameters, start))
+    better = found.bps <= begun.bps
+    return Found(parameters if better else start, training_bps, used, found if better else begun, begun)

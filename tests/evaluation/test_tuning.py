@@ -1,0 +1,91 @@
+"""Tuning: the search itself on functions whose minimum is known, and its use on training episodes."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError
+from tercel.evaluation.cma import CmaEs
+from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.task import Task
+from tercel.evaluation.tuning import TRIED_ON, Arena, episodes_for, population_of, search, tune, validate
+from tercel.execution.strategies import TUNABLE, MarketEstimates, build
+from tercel.market.simulator.source import martingale_market
+
+
+def minimise(function, start, generations, seed=1, **options):
+    found = CmaEs(start, 1.0, np.random.default_rng(seed), **options)
+    for _ in range(generations):
+        tried = found.ask()
+        found.tell(tried, np.apply_along_axis(function, 1, tried))
+    return found.mean
+
+
+def test_it_finds_the_minimum_of_a_sphere_an_ellipsoid_and_rosenbrocks_valley():
+    target = np.arange(6.0)
+    assert minimise(lambda v: ((v - target) ** 2).sum(), np.zeros(6), 150) == pytest.approx(target, abs=1e-4)
+    lengths = 10.0 ** np.linspace(0, 4, 6)
+    assert minimise(lambda v: (lengths * v**2).sum(), np.ones(6), 300) == pytest.approx(np.zeros(6), abs=1e-3)
+    valley = minimise(lambda v: 100 * (v[1] - v[0] ** 2) ** 2 + (1 - v[0]) ** 2, np.array([-1.0, 1.0]), 250)
+    assert valley == pytest.approx(np.ones(2), abs=1e-3)
+
+
+def test_noise_as_large_as_the_start_is_survived():
+    noise = np.random.default_rng(2)
+    found = minimise(lambda v: (v**2).sum() + noise.normal(0, 5.0), np.full(8, 2.0), 120, population=24)
+    assert (found**2).sum() < 8.0, "from 32"
+
+
+def test_values_that_are_not_numbers_come_last():
+    found = minimise(lambda v: np.nan if v[0] > 0 else (v[0] + 1) ** 2, np.array([2.0]), 60)
+    assert found[0] == pytest.approx(-1.0, abs=0.05)
+
+
+def test_a_start_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="finite start"):
+        CmaEs([np.nan], 1.0, np.random.default_rng(1))
+
+
+TASK = Task(horizon_s=60.0, decisions=6, warmup_s=5.0, grid_points=3)
+
+
+@pytest.fixture(scope="module")
+def arena():
+    market = martingale_market()
+    return Arena(
+        market, market, TASK, lambda first, n: seeded_plan(TASK, 60, -5, first, n),
+        seeded_plan(TASK, 60, -6, 0, 64), seeded_plan(TASK, 60, -6, 64, 64),
+        MarketEstimates(930.0, sigma=0.45, eta=0.5, spread=2.0),
+    )  # fmt: skip
+
+
+def test_a_search_uses_its_episodes_and_gives_named_parameters(arena):
+    steps = []
+    kind = TUNABLE["popv"]
+    parameters, training, used = search(arena, kind, 3 * 8 * TRIED_ON, 1, steps.append)
+    assert tuple(parameters) == kind.layout.names
+    assert used == sum(steps) == 3 * 8 * TRIED_ON
+    assert np.isfinite(training)
+    assert search(arena, kind, 3 * 8 * TRIED_ON, 1)[0] == parameters, "the same seed finds the same"
+
+
+def test_what_is_not_searched_for_stays(arena):
+    parameters, _, _ = search(arena, TUNABLE["score_rule"], 3 * 24 * TRIED_ON, 1)
+    assert parameters["w_alpha"] == TUNABLE["score_rule"].layout.generic["w_alpha"]
+
+
+def test_the_better_on_validation_stands(arena):
+    found = tune(arena, "obizhaeva_wang", 3 * 8 * TRIED_ON, 1)
+    kind = TUNABLE["obizhaeva_wang"]
+    assert found.validation == validate(arena, kind(found.parameters, arena.estimates))
+    assert found.validation.bps <= found.begun_from.bps
+    assert found.begun_from == validate(arena, build("obizhaeva_wang"))
+
+
+def test_too_few_episodes_are_refused(arena):
+    with pytest.raises(ConfigError, match="at least"):
+        search(arena, TUNABLE["popv"], 100, 1)
+
+
+def test_more_parameters_get_more_episodes_and_candidates():
+    assert episodes_for(TUNABLE["obizhaeva_wang"]) < episodes_for(TUNABLE["popv"]) < episodes_for(TUNABLE["score_rule"])
+    assert [population_of(d) for d in (1, 5, 23)] == [8, 16, 24]
