@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("export")(export_policy)
     app.command("register")(register_policy)
     app.command("promote")(promote_policy)
+    app.command("explain")(explain_policy)
 
 
 def list_policies(
@@ -99,3 +100,21 @@ def promote_policy(
         from tercel.app.commands import agent_promote
 
         agent_promote.run(version, to, evidence, reason, registry, as_json)
+
+
+def explain_policy(
+    policy: Policy,
+    market: Annotated[str, typer.Option(help="Market to look at it in. Default: that of its card.")] = "",
+    episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
+    seed: Seed = 1,
+    registry: Where = "",
+    as_json: AsJson = False,
+) -> None:
+    """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
+    with told(as_json):
+        from tercel.app.commands import agent_explain
+
+        agent_explain.run(
+            policy, market=market, episodes=episodes, out=out, seed=seed, registry=registry, as_json=as_json
+        )

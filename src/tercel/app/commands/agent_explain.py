@@ -1,0 +1,143 @@
+"""Body of `tercel agent explain`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tercel.app.commands.agent_show import folder_name
+from tercel.app.job.judging import told_interval
+from tercel.app.output import print_json, print_table, progress_console, say
+from tercel.core.errors import PolicyError
+from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.explain import Explained, grouped, moves_action, moves_cost, partial_dependence, tell, watch
+from tercel.evaluation.explain.importance import Moved
+from tercel.evaluation.explain.page import Explanation
+from tercel.evaluation.explain.seen import PARTS
+from tercel.evaluation.explain.stories import chosen
+from tercel.evaluation.task import Latency, Task
+from tercel.execution.costs import attribute
+from tercel.execution.observation import OBS_NAMES
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.registry import resolve_policy
+from tercel.market.flow import preset as presets
+from tercel.market.impact.pilot import law_for
+from tercel.market.simulator.source import reactive
+from tercel.stats import Estimate, mean_interval
+
+REPORT = "explain.html"
+ROWS = 4096
+"""Decisions that the action's importance is measured on."""
+CURVE_ROWS = 1024
+TOP = 6
+"""Features whose cost and partial dependence are measured."""
+EACH = 2
+"""Cheapest, median and dearest episodes told."""
+HEADINGS = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
+LEAVES = PARTS[::-1]
+
+
+def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int, registry: str, as_json: bool) -> None:
+    """Watch the policy, ask what moves it, tell some of its episodes."""
+    from rich.progress import Progress
+
+    folder = resolve_policy(policy, registry)
+    strategy, card = explained(folder)
+    preset = presets.load(market or home_of(card))
+    task = task_of(card)
+    source = reactive(preset, 1, impact=law_for(preset, None) or "none")
+    plan = seeded_plan(task, task.quantity(preset.volume_per_s), seed, 0, episodes)
+    rng = np.random.default_rng((seed, 23))
+    names = card.observes
+    families = grouped(names)
+    with Progress(console=progress_console(), transient=True) as progress:
+        bar = progress.add_task("watch", total=len(families) + TOP + 3)
+
+        def advance(what: str) -> None:
+            progress.update(bar, advance=1, description=f"without {what}")
+
+        seen, costs = watch(source, task, plan, strategy)
+        some = seen.some(ROWS, rng)
+        progress.update(bar, advance=1, description="shuffle")
+        moved = moves_action(strategy, some, {name: (column,) for column, name in enumerate(names)}, rng)
+        top = [each.name for each in moved[:TOP]]
+        arguments = (source, task, plan, strategy, costs)
+        family_costs = moves_cost(*arguments, families, rng, advance)
+        feature_costs = moves_cost(*arguments, {name: (names.index(name),) for name in top}, rng, advance)
+        few = seen.some(CURVE_ROWS, rng)
+        curves = [partial_dependence(strategy, few, names, names.index(name)) for name in top]
+        progress.update(bar, advance=1, description="tell episodes")
+        cost = attribute(costs, None)["is_bps"]
+        stories = tell(source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng)
+    found = Explanation(
+        policy=strategy.name, market=preset.name, episodes=episodes, decisions=len(seen),
+        is_bps=mean_interval(cost, costs.cluster, rng), families=moves_action(strategy, some, families, rng),
+        features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, stories=stories,
+        tick=preset.tick,
+        facts={"policy": policy, "market": preset.name, "episodes": episodes, "seed": seed, "decisions": len(seen)},
+    )  # fmt: skip
+    page = (out or Path("runs") / "explain" / folder_name(folder)) / REPORT
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(found.html(), encoding="utf-8")
+    if as_json:
+        print_json({**found.to_dict(), "report": str(page)})
+    else:
+        _print(found)
+    say(f"report  {page}")
+
+
+def explained(folder: Path) -> tuple[Explained, Card]:
+    """The policy in `folder` as something that answers to observations, and its card.
+
+    Raises
+    ------
+    PolicyError
+        When it was made for another observation.
+    """
+    policy, card = load_policy(folder, OBS_NAMES)
+    return PolicyStrategy(card.name, policy, card.actions), card
+
+
+def home_of(card: Card) -> str:
+    """The market of a card, if it is one that is simulated; else the default one."""
+    market = str(card.trained_on.get("market") or "")
+    return market if market in presets.names() else presets.DEFAULT
+
+
+def task_of(card: Card) -> Task:
+    """The task of a card, as far as it tells one.
+
+    Raises
+    ------
+    PolicyError
+        For a task that is none.
+    """
+    known = {name: card.task[name] for name in Task.__dataclass_fields__ if name in card.task}
+    for name in ("latency", "feed_latency"):
+        if name in known:
+            told = dict(known[name])
+            known[name] = Latency(**{**told, "values_ns": tuple(told.get("values_ns", ()))})
+    try:
+        return Task(**known)
+    except TypeError as error:
+        raise PolicyError("a card with a task", str(error), "save the policy again") from error
+
+
+def _print(found: Explanation) -> None:
+    say(found.lead())
+    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {told_interval(found.is_bps)} bps"
+    print_table(title, HEADINGS, _cells(found.families, found.family_costs), LEAVES)
+    print_table("single features", HEADINGS, _cells(found.features[:12], found.feature_costs), LEAVES)
+
+
+def _cells(moved: Sequence[Moved], costs: Mapping[str, Estimate]) -> list[tuple[str, ...]]:
+    return [
+        (
+            each.name,
+            *(f"{100 * part:.1f}" for part in (each.distance.mean, *each.change)),
+            told_interval(costs[each.name], "+") if each.name in costs else "",
+        )
+        for each in moved
+    ]

@@ -1,0 +1,194 @@
+"""The explanation as a page: what moves the policy, how, and episodes to read."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tercel.evaluation.explain.dependence import Dependence
+from tercel.evaluation.explain.importance import Moved
+from tercel.evaluation.explain.seen import PARTS
+from tercel.evaluation.explain.stories import Reason, Step, Story
+from tercel.report.explain_figures import dependences, episode, importances
+from tercel.report.page import Section, render
+from tercel.report.tables import plain_table
+from tercel.stats import Estimate
+
+STEP_HEADINGS = ("minute", "left", "bid x ask", "own | far lots", "wants", "because", "filled", "bps so far")
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Everything that was found out about a policy in one market.
+
+    Parameters
+    ----------
+    policy, market : str
+    episodes, decisions : int
+    is_bps : Estimate
+        What it cost in these episodes.
+    families, features : list of Moved
+        Effect on the action.
+    family_costs, feature_costs : mapping of name to Estimate
+        Effect on the cost, bps.
+    dependence : list of Dependence
+    stories : list of Story
+    tick : float
+    facts : mapping
+        For the head of the page.
+    """
+
+    policy: str
+    market: str
+    episodes: int
+    decisions: int
+    is_bps: Estimate
+    families: list[Moved]
+    features: list[Moved]
+    family_costs: Mapping[str, Estimate]
+    feature_costs: Mapping[str, Estimate]
+    dependence: list[Dependence]
+    stories: list[Story]
+    tick: float
+    facts: Mapping[str, object]
+
+    def lead(self) -> str:
+        """What was found, in two sentences."""
+        most = self.families[0]
+        share = f"{100 * most.distance.mean:.0f} %"
+        said = f"What moves {self.policy} most is {most.name}: shuffled, it sends {share} of what is left elsewhere."
+        paying = {name: cost for name, cost in self.family_costs.items() if cost.ci_low is not None and cost.ci_low > 0}
+        if not paying:
+            return f"{said} No family of features is shown to pay here: no interval of the cost lies above zero."
+        name, cost = max(paying.items(), key=lambda item: item[1].mean)
+        return f"{said} What pays most is {name}: without it an order costs {cost.mean:.2f} bps more."
+
+    def html(self) -> str:
+        """The page."""
+        sections = [
+            Section(
+                "What moves it",
+                "Families of features first, because features that say the same share their importance.",
+                figures=[
+                    importances(_distances(self.families), _plain(self.family_costs), "families"),
+                    importances(_distances(self.features[:16]), _plain(self.feature_costs), "features"),
+                ],
+            ),
+            Section(
+                "How it answers",
+                "The features that move it most, one at a time.",
+                figures=[dependences([(d.name, d.grid, d.mean) for d in self.dependence])],
+            ),
+            *(self._told(number, story) for number, story in enumerate(self.stories)),
+        ]
+        return render(f"Why {self.policy} does what it does", self.lead(), sections, self.facts)
+
+    def _told(self, number: int, story: Story) -> Section:
+        steps = story.steps
+        title = f"Episode {story.episode}, among the {story.title}: {story.cost_bps:+.2f} bps"
+        fills = story.fill_s, story.fill_ticks, story.fill_lots, story.fill_passive
+        figure = episode(
+            [s.time_s for s in steps], [s.bid for s in steps], [s.ask for s in steps], [s.shown for s in steps],
+            [s.held for s in steps], [s.cost_bps for s in steps], story.cost_bps, fills,
+            story.side, title, f"story{number}", self.tick,
+        )  # fmt: skip
+        table = plain_table(STEP_HEADINGS, [_row(step, self.tick) for step in steps], title, prose=True)
+        return Section(title, _summary(story), _details(table), [figure])
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "policy": self.policy,
+            "market": self.market,
+            "episodes": self.episodes,
+            "decisions": self.decisions,
+            "is_bps": _interval(self.is_bps),
+            "families": _measured(self.families, self.family_costs),
+            "features": _measured(self.features, self.feature_costs),
+            "dependence": {
+                each.name: {"grid": each.grid} | {part: each.mean[:, k] for k, part in enumerate(PARTS)}
+                for each in self.dependence
+            },
+            "stories": [_story(story) for story in self.stories],
+        }
+
+
+def reason_in_words(reason: Reason) -> str:
+    """A reason as a short phrase.
+
+    >>> reason_in_words(Reason("imbalance_1", 0.714, 0.9, (0.25, -0.25, 0.0, 0.0)))
+    'imbalance_1 0.71 (above 90 %): take +25 %, touch -25 %'
+    """
+    changes = zip(PARTS, reason.change, strict=True)
+    said = ", ".join(f"{part} {100 * by:+.0f} %" for part, by in changes if abs(by) >= 0.005)
+    return f"{reason.name} {reason.value:.2f} (above {100 * reason.rank:.0f} %): {said or 'another price'}"
+
+
+def _row(step: Step, tick: float) -> list[object]:
+    filled = f"{step.filled} ({step.passive} resting)" if step.filled else ""
+    return [
+        f"{step.time_s / 60:.1f}",
+        step.left,
+        f"{step.bid * tick:g} x {step.ask * tick:g}",
+        f"{step.own_depth:,} | {step.far_depth:,}",
+        step.wants,
+        "; ".join(reason_in_words(reason) for reason in step.reasons),
+        filled,
+        f"{step.cost_bps:+.2f}",
+    ]
+
+
+def _summary(story: Story) -> str:
+    lots = story.fill_lots
+    rested, forced = int(lots[story.fill_passive].sum()), int(lots[story.fill_forced].sum())
+    names = [reason.name for step in story.steps for reason in step.reasons[:1]]
+    common = max(set(names), key=names.count) if names else ""
+    led = f" What led most often: {common}, in {names.count(common)} of {len(story.steps)} decisions." if common else ""
+    return (
+        f"{'Buys' if story.side > 0 else 'Sells'} {story.lots} lots: {rested} filled resting, "
+        f"{int(lots.sum()) - rested - forced} taken, {forced} sent at the horizon.{led}"
+    )
+
+
+def _details(table: str) -> str:
+    return f"<details><summary>{html.escape('Step by step')}</summary>{table}</details>"
+
+
+def _interval(estimate: Estimate) -> dict[str, float | None]:
+    return {"mean": estimate.mean, "ci_low": estimate.ci_low, "ci_high": estimate.ci_high}
+
+
+def _plain(costs: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
+    return {name: _interval(estimate) for name, estimate in costs.items()}
+
+
+def _distances(moved: Sequence[Moved]) -> dict[str, dict[str, float | None]]:
+    return {each.name: _interval(each.distance) for each in moved}
+
+
+def _measured(moved: Sequence[Moved], costs: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {
+        each.name: {
+            "action": _interval(each.distance),
+            **dict(zip(PARTS, each.change, strict=True)),
+            "cost_bps": _interval(costs[each.name]) if each.name in costs else None,
+        }
+        for each in moved
+    }
+
+
+def _story(story: Story) -> dict[str, Any]:
+    steps = [
+        {
+            "time_s": step.time_s, "left": step.left, "bid": step.bid, "ask": step.ask, "take": step.take,
+            "rest": step.rest, "wants": step.wants, "because": [reason_in_words(reason) for reason in step.reasons],
+            "filled": step.filled, "passive": step.passive, "cost_bps": step.cost_bps,
+        }
+        for step in story.steps
+    ]  # fmt: skip
+    return {
+        "title": story.title, "episode": story.episode, "side": story.side, "lots": story.lots,
+        "is_bps": story.cost_bps, "forced_lots": int(np.sum(story.fill_lots[story.fill_forced])), "steps": steps,
+    }  # fmt: skip
