@@ -177,3 +177,24 @@ def test_damaged_cards(home: Path, card: str) -> None:
     for words in (("show", folder), ("export", folder, "--out", "x"), ("register", folder, "--name", "n")):
         assert "a card" in refused(*words)
     assert "a card" in told("list")["runs"][0]["fault"]
+
+
+@pytest.mark.slow
+def test_explain_writes_a_page_and_tells_the_same(home: Path) -> None:
+    found = told("explain", "ppo", "--episodes", "16", "--out", home / "why")
+    assert (found["policy"], found["market"], found["episodes"]) == ("ppo", "csco-santa-fe", 16)
+    assert len(found["features"]) == 40
+    assert sum(each["cost_bps"] is not None for each in found["features"].values()) == 6
+    assert len(found["stories"]) == 6
+    assert "What moves it" in (home / "why" / "explain.html").read_text()
+    assert found == {**told("explain", "ppo", "--episodes", "16", "--out", home / "why")}
+
+
+def test_explain_refuses_what_it_cannot_run(home: Path) -> None:
+    folder = small_policy(home / "p")
+    card = json.loads((folder / "card.json").read_text())
+    card["observes"][0], card["observation_hash"] = "time_spent", "0" * 16
+    (folder / "card.json").write_text(json.dumps(card))
+    said = refused("explain", folder)
+    assert "time_left here, time_spent there" in said
+    assert "unknown" in refused("explain", "ppo", "--market", "unknown")

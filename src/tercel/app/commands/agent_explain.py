@@ -17,10 +17,9 @@ from tercel.evaluation.explain.seen import PARTS
 from tercel.evaluation.explain.stories import chosen
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.costs import attribute
-from tercel.execution.observation import OBS_NAMES
-from tercel.execution.policies.card import Card
-from tercel.execution.policies.policy import load_policy
-from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
@@ -96,8 +95,7 @@ def explained(folder: Path) -> tuple[Explained, Card]:
     PolicyError
         When it was made for another observation.
     """
-    policy, card = load_policy(folder, OBS_NAMES)
-    return PolicyStrategy(card.name, policy, card.actions), card
+    return policy_strategy(folder), read_card(folder / CARD)
 
 
 def home_of(card: Card) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from tercel.app.commands.agent_list import told_score
 from tercel.app.output import print_json, result_console
-from tercel.execution.observation import OBS_NAMES
+from tercel.core.errors import UnknownNameError
+from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card, layout_hash
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.registry import resolve_policy
@@ -21,7 +22,7 @@ def run(policy: str, registry: str, as_json: bool) -> None:
     limits = limits_of_use(card)
     if as_json:
         print_json(
-            {"policy": policy, "folder": str(folder), **asdict(card), "limits": limits, "observation_fits": fits}
+            {"policy": policy, "folder": str(folder), **asdict(card), "limits_of_use": limits, "observation_fits": fits}
         )
         return
     out = result_console()
@@ -36,26 +37,25 @@ def run(policy: str, registry: str, as_json: bool) -> None:
 
 
 def observation_fits(card: Card) -> bool:
-    """Whether this version of Tercel makes the observation that the policy was trained on.
-
-    A policy with an encoder of its own says so on its card.
-    """
-    return card.observation_hash == layout_hash(OBS_NAMES) or getattr(card, "observation", "v1") != "v1"
+    """Whether this version of Tercel makes the observation that the policy was trained on."""
+    try:
+        return card.observation_hash == layout_hash(observer(card.observation).entries)
+    except UnknownNameError:
+        return False
 
 
 def sections(card: Card, network: str, fits: bool) -> dict[str, Mapping[str, Any]]:
     """The card in four parts, each a list of short facts."""
     observation = {
-        "schema": f"{getattr(card, 'observation', 'v1')}, {len(card.observes)} entries",
+        "schema": f"{card.observation}, {len(card.observes)} entries",
         "hash": f"{card.observation_hash} ({'fits this version' if fits else 'of another version of Tercel'})",
         "entries": ", ".join(card.observes),
     }
-    if getattr(card, "stack", 1) not in (0, 1):
-        observation["stacked"] = f"{getattr(card, 'stack', 1)} decisions"
+    if card.stack != 1:
+        observation["stacked"] = f"{card.stack} decisions"
     action = {"decoder": card.actions, "numbers": f"{card.n_actions} ({card.head})"}
-    parameters = getattr(card, "action_parameters", None)
-    if parameters:
-        action["parameters"] = _flat(parameters)
+    if card.action_parameters:
+        action["parameters"] = _flat(card.action_parameters)
     training = {
         "learner": _flat(card.learner) or "-",
         "data": _flat(card.trained_on) or "-",
@@ -70,9 +70,8 @@ def sections(card: Card, network: str, fits: bool) -> dict[str, Mapping[str, Any
 
 def limits_of_use(card: Card) -> list[str]:
     """What the card says that the policy is not for; where it says nothing, what follows from its training."""
-    said = getattr(card, "limits", None)
-    if said:
-        return [f"{key}: {_flat(value)}" for key, value in said.items()] if isinstance(said, dict) else [str(said)]
+    if card.limits:
+        return [f"{key}: {_flat(value)}" for key, value in card.limits.items()]
     market, task = card.trained_on.get("market"), card.task
     lines = ["the card names none; from its training:"]
     if market:

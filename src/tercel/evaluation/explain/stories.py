@@ -213,17 +213,18 @@ def _steps(
 ) -> tuple[Step, ...]:
     side, lots, arrival = order
     paid = side * (2 * fills[:, 1] - arrival) * fills[:, 2]
-    steps, before = [], start - 1
+    steps, before, filled = [], 0, np.cumsum(fills[:, 2])
     for (view, _, intents, now), why_ in zip(moments, reasons, strict=True):
-        so_far, new = fills[:, 0] <= now, (fills[:, 0] > before) & (fills[:, 0] <= now)
+        known = int(np.searchsorted(filled, lots - int(view.left[0]), "right"))  # takes bear their decision's own time
+        new = fills[before:known]
         touch, far = int(view.touch[0]), int(view.far[0])
         steps.append(
             Step(
                 (now - start) / NS_PER_SECOND, int(view.left[0]), min(touch, far), max(touch, far),
                 int(view.own_depth[0, 0]), int(view.far_depth[0, 0]), int(intents[0, i.TAKE]),
-                _ladder(intents, view), why_, int(fills[new, 2].sum()),
-                int(fills[new & (fills[:, 5] != 0), 2].sum()), float(paid[so_far].sum() / (arrival * lots) * BPS),
+                _ladder(intents, view), why_, int(new[:, 2].sum()),
+                int(new[new[:, 5] != 0, 2].sum()), float(paid[:known].sum() / (arrival * lots) * BPS),
             )
         )  # fmt: skip
-        before = now
+        before = known
     return tuple(steps)
