@@ -170,8 +170,6 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
     parameters : mapping
         ``base``: a strategy's name; ``parameters``: its own; ``estimates``: what it may know of the market.
     """
-    from tercel.execution.strategies import MarketEstimates, build  # which draw from these very actions
-
     known = parameters.get("estimates")
     from tercel.execution.strategies import MarketEstimates, build
 
