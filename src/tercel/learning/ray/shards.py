@@ -1,0 +1,165 @@
+"""A shard: some slots of an environment, and the learner's twin that acts in them for a rollout.
+
+Nothing here knows of Ray: a worker calls these methods, in this process or in another.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.learning.native.blas import one_thread
+from tercel.learning.native.normalise import merge_moments
+from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.learning.port import Bool, Float32, Int64, Masked, Restorable, State, VecEnv
+
+Make = Callable[[int], VecEnv]
+"""Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one."""
+Float64 = NDArray[np.float64]
+
+DERIVED = ("floats", "rewards", "advantages")
+"""Arrays of a rollout that the learner computes itself."""
+NOISE = 0x990
+
+
+def shard_seed(seed: int, shard: int, restarts: int) -> int:
+    """Seed of a shard's environment; another one after each restart, the same on every machine.
+
+    >>> shard_seed(1, 0, 0) == shard_seed(1, 0, 0), shard_seed(1, 0, 0) == shard_seed(1, 0, 1)
+    (True, False)
+    """
+    word = np.random.SeedSequence([seed, 0x5A4D, shard, restarts]).generate_state(1)[0]
+    return int(word) % 2**30  # training streams are those of -1 - seed: far from the pilot's
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker needs of a learner for one rollout; sent once for all its shards."""
+
+    kind: type[Ppo]
+    settings: PpoSettings
+    seed: int
+    state: State
+    """`params`, `normaliser`, `frames`, `updates`: see :meth:`Ppo.state`."""
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """One shard's rollout."""
+
+    arrays: dict[str, NDArray[Any]]
+    """By name as in the learner's `Rollout`, with as many slots as the shard has."""
+    moments: Float64
+    """Of the raw observations seen, as :func:`merge_moments` has them."""
+    metrics: dict[str, float]
+    """The environment's own `take_metrics()`, empty where it has none."""
+
+
+class _Seen:
+    """The shard's environment as its twin sees it: never reset, and what it shows is counted."""
+
+    def __init__(self, env: VecEnv, obs: Float32) -> None:
+        self.env, self.obs = env, obs
+        self.n, self.observation_size, self.n_actions = env.n, env.observation_size, env.n_actions
+        if hasattr(env, "action_size"):
+            self.action_size = env.action_size
+        self.moments = np.zeros((2, env.observation_size + 1))
+
+    def reset(self, seed: int) -> Float32:
+        """What is seen now: the episodes go on."""
+        return self.obs
+
+    def step(self, actions: Any) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+        obs, reward, done, info = self.env.step(actions)
+        self.obs[:] = obs
+        merge_moments(self.obs, self.moments)
+        return self.obs, reward, done, info
+
+
+class _MaskedSeen(_Seen):
+    def mask(self) -> Bool:
+        return self.env.mask()  # type: ignore[attr-defined, no-any-return]
+
+
+class Shard:
+    """`slots` episodes of one environment; see the module."""
+
+    def __init__(self, make: Make, slots: int, number: int) -> None:
+        self.env, self.number = make(slots), number
+        self.seen = (_MaskedSeen if isinstance(self.env, Masked) else _Seen)(
+            self.env, np.zeros((slots, self.env.observation_size), np.float32)
+        )
+        self.twin: Ppo | None = None
+
+    def traits(self) -> dict[str, Any]:
+        """Sizes of the environment, and what it can do besides stepping."""
+        env = self.env
+        return {
+            "observation_size": env.observation_size,
+            "n_actions": env.n_actions,
+            "action_size": getattr(env, "action_size", None),
+            "masked": isinstance(env, Masked),
+            "restorable": isinstance(env, Restorable),
+        }
+
+    def reset(self, seed: int) -> Float32:
+        self.seen.obs[:] = self.env.reset(seed)
+        return self.seen.obs.copy()
+
+    def step(self, actions: Int64) -> tuple[Float32, NDArray[Any], Bool]:
+        obs, reward, done, _ = self.env.step(actions)
+        self.seen.obs[:] = obs
+        return obs.copy(), np.array(reward), done.copy()
+
+    def mask(self) -> Bool:
+        return self.env.mask().copy()  # type: ignore[attr-defined, no-any-return]
+
+    def state(self) -> State:
+        return self.env.state()  # type: ignore[attr-defined, no-any-return]
+
+    def restore(self, state: State) -> Float32:
+        self.seen.obs[:] = self.env.restore(state)  # type: ignore[attr-defined]
+        return self.seen.obs.copy()
+
+    def metrics(self) -> dict[str, float]:
+        """What the environment says of its episodes since it was last asked."""
+        take = getattr(self.env, "take_metrics", None)
+        return {} if take is None else take()
+
+    def roll(self, orders: Orders) -> Rolled:
+        """One rollout with the learner's weights and noise of (seed, shard, number of the update)."""
+        if self.twin is None or self.twin.settings.steps != orders.settings.steps:
+            settings = replace(orders.settings, minibatch=orders.settings.steps * self.env.n)
+            self.twin = orders.kind(self.seen, settings, 0)
+        rng = np.random.default_rng([orders.seed, NOISE, self.number, int(orders.state["updates"])])
+        self.twin.restore({**self.twin.state(), **orders.state, "rng": rng.bit_generator.state})
+        self.seen.moments[:] = 0.0
+        with one_thread():
+            self.twin.collect()
+        filled = {name: a for name, a in vars(self.twin.rollout).items() if name not in DERIVED}
+        return Rolled(filled, self.seen.moments.copy(), self.metrics())
+
+
+class Holder:
+    """What a worker is: some shards, by their numbers, and the calls to them."""
+
+    def __init__(self, make: Make, slots: int) -> None:
+        self.make, self.slots = make, slots
+        self.shards: dict[int, Shard] = {}
+
+    def adopt(self, numbers: list[int]) -> dict[str, Any]:
+        """Make these shards; returns what their environment is like."""
+        for number in numbers:
+            self.shards[number] = Shard(self.make, self.slots, number)
+        return self.shards[numbers[0]].traits()
+
+    def pid(self) -> int:
+        """Of the process that this is."""
+        return os.getpid()
+
+    def call(self, method: str, arguments: dict[int, tuple[Any, ...]], shared: tuple[Any, ...] = ()) -> dict[int, Any]:
+        """`method(*own, *shared)` of each shard named; results by shard."""
+        return {number: getattr(self.shards[number], method)(*own, *shared) for number, own in arguments.items()}
