@@ -1,6 +1,7 @@
 """A Ray cluster: one that runs somewhere, by its address, or one on this machine for as long as it is needed."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tercel.learning.port import LearningError
 
 LOCAL = "local"
 LOOPBACK = "127.0.0.1"
+ANSWER_S = 5.0
 STORE_BYTES = 200 * 10**6
 """Object store of a local cluster: weights and rollouts, a few MB each."""
 
@@ -103,6 +105,22 @@ def connect(address: str = LOCAL, cores: int | None = None) -> Iterator[Cluster]
             ray.shutdown()
 
 
+def _check_answer(address: str) -> None:
+    """Refuse an address where nothing listens: Ray itself would try for a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto" or not (host and port.isdigit()):
+        return
+    hosts = [host, socket.gethostname()] if host in (LOOPBACK, "localhost") else [host]
+    for one in hosts:
+        try:
+            socket.create_connection((one, int(port)), ANSWER_S).close()
+        except (OSError, OverflowError) as error:
+            said = error
+        else:
+            return
+    raise ConnectionError(f"{said}")
+
+
 def _join(ray: Any, address: str, cores: int | None) -> None:
     quiet = {"include_dashboard": None, "logging_level": "ERROR", "log_to_driver": False}
     try:
@@ -110,6 +128,7 @@ def _join(ray: Any, address: str, cores: int | None) -> None:
             local = {"include_dashboard": False, "num_cpus": cores, "object_store_memory": STORE_BYTES}
             ray.init(address=LOCAL, **{**quiet, **local}, _node_ip_address=LOOPBACK)
         else:
+            _check_answer(address)
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.learning.native.ppo import Ppo
-from tercel.learning.port import Bool, Float32, Int64, LearningError, State
+from tercel.learning.port import Bool, Float32, LearningError, State
 from tercel.learning.ray.cluster import Cluster
 from tercel.learning.ray.crew import Crew, LocalCrew, RayCrew, Tell
 from tercel.learning.ray.shards import DERIVED, Make, Orders, Rolled, shard_seed
@@ -49,9 +49,7 @@ class ShardedVec:
         self.crew, self.slots = crew, slots
         self.n = slots * crew.shards
         self.observation_size = int(crew.traits["observation_size"])
-        self.n_actions = int(crew.traits["n_actions"])
-        if crew.traits["action_size"] is not None:
-            self.action_size = int(crew.traits["action_size"])
+        self.n_actions, self.action_size = int(crew.traits["n_actions"]), int(crew.traits["action_size"])
         self.seed = 0
         self.restarts = [0] * crew.shards
         self._ended = np.zeros(crew.shards)
@@ -106,7 +104,7 @@ class ShardedVec:
         lost = [shard for shard in seeds if shard not in seen]
         return self._joined(seen | (self._reset_lost(lost) if lost else {}))
 
-    def step(self, actions: Int64) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
         """Act in all episodes. Those lost with a worker end here, without reward."""
         given = {shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),) for shard in range(self.crew.shards)}
         taken = self.crew.call("step", given)

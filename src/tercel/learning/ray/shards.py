@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tercel.learning.native.blas import one_thread
 from tercel.learning.native.normalise import merge_moments
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import Bool, Float32, Int64, Masked, Restorable, State, VecEnv
+from tercel.learning.port import AnyVecEnv, Bool, Float32, Masked, Restorable, State, action_sizes
 
-Make = Callable[[int], VecEnv]
+Make = Callable[[int], AnyVecEnv]
 """Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one."""
 Float64 = NDArray[np.float64]
 
@@ -61,11 +61,10 @@ class Rolled:
 class _Seen:
     """The shard's environment as its twin sees it: never reset, and what it shows is counted."""
 
-    def __init__(self, env: VecEnv, obs: Float32) -> None:
+    def __init__(self, env: Any, obs: Float32) -> None:
         self.env, self.obs = env, obs
-        self.n, self.observation_size, self.n_actions = env.n, env.observation_size, env.n_actions
-        if hasattr(env, "action_size"):
-            self.action_size = env.action_size
+        self.n, self.observation_size = env.n, env.observation_size
+        self.n_actions, self.action_size = action_sizes(env)
         self.moments = np.zeros((2, env.observation_size + 1))
 
     def reset(self, seed: int) -> Float32:
@@ -81,14 +80,16 @@ class _Seen:
 
 class _MaskedSeen(_Seen):
     def mask(self) -> Bool:
-        return self.env.mask()  # type: ignore[attr-defined, no-any-return]
+        allowed: Bool = self.env.mask()
+        return allowed
 
 
 class Shard:
     """`slots` episodes of one environment; see the module."""
 
     def __init__(self, make: Make, slots: int, number: int) -> None:
-        self.env, self.number = make(slots), number
+        self.env: Any = make(slots)
+        self.number = number
         self.seen = (_MaskedSeen if isinstance(self.env, Masked) else _Seen)(
             self.env, np.zeros((slots, self.env.observation_size), np.float32)
         )
@@ -99,8 +100,8 @@ class Shard:
         env = self.env
         return {
             "observation_size": env.observation_size,
-            "n_actions": env.n_actions,
-            "action_size": getattr(env, "action_size", None),
+            "n_actions": self.seen.n_actions,
+            "action_size": self.seen.action_size,
             "masked": isinstance(env, Masked),
             "restorable": isinstance(env, Restorable),
         }
@@ -109,19 +110,21 @@ class Shard:
         self.seen.obs[:] = self.env.reset(seed)
         return self.seen.obs.copy()
 
-    def step(self, actions: Int64) -> tuple[Float32, NDArray[Any], Bool]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bool]:
         obs, reward, done, _ = self.env.step(actions)
         self.seen.obs[:] = obs
         return obs.copy(), np.array(reward), done.copy()
 
     def mask(self) -> Bool:
-        return self.env.mask().copy()  # type: ignore[attr-defined, no-any-return]
+        allowed: Bool = self.env.mask().copy()
+        return allowed
 
     def state(self) -> State:
-        return self.env.state()  # type: ignore[attr-defined, no-any-return]
+        state: State = self.env.state()
+        return state
 
     def restore(self, state: State) -> Float32:
-        self.seen.obs[:] = self.env.restore(state)  # type: ignore[attr-defined]
+        self.seen.obs[:] = self.env.restore(state)
         return self.seen.obs.copy()
 
     def metrics(self) -> dict[str, float]:
