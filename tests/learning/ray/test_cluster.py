@@ -28,6 +28,12 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         pass
 
 
+def test_an_address_without_a_cluster_is_refused():
+    pytest.importorskip("ray", reason="needs the extra [scale]")
+    with pytest.raises(ConfigError, match="ray start"), connect("127.0.0.1:1"):
+        pass
+
+
 @pytest.fixture(scope="module")
 def nodes():
     """Two nodes of one core each, on loopback alone."""
@@ -106,8 +112,8 @@ def test_judging_in_pieces_is_judging(where):
     plan = seeded_plan(task, quantity, 3, 0, 20)
     strategy = build("random", MarketEstimates(1e4, np.linspace(1e4, 0, 60), 0.1, 0.01, 1.0))
     seen = []
+    here = run_strategy(source, task, plan, strategy)  # first: it compiles for all
     there = run_strategy_on(where, source, task, plan, strategy, seen.append, piece=7)
-    here = run_strategy(source, task, plan, strategy)
     assert sorted(seen) == [6, 7, 7]
     for name, values in vars(here).items():
         assert np.array_equal(values, getattr(there, name)), name
@@ -140,9 +146,3 @@ def test_a_node_killed_in_training_changes_nothing_about_the_policy(nodes, where
     train(calm, FRAMES)
     assert tiny.gap_closed(learner.policy()) >= 0.9
     assert abs(tiny.gap_closed(learner.policy()) - tiny.gap_closed(calm.policy())) < 0.03
-
-
-def test_an_address_without_a_cluster_is_refused():
-    pytest.importorskip("ray", reason="needs the extra [scale]")
-    with pytest.raises(ConfigError, match="ray start"), connect("127.0.0.1:1"):
-        pass

@@ -135,7 +135,7 @@ class Shard:
     def roll(self, orders: Orders) -> Rolled:
         """One rollout with the learner's weights and noise of (seed, shard, number of the update)."""
         if self.twin is None or self.twin.settings.steps != orders.settings.steps:
-            settings = replace(orders.settings, minibatch=orders.settings.steps * self.env.n)
+            settings = replace(orders.settings, minibatch=orders.settings.steps * self.env.n, threads=1)
             self.twin = orders.kind(self.seen, settings, 0)
         rng = np.random.default_rng([orders.seed, NOISE, self.number, int(orders.state["updates"])])
         self.twin.restore({**self.twin.state(), **orders.state, "rng": rng.bit_generator.state})
