@@ -119,6 +119,14 @@ class Episodes:
             set_num_threads(threads)
             self._act = kernels.act_batch_threads
 
+    def vary(self, horizon_ns: Ints, decisions: Ints, latency_ns: Ints) -> None:
+        """Give each prepared world a horizon, a number of decisions and a constant latency of its own, in the place of
+        the task's; episodes that start in it from now on have them. int64 (worlds,) each.
+        """
+        self._worlds[:, sim.HORIZON_NS], self._worlds[:, sim.DECISIONS] = horizon_ns, decisions
+        self._worlds[:, sim.LATENCY_KIND] = LATENCIES["constant"]
+        self._worlds[:, sim.LATENCY_A] = latency_ns
+
     @property
     def view(self) -> View:
         """What can be seen at this decision; the arrays are overwritten by the next step."""

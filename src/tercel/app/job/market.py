@@ -161,7 +161,7 @@ class _Split:
     @property
     def curve(self) -> list[float]:
         """Mean lots that the training days traded in each thirteenth of the session."""
-        curve = np.mean([_curve_lots(instrument, events) for instrument, events in self.days], axis=0)
+        curve = np.mean([curve_lots(instrument, events) for instrument, events in self.days], axis=0)
         if curve.sum() <= 0:
             raise ConfigError("training days that trade", f"no trades in {self.spans[0]}", "import more days")
         if self.cut_ns:  # the rest of the day is not known: its rate is taken to be that of the part seen
@@ -174,7 +174,7 @@ def by_level(events: Events) -> bool:
     return bool(np.any(events.kind == LEVEL_SET))
 
 
-def _curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
+def curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
     """Lots traded in each thirteenth of a session."""
     if not by_level(events):
         return census_of(instrument, events).curve_lots

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution.actions import allocation, fraction, level, placement, residual
+from tercel.execution.actions import allocation, fraction, level, levers, placement, residual, sized
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
 
@@ -36,6 +36,7 @@ DISCRETE: Final = {
     "placement": ActionSet("placement", placement.LABELS, placement.decode),
     "fraction": ActionSet("fraction", fraction.LABELS, fraction.decode),
     "level": ActionSet("level", level.LABELS, level.decode),
+    "sized": ActionSet("sized", sized.LABELS, sized.decode),
 }
 """The discrete sets by name; the first is the default."""
 
@@ -50,8 +51,14 @@ def _residual(parameters: Mapping[str, Any]) -> ActionSet:
     return ActionSet("residual", residual.LABELS, residual.residual(parameters).decode, True)
 
 
+def _levers(parameters: Mapping[str, Any]) -> ActionSet:
+    decoder = levers.levers(parameters)
+    return ActionSet("levers", decoder.labels, decoder.decode, True)
+
+
 CONTINUOUS: Final[dict[str, Callable[[Mapping[str, Any]], ActionSet]]] = {
     "allocation": _allocation,
+    "levers": _levers,
     "residual": _residual,
 }
 """What makes the continuous sets, by name, from their parameters."""

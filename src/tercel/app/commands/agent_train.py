@@ -1,0 +1,144 @@
+"""Body of `tercel agent train`: read what is told, train with a bar, write the page."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tercel.app.job.agent_config import AgentConfig, nearest, parse, preset_file, preset_names, read_config
+from tercel.app.job.agent_report import write_page
+from tercel.app.job.agent_training import FILE, MakeEnv, run_training, with_algo
+from tercel.app.output import print_json, progress_console, say
+from tercel.core.errors import ConfigError
+from tercel.learning.port import Metrics
+
+RUNS = Path("runs/agents")
+ALGOS = ("ppo", "dqn")
+INTERRUPTED = 130
+
+
+def train(
+    *,
+    config: Path | None,
+    preset: str | None,
+    algo: str | None,
+    seed: int,
+    out: Path | None,
+    resume: Path | None,
+    as_json: bool,
+    make: MakeEnv | None = None,
+) -> int:
+    """Train and tell; the exit code.
+
+    Raises
+    ------
+    ConfigError
+        Nothing or too much is told, or a folder that holds another run.
+    """
+    told, folder, seed = _told(config, preset, algo, seed, out, resume)
+    with _stopped() as stop:
+        result = _with_bar(told, folder, seed, make, stop)
+    if not result["done"]:
+        raise KeyboardInterrupt(f"`tercel agent train --resume {folder}` goes on at {result['frames']:,} decisions")
+    page = write_page(folder, told, result)
+    if as_json:
+        print_json({**result, "folder": str(folder), "report": str(page)})
+        return 0
+    best = result["best"]
+    say(
+        f"{told.name}: {best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
+        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} looks)"
+    )
+    say(f"policy   {result['policy']}")
+    say(f"report   {page}")
+    say(f"judge it with `tercel agent evaluate {folder}`")
+    return 0
+
+
+def _told(
+    config: Path | None, preset: str | None, algo: str | None, seed: int, out: Path | None, resume: Path | None
+) -> tuple[AgentConfig, Path, int]:
+    """The configuration, the run folder and the seed."""
+    if resume is not None:
+        if config is not None or preset is not None or out is not None or algo is not None:
+            raise ConfigError(
+                "--resume alone: the run knows its configuration", "another one beside it", "leave it out"
+            )
+        return _resumed(resume)
+    if (config is None) == (preset is None):
+        received = "neither" if config is None else "both"
+        raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
+    told = read_config(preset_file(str(preset)) if config is None else config)
+    if algo is not None:
+        if algo not in ALGOS:
+            raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, f"did you mean {nearest(algo, ALGOS)!r}?")
+        told = with_algo(told, algo)
+    folder = out or RUNS / f"{told.name}-{seed}"
+    _claim(folder, told, seed)
+    return told, folder, seed
+
+
+def _claim(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Keep what was told in the run folder; a folder of another run is refused, the same one is gone on with."""
+    path, text = folder / FILE, json.dumps({"seed": seed, **told.model_dump(mode="json")}, indent=1) + "\n"
+    if path.exists() and path.read_text() != text:
+        remedy = f"name another --out, or go on with it: --resume {folder}"
+        raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another", remedy)
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{FILE}.part"
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def _resumed(folder: Path) -> tuple[AgentConfig, Path, int]:
+    path = folder / FILE
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text())
+        seed = int(raw.pop("seed"))
+    except OSError as error:
+        raise ConfigError("the folder of a training", f"{path}: {error.strerror}", "name one that was begun") from None
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ConfigError("a training's configuration", f"{path}: {error}", "start it again elsewhere") from None
+    return parse(raw, str(path)), folder, seed
+
+
+@contextmanager
+def _stopped() -> Iterator[list[bool]]:
+    """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
+    asked: list[bool] = []
+
+    def ask(*_: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+        say("stopping after this update ...")
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not in the main thread: nobody can ask
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _with_bar(told: AgentConfig, folder: Path, seed: int, make: MakeEnv | None, stop: list[bool]) -> dict[str, Any]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} % {task.fields[best]}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=progress_console()) as progress:
+        bar = progress.add_task(f"train {told.name} seed {seed}", total=told.learner.frames, best="")
+
+        def on_row(row: Metrics, best: Metrics | None) -> None:
+            gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""
+            progress.update(bar, completed=row["frames"], best=gain)
+
+        return run_training(told, folder, seed, make=make, on_row=on_row, stop=lambda: bool(stop))

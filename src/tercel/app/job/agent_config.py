@@ -1,0 +1,301 @@
+"""What `tercel agent train` is told: one TOML file or a shipped preset, read whole or refused.
+
+    name = "mine"
+
+    [market]      presets, regimes, impact; or lake, symbol, train_days, judge_days, queue, impact
+    [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames
+    [policy]      actions, base, parameters, levers, dead, observation, hidden
+    [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
+    [reward]      execution, impact, left, against, unit, risk_aversion
+    [start]       clone: how many decisions of the base are imitated first
+    [validation]  every, episodes, rule
+    [guards]      variants: how many others were tried before (for deflation)
+
+Every key has a default; the shipped presets lie in `agent_presets` and are the examples.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.task import Latency, Task
+from tercel.execution.actions import SETS
+from tercel.execution.observers import OBSERVERS
+from tercel.learning.ranges import Ranges
+
+PRESETS: Final = Path(__file__).parent / "agent_presets"
+Span = float | tuple[float, float]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MarketSection(_Section):
+    """Where it learns."""
+
+    presets: tuple[str, ...] = ("csco",)
+    """Simulated markets; the slots are split between them."""
+    regimes: str = ""
+    """What switches in them: chain, season, a named regime or a file (`market.regimes.choice`)."""
+    impact: str = ""
+    """Law of impact; empty: what the presets carry, square_root on tape."""
+    worlds: int = Field(default=64, ge=1, le=4096)
+    """Warmed books in each market's bank."""
+    lake: str = ""
+    symbol: str = ""
+    """Recorded days in the place of presets; relative to the configuration file."""
+    train_days: tuple[str, ...] = ()
+    """Dates to learn on; none: the first two thirds."""
+    judge_days: tuple[str, ...] = ()
+    """Dates that are kept for judging: refused when one of them is trained on."""
+    queue: str = "midpoint"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "MarketSection":
+        if bool(self.lake) != bool(self.symbol):
+            raise ValueError("lake and symbol together")
+        if not self.lake and not self.presets:
+            raise ValueError("at least one market in presets, or lake and symbol")
+        both = sorted(set(self.train_days) & set(self.judge_days))
+        if both:
+            raise ValueError(f"days that are trained on or judged, not both: {both[0]}")
+        return self
+
+
+class TaskSection(_Section):
+    """What is to be done: single values, or [lowest, highest] to draw from."""
+
+    share: Span = 0.10
+    """Of the volume expected within the horizon."""
+    horizon_s: Span = 1800.0
+    decision_s: float = Field(default=30.0, gt=0)
+    """Seconds between decisions, whatever the horizon."""
+    latency_ms: Span = 0.0
+    """Order-entry latency."""
+    side: Literal[-1, 0, 1] = 0
+    """0: buys and sells in turn."""
+    grow_frames: int = Field(default=0, ge=0)
+    """Curriculum: the ranges of share and horizon grow from their middles over so many frames."""
+
+    @field_validator("share", "horizon_s", "latency_ms")
+    @classmethod
+    def _ordered(cls, value: Span) -> Span:
+        low, high = span(value)
+        if not 0 <= low <= high < float("inf"):
+            raise ValueError(f"a number, or [lowest, highest], not {value}")
+        return value
+
+    @property
+    def task(self) -> Task:
+        """The middle of the ranges: what validation judges."""
+        share, horizon, late = (middle(value) for value in (self.share, self.horizon_s, self.latency_ms))
+        decisions = max(round(horizon / self.decision_s), 1)
+        latency = Latency(a_ns=round(late * 1e6))
+        return Task(self.side, share, decisions * self.decision_s, decisions, latency=latency)
+
+    @property
+    def ranges(self) -> Ranges | None:
+        """What training draws from; None where nothing is to be drawn."""
+        spans = [span(value) for value in (self.share, self.horizon_s, self.latency_ms)]
+        if all(low == high for low, high in spans):
+            return None
+        return Ranges(spans[0], spans[1], spans[2], self.grow_frames)
+
+
+class PolicySection(_Section):
+    """What it sees, says and is."""
+
+    actions: str = "levers"
+    base: str = "score_rule"
+    """Of `levers` and `residual`: the written strategy where the network says nothing."""
+    parameters: dict[str, float] = {}
+    """Of the base; empty: what is tuned for the (first) market, else generic."""
+    levers: dict[str, float] = {}
+    """Of `levers`: name -> scale."""
+    dead: float | None = Field(default=None, ge=0)
+    """Of `residual`: takes within it change nothing."""
+    observation: str = "v2"
+    hidden: tuple[int, ...] = (64, 64)
+
+    @field_validator("actions")
+    @classmethod
+    def _actions(cls, name: str) -> str:
+        return _one_of(name, SETS)
+
+    @field_validator("observation")
+    @classmethod
+    def _observation(cls, name: str) -> str:
+        return _one_of(name, tuple(OBSERVERS))
+
+
+class LearnerSection(BaseModel):
+    """Who learns, and how; keys that are not named here go to the learner's own settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    algo: Literal["ppo", "dqn"] = "ppo"
+    frames: int = Field(default=1_000_000, ge=1)
+    """Decisions that the training sees."""
+    markets: int = Field(default=64, ge=1, le=65_536)
+    """Slots side by side."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the learner's own settings are given."""
+        return {key: tuple(v) if isinstance(v, list) else v for key, v in (self.model_extra or {}).items()}
+
+
+class RewardSection(_Section):
+    """Weights of the costs, each of which is logged by itself."""
+
+    execution: float = Field(default=1.0, ge=0)
+    impact: float = Field(default=1.0, ge=0)
+    left: float = Field(default=0.0, ge=0)
+    against: str = ""
+    """Paired reward: a written strategy that executes every episode too; `base` is the policy's own."""
+    unit: Literal["ticks", "spread"] = "ticks"
+    """What counts as 1; with several markets, spreads weigh them alike."""
+    risk_aversion: float = Field(default=0.0, ge=0)
+
+
+class StartSection(_Section):
+    """Before learning."""
+
+    clone: int = Field(default=0, ge=0)
+    """Decisions of `teacher` that the policy imitates first; 0: none."""
+    teacher: str = "peg_behind"
+
+
+class ValidationSection(_Section):
+    """Greedy policy on fixed episodes that are neither trained on nor judged; the best is kept."""
+
+    every: int = Field(default=0, ge=0)
+    """Frames between two looks; 0: a tenth of the training."""
+    episodes: int = Field(default=500, ge=2, le=1_000_000)
+    rule: str = ""
+    """What stands beside it; empty: the policy's base, or peg_behind."""
+
+
+class GuardsSection(_Section):
+    """What is said with the result."""
+
+    variants: int = Field(default=1, ge=1)
+    """Recipes tried before this one was kept, itself included."""
+
+
+class AgentConfig(_Section):
+    """A training of an agent."""
+
+    name: str = Field(default="agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    market: MarketSection = MarketSection()
+    task: TaskSection = TaskSection()
+    policy: PolicySection = PolicySection()
+    learner: LearnerSection = LearnerSection()
+    reward: RewardSection = RewardSection()
+    start: StartSection = StartSection()
+    validation: ValidationSection = ValidationSection()
+    guards: GuardsSection = GuardsSection()
+
+    @property
+    def on_tape(self) -> bool:
+        """Whether recorded days are replayed."""
+        return bool(self.market.lake)
+
+
+def span(value: Span) -> tuple[float, float]:
+    """Lowest and highest of a span."""
+    low, high = value if isinstance(value, tuple) else (value, value)
+    return float(low), float(high)
+
+
+def middle(value: Span) -> float:
+    """Geometric middle of a span; the arithmetic one where it starts at 0."""
+    low, high = span(value)
+    return low if low == high else (low * high) ** 0.5 if low > 0 else (low + high) / 2
+
+
+def _one_of(name: str, known: tuple[str, ...]) -> str:
+    if name not in known:
+        raise ValueError(f"one of {', '.join(known)}; the nearest to {name!r} is {nearest(name, known)!r}")
+    return name
+
+
+def nearest(name: str, known: tuple[str, ...] | list[str]) -> str:
+    """The known name that is most like `name`."""
+    return difflib.get_close_matches(name, known, 1, 0.0)[0]
+
+
+def preset_names() -> tuple[str, ...]:
+    """Shipped configurations."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
+
+
+def preset_file(name: str) -> Path:
+    """The file of a shipped configuration.
+
+    Raises
+    ------
+    UnknownNameError
+        No such preset; the nearest is offered.
+    """
+    known = preset_names()
+    if name not in known:
+        raise UnknownNameError(f"one of {', '.join(known)}", f"preset {name!r}", f"try {nearest(name, known)!r}")
+    return PRESETS / f"{name}.toml"
+
+
+def read_config(path: Path) -> AgentConfig:
+    """The configuration in a TOML file; relative paths in it are taken from its folder.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the key and the nearest known one.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError("a configuration file", f"{path}: {error.strerror}", "name one, or use --preset") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError("a file in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("a file in TOML", f"{path}: {error}", f"see {PRESETS}/default.toml") from None
+    config = parse(raw, str(path))
+    if config.on_tape:
+        lake = str(path.resolve().parent / config.market.lake)
+        config = config.model_copy(update={"market": config.market.model_copy(update={"lake": lake})})
+    return config
+
+
+def parse(raw: dict[str, Any], name: str) -> AgentConfig:
+    """A configuration from plain values; `name` is how errors call it.
+
+    Raises
+    ------
+    ConfigError
+        With the key and the nearest known one.
+    """
+    try:
+        config = AgentConfig.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            hint = f"did you mean {nearest(str(first['loc'][-1]), sorted(_keys(AgentConfig)))!r}?"
+            raise ConfigError("keys that `tercel agent train` knows", f"{name}: {where}", hint) from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
+    return config
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation)

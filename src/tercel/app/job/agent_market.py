@@ -1,0 +1,153 @@
+"""The markets of an agent's training: where it acts, where its checkpoints are compared, what its card says of them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tercel.app.job.agent_config import AgentConfig, span
+from tercel.app.job.market import TRAINING_STEP_NS, build_market, curve_lots
+from tercel.app.job.settings import RunSettings
+from tercel.core.errors import ConfigError
+from tercel.evaluation.episodes import Plan, seeded_plan
+from tercel.evaluation.task import Task
+from tercel.evaluation.windows import tape_plan, tape_sampler
+from tercel.execution import step as kernels
+from tercel.learning.envs import Sampler, bank_sampler
+from tercel.market.flow import preset as presets
+from tercel.market.impact.pilot import law_for
+from tercel.market.impact.propagator import tape_law
+from tercel.market.regimes.choice import with_chosen
+from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Lake
+
+VALIDATION_SEED = -3_000_000_000
+"""Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed."""
+VALIDATION_WORLDS = 16
+BANK = 1
+"""Seed of the books that validation starts from; training's is 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingMarket:
+    """One market of a training.
+
+    Parameters
+    ----------
+    name : str
+    task : Task
+        What is done in it: the middle of the ranges; on tape at its longest horizon.
+    training, validation : Source
+    sampler : Sampler
+        Training episodes of the task.
+    plan : Plan
+        Validation episodes, each bought and sold.
+    spread : float
+        Mean spread, ticks.
+    facts : dict
+        For the card.
+    """
+
+    name: str
+    task: Task
+    training: Source
+    validation: Source
+    sampler: Sampler
+    plan: Plan
+    spread: float
+    facts: dict[str, object]
+
+
+def markets_of(config: AgentConfig) -> list[TrainingMarket]:
+    """The markets that a configuration names.
+
+    Raises
+    ------
+    ConfigError
+        Unknown presets, regimes or days.
+    """
+    if config.on_tape:
+        return [_on_tape(config)]
+    return [_simulated(config, name) for name in config.market.presets]
+
+
+def both_sides(plan: Plan) -> Plan:
+    """Half of the plan's markets, each once bought and once sold in: what the mid does by itself cancels."""
+    rows = plan.rows.copy()
+    rows[:, kernels.E_INDEX] //= 2
+    return Plan(rows, rows[:, kernels.E_INDEX].copy())
+
+
+def _simulated(config: AgentConfig, name: str) -> TrainingMarket:
+    preset, task, told = presets.load(name), config.task.task, config.market
+    law, quantity = law_for(preset, told.impact or None), task.quantity(preset.volume_per_s)
+    interval_ns = task.horizon_ns // task.decisions
+    training, validation = (
+        with_chosen(reactive(preset, n, seed, impact=law or "none"), told.regimes, preset, task.horizon_s / 3)
+        for n, seed in ((told.worlds, 0), (min(VALIDATION_WORLDS, told.worlds), BANK))
+    )
+    episodes = config.validation.episodes
+    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(validation.worlds_b), interval_ns)
+    return TrainingMarket(
+        preset.name,
+        task,
+        training,
+        validation,
+        bank_sampler(task, quantity, len(training.worlds_b)),
+        plan if task.side else both_sides(plan),
+        float(getattr(preset, "mean_spread_ticks", 1.0)),
+        {"market": preset.name, **({"regimes": told.regimes} if told.regimes else {})},
+    )
+
+
+def _on_tape(config: AgentConfig) -> TrainingMarket:
+    """Days of a lake: those that every run trains on, or those that the configuration names."""
+    told, task = config.market, _longest(config)
+    impact = told.impact or "square_root"
+    if not told.train_days and not told.judge_days:
+        settings = RunSettings(lake=told.lake, symbol=told.symbol, task=task, queue=told.queue, impact=impact)
+        market = build_market(settings)
+        facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
+        return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts)
+    train, judged = _days(config)
+    lake = Lake(told.lake)
+    days = [lake.read(told.symbol, date) for date in train]
+    curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
+    source, tape = replay(lake, told.symbol, train, queue=told.queue, impact=tape_law(days, impact))
+    plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
+    facts = {"symbol": told.symbol, "trained on": ", ".join(train), "judged on": ", ".join(judged)}
+    return _of_tape(config, task, source, tape_sampler(plan), 1.0, facts)
+
+
+def _of_tape(
+    config: AgentConfig, task: Task, source: Source, sampler: Sampler, spread: float, facts: dict[str, object]
+) -> TrainingMarket:
+    """Validated on windows of the training days, with streams of their own: the judged days stay unseen."""
+    plan = sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
+    return TrainingMarket(config.market.symbol.lower(), task, source, source, sampler, plan, spread, facts)
+
+
+def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
+    """Days that are trained on, and days that are kept for judging.
+
+    Raises
+    ------
+    ConfigError
+        Days that were not recorded, or none left to learn on.
+    """
+    told = config.market
+    dates = list(Lake(told.lake).days(told.symbol))
+    unknown = sorted({*told.train_days, *told.judge_days} - set(dates))
+    if unknown:
+        raise ConfigError(f"recorded days of {told.symbol}: {dates[0]} to {dates[-1]}", unknown[0], "import that day")
+    train = sorted(told.train_days) or [date for date in dates if date not in told.judge_days]
+    if not train:
+        raise ConfigError("days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days")
+    return train, sorted(told.judge_days) or [date for date in dates if date not in train]
+
+
+def _longest(config: AgentConfig) -> Task:
+    """The task at its longest horizon: windows of a tape must hold it."""
+    task, horizon = config.task.task, span(config.task.horizon_s)[1]
+    decisions = max(round(horizon / config.task.decision_s), 1)
+    return replace(task, horizon_s=decisions * config.task.decision_s, decisions=decisions)

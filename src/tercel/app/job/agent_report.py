@@ -1,0 +1,162 @@
+"""A training as a page: what it gained on the rule, what it lived on, how it was told."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tercel.app.job.agent_config import AgentConfig
+from tercel.learning.metrics import read_metrics
+from tercel.learning.port import Metrics
+from tercel.report import style
+from tercel.report.figures import WIDE
+from tercel.report.page import Section, render
+from tercel.report.svg import Figure, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+TERMS = ("execution", "impact", "left")
+
+
+def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Path:
+    """Write ``report.html`` into the run folder and say where it is."""
+    path = folder / "report.html"
+    rows, looks = read_metrics(folder / "metrics.csv"), read_metrics(folder / "validation.csv")
+    path.write_text(page(config, result, rows, looks), encoding="utf-8")
+    return path
+
+
+def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], looks: Sequence[Metrics]) -> str:
+    """The whole page from rows of metrics and of looks."""
+    best, rule = result["best"], result["rule"]
+    sections = [
+        Section(
+            "Learning",
+            f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
+            f"neither trained on nor judged, each market bought and sold. {result['looks']} looks; the best is kept.",
+            figures=[learning(looks, rule), gains(looks, rule)],
+        ),
+        Section(
+            "What it lives on",
+            "Costs of the training episodes, sampled and not greedy: each term times its weight, whose sum is minus "
+            "the reward. A term that falls while another rises was bought with it.",
+            figures=[terms(rows, weights_of(config)), spread_of_moves(rows)],
+        ),
+        Section("How it was told", facts=flat(config.model_dump())),
+    ]
+    lead = (
+        f"{result['frames']:,} decisions. The kept policy costs {best['is_bps']:.2f} bps where {rule} costs "
+        f"{best['rule_bps']:.2f}: a gain of {best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation "
+        f"episodes, of which it is the best of {result['looks']} looks: `tercel agent evaluate` judges it on others."
+    )
+    facts = {"seed": result["seed"], "trained on": str(result["trained_on"]), "Tercel": result["version"]}
+    return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+
+
+def weights_of(config: AgentConfig) -> dict[str, float]:
+    """Weight of each term of the reward."""
+    return {name: float(getattr(config.reward, name)) for name in TERMS}
+
+
+def flat(told: dict[str, Any], above: str = "") -> dict[str, object]:
+    """A nested configuration as lines."""
+    out: dict[str, object] = {}
+    for key, value in told.items():
+        if isinstance(value, dict) and value:
+            out |= flat(value, f"{above}{key}.")
+        else:
+            out[above + key] = str(value)
+    return out
+
+
+def _column(rows: Sequence[Metrics], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([row.get(name, np.nan) for row in rows])
+
+
+def learning(looks: Sequence[Metrics], rule: str) -> Figure:
+    """Validation cost against frames, the rule's beside it."""
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        frames, cost, error = (_column(looks, name) for name in ("frames", "is_bps", "se"))
+        panel.plot(frames / 1e3, cost, color=style.GOOD.token, linewidth=2.0, marker="o", markersize=3, label="policy")
+        panel.fill_between(
+            frames / 1e3, cost - 2 * error, cost + 2 * error, color=style.GOOD.token, alpha=0.15, linewidth=0
+        )
+        panel.plot(frames / 1e3, _column(looks, "rule_bps"), color=style.SOFT.token, linestyle=(0, (4, 3)), label=rule)
+        panel.set_xlabel("thousand decisions")
+        panel.set_ylabel("mean cost, bps (down: better)")
+        drawing.legend(loc="outside upper right", ncols=2)
+
+    return drawn(
+        "validation",
+        f"Cost of the greedy policy on validation episodes against {rule}.",
+        "Band: two standard errors of the paired difference to the rule.",
+        (WIDE, 3.4),
+        draw,
+    )
+
+
+def gains(looks: Sequence[Metrics], rule: str) -> Figure:
+    """The paired gain, market by market where there are several."""
+    names = [key for key in looks[0] if key.startswith("gain_")] or ["gain"]
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        colours = style.series_colours(names)
+        for name in names:
+            label = name.removeprefix("gain_")
+            panel.plot(
+                _column(looks, "frames") / 1e3, _column(looks, name), color=colours[name].token, marker="o",
+                markersize=3, label=label,
+            )  # fmt: skip
+        panel.axhline(0, color=style.SOFT.token, linewidth=1)
+        panel.set_xlabel("thousand decisions")
+        panel.set_ylabel(f"gain on {rule}, bps (up: better)")
+        if len(names) > 1:
+            drawing.legend(loc="outside upper right", ncols=len(names))
+
+    return drawn("gains", f"Paired gain on {rule}.", "Same episodes, policy against rule.", (WIDE, 2.8), draw)
+
+
+def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
+    """Weighted terms of the reward in training, smoothed."""
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        frames, colours = _column(rows, "frames") / 1e3, style.series_colours(list(weights))
+        for name, weight in weights.items():
+            value = smooth(_column(rows, name) * weight)
+            panel.plot(frames, value, color=colours[name].token, linewidth=1.8, label=name)
+        panel.axhline(0, color=style.SOFT.token, linewidth=1)
+        panel.set_xlabel("thousand decisions")
+        panel.set_ylabel("weighted cost, ticks per lot")
+        drawing.legend(loc="outside upper right", ncols=len(weights))
+
+    return drawn("terms", "Terms of the reward.", "Means over ten updates.", (WIDE, 3.0), draw)
+
+
+def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
+    """Exploration and step size: sigma or entropy, KL and the share of clipped steps."""
+    names = [name for name in ("sigma", "entropy", "epsilon", "kl", "clipped", "learning_rate") if name in rows[0]]
+
+    def draw(drawing: "Drawing") -> None:
+        panels = np.atleast_1d(drawing.subplots(1, len(names)))
+        for panel, name in zip(panels, names, strict=True):
+            panel.plot(_column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=style.SOFT.token)
+            panel.set_title(name, fontsize=9)
+
+    return drawn("health", f"Health of the training: {', '.join(names)}.", "By thousand decisions.", (WIDE, 2.2), draw)
+
+
+def smooth(values: np.ndarray[Any, np.dtype[np.float64]], width: int = 10) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Running mean over the last `width` finite values."""
+    out = np.full(len(values), np.nan)
+    for i in range(len(values)):
+        part = values[max(0, i + 1 - width) : i + 1]
+        part = part[np.isfinite(part)]
+        if len(part):
+            out[i] = part.mean()
+    return out

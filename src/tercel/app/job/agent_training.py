@@ -1,0 +1,346 @@
+"""One training of an agent: a configuration, a seed, a folder with metrics, checkpoints and at last a policy.
+
+    config.json      what was told, whole
+    metrics.csv      a row an update: losses, costs term by term
+    validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
+    checkpoint/      the learner's state: a stopped training goes on from it
+    policy/          the best policy by validation, with its card
+    run.json         what became of it
+    report.html      the same as pictures
+
+`run_training` needs of its environment no more than the learner does: `make_env` may be replaced by one that spreads
+the slots over machines.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tercel import __version__
+from tercel.app.job.agent_config import AgentConfig, nearest
+from tercel.app.job.agent_market import TrainingMarket, markets_of
+from tercel.app.job.agent_validation import Look, Validator
+from tercel.core.errors import ConfigError
+from tercel.execution.actions import ActionSet, action_set
+from tercel.execution.observers import observer
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.policy import save_policy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategies import TUNED, build
+from tercel.execution.strategies.tuned import tuned_parameters
+from tercel.execution.strategy import Strategy
+from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
+from tercel.learning.demonstrate import demonstrations
+from tercel.learning.envs import RewardWeights
+from tercel.learning.metrics import MetricsLog
+from tercel.learning.mixed import Drawn, MixedVec
+from tercel.learning.native.clone import clone
+from tercel.learning.native.dqn import Dqn, DqnSettings
+from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.learning.port import Metrics, train
+
+FILE: Final = "config.json"
+RESULT: Final = "run.json"
+LOOKS: Final = "validation.csv"
+UPDATES_A_CHECKPOINT: Final = 10
+MakeEnv = Callable[[AgentConfig], Any]
+
+
+def action_parameters(config: AgentConfig) -> dict[str, Any]:
+    """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
+    told = config.policy
+    if told.actions not in ("levers", "residual"):
+        return {}
+    values: dict[str, float] = dict(told.parameters)
+    if told.base in TUNED and not config.on_tape:
+        values = {**tuned_parameters(config.market.presets[0], told.base), **values}
+    more: dict[str, Any] = {"levers": told.levers} if told.actions == "levers" and told.levers else {}
+    if told.actions == "residual" and told.dead is not None:
+        more["dead"] = told.dead
+    return {"base": told.base, "parameters": values, **more}
+
+
+def actions_of(config: AgentConfig) -> ActionSet:
+    """The policy's set of actions."""
+    return action_set(config.policy.actions, action_parameters(config))
+
+
+def rule_of(config: AgentConfig) -> Strategy:
+    """The written strategy that stands beside the policy: `validation.rule`, else its base, else peg_behind."""
+    told = action_parameters(config)
+    name = config.validation.rule or told.get("base", "peg_behind")
+    return build(name, None, told["parameters"] if name == told.get("base") else None)
+
+
+def make_env(config: AgentConfig) -> MixedVec:
+    """Where a configuration's learner acts: its slots, split between its markets."""
+    return env_of(config, markets_of(config))
+
+
+def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
+    """The same of markets that are built already."""
+    slots, reward = config.learner.markets, config.reward
+    if slots < len(markets):
+        raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")
+    rival = None
+    if reward.against:
+        rival = rule_of(config) if reward.against == "base" else build(reward.against)
+    edges = [round(i * slots / len(markets)) for i in range(len(markets) + 1)]
+    parts = [
+        Drawn(
+            market.training,
+            market.task,
+            market.sampler,
+            edges[i + 1] - edges[i],
+            ranges=config.task.ranges,
+            rival=rival,
+            unit=market.spread if reward.unit == "spread" else 1.0,
+            actions=config.policy.actions,
+            weights=RewardWeights(reward.execution, reward.impact, reward.left),
+            action_parameters=action_parameters(config),
+            observation=config.policy.observation,
+        )
+        for i, market in enumerate(markets)
+    ]
+    return MixedVec(parts, [market.name for market in markets])
+
+
+def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings:
+    """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
+
+    Raises
+    ------
+    ConfigError
+        A setting that the learner does not have (the nearest is offered), or a value that it refuses.
+    """
+    told, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
+    known = sorted(field.name for field in fields(kind))
+    given = {"hidden": config.policy.hidden, "anneal_frames": told.frames, **told.settings}
+    if config.reward.risk_aversion:
+        given["risk_aversion"] = config.reward.risk_aversion
+    for name in given:
+        if name not in known:
+            remedy = f"did you mean {nearest(name, known)!r}?"
+            raise ConfigError(f"settings that {told.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
+    actions = actions_of(config)
+    if kind is PpoSettings and actions.continuous:
+        given.setdefault("distribution", "logistic_normal" if actions.name == "allocation" else "gaussian")
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ConfigError(f"settings of {told.algo}", f"{given} ({error})", "correct the section [learner]") from None
+
+
+def make_learner(config: AgentConfig, env: Any, seed: int) -> Ppo | Dqn:
+    """The learner at its start.
+
+    Raises
+    ------
+    ConfigError
+        Settings that it does not take, or actions that it cannot learn.
+    """
+    settings = learner_settings(config)
+    if isinstance(settings, PpoSettings):
+        return Ppo(env, settings, seed)
+    if actions_of(config).continuous:
+        raise ConfigError("discrete actions for dqn", config.policy.actions, "use --algo ppo, or actions such as sized")
+    return Dqn(env, settings, seed)
+
+
+def strategy_of(config: AgentConfig, agent: Ppo | Dqn) -> PolicyStrategy:
+    """The learner's greedy policy as it stands."""
+    told = config.policy
+    return PolicyStrategy(
+        config.name,
+        agent.policy(),
+        told.actions,
+        action_parameters=action_parameters(config),
+        observation=told.observation,
+    )
+
+
+class Training:
+    """A training under way; :func:`run_training` is its use.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    folder : Path
+        Its run folder; what is there is gone on with.
+    seed : int
+    make : callable
+        Makes the environment from the configuration.
+    """
+
+    def __init__(self, config: AgentConfig, folder: Path, seed: int, make: MakeEnv | None = None) -> None:
+        self.config, self.folder, self.seed = config, folder, seed
+        folder.mkdir(parents=True, exist_ok=True)
+        self.markets = markets_of(config)
+        self.env = env_of(config, self.markets) if make is None else make(config)
+        self.agent = make_learner(config, self.env, seed)
+        self.validator = Validator(self.markets, rule_of(config))
+        state = load_checkpoint(folder / "checkpoint")
+        if state is not None:
+            self.agent.restore(state)
+        self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
+        self.looks = MetricsLog(folder / LOOKS, frames=self.agent.frames if state is not None else 0)
+        self.every = config.validation.every or max(config.learner.frames // 10, 1)
+        self.began = time.monotonic()
+        if state is None:
+            self._imitate()
+            self.look()
+
+    @property
+    def best(self) -> Metrics | None:
+        """The look at which the kept policy was taken."""
+        rows = self.looks.rows
+        return max(rows, key=lambda row: row["gain"]) if rows else None
+
+    def _imitate(self) -> None:
+        """Clone the teacher before learning, where the configuration asks for it."""
+        told = self.config.start
+        if not told.clone:
+            return
+        if not isinstance(self.agent, Ppo) or not isinstance(self.env, MixedVec):
+            raise ConfigError("cloning with ppo on this machine", self.config.learner.algo, "set start.clone = 0")
+        obs, actions = demonstrations(self.env, build(told.teacher), told.clone, self.seed)
+        clone(self.agent, obs, actions)
+        self.agent.start_again()
+
+    def on_update(self, metrics: Metrics) -> None:
+        """Log a row, look at the policy where that is due, let the curriculum go on."""
+        seconds = time.monotonic() - self.began
+        self.log.add({**metrics, **self.env.take_metrics(), "seconds": seconds})
+        if hasattr(self.env, "progress"):
+            self.env.progress(self.agent.frames)
+        last = self.looks.rows[-1]["frames"] if self.looks.rows else -self.every
+        if self.agent.frames - last >= self.every or self.agent.frames >= self.config.learner.frames:
+            self.look()
+
+    def look(self) -> Look:
+        """Judge the greedy policy on the validation episodes; keep it if it is the best so far."""
+        best, look = self.best, self.validator.look(strategy_of(self.config, self.agent), self.agent.frames)
+        self.looks.add(look.row)
+        if best is None or look.row["gain"] > best["gain"]:
+            save_policy(self.folder / "policy", self.agent.policy(), self.card(look))
+        return look
+
+    def card(self, look: Look) -> Card:
+        """What is said of the policy as it stands."""
+        told, task = self.config, self.markets[0].task
+        policy, watched = self.agent.policy(), observer(self.config.policy.observation)
+        looked = len(self.looks.rows)
+        return Card(
+            name=told.name,
+            observes=watched.entries,
+            actions=told.policy.actions,
+            n_actions=policy.n_actions,
+            head=policy.head,
+            action_parameters=action_parameters(told),
+            observation=watched.name,
+            limits=told.task.model_dump() | {"markets": [market.name for market in self.markets]},
+            task=dict(task.to_dict()),
+            trained_on=self.trained_on,
+            seed=self.seed,
+            frames=self.agent.frames,
+            learner={"name": self.agent.name, "looks": looked, "variants": told.guards.variants + looked - 1},
+            scores={"validation": look.row},
+            version=__version__,
+        )
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """Markets, days and streams."""
+        facts: dict[str, Any] = dict(self.markets[0].facts)
+        if len(self.markets) > 1:
+            facts = {"markets": [market.name for market in self.markets], "regimes": self.config.market.regimes}
+        return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
+
+    def finish(self, done: bool) -> dict[str, Any]:
+        """Write and return what became of it."""
+        best = self.best or {}
+        looked = len(self.looks.rows)
+        result = {
+            "name": self.config.name,
+            "seed": self.seed,
+            "done": done,
+            "frames": self.agent.frames,
+            "policy": str(self.folder / "policy"),
+            "best": best,
+            "rule": self.validator.rule.name,
+            "looks": looked,
+            "variants": self.config.guards.variants + looked - 1,
+            "trained_on": self.trained_on,
+            "version": __version__,
+        }
+        aside = self.folder / f".{RESULT}.part"
+        aside.write_text(json.dumps(result, indent=1) + "\n")
+        aside.replace(self.folder / RESULT)
+        return result
+
+
+def run_training(
+    config: AgentConfig,
+    folder: Path,
+    seed: int,
+    *,
+    make: MakeEnv | None = None,
+    on_row: Callable[[Metrics, Metrics | None], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Train, or go on training, until the policy is there.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    folder : Path
+        The run folder; made if need be.
+    seed : int
+        Of weights, noise and training episodes.
+    make : callable, optional
+        Another :func:`make_env`.
+    on_row : callable, optional
+        Receives each row of metrics and the best look so far.
+    stop : callable, optional
+        Asked between updates; the state is kept when it says so.
+
+    Returns
+    -------
+    dict
+        As `run.json` holds it; ``done`` False when `stop` said so.
+    """
+    training = Training(config, folder, seed, make)
+
+    def on_update(metrics: Metrics) -> None:
+        training.on_update(metrics)
+        if on_row is not None:
+            on_row(training.log.rows[-1], training.best)
+
+    def keep(state: Any) -> None:
+        save_checkpoint(folder / "checkpoint", state)
+
+    done = train(training.agent, config.learner.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
+    return training.finish(done)
+
+
+def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
+    """The same with another learner, whose own settings are its defaults, over actions that it can learn."""
+    if algo == config.learner.algo:
+        return config
+    learner = type(config.learner)(algo=algo, frames=config.learner.frames, markets=config.learner.markets)
+    policy = config.policy
+    if algo == "dqn" and actions_of(config).continuous:
+        policy = policy.model_copy(update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}})
+    return config.model_copy(update={"learner": learner, "policy": policy})
+
+
+def card_of_run(folder: Path) -> dict[str, Any]:
+    """What `run.json` says, with the folder's own place."""
+    told: dict[str, Any] = json.loads((folder / RESULT).read_text())
+    return told
+
+
+__all__ = ["Training", "make_env", "make_learner", "replace", "run_training", "with_algo"]

@@ -1,0 +1,76 @@
+"""Looks at a policy while it learns: greedy, on fixed episodes that are neither trained on nor judged, beside a rule."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.app.job.agent_market import TrainingMarket
+from tercel.evaluation.experiment import run_strategy
+from tercel.execution.costs import Costs, attribute
+from tercel.execution.strategy import Strategy
+from tercel.learning.port import Metrics
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look.
+
+    Parameters
+    ----------
+    row : dict of str to float
+        ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the policy
+        in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots; with several
+        markets ``gain_NAME`` of each.
+    """
+
+    row: Metrics
+
+
+class Validator:
+    """The rule's costs, once; then a policy's, as often as asked.
+
+    Parameters
+    ----------
+    markets : list of TrainingMarket
+    rule : Strategy
+    """
+
+    def __init__(self, markets: list[TrainingMarket], rule: Strategy) -> None:
+        self.markets, self.rule = markets, rule
+        self.ruled = [self._costs(market, rule) for market in markets]
+
+    def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
+        return run_strategy(market.validation, market.task, market.plan, strategy)
+
+    def look(self, strategy: Strategy, frames: int) -> Look:
+        """What the policy costs now."""
+        costs = [self._costs(market, strategy) for market in self.markets]
+        pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.ruled, costs, strict=True)]
+        gains = [float((rule - mine).mean()) for rule, mine in pairs]
+        errors = [standard_error(rule - mine, one.cluster) for (rule, mine), one in zip(pairs, costs, strict=True)]
+        lots = sum(int(one.qty.sum()) for one in costs)
+        row = {
+            "frames": float(frames),
+            "is_bps": float(np.mean([mine.mean() for _, mine in pairs])),
+            "rule_bps": float(np.mean([rule.mean() for rule, _ in pairs])),
+            "gain": float(np.mean(gains)),
+            "se": float(np.sqrt(np.sum(np.square(errors)))) / len(errors),
+            "passive": sum(int(one.passive_lots.sum()) for one in costs) / lots,
+            "forced": sum(int(one.forced_lots.sum()) for one in costs) / lots,
+        }
+        if len(gains) > 1:
+            row |= {f"gain_{market.name}": gain for market, gain in zip(self.markets, gains, strict=True)}
+        return Look(row)
+
+
+def shortfall(costs: Costs) -> NDArray[np.float64]:
+    """Implementation shortfall of each episode, bps."""
+    return np.asarray(attribute(costs, None)["is_bps"], np.float64)
+
+
+def standard_error(values: NDArray[np.float64], cluster: NDArray[np.int64]) -> float:
+    """Of the mean of `values`, whose clusters are independent."""
+    index = np.unique(cluster, return_inverse=True)[1]
+    away = np.bincount(index, values - values.mean())
+    return float(np.sqrt(np.square(away).sum()) / len(values))

@@ -1,0 +1,120 @@
+"""`levers`: some parameters of a tuned rule, moved by a network at every decision; all zeros are the rule itself.
+
+The rule keeps its order of thoughts (score, take, pace, display) and the network turns its knobs: an action adds
+``scale * a`` to each lever, in the unconstrained space in which the rule was tuned.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.jit import Floats
+from tercel.execution.actions.residual import checked_vectors
+from tercel.execution.intent import Intents
+from tercel.execution.strategies import direction_rule, score_rule
+from tercel.execution.strategies.vector import Layout
+from tercel.execution.view import View
+
+
+class Rule(NamedTuple):
+    """A rule that has levers."""
+
+    layout: Layout
+    decide: Callable[[Floats, NDArray[np.int64], NDArray[np.int64]], Intents]
+    """Parameters (n, P) or (1, P), x, m -> intents."""
+    levers: Mapping[str, float]
+    """Levers by default -> how far an action of 1 moves them."""
+
+
+_RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0}
+RULES: Final = {
+    "score_rule": Rule(
+        score_rule.LAYOUT, score_rule.score_rule, {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS}
+    ),
+    "direction_rule": Rule(
+        direction_rule.LAYOUT, direction_rule.direction_rule, {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS}
+    ),
+}
+"""Rules whose levers can be moved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Levers:
+    """The decoder of one rule.
+
+    Parameters
+    ----------
+    rule : Rule
+    vector : float64 (P,)
+        The rule's parameters where the network says nothing.
+    places : int64 (A,)
+        Which of them are levers.
+    scales : float64 (A,)
+    labels : tuple of str
+        Their names.
+
+    >>> from tercel.execution.strategies import build
+    >>> from tercel.testing.strategy import random_views
+    >>> view, decoder = random_views(20, 1), levers({"base": "score_rule"})
+    >>> bool((decoder.decode(np.zeros((20, 8)), view) == build("score_rule").decide(view)).all())
+    True
+    """
+
+    rule: Rule
+    vector: Floats
+    places: NDArray[np.int64]
+    scales: Floats
+    labels: tuple[str, ...]
+
+    def decode(self, actions: NDArray[Any], view: View) -> Intents:
+        """Intents int32 (n, 10) of float (n, A) actions.
+
+        Raises
+        ------
+        ConfigError
+            Another shape, or an action that is not finite.
+        """
+        actions = checked_vectors(actions, view.n, self.labels)
+        rows = np.repeat(self.vector[None, :], view.n, axis=0)
+        rows[:, self.places] += actions * self.scales
+        return self.rule.decide(rows, view.x, view.m)
+
+
+def levers(parameters: Mapping[str, Any]) -> Levers:
+    """The decoder that a card's `action_parameters` describe.
+
+    Parameters
+    ----------
+    parameters : mapping
+        ``base``: the rule's name; ``parameters``: its values by name (generic ones where none is given); ``levers``:
+        name -> scale (the rule's own by default).
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A parameter, a rule or a lever that there is not; the nearest is offered.
+    """
+    known = ("base", "parameters", "levers")
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise ConfigError(f"parameters {', '.join(known)} of levers", f"{unknown[0]!r}", "leave it out")
+    base = str(parameters.get("base", "score_rule"))
+    if base not in RULES:
+        nearest = difflib.get_close_matches(base, RULES, 1, 0.0)[0]
+        raise UnknownNameError(f"a rule with levers: {', '.join(RULES)}", f"{base!r}", f"try {nearest!r}")
+    rule = RULES[base]
+    moved: Mapping[str, float] = parameters.get("levers") or rule.levers
+    for name, scale in moved.items():
+        if name not in rule.layout.names:
+            nearest = difflib.get_close_matches(name, rule.layout.names, 1, 0.0)[0]
+            raise UnknownNameError(f"levers of {base}: {', '.join(rule.layout.names)}", f"{name!r}", f"try {nearest!r}")
+        if not (np.isfinite(scale) and scale > 0):
+            raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
+    vector = rule.layout.vector(parameters.get("parameters") or None)
+    places = np.array([rule.layout.names.index(name) for name in moved], np.int64)
+    return Levers(rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved))
