@@ -1,5 +1,7 @@
 """What a written strategy does, said in a policy's own actions: pairs for behaviour cloning."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,7 +54,8 @@ def demonstrations(
     float32 (n, D), and int64 (n,) or float32 (n, A)
     """
     obs = env.reset(seed)
-    seen, done = [], []
+    seen: list[Float32] = []
+    done: list[NDArray[Any]] = []
     while len(seen) * env.n < decisions:
         views = [part.episodes.view for part in env.parts]
         actions = np.concatenate([said_as(env.actions, view, strategy) for view in views])

@@ -63,9 +63,7 @@ def _told(
     """The configuration, the run folder and the seed."""
     if resume is not None:
         if config is not None or preset is not None or out is not None or algo is not None:
-            raise ConfigError(
-                "--resume alone: the run knows its configuration", "another one beside it", "leave it out"
-            )
+            raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
         return _resumed(resume)
     if (config is None) == (preset is None):
         received = "neither" if config is None else "both"

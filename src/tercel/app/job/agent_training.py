@@ -15,12 +15,12 @@ the slots over machines.
 import json
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 from tercel import __version__
-from tercel.app.job.agent_config import AgentConfig, nearest
+from tercel.app.job.agent_config import AgentConfig, LearnerSection, nearest
 from tercel.app.job.agent_market import TrainingMarket, markets_of
 from tercel.app.job.agent_validation import Look, Validator
 from tercel.core.errors import ConfigError
@@ -29,7 +29,7 @@ from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.strategies import TUNED, build
+from tercel.execution.strategies import TUNABLE, build
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategy import Strategy
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
@@ -37,7 +37,6 @@ from tercel.learning.demonstrate import demonstrations
 from tercel.learning.envs import RewardWeights
 from tercel.learning.metrics import MetricsLog
 from tercel.learning.mixed import Drawn, MixedVec
-from tercel.learning.native.clone import clone
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Metrics, train
@@ -55,7 +54,7 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
     if told.actions not in ("levers", "residual"):
         return {}
     values: dict[str, float] = dict(told.parameters)
-    if told.base in TUNED and not config.on_tape:
+    if told.base in TUNABLE and not config.on_tape:
         values = {**tuned_parameters(config.market.presets[0], told.base), **values}
     more: dict[str, Any] = {"levers": told.levers} if told.actions == "levers" and told.levers else {}
     if told.actions == "residual" and told.dead is not None:
@@ -207,8 +206,10 @@ class Training:
         if not isinstance(self.agent, Ppo) or not isinstance(self.env, MixedVec):
             raise ConfigError("cloning with ppo on this machine", self.config.learner.algo, "set start.clone = 0")
         obs, actions = demonstrations(self.env, build(told.teacher), told.clone, self.seed)
+        from tercel.learning.native.clone import clone
+
         clone(self.agent, obs, actions)
-        self.agent.start_again()
+        self.agent._begin(self.env.reset(self.seed))
 
     def on_update(self, metrics: Metrics) -> None:
         """Log a row, look at the policy where that is due, let the curriculum go on."""
@@ -330,17 +331,9 @@ def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
     """The same with another learner, whose own settings are its defaults, over actions that it can learn."""
     if algo == config.learner.algo:
         return config
-    learner = type(config.learner)(algo=algo, frames=config.learner.frames, markets=config.learner.markets)
+    plain = {"algo": algo, "frames": config.learner.frames, "markets": config.learner.markets}
+    learner = LearnerSection.model_validate(plain)
     policy = config.policy
     if algo == "dqn" and actions_of(config).continuous:
         policy = policy.model_copy(update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}})
     return config.model_copy(update={"learner": learner, "policy": policy})
-
-
-def card_of_run(folder: Path) -> dict[str, Any]:
-    """What `run.json` says, with the folder's own place."""
-    told: dict[str, Any] = json.loads((folder / RESULT).read_text())
-    return told
-
-
-__all__ = ["Training", "make_env", "make_learner", "replace", "run_training", "with_algo"]

@@ -1,4 +1,4 @@
-"""Looks at a policy while it learns: greedy, on fixed episodes that are neither trained on nor judged, beside a rule."""
+"""Looks at a policy while it learns: greedy, beside a rule, on episodes that are neither trained on nor judged."""
 
 from dataclasses import dataclass
 

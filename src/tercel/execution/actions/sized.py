@@ -39,7 +39,8 @@ def _takes(actions: Ints, view: View) -> Ints:
     quarters[TAKE_AND_REST] = 2
     lots = -(-far * quarters[actions] // 4)
     lots = np.where(actions == SLICE, -(-view.left // view.decisions_left), lots)
-    return np.minimum(lots, np.maximum(view.left, 0))
+    takes: Ints = np.minimum(lots, np.maximum(view.left, 0))
+    return takes
 
 
 def decode(actions: NDArray[np.int64], view: View) -> Intents:
