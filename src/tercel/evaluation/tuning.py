@@ -92,8 +92,8 @@ class Found:
 
 
 def episodes_for(kind: type[Tunable]) -> int:
-    """Training episodes of a search by default: 1,000 and 700 more for each number searched for."""
-    return 1_000 + 700 * int((kind.layout.scales > 0).sum())
+    """Training episodes of a search by default: 2,000 and 1,200 more for each number searched for."""
+    return 2_000 + 1_200 * int((kind.layout.scales > 0).sum())
 
 
 def population_of(dimensions: int) -> int:
