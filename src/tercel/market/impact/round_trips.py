@@ -34,16 +34,25 @@ def schedules() -> list[tuple[float, float, float]]:
 
 
 def round_trips(
-    market: Source, volume_per_s: float, child_lots: float, *, pairs: int = TRIP_PAIRS, seed: int = 0
+    market: Source,
+    volume_per_s: float,
+    child_lots: float,
+    *,
+    pairs: int = TRIP_PAIRS,
+    seed: int = 0,
+    participation: float | None = None,
 ) -> dict[str, Any]:
     """Search the market: gain of the best schedule in ticks a lot, after spread and at mids.
 
     A pair is a trip that buys first and one that sells first. A schedule makes money when its gain is above zero
-    beyond what the best of so many could show by chance (Bonferroni, one-sided).
+    beyond what the best of so many could show by chance (Bonferroni, one-sided). All are of one size, or, with
+    `participation`, of that share of the volume expected in their own shorter leg.
     """
     lots = max(round(SHARE * volume_per_s * max(SPEEDS_S)), 1)
     gains, at_mids = [], []
     for first, wait, second in schedules():
+        if participation is not None:
+            lots = max(int(participation * volume_per_s * min(first, second)), 1)
         length = first + wait + second
         legs = [Leg(lots, 0.0, first), Leg(-lots, first + wait, second)]
         paths = paired(market, legs, child_lots, pairs=pairs, seed=seed, step_s=length + 1.0, points=2)[:, :, 1]
