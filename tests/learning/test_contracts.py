@@ -1,5 +1,6 @@
 """Environments and learners keep to their ports; resume, checkpoints, metrics."""
 
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -44,6 +45,12 @@ class TestPpo(LearnerContract):
         return lambda seed: Ppo(TinyMarket(8), PPO, seed)
 
 
+class TestPpoOfNormalisedValues(LearnerContract):
+    @pytest.fixture
+    def make(self):
+        return lambda seed: Ppo(TinyMarket(8), replace(PPO, normalise_values=True, threads=2), seed)
+
+
 class TestDqn(LearnerContract):
     updates = 6  # the replay ring of 64 steps comes round
 
@@ -72,6 +79,29 @@ def test_without_env_state_a_resume_starts_new_episodes(kind):
     assert again.frames == first.frames
     assert np.array_equal(again.policy().packed[0], first.policy().packed[0])
     assert np.isfinite(list(again.update().values())).all()
+
+
+def test_two_threads_change_no_byte():
+    one, two = (Ppo(TinyMarket(8), replace(PPO, threads=threads), 2) for threads in (1, 2))
+    assert [one.update() for _ in range(5)] == [two.update() for _ in range(5)]
+    assert np.array_equal(one.net.params, two.net.params)
+
+
+def test_values_stay_the_same_when_their_scale_moves():
+    class Far(ToyVec):
+        def step(self, actions):
+            obs, reward, done, info = super().step(actions)
+            return obs, 500 + 300 * reward, done, info
+
+    settings = replace(PPO, normalise_values=True, scale_rewards=False)
+    learner = Ppo(Far(64), replace(settings, minibatch=256, learning_rate=3e-3), 1)
+    rows = [learner.update() for _ in range(30)]
+    assert rows[-1]["explained_variance"] > 0.9, "targets are of one size, whatever the rewards'"
+    learner.collect()
+    said = learner.valuer.values(learner.rollout.last)
+    learner.valuer.learn(np.full(999, 7e4, np.float32), learner.net.head_weights[1], learner.net.head_biases[1])
+    x = learner.net.forward(learner.x, learner.acting)[1][:, 0] + learner.net.head_biases[1]
+    np.testing.assert_allclose(learner.valuer.values(x), said, rtol=1e-4)
 
 
 def test_checkpoint_round_trip_and_resume(tmp_path):

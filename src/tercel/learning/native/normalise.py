@@ -101,3 +101,43 @@ class RewardScaler:
 
     def restore(self, state: State) -> None:
         self.returns[:], self.moments[:] = state["returns"], state["moments"]
+
+
+class ValueNormaliser:
+    """Lets a value head learn returns of mean 0 and variance 1, while what it says stays in their own units.
+
+    When the moments move, the head's layer is changed so that its values do not (van Hasselt et al. 2016, "Learning
+    values across many orders of magnitude", algorithm 1, with moments of all returns so far).
+    """
+
+    def __init__(self) -> None:
+        self.moments = np.array([[0.0, 1e-4], [1.0, 1.0]])
+
+    @property
+    def mean(self) -> float:
+        return float(self.moments[0, 0])
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of a return."""
+        return float(np.sqrt(self.moments[1, 0] + EPSILON))
+
+    def values(self, raw: Float32) -> Float32:
+        """Values in the units of returns."""
+        result: Float32 = (raw * self.scale + self.mean).astype(np.float32)
+        return result
+
+    def learn(self, returns: Float32, weight: Float32, bias: Float32) -> Float32:
+        """Targets float32[n] for the head (weight[units, 1], bias[1]), which goes on saying the same."""
+        mean, scale = self.mean, self.scale
+        merge_moments(returns.reshape(-1, 1), self.moments)
+        weight *= np.float32(scale / self.scale)
+        bias[:] = (bias * scale + mean - self.mean) / self.scale
+        targets: Float32 = ((returns - self.mean) / self.scale).astype(np.float32)
+        return targets
+
+    def state(self) -> State:
+        return {"moments": self.moments.copy()}
+
+    def restore(self, state: State) -> None:
+        self.moments[:] = state["moments"]

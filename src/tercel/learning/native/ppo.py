@@ -18,7 +18,7 @@ from tercel.learning.native.blas import one_thread
 from tercel.learning.native.distributions import Categorical, distribution
 from tercel.learning.native.kernels import gae, value_loss
 from tercel.learning.native.net import Net, Workspace
-from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
+from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler, ValueNormaliser
 from tercel.learning.native.rollout import Rollout, Shuffled
 from tercel.learning.port import (
     AnyVecEnv,
@@ -61,6 +61,7 @@ class PpoSettings:
     start: tuple[float, ...] = ()  # greedy action in every state before learning; (): 0, or all alike
     normalise_observations: bool = True
     scale_rewards: bool = True
+    normalise_values: bool = False  # the value head learns returns of mean 0 and variance 1
 
 
 class Ppo:
@@ -93,6 +94,7 @@ class Ppo:
         self.adam = Adam(self.net.params.size)
         self.normaliser = ObservationNormaliser(env.observation_size)
         self.scaler = RewardScaler(env.n, s.gamma)
+        self.valuer = ValueNormaliser() if s.normalise_values else None
         self.returns = ReturnTracker(env.n)
         self._allocate()
         self._begin(env.reset(seed))
@@ -185,10 +187,15 @@ class Ppo:
             self.returns.add(r.earned[t], r.dones[t])
             if s.scale_rewards:
                 r.rewards[t] = self.scaler.scale(r.rewards[t], r.dones[t])
-        gae(r.rewards, r.values, r.dones, r.last, s.gamma, s.lam, r.advantages)
+        values, last = r.values, r.last
+        if self.valuer:
+            values, last = self.valuer.values(values), self.valuer.values(last)
+        gae(r.rewards, values, r.dones, last, s.gamma, s.lam, r.advantages)
         r.floats[:, 0] = r.logps
         r.floats[:, 1] = r.advantages.ravel()
-        r.floats[:, 2] = r.advantages.ravel() + r.values.ravel()
+        r.floats[:, 2] = r.advantages.ravel() + values.ravel()
+        if self.valuer:
+            r.floats[:, 2] = self.valuer.learn(r.floats[:, 2].copy(), self.net.head_weights[1], self.net.head_biases[1])
 
     def _improve(self, rate: float, sigma: float) -> Metrics:
         """Minimise the clipped loss; means of the statistics over all minibatches."""
@@ -204,7 +211,7 @@ class Ppo:
             count += 1
         stats /= count
         spread = float(np.var(r.floats[:, 2]))
-        unexplained = float(np.var(r.floats[:, 1]))
+        unexplained = float(np.var(r.floats[:, 1])) / (self.valuer.scale**2 if self.valuer else 1.0)
         return {
             "policy_loss": float(stats[0]),
             "value_loss": float(stats[1]),
@@ -257,6 +264,8 @@ class Ppo:
             "frames": self.frames,
             "updates": self.updates,
         }
+        if self.valuer:
+            state["valuer"] = self.valuer.state()
         if isinstance(self.env, Restorable):
             state["env"] = self.env.state()
         return state
@@ -267,6 +276,8 @@ class Ppo:
         self.adam.restore(state["adam"])
         self.normaliser.restore(state["normaliser"])
         self.scaler.restore(state["scaler"])
+        if self.valuer:
+            self.valuer.restore(state["valuer"])
         self.rng.bit_generator.state = state["rng"]
         self.frames, self.updates = int(state["frames"]), int(state["updates"])
         goes_on = isinstance(self.env, Restorable) and "env" in state
