@@ -1,0 +1,225 @@
+"""`tercel agent train`: what is told is read whole or refused; a run goes on where it stopped."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tercel.app.cli import app
+from tercel.app.commands.agent_train import train
+from tercel.app.job.agent_config import AgentConfig, middle, parse, preset_file, preset_names, read_config
+from tercel.app.job.agent_market import both_sides, markets_of
+from tercel.app.job.agent_training import action_parameters, learner_settings, run_training, with_algo
+from tercel.app.job.agent_validation import standard_error
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import step as kernels
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.learning.checkpoint import load_checkpoint
+from tercel.learning.metrics import read_metrics
+from tercel.testing.strategy import random_views
+
+SMALL = {
+    "name": "small",
+    "market": {"worlds": 4},
+    "task": {
+        "horizon_s": [120, 480],
+        "decision_s": 60,
+        "share": [0.05, 0.2],
+        "latency_ms": [0, 20],
+        "grow_frames": 256,
+    },
+    "learner": {"frames": 512, "markets": 8, "steps": 16, "minibatch": 64, "distribution": "gaussian"},
+    "policy": {"hidden": [8]},
+    "validation": {"episodes": 8, "every": 128},
+}
+
+
+SIZED = """name = "c"
+market = { worlds = 2 }
+task = { horizon_s = 240 }
+policy = { actions = "sized", hidden = [8] }
+learner = { frames = 256, markets = 8, steps = 16, minibatch = 64 }
+validation = { episodes = 8 }
+"""
+
+
+def small(**more):
+    return parse({**SMALL, **more}, "test")
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_shipped_presets_are_read_and_their_learners_take_them(name):
+    config = read_config(preset_file(name))
+    assert config.name == name
+    learner_settings(config)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"makret": {}}, "did you mean 'market'"),
+        ({"market": {"preset": ["csco"]}}, "did you mean 'presets'"),
+        ({"market": {"presets": []}}, "at least one market"),
+        ({"market": {"lake": "x"}}, "lake and symbol together"),
+        ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
+        ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
+        ({"policy": {"actions": "lever"}}, "'levers'"),
+        ({"policy": {"observation": "v3"}}, "v1"),
+        ({"learner": {"algo": "a2c"}}, "learner.algo"),
+        ({"name": "a/b"}, "name"),
+        ({"reward": {"impact": -1}}, "reward.impact"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_key(told, words):
+    with pytest.raises(ConfigError) as error:
+        parse(told, "mine.toml")
+    assert words in str(error.value)
+
+
+def test_a_setting_that_the_learner_does_not_have_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'minibatch'"):
+        learner_settings(parse({"learner": {"minibach": 3}}, "test"))
+
+
+def test_files_that_are_none_are_refused(tmp_path):
+    path = tmp_path / "a.toml"
+    with pytest.raises(ConfigError, match="No such file"):
+        read_config(path)
+    path.write_text("name = ")
+    with pytest.raises(ConfigError, match="TOML"):
+        read_config(path)
+    with pytest.raises(UnknownNameError, match="'default'"):
+        preset_file("defaults")
+
+
+def test_middles_and_parameters():
+    assert (middle(3.0), middle((1.0, 4.0)), middle((0.0, 4.0))) == (3.0, 2.0, 2.0)
+    assert action_parameters(parse({"policy": {"actions": "placement"}}, "t")) == {}
+    told = {"actions": "residual", "base": "peg_behind", "parameters": {"level": 2}, "dead": 0.1}
+    assert action_parameters(parse({"policy": told}, "t")) == {
+        "base": "peg_behind",
+        "parameters": {"level": 2.0},
+        "dead": 0.1,
+    }
+
+
+def test_another_learner_gets_actions_that_it_can_learn():
+    config = with_algo(AgentConfig(), "dqn")
+    assert (config.learner.algo, config.policy.actions) == ("dqn", "sized")
+    assert with_algo(AgentConfig(), "ppo") == AgentConfig()
+
+
+# -- what is compared --------------------------------------------------------------------------------------------------
+
+
+def test_validation_buys_and_sells_in_every_market_on_seeds_of_its_own():
+    plan = markets_of(small())[0].plan
+    rows = plan.rows
+    assert (rows[:, kernels.E_SEED] == -3_000_000_000).all()
+    for column in (kernels.E_INDEX, kernels.E_WORLD):
+        np.testing.assert_array_equal(rows[::2, column], rows[1::2, column])
+    np.testing.assert_array_equal(rows[::2, kernels.E_SIDE], -rows[1::2, kernels.E_SIDE])
+    assert len(np.unique(both_sides(plan).cluster)) <= len(plan) / 2
+
+
+def test_standard_errors_are_those_of_clusters():
+    values, cluster = np.array([1.0, 2.0, 5.0, 6.0]), np.array([0, 0, 1, 1])
+    assert standard_error(values, cluster) == pytest.approx(np.sqrt(2 * 4.0**2) / 4)
+    assert standard_error(values, np.arange(4)) == pytest.approx(values.std() / 2)
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    return folder, run_training(small(), folder, 3)
+
+
+def test_a_run_leaves_everything_behind(whole):
+    folder, result = whole
+    assert result["done"]
+    assert result["frames"] == 512
+    assert result["looks"] == len(read_metrics(folder / "validation.csv")) == 5
+    assert result["variants"] == 5
+    rows = read_metrics(folder / "metrics.csv")
+    assert {"execution", "impact", "left", "is_bps", "kl"} <= set(rows[0])
+    card = read_card(folder / "policy" / "card.json")
+    assert card.observation == "v2"
+    assert card.trained_on["market"] == "csco"
+    assert card.limits["share"] == [0.05, 0.2]
+    assert card.scores["validation"]["gain"] == result["best"]["gain"] >= 0.0
+    policy_strategy(folder / "policy").decide(random_views(10, 1))
+
+
+def test_the_first_look_is_the_rule_itself(whole):
+    first = read_metrics(whole[0] / "validation.csv")[0]
+    assert first["gain"] == 0.0
+    assert first["is_bps"] == first["rule_bps"]
+
+
+def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
+    asked = iter([False, False, True])
+    part = run_training(small(), tmp_path, 3, stop=lambda: next(asked))
+    assert not part["done"]
+    assert part["frames"] == 256
+    rest = run_training(small(), tmp_path, 3)
+    assert rest["done"]
+    one, other = (load_checkpoint(folder / "checkpoint") for folder in (whole[0], tmp_path))
+    np.testing.assert_array_equal(one["params"], other["params"])
+    assert rest["best"] == whole[1]["best"]
+    weights = [read_card(folder / "policy" / "card.json").weights_sha256 for folder in (whole[0], tmp_path)]
+    assert weights[0] == weights[1]
+
+
+def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
+    config = small(
+        market={"presets": ["csco", "csco-santa-fe"], "worlds": 2, "regimes": "chain"},
+        policy={"actions": "placement", "hidden": [8]},
+        learner={"frames": 256, "markets": 8, "steps": 16, "minibatch": 64},
+        reward={"against": "peg_behind", "unit": "spread"},
+        start={"clone": 64},
+    )
+    result = run_training(config, tmp_path, 1)
+    assert result["trained_on"]["markets"] == ["csco", "csco-santa-fe"]
+    assert {"gain_csco", "gain_csco-santa-fe"} <= set(result["best"])
+
+
+def test_the_command_trains_and_tells(tmp_path):
+    path, out = tmp_path / "c.toml", tmp_path / "out"
+    path.write_text(SIZED)
+    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["folder"] == str(out)
+    assert (out / "report.html").read_text().count("<svg") == 4
+    again = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "2", "--out", str(out)])
+    assert again.exit_code == 2
+    assert CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--json"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"config": "c.toml", "preset": "quick"},
+        {"preset": "quick", "algo": "a2c"},
+        {"resume": "nowhere"},
+        {"resume": "nowhere", "preset": "quick"},
+    ],
+)
+def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    from pathlib import Path
+
+    plain = {"config": None, "preset": None, "algo": None, "seed": 1, "out": None, "resume": None, "as_json": True}
+    paths = {key: Path(value) if key in ("config", "resume") else value for key, value in arguments.items()}
+    with pytest.raises(ConfigError):
+        train(**{**plain, **paths})
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,85 @@
+"""Levers: a tuned rule's parameters moved by a network; `sized`: actions that keep places."""
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import intent as i
+from tercel.execution.actions import action_set, sized
+from tercel.execution.strategies import build
+from tercel.testing.strategy import StrategyConformance, random_views, view_of, wanted
+
+
+@pytest.mark.parametrize("base", ["score_rule", "direction_rule"])
+def test_zero_is_the_rule(base):
+    parameters = {"take": 0.5, "touch": 1.5}
+    actions = action_set("levers", {"base": base, "parameters": parameters})
+    for seed in range(3):
+        view = random_views(200, seed)
+        mine = actions.decode(np.zeros((200, actions.size), np.float32), view)
+        np.testing.assert_array_equal(mine, build(base, None, parameters).decide(view))
+
+
+def test_a_lever_moves_its_parameter_in_its_own_scale():
+    view = random_views(100, 1)
+    actions = action_set("levers", {"base": "score_rule", "levers": {"threshold": 2.0, "touch": 0.5}})
+    assert actions.labels == ("threshold", "touch")
+    mine = actions.decode(np.tile([-0.7, 3.0], (100, 1)), view)
+    plain = build("score_rule").vector
+    from tercel.execution.strategies.score_rule import NAMES
+
+    told = dict(zip(NAMES, plain.tolist(), strict=True))
+    theirs = build("score_rule", None, {"threshold": told["threshold"] - 1.4, "touch": told["touch"] + 1.5})
+    np.testing.assert_array_equal(mine, theirs.decide(view))
+    assert (mine != build("score_rule").decide(view)).any()
+
+
+def test_what_there_is_not_is_refused():
+    with pytest.raises(UnknownNameError, match="score_rule"):
+        action_set("levers", {"base": "scorerule"})
+    with pytest.raises(UnknownNameError, match="try 'touch'"):
+        action_set("levers", {"levers": {"tuch": 1.0}})
+    with pytest.raises(ConfigError, match="above 0"):
+        action_set("levers", {"levers": {"touch": 0.0}})
+    with pytest.raises(ConfigError, match="'bas'"):
+        action_set("levers", {"bas": "score_rule"})
+
+
+class TestSized(StrategyConformance):
+    """Every action of the set is a strategy that keeps to the port."""
+
+    def strategy(self):
+        class One:
+            name = "sized"
+
+            def decide(self, view):
+                return sized.decode(np.arange(view.n) % 13 if view.n > 1 else np.array([5]), view)
+
+            expected = build("peg_behind").expected
+
+        return One()
+
+    def test_markets_do_not_see_each_other(self):
+        view = random_views(130, 2)
+        actions = np.arange(130) % 13
+        whole = sized.decode(actions, view)
+        for row in range(0, 130, 7):
+            one = type(view)(view.x[[row]], view.m[[row]], view.obs[[row]], view.draw[[row]])
+            np.testing.assert_array_equal(sized.decode(actions[[row]], one), whole[[row]])
+
+
+def test_sized_actions_do_what_they_say():
+    view = view_of(left=[90] * 13, far1=40, rest1=60, rest2=10, live=70, decision=0, decisions=10)
+    lots = sized.decode(np.arange(13), view)[:, [i.TAKE, *range(i.REST0, i.REST0 + i.K)]]
+    assert lots.tolist() == [
+        [0, 0, 60, 10, 0, 0],
+        *([0] + [90 if j == rung else 0 for j in range(5)] for rung in range(5)),
+        [0, 0, 23, 23, 22, 22],
+        [0] * 6,
+        [10, 0, 60, 10, 0, 0],
+        [20, 0, 60, 10, 0, 0],
+        [40, 0, 50, 0, 0, 0],
+        [9, 0, 60, 10, 0, 0],
+        [20, 0, 70, 0, 0, 0],
+    ]
+    assert (wanted(sized.decode(np.arange(13), view)) <= 90).all()
