@@ -195,7 +195,10 @@ class Greedy:
 
         `mask[n, A]` False forbids an action; what a vector may be is its decoder's affair, so there it has no meaning.
         """
-        values = self.logits(obs)
+        return self.greedy(self.logits(obs), mask)
+
+    def greedy(self, values: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+        """The same of the head's values."""
         if self.continuous:
             return values
         if mask is not None:

@@ -88,6 +88,7 @@ class OnnxPolicy(Greedy):
         except Exception as error:  # the runtime's exceptions share no base class of their own
             raise PolicyError("an ONNX model that ONNX Runtime takes", f"{error}", "export the policy again") from error
         self.head: Head = head
+        self.data = data
         entry, first = self.session.get_inputs()[0], self.session.get_outputs()[0]
         self.input_name, self.output_name = entry.name, first.name
         self.observation_size, self.n_actions = int(entry.shape[-1]), int(first.shape[-1])
@@ -100,7 +101,10 @@ class OnnxPolicy(Greedy):
         PolicyError
             When the network gives NaN.
         """
-        values = self.session.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0]
+        return self.checked(self.session.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0])
+
+    def checked(self, values: Float32) -> Float32:
+        """`values`, unless they are no numbers."""
         if np.isnan(values).any():
             raise PolicyError("outputs that are numbers", "NaN from ONNX Runtime", "train or export the policy again")
         return np.ascontiguousarray(values, np.float32)
@@ -121,6 +125,10 @@ def from_onnx(data: bytes, head: Head = "logits") -> MlpPolicy | OnnxPolicy:
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise their own kinds
         raise PolicyError("an ONNX model", f"bytes that are none ({error})", "copy or export the file again") from error
+    if [entry.name for entry in model.graph.input] == ["observation", "h", "c"]:
+        from tercel.execution.policies.recurrent import RecurrentPolicy
+
+        return RecurrentPolicy(data, head)
     return _read_mlp(model) or OnnxPolicy(data, head)
 
 

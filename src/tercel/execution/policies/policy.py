@@ -14,7 +14,7 @@ from tercel import __version__
 from tercel.core.errors import PolicyError
 from tercel.execution.policies.card import Card, layout_hash, read_card
 from tercel.execution.policies.mlp import HEADS, Float32, Head, MlpPolicy
-from tercel.execution.policies.onnx_file import from_onnx, to_onnx
+from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
 
 MODEL, CARD = "policy.onnx", "card.json"
 
@@ -40,7 +40,7 @@ class Policy(Protocol):
         """Action probabilities float32[n, A]."""
 
 
-def save_policy(folder: Path, policy: MlpPolicy, card: Card) -> Card:
+def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Card:
     """Write `policy` and `card` to `folder`, replacing what is there; returns the card with its hashes filled in.
 
     Both files are written aside and moved into place as one folder: a killed process leaves the old policy or the new.
@@ -53,7 +53,7 @@ def save_policy(folder: Path, policy: MlpPolicy, card: Card) -> Card:
     sizes, said = (policy.observation_size, policy.n_actions), (len(card.observes), card.n_actions)
     if sizes != said:
         raise PolicyError(f"a card of a policy with (inputs, actions) {sizes}", f"{said}", "name every observed entry")
-    data = to_onnx(policy)
+    data = to_onnx(policy) if isinstance(policy, MlpPolicy) else policy.data
     card = replace(
         card,
         head=policy.head,

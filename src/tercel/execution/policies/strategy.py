@@ -14,6 +14,7 @@ from tercel.execution.observers import Observer, observer
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.mlp import Float32
 from tercel.execution.policies.policy import CARD, Policy, load_policy
+from tercel.execution.policies.recurrent import RecurrentPolicy
 from tercel.execution.strategy import Shares, expected_shares, shares
 from tercel.execution.view import View
 
@@ -100,12 +101,14 @@ class PolicyStrategy:
                 f"{obs[row, entry]} in entry {entry} of row {row}, for {self.name!r}",
                 "look for it in the columns that the observation is made of",
             )
+        if isinstance(self.policy, RecurrentPolicy):
+            return self._actions.decode(self.policy.proceed(obs, view.decision == 0), view)
         return self._actions.decode(self.policy.act(obs), view)
 
     def expected(self, view: View) -> Shares:
         """Shares of the greedy intent, or their mean over the action probabilities, float64 (n, 6)."""
         if not self.stochastic or self._actions.continuous:
-            return shares(self.decide(view), view)
+            return shares(self._actions.decode(self.policy.act(self.observe(view)), view), view)
         weights = self.policy.probabilities(self.observe(view)).astype("float64")
         return expected_shares(weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view)
 

@@ -1,41 +1,19 @@
 """Stable-Baselines3's PPO on the same environment with the same settings: the judge of the native learner.
 
-It needs the extra ``[learn]``. Torch is imported inside the functions, never with this module. What it learns comes
-back as an :class:`MlpPolicy`, so that both learners' results are saved, run and compared as one thing.
+What it learns comes back as an :class:`MlpPolicy`, so that both learners' results are saved, run and compared as one
+thing.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import Float32, MlpPolicy
 from tercel.learning.native.normalise import CLIP, EPSILON
 from tercel.learning.native.ppo import PpoSettings
-from tercel.learning.port import VecEnv
-
-if TYPE_CHECKING:
-    from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
-
-
-def available() -> bool:
-    """Whether Stable-Baselines3 can be imported."""
-    from importlib.util import find_spec
-
-    return find_spec("stable_baselines3") is not None
-
-
-def _require() -> None:
-    if not available():
-        raise ConfigError("Stable-Baselines3 for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'")
-
-
-def one_thread() -> None:
-    """Keep torch on one thread, as the native learner keeps BLAS."""
-    import torch
-
-    torch.set_num_threads(1)
+from tercel.learning.port import AnyVecEnv
+from tercel.learning.sb3.env import require, to_sb3
 
 
 def torch_call(policy: MlpPolicy, observation: Float32) -> Callable[[], object]:
@@ -58,46 +36,6 @@ def torch_call(policy: MlpPolicy, observation: Float32) -> Callable[[], object]:
     return call
 
 
-def to_sb3(env: VecEnv, seed: int) -> "Sb3VecEnv":
-    """`env` as a Stable-Baselines3 VecEnv. Masks are not passed on: its PPO has none."""
-    _require()
-    import gymnasium as gym
-    from stable_baselines3.common.vec_env import VecEnv as Base
-
-    class Adapter(Base):
-        def __init__(self) -> None:
-            space = gym.spaces.Box(-np.inf, np.inf, (env.observation_size,), np.float32)
-            super().__init__(env.n, space, gym.spaces.Discrete(env.n_actions))
-            self.infos: list[dict[str, Any]] = [{} for _ in range(env.n)]
-
-        def reset(self) -> Any:
-            return env.reset(seed).copy()
-
-        def step_async(self, actions: Any) -> None:
-            self.actions = actions
-
-        def step_wait(self) -> Any:
-            obs, reward, done, _ = env.step(np.asarray(self.actions, np.int64))
-            return obs.copy(), np.array(reward, np.float32), done.copy(), self.infos
-
-        def close(self) -> None:
-            pass
-
-        def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-            return [getattr(env, attr_name, None)] * env.n
-
-        def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-            raise NotImplementedError
-
-        def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-            raise NotImplementedError
-
-        def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-            return [False] * env.n
-
-    return Adapter()
-
-
 class Sb3Ppo:
     """Stable-Baselines3's PPO with every setting of :class:`PpoSettings` mapped one to one, on the CPU.
 
@@ -107,7 +45,8 @@ class Sb3Ppo:
 
     name = "ppo_sb3"
 
-    def __init__(self, env: VecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+        require()
         from stable_baselines3 import PPO
         from stable_baselines3.common.vec_env import VecNormalize
         from torch import nn
