@@ -30,7 +30,7 @@ OFF = {
     "buffer_size": 2_000,
     "target_update_interval": 100,
 }
-FRAMES = {"ppo": 6_000, "maskable_ppo": 6_000, "recurrent_ppo": 4_000, "dqn": 8_000, "qrdqn": 8_000}
+FRAMES = {"ppo": 6_000, "maskable_ppo": 6_000, "recurrent_ppo": 4_000, "dqn": 6_000, "qrdqn": 6_000}
 
 
 def settings(algorithm, **more):
@@ -38,6 +38,8 @@ def settings(algorithm, **more):
     network = {"net_arch": [16, 16]}
     if algorithm == "recurrent_ppo":
         network = {"net_arch": [16], "lstm_hidden_size": 16}
+    if algorithm == "qrdqn":
+        network |= {"n_quantiles": 16}
     return sb3.Sb3Settings(
         algorithm, FRAMES[algorithm], **{"parameters": parameters, "network": network, "device": "cpu", **more}
     )
@@ -165,7 +167,7 @@ def test_rates_fall_with_our_count_of_frames():
     values.update()
     left = values.model.exploration_rate
     assert 0.05 < left < 1
-    np.testing.assert_allclose(left, 1 - 0.95 * values.frames / (0.1 * 8_000), atol=0.02)
+    np.testing.assert_allclose(left, 1 - 0.95 * values.frames / (0.1 * 6_000), atol=0.02)
 
 
 def test_custom_networks_by_name_and_through_the_loader(tmp_path):
