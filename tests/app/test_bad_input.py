@@ -120,6 +120,7 @@ def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
         (["--feed-latency-ms", "1,2,3"], "--feed-latency-ms 1,2,3"),
         (["--feed-latency-ms", "tape"], "add --tape"),
         (["--regimes", "wild"], "volatile"),
+        (["--regimes", ","], "names of regimes"),
         (["--regimes", "thin,chain"], "one law"),
         (["--regimes", "none.toml"], "none.toml"),
     ],

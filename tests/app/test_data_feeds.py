@@ -87,3 +87,12 @@ def test_a_recording_nobody_can_make_is_refused(tmp_path: Path) -> None:
     assert tercel(*words, "--url", "ws://x", "--venue", "nowhere").exit_code == 2
     assert tercel(*words, "--url", "ws://x", "--duration", "-1").exit_code == 2
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_server_that_is_not_there_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("websockets", reason="the extra [record] is not installed")
+    words = ("data", "record", "crypto", "--symbol", "BTCUSDT", "--lake", tmp_path / "lake", "--duration", "0.3")
+    done = tercel(*words, "--url", "ws://127.0.0.1:9/ws", "--snapshot-url", "http://127.0.0.1:9/", "--json")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"]["received"] == "no connection"
+    assert not (tmp_path / "lake").exists()

@@ -81,6 +81,10 @@ def test_a_recorder_needs_a_line(tmp_path: Path) -> None:
     code, _, err = run(*words, "--request", "nowhere")
     assert code == 2
     assert "HOST:PORT" in err
+    code, _, err = run(*words, "--host", "999.1.1.1", "--seconds", "0.1")
+    assert code == 2
+    assert "999.1.1.1" in err
+    assert not list(tmp_path.iterdir())
     code, _, err = run(*words, "--silence", "0.2")
     assert code == 2
     assert "none for 0.2 s" in err

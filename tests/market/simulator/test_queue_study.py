@@ -52,6 +52,12 @@ def test_totals_rebuild_the_book_of_orders(amzn):
     assert (levels.kind == LEVEL_SET).any()
 
 
+def test_a_handful_of_events_is_refused(amzn):
+    instrument, orders = amzn
+    with pytest.raises(TapeError, match="at least 500 events"):
+        compare_queues(instrument, orders.slice(0, 3))
+
+
 def test_models_lie_between_the_cautious_one_and_touch(amzn):
     orders, rows = compare_queues(*amzn, wait_s=10.0, lots=10, models=("risk_averse", "power_prob:2", "log_prob"))
     by = {row.model: row for row in rows}

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from tercel.app.output import print_json, say
-from tercel.core.errors import ConfigError, FeedError
+from tercel.core.errors import ConfigError, FeedError, VenueError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds.streams import stream_of
 from tercel.market.tape import Lake
@@ -73,10 +73,18 @@ def record_crypto(asked: Asked) -> int:
     stream = stream_of(asked.venue, asked.symbol, asked.market, asked.url, asked.snapshot_url)
     websocket_client()
     folder = asked.captures or asked.lake / CAPTURES / f"{asked.venue}-{asked.market}-{asked.symbol.upper()}"
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     senses = _Until(asked.duration_s)
     with CaptureWriter(folder, senses.now_ns()) as writer:
         say(f"recording {asked.venue} {asked.symbol} into {writer.path}; Ctrl-C stops")
         recorded = Recorder(stream, writer, senses, say).run()
+    if writer.lines == 0:
+        for place in made:
+            place.rmdir()
+        reason = f"none in {recorded.connections} connections" if recorded.connections else "no connection"
+        raise VenueError(
+            f"messages of {asked.symbol} from {stream.url}", reason, "check the address, symbol and network"
+        )
     counts = {**stream.seen.as_dict(), **asdict(recorded), "lines": writer.lines, "clock_back": writer.clock_back}
     days = _import(asked, folder)
     if asked.as_json:

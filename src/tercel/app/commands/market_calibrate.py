@@ -50,6 +50,7 @@ def run(
     if out.suffix != ".json" or out.is_dir() or not out.parent.is_dir():  # refused before minutes of work
         raise ConfigError("a file to write (.json) in a folder that exists", f"--out {out}", "name another --out")
     days = read_days(lake, symbol, dates, start, end, venue, levels)
+    say(f"{', '.join(d.label for d in days)} read; fitting {model}, about a minute for a few days")
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
     if model == "santa_fe" and not (start or end or levels) and (held_out or halves):
         made = santa_fe.make(
@@ -97,6 +98,8 @@ def calibrated(
     calibrate = _module(model).calibrate
     window = [float(x) for x in days[0].stretch_s]
     common: dict[str, Any] = {"name": name, "date": stamp, "lot_shares": lot}
+    if "tell" in signature(calibrate).parameters:
+        common["tell"] = say
     if windowed and "from_s" in signature(calibrate).parameters:
         cut = [(day.instrument, day.events) for day in days]
         common |= {"skip_s": days[0].skip_s, "from_s": window[0], "to_s": window[1]}

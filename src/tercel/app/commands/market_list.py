@@ -38,7 +38,7 @@ def run(as_json: bool) -> int:
         gates = scores.get("gates", {})
         passed = f"{sum(g['passed'] for g in gates.values())}/{len(gates)}" if gates else ""
         figures = [scores.get(k) for k in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")]
-        shown = ["" if x is None else f"{x:.3f}" for x in figures]
+        shown = ["" if x is None else f"{x:.4f}" for x in figures]
         days = row["calibrated_on"]
         about = days[0] if len(days) == 1 else f"{days[0]} .. {days[-1]}, {len(days)} days" if days else ""
         cells.append(

@@ -17,7 +17,7 @@ from tercel.core.errors import ConfigError
 from tercel.market.feeds.itch import TIMEZONE, ItchFeed
 from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape import Lake
-from tercel.venues.moldudp import Capture, Link, Outcome, Receiver
+from tercel.venues.moldudp import Capture, Link, Outcome, Receiver, open_socket
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def record_itch(asked: Asked, as_json: bool) -> int:
     today = datetime.now(ZoneInfo(TIMEZONE)).date().isoformat()
     path = asked.capture or asked.lake / "captures" / f"itch-{asked.date or today}-{asked.port}.itch"
     link = Link(asked.port, asked.group, asked.host, _address(asked.request), asked.silence_s, asked.patience_s)
+    open_socket(link).close()  # an address that cannot be had leaves no capture behind
     if asked.resume:
         capture = Capture.resume(path)
         say(f"going on after message {capture.messages:,} of {path}")

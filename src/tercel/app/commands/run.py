@@ -119,6 +119,8 @@ class _Venue:
         if self.feed_latency_ms is not None:
             task = replace(task, feed_latency=latency_of(self.feed_latency_ms, "--feed-latency-ms", *where))
         regimes = ",".join(_findable_as(word.strip(), ".toml") for word in (self.regimes or "").split(",") if word)
+        if self.regimes and not regimes:
+            raise ConfigError("names of regimes, or a script", f"--regimes {self.regimes!r}", "such as calm,volatile")
         if regimes:
             chosen(regimes, load(settings.market))
         return replace(

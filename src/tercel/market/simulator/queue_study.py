@@ -24,6 +24,7 @@ from tercel.market.tape.schema import EXECUTE
 from tercel.market.tape.to_levels import to_levels
 
 EXACT = "exact"
+MIN_EVENTS = 500
 TOUCH = "touch_fills"
 COMPARED = ("risk_averse", "power_prob:1", "power_prob:2", "power_prob:3", "power_prob2:2", "log_prob", "log_prob2")
 
@@ -81,13 +82,16 @@ def compare_queues(
     Raises
     ------
     TapeError
-        For a tape without orders, or too short for one wait.
+        For a tape without orders, of too few events, or too short for one wait.
     """
     wait_ns = int(wait_s * NS_PER_SECOND)
     day = compile_day(instrument, events)
     if day.by_level:
         raise TapeError("a tape of single orders", f"level totals in {instrument.symbol} {instrument.date}",
                         "compare on a day whose queues are known")  # fmt: skip
+    if len(events.kind) < MIN_EVENTS:
+        received = f"{len(events.kind)} in {instrument.symbol} {instrument.date}"
+        raise TapeError(f"at least {MIN_EVENTS} events to compare queues on", received, "take a longer tape")
     source = source_of([day])[0]
     places = placements(source, instrument, wait_ns)
     if len(places) == 0:

@@ -2,9 +2,10 @@
 
 from tercel.venues.moldudp.capture import Capture
 from tercel.venues.moldudp.packets import Header, packet, read_header, request
-from tercel.venues.moldudp.receiver import Link, Outcome, Receiver
+from tercel.venues.moldudp.receiver import Link, Outcome, Receiver, open_socket
 from tercel.venues.moldudp.sequencer import Counts, Sequencer
 
 __all__ = [
-    "Capture", "Counts", "Header", "Link", "Outcome", "Receiver", "Sequencer", "packet", "read_header", "request",
+    "Capture", "Counts", "Header", "Link", "Outcome", "Receiver", "Sequencer", "open_socket", "packet",
+    "read_header", "request",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """A queue-reactive preset from days of tape: classes, weights by raking, and the empirical laws of the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ def calibrate(
     to_s: float | None = None,
     by_imbalance: bool | None = None,
     tuned: bool = True,
+    tell: Callable[[str], None] | None = None,
 ) -> QueueReactivePreset:
     """A preset from one or more days of one symbol.
 
@@ -63,6 +64,8 @@ def calibrate(
         events better.
     tuned : bool
         Whether pilot runs turn the knobs.
+    tell : callable, optional
+        Is told in words how far it has come.
 
     Raises
     ------
@@ -81,9 +84,11 @@ def calibrate(
     if tuned:
         from tercel.market.flow.queue_reactive.tune import tune
 
-        preset = tune(preset, stretch, seed)
+        preset = tune(preset, stretch, seed, tell=tell)
         from tercel.market.impact.pilot import carrying  # its pilots run in markets of presets
 
+        if tell:
+            tell("measuring how far own lots move it")
         preset = carrying(preset)
     return preset
 

@@ -5,7 +5,7 @@ deviations of the mid's changes over 1, 10, 60 and 600 s. Every target has a kno
 damped steps on the logarithms converge in a few rounds; the round with the smallest loss is kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,7 +83,10 @@ def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
     return float(loss)
 
 
-def tune(preset: QueueReactivePreset, days: Sequence[Day], seed: int, rounds: int = ROUNDS) -> QueueReactivePreset:
+def tune(
+    preset: QueueReactivePreset, days: Sequence[Day], seed: int, rounds: int = ROUNDS,
+    tell: Callable[[str], None] | None = None,
+) -> QueueReactivePreset:  # fmt: skip
     """The preset with its knobs turned to the tape.
 
     Parameters
@@ -94,6 +97,10 @@ def tune(preset: QueueReactivePreset, days: Sequence[Day], seed: int, rounds: in
         What it was estimated from.
     seed : int
         Of the pilots; a round uses seeds of its own.
+    rounds : int
+        Of pilots.
+    tell : callable, optional
+        Is told in words which round begins.
     """
     target = measure(days)
     seconds = float(np.clip(np.mean([d.o.seconds for d in days]), 1800.0, 23_400.0))
@@ -101,6 +108,8 @@ def tune(preset: QueueReactivePreset, days: Sequence[Day], seed: int, rounds: in
     count = int(np.clip(PILOTS * min(1.0, 1.2e6 / events), 2, PILOTS))
     kept: list[tuple[QueueReactivePreset, dict[str, float]]] = []
     for turn in range(rounds):
+        if tell:
+            tell(f"pilots, round {turn + 1} of {rounds}")
         seeds = [seed + 1000 * turn + j for j in range(count)]
         try:
             got = measure(pilots(preset, seconds, seeds))
