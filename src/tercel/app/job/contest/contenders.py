@@ -1,0 +1,179 @@
+"""Who takes part: policies by the name that was typed, written strategies, and recipes of several training seeds."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tercel.app.job.market import JobMarket
+from tercel.core.errors import ConfigError
+from tercel.evaluation.judge import Kind
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build
+from tercel.execution.strategy import Strategy
+
+ALL = "all"
+SPARE = MarketEstimates(expected_volume=1.0)
+"""Estimates with which a name is tried before any market is built."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of every table.
+
+    Parameters
+    ----------
+    key : str
+        Name in tables: a written strategy's, or what was typed for a policy.
+    folder : str
+        Of a policy; empty for a written strategy.
+    """
+
+    key: str
+    folder: str = ""
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is a trained policy."""
+        return bool(self.folder)
+
+    @property
+    def kind(self) -> Kind:
+        """As the judge calls it."""
+        if self.learned:
+            return "learned"
+        return "random" if self.key == "random" else "baseline"
+
+    @property
+    def card(self) -> Card:
+        """The card of a policy."""
+        return read_card(Path(self.folder) / CARD)
+
+    def strategy(self, market: JobMarket) -> Strategy:
+        """What decides, with what it may know of this market."""
+        if self.learned:
+            return policy_strategy(Path(self.folder), self.key)
+        return build(self.key, market.estimates)
+
+    def mark(self, strategy: Strategy) -> str:
+        """Name of its results on disk: changes with the weights of a policy and with the parameters of a rule."""
+        told = self.card.to_json() if self.learned else repr(strategy)
+        plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
+        return f"{plain[:60]}@{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Policies that differ in their training seed alone, judged as one row as well.
+
+    Parameters
+    ----------
+    key : str
+        Name in tables.
+    members : tuple of str
+        Keys of its policies.
+    """
+
+    key: str
+    members: tuple[str, ...]
+
+
+def policies_of(typed: Sequence[str]) -> list[Contender]:
+    """The policies that were typed, in that order.
+
+    Raises
+    ------
+    ConfigError
+        None, one twice, or one with the name of a written strategy.
+    PolicyError, UnknownNameError
+        One that does not exist or cannot be run.
+    """
+    if not typed:
+        raise ConfigError("a policy to judge", "none", "name its folder, or default for the one that ships")
+    found = []
+    for text in typed:
+        folder = resolve_policy(text)
+        if text in ALL_BASELINES:
+            raise ConfigError("a policy", f"the written strategy {text}", "name it with --against")
+        policy_strategy(folder, text)
+        found.append(Contender(text, str(folder.resolve())))
+    if len({one.folder for one in found}) != len(found):
+        raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
+    return found
+
+
+def baselines_of(against: str) -> list[Contender]:
+    """The written strategies to compare with: names separated by commas, or all.
+
+    Raises
+    ------
+    UnknownNameError
+        No such strategy.
+    ConfigError
+        None that could be the best written one.
+    """
+    names = [part.strip() for part in against.split(",") if part.strip()]
+    listed = list(dict.fromkeys(one for name in names for one in (ALL_BASELINES if name == ALL else (name,))))
+    for name in listed:
+        build(name, SPARE)
+    found = [Contender(name) for name in listed]
+    if not any(one.kind == "baseline" for one in found):
+        raise ConfigError("a written strategy besides random", f"--against {against}", "such as --against all")
+    return found
+
+
+def recipes_of(policies: Sequence[Contender]) -> list[Recipe]:
+    """Policies of one name, training and decoder, two or more of different training seeds."""
+    groups: dict[str, list[tuple[int, str]]] = {}
+    names: dict[str, str] = {}
+    for one in policies:
+        card = one.card
+        same = json.dumps([card.name, card.actions, card.observes, _market_of(card), card.task], sort_keys=True)
+        groups.setdefault(same, []).append((card.seed, one.key))
+        names[same] = card.name
+    taken = {one.key for one in policies} | set(ALL_BASELINES)
+    recipes = []
+    for same, members in groups.items():
+        if len(members) < 2 or len({seed for seed, _ in members}) < len(members):
+            continue
+        name = names[same] if names[same] not in taken else f"{names[same]} ({len(members)} seeds)"
+        taken.add(name)
+        recipes.append(Recipe(name, tuple(key for _, key in members)))
+    return recipes
+
+
+def variants_of(policy: Contender) -> int:
+    """How many variants were tried before this one was kept, as its card or its run's folder says; at least 1."""
+    card = policy.card
+    said: list[Any] = [place.get("variants") for place in (card.trained_on, card.learner, card.scores)]
+    for folder in (Path(policy.folder), Path(policy.folder).parent):
+        for file in sorted(folder.glob("*.json")):
+            try:
+                told = json.loads(file.read_text())
+            except (OSError, ValueError):
+                continue
+            said.append(told.get("variants") if isinstance(told, dict) else None)
+    return max([1, *(one for one in said if isinstance(one, int) and not isinstance(one, bool))])
+
+
+def told(policy: Contender) -> dict[str, Any]:
+    """What was judged, for the record."""
+    card = policy.card
+    return {
+        "folder": policy.folder,
+        "name": card.name,
+        "weights_sha256": card.weights_sha256,
+        "seed": card.seed,
+        "frames": card.frames,
+        "trained_on": card.trained_on,
+        "variants": variants_of(policy),
+    }
+
+
+def _market_of(card: Card) -> str:
+    return str(card.trained_on.get("market", card.trained_on.get("markets", "")))
