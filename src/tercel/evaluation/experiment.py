@@ -1,7 +1,7 @@
 """Paired experiments: the same episodes for every strategy, their twins, and what each decision saw."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,36 +52,83 @@ def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy, pro
     return Costs.concat(parts)
 
 
-def run_strategies(source: Source, task: Task, plan: Plan, strategies: Sequence[Strategy]) -> list[Costs]:
+@dataclass(eq=False)
+class Recording:
+    """Decisions of the first episodes of each strategy, as :func:`run_strategies` passes them.
+
+    Parameters
+    ----------
+    episodes : int
+        At most so many, of the first batch.
+    decisions : list of Decisions
+        One a strategy, in order.
+    """
+
+    episodes: int
+    decisions: list[Decisions] = field(default_factory=list)
+
+
+class _Seen:
+    """What the first markets of a batch show, decision by decision."""
+
+    def __init__(self, most: int, task: Task) -> None:
+        self.most, self.task = most, task
+        self.columns: list[tuple[NDArray[np.generic], ...]] = []
+
+    def look(self, episodes: Episodes) -> None:
+        if len(self.columns) < self.task.decisions:
+            view, few = episodes.view, slice(0, self.most)
+            live = episodes.working & (view.left > 0)
+            self.columns.append(tuple(a[few].copy() for a in (view.x, view.m, view.obs, view.draw, live)))
+
+    def decisions(self, plan: Plan) -> Decisions:
+        x, m, obs, draw, live = (np.stack(column, axis=1) for column in zip(*self.columns, strict=True))
+        return Decisions(x, m, obs, draw, live, OBS_PRIVATE, plan.cluster[: self.most])
+
+
+def run_strategies(
+    source: Source,
+    task: Task,
+    plan: Plan,
+    strategies: Sequence[Strategy],
+    stop: Callable[[], bool] = lambda: False,
+    recording: Recording | None = None,
+) -> list[Costs]:
     """Costs of several strategies over all episodes of a plan: as :func:`run_strategy` for each, to the byte.
 
-    Every market warms up once; each strategy then finds it as it was at arrival.
+    Every market warms up once; each strategy then finds it as it was at arrival. Where `stop` says so between two
+    strategies, the rest is left out (of a plan of one batch; otherwise everything).
     """
     parts: list[list[Costs]] = [[] for _ in strategies]
-    for part in batches(plan):
+    for number, part in enumerate(batches(plan)):
         episodes = Episodes(source, task, len(part))
         episodes.start(part)
         arrived = episodes.kept()
         for strategy, done in zip(strategies, parts, strict=True):
+            if stop():
+                break
             episodes.back(arrived)
+            seen = _Seen(recording.episodes, task) if recording is not None and number == 0 else None
             while episodes.working.any():
+                if seen is not None:
+                    seen.look(episodes)
                 episodes.step(strategy.decide(episodes.view))
+            if seen is not None and recording is not None:
+                recording.decisions.append(seen.decisions(part))
             done.append(episodes.costs())
-    return [Costs.concat(done) for done in parts]
+    whole = -(-len(plan) // BATCH)
+    return [Costs.concat(done) for done in parts if len(done) == whole]
 
 
 def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
     """What a strategy saw at each decision of the plan's episodes (all at once: keep them few)."""
     episodes = Episodes(source, task, len(plan))
     episodes.start(plan)
-    seen: list[tuple[NDArray[np.generic], ...]] = []
-    while episodes.working.any() and len(seen) < task.decisions:
-        view = episodes.view
-        live = episodes.working & (view.left > 0)
-        seen.append((view.x.copy(), view.m.copy(), view.obs.copy(), view.draw.copy(), live))
-        episodes.step(strategy.decide(view))
-    x, m, obs, draw, live = (np.stack(column, axis=1) for column in zip(*seen, strict=True))
-    return Decisions(x, m, obs, draw, live, OBS_PRIVATE, plan.cluster)
+    seen = _Seen(len(plan), task)
+    while episodes.working.any() and len(seen.columns) < task.decisions:
+        seen.look(episodes)
+        episodes.step(strategy.decide(episodes.view))
+    return seen.decisions(plan)
 
 
 def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:

@@ -79,6 +79,7 @@ def judge(
     notes: Sequence[str] = (),
     resamples: int = 2000,
     level: float = 0.95,
+    best: str | None = None,
 ) -> JudgedRun:
     """Judge strategies on paired episodes.
 
@@ -97,6 +98,8 @@ def judge(
         Bootstrap resamples, 2,000 to 10,000.
     level : float
         Nominal coverage of the intervals.
+    best : str, optional
+        The best baseline, chosen elsewhere; by default that of the lowest mean on these episodes.
 
     Returns
     -------
@@ -122,7 +125,9 @@ def judge(
         for entry in entries
     }
     shortfall = {name: row["is_bps"] for name, row in table.items()}
-    best = min((entry.name for entry in entries if entry.kind == "baseline"), key=lambda name: shortfall[name].point)
+    if best is None:
+        written = [entry.name for entry in entries if entry.kind == "baseline"]
+        best = min(written, key=lambda name: shortfall[name].point)
     challengers = [entry.name for entry in entries if entry.kind in CHALLENGERS]
     paired = {
         name: {other: (shortfall[other] - shortfall[name]).estimate(level) for other in shortfall if other != name}
@@ -146,6 +151,14 @@ def judge(
         resamples=resamples,
         cluster=cluster,
     )
+
+
+def cost_replicates(
+    entries: Sequence[Entry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = 2000
+) -> dict[str, dict[str, Replicates]]:
+    """Name -> cost key -> replicates over all training seeds, all under the same cluster draws: for what is compared
+    beyond the table."""
+    return _replicate_costs(entries, twin_mid2_grid, rng, resamples)[0]
 
 
 def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: NDArray[np.intp], clusters: int) -> Moments:

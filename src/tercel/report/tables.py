@@ -6,7 +6,7 @@ and the paired differences to it. A value that is not available is None and is s
 
 import html
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -68,6 +68,8 @@ class Judged:
         Sentences under the table.
     title : str
         What was judged, over the printed table; a page has a heading of its own.
+    learned : collection of str
+        Trained policies, besides those whose names say so.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -78,6 +80,10 @@ class Judged:
     cluster: str = "episode seed"
     notes: Sequence[str] = field(default_factory=tuple)
     title: str = ""
+    learned: Collection[str] = ()
+
+    def _is_learned(self, name: str) -> bool:
+        return name in self.learned or style.is_learned(name)
 
     @property
     def names(self) -> list[str]:
@@ -145,7 +151,7 @@ class Judged:
             cells = [Text(self._label(name)), *(Text(self._cell(name, column)) for column in shown)]
             if versus:
                 cells.append(Text(self._versus(name), style=self._colour(name)))
-            table.add_row(*cells, style="bold" if style.is_learned(name) else None)
+            table.add_row(*cells, style="bold" if self._is_learned(name) else None)
         caption = f"* best baseline ({self.best_baseline})"
         table.caption = Text(caption + "; vs best: paired gain in bps, positive is better" * versus)
         table.caption_justify = "left"
@@ -209,7 +215,7 @@ class Judged:
         )
 
     def _html_row(self, name: str) -> str:
-        kind = "learned" if style.is_learned(name) else "best" if name == self.best_baseline else ""
+        kind = "learned" if self._is_learned(name) else "best" if name == self.best_baseline else ""
         mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
         cells = [f"<td>{self._html_cell(name, column)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)

@@ -1,7 +1,141 @@
 """`tercel agent evaluate`."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from tercel.app.cli import agent_table
+from tercel.app.cli.shared import AsJson, told
+from tercel.core.errors import ConfigError
+
+Policies = Annotated[
+    list[str],
+    typer.Argument(
+        help="Policies: folders, `default` for the one that ships, names of `tercel agent list`. Folders of one recipe "
+        "with other training seeds are judged as one row as well.",
+        metavar="POLICY...",
+    ),
+]
+Markets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--market", help="Preset market (default: csco); several: the first one's table is printed.", metavar="NAME"
+    ),
+]
+Tape = Annotated[Path | None, typer.Option(help="Judge on the later days of this lake.", metavar="LAKE")]
+Symbol = Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")]
+Impact = Annotated[
+    str | None,
+    typer.Option(
+        help="Law of impact: of a tape square_root (default), propagator, none; of presets none, translation, weights "
+        "(default: what they carry).",
+        metavar="LAW",
+    ),
+]
+Against = Annotated[str, typer.Option(help="Written strategies to compare with, or all.", metavar="all|NAME,...")]
+Episodes = Annotated[
+    int, typer.Option(help="Judged episodes in each market; on tape at most.", min=2, max=1_000_000, metavar="N")
+]
+Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, which are split evenly.", metavar="S,...")]
+
+
+def evaluate(
+    policies: Policies,
+    market: Markets = None,
+    tape: Tape = None,
+    symbol: Symbol = None,
+    impact: Impact = None,
+    against: Against = "all",
+    episodes: Episodes = 1_000,
+    seeds: Seeds = "1",
+    regimes: Annotated[
+        str,
+        typer.Option(
+            help="Regimes, as in `tercel run` (chain, season, names, a .toml file); each: every named one by itself.",
+            metavar="WHAT",
+        ),
+    ] = "",
+    fees: Annotated[
+        str | None, typer.Option(help="Fees in price units a share, or as 1,5bps.", metavar="MAKER,TAKER")
+    ] = None,
+    latency_ms: Annotated[
+        str | None, typer.Option(help="Order-entry latency: X, or evenly on A,B.", metavar="X")
+    ] = None,
+    share: Annotated[
+        float, typer.Option(help="The order, as a share of the volume expected in its time.", metavar="X")
+    ] = 0.1,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Other latencies, fees and order sizes too, one at a time.")
+    ] = False,
+    adaptation: Annotated[
+        bool, typer.Option("--adaptation", help="Regimes that begin half-way through the order too.")
+    ] = False,
+    trained_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="(--adaptation) The policy trained in a regime, to measure losses against; several.",
+            metavar="REGIME=POLICY",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of cells, figures and page; what is finished there is not run again.")
+    ] = Path("runs/evaluate"),
+    as_json: AsJson = False,
+) -> None:
+    """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
+    with told(as_json, f"what is finished is kept in {out}; the same command goes on"):
+        check_tape(tape, symbol, impact)
+        from tercel.app.commands import agent_evaluate as command
+
+        code = command.evaluate(
+            policies=policies,
+            markets=market or (),
+            lake=tape,
+            symbol=symbol,
+            impact=impact,
+            against=against,
+            episodes=episodes,
+            seeds=listed_seeds(seeds),
+            regimes=regimes,
+            fees=fees,
+            latency_ms=latency_ms,
+            share=share,
+            sensitivity=sensitivity,
+            adaptation=adaptation,
+            trained_for=trained_for or (),
+            out=out,
+            as_json=as_json,
+        )
+        raise typer.Exit(code)
+
+
+def check_tape(tape: Path | None, symbol: str | None, impact: str | None) -> None:
+    """Refuse half a tape."""
+    if (tape is None) != (symbol is None):
+        given, missing = ("--tape", "--symbol") if symbol is None else ("--symbol", "--tape")
+        raise ConfigError("--tape and --symbol together", f"{given} alone", f"add {missing}")
+    if impact == "":
+        raise ConfigError("the name of a law", "an empty one", "leave --impact out for the default")
+
+
+def listed_seeds(text: str) -> list[int]:
+    """Base seeds of judged episodes: whole numbers from 0, each once.
+
+    >>> listed_seeds("901, 902")
+    [901, 902]
+    """
+    try:
+        seeds = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        seeds = []
+    if not seeds or len(set(seeds)) < len(seeds) or any(not 0 <= seed < 2**31 for seed in seeds):
+        remedy = "such as --seeds 901,902,903; negative ones belong to training"
+        raise ConfigError("different whole numbers from 0 to 2^31 - 1", f"--seeds {text}", remedy)
+    return seeds
 
 
 def add_to(app: typer.Typer) -> None:
-    """Hang the command under `tercel agent`."""
+    """Hang the commands under `tercel agent`."""
+    app.command("evaluate")(evaluate)
+    agent_table.add_to(app)

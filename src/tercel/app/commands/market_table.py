@@ -179,7 +179,7 @@ def _interval(value: dict[str, float | None] | None) -> str:
     return f"{value['mean']:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else "")
 
 
-def around(path: Path) -> tuple[str, str]:
+def around(path: Path, marks: tuple[str, str] = (FIRST, LAST)) -> tuple[str, str]:
     """What stands before and after the marks of a file.
 
     Raises
@@ -191,14 +191,16 @@ def around(path: Path) -> tuple[str, str]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError("a Markdown file", f"{path}: {error}", "name another") from error
-    if FIRST not in text or LAST not in text:
-        raise ConfigError(f"the marks {FIRST} and {LAST}", f"{path} without them", "put them where the table goes")
-    return text.split(FIRST)[0], text.split(LAST)[1]
+    first, last = marks
+    if first not in text or last not in text.split(first, 1)[1]:
+        raise ConfigError(f"the marks {first} and {last}", f"{path} without them", "put them where the table goes")
+    head, rest = text.split(first, 1)
+    return head, rest.split(last, 1)[1]
 
 
-def replace_table(path: Path, table: str) -> None:
+def replace_table(path: Path, table: str, marks: tuple[str, str] = (FIRST, LAST)) -> None:
     """Put the table between its marks; see `around`."""
-    head, tail = around(path)
+    head, tail = around(path, marks)
     aside = path.with_name(path.name + ".part")
-    aside.write_text(f"{head}{FIRST}\n\n{table}\n{LAST}{tail}", encoding="utf-8")
+    aside.write_text(f"{head}{marks[0]}\n\n{table}\n{marks[1]}{tail}", encoding="utf-8")
     aside.replace(path)

@@ -67,21 +67,21 @@ def judge_one(settings: RunSettings, market: JobMarket, out: Path, candidate: Ca
     some = market.plan.take(slice(0, RECORDED))
     decisions = run_recorded(market.judged, settings.task, some, strategy)
     response = respond(decisions, strategy.expected, np.random.default_rng((settings.seed, 7)))
-    _write(path, {**_arrays("costs", costs), **_arrays("response", response)})
+    write_arrays(path, {**_arrays("costs", costs), **_arrays("response", response)})
 
 
 def judge_twins(settings: RunSettings, market: JobMarket, out: Path) -> None:
     """Run the episodes without own orders and keep their mids; a market that does not answer has no twins."""
     path = out / "judged" / f"{TWINS}.npz"
     if market.judged.answers and not path.exists():
-        _write(path, {"mid2_grid": run_twins(market.judged, settings.task, market.plan)})
+        write_arrays(path, {"mid2_grid": run_twins(market.judged, settings.task, market.plan)})
 
 
 def entries(settings: RunSettings, out: Path) -> list[Entry]:
     """Rows for the judge, from the results on disk."""
     found: dict[str, list[tuple[Costs, Response]]] = {}
     for candidate in candidates(settings)[:-1]:
-        with _reading(out / "judged" / candidate.file) as data:
+        with reading(out / "judged" / candidate.file) as data:
             found.setdefault(candidate.name, []).append(
                 (_object(Costs, "costs", data), _object(Response, "response", data))
             )
@@ -114,7 +114,7 @@ def told_interval(estimate: Estimate, sign: str = "") -> str:
 
 def write_costs(path: Path, costs: Costs) -> None:
     """Keep the costs of a strategy's episodes, whole or not at all."""
-    _write(path, _arrays("costs", costs))
+    write_arrays(path, _arrays("costs", costs))
 
 
 def read_costs(path: Path) -> Costs:
@@ -125,7 +125,7 @@ def read_costs(path: Path) -> Costs:
     ConfigError
         When the file is damaged.
     """
-    with _reading(path) as data:
+    with reading(path) as data:
         costs: Costs = _object(Costs, "costs", data)
     return costs
 
@@ -135,7 +135,7 @@ def twins(out: Path) -> NDArray[np.int64] | None:
     path = out / "judged" / f"{TWINS}.npz"
     if not path.exists():
         return None
-    with _reading(path) as data:
+    with reading(path) as data:
         grid: NDArray[np.int64] = data["mid2_grid"]
     return grid
 
@@ -157,7 +157,7 @@ def _object(kind: Any, prefix: str, data: Any) -> Any:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Any]:
+def reading(path: Path) -> Iterator[Any]:
     """The arrays of a result on disk.
 
     Raises
@@ -173,7 +173,8 @@ def _reading(path: Path) -> Iterator[Any]:
         raise ConfigError("a judged result", f"{path}: {error}", remedy) from error
 
 
-def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write a result, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
     with aside.open("wb") as file:

@@ -55,6 +55,11 @@ def _market(settings: RunSettings) -> JobMarket:
     return build_market(settings)
 
 
+def stopping() -> bool:
+    """In a worker: whether the parent was told to stop."""
+    return _stop is not None and bool(_stop.is_set())
+
+
 def train_task(settings: RunSettings, out: Path, learner: str, seed: int) -> bool:
     """Train one policy in a worker."""
     return train_policy(settings, _market(settings), out, learner, seed, _stop.is_set)

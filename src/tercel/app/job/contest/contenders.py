@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,13 @@ class Contender:
             return policy_strategy(Path(self.folder), self.key)
         return build(self.key, market.estimates)
 
-    def mark(self, strategy: Strategy) -> str:
-        """Name of its results on disk: changes with the weights of a policy and with the parameters of a rule."""
-        told = self.card.to_json() if self.learned else repr(strategy)
+    def mark(self, market: str) -> str:
+        """Name of its results on disk: changes with the weights of a policy, and with a rule's tuned parameters."""
+        if self.learned:
+            card = self.card
+            told = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
+        else:
+            told = repr(build(self.key, replace(SPARE, market=market)))
         plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
         return f"{plain[:60]}@{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tercel.app.commands.market_days import window_of
 from tercel.app.job.contest.contenders import Contender
+from tercel.app.job.contest.places import Place
 from tercel.app.job.market import TRAINING_SHARE
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError, TercelError
@@ -80,8 +80,8 @@ def _calibrated_on(name: str) -> list[Seen]:
         preset = presets.load(name)
     except TercelError:
         return []
-    window = window_of(preset)
-    early = window is not None and window[1] <= TRAINING_SHARE * SESSION_S + 1.0
+    _, end = preset.card.get("window_s") or (None, preset.card.get("to_s"))
+    early = end is not None and float(end) <= TRAINING_SHARE * SESSION_S + 1.0
     return [
         Seen(preset.symbol, str(day), str(day), early, f"was trained in {name}, a market calibrated on {day}")
         for day in preset.card.get("days", [])
@@ -123,7 +123,7 @@ def judged_days(settings: RunSettings) -> tuple[list[str], bool]:
     return (dates[first:], False) if len(dates) > 1 else (dates, True)
 
 
-def refuse_trained_seeds(plan: Plan) -> None:
+def refuse_trained_seeds(place: Place, plan: Plan) -> None:
     """Training and tuning draw from negative seeds alone; judged episodes must not.
 
     Raises
@@ -132,6 +132,6 @@ def refuse_trained_seeds(plan: Plan) -> None:
         A judged episode with such a seed.
     """
     seeds = plan.rows[:, kernels.E_SEED]
-    if (seeds < 0).any():
+    if not place.validation and (seeds < 0).any():
         received = f"{int(seeds.min())} among the judged ones"
         raise ConfigError("seeds of judged episodes from 0", received, "negative seeds belong to training")

@@ -13,6 +13,7 @@ from tercel.app.job.market import JobMarket, build_market
 from tercel.app.job.settings import RunSettings
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.execution import step as kernels
+from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import Source
 
 VALIDATION_SEED = -1_900_000_000
@@ -51,6 +52,16 @@ class Place:
         told |= {"validation": self.validation, "version": __version__}
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.name)
         return f"{plain[:40]}@{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]}"
+
+    @property
+    def market(self) -> str:
+        """The preset's name; empty on tape."""
+        return "" if self.settings.on_tape else presets.load(self.settings.market).name
+
+    @property
+    def answers(self) -> bool:
+        """Whether own trades move prices here, so that there are twins."""
+        return self.settings.answers
 
     def on_validation(self, episodes: int) -> "Place":
         """The same market on episodes of its own, to choose on."""

@@ -1,0 +1,53 @@
+"""`tercel agent table`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.app.cli.shared import AsJson, told
+
+
+def table(
+    policies: Annotated[
+        list[str] | None, typer.Argument(help="Policies, as in `agent evaluate`; none: rules alone.", metavar="POLICY")
+    ] = None,
+    market: Annotated[
+        list[str] | None, typer.Option("--market", help="Preset market; several. Default: all.", metavar="NAME")
+    ] = None,
+    regimes: Annotated[
+        str, typer.Option(help="Named regimes, each by itself, separated by commas; all; none.", metavar="all|NAME,...")
+    ] = "all",
+    against: Annotated[str, typer.Option(help="Written strategies, or all.", metavar="all|NAME,...")] = "all",
+    episodes: Annotated[int, typer.Option(help="Episodes of each cell.", min=2, max=1_000_000, metavar="N")] = 512,
+    seeds: Annotated[str, typer.Option(help="Base seeds of the episodes.", metavar="S,...")] = "1",
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of cells; what is finished there is not run again.")] = Path(
+        "runs/evaluate"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Print the big table: all strategies in all markets and regimes, with intervals."""
+    with told(as_json, f"what is finished is kept in {out}; the same command goes on"):
+        from tercel.app.cli.agent_evaluate import listed_seeds
+        from tercel.app.commands import agent_table as command
+
+        code = command.table(
+            policies=policies or (),
+            markets=market or (),
+            regimes=regimes,
+            against=against,
+            episodes=episodes,
+            seeds=listed_seeds(seeds),
+            write=write,
+            out=out,
+            as_json=as_json,
+        )
+        raise typer.Exit(code)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command under `tercel agent`."""
+    app.command("table")(table)

@@ -1,0 +1,291 @@
+"""`tercel agent evaluate`: policies against everything written, on the same unseen episodes, with honest statistics."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tercel.app.commands.agent_evaluate_page import write_page
+from tercel.app.commands.agent_evaluate_result import Contest, composed
+from tercel.app.commands.agent_evaluate_shown import shown
+from tercel.app.job.contest.cells import Judged, read_place
+from tercel.app.job.contest.contenders import (
+    Contender,
+    Recipe,
+    baselines_of,
+    policies_of,
+    recipes_of,
+)
+from tercel.app.job.contest.hold import hold
+from tercel.app.job.contest.leaks import refuse_leaks
+from tercel.app.job.contest.places import PLAIN, Place, switching
+from tercel.app.job.settings import RunSettings
+from tercel.app.job.venue import fees_of, latency_of
+from tercel.app.output import json_text, print_json, result_console, say
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.task import Latency, Task
+from tercel.market.flow import preset as presets
+from tercel.market.impact.law import LAWS
+from tercel.market.impact.propagator import TAPE_LAWS
+from tercel.market.regimes.choice import chosen
+from tercel.market.regimes.named import NAMED
+from tercel.market.simulator.terms import NO_FEES, Fees
+from tercel.market.tape import Lake
+
+RESULT = "evaluation.json"
+PAGE = "evaluation.html"
+EACH = "each"
+VALIDATION = 1_000
+"""Episodes at most on which the best written strategy is chosen."""
+LATENCIES_MS = (0.0, 10.0, 100.0, 1000.0)
+FEES = ((0.0, 0.0), (-0.2, 0.3), (0.0, 1.0))
+"""Maker and taker, bps of the value."""
+SHARES = (0.02, 0.05, 0.1, 0.2)
+SHORT = ("twap_take", "vwap_take", "vwap_passive", "peg_behind", "score_rule")
+"""Written strategies of the sensitivity and adaptation tests, besides the best one."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed, checked.
+
+    Parameters
+    ----------
+    policies, baselines : list of Contender
+    recipes : list of Recipe
+    markets : dict of name to RunSettings
+        The first is the one whose table is printed.
+    episodes : int
+        In each place.
+    seeds : tuple of int
+    regimes : str
+        Words of `market.regimes.choice`, "each", or none.
+    sensitivity, adaptation : bool
+    trained_for : dict of regime to Contender
+        Policies trained in that regime.
+    """
+
+    policies: list[Contender]
+    baselines: list[Contender]
+    recipes: list[Recipe]
+    markets: dict[str, RunSettings]
+    episodes: int
+    seeds: tuple[int, ...]
+    regimes: str
+    sensitivity: bool
+    adaptation: bool
+    trained_for: dict[str, Contender]
+
+    @property
+    def contenders(self) -> list[Contender]:
+        """Everyone, policies first."""
+        return [*self.policies, *self.baselines]
+
+    def place(self, name: str, settings: RunSettings) -> Place:
+        """Judged episodes in a market."""
+        return Place(name, settings, self.seeds, self.episodes)
+
+
+def evaluate(
+    *,
+    policies: Sequence[str],
+    markets: Sequence[str],
+    lake: Path | None,
+    symbol: str | None,
+    impact: str | None,
+    against: str,
+    episodes: int,
+    seeds: Sequence[int],
+    regimes: str,
+    fees: str | None,
+    latency_ms: str | None,
+    share: float,
+    sensitivity: bool,
+    adaptation: bool,
+    trained_for: Sequence[str],
+    out: Path,
+    as_json: bool,
+) -> int:
+    """Judge; see the module."""
+    found = policies_of(policies)
+    task = Task(share=share, latency=Latency() if latency_ms is None else latency_of(latency_ms, "--latency-ms"))
+    charged = NO_FEES if fees is None else fees_of(fees)
+    asked = Asked(
+        found,
+        baselines_of(against),
+        recipes_of(found),
+        markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes),
+        episodes,
+        tuple(seeds),
+        regimes,
+        sensitivity,
+        adaptation,
+        _specialists(trained_for),
+    )
+    notes = refuse_leaks([*found, *asked.trained_for.values()], asked.markets.values())
+    out.mkdir(parents=True, exist_ok=True)
+    contest = held(asked, out, notes)
+    result = composed(contest)
+    result["out"] = str(out)
+    aside = out / f".{RESULT}.part"
+    aside.write_text(json_text(result) + "\n")
+    aside.replace(out / RESULT)
+    write_page(out / PAGE, contest, result, footer=f"cells, figures and page: {out}")
+    if as_json:
+        print_json(result)
+    else:
+        result_console().print(shown(result))
+        say(f"report    {out / PAGE}")
+        say(f"figures   {out / RESULT}")
+    return 0
+
+
+def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
+    """Run what is missing of everything that was asked for, and read it."""
+    everyone = asked.contenders
+    places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
+    main = next(iter(places.values()))
+    chooser = main.on_validation(min(max(asked.episodes, 64), VALIDATION))
+    hold([(chooser, asked.baselines, False)], out, "choose the best written strategy")
+    chosen_on = read_place(chooser, asked.baselines, out)
+    regimes = _regimes(asked, main)
+    hold(
+        [
+            (main, everyone, True),
+            *((place, everyone, False) for place in [*list(places.values())[1:], *regimes.values()]),
+        ],
+        out,
+    )
+    judged_main = read_place(main, everyone, out, recorded=True)
+    contest = Contest(
+        asked.policies,
+        asked.baselines,
+        asked.recipes,
+        judged_main,
+        chosen_on,
+        {name: judged_main if place == main else read_place(place, everyone, out) for name, place in places.items()},
+        {name: read_place(place, everyone, out) for name, place in regimes.items()},
+        asked.seeds,
+        list(notes),
+    )
+    few = [one for one in asked.baselines if one.key in {*SHORT, contest.best}]
+    return replace(
+        contest,
+        sensitivity=_sensitivity(asked, main, few, out) if asked.sensitivity else {},
+        adaptation=_adaptation(asked, main, few, out) if asked.adaptation else {},
+        trained_for={regime: one.key for regime, one in asked.trained_for.items()},
+    )
+
+
+# -- where it is held -------------------------------------------------------------------------------------------------
+
+
+def markets_of(
+    names: Sequence[str],
+    lake: Path | None,
+    symbol: str | None,
+    impact: str | None,
+    task: Task,
+    fees: Fees,
+    regimes: str,
+) -> dict[str, RunSettings]:
+    """Settings of every market that was named, by name; nothing is begun with words that mean nothing."""
+    listed = [part.strip() for name in names for part in name.split(",") if part.strip()]
+    if not listed and lake is None:
+        listed = [presets.DEFAULT]
+    found: dict[str, RunSettings] = {}
+    for name in listed:
+        preset = presets.load(name)
+        if regimes:
+            chosen(regimes, preset)
+        law = impact if lake is None else None
+        if law is not None and law not in LAWS:
+            raise ConfigError(f"an impact law of a preset's market: {', '.join(LAWS)}", f"--impact {law}", "name one")
+        path = str(Path(name).resolve()) if name.endswith(".json") else name
+        found[preset.name] = RunSettings(market=path, task=task, fees=fees, regimes=regimes, impact=law or "")
+    if lake is not None and symbol is not None:
+        if regimes and not listed:
+            raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
+        Lake(lake).days(symbol)
+        law = impact or "square_root"
+        if law not in TAPE_LAWS:
+            raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"--impact {law}", "name one")
+        where = RunSettings(lake=str(lake.resolve()), symbol=symbol, task=task, fees=fees, impact=law)
+        found[f"{symbol} tape"] = where
+    return found
+
+
+def _regimes(asked: Asked, main: Place) -> dict[str, Place]:
+    """With `--regimes each`: the first market once with each named regime."""
+    if asked.regimes != EACH or main.settings.on_tape:
+        return {}
+    return {
+        name: replace(main, name=f"{main.name} {name}", settings=replace(main.settings, regimes=name))
+        for name in NAMED
+        if name != PLAIN
+    }
+
+
+def _specialists(typed: Sequence[str]) -> dict[str, Contender]:
+    """Policies trained in a regime, as REGIME=POLICY."""
+    found = {}
+    for text in typed:
+        regime, equals, policy = text.partition("=")
+        if not equals or regime not in NAMED:
+            known = ", ".join(NAMED)
+            raise UnknownNameError(f"REGIME=POLICY with a regime among {known}", repr(text), "such as thin=runs/thin")
+        found[regime] = policies_of([policy])[0]
+    return found
+
+
+def _sensitivity(asked: Asked, main: Place, few: list[Contender], out: Path) -> dict[str, dict[str, Judged]]:
+    """The first market with other latencies, fees and order sizes, one at a time."""
+    settings = main.settings
+
+    def task(**changes: Any) -> RunSettings:
+        return replace(settings, task=replace(settings.task, **changes))
+
+    axes: dict[str, dict[str, RunSettings]] = {
+        "latency, ms": {f"{ms:g}": task(latency=Latency("constant", round(ms * 1e6))) for ms in LATENCIES_MS},
+        "fees, bps": {f"{m:g}/{t:g}": replace(settings, fees=Fees(m, t, "bps")) for m, t in FEES},
+        "share of volume": {f"{share:g}": task(share=share) for share in SHARES},
+    }
+    everyone = [*asked.policies, *few]
+    grid = {
+        axis: {
+            value: Place(f"{main.name} {axis} {value}", one, main.seeds, main.episodes) for value, one in row.items()
+        }
+        for axis, row in axes.items()
+    }
+    hold([(place, everyone, False) for row in grid.values() for place in row.values()], out, "other conditions")
+    return {
+        axis: {value: read_place(place, everyone, out) for value, place in row.items()} for axis, row in grid.items()
+    }
+
+
+def _adaptation(asked: Asked, main: Place, few: list[Contender], out: Path) -> dict[str, Judged]:
+    """The first market, where a regime begins half-way through the order."""
+    if main.settings.on_tape:
+        raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
+    half = main.settings.task.horizon_s / 2
+    places = {
+        regime: replace(
+            main,
+            name=f"{main.name} to {regime}",
+            settings=replace(main.settings, regimes=switching(out, regime, half)),
+        )
+        for regime in NAMED
+        if regime != PLAIN
+    }
+    who = {regime: list(asked.policies) + few for regime in places}
+    for regime, one in asked.trained_for.items():
+        if regime in who and one.key not in {other.key for other in who[regime]}:
+            who[regime].append(one)
+    hold([(place, who[regime], False) for regime, place in places.items()], out, "regimes that switch")
+    return {regime: read_place(place, who[regime], out) for regime, place in places.items()}
+
+
+def how_to_go_on(words: Sequence[str]) -> str:
+    """What to say after Ctrl-C."""
+    return f"what is finished is kept; the same command goes on: {shlex.join(words)}"

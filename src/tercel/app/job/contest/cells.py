@@ -1,0 +1,189 @@
+"""The cells of a contest: some episodes of a place through all contenders, kept on disk and never run twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.app.job.contest.contenders import Contender
+from tercel.app.job.contest.guarded import watch, watched
+from tercel.app.job.contest.leaks import refuse_trained_seeds
+from tercel.app.job.contest.places import Place, build_place
+from tercel.app.job.judging import reading, write_arrays
+from tercel.app.job.pool import stopping
+from tercel.evaluation.adaptability import Response, respond
+from tercel.evaluation.arrivals import Arrivals, run_arrivals
+from tercel.evaluation.experiment import BATCH, Recording, run_strategies
+from tercel.evaluation.guards import Guard
+from tercel.execution.costs import Costs
+from tercel.execution.strategy import Strategy
+
+RECORDED = 200
+"""Episodes of a place whose decisions are recorded, for adaptability."""
+TWINS = "twins"
+CELLS = "cells"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of work: episodes `first` to `first + BATCH` of a place, through some contenders.
+
+    Parameters
+    ----------
+    place : Place
+    first : int
+    contenders : tuple of Contender
+    recorded : bool
+        Whether decisions are recorded and fills looked at too, in the first cell.
+    """
+
+    place: Place
+    first: int
+    contenders: tuple[Contender, ...]
+    recorded: bool
+
+
+def cells_of(place: Place, contenders: Sequence[Contender], recorded: bool) -> list[Cell]:
+    """The work of a place."""
+    return [Cell(place, first, tuple(contenders), recorded) for first in range(0, episodes_of(place), BATCH)]
+
+
+def episodes_of(place: Place) -> int:
+    """How many episodes a place has; on tape it is built to know."""
+    return len(build_place(place).plan) if place.settings.on_tape else place.episodes
+
+
+def is_done(cell: Cell, out: Path) -> bool:
+    """Whether nothing of a cell is left to do."""
+    folder, market = out / CELLS / cell.place.id, cell.place.market
+    marks = [one.mark(market) for one in cell.contenders]
+    needed = [_file(folder, name, cell.first) for name in (TWINS, *marks)]
+    if cell.recorded and cell.first == 0:
+        needed += [folder / name / "guard.npz" for name in marks]
+    return all(path.exists() for path in needed)
+
+
+def run_cell(cell: Cell, out: Path) -> bool:
+    """Run what is missing of a cell, in a worker."""
+    ground = build_place(cell.place)
+    folder = out / CELLS / cell.place.id
+    plan = ground.plan.take(slice(cell.first, cell.first + BATCH))
+    task = cell.place.settings.task
+    refuse_trained_seeds(cell.place, plan)
+    if stopping():
+        return False
+    if not _file(folder, TWINS, cell.first).exists():
+        _write(_file(folder, TWINS, cell.first), "twins", run_arrivals(ground.source, task, plan))
+    missing: list[tuple[str, Strategy]] = []
+    for one in cell.contenders:
+        name = one.mark(cell.place.market)
+        if not _file(folder, name, cell.first).exists():
+            missing.append((name, one.strategy(ground.market)))
+    record = RECORDED if cell.recorded and cell.first == 0 else 0
+    recording = Recording(record) if record else None
+    done = run_strategies(ground.source, task, plan, [strategy for _, strategy in missing], stopping, recording)
+    for (name, strategy), costs in zip(missing, done, strict=False):
+        costs.check()
+        response = None
+        if recording is not None:
+            response = respond(recording.decisions.pop(0), strategy.expected, np.random.default_rng((7, 7)))
+        _write_run(_file(folder, name, cell.first), costs, response)
+    if record:
+        for one in cell.contenders:
+            if not stopping():
+                watch(ground, cell.place, one, folder)
+    return not stopping()
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What is on disk of a place.
+
+    Parameters
+    ----------
+    place : Place
+    costs : dict of key to Costs
+    responses : dict of key to Response
+        Where decisions were recorded.
+    arrivals : Arrivals
+        The markets at arrival, and their course without own orders.
+    guard : Guard or None
+        What was seen of the fills, where they were looked at.
+    """
+
+    place: Place
+    costs: dict[str, Costs]
+    responses: dict[str, Response]
+    arrivals: Arrivals
+    guard: Guard | None
+
+
+def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorded: bool = False) -> Judged:
+    """Everything that the cells of a place left.
+
+    Raises
+    ------
+    ConfigError
+        A file is damaged.
+    """
+    folder, market = out / CELLS / place.id, place.market
+    firsts = range(0, episodes_of(place), BATCH)
+    costs: dict[str, Costs] = {}
+    responses: dict[str, Response] = {}
+    for one in contenders:
+        name, parts = one.mark(market), []
+        for first in firsts:
+            with reading(_file(folder, name, first)) as data:
+                parts.append(_object(Costs, "costs", data))
+                if "response.rows" in data:
+                    responses[one.key] = _object(Response, "response", data)
+        costs[one.key] = Costs.concat(parts)
+    twins = []
+    for first in firsts:
+        with reading(_file(folder, TWINS, first)) as data:
+            twins.append(_object(Arrivals, "twins", data))
+    seen = watched(place, contenders, folder) if recorded else None
+    return Judged(place, costs, responses, Arrivals.concat(twins), seen)
+
+
+def _file(folder: Path, name: str, first: int) -> Path:
+    return folder / name / f"{first}.npz"
+
+
+def _write_run(path: Path, costs: Costs, response: Response | None) -> None:
+    arrays = _arrays("costs", costs)
+    if response is not None:
+        arrays |= _arrays("response", response)
+    write_arrays(path, arrays)
+
+
+def _write(path: Path, prefix: str, record: Any) -> None:
+    write_arrays(path, _arrays(prefix, record))
+
+
+def _arrays(prefix: str, record: Any) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}.{field.name}": _narrow(getattr(record, field.name)) for field in fields(record)}
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """The same whole numbers in as few bytes as hold them: most lots and mids need two or four of eight."""
+    if array.dtype != np.int64 or not array.size:
+        return array
+    low, high = int(array.min()), int(array.max())
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return array.astype(kind)
+    return array
+
+
+def _object(kind: Any, prefix: str, data: Any) -> Any:
+    """The record, its whole numbers as wide as they were (a side stays one byte)."""
+    read = {field.name: data[f"{prefix}.{field.name}"] for field in fields(kind)}
+    wide = {
+        name: array.astype(np.int64) if array.dtype.kind == "i" and name != "side" else array
+        for name, array in read.items()
+    }
+    return kind(**wide)

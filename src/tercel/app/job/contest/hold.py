@@ -1,0 +1,36 @@
+"""Hold a contest: every cell that is missing, side by side, stopped politely and gone on with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tercel.app.job.contest.cells import Cell, cells_of, is_done, run_cell
+from tercel.app.job.contest.contenders import Contender
+from tercel.app.job.contest.places import Place
+from tercel.app.job.pool import Pool
+from tercel.app.output import progress_console
+
+
+def hold(
+    work: Sequence[tuple[Place, Sequence[Contender], bool]], out: Path, what: str = "judge on unseen episodes"
+) -> None:
+    """Run what is missing.
+
+    Parameters
+    ----------
+    work : sequence of (place, contenders, recorded)
+    out : Path
+        Folder of the contest; cells lie in `cells` in it.
+    what : str
+        Shown beside the bar.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    cells = [cell for place, contenders, recorded in work for cell in cells_of(place, contenders, recorded)]
+    todo: list[tuple[Cell, Path]] = [(cell, out) for cell in cells if not is_done(cell, out)]
+    if not todo:
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=progress_console()) as progress, Pool(len(todo)) as pool:
+        before = len(cells) - len(todo)
+        bar = progress.add_task(what, total=len(cells), completed=before)
+        pool.run(run_cell, todo, lambda done: progress.update(bar, completed=before + done))

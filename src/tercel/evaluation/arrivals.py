@@ -1,0 +1,80 @@
+"""Markets at arrival and without own orders: how much liquidity an order found, and which way the price went."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.evaluation.episodes import Episodes, Plan
+from tercel.evaluation.experiment import batches, without_orders
+from tercel.evaluation.task import Task
+from tercel.execution.costs import BPS, Costs
+from tercel.execution.intent import empty
+from tercel.market.simulator.source import Source
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TERCILES = ("low", "middle", "high")
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """n episodes without own orders.
+
+    Parameters
+    ----------
+    mid2_grid : int64 (n, G)
+        Mids on the task's grid, half ticks.
+    depth : int64 (n,)
+        Public lots on five levels of both sides at arrival.
+    spread : int64 (n,)
+        Ticks at arrival, 0 where a side was empty.
+    volume : int64 (n,)
+        Public lots traded in the decision interval before arrival.
+    """
+
+    mid2_grid: Ints
+    depth: Ints
+    spread: Ints
+    volume: Ints
+
+    @classmethod
+    def concat(cls, parts: Sequence["Arrivals"]) -> "Arrivals":
+        """Episodes of several batches, one after another."""
+        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
+
+    def move_bps(self, costs: Costs) -> Floats:
+        """How far the mid went against the order on its own, from arrival to the horizon: float64 (n,)."""
+        moved = (self.mid2_grid[:, -1] - costs.arrival_mid2) * costs.side.astype(np.int64)
+        result: Floats = moved / costs.arrival_mid2 * BPS
+        return result
+
+
+def run_arrivals(source: Source, task: Task, plan: Plan) -> Arrivals:
+    """Run the plan's episodes with nothing to execute."""
+    parts = []
+    for part in batches(plan):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(without_orders(part))
+        view = episodes.view
+        depth = (view.own_depth + view.far_depth).sum(axis=1)
+        spread = np.where(view.tradable, np.abs(view.far - view.touch), 0)
+        volume = view.v_same + view.v_against
+        while episodes.working.any():
+            episodes.step(empty(len(part)))
+        grid = episodes.costs().mid2_grid
+        parts.append(Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume))))
+    return Arrivals.concat(parts)
+
+
+def terciles(values: Ints) -> dict[str, NDArray[np.intp]]:
+    """Rows of the lowest, the middle and the highest third, by name; equal values stay together.
+
+    >>> {name: rows.tolist() for name, rows in terciles(np.array([5, 1, 3, 1, 9, 7])).items()}
+    {'low': [1, 3], 'middle': [0, 2], 'high': [4, 5]}
+    """
+    low, high = np.quantile(values, [1 / 3, 2 / 3], method="inverted_cdf")
+    which = (values > low).astype(int) + (values > high)
+    return {name: np.flatnonzero(which == number) for number, name in enumerate(TERCILES)}

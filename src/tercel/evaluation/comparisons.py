@@ -1,0 +1,183 @@
+"""Paired comparisons of policies with everything else, in a place or a part of it, corrected together at the end.
+
+Every strategy met the same episodes, so all differences are paired, and every resample takes the same clusters for
+all of them. A recipe is a policy with several training seeds: its seeds are a level of the bootstrap of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.execution.costs import Costs, attribute
+from tercel.stats import Replicates, benjamini_hochberg, moments_of_mean, over_markets, over_seeds, replicate
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Gains = dict[str, dict[str, Replicates]]
+"""Policy -> opponent -> what the policy saves, bps."""
+
+RESAMPLES = 2000
+FEW = 10
+"""Episodes below which a part of a place is not compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Shortfalls of all strategies over the same n episodes.
+
+    Parameters
+    ----------
+    bps : mapping of name to float64 (S, n)
+        A row for each training seed; one for anything that is not trained.
+    cluster : int64 (n,)
+    """
+
+    bps: Mapping[str, Floats]
+    cluster: Ints
+
+    @classmethod
+    def of(cls, costs: Mapping[str, Costs], recipes: Mapping[str, Sequence[str]]) -> "Scores":
+        """Scores of single runs, and of recipes as the rows of their members."""
+        bps = {name: attribute(one, None)["is_bps"][None, :] for name, one in costs.items()}
+        bps |= {name: np.concatenate([bps[member] for member in members]) for name, members in recipes.items()}
+        return cls(bps, next(iter(costs.values())).cluster)
+
+    def __len__(self) -> int:
+        """Episodes."""
+        return len(self.cluster)
+
+    def part(self, rows: NDArray[np.intp]) -> "Scores":
+        """Some of the episodes."""
+        return Scores({name: table[:, rows] for name, table in self.bps.items()}, self.cluster[rows])
+
+    def mean(self, name: str) -> Floats:
+        """Shortfall of each episode, mean over training seeds, float64 (n,)."""
+        result: Floats = self.bps[name].mean(axis=0)
+        return result
+
+    def means(self) -> dict[str, float]:
+        """Mean shortfall of every strategy."""
+        return {name: float(table.mean()) for name, table in self.bps.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """Mean shortfalls of all strategies under the same cluster draws.
+
+    Parameters
+    ----------
+    points : mapping of name to float64 (S,)
+    draws : mapping of name to float64 (S, B)
+    clusters : int
+    """
+
+    points: Mapping[str, Floats]
+    draws: Mapping[str, Floats]
+    clusters: int
+
+    @classmethod
+    def of(cls, scores: Scores, rng: np.random.Generator, resamples: int = RESAMPLES) -> "Resampled":
+        """Resample the clusters of all strategies at once."""
+        centre = {name: float(table.mean()) for name, table in scores.bps.items()}
+        columns = np.concatenate([table - centre[name] for name, table in scores.bps.items()]).T
+        moments = moments_of_mean(columns, scores.cluster)
+        point, drawn = moments.point(), replicate({"": moments}, resamples, rng)[""].T
+        points, draws, at = {}, {}, 0
+        for name, table in scores.bps.items():
+            to = at + len(table)
+            points[name], draws[name], at = point[at:to] + centre[name], drawn[at:to] + centre[name], to
+        return cls(points, draws, moments.clusters)
+
+    def replicates(self, rng: np.random.Generator) -> dict[str, Replicates]:
+        """Mean shortfall of every strategy over its training seeds."""
+        return {
+            name: over_seeds(point, self.draws[name], self.clusters, rng) for name, point in self.points.items()
+        }  # fmt: skip
+
+
+def gains(
+    resampled: Resampled, policies: Sequence[str], recipes: Mapping[str, Sequence[str]], rng: np.random.Generator
+) -> Gains:
+    """What each policy (or recipe) saves against every other strategy; a recipe is not compared with its members."""
+    means = resampled.replicates(rng)
+    return {
+        name: {
+            other: theirs - means[name]
+            for other, theirs in means.items()
+            if other != name and other not in recipes.get(name, ()) and name not in recipes.get(other, ())
+        }
+        for name in policies
+    }
+
+
+def pooled_gain(
+    places: Sequence[Resampled], policy: str, other: str, rng: np.random.Generator, *, redraw_markets: bool
+) -> Replicates:
+    """What a policy saves over several places, training seeds, places and episodes being levels of their own.
+
+    Parameters
+    ----------
+    places : sequence of Resampled
+        With the same training seeds of the policy in each.
+    redraw_markets : bool
+        Whether the places are a draw from such as could have been taken, or the ones of interest.
+    """
+    points = [one.points[other].mean() - one.points[policy] for one in places]
+    draws = [one.draws[other].mean(axis=0) - one.draws[policy] for one in places]
+    clusters = [one.clusters for one in places]
+    return over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets)
+
+
+@dataclass
+class Ledger:
+    """Comparisons as they are written into a result, to be corrected together once all are in.
+
+    Their p-values are those of Student's t on the bootstrap's standard error; the adjusted ones bound the share of
+    false discoveries among all comparisons of the result (Benjamini and Hochberg 1995), which stays true under the
+    positive dependence that shared episodes bring.
+    """
+
+    rows: list[tuple[dict[str, Any], float]] = field(default_factory=list)
+
+    def enter(self, gain: Replicates, level: float = 0.95) -> dict[str, Any]:
+        """The comparison as plain values; `p_adjusted` is filled in by :meth:`adjust`."""
+        found: dict[str, Any] = {**gain.estimate(level).to_json(), "p_adjusted": None}
+        p = gain.p_value()
+        if p is not None:
+            self.rows.append((found, p))
+        return found
+
+    def enter_all(self, found: Gains) -> dict[str, dict[str, dict[str, Any]]]:
+        """Policy -> opponent -> comparison."""
+        return {
+            name: {other: self.enter(gain) for other, gain in row.items()} for name, row in found.items()
+        }  # fmt: skip
+
+    def adjust(self) -> int:
+        """Correct everything entered so far; how many comparisons that were."""
+        for (found, _), adjusted in zip(
+            self.rows, benjamini_hochberg([p for _, p in self.rows]).tolist(), strict=True
+        ):  # fmt: skip
+            found["p_adjusted"] = adjusted
+        return len(self.rows)
+
+
+def compared(
+    scores: Scores,
+    policies: Sequence[str],
+    recipes: Mapping[str, Sequence[str]],
+    ledger: Ledger,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """A place or a part of one: `episodes`, `is_bps` (strategy -> interval), `paired`; both None under 10 episodes."""
+    if len(scores) < FEW:
+        return {"episodes": len(scores), "is_bps": None, "paired": None}
+    resampled = Resampled.of(scores, rng)
+    return {
+        "episodes": len(scores),
+        "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
+        "paired": ledger.enter_all(gains(resampled, policies, recipes, rng)),
+    }

@@ -1,0 +1,113 @@
+"""The figures of an evaluation: gains against every opponent, in every market, under other conditions."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tercel.report import style
+from tercel.report.figures import WIDE, Interval
+from tercel.report.svg import Figure, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+
+def gain_map(
+    gains: Mapping[str, Mapping[str, Interval]], policy: str, name: str = "gain-map", unit: str = "bps"
+) -> Figure:
+    """What a policy saves against each opponent (rows) in each place (columns), as a table with colours.
+
+    Parameters
+    ----------
+    gains : mapping of opponent to place to {"mean", "ci_low", "ci_high"}
+        Every opponent in the same places.
+    policy : str
+        Its name.
+    """
+    places = list(next(iter(gains.values()), {}))
+    means = np.array([[_number(row[place].get("mean")) for place in places] for row in gains.values()])
+    largest = float(np.nanmax(np.abs(means))) if means.size and np.isfinite(means).any() else 1.0
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        for row, cells in enumerate(gains.values()):
+            for column, place in enumerate(places):
+                cell, mean = cells[place], means[row, column]
+                low, high = cell.get("ci_low"), cell.get("ci_high")
+                sure = (low is not None and low > 0) or (high is not None and high < 0)
+                colour = (style.GOOD if mean > 0 else style.BAD).token if sure else style.RULE.token
+                strength = 0.15 + 0.55 * min(abs(mean) / largest, 1.0) ** 0.5 if np.isfinite(mean) else 0.0
+                panel.fill_between(
+                    [column - 0.48, column + 0.48], row - 0.46, row + 0.46, color=colour, alpha=strength, linewidth=0
+                )
+                panel.text(column, row, f"{mean:+.1f}", ha="center", va="center", fontsize=8.5, color=style.INK.token)
+        panel.set_xticks(range(len(places)), places)
+        panel.set_yticks(range(len(gains)), list(gains))
+        panel.set_xlim(-0.5, len(places) - 0.5)
+        panel.set_ylim(len(gains) - 0.5, -0.5)
+        panel.grid(visible=False)
+        panel.tick_params(length=0, labelcolor=style.INK.token)
+        for spine in panel.spines.values():
+            spine.set_visible(False)
+
+    told = "; ".join(
+        f"{opponent}: " + ", ".join(f"{place} {_number(row[place].get('mean')):+.2f}" for place in places)
+        for opponent, row in gains.items()
+    )
+    return drawn(
+        name,
+        f"What {policy} saves against each strategy in each place, {unit}. {told}.",
+        f"Numbers: {unit} that {policy} is cheaper. Green: better, red: worse, grey: the 95 % interval holds zero.",
+        (max(3.5, min(WIDE, 2.2 + 0.95 * len(places))), 0.8 + 0.34 * max(1, len(gains))),
+        draw,
+    )
+
+
+def condition_curves(
+    costs: Mapping[str, Mapping[str, Interval]], axis: str, name: str, highlighted: Sequence[str] = ()
+) -> Figure:
+    """Mean shortfall of strategies (lines) under each condition of an axis, evenly spaced, with intervals.
+
+    Parameters
+    ----------
+    costs : mapping of strategy to condition to {"mean", "ci_low", "ci_high"}
+    axis : str
+        What the conditions are.
+    highlighted : sequence of str
+        Strategies drawn stronger.
+    """
+    conditions = list(next(iter(costs.values()), {}))
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        colours = style.series_colours(costs)
+        lines = style.dashes(colours)
+        at = np.arange(len(conditions))
+        for key, row in costs.items():
+            mean = np.array([_number(row[one].get("mean")) for one in conditions])
+            low, high = (np.array([_number(row[one].get(end)) for one in conditions]) for end in ("ci_low", "ci_high"))
+            wide = 2.2 if key in highlighted else 1.2
+            panel.plot(at, mean, lines[key], color=colours[key].token, linewidth=wide, label=key)
+            panel.vlines(at, low, high, color=colours[key].token, linewidth=wide, alpha=0.5)
+        panel.set_xticks(at, conditions)
+        panel.set_xlabel(axis)
+        panel.set_ylabel("implementation shortfall, bps")
+        if costs:
+            drawing.legend(loc="outside right upper")
+
+    told = "; ".join(
+        f"{key}: " + ", ".join(f"{one} {_number(row[one].get('mean')):.2f}" for one in conditions)
+        for key, row in costs.items()
+    )
+    return drawn(
+        name,
+        f"Mean shortfall in bps by {axis}. {told}.",
+        "Lines: means over the same episodes; bars: 95 % intervals.",
+        (WIDE, 3.2),
+        draw,
+    )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
