@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches, without_orders
 from tercel.evaluation.task import Task
-from tercel.execution.costs import BPS, Costs
 from tercel.execution.intent import empty
 from tercel.market.simulator.source import Source
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TERCILES = ("low", "middle", "high")
@@ -44,12 +42,6 @@ class Arrivals:
     def concat(cls, parts: Sequence["Arrivals"]) -> "Arrivals":
         """Episodes of several batches, one after another."""
         return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
-
-    def move_bps(self, costs: Costs) -> Floats:
-        """How far the mid went against the order on its own, from arrival to the horizon: float64 (n,)."""
-        moved = (self.mid2_grid[:, -1] - costs.arrival_mid2) * costs.side.astype(np.int64)
-        result: Floats = moved / costs.arrival_mid2 * BPS
-        return result
 
 
 def run_arrivals(source: Source, task: Task, plan: Plan) -> Arrivals:

@@ -62,12 +62,16 @@ def guard(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Guard:
         fills = episodes.fills(number)
         side = int(episodes.states[number, sim.SIDE])
         taken = fills[(fills[:, PASSIVE] == 0) & (fills[:, FORCED] == 0)]
-        at_mid = int((side * (2 * taken[:, PRICE] - taken[:, MID2]) <= 0).sum())
         decisions, beyond = (
             _displayed(taken, [(w[number], f[number], d[number]) for w, f, d in seen]) if prompt else (0, 0)
         )
-        total += Guard(len(taken), at_mid, decisions, beyond)
+        total += Guard(len(taken), _at_mid(taken, side), decisions, beyond)
     return total
+
+
+def _at_mid(taken: Ints, side: int) -> int:
+    """How many takes cost nothing against the mid that they met."""
+    return int((side * (2 * taken[:, PRICE] - taken[:, MID2]) <= 0).sum())
 
 
 def _displayed(taken: Ints, seen: list[tuple[np.int64, np.int64, np.int64]]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from tercel.core.errors import DataError
 from tercel.evaluation.adaptability import Response
 from tercel.evaluation.comparisons import RESAMPLES, Scores
 from tercel.evaluation.judge import Entry, cost_replicates
+from tercel.execution.costs import BPS, Costs
 from tercel.stats import (
     Replicates,
     cluster_index,
@@ -87,16 +88,31 @@ def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> d
     }
 
 
-def price_move_beta(scores: Scores, move_bps: Floats, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
-    """Strategy -> slope of its cost on the move that the price made against the order by itself, bps a bp.
+def price_moves(costs: Mapping[str, Costs], recipes: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
+    """How far the mid went against the order from arrival to the horizon in each run, bps: name -> float64 (S, n)."""
+    moves: dict[str, Floats] = {}
+    for name, one in costs.items():
+        gone = (one.mid2_grid[:, -1] - one.arrival_mid2) * one.side.astype(np.int64)
+        moves[name] = (gone / one.arrival_mid2 * BPS)[None, :]
+    return moves | {name: np.concatenate([moves[member] for member in members]) for name, members in recipes.items()}
 
-    1: everything is traded at the horizon; 0: everything at arrival. What gains by a slope of its own bets on the
-    trend: on episodes without drift its mean gain owes nothing to it, and buys and sells cancel what drift there is.
+
+def price_move_beta(
+    scores: Scores, moves_bps: Mapping[str, Floats], rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """Strategy -> slope of its cost on the adverse move of the price over the horizon, bps a bp.
+
+    1: everything is traded at the horizon; 0: everything at arrival; a steady schedule lies at a half. The move is
+    that of the strategy's own run, its own mean impact included (a constant, which a slope does not see). A policy
+    whose slope differs from its rival's bets on the trend: what it gains by that is no execution. Buys and sells in
+    equal numbers cancel a drift of the sample.
     """
-    return {
-        name: intervals(moments_of_slope(move_bps, scores.mean(name), scores.cluster), rng)[0].to_json()
-        for name in scores.bps
-    }
+    found = {}
+    for name, table in scores.bps.items():
+        cluster = np.tile(scores.cluster, len(table))
+        moments = moments_of_slope(moves_bps[name].ravel(), table.ravel(), cluster)
+        found[name] = intervals(moments, rng)[0].to_json()
+    return found
 
 
 def by_side(scores: Scores, side: NDArray[np.int8]) -> dict[str, dict[str, float]]:

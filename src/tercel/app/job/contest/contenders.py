@@ -18,7 +18,7 @@ from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 
 ALL = "all"
-SPARE = MarketEstimates(expected_volume=1.0)
+SPARE = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
 """Estimates with which a name is tried before any market is built."""
 
 

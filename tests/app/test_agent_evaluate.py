@@ -1,0 +1,222 @@
+"""`tercel agent evaluate` and `agent table`, as typed: what is refused, the JSON, resuming, leaks."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tercel.app.cli.root import app
+from tercel.app.job.contest.contenders import policies_of, recipes_of, variants_of
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies_packaged import folder_of
+from tercel.execution.registry import resolve_policy
+from tercel.market.flow.preset import load
+from tercel.market.simulator.days import simulated_day
+from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.instrument import midnight_ns
+
+FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
+SMALL = "--market csco-santa-fe --episodes 24 --seeds 901,902"
+
+
+def tercel(*words: object) -> Any:
+    return CliRunner().invoke(app, ["agent", *map(str, words)])
+
+
+def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
+    """A packaged policy saved under another card."""
+    policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    save_policy(folder, policy, replace(card, **changes))  # type: ignore[arg-type]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three simulated days of two hours."""
+    folder = tmp_path_factory.mktemp("lake")
+    preset, hours, warm = load("csco-santa-fe"), 2, 600
+    for number, date in enumerate(("2003-01-13", "2003-01-14", "2003-01-15")):
+        events = simulated_day(preset, 5 + number, hours * 3600.0, warm)
+        opening = midnight_ns(date, "America/New_York") + 34_200 * NS_PER_SECOND
+        at = events.exch_ns + opening - warm * NS_PER_SECOND
+        instrument = Instrument(
+            "TEST", "SIM", date, preset.tick, lot=preset.lot,
+            session_open_ns=opening, session_close_ns=opening + hours * 3600 * NS_PER_SECOND,
+        )  # fmt: skip
+        Lake(folder).write(instrument, replace(events, exch_ns=at, recv_ns=at))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("evaluate nowhere/at/all", "folder"),
+        ("evaluate defualt", "default"),
+        ("evaluate twap_take", "twap_take"),
+        ("evaluate default --against twap_tale", "twap_take"),
+        ("evaluate default --against random", "random"),
+        ("evaluate default --market csco-2033", "csco-santa-fe"),
+        ("evaluate default --regimes stormy", "volatile"),
+        ("evaluate default --seeds -3", "training"),
+        ("evaluate default --seeds 1,1", "seeds"),
+        ("evaluate default --seeds one", "seeds"),
+        ("evaluate default --fees much", "fees"),
+        ("evaluate default --latency-ms -1", "latency"),
+        ("evaluate default --share 2", "share"),
+        ("evaluate default --impact square_root", "translation"),
+        ("evaluate default --tape {lake}", "--symbol"),
+        ("evaluate default --tape {lake} --symbol SIN", "SIM"),
+        ("evaluate default --tape {lake} --symbol SIM --impact weights", "propagator"),
+        ("evaluate default default", "once"),
+        ("evaluate default --trained-for stormy=default", "REGIME=POLICY"),
+        ("table --regimes stormy", "volatile"),
+        ("table --write README.md", "marks"),
+    ],
+)
+def test_what_makes_no_contest_touches_nothing(
+    tmp_path: Path, lake: Path, words: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("no marks here")
+    result = tercel(*words.format(lake=lake).split(), "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 2, result.output
+    assert set(json.loads(result.stdout)) == {"error"}
+    assert told in result.output
+    assert "Traceback" not in result.output
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize("trained", ["2003-01-14 to 2003-01-15", "2003-01-15"])
+def test_a_policy_that_saw_a_judged_day_is_refused(tmp_path: Path, lake: Path, trained: str) -> None:
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": trained})
+    tape = ("--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    result = tercel("evaluate", policy, "--against", FEW, *tape)
+    assert result.exit_code == 2
+    assert "2003-01-15" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_market_calibrated_on_a_judged_day_has_seen_it(tmp_path: Path, lake: Path) -> None:
+    own = load("csco-santa-fe").model_copy(update={"name": "mine", "symbol": "SIM"})
+    file = tmp_path / "mine.json"
+    own.model_copy(update={"card": {**own.card, "days": ["2003-01-15"]}}).save(file)
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"market": str(file)})
+    result = tercel("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "o")
+    assert result.exit_code == 2
+    assert "calibrated" in result.stderr
+
+
+def test_training_seeds_of_one_recipe_are_a_row_of_their_own(tmp_path: Path) -> None:
+    folders = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2, 3)]
+    other = copy_of_the_shipped(tmp_path / "other", name="mine", seed=4, trained_on={"market": "ibm"})
+    [recipe] = recipes_of(policies_of([*map(str, folders), str(other), "default"]))
+    assert recipe.key == "mine"
+    assert recipe.members == tuple(map(str, folders))
+
+
+def test_variants_are_read_from_the_card_or_the_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    policy = policies_of([str(copy_of_the_shipped(run / "policy"))])[0]
+    assert variants_of(policy) == 1
+    (run / "metadata.json").write_text('{"variants": 40}')
+    assert variants_of(policy) == 40
+
+
+@pytest.mark.slow
+def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
+    seeds = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2)]
+    words = ("evaluate", "default", *seeds, "--against", FEW, *SMALL.split(), "--market", "amzn-santa-fe")
+    first = tercel(*words, "--out", tmp_path / "out", "--json")
+    assert first.exit_code == 0, first.output
+    result = json.loads(first.stdout)
+    assert {"strategies", "best_baseline", "paired_vs_best_baseline", "episodes", "clusters", "market"} <= set(result)
+    assert result["evaluation_seeds"] == [901, 902]
+    assert (result["episodes"], result["clusters"], result["market"]) == (24, 24, "csco-santa-fe")
+    names = {"default", "mine", *map(str, seeds), *FEW.split(",")}
+    assert set(result["strategies"]) == names
+    for name, row in result["paired"].items():
+        for other, cell in row.items():
+            assert set(cell) == {"mean", "ci_low", "ci_high", "p_adjusted"}, (name, other)
+            assert 0 <= cell["p_adjusted"] <= 1
+            costs = result["strategies"]
+            gain = costs[other]["is_bps"]["mean"] - costs[name]["is_bps"]["mean"]
+            assert cell["mean"] == pytest.approx(gain, abs=1e-9)
+    assert set(result["paired"]["mine"]) == names - {"mine", *map(str, seeds)}
+    best = result["best_baseline"]
+    for name, cell in result["paired_vs_best_baseline"].items():
+        assert set(cell) == {"mean", "ci_low", "ci_high"}
+        assert cell["mean"] == result["paired"][name][best]["mean"]
+    assert set(result["by_market"]) == {"csco-santa-fe", "amzn-santa-fe"}
+    assert set(result["by_regime"]) == {"plain"}
+    assert set(result["pooled"]["these_markets"]["mine"]) == set(FEW.split(","))
+    assert (
+        result["policies"]["default"]["weights_sha256"]
+        == read_card(resolve_policy("default") / "card.json").weights_sha256
+    )
+    assert result["ratios"]["default"]["is_bps"]["twap_take"]["denominator"]["mean"] > 0
+    assert any("none at mid" in line for line in result["checks"])
+    page = (tmp_path / "out/evaluation.html").read_text()
+    links = re.findall(r"""(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", page)
+    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+    # finished cells are not run again, a missing one is, and the figures are the same
+    cells = sorted((tmp_path / "out/cells").rglob("*.npz"))
+    stamps = {path: path.stat().st_mtime_ns for path in cells}
+    gone = next(path for path in cells if path.parent.name.startswith("vwap_take") and "validation" not in str(path))
+    gone.unlink()
+    again = tercel(*words, "--out", tmp_path / "out", "--json")
+    assert json.loads(again.stdout) == result
+    changed = [path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp]
+    assert changed == [gone]
+
+
+@pytest.mark.slow
+def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
+    words = f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
+    result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    for told in ("default against", "beats", "four times in five", "timing risk", "chosen there", "buys and"):
+        assert told in result.stdout, told
+    found = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert set(found["by_regime"]) == {"plain", "volatile"}
+    assert set(found["sensitivity"]) == {"latency, ms", "fees, bps", "share of volume"}
+    fees = found["sensitivity"]["fees, bps"]
+    assert fees["0/1"]["is_bps"]["twap_take"]["mean"] - fees["0/0"]["is_bps"]["twap_take"]["mean"] == pytest.approx(
+        1.0, abs=0.1
+    )
+    thin = found["adaptation"]["thin"]
+    assert thin["specialist"] == "ppo"
+    assert np.isfinite(thin["loss_to_specialist"]["default"]["mean"])
+
+
+@pytest.mark.slow
+def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) -> None:
+    words = ("evaluate", "ppo", "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    result = tercel(*words, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["market"] == "SIM replay"
+    assert any("no policy learned from the judged days (SIM, 2003-01-15)" in line for line in found["checks"])
+    assert found["strategies"]["ppo"]["impact_bps"] is not None
+
+
+@pytest.mark.slow
+def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "agents.md"
+    page.write_text("before\n<!-- table: tercel agent table -->\nold\n<!-- end of table -->\nafter\n")
+    words = f"table ppo --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
+    result = tercel(*words.split(), "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found["cells"]) == {"plain", "thin"}
+    text = page.read_text()
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| ppo saves on the best |" in text

@@ -1,0 +1,149 @@
+"""Comparisons: means and signs by hand, corrections over everything, recipes as a level, parts, pools."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tercel.evaluation.comparisons import Ledger, Resampled, Scores, compared, gains, pooled_gain
+from tercel.evaluation.judge import Entry
+from tercel.evaluation.standing import (
+    adaptability_gain,
+    by_side,
+    deflated_gain,
+    loss_to,
+    power,
+    price_move_beta,
+    price_moves,
+    ratios,
+    tails,
+    wins,
+)
+from tercel.execution.costs import Costs
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def scores(n=400, seed=1):
+    """Rule at 10, agent at 9 sharing most noise, three training seeds of another at 9.5."""
+    generator = rng(seed)
+    common = generator.normal(scale=20.0, size=n)
+    seeds = np.array([[9.0], [9.5], [10.0]]) + common + generator.normal(scale=2.0, size=(3, n))
+    bps = {
+        "recipe": seeds,
+        **{f"recipe-{i}": seeds[[i]] for i in range(3)},
+        "agent": (9.0 + common + generator.normal(scale=2.0, size=n))[None, :],
+        "rule": (10.0 + common)[None, :],
+        "worse": (15.0 + common + generator.normal(scale=30.0, size=n))[None, :],
+    }
+    return Scores(bps, np.arange(n))
+
+
+RECIPES = {"recipe": ("recipe-0", "recipe-1", "recipe-2")}
+
+
+def costs(shortfall):
+    """Costs of one lot at a mid of 20,000 half ticks, so that one half tick is half a bp; all of it spread."""
+    n = len(shortfall)
+    whole = np.asarray(shortfall, np.int64)
+    zero, one = np.zeros(n, np.int64), np.ones(n, np.int64)
+    grid = np.full((n, 3), 20_000, np.int64)
+    early = np.stack([one, zero, zero], axis=1)
+    return Costs(
+        qty=one, arrival_mid2=20_000 * one, spread=whole, walk=zero, timing=zero, forced_spread=zero,
+        forced_walk=zero, forced_timing=zero, lots_filled=one, passive_lots=zero, forced_lots=zero,
+        unfilled_lots=zero, mid2_grid=grid, lots_grid=early,
+        forced_lots_grid=np.zeros((n, 3), np.int64),
+        side=np.where(np.arange(n) % 2 == 0, 1, -1).astype(np.int8),
+        cluster=np.arange(n), fees=zero, double_lots=zero, overflow=zero,
+    )  # fmt: skip
+
+
+def test_a_gain_is_what_the_other_costs_more_and_pairing_sees_it():
+    s = scores()
+    found = gains(Resampled.of(s, rng()), ["agent", "recipe"], RECIPES, rng())
+    agent = found["agent"]["rule"]
+    difference = s.bps["rule"][0] - s.bps["agent"][0]
+    assert agent.point == pytest.approx(difference.mean())
+    assert agent.error == pytest.approx(difference.std(ddof=1) / 20, rel=0.1)
+    assert agent.p_value() == pytest.approx(stats.ttest_1samp(difference, 0).pvalue, rel=1.0, abs=1e-8)
+    assert set(found["recipe"]) == {"agent", "rule", "worse"}, "a recipe is not compared with its own seeds"
+    assert found["recipe"]["rule"].point == pytest.approx(0.5, abs=0.2)
+    assert found["recipe"]["rule"].error > found["agent"]["rule"].error, "its seeds differ"
+
+
+def test_everything_entered_is_corrected_together():
+    s, ledger = scores(), Ledger()
+    whole = compared(s, ["agent"], {}, ledger, rng())
+    part = compared(s.part(np.arange(50)), ["agent"], {}, ledger, rng())
+    rows = [cell for place in (whole, part) for cell in place["paired"]["agent"].values()]
+    assert ledger.adjust() == len(rows)
+    expected = stats.false_discovery_control([p for _, p in ledger.rows])
+    assert [cell["p_adjusted"] for cell in rows] == pytest.approx(expected)
+    assert set(rows[0]) == {"mean", "ci_low", "ci_high", "p_adjusted"}
+    assert compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng())["paired"] is None
+
+
+def test_pooling_over_places_weighs_them_alike():
+    places = [Resampled.of(scores(n, seed), rng(seed)) for n, seed in ((200, 1), (400, 2), (300, 3))]
+    by_hand = np.mean([(one.points["rule"] - one.points["recipe"].mean())[0] for one in places])
+    these = pooled_gain(places, "recipe", "rule", rng(), redraw_markets=False)
+    drawn = pooled_gain(places, "recipe", "rule", rng(), redraw_markets=True)
+    assert these.point == pytest.approx(by_hand)
+    assert drawn.point == these.point
+
+
+def test_ratios_are_of_means_and_fall_silent_where_impact_is_not_known():
+    generator = rng(3)
+    noise = generator.integers(-20, 21, 400)
+    cheap, dear = costs(10 + noise), costs(20 + noise)
+    found = ratios([Entry("agent", "learned", (cheap,)), Entry("twap_take", "baseline", (dear,))], None, rng())
+    cell = found["agent"]["is_bps"]["twap_take"]
+    assert cell["mean"] == pytest.approx((10 + noise).mean() / (20 + noise).mean())
+    assert cell["ci_low"] < cell["mean"] < cell["ci_high"]
+    assert cell["denominator"]["ci_low"] > 0
+    assert found["agent"]["impact_bps"]["twap_take"] is None
+    assert found["agent"]["timing_risk_bps"]["twap_take"]["mean"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_slope_of_a_schedule_on_the_move_is_the_share_traded_late():
+    generator = rng(4)
+    n = 600
+    move = generator.integers(-40, 41, n)
+    one = costs(move // 2)
+    side = one.side.astype(np.int64)
+    grid = one.mid2_grid.copy()
+    grid[:, -1] += move * side
+    moved = replace(one, mid2_grid=grid)
+    runs = {"twap": moved}
+    slope = price_move_beta(Scores.of(runs, {}), price_moves(runs, {}), rng())["twap"]
+    assert slope["mean"] == pytest.approx(0.5, abs=0.01)
+    assert by_side(Scores.of(runs, {}), moved.side)["twap"]["buy"] == pytest.approx(
+        (move // 2)[side > 0].mean() / 2, abs=1e-9
+    )
+
+
+def test_tails_odds_power_and_deflation_of_known_samples():
+    s = scores(2000)
+    worst = np.sort(s.bps["rule"][0])[-100:].mean()
+    assert tails(s, rng())["rule"]["mean"] == pytest.approx(worst)
+    won = (s.bps["rule"][0] > s.bps["agent"][0]).mean()
+    assert wins(s, ["agent"], rng())["agent"]["rule"]["mean"] == pytest.approx(won)
+    gain = gains(Resampled.of(s, rng()), ["agent"], {}, rng())["agent"]["rule"]
+    assert power(gain) == pytest.approx(2.80 * gain.error, rel=0.01)
+    one, many = (deflated_gain(s, "agent", "rule", variants) for variants in (1, 500))
+    assert one["ratio"] == pytest.approx(0.5, abs=0.05)
+    assert many["best_of_none"] > 0 == one["best_of_none"]
+
+
+def test_the_loss_to_a_specialist_is_relative():
+    means = Resampled.of(scores(), rng()).replicates(rng())
+    loss = loss_to(means, "rule", "agent")
+    assert loss["mean"] == pytest.approx(means["rule"].point / means["agent"].point - 1)
+
+
+def test_without_recordings_nothing_is_said_of_adaptability():
+    assert adaptability_gain((), (), rng()) is None
