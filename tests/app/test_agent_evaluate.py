@@ -58,7 +58,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "told"),
     [
         ("evaluate nowhere/at/all", "folder"),
-        ("evaluate defualt", "default"),
+        ("evaluate defualt", "agent list"),
         ("evaluate twap_take", "twap_take"),
         ("evaluate default --against twap_tale", "twap_take"),
         ("evaluate default --against random", "random"),
