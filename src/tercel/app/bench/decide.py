@@ -58,7 +58,7 @@ class NumpyStrategy(Strategy):
 
 
 def bench(events: int = 20_000) -> list[dict[str, Any]]:
-    """``decide.p50_us``, ``decide.p99_us`` over some `events` decisions, and ``policy.p50_us``."""
+    """``decide.p50_us``, ``decide.p99_us`` over some `events` decisions, and the rows of `app.bench.policy`."""
     policy = _network(np.random.default_rng(0))
     book, state, rows, last = _session(policy, events)
     drivers = [
