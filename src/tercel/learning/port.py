@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.onnx_file import OnnxPolicy
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -120,13 +121,15 @@ class Learner(Protocol):
     """Something that improves a policy by acting in a :class:`VecEnv`."""
 
     name: str
-    frames: int
-    """Frames (decisions over all episodes) taken so far."""
+
+    @property
+    def frames(self) -> int:
+        """Frames (decisions over all episodes) taken so far."""
 
     def update(self) -> Metrics:
         """Collect one batch and improve; the row has at least `frames` and `return_mean`."""
 
-    def policy(self) -> MlpPolicy:
+    def policy(self) -> MlpPolicy | OnnxPolicy:
         """The greedy policy as it stands, a copy that further learning does not touch."""
 
     def state(self) -> State:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.job.agent_config import AgentConfig, nearest, parse, preset_file, preset_names, read_config
+from tercel.app.job.agent_ray import spread, with_shards
 from tercel.app.job.agent_report import write_page
+from tercel.app.job.agent_sb3 import SB3
 from tercel.app.job.agent_training import FILE, MakeEnv, run_training, with_algo
 from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError
 from tercel.learning.port import Metrics
+from tercel.learning.sb3.settings import ALGORITHMS
 
 RUNS = Path("runs/agents")
-ALGOS = ("ppo", "dqn")
+ALGOS = ("ppo", "dqn", *(f"{SB3}{name}" for name in ALGORITHMS))
 INTERRUPTED = 130
 
 
@@ -28,6 +31,8 @@ def train(
     out: Path | None,
     resume: Path | None,
     as_json: bool,
+    ray: str | None = None,
+    workers: int | None = None,
     make: MakeEnv | None = None,
 ) -> int:
     """Train and tell; the exit code.
@@ -37,9 +42,12 @@ def train(
     ConfigError
         Nothing or too much is told, or a folder that holds another run.
     """
-    told, folder, seed = _told(config, preset, algo, seed, out, resume)
-    with _stopped() as stop:
-        result = _with_bar(told, folder, seed, make, stop)
+    if workers is not None and ray is None:
+        raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
+    with spread(ray, workers) as on_cluster:
+        told, folder, seed = _told(config, preset, algo, seed, out, resume, in_shards=ray is not None)
+        with _stopped() as stop:
+            result = _with_bar(told, folder, seed, make or on_cluster, stop)
     if not result["done"]:
         raise KeyboardInterrupt(f"`tercel agent train --resume {folder}` goes on at {result['frames']:,} decisions")
     page = write_page(folder, told, result)
@@ -58,13 +66,24 @@ def train(
 
 
 def _told(
-    config: Path | None, preset: str | None, algo: str | None, seed: int, out: Path | None, resume: Path | None
+    config: Path | None,
+    preset: str | None,
+    algo: str | None,
+    seed: int,
+    out: Path | None,
+    resume: Path | None,
+    *,
+    in_shards: bool = False,
 ) -> tuple[AgentConfig, Path, int]:
     """The configuration, the run folder and the seed."""
     if resume is not None:
         if config is not None or preset is not None or out is not None or algo is not None:
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
-        return _resumed(resume)
+        begun = _resumed(resume)
+        if in_shards and not begun[0].learner.shards:
+            said = f"{resume} was begun without: its results would change"
+            raise ConfigError("a run with learner.shards to go on with on a cluster", said, "go on without --ray")
+        return begun
     if (config is None) == (preset is None):
         received = "neither" if config is None else "both"
         raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
@@ -73,6 +92,8 @@ def _told(
         if algo not in ALGOS:
             raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, f"did you mean {nearest(algo, ALGOS)!r}?")
         told = with_algo(told, algo)
+    if in_shards:
+        told = with_shards(told)
     folder = out or RUNS / f"{told.name}-{seed}"
     _claim(folder, told, seed)
     return told, folder, seed

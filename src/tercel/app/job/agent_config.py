@@ -139,11 +139,15 @@ class LearnerSection(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    algo: Literal["ppo", "dqn"] = "ppo"
+    algo: Literal["ppo", "dqn", "sb3_ppo", "sb3_maskable_ppo", "sb3_recurrent_ppo", "sb3_dqn", "sb3_qrdqn"] = "ppo"
+    """The native learners, or Stable-Baselines3's: see `agent_sb3`."""
     frames: int = Field(default=1_000_000, ge=1)
     """Decisions that the training sees."""
     markets: int = Field(default=64, ge=1, le=65_536)
     """Slots side by side."""
+    shards: int = Field(default=0, ge=0)
+    """Parts of the slots, each with streams of its own, that workers of a cluster can hold; results depend on their
+    number and not on who holds them. 0: one whole."""
 
     @property
     def settings(self) -> dict[str, Any]:

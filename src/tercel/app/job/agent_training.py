@@ -16,12 +16,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tercel import __version__
 from tercel.app.job.agent_config import AgentConfig, LearnerSection, nearest
 from tercel.app.job.agent_market import TrainingMarket, markets_of
+from tercel.app.job.agent_sb3 import SB3, sb3_learner, sb3_settings
 from tercel.app.job.agent_validation import Look, Validator
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import ActionSet, action_set
@@ -39,7 +41,8 @@ from tercel.learning.metrics import MetricsLog
 from tercel.learning.mixed import Drawn, MixedVec
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import Metrics, train
+from tercel.learning.port import Learner, Metrics, train
+from tercel.learning.sb3.settings import Sb3Settings
 
 FILE: Final = "config.json"
 RESULT: Final = "run.json"
@@ -107,7 +110,20 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     return MixedVec(parts, [market.name for market in markets])
 
 
-def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings:
+def part_of(config: AgentConfig, slots: int) -> MixedVec:
+    """The environment of `config` with that many slots: what a shard is."""
+    learner = config.learner.model_copy(update={"markets": slots})
+    return make_env(config.model_copy(update={"learner": learner}))
+
+
+def in_shards(config: AgentConfig) -> Any:
+    """Its slots in `learner.shards` shards, all of them here."""
+    from tercel.learning.ray import sharded_env
+
+    return sharded_env(partial(part_of, config), config.learner.markets, config.learner.shards)
+
+
+def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Settings:
     """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
 
     Raises
@@ -115,6 +131,8 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings:
     ConfigError
         A setting that the learner does not have (the nearest is offered), or a value that it refuses.
     """
+    if config.learner.algo.startswith(SB3):
+        return sb3_settings(config, actions_of(config))
     told, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
     known = sorted(field.name for field in fields(kind))
     given = {"hidden": config.policy.hidden, "anneal_frames": told.frames, **told.settings}
@@ -133,7 +151,7 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings:
         raise ConfigError(f"settings of {told.algo}", f"{given} ({error})", "correct the section [learner]") from None
 
 
-def make_learner(config: AgentConfig, env: Any, seed: int) -> Ppo | Dqn:
+def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     """The learner at its start.
 
     Raises
@@ -142,6 +160,8 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Ppo | Dqn:
         Settings that it does not take, or actions that it cannot learn.
     """
     settings = learner_settings(config)
+    if isinstance(settings, Sb3Settings):
+        return sb3_learner(settings, env, seed)
     if isinstance(settings, PpoSettings):
         return Ppo(env, settings, seed)
     if actions_of(config).continuous:
@@ -149,7 +169,7 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Ppo | Dqn:
     return Dqn(env, settings, seed)
 
 
-def strategy_of(config: AgentConfig, agent: Ppo | Dqn) -> PolicyStrategy:
+def strategy_of(config: AgentConfig, agent: Learner) -> PolicyStrategy:
     """The learner's greedy policy as it stands."""
     told = config.policy
     return PolicyStrategy(
@@ -178,6 +198,8 @@ class Training:
         self.config, self.folder, self.seed = config, folder, seed
         folder.mkdir(parents=True, exist_ok=True)
         self.markets = markets_of(config)
+        if make is None and config.learner.shards:
+            make = in_shards
         self.env = env_of(config, self.markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
         self.validator = Validator(self.markets, rule_of(config))
@@ -203,9 +225,10 @@ class Training:
         told = self.config.start
         if not told.clone:
             return
-        if not isinstance(self.agent, Ppo) or not isinstance(self.env, MixedVec):
-            raise ConfigError("cloning with ppo on this machine", self.config.learner.algo, "set start.clone = 0")
-        obs, actions = demonstrations(self.env, build(told.teacher), told.clone, self.seed)
+        if not isinstance(self.agent, Ppo):
+            raise ConfigError("cloning with ppo", self.config.learner.algo, "set start.clone = 0")
+        here = self.env if isinstance(self.env, MixedVec) else env_of(self.config, self.markets)
+        obs, actions = demonstrations(here, build(told.teacher), told.clone, self.seed)
         from tercel.learning.native.clone import clone
 
         clone(self.agent, obs, actions)
@@ -334,6 +357,6 @@ def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
     plain = {"algo": algo, "frames": config.learner.frames, "markets": config.learner.markets}
     learner = LearnerSection.model_validate(plain)
     policy = config.policy
-    if algo == "dqn" and actions_of(config).continuous:
+    if algo.endswith("dqn") and actions_of(config).continuous:
         policy = policy.model_copy(update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}})
     return config.model_copy(update={"learner": learner, "policy": policy})

@@ -124,11 +124,7 @@ class ShardedVec:
             stepped = self._call("metrics", self._everywhere())[0]
             rows = rows + [(self._ended[shard], row) for shard, row in stepped.items()]
         self._metrics, self._ended = [], np.zeros(self.crew.shards)
-        weight = sum(ended for ended, _ in rows)
-        return {
-            name: float(sum(ended * row[name] for ended, row in rows if ended) / weight) if weight else float("nan")
-            for name in rows[0][1]
-        }
+        return {name: _mean([(ended, row[name]) for ended, row in rows]) for name in rows[0][1]}
 
     # -- Rolls -------------------------------------------------------------------------------------------------------
 
@@ -201,6 +197,13 @@ class _Restorable(ShardedVec):
 
 class _Both(_Masked, _Restorable):
     pass
+
+
+def _mean(parts: list[tuple[float, float]]) -> float:
+    """Mean of (weight, value) pairs; those without weight or value do not count, NaN when none does."""
+    known = [(weight, value) for weight, value in parts if weight and not np.isnan(value)]
+    total = sum(weight for weight, _ in known)
+    return float(sum(weight * value for weight, value in known) / total) if known else float("nan")
 
 
 def _hopeless(shards: list[int]) -> LearningError:

@@ -139,6 +139,8 @@ class Shard:
             self.twin = orders.kind(self.seen, settings, 0)
         rng = np.random.default_rng([orders.seed, NOISE, self.number, int(orders.state["updates"])])
         self.twin.restore({**self.twin.state(), **orders.state, "rng": rng.bit_generator.state})
+        if hasattr(self.env, "progress"):  # a curriculum
+            self.env.progress(int(orders.state["frames"]))
         self.seen.moments[:] = 0.0
         with one_thread():
             self.twin.collect()

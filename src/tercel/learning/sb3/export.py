@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.execution.policies.mlp import Activation, Head, MlpPolicy
-from tercel.execution.policies.onnx_file import from_onnx
-from tercel.execution.policies.policy import Policy
+from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
 from tercel.learning.native.normalise import CLIP
 from tercel.learning.port import action_sizes
 from tercel.learning.sb3.settings import VALUES
@@ -30,7 +29,7 @@ def head_of(learner: "Sb3Learner") -> Head:
     return "logits"
 
 
-def policy_of(learner: "Sb3Learner") -> Policy:
+def policy_of(learner: "Sb3Learner") -> MlpPolicy | OnnxPolicy:
     """Greedy policy of a learner as it stands, a copy."""
     return _perceptron(learner) or from_onnx(exported(learner), head_of(learner))
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tercel.execution.policies.policy import Policy
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.onnx_file import OnnxPolicy
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.normalise import CLIP, EPSILON
 from tercel.learning.port import AnyVecEnv, Metrics, State, action_sizes
@@ -42,6 +43,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 """Where the settings say nothing: as the native learners have them."""
+
+
+LOGGED = {
+    "on": (
+        "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
+        "explained_variance", "learning_rate",
+    ),
+    "off": ("loss", "learning_rate"),
+}  # fmt: skip
+"""What its logger says and a row of metrics has; NaN where nothing has been learned yet."""
 
 
 class Sb3Learner:
@@ -111,14 +122,12 @@ class Sb3Learner:
         self.model.learn(self.batch, reset_num_timesteps=False, log_interval=None)
         self.updates += 1
         mean, episodes = self.returns.take()
-        logged = {
-            name.removeprefix("train/"): float(value)
-            for name, value in self.model.logger.name_to_value.items()
-            if name.startswith("train/")
-        }
-        return {"frames": float(self.frames), "return_mean": mean, "episodes": float(episodes), **logged}
+        row = {"frames": float(self.frames), "return_mean": mean, "episodes": float(episodes)}
+        logged = self.model.logger.name_to_value
+        names = LOGGED["off" if self.settings.algorithm in VALUES else "on"]
+        return row | {name: float(logged.get(f"train/{name}", np.nan)) for name in names}
 
-    def policy(self) -> Policy:
+    def policy(self) -> MlpPolicy | OnnxPolicy:
         """What was learned: arrays where it is a plain perceptron, else a network for ONNX Runtime."""
         return policy_of(self)
 

@@ -1,0 +1,45 @@
+"""A training whose slots are acted in by a cluster's workers; the learner stays in this process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from tercel.app.job.agent_config import AgentConfig
+from tercel.app.job.agent_training import MakeEnv, part_of
+from tercel.app.output import say
+from tercel.core.errors import ConfigError
+from tercel.learning.ray import connect, ray_env
+from tercel.learning.ray.env import SHARDS
+
+
+def with_shards(config: AgentConfig) -> AgentConfig:
+    """The same with a number of shards, where it has none."""
+    if config.learner.shards:
+        return config
+    return config.model_copy(update={"learner": config.learner.model_copy(update={"shards": SHARDS})})
+
+
+@contextmanager
+def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]:
+    """What makes the environment on the cluster at `address`; None where there is none.
+
+    Raises
+    ------
+    ConfigError
+        Ray is not installed, nothing answers there, or another learner than PPO is to act on it.
+    """
+    if address is None:
+        yield None
+        return
+    with connect(address, workers) as where:
+
+        def make(config: AgentConfig) -> Any:
+            told = config.learner
+            if told.algo != "ppo":
+                raise ConfigError("ppo on a cluster", told.algo, "train it without --ray")
+            env = ray_env(where, partial(part_of, config), told.markets, shards=told.shards, workers=workers, tell=say)
+            say(f"{told.shards} shards of {told.markets // told.shards} slots on {where.told()}")
+            return env
+
+        yield make

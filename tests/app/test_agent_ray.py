@@ -1,0 +1,105 @@
+"""`tercel agent train --ray`: the same run as without, whoever is killed; Stable-Baselines3 by configuration."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tercel.app.commands.agent_train import train
+from tercel.app.job.agent_config import parse
+from tercel.app.job.agent_training import run_training
+from tercel.core.errors import ConfigError
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.learning.checkpoint import load_checkpoint
+from tercel.learning.metrics import read_metrics
+
+SMALL = {
+    "name": "small",
+    "market": {"worlds": 2},
+    "task": {"horizon_s": 240, "decision_s": 60},
+    "learner": {"frames": 4_096, "markets": 8, "shards": 2, "steps": 16, "minibatch": 64, "distribution": "gaussian"},
+    "policy": {"hidden": [8]},
+    "validation": {"episodes": 8, "every": 1 << 30},
+}
+TOLD = """name = "small"
+market = { worlds = 2 }
+task = { horizon_s = 240, decision_s = 60 }
+learner = { frames = 4096, markets = 8, shards = 2, steps = 16, minibatch = 64, distribution = "gaussian" }
+policy = { hidden = [8] }
+validation = { episodes = 8, every = 1073741824 }
+"""
+
+
+@pytest.mark.slow
+def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
+    """The first driver, on a cluster of its own, is killed after its first checkpoint; another resumes."""
+    pytest.importorskip("ray", reason="needs the extra [scale]")
+    run_training(parse(SMALL, "test"), tmp_path / "here", 1)
+    (tmp_path / "small.toml").write_text(TOLD)
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "tercel.app.cli", "agent", "train"]
+    on_ray = ["--ray", "local", "--workers", "2"]
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    begun = [*command, str(tmp_path / "small.toml"), "--out", str(folder), *on_ray]
+    with subprocess.Popen(begun, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        while not (folder / "checkpoint" / "checkpoint.json").exists():
+            assert driver.poll() is None, "the training ended before its first checkpoint"
+            time.sleep(0.01)
+        driver.send_signal(signal.SIGKILL)
+    killed_at = load_checkpoint(folder / "checkpoint")["frames"]
+    assert 0 < killed_at < SMALL["learner"]["frames"]
+    done = subprocess.run(
+        [*command, "--resume", str(folder), *on_ray, "--json"], env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    straight, resumed = (load_checkpoint(f / "checkpoint") for f in (tmp_path / "here", folder))
+    assert np.array_equal(straight["params"], resumed["params"])
+    plain = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(folder / "metrics.csv")]
+    assert [row["frames"] for row in plain] == [128.0 * (i + 1) for i in range(32)]
+
+
+def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
+    (tmp_path / "whole.toml").write_text(TOLD.replace("shards = 2, ", "").replace("4096", "128"))
+    told = {"config": tmp_path / "whole.toml", "preset": None, "algo": None, "seed": 1, "as_json": True}
+    with pytest.raises(ConfigError, match="--workers alone"):
+        train(**told, out=tmp_path / "a", resume=None, workers=2)
+    assert train(**told, out=tmp_path / "b", resume=None) == 0
+    pytest.importorskip("ray", reason="needs the extra [scale]")
+    with pytest.raises(ConfigError, match="ray start"):
+        train(**told, out=tmp_path / "c", resume=None, ray="127.0.0.1:1")
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("algo", "more"),
+    [
+        ("sb3_ppo", {"n_steps": 16, "batch_size": 64}),
+        ("sb3_recurrent_ppo", {"n_steps": 16, "batch_size": 64, "network": {"net_arch": [8], "lstm_hidden_size": 8}}),
+        ("sb3_qrdqn", {"learning_starts": 64, "batch_size": 32, "train_freq": 8}),
+    ],
+)
+def test_stable_baselines_by_configuration(tmp_path, algo, more):
+    pytest.importorskip("sb3_contrib", reason="needs the extra [learn]")
+    policy = {"actions": "placement"} if algo == "sb3_qrdqn" else {}
+    told = {
+        **SMALL,
+        "learner": {"algo": algo, "frames": 1_024, "markets": 8, "device": "cpu", **more},
+        "policy": {"hidden": [8], **policy},
+        "validation": {"episodes": 8, "every": 512},
+    }
+    result = run_training(parse(told, "test"), tmp_path, 1)
+    assert result["done"]
+    assert result["frames"] >= 1_024
+    assert np.isfinite(result["best"]["is_bps"])
+    assert policy_strategy(tmp_path / "policy").name == "small"
+
+
+def test_values_of_vectors_are_refused(tmp_path):
+    told = {**SMALL, "learner": {"algo": "sb3_dqn"}, "policy": {"actions": "levers"}}
+    with pytest.raises(ConfigError, match="discrete actions"):
+        run_training(parse(told, "test"), tmp_path, 1)
