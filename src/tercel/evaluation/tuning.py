@@ -28,6 +28,8 @@ from tercel.market.simulator.source import Source
 BATCH = 256
 TRIED_ON = 32
 """Episodes that each candidate of a generation is tried on."""
+SHORTEST = 0.2
+"""Steps of the last generation over those of the first, at most."""
 LATE = 0.3
 """The means of this last part of the search are averaged."""
 
@@ -149,6 +151,8 @@ def search(
     tuner = CmaEs(start[free], layout.scales[free], rng, population)
     means, values = [], []
     for generation in range(generations):
+        # where noise is most of what is seen, steps would grow on luck: they are made to end
+        tuner.sigma = min(tuner.sigma, SHORTEST ** (generation / generations))
         plan = arena.sample(generation * TRIED_ON, TRIED_ON)
         tried = tuner.ask()
         rows = np.repeat(np.tile(start, (population, 1)), TRIED_ON, axis=0)

@@ -55,7 +55,7 @@ LAYOUT: Final = Layout(
         "lean_spread": 0.0,
         "lean_late": 0.0,
         "cap": 6.0,  # log of the multiple of the own side's mean level
-        "stay_front": 1.0,
+        "stay_front": 3.0,
         "stay_behind": 0.0,
     },
     {"w_alpha": 0.0, "improve": 3.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0, "cap": 2.0},
