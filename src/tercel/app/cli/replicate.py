@@ -2,6 +2,9 @@
 
 import typer
 
+from tercel.app.cli import replicate_known
+
 replicate_app = typer.Typer(
     name="replicate", help="Published studies, done again: our figures beside theirs.", no_args_is_help=True
 )
+replicate_known.add_to(replicate_app)
