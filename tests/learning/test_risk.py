@@ -1,5 +1,6 @@
 """Risk: the price's threshold is the best one, and learners find optima that are known in closed form."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from tests.learning.toy import MaskedToyVec, VectorToyVec
+from tests.learning.toy import MaskedToyVec, ToyVec, VectorToyVec
 
 from tercel.core.errors import ConfigError
+from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
 from tercel.learning.risk import Risk, RiskVec
-from tercel.testing.learner import VecEnvContract
+from tercel.learning.tiny import TinyMarket
+from tercel.testing.learner import LearnerContract, VecEnvContract
 
 HEDGE = 0.5
 
@@ -154,7 +157,7 @@ def test_prices_add_up():
     plain.reset(3), priced.reset(3)
     cost, paid = np.zeros(8), np.zeros(8)
     for _ in range(20):
-        threshold = priced._threshold.copy()
+        threshold = priced.pricer._threshold.copy()
         actions = rng.normal(size=(8, 2)).astype(np.float32)
         _, reward, done, _ = plain.step(actions)
         cost -= reward
@@ -162,6 +165,34 @@ def test_prices_add_up():
         expected = risk.price(cost, threshold) - risk.price(np.zeros(8), threshold)
         np.testing.assert_allclose(paid, expected, atol=1e-9)
         cost[done], paid[done] = 0, 0
+
+
+def test_ppo_prices_by_itself_as_in_a_wrapped_environment():
+    settings = PpoSettings((8,), steps=16, minibatch=64)
+    wrapped = Ppo(RiskVec(ToyVec(), Risk(0.4)), settings, 1)
+    own = Ppo(ToyVec(), replace(settings, risk_aversion=0.4), 1)
+    for _ in range(4):
+        one, two = wrapped.update(), own.update()
+        assert all(two[name] == value for name, value in one.items() if name != "return_mean")
+        assert two["risk_threshold"] == wrapped.env.take_metrics()["risk_threshold"]
+    assert np.array_equal(wrapped.net.params, own.net.params)
+    assert two["return_mean"] >= 0, "what was earned, not what was paid"
+
+
+class TestPpoResumes(LearnerContract):
+    @pytest.fixture
+    def make(self):
+        settings = PpoSettings((16,), steps=16, minibatch=32, risk_aversion=0.5, risk_measure="mean_variance")
+        return lambda seed: Ppo(TinyMarket(8), settings, seed)
+
+
+class TestDqnResumes(LearnerContract):
+    updates = 6
+
+    @pytest.fixture
+    def make(self):
+        settings = DqnSettings((16,), steps=16, minibatch=32, capacity=512, warmup=64, risk_aversion=0.5)
+        return lambda seed: Dqn(TinyMarket(8), settings, seed)
 
 
 def test_nonsense_is_refused():

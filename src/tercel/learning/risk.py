@@ -1,4 +1,4 @@
-"""Aversion to risk as an environment: the same episodes, paid by a utility of their total cost.
+"""Aversion to risk: the same episodes, paid by a utility of their total cost.
 
 With L the total cost of an episode (minus the sum of its rewards) and `a` the aversion,
 
@@ -10,7 +10,7 @@ of its own and any learner can minimise its mean (Rockafellar and Uryasev 2000; 
 train w beside the network). Here w follows the policy: it is the best w for the latest episodes, the quantile or mean.
 
 The price is paid as the cost comes in, u(cost so far) - u(cost before), which adds up to u(L) - u(0). What is best
-depends on the cost so far: `observe_cost` appends it to the observation, for those that do not have it.
+depends on the cost so far; a policy that does not observe it finds the best of those that cannot know.
 """
 
 from dataclasses import dataclass
@@ -85,8 +85,49 @@ class Risk:
         return float(self.price(costs, np.full(costs.shape, self.threshold(costs))).mean())
 
 
+class Pricer:
+    """Turns the rewards of `n` episode slots into what the risk has them pay, step by step."""
+
+    def __init__(self, n: int, risk: Risk) -> None:
+        self.risk = risk
+        self.cost, self._threshold = np.zeros(n), np.zeros(n)
+        self._recent: NDArray[np.float64] = np.zeros(0)
+
+    @property
+    def threshold(self) -> float:
+        """That of the episodes which start now: of the latest costs; 0 before the first."""
+        return self.risk.threshold(self._recent) if len(self._recent) else 0.0
+
+    def begin(self) -> None:
+        """New episodes in all slots; what was learned of the threshold stays."""
+        self.cost[:], self._threshold[:] = 0.0, self.threshold
+
+    def pay(self, reward: NDArray[np.floating], done: Bool) -> NDArray[np.float64]:
+        """What is paid for the rewards [n] of one step; `done` [n] are the episodes that end with it."""
+        before = self.risk.price(self.cost, self._threshold)
+        self.cost -= reward
+        paid = before - self.risk.price(self.cost, self._threshold)
+        if done.any():
+            self._recent = np.concatenate([self._recent, self.cost[done]])[-MEMORY:]
+            self.cost[done], self._threshold[done] = 0.0, self.threshold
+        return np.asarray(paid)
+
+    def state(self) -> State:
+        return {"cost": self.cost.copy(), "threshold": self._threshold.copy(), "recent": self._recent.copy()}
+
+    def restore(self, state: State) -> None:
+        self.cost[:], self._threshold[:] = state["cost"], state["threshold"]
+        self._recent = np.array(state["recent"])
+
+
+def pricer(n: int, aversion: float, measure: str, level: float) -> Pricer | None:
+    """For settings of a learner; None when it is indifferent to risk."""
+    risk = Risk(aversion, measure, level)  # type: ignore[arg-type]  # refuses a measure that is none
+    return Pricer(n, risk) if aversion else None
+
+
 class RiskVec:
-    """`env` with rewards that price risk.
+    """`env` with rewards that price risk: for learners that have no such setting.
 
     Parameters
     ----------
@@ -104,59 +145,46 @@ class RiskVec:
     def __init__(self, env: AnyVecEnv, risk: Risk, observe_cost: bool = False) -> None:
         if isinstance(env, Rolls):
             raise ConfigError("an environment that acts here", "one that rolls out elsewhere", "wrap those within it")
-        self.env, self.risk, self.observe_cost = env, risk, observe_cost
+        self.env, self.observe_cost = env, observe_cost
         self.n, self.observation_size = env.n, env.observation_size + int(observe_cost)
         numbers, entries = action_sizes(env)
         if entries:
             self.action_size = entries
         else:
             self.n_actions = numbers
-        self._cost, self._threshold = np.zeros(env.n), np.zeros(env.n)
-        self._recent: NDArray[np.float64] = np.zeros(0)
+        self.pricer = Pricer(env.n, risk)
         self._wide = np.zeros((env.n, self.observation_size), np.float32)
         if isinstance(env, Masked):
             self.mask = env.mask
         if isinstance(env, Restorable):
             self.state, self.restore = self._state, self._restore
 
-    @property
-    def threshold(self) -> float:
-        """That of the episodes which start now: of the latest costs; 0 before the first."""
-        return self.risk.threshold(self._recent) if len(self._recent) else 0.0
-
     def reset(self, seed: int) -> Float32:
-        self._cost[:], self._threshold[:], self._recent = 0.0, 0.0, np.zeros(0)
+        self.pricer = Pricer(self.n, self.pricer.risk)
         return self._seen(self.env.reset(seed))
 
     def step(self, actions: Any) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
         """As the environment's own; `info` is passed on."""
         obs, reward, done, info = self.env.step(actions)
-        before = self.risk.price(self._cost, self._threshold)
-        self._cost -= reward
-        paid = before - self.risk.price(self._cost, self._threshold)
-        if done.any():
-            self._recent = np.concatenate([self._recent, self._cost[done]])[-MEMORY:]
-            self._cost[done], self._threshold[done] = 0.0, self.threshold
+        paid = self.pricer.pay(reward, done)  # before what is seen, which has the cost so far
         return self._seen(obs), paid, done, info
 
     def take_metrics(self) -> dict[str, float]:
         """The environment's, if it has some, and the threshold."""
         own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
-        return {**own, "risk_threshold": self.threshold}
+        return {**own, "risk_threshold": self.pricer.threshold}
 
     def _seen(self, obs: Float32) -> Float32:
         if not self.observe_cost:
             return obs
-        self._wide[:, :-1], self._wide[:, -1] = obs, self._cost
+        self._wide[:, :-1], self._wide[:, -1] = obs, self.pricer.cost
         return self._wide
 
     def _state(self) -> State:
         assert isinstance(self.env, Restorable)
-        own = {"cost": self._cost, "threshold": self._threshold, "recent": self._recent}
-        return {**{name: array.copy() for name, array in own.items()}, "env": self.env.state()}
+        return {"risk": self.pricer.state(), "env": self.env.state()}
 
     def _restore(self, state: State) -> Float32:
-        self._cost[:], self._threshold[:] = state["cost"], state["threshold"]
-        self._recent = np.array(state["recent"])
         assert isinstance(self.env, Restorable)
+        self.pricer.restore(state["risk"])
         return self._seen(self.env.restore(state["env"]))

@@ -17,6 +17,7 @@ from tercel.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
 from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env, check_finite
+from tercel.learning.risk import pricer
 
 Float32 = NDArray[np.float32]
 
@@ -44,6 +45,9 @@ class DqnSettings:
     max_norm: float = 10.0  # SB3; Wang et al. 2016
     normalise_observations: bool = True
     scale_rewards: bool = True
+    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_measure: str = "cvar"  # or mean_variance
+    risk_level: float = 0.9  # of the CVaR
 
 
 class Replay:
@@ -125,6 +129,7 @@ class Dqn:
         self.adam = Adam(self.net.params.size)
         self.normaliser = ObservationNormaliser(env.observation_size)
         self.scaler = RewardScaler(env.n, s.gamma)
+        self.pricer = pricer(env.n, s.risk_aversion, s.risk_measure, s.risk_level)
         self.returns = ReturnTracker(env.n)
         self.replay = Replay(capacity, env.n, env.observation_size, env.n_actions)
         self._allocate()
@@ -197,7 +202,7 @@ class Dqn:
         epsilon_greedy(q, self.net.head_biases[0], self.mask, s.dueling, uniform, epsilon, self.scratch, self.actions)
         obs, reward, done, _ = env.step(self.actions)
         self.returns.add(reward, done)
-        scaled = np.asarray(reward, np.float32)
+        scaled = np.asarray(self.pricer.pay(reward, done) if self.pricer else reward, np.float32)
         if s.scale_rewards:
             scaled = self.scaler.scale(scaled, done)
         self.replay.add(self.raw, self.mask, self.actions, scaled, done)
@@ -259,6 +264,8 @@ class Dqn:
             "updates": self.updates,
             "gradient_steps": self.gradient_steps,
         }
+        if self.pricer:
+            state["risk"] = self.pricer.state()
         if isinstance(self.env, Restorable):
             state["env"] = self.env.state()
         return state
@@ -269,6 +276,8 @@ class Dqn:
         self.target.load(state["target"])
         self.adam.restore(state["adam"])
         self.scaler.restore(state["scaler"])
+        if self.pricer:
+            self.pricer.restore(state["risk"])
         self.replay.restore(state["replay"])
         self.rng.bit_generator.state = state["rng"]
         self.frames, self.updates = int(state["frames"]), int(state["updates"])
@@ -279,6 +288,8 @@ class Dqn:
             self._begin(self.env.restore(state["env"]))
         else:
             self.scaler.returns[:] = 0.0
+            if self.pricer:
+                self.pricer.begin()
             self.replay.close()
             self._begin(self.env.reset(self.seed + self.frames))
         self.normaliser.restore(state["normaliser"])  # last: _begin has taught it what it already knew

@@ -31,6 +31,7 @@ from tercel.learning.port import (
     check_env,
     check_finite,
 )
+from tercel.learning.risk import pricer
 
 Float32 = NDArray[np.float32]
 
@@ -61,6 +62,9 @@ class PpoSettings:
     start: tuple[float, ...] = ()  # greedy action in every state before learning; (): 0, or all alike
     normalise_observations: bool = True
     scale_rewards: bool = True
+    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_measure: str = "cvar"  # or mean_variance
+    risk_level: float = 0.9  # of the CVaR
     normalise_values: bool = False  # the value head learns returns of mean 0 and variance 1
 
 
@@ -94,6 +98,7 @@ class Ppo:
         self.adam = Adam(self.net.params.size)
         self.normaliser = ObservationNormaliser(env.observation_size)
         self.scaler = RewardScaler(env.n, s.gamma)
+        self.pricer = pricer(env.n, s.risk_aversion, s.risk_measure, s.risk_level)
         self.valuer = ValueNormaliser() if s.normalise_values else None
         self.returns = ReturnTracker(env.n)
         self._allocate()
@@ -146,6 +151,8 @@ class Ppo:
         row = {**row, **stats, "learning_rate": rate}
         if s.distribution in ("gaussian", "logistic_normal"):
             row["sigma"] = sigma
+        if self.pricer:
+            row["risk_threshold"] = self.pricer.threshold
         return check_finite(row, self.name)
 
     def _annealed(self, start: float, end: float) -> float:
@@ -185,6 +192,8 @@ class Ppo:
         r.rewards[:] = r.earned
         for t in range(s.steps):
             self.returns.add(r.earned[t], r.dones[t])
+            if self.pricer:
+                r.rewards[t] = self.pricer.pay(r.earned[t], r.dones[t])
             if s.scale_rewards:
                 r.rewards[t] = self.scaler.scale(r.rewards[t], r.dones[t])
         values, last = r.values, r.last
@@ -264,6 +273,8 @@ class Ppo:
             "frames": self.frames,
             "updates": self.updates,
         }
+        if self.pricer:
+            state["risk"] = self.pricer.state()
         if self.valuer:
             state["valuer"] = self.valuer.state()
         if isinstance(self.env, Restorable):
@@ -276,6 +287,8 @@ class Ppo:
         self.adam.restore(state["adam"])
         self.normaliser.restore(state["normaliser"])
         self.scaler.restore(state["scaler"])
+        if self.pricer:
+            self.pricer.restore(state["risk"])
         if self.valuer:
             self.valuer.restore(state["valuer"])
         self.rng.bit_generator.state = state["rng"]
@@ -286,4 +299,6 @@ class Ppo:
             self._begin(self.env.restore(state["env"]))
         else:
             self.scaler.returns[:] = 0.0
+            if self.pricer:
+                self.pricer.begin()
             self._begin(self.env.reset(self.seed + self.frames))
