@@ -100,3 +100,12 @@ def test_arrivals_are_the_twins_and_what_stood_there(market):
     rows = terciles(found.depth)
     assert sorted(np.concatenate(list(rows.values())).tolist()) == list(range(9))
     assert found.depth[rows["low"]].max() < found.depth[rows["high"]].min()
+
+
+def test_an_episode_that_ends_with_its_order_costs_the_same(market, strategies):
+    plan = seeded_plan(TASK, 40, 5, 0, 13)
+    whole = run_strategies(market, TASK, plan, strategies)
+    short = run_strategies(market, TASK, plan, strategies, run_out=False)
+    for one, other in zip(whole, short, strict=True):
+        kept = [f.name for f in fields(one) if f.name != "mid2_grid"]
+        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in kept)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tercel.app.job.contest.cells import Judged
 from tercel.app.job.contest.contenders import Contender, Recipe, told, variants_of
@@ -15,6 +16,7 @@ from tercel.app.job.venue import in_words as venue_words
 from tercel.evaluation.arrivals import terciles
 from tercel.evaluation.comparisons import Gains, Ledger, Resampled, Scores, compared, gains, pooled_gain
 from tercel.evaluation.episodes import regimes_of
+from tercel.evaluation.hindsight import LABEL
 from tercel.evaluation.judge import Entry, judge
 from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.standing import (
@@ -31,7 +33,7 @@ from tercel.evaluation.standing import (
     tails,
     wins,
 )
-from tercel.stats import interquartile_mean
+from tercel.stats import interquartile_mean, mean_interval
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
@@ -89,6 +91,12 @@ class Contest:
         """Rows that are compared: recipes, then policies."""
         return [*self.members, *(one.key for one in self.policies)]
 
+    @property
+    def twins(self) -> NDArray[np.int64] | None:
+        """Mids of the main place without own orders; None where nothing answers."""
+        arrivals = self.main.arrivals
+        return arrivals.mid2_grid if arrivals is not None and self.main.place.answers else None
+
     @cached_property
     def entries(self) -> list[Entry]:
         """Rows of the main place for the judge."""
@@ -137,6 +145,7 @@ def composed(contest: Contest) -> dict[str, Any]:
             "episodes": len(contest.scores(contest.validation)),
             "is_bps": contest.scores(contest.validation).means(),
         },
+        "hindsight": _hindsight(contest, rng),
         "ratios": _ratios(contest, rng),
         "cvar95_bps": tails(scores, rng),
         "wins": wins(scores, contest.challengers, rng),
@@ -161,7 +170,7 @@ def _judged(contest: Contest, found: Gains, rng: np.random.Generator) -> JudgedR
     task = main.place.settings.task
     judged = judge(
         contest.entries,
-        main.arrivals.mid2_grid if main.place.answers else None,
+        contest.twins,
         rng,
         market=ground.market.name,
         task=task.to_dict(),
@@ -225,6 +234,8 @@ def _by_market(contest: Contest, ledger: Ledger, rng: np.random.Generator) -> di
 def _by_liquidity(contest: Contest, scores: Scores, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
     """By thirds of what stood in the book at arrival, and of what was traded just before."""
     arrivals = contest.main.arrivals
+    if arrivals is None:
+        return {}
     return {
         key: {
             name: compared(scores.part(rows), contest.challengers, contest.members, ledger, rng)
@@ -266,7 +277,16 @@ def _iqm(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
 
 def _ratios(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
     wanted = [entry for entry in contest.entries if entry.kind == "learned" or entry.name in SCHEDULES]
-    return ratios(wanted, contest.main.arrivals.mid2_grid if contest.main.place.answers else None, rng)
+    return ratios(wanted, contest.twins, rng)
+
+
+def _hindsight(contest: Contest, rng: np.random.Generator) -> dict[str, Any] | None:
+    """What no strategy can attain: the cost of the same orders to somebody who knows the path."""
+    bps = contest.main.hindsight_bps
+    if bps is None:
+        return None
+    cluster = next(iter(contest.main.costs.values())).cluster
+    return {"label": LABEL, "is_bps": mean_interval(bps, cluster, rng).to_json()}
 
 
 def _adaptability(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:

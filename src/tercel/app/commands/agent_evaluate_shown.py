@@ -119,6 +119,9 @@ def closing(result: Mapping[str, Any]) -> Iterator[str]:
     """What holds for all."""
     best, chosen = result["best_baseline"], result["validation"]
     yield f"{best} is the best written strategy on {chosen['episodes']:,} other episodes; it was chosen there."
+    bound = result["hindsight"]
+    if bound is not None:
+        yield f"{bound['label']}: {_told(bound['is_bps'])} bps, what the same orders cost who knows the path."
     yield from result["notes"]
     yield from result["checks"]
 

@@ -18,12 +18,14 @@ from tercel.evaluation.adaptability import Response, respond
 from tercel.evaluation.arrivals import Arrivals, run_arrivals
 from tercel.evaluation.experiment import BATCH, Recording, run_strategies
 from tercel.evaluation.guards import Guard
+from tercel.evaluation.hindsight import hindsight
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
 
 RECORDED = 200
 """Episodes of a place whose decisions are recorded, for adaptability."""
 TWINS = "twins"
+HINDSIGHT = "hindsight"
 CELLS = "cells"
 
 
@@ -37,13 +39,23 @@ class Cell:
     first : int
     contenders : tuple of Contender
     recorded : bool
-        Whether decisions are recorded and fills looked at too, in the first cell.
+        Whether everything is wanted: twins, the whole course of mids, and in the first cell decisions and fills.
+        Otherwise costs alone, and an episode ends with its order.
     """
 
     place: Place
     first: int
     contenders: tuple[Contender, ...]
     recorded: bool
+
+    def folder(self, out: Path) -> Path:
+        """Where its results lie."""
+        return _folder(self.place, self.recorded, out)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What is told of the episodes themselves, besides the contenders' costs."""
+        return (TWINS, HINDSIGHT) if self.recorded else ()
 
 
 def cells_of(place: Place, contenders: Sequence[Contender], recorded: bool) -> list[Cell]:
@@ -58,9 +70,9 @@ def episodes_of(place: Place) -> int:
 
 def is_done(cell: Cell, out: Path) -> bool:
     """Whether nothing of a cell is left to do."""
-    folder, market = out / CELLS / cell.place.id, cell.place.market
+    folder, market = cell.folder(out), cell.place.market
     marks = [one.mark(market) for one in cell.contenders]
-    needed = [_file(folder, name, cell.first) for name in (TWINS, *marks)]
+    needed = [_file(folder, name, cell.first) for name in (*cell.known, *marks)]
     if cell.recorded and cell.first == 0:
         needed += [folder / name / "guard.npz" for name in marks]
     return all(path.exists() for path in needed)
@@ -69,14 +81,16 @@ def is_done(cell: Cell, out: Path) -> bool:
 def run_cell(cell: Cell, out: Path) -> bool:
     """Run what is missing of a cell, in a worker."""
     ground = build_place(cell.place)
-    folder = out / CELLS / cell.place.id
+    folder = cell.folder(out)
     plan = ground.plan.take(slice(cell.first, cell.first + BATCH))
     task = cell.place.settings.task
     refuse_trained_seeds(cell.place, plan)
     if stopping():
         return False
-    if not _file(folder, TWINS, cell.first).exists():
+    if cell.recorded and not _file(folder, TWINS, cell.first).exists():
         _write(_file(folder, TWINS, cell.first), "twins", run_arrivals(ground.source, task, plan))
+    if cell.recorded and not _file(folder, HINDSIGHT, cell.first).exists():
+        write_arrays(_file(folder, HINDSIGHT, cell.first), {"bps": hindsight(ground.source, task, plan)})
     missing: list[tuple[str, Strategy]] = []
     for one in cell.contenders:
         name = one.mark(cell.place.market)
@@ -84,7 +98,7 @@ def run_cell(cell: Cell, out: Path) -> bool:
             missing.append((name, one.strategy(ground.market)))
     record = RECORDED if cell.recorded and cell.first == 0 else 0
     recording = Recording(record) if record else None
-    done = run_strategies(ground.source, task, plan, [strategy for _, strategy in missing], stopping, recording)
+    done = run_strategies(ground.source, task, plan, [one for _, one in missing], stopping, recording, cell.recorded)
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()
         response = None
@@ -108,17 +122,20 @@ class Judged:
     costs : dict of key to Costs
     responses : dict of key to Response
         Where decisions were recorded.
-    arrivals : Arrivals
-        The markets at arrival, and their course without own orders.
+    arrivals : Arrivals or None
+        The markets at arrival, and their course without own orders; this and the rest where everything was wanted.
     guard : Guard or None
-        What was seen of the fills, where they were looked at.
+        What was seen of the fills.
+    hindsight_bps : float64 (n,) or None
+        What each order would cost somebody who knew the path beforehand.
     """
 
     place: Place
     costs: dict[str, Costs]
     responses: dict[str, Response]
-    arrivals: Arrivals
-    guard: Guard | None
+    arrivals: Arrivals | None = None
+    guard: Guard | None = None
+    hindsight_bps: NDArray[np.float64] | None = None
 
 
 def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorded: bool = False) -> Judged:
@@ -129,7 +146,7 @@ def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorde
     ConfigError
         A file is damaged.
     """
-    folder, market = out / CELLS / place.id, place.market
+    folder, market = _folder(place, recorded, out), place.market
     firsts = range(0, episodes_of(place), BATCH)
     costs: dict[str, Costs] = {}
     responses: dict[str, Response] = {}
@@ -141,12 +158,20 @@ def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorde
                 if "response.rows" in data:
                     responses[one.key] = _object(Response, "response", data)
         costs[one.key] = Costs.concat(parts)
-    twins = []
+    if not recorded:
+        return Judged(place, costs, responses)
+    twins, bound = [], []
     for first in firsts:
         with reading(_file(folder, TWINS, first)) as data:
             twins.append(_object(Arrivals, "twins", data))
-    seen = watched(place, contenders, folder) if recorded else None
-    return Judged(place, costs, responses, Arrivals.concat(twins), seen)
+        with reading(_file(folder, HINDSIGHT, first)) as data:
+            bound.append(np.asarray(data["bps"]))
+    seen = watched(place, contenders, folder)
+    return Judged(place, costs, responses, Arrivals.concat(twins), seen, np.concatenate(bound))
+
+
+def _folder(place: Place, recorded: bool, out: Path) -> Path:
+    return out / CELLS / f"{place.id}{'' if recorded else '-costs'}"
 
 
 def _file(folder: Path, name: str, first: int) -> Path:
