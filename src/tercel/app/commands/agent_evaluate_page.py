@@ -1,6 +1,7 @@
 """The page of an evaluation: one file that fetches nothing."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: 
     best = result["best_baseline"]
     lead = " ".join(verdict_sentence(name, result["paired_vs_best_baseline"][name], best) for name in first)
     sections = [
-        Section("The judged table", html=shown(result).html()),
+        Section("The judged table", html=replace(shown(result), notes=()).html()),
         _verdicts(result, first),
         _costs(contest, result, first),
         *(_forest(result, name, number) for number, name in enumerate(first)),
