@@ -46,7 +46,7 @@ def train(
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
     with spread(ray, workers) as on_cluster:
         told, folder, seed = _told(config, preset, algo, seed, out, resume, in_shards=ray is not None)
-        with _stopped() as stop:
+        with stopped() as stop:
             result = _with_bar(told, folder, seed, make or on_cluster, stop)
     if not result["done"]:
         raise KeyboardInterrupt(f"`tercel agent train --resume {folder}` goes on at {result['frames']:,} decisions")
@@ -124,7 +124,7 @@ def _resumed(folder: Path) -> tuple[AgentConfig, Path, int]:
 
 
 @contextmanager
-def _stopped() -> Iterator[list[bool]]:
+def stopped() -> Iterator[list[bool]]:
     """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
     asked: list[bool] = []
 

@@ -10,6 +10,7 @@
     [start]       clone: how many decisions of the base are imitated first
     [validation]  every, episodes, rule
     [guards]      variants: how many others were tried before (for deflation)
+    [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
 
 Every key has a default; the shipped presets lie in `agent_presets` and are the examples.
 """
@@ -193,6 +194,40 @@ class GuardsSection(_Section):
     """Recipes tried before this one was kept, itself included."""
 
 
+class RangeSection(_Section):
+    """Numbers to search; whole ones where both ends are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+class SweepSection(_Section):
+    """What `tercel agent sweep` searches; `tercel agent train` does not look at it."""
+
+    trials: int = Field(default=20, ge=1)
+    frames: int = Field(default=0, ge=0)
+    """Decisions of a trial; 0: as many as the learner's."""
+    seeds: int = Field(default=1, ge=1)
+    """Training seeds of a trial, whose mean counts."""
+    ranges: dict[str, RangeSection | tuple[Any, ...]] = {}
+    """Key, such as learner.learning_rate -> { low, high, log } or a list of values."""
+
+    @field_validator("ranges", mode="before")
+    @classmethod
+    def _dotted(cls, told: Any) -> Any:
+        return dict(_dots(told)) if isinstance(told, dict) else told
+
+
+def _dots(told: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Tables in tables as dotted keys, down to ranges."""
+    for key, value in told.items():
+        if isinstance(value, dict) and not {"low", "high"} & set(value):
+            yield from _dots(value, f"{above}{key}.")
+        else:
+            yield above + key, value
+
+
 class AgentConfig(_Section):
     """A training of an agent."""
 
@@ -205,6 +240,7 @@ class AgentConfig(_Section):
     start: StartSection = StartSection()
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
+    sweep: SweepSection = SweepSection()
 
     @property
     def on_tape(self) -> bool:
