@@ -5,7 +5,13 @@ from tests.learning.toy import ToyVec
 
 from tercel.app.bench import policy, train
 
-NAMES = ["train.ppo_frames_per_s.64x10", "train.ppo_frames_per_s.256x4", "train.ppo_frames_per_s.2048x4"]
+NAMES = [
+    "train.ppo_frames_per_s.64x10",
+    "train.ppo_frames_per_s.256x4",
+    "train.ppo_frames_per_s.2048x4",
+    "train.learner_frames_per_s.2x64",
+    "train.learner_frames_per_s.2x128",
+]
 
 
 @pytest.mark.slow
@@ -13,7 +19,7 @@ def test_native_training_is_faster():
     pytest.importorskip("stable_baselines3")
     results = train.bench(lambda: ToyVec(64, 8), updates=1)
     assert [r["name"] for r in results] == NAMES
-    assert all(r["ratio"] > 1.5 for r in results)
+    assert all(r["ratio"] > 1.5 for r in results[:3])
 
 
 def test_without_torch_the_reference_is_null(monkeypatch):

@@ -9,6 +9,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.policies.onnx_file import from_onnx, to_onnx
 from tercel.learning.native import continuous
 from tercel.learning.native.distributions import distribution
+from tercel.learning.native.dqn import Dqn
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
 from tercel.testing.learner import LearnerContract, VecEnvContract
@@ -159,6 +160,8 @@ def test_laws_that_do_not_fit_are_refused():
         Ppo(SharesToyVec(size=1), PpoSettings(**SMALL, distribution="dirichlet"))
     with pytest.raises(ConfigError, match="start of 2 finite"):
         Ppo(VectorToyVec(), PpoSettings(**SMALL, distribution="gaussian", start=(1.0,)))
+    with pytest.raises(ConfigError, match="take PPO"):
+        Dqn(VectorToyVec())
     both = VectorToyVec()
     both.n_actions = 2
     with pytest.raises(ConfigError, match="not both"):

@@ -4,6 +4,9 @@ Both run on one core with one thread, with the same settings (networks 2 x 64 ta
 normalised observations, scaled rewards), in turns, an update each. A frame is one decision of one episode, rollout and
 learning together. Seconds are the process's own CPU time, so that a neighbour on the core weighs on neither. Without
 Stable-Baselines3 the reference is null.
+
+``train.learner_frames_per_s`` is the learner without a market, on episodes of nothing: 320 slots of 10 decisions, 26
+entries, 7 shares by a logistic-normal law, minibatches of 400 in 4 epochs, networks of 2 x 64 and 2 x 128.
 """
 
 import os
@@ -13,6 +16,9 @@ from statistics import median
 from time import process_time
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tercel.learning import sb3
 from tercel.learning.envs import execution_env
 from tercel.learning.native.ppo import Ppo, PpoSettings
@@ -20,6 +26,7 @@ from tercel.learning.port import VecEnv
 
 SIZES = ((64, 10), (256, 4), (2048, 4))
 """Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""
+UNITS = (64, 128)
 
 
 def _environment() -> VecEnv:
@@ -30,7 +37,8 @@ def _environment() -> VecEnv:
 def bench(make_env: Callable[[], VecEnv] = _environment, updates: int = 5) -> list[dict[str, Any]]:
     """Measure all sizes; medians of `updates` updates after one that compiles and warms up."""
     with one_core():
-        return [_compare(make_env, minibatch, epochs, updates) for minibatch, epochs in SIZES]
+        rows = [_compare(make_env, minibatch, epochs, updates) for minibatch, epochs in SIZES]
+        return rows + [_alone(units, updates) for units in UNITS]
 
 
 def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, updates: int) -> dict[str, Any]:
@@ -58,6 +66,49 @@ def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, update
         "reference_value": reference,
         "ratio": rates[0] / reference if reference else None,
         "environment": type(native.env).__name__,
+    }
+
+
+class Blank:
+    """Episodes of 10 decisions in which the same happens, whatever is done."""
+
+    n, observation_size, action_size, length = 320, 26, 7, 10
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.t = 0
+        self.obs = np.asarray(rng.normal(size=(self.length, self.n, self.observation_size)), np.float32)
+        self.rewards = rng.normal(size=(self.length, self.n))
+
+    def reset(self, seed: int) -> NDArray[np.float32]:
+        """The first observations."""
+        self.t = 0
+        first: NDArray[np.float32] = self.obs[0]
+        return first
+
+    def step(
+        self, actions: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], dict[str, Any]]:
+        """The next ones."""
+        self.t = (self.t + 1) % self.length
+        return self.obs[self.t], self.rewards[self.t], np.full(self.n, self.t == 0), {}
+
+
+def _alone(units: int, updates: int) -> dict[str, Any]:
+    settings = PpoSettings((units, units), steps=10, minibatch=400, distribution="logistic_normal")
+    learner, times = Ppo(Blank(), settings, seed=1), []
+    for _ in range(4 * updates + 1):
+        start = process_time()
+        learner.update()
+        times.append(process_time() - start)
+    return {
+        "name": f"train.learner_frames_per_s.2x{units}",
+        "value": learner.batch / median(times[1:]),
+        "unit": "frames/s",
+        "reference": None,
+        "reference_value": None,
+        "ratio": None,
+        "environment": "Blank",
     }
 
 

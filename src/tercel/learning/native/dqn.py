@@ -16,7 +16,7 @@ from tercel.learning.native.blas import one_thread
 from tercel.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
-from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, check_env, check_finite
+from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, action_sizes, check_env, check_finite
 from tercel.learning.risk import pricer
 
 Float32 = NDArray[np.float32]
@@ -105,13 +105,16 @@ class Dqn:
     Raises
     ------
     ConfigError
-        If the replay memory holds fewer steps than the warm-up and the n-step return need.
+        If the environment's actions are vectors, or the replay memory holds fewer steps than the warm-up and the n-step
+        return need.
     """
 
     name = "dqn"
 
     def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
         check_env(env)
+        if not action_sizes(env)[0]:
+            raise ConfigError("an environment whose actions are numbers", "one whose actions are vectors", "take PPO")
         s = self.settings = settings or DqnSettings()
         self.env, self.seed, self.frames, self.updates, self.gradient_steps = env, seed, 0, 0, 0
         capacity = s.capacity // env.n
