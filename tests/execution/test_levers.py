@@ -1,4 +1,4 @@
-"""Levers: a tuned rule's parameters moved by a network; `sized`: actions that keep places."""
+"""Actions around a rule: `levers` moves its parameters, `sized` keeps places, `override` is the rule or `sized`."""
 
 import numpy as np
 import pytest
@@ -83,3 +83,20 @@ def test_sized_actions_do_what_they_say():
         [20, 0, 70, 0, 0, 0],
     ]
     assert (wanted(sized.decode(np.arange(13), view)) <= 90).all()
+
+
+@pytest.mark.parametrize("base", ["peg_behind", "twap_take", "score_rule"])
+def test_the_first_override_is_the_rule_and_the_others_are_sized(base):
+    actions = action_set("override", {"base": base})
+    assert (actions.size, actions.continuous) == (14, False)
+    for seed in range(3):
+        view = random_views(140, seed)
+        np.testing.assert_array_equal(actions.decode(np.zeros(140, np.int64), view), build(base).decide(view))
+        some = np.arange(140) % 14
+        mine, theirs = actions.decode(some, view), sized.decode(np.maximum(some - 1, 0), view)
+        np.testing.assert_array_equal(mine[some > 0], theirs[some > 0])
+        np.testing.assert_array_equal(mine[some == 0], build(base).decide(view)[some == 0])
+    with pytest.raises(ConfigError, match="'dead'"):
+        action_set("override", {"dead": 1.0})
+    with pytest.raises(ConfigError, match="0 to 13"):
+        actions.decode(np.array([14]), view_of(left=[1]))

@@ -23,7 +23,7 @@ from tercel.market.tape import Lake
 
 VALIDATION_SEED = -3_000_000_000
 """Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed."""
-VALIDATION_WORLDS = 16
+VALIDATION_WORLDS = 128
 BANK = 1
 """Seed of the books that validation starts from; training's is 0."""
 

@@ -48,13 +48,15 @@ FILE: Final = "config.json"
 RESULT: Final = "run.json"
 LOOKS: Final = "validation.csv"
 UPDATES_A_CHECKPOINT: Final = 10
+RULE_FIRST: Final = 0.6
+"""Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
 MakeEnv = Callable[[AgentConfig], Any]
 
 
 def action_parameters(config: AgentConfig) -> dict[str, Any]:
     """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
     told = config.policy
-    if told.actions not in ("levers", "residual"):
+    if told.actions not in ("levers", "override", "residual"):
         return {}
     values: dict[str, float] = dict(told.parameters)
     if told.base in TUNABLE and not config.on_tape:
@@ -145,6 +147,9 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
     actions = actions_of(config)
     if kind is PpoSettings and actions.continuous:
         given.setdefault("distribution", "logistic_normal" if actions.name == "allocation" else "gaussian")
+    if kind is PpoSettings and actions.name == "override":
+        others = (1.0 - RULE_FIRST) / (actions.size - 1)
+        given.setdefault("start", (RULE_FIRST, *(others,) * (actions.size - 1)))
     try:
         return kind(**given)
     except TypeError as error:

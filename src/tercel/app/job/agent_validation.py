@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.app.job.agent_market import TrainingMarket
-from tercel.evaluation.experiment import run_strategy
+from tercel.evaluation.episodes import Episodes
+from tercel.evaluation.experiment import batches
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.strategy import Strategy
 from tercel.learning.port import Metrics
@@ -41,7 +42,15 @@ class Validator:
         self.ruled = [self._costs(market, rule) for market in markets]
 
     def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
-        return run_strategy(market.validation, market.task, market.plan, strategy)
+        """Costs of the plan's episodes, each over when its order is filled."""
+        parts = []
+        for part in batches(market.plan):
+            episodes = Episodes(market.validation, market.task, len(part), run_out=False)
+            episodes.start(part)
+            while episodes.working.any():
+                episodes.step(strategy.decide(episodes.view))
+            parts.append(episodes.costs())
+        return Costs.concat(parts)
 
     def look(self, strategy: Strategy, frames: int) -> Look:
         """What the policy costs now."""

@@ -1,8 +1,8 @@
 """Action decoders: what a learner's numbers mean, as intents.
 
 Each set of actions is one file with `LABELS` and ``decode(actions, view) -> intents``; here they stand by name: the
-discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors. Some continuous ones have parameters,
-which a policy's card keeps. A set that is to be offered to the learners is added to `DISCRETE` or `CONTINUOUS`.
+discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors. Some have parameters, which a policy's
+card keeps. A set that is to be offered to the learners is added to `DISCRETE` or, where it is made, to `MADE`.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.execution.actions import allocation, fraction, level, levers, placement, residual, sized
+from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
 
@@ -51,18 +51,23 @@ def _residual(parameters: Mapping[str, Any]) -> ActionSet:
     return ActionSet("residual", residual.LABELS, residual.residual(parameters).decode, True)
 
 
+def _override(parameters: Mapping[str, Any]) -> ActionSet:
+    return ActionSet("override", override.LABELS, override.override(parameters).decode)
+
+
 def _levers(parameters: Mapping[str, Any]) -> ActionSet:
     decoder = levers.levers(parameters)
     return ActionSet("levers", decoder.labels, decoder.decode, True)
 
 
-CONTINUOUS: Final[dict[str, Callable[[Mapping[str, Any]], ActionSet]]] = {
+MADE: Final[dict[str, Callable[[Mapping[str, Any]], ActionSet]]] = {
+    "override": _override,
     "allocation": _allocation,
     "levers": _levers,
     "residual": _residual,
 }
-"""What makes the continuous sets, by name, from their parameters."""
-SETS: Final = (*DISCRETE, *CONTINUOUS)
+"""What makes the sets that have parameters or are continuous, by name."""
+SETS: Final = (*DISCRETE, *MADE)
 
 
 def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> ActionSet:
@@ -85,8 +90,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     >>> action_set("placement").size, action_set("residual", {"base": "peg_behind"}).continuous
     (8, True)
     """
-    if name in CONTINUOUS:
-        return CONTINUOUS[name](parameters or {})
+    if name in MADE:
+        return MADE[name](parameters or {})
     if name not in DISCRETE:
         nearest = difflib.get_close_matches(name, SETS, 1, 0.0)[0]
         raise UnknownNameError(f"one of {', '.join(SETS)}", f"actions {name!r}", f"try {nearest!r}")
