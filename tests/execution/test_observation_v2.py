@@ -3,10 +3,17 @@
 import math
 
 import numpy as np
+import pytest
 
+from tercel.core.errors import ConfigError
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.observation_v2 import MARKET, OBS2_NAMES, OBS2_SIZE, encode_v2_rows
 from tercel.execution.observers import observer
+from tercel.execution.strategies import build
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import reactive
 from tercel.testing.strategy import random_views, take_rows, view_of
 
 AT = {name: place for place, name in enumerate(OBS2_NAMES)}
@@ -78,3 +85,45 @@ def test_buying_and_selling_look_alike():
     o = seen(buy)[0]
     assert o[AT["drift"]] == np.float32(math.log1p(1.5))
     assert o[AT["drift_since_arrival"]] == np.float32(math.log1p(5.0))
+
+
+# -- stacked -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_stacked_is_what_was_seen_before():
+    """Over whole episodes: entry by entry what the last interval said then, zeros before the first observation."""
+    preset = presets.load("csco")
+    task = Task(horizon_s=300.0, decisions=10)
+    episodes = Episodes(reactive(preset, 2, settle_s=300.0), task, 6)
+    episodes.start(seeded_plan(task, task.quantity(preset.volume_per_s), 5, 0, 6, 2, 30 * 10**9))
+    columns = [c.V_SAME, c.V_AGAINST, c.OFI, c.RV, c.EVENTS, c.DRIFT]
+    before = [np.zeros((6, 6), np.int64)] * 3
+    while episodes.working.all():
+        view = episodes.view
+        past = view.m[:, c.PAST0 :].reshape(6, 3, 6)
+        np.testing.assert_array_equal(past, np.stack(before, axis=1))
+        before = [view.m[:, columns].copy(), *before[:2]]
+        episodes.step(build("peg_behind").decide(view))
+    assert any(rows.any() for rows in before)
+
+
+def test_stacked_entries_follow_the_plain_ones():
+    view = random_views(60, 4)
+    view.m[:, c.PAST0 :] = np.random.default_rng(1).integers(0, 500, (60, 18))
+    one, four = observer("v2"), observer("v2", 4)
+    assert four.size == one.size + 15 == len(set(four.entries))
+    o = four.encode(view)
+    np.testing.assert_array_equal(o[:, : one.size], one.encode(view))
+    assert np.isfinite(o).all()
+    again = view_of(v_same=30, v_against=10, ofi=-4, rv=9, events=7, drift=2, rv_long=4,
+                    past2_same=30, past2_against=10, past2_ofi=-4, past2_rv=9, past2_events=7, past2_drift=2)  # fmt: skip
+    row = dict(zip(four.entries, four.encode(again)[0].tolist(), strict=True))
+    for name in ("order_flow_imbalance", "volume_imbalance", "volatility_now", "drift"):
+        assert row[f"{name}_2_ago"] == row[name] != 0.0
+        assert row[f"{name}_1_ago"] == row[f"{name}_3_ago"] == 0.0
+
+
+def test_more_than_a_view_shows_is_refused():
+    for name, stack in (("v2", 5), ("v2", 0), ("v1", 2)):
+        with pytest.raises(ConfigError, match="stack"):
+            observer(name, stack)

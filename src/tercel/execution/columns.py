@@ -10,6 +10,7 @@ would rest), `far` on the other side (where it would take).
 from typing import Final
 
 from tercel.execution.intent import K
+from tercel.market.simulator.layout import PAST_INTERVALS, PAST_WORDS
 
 # x: private columns
 
@@ -85,7 +86,10 @@ RV_LONG: Final = HALTED + 1
 """Squared half-tick moves of the mid a decision interval, on average since the warm-up began."""
 DRIFT: Final = RV_LONG + 1
 """Half ticks that the mid moved in the last interval, positive towards the task's side."""
-MX: Final = DRIFT + 1
+PAST0: Final = DRIFT + 1
+"""What the decision intervals before the last one showed, `PAST_FEATURES` columns an interval, the youngest first:
+volume with and against, order flow imbalance, variance, events, drift; zeros where the order is younger."""
+MX: Final = PAST0 + PAST_WORDS
 """Number of market columns."""
 
 # the rest of the numbered columns, and all names in order
@@ -94,6 +98,11 @@ REST1, REST2, REST3, REST4 = (REST0 + j for j in range(1, K))
 AHEAD1, AHEAD2, AHEAD3, AHEAD4 = (AHEAD0 + j for j in range(1, K))
 OWN2, OWN3, OWN4, OWN5 = (OWN1 + k for k in range(1, LEVELS))
 FAR2, FAR3, FAR4, FAR5 = (FAR1 + k for k in range(1, LEVELS))
+(
+    PAST1_SAME, PAST1_AGAINST, PAST1_OFI, PAST1_RV, PAST1_EVENTS, PAST1_DRIFT,
+    PAST2_SAME, PAST2_AGAINST, PAST2_OFI, PAST2_RV, PAST2_EVENTS, PAST2_DRIFT,
+    PAST3_SAME, PAST3_AGAINST, PAST3_OFI, PAST3_RV, PAST3_EVENTS, PAST3_DRIFT,
+) = range(PAST0, MX)  # fmt: skip
 
 X_NAMES: Final = (
     *("side", "qty0", "left", "decision", "decisions", "time_left_ns", "horizon_ns"),
@@ -107,4 +116,9 @@ M_NAMES: Final = (
     *(f"own{k}" for k in range(1, LEVELS + 1)),
     *(f"far{k}" for k in range(1, LEVELS + 1)),
     *("v_seen", "v_same", "v_against", "ofi", "rv", "events", "halted", "rv_long", "drift"),
+    *(
+        f"past{back}_{what}"
+        for back in range(1, PAST_INTERVALS + 1)
+        for what in ("same", "against", "ofi", "rv", "events", "drift")
+    ),
 )

@@ -123,6 +123,12 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     passed = (k[sim.NOW] - k[sim.BEGAN_NS]) // interval
     m[c.RV_LONG] = k[sim.VARIANCE] // max(passed, 1)
     m[c.DRIFT] = side * (k[sim.MID2] - k[sim.SEEN + 5])
+    for j in range(sim.PAST_WORDS):
+        m[c.PAST0 + j] = k[sim.PAST + j]
+    for j in range(sim.PAST_WORDS - 1, sim.PAST_FEATURES - 1, -1):
+        k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]
+    k[sim.PAST], k[sim.PAST + 1], k[sim.PAST + 2] = m[c.V_SAME], m[c.V_AGAINST], m[c.OFI]
+    k[sim.PAST + 3], k[sim.PAST + 4], k[sim.PAST + 5] = m[c.RV], m[c.EVENTS], m[c.DRIFT]
     k[sim.SEEN] = k[sim.EVENTS]
     k[sim.SEEN + 1] = k[sim.BOUGHT]
     k[sim.SEEN + 2] = k[sim.SOLD]

@@ -22,6 +22,10 @@ entries of their own. Everything is oriented by the order's side. `slog x` is si
 | 16 | own lots in flight / left | | 40 | mid since arrival / (s sqrt of intervals passed), slog |
 | 17-19 | queue ahead at improve, touch, -1: log(1 + lots / d), -1: none | | 41 | d, log(1 + lots) |
 | 20 | forecast of the mid against the order, in spreads, slog | | 42 | spread in bps of the mid, log(1 + x) |
+
+Stacked, the decision intervals before the last one follow, the youngest first, five entries each: order flow imbalance
+(as 32), volume and its imbalance, volatility (as 37), drift (as 39). They come out of the market row, so that a stacked
+policy is a function of one view like any other; the order's own past is not stacked.
 """
 
 import math
@@ -32,6 +36,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.features.microstructure import imbalance, signed_log
+from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
 OBS2_NAMES: Final = (
     *("time_left", "lots_left", "lots_left_ahead_of_time", "horizon", "seconds_left"),
@@ -45,6 +50,10 @@ OBS2_NAMES: Final = (
 )
 """Names of the entries, in order."""
 OBS2_SIZE: Final = len(OBS2_NAMES)
+STACKED: Final = ("order_flow_imbalance", "volume", "volume_imbalance", "volatility_now", "drift")
+"""What is stacked of an earlier interval."""
+MOST: Final = 1 + PAST_INTERVALS
+"""Decision intervals that can be seen at once."""
 MARKET: Final = 21
 """The first entry that is the market's alone."""
 
@@ -137,7 +146,26 @@ def _encode_moves(x: Longs, m: Longs, depth: float, o: Singles) -> None:
 
 
 @kernel
+def encode_past(m: Longs, back: int, at: int, o: Singles) -> None:
+    """Entries `at` and on: the interval `back` (from 1) before the last one."""
+    depth = 0.0
+    for n in range(2 * c.LEVELS):
+        depth += m[c.OWN1 + n]
+    depth = max(depth / (2 * c.LEVELS), 1.0)
+    sd = math.sqrt(max(float(m[c.RV_LONG]), 1.0))
+    first = c.PAST0 + (back - 1) * PAST_FEATURES
+    same, against = float(m[first]), float(m[first + 1])
+    o[at] = signed_log(m[first + 2] / depth)
+    o[at + 1] = math.log1p((same + against) / depth)
+    o[at + 2] = imbalance(same, against)
+    o[at + 3] = math.log1p(math.sqrt(float(m[first + 3])) / sd)
+    o[at + 4] = signed_log(m[first + 5] / sd)
+
+
+@kernel
 def encode_v2_rows(x: Longs, m: Longs, out: Singles) -> None:
-    """:func:`encode_v2` of every row: int64 (n, PX), int64 (n, MX) -> `out`, float32 (n, OBS2_SIZE)."""
+    """:func:`encode_v2` of every row: int64 (n, PX), int64 (n, MX) -> `out`, float32 (n, OBS2_SIZE + 5 (stack - 1))."""
     for row in range(out.shape[0]):
         encode_v2(x[row], m[row], out[row])
+        for back in range(1, 1 + (out.shape[1] - OBS2_SIZE) // len(STACKED)):
+            encode_past(m[row], back, OBS2_SIZE + (back - 1) * len(STACKED), out[row])

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import UnknownNameError
+from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.observation import OBS_NAMES
-from tercel.execution.observation_v2 import OBS2_NAMES, encode_v2_rows
+from tercel.execution.observation_v2 import MOST, OBS2_NAMES, STACKED, encode_v2_rows
 from tercel.execution.view import View
 
 Float32 = NDArray[np.float32]
@@ -23,6 +23,8 @@ class Observer(NamedTuple):
     """What it says, in order."""
     encode: Callable[[View], Float32]
     """A view -> float32 (n, D)."""
+    stack: int = 1
+    """Decision intervals that it shows."""
 
     @property
     def size(self) -> int:
@@ -34,27 +36,38 @@ def _v1(view: View) -> Float32:
     return np.asarray(view.obs, np.float32)
 
 
-def _v2(view: View) -> Float32:
-    out = np.empty((view.n, len(OBS2_NAMES)), np.float32)
-    encode_v2_rows(view.x, view.m, out)
-    return out
+def _v2(stack: int) -> Observer:
+    """The second observation of so many decision intervals."""
+    past = tuple(f"{what}_{back}_ago" for back in range(1, stack) for what in STACKED)
+
+    def encode(view: View) -> Float32:
+        out = np.empty((view.n, len(OBS2_NAMES) + len(past)), np.float32)
+        encode_v2_rows(view.x, view.m, out)
+        return out
+
+    return Observer("v2", OBS2_NAMES + past, encode, stack)
 
 
-OBSERVERS: Final = {"v1": Observer("v1", OBS_NAMES, _v1), "v2": Observer("v2", OBS2_NAMES, _v2)}
+OBSERVERS: Final = ("v1", "v2")
 
 
-def observer(name: str) -> Observer:
-    """The observation called `name`.
+def observer(name: str, stack: int = 1) -> Observer:
+    """The observation called `name`, of the last `stack` decision intervals.
 
     Raises
     ------
     UnknownNameError
         No such observation; the nearest name is offered.
+    ConfigError
+        More intervals than a view shows.
 
-    >>> observer("v1").size
-    40
+    >>> observer("v1").size, observer("v2", 3).size - observer("v2").size
+    (40, 10)
     """
     if name not in OBSERVERS:
         nearest = difflib.get_close_matches(name, OBSERVERS, 1, 0.0)[0]
         raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", f"try {nearest!r}")
-    return OBSERVERS[name]
+    most = MOST if name == "v2" else 1
+    if not 1 <= stack <= most:
+        raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 can be stacked")
+    return Observer("v1", OBS_NAMES, _v1) if name == "v1" else _v2(stack)

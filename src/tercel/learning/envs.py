@@ -130,6 +130,8 @@ class ExecutionVec:
         Of the set of actions.
     observation : str
         An observation of `execution.observers`.
+    stack : int
+        Decision intervals that it shows.
     threads : int
         Threads that the markets are spread over; the results are the same bytes.
 
@@ -157,6 +159,7 @@ class ExecutionVec:
         weights: RewardWeights | None = None,
         action_parameters: Mapping[str, Any] | None = None,
         observation: str = "v1",
+        stack: int = 1,
         threads: int = 1,
     ) -> None:
         if n < 1:
@@ -167,7 +170,7 @@ class ExecutionVec:
             self.action_size = self.actions.size
         else:
             self.n_actions = self.actions.size
-        self.observer = observer(observation)
+        self.observer = observer(observation, stack)
         self.observation_size = self.observer.size
         self.weights = weights or RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
@@ -308,6 +311,7 @@ def execution_env(
     weights: RewardWeights | None = None,
     action_parameters: Mapping[str, Any] | None = None,
     observation: str = "v1",
+    stack: int = 1,
     threads: int = 1,
 ) -> ExecutionVec:
     """The environment of a shipped market: its zero-intelligence flow and a bank of `worlds` warmed books.
@@ -329,5 +333,6 @@ def execution_env(
         weights=weights,
         action_parameters=action_parameters,
         observation=observation,
+        stack=stack,
         threads=threads,
     )

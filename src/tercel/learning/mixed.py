@@ -51,6 +51,7 @@ class Drawn(ExecutionVec):
         weights: RewardWeights | None = None,
         action_parameters: Mapping[str, Any] | None = None,
         observation: str = "v1",
+        stack: int = 1,
     ) -> None:
         super().__init__(
             source,
@@ -61,6 +62,7 @@ class Drawn(ExecutionVec):
             weights=weights,
             action_parameters=action_parameters,
             observation=observation,
+            stack=stack,
         )
         self.ranges, self._plain, self.unit = ranges, sampler, unit
         self.rival, self._rival_costs = rival, np.zeros(n)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.actions import action_set
 from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card, read_card
@@ -71,6 +71,7 @@ def test_cards_of_before_are_read_as_they_were_meant(tmp_path):
         ("observation", 2, PolicyError),
         ("stack", 0, PolicyError),
         ("stack", 4, PolicyError),
+        ("stack", 9, ConfigError),
         ("action_parameters", [], PolicyError),
         ("actions", "placements", UnknownNameError),
     ],

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import SETS
+from tercel.execution.observation_v2 import MOST
 from tercel.execution.observers import OBSERVERS
 from tercel.learning.ranges import Ranges
 
@@ -122,6 +123,8 @@ class PolicySection(_Section):
     dead: float | None = Field(default=None, ge=0)
     """Of `residual`: takes within it change nothing."""
     observation: str = "v2"
+    stack: int = Field(default=1, ge=1, le=MOST)
+    """Decision intervals that are seen at once."""
     hidden: tuple[int, ...] = (64, 64)
 
     @field_validator("actions")
@@ -132,7 +135,7 @@ class PolicySection(_Section):
     @field_validator("observation")
     @classmethod
     def _observation(cls, name: str) -> str:
-        return _one_of(name, tuple(OBSERVERS))
+        return _one_of(name, OBSERVERS)
 
 
 class LearnerSection(BaseModel):

@@ -106,6 +106,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             weights=RewardWeights(reward.execution, reward.impact, reward.left),
             action_parameters=action_parameters(config),
             observation=config.policy.observation,
+            stack=config.policy.stack,
         )
         for i, market in enumerate(markets)
     ]
@@ -183,6 +184,7 @@ def strategy_of(config: AgentConfig, agent: Learner) -> PolicyStrategy:
         told.actions,
         action_parameters=action_parameters(config),
         observation=told.observation,
+        stack=told.stack,
     )
 
 
@@ -260,7 +262,7 @@ class Training:
     def card(self, look: Look) -> Card:
         """What is said of the policy as it stands."""
         told, task = self.config, self.markets[0].task
-        policy, watched = self.agent.policy(), observer(self.config.policy.observation)
+        policy, watched = self.agent.policy(), observer(told.policy.observation, told.policy.stack)
         looked = len(self.looks.rows)
         return Card(
             name=told.name,
@@ -270,6 +272,7 @@ class Training:
             head=policy.head,
             action_parameters=action_parameters(told),
             observation=watched.name,
+            stack=watched.stack,
             limits=told.task.model_dump() | {"markets": [market.name for market in self.markets]},
             task=dict(task.to_dict()),
             trained_on=self.trained_on,

@@ -43,6 +43,8 @@ class PolicyStrategy:
         Of the action set.
     observation : str
         An observation of `execution.observers`.
+    stack : int
+        Decision intervals that it shows.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class PolicyStrategy:
     stochastic: bool = False
     action_parameters: Mapping[str, Any] = field(default_factory=dict)
     observation: str = "v1"
+    stack: int = 1
     _actions: ActionSet = field(init=False, repr=False, compare=False)
     _observer: Observer = field(init=False, repr=False, compare=False)
 
@@ -76,7 +79,7 @@ class PolicyStrategy:
                 "name the action set that its card names",
             )
         object.__setattr__(self, "_actions", actions)
-        object.__setattr__(self, "_observer", observer(self.observation))
+        object.__setattr__(self, "_observer", observer(self.observation, self.stack))
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""
@@ -122,17 +125,16 @@ def policy_strategy(folder: Path, shown_as: str = "") -> PolicyStrategy:
     ------
     PolicyError
         If files are missing or damaged, or the card does not fit this version's observations and actions.
-    UnknownNameError
-        An observation or a set of actions that this version does not have.
+    UnknownNameError, ConfigError
+        An observation, a stack or a set of actions that this version does not have.
     """
     said = read_card(folder / CARD)
-    if said.stack != 1:
-        raise PolicyError("a policy of one decision interval", f"{folder}: stack {said.stack}", "train it with stack 1")
-    policy, card = load_policy(folder, observer(said.observation).entries)
+    policy, card = load_policy(folder, observer(said.observation, said.stack).entries)
     return PolicyStrategy(
         shown_as or card.name,
         policy,
         card.actions,
         action_parameters=card.action_parameters,
         observation=card.observation,
+        stack=card.stack,
     )

@@ -193,7 +193,13 @@ COUPLED_EVENT: Final = COUPLED + 3  # number of the next event; (SANTA_FE) of th
 COUPLED_SLOTS: Final = COUPLED + 4  # (SANTA_FE) order slots that the dominating clock names
 COUPLED_WORDS: Final = 8
 
-GRID: Final = COUPLED + COUPLED_WORDS  # mids[G], lots[G], forced lots[G]; then the record, then the log
+# -- what the decision intervals before the last one showed (`execution.observation`) ----------------------------------
+PAST: Final = COUPLED + COUPLED_WORDS  # the interval before the last first; zeros where the order is younger
+PAST_INTERVALS: Final = 3
+PAST_FEATURES: Final = 6  # volume with and against, order flow imbalance, variance, events, drift
+PAST_WORDS: Final = PAST_INTERVALS * PAST_FEATURES
+
+GRID: Final = PAST + PAST_WORDS  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
