@@ -32,6 +32,8 @@ def test_view_reads_every_column_by_name() -> None:
     assert view.ahead[0].tolist() == [numbers[f"ahead{j}"] for j in range(5)]
     assert view.own_depth[0].tolist() == [numbers[f"own{k}"] for k in range(1, 6)]
     assert view.far_depth[0].tolist() == [numbers[f"far{k}"] for k in range(1, 6)]
+    what = ("same", "against", "ofi", "rv", "events", "drift")
+    assert view.past[0].tolist() == [[numbers[f"past_{name}{back}"] for name in what] for back in (1, 2, 3)]
 
 
 def test_market_is_tradable_when_open_and_quoted_on_both_sides() -> None:

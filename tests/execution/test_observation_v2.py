@@ -115,8 +115,8 @@ def test_stacked_entries_follow_the_plain_ones():
     o = four.encode(view)
     np.testing.assert_array_equal(o[:, : one.size], one.encode(view))
     assert np.isfinite(o).all()
-    again = view_of(v_same=30, v_against=10, ofi=-4, rv=9, events=7, drift=2, rv_long=4,
-                    past2_same=30, past2_against=10, past2_ofi=-4, past2_rv=9, past2_events=7, past2_drift=2)  # fmt: skip
+    now = {"v_same": 30, "v_against": 10, "ofi": -4, "rv": 9, "events": 7, "drift": 2}
+    again = view_of(rv_long=4, **now, **{f"past_{name.removeprefix('v_')}2": value for name, value in now.items()})
     row = dict(zip(four.entries, four.encode(again)[0].tolist(), strict=True))
     for name in ("order_flow_imbalance", "volume_imbalance", "volatility_now", "drift"):
         assert row[f"{name}_2_ago"] == row[name] != 0.0

@@ -99,9 +99,9 @@ AHEAD1, AHEAD2, AHEAD3, AHEAD4 = (AHEAD0 + j for j in range(1, K))
 OWN2, OWN3, OWN4, OWN5 = (OWN1 + k for k in range(1, LEVELS))
 FAR2, FAR3, FAR4, FAR5 = (FAR1 + k for k in range(1, LEVELS))
 (
-    PAST1_SAME, PAST1_AGAINST, PAST1_OFI, PAST1_RV, PAST1_EVENTS, PAST1_DRIFT,
-    PAST2_SAME, PAST2_AGAINST, PAST2_OFI, PAST2_RV, PAST2_EVENTS, PAST2_DRIFT,
-    PAST3_SAME, PAST3_AGAINST, PAST3_OFI, PAST3_RV, PAST3_EVENTS, PAST3_DRIFT,
+    PAST_SAME1, PAST_AGAINST1, PAST_OFI1, PAST_RV1, PAST_EVENTS1, PAST_DRIFT1,
+    PAST_SAME2, PAST_AGAINST2, PAST_OFI2, PAST_RV2, PAST_EVENTS2, PAST_DRIFT2,
+    PAST_SAME3, PAST_AGAINST3, PAST_OFI3, PAST_RV3, PAST_EVENTS3, PAST_DRIFT3,
 ) = range(PAST0, MX)  # fmt: skip
 
 X_NAMES: Final = (
@@ -117,7 +117,7 @@ M_NAMES: Final = (
     *(f"far{k}" for k in range(1, LEVELS + 1)),
     *("v_seen", "v_same", "v_against", "ofi", "rv", "events", "halted", "rv_long", "drift"),
     *(
-        f"past{back}_{what}"
+        f"past_{what}{back}"
         for back in range(1, PAST_INTERVALS + 1)
         for what in ("same", "against", "ofi", "rv", "events", "drift")
     ),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution.intent import K
+from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -235,6 +236,12 @@ class View:
     def drift(self) -> Ints:
         """Half ticks that the mid moved in the last interval, towards the task's side."""
         return self.m[:, c.DRIFT]
+
+    @property
+    def past(self) -> Ints:
+        """(n, 3, 6) the intervals before the last one, the youngest first: volume with and against, order flow
+        imbalance, variance, events, drift."""
+        return self.m[:, c.PAST0 :].reshape(self.n, PAST_INTERVALS, PAST_FEATURES)
 
     @property
     def tradable(self) -> Bools:
