@@ -17,13 +17,13 @@ from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import with_chosen
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.source import Source, settled_bank
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
 
 VALIDATION_SEED = -3_000_000_000
 """Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed."""
-VALIDATION_WORLDS = 128
+VALIDATION_WORLDS = 64
 BANK = 1
 """Seed of the books that validation starts from; training's is 0."""
 
@@ -83,7 +83,7 @@ def _simulated(config: AgentConfig, name: str) -> TrainingMarket:
     law, quantity = law_for(preset, told.impact or None), task.quantity(preset.volume_per_s)
     interval_ns = task.horizon_ns // task.decisions
     training, validation = (
-        with_chosen(reactive(preset, n, seed, impact=law or "none"), told.regimes, preset, task.horizon_s / 3)
+        with_chosen(settled_bank(preset, n, seed, impact=law or "none"), told.regimes, preset, task.horizon_s / 3)
         for n, seed in ((told.worlds, 0), (min(VALIDATION_WORLDS, told.worlds), BANK))
     )
     episodes = config.validation.episodes

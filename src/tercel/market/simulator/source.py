@@ -3,7 +3,7 @@
 A world is the pair of arrays of one market at one moment. Episodes copy one and go on with their own random streams.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,6 +169,44 @@ def reactive(
     from tercel.market.impact.pilot import law_for  # it runs pilots in sources of its own
 
     return with_impact(source, law_for(preset, impact))
+
+
+def settled_bank(
+    preset: Preset,
+    worlds: int,
+    seed: int = 0,
+    settle_s: float = 3600.0,
+    impact: str | ImpactLaw | None = None,
+) -> Source:
+    """The market of a preset with a bank of books that all stand at the same time of day, as a judged market does.
+
+    :func:`reactive` lets one world go on from the one before, so that its bank runs through the day (and beyond it, where
+    flows with a season are quieter); here every world settles by itself, with a stream of its own.
+
+    Parameters
+    ----------
+    preset, seed, settle_s, impact
+        As :func:`reactive`.
+    worlds : int
+
+    Raises
+    ------
+    CapacityError, ConfigError
+        As :func:`reactive`.
+    """
+    source = reactive(preset, 1, seed, settle_s, impact)
+    if not preset.settles:
+        settle_s = 0.0
+    books, states = [], []
+    for index in range(worlds):
+        b, k, _ = first_world(preset, seed, 1 + index)
+        run_free(b, k, source.flow, NO_TAPE, int(settle_s * NS_PER_SECOND))
+        if b[lay.OVERFLOW]:
+            raise too_small(preset)
+        k[sim.IMPACT] = source.worlds_k[0, sim.IMPACT]
+        books.append(b)
+        states.append(k)
+    return replace(source, worlds_b=np.stack(books), worlds_k=np.stack(states))
 
 
 def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], preset: Preset) -> None:
