@@ -180,8 +180,8 @@ def settled_bank(
 ) -> Source:
     """The market of a preset with a bank of books that all stand at the same time of day, as a judged market does.
 
-    :func:`reactive` lets one world go on from the one before, so that its bank runs through the day (and beyond it, where
-    flows with a season are quieter); here every world settles by itself, with a stream of its own.
+    :func:`reactive` lets one world go on from the one before, so that its bank runs through the day, whose season makes
+    some hours quieter than others; here every world settles by itself, with a stream of its own.
 
     Parameters
     ----------
