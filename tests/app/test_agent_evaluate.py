@@ -184,7 +184,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     for told in ("default against", "beats", "four times in five", "timing risk", "chosen there", "buys and"):
         assert told in " ".join(result.stdout.split()), told
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
-    assert set(found["by_regime"]) == {"plain", "volatile"}
+    assert set(found["by_regime"]) == {"volatile"}
     assert set(found["sensitivity"]) == {"latency, ms", "fees, bps", "share of volume"}
     fees = found["sensitivity"]["fees, bps"]
     assert fees["0/1"]["is_bps"]["twap_take"]["mean"] - fees["0/0"]["is_bps"]["twap_take"]["mean"] == pytest.approx(

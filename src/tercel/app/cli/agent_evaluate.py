@@ -78,6 +78,10 @@ def evaluate(
             metavar="REGIME=POLICY",
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder of cells, figures and page; what is finished there is not run again.")
     ] = Path("runs/evaluate"),
@@ -104,6 +108,7 @@ def evaluate(
             sensitivity=sensitivity,
             adaptation=adaptation,
             trained_for=trained_for or (),
+            ray=ray,
             out=out,
             as_json=as_json,
         )

@@ -24,6 +24,10 @@ def table(
     write: Annotated[
         Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of cells; what is finished there is not run again.")] = Path(
         "runs/evaluate"
     ),
@@ -42,6 +46,7 @@ def table(
             episodes=episodes,
             seeds=listed_seeds(seeds),
             write=write,
+            ray=ray,
             out=out,
             as_json=as_json,
         )

@@ -1,6 +1,5 @@
 """`tercel agent evaluate`: policies against everything written, on the same unseen episodes, with honest statistics."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from tercel.app.job.contest.contenders import (
     policies_of,
     recipes_of,
 )
-from tercel.app.job.contest.hold import hold
+from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.contest.places import PLAIN, Place, switching
 from tercel.app.job.settings import RunSettings
@@ -64,6 +63,8 @@ class Asked:
     sensitivity, adaptation : bool
     trained_for : dict of regime to Contender
         Policies trained in that regime.
+    ray : str or None
+        Address of the cluster that the episodes run on.
     """
 
     policies: list[Contender]
@@ -76,6 +77,7 @@ class Asked:
     sensitivity: bool
     adaptation: bool
     trained_for: dict[str, Contender]
+    ray: str | None = None
 
     @property
     def contenders(self) -> list[Contender]:
@@ -104,6 +106,7 @@ def evaluate(
     sensitivity: bool,
     adaptation: bool,
     trained_for: Sequence[str],
+    ray: str | None,
     out: Path,
     as_json: bool,
 ) -> int:
@@ -122,7 +125,9 @@ def evaluate(
         sensitivity,
         adaptation,
         _specialists(trained_for),
+        ray,
     )
+    refuse_absent(ray)
     notes = refuse_leaks([*found, *asked.trained_for.values()], asked.markets.values())
     out.mkdir(parents=True, exist_ok=True)
     contest = held(asked, out, notes)
@@ -147,7 +152,7 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
     main = next(iter(places.values()))
     chooser = main.on_validation(min(max(asked.episodes, 64), VALIDATION))
-    hold([(chooser, asked.baselines, False)], out, "choose the best written strategy")
+    hold([(chooser, asked.baselines, False)], out, "choose the best written strategy", asked.ray)
     chosen_on = read_place(chooser, asked.baselines, out)
     regimes = _regimes(asked, main)
     hold(
@@ -156,6 +161,7 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
             *((place, everyone, False) for place in [*list(places.values())[1:], *regimes.values()]),
         ],
         out,
+        ray=asked.ray,
     )
     judged_main = read_place(main, everyone, out, recorded=True)
     contest = Contest(
@@ -258,7 +264,12 @@ def _sensitivity(asked: Asked, main: Place, few: list[Contender], out: Path) -> 
         }
         for axis, row in axes.items()
     }
-    hold([(place, everyone, False) for row in grid.values() for place in row.values()], out, "other conditions")
+    hold(
+        [(place, everyone, False) for row in grid.values() for place in row.values()],
+        out,
+        "other conditions",
+        asked.ray,
+    )
     return {
         axis: {value: read_place(place, everyone, out) for value, place in row.items()} for axis, row in grid.items()
     }
@@ -282,10 +293,5 @@ def _adaptation(asked: Asked, main: Place, few: list[Contender], out: Path) -> d
     for regime, one in asked.trained_for.items():
         if regime in who and one.key not in {other.key for other in who[regime]}:
             who[regime].append(one)
-    hold([(place, who[regime], False) for regime, place in places.items()], out, "regimes that switch")
+    hold([(place, who[regime], False) for regime, place in places.items()], out, "regimes that switch", asked.ray)
     return {regime: read_place(place, who[regime], out) for regime, place in places.items()}
-
-
-def how_to_go_on(words: Sequence[str]) -> str:
-    """What to say after Ctrl-C."""
-    return f"what is finished is kept; the same command goes on: {shlex.join(words)}"

@@ -12,7 +12,7 @@ from tercel.app.commands.agent_evaluate_shown import called
 from tercel.app.commands.market_table import around, replace_table
 from tercel.app.job.contest.cells import Judged, read_place
 from tercel.app.job.contest.contenders import Contender, Recipe, baselines_of, policies_of, recipes_of
-from tercel.app.job.contest.hold import hold
+from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.places import PLAIN, Place
 from tercel.app.output import json_text, print_json, print_table, say
 from tercel.core.errors import UnknownNameError
@@ -35,19 +35,21 @@ def table(
     episodes: int,
     seeds: Sequence[int],
     write: Path | None,
+    ray: str | None,
     out: Path,
     as_json: bool,
 ) -> int:
     """Run what is missing, and show."""
     if write is not None:
         around(write, MARKS)
+    refuse_absent(ray)
     found, baselines = policies_of(policies) if policies else [], baselines_of(against)
     recipes = recipes_of(found)
     listed = _regimes(regimes)
     places = _places(markets, listed, episodes, tuple(seeds))
     everyone = [*found, *baselines]
     out.mkdir(parents=True, exist_ok=True)
-    hold([(place, everyone, False) for row in places.values() for place in row.values()], out, "the big table")
+    hold([(place, everyone, False) for row in places.values() for place in row.values()], out, "the big table", ray)
     result = _cells(places, found, baselines, recipes, out)
     result |= {"episodes": episodes, "seeds": list(seeds)}
     (out / RESULT).write_text(json_text(result) + "\n")
@@ -81,7 +83,7 @@ def _places(
     """Regime -> market -> place."""
     settings = {
         regime: markets_of(
-            markets or presets.names(), None, None, None, Task(), NO_FEES, "" if regime == PLAIN else regime
+            markets or _all_markets(), None, None, None, Task(), NO_FEES, "" if regime == PLAIN else regime
         )
         for regime in regimes
     }
@@ -92,6 +94,11 @@ def _places(
         }
         for regime, row in settings.items()
     }
+
+
+def _all_markets() -> list[str]:
+    """Every shipped market that a day's order is traded in: those of published studies have tasks of their own."""
+    return [name for name in presets.names() if presets.load(name).model != "cheridito_weiss"]
 
 
 def _cells(

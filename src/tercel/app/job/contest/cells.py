@@ -78,6 +78,16 @@ def is_done(cell: Cell, out: Path) -> bool:
     return all(path.exists() for path in needed)
 
 
+def is_kept(cell: Cell, contender: Contender, out: Path) -> bool:
+    """Whether a contender's costs in a cell are on disk."""
+    return _file(cell.folder(out), contender.mark(cell.place.market), cell.first).exists()
+
+
+def keep(cell: Cell, contender: Contender, costs: Costs, out: Path) -> None:
+    """Keep a contender's costs in a cell, run elsewhere."""
+    _write_run(_file(cell.folder(out), contender.mark(cell.place.market), cell.first), costs, None)
+
+
 def run_cell(cell: Cell, out: Path) -> bool:
     """Run what is missing of a cell, in a worker."""
     ground = build_place(cell.place)

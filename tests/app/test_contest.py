@@ -1,0 +1,70 @@
+"""Cells of a contest: kept, found again, run elsewhere, refused when damaged."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tercel.app.job.contest import cluster
+from tercel.app.job.contest.cells import Cell, cells_of, is_done, is_kept, read_place, run_cell
+from tercel.app.job.contest.contenders import Contender
+from tercel.app.job.contest.places import Place, build_place
+from tercel.app.job.settings import RunSettings
+from tercel.core.errors import ConfigError
+from tercel.evaluation.experiment import run_strategy
+from tercel.evaluation.task import Task
+
+TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
+PLACE = Place("small", RunSettings(market="csco-santa-fe", task=TASK), (3, 4), 300)
+WHO = [Contender("twap_take"), Contender("peg_behind")]
+
+
+def test_seeds_share_the_episodes_and_none_is_one_of_training() -> None:
+    rows = build_place(PLACE).plan.rows
+    assert len(rows) == 300
+    assert np.unique(rows[:, :2], axis=0).shape == (300, 2)
+    assert np.unique(rows[:, 0], return_counts=True)[1].tolist() == [150, 150]
+    assert (build_place(PLACE.on_validation(5)).plan.rows[:, 0] < 0).all()
+
+
+def test_a_place_is_known_by_what_decides_its_results() -> None:
+    other = Place("small", RunSettings(market="csco-santa-fe", task=TASK, regimes="thin"), (3, 4), 300)
+    assert len({PLACE.id, other.id, PLACE.on_validation(300).id}) == 3
+    assert Place("small", PLACE.settings, (3, 4), 300).id == PLACE.id
+
+
+def test_costs_run_elsewhere_are_those_run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    cells = cells_of(PLACE, WHO, recorded=False)
+    assert [cell.first for cell in cells] == [0, 256]
+    for cell in cells:
+        assert not is_done(cell, here)
+        assert run_cell(cell, here)
+        assert is_done(cell, here)
+    asked: list[int] = []
+
+    def elsewhere(_: Any, source: Any, task: Any, plan: Any, strategy: Any, **__: Any) -> Any:
+        asked.append(len(plan))
+        return run_strategy(source, task, plan, strategy)
+
+    monkeypatch.setattr(cluster, "run_strategy_on", elsewhere)
+    run_cell(Cell(PLACE, 256, (WHO[0],), False), there)
+    cluster.hold_on(None, cells, there)  # type: ignore[arg-type]
+    assert asked == [256, 300], "one cell of the first was there"
+    for one in WHO:
+        assert all(is_kept(cell, one, there) for cell in cells)
+        mine, theirs = (read_place(PLACE, WHO, out).costs[one.key] for out in (here, there))
+        kept = [f.name for f in fields(mine) if f.name != "mid2_grid"]
+        assert all(np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in kept)
+
+
+def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
+    [cell, *_] = cells_of(PLACE, WHO[:1], recorded=False)
+    run_cell(cell, tmp_path)
+    run_cell(Cell(PLACE, 256, cell.contenders, False), tmp_path)
+    file = next(tmp_path.rglob("256.npz"))
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ConfigError, match=r"256\.npz"):
+        read_place(PLACE, WHO[:1], tmp_path)
