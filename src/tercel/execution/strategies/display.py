@@ -15,8 +15,9 @@ from tercel.features.microstructure import imbalance
 MOST = 30.0
 """Exponents are cut here: beyond it an amount is all, or nothing."""
 GRAINS = 24
-"""A rung that shows lots already is changed by no less than the order over this: it would lose its place, and own
-orders would multiply."""
+"""A rung that shows lots already is changed by no less than the order over this, and one with less than the largest
+rung's share over this shows nothing: places would be lost, and own orders would multiply."""
+FAINT = math.log(GRAINS)
 
 
 @kernel
@@ -153,16 +154,21 @@ def show(
         free -= lots
     # an improving rung is a take where the spread is one tick: its share goes to the touch
     inside = (m[c.FAR] - m[c.TOUCH]) * x[c.SIDE] > 1
-    top = 0.0
+    best = -2.0**60
     for j in range(it.K):
-        top = max(top, logits[first + j] + lean * (2 - j))
+        best = max(best, logits[first + j] + lean * (2 - j))
+    top = max(best, 0.0)
     total = math.exp(-top)
     for j in range(it.K):
-        total += math.exp(logits[first + j] + lean * (2 - j) - top)
+        weight = logits[first + j] + lean * (2 - j)
+        if weight > best - FAINT:
+            total += math.exp(weight - top)
     spread, put, room = 0.0, 0, budget
     grain = x[c.QTY0] // GRAINS
     for j in range(it.K):
-        spread += math.exp(logits[first + j] + lean * (2 - j) - top) / total
+        weight = logits[first + j] + lean * (2 - j)
+        if weight > best - FAINT:
+            spread += math.exp(weight - top) / total
         lots = out[it.REST0 + j]
         if j != it.IMPROVE or inside:
             # rounded as running sums, so that shares that add up to one leave no lot behind
