@@ -7,7 +7,7 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.task import Task
-from tercel.evaluation.tuning import TRIED_ON, Arena, episodes_for, population_of, search, tune, validate
+from tercel.evaluation.tuning import TRIED_ON, Arena, episodes_for, population_of, scores, search, try_all, tune
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.market.simulator.source import martingale_market
 
@@ -52,7 +52,7 @@ TASK = Task(horizon_s=60.0, decisions=6, warmup_s=5.0, grid_points=3)
 def arena():
     market = martingale_market()
     return Arena(
-        market, market, TASK, lambda first, n: seeded_plan(TASK, 60, -5, first, n),
+        market, TASK, lambda first, n: seeded_plan(TASK, 60, -5, first, n),
         seeded_plan(TASK, 60, -6, 0, 64), seeded_plan(TASK, 60, -6, 64, 64),
         MarketEstimates(930.0, sigma=0.45, eta=0.5, spread=2.0),
     )  # fmt: skip
@@ -76,9 +76,17 @@ def test_what_is_not_searched_for_stays(arena):
 def test_the_better_on_validation_stands(arena):
     found = tune(arena, "obizhaeva_wang", 3 * 8 * TRIED_ON, 1)
     kind = TUNABLE["obizhaeva_wang"]
-    assert found.validation == validate(arena, kind(found.parameters, arena.estimates))
+    both = [kind(found.parameters, arena.estimates), build("obizhaeva_wang")]
+    assert [found.validation, found.begun_from] == scores(arena, arena.validation, both)
     assert found.validation.bps <= found.begun_from.bps
-    assert found.begun_from == validate(arena, build("obizhaeva_wang"))
+
+
+def test_candidates_side_by_side_cost_what_each_costs_alone(arena):
+    kind = TUNABLE["popv"]
+    rows = kind.layout.vector() + np.random.default_rng(4).normal(0, 1, (11, 5))
+    plan = arena.sample(0, TRIED_ON)
+    alone = [scores(arena, plan, [kind(row)])[0].bps for row in rows]
+    np.testing.assert_allclose(try_all(arena, plan, kind, rows), alone, rtol=1e-12)
 
 
 def test_too_few_episodes_are_refused(arena):

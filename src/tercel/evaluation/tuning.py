@@ -7,9 +7,8 @@ trained nor judged on.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import Episodes, Plan
+from tercel.evaluation.experiment import run_strategies
 from tercel.evaluation.task import Task
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates
@@ -40,8 +40,8 @@ class Arena:
 
     Parameters
     ----------
-    training, validating : Source
-        What moves the markets.
+    source : Source
+        What moves the markets; episodes warm up as judged ones do.
     task : Task
     sample : callable
         (first, n) -> training episodes `first` .. `first + n - 1`.
@@ -53,8 +53,7 @@ class Arena:
         From training episodes alone.
     """
 
-    training: Source
-    validating: Source
+    source: Source
     task: Task
     sample: Callable[[int, int], Plan]
     validation: Plan
@@ -103,30 +102,37 @@ def population_of(dimensions: int) -> int:
     return 8 * max(round((4 + 3 * math.log(dimensions)) / 5), 1)
 
 
-def shortfalls(source: Source, task: Task, plan: Plan, strategy_of: Callable[[slice], Strategy]) -> Floats:
-    """Arrival shortfall of every episode of a plan, bps: float64 (n,); `strategy_of` gives that of some rows."""
+def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Score]:
+    """Mean and standard error of the shortfall of strategies over a plan, whose markets warm up once for all.
+
+    Errors are those of independent episodes; clusters are the judge's business.
+    """
+    told = []
+    for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
+        values = attribute(costs, None)["is_bps"]
+        error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+        told.append(Score(float(values.mean()), error, len(values)))
+    return told
+
+
+def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Floats:
+    """Mean shortfall over a plan, bps, of each row of parameters: float64 (len(rows),).
+
+    The markets warm up once and are copied, so that candidates run side by side.
+    """
+    first = Episodes(arena.source, arena.task, len(plan), run_out=False)
+    first.start(plan)
+    together = max(BATCH // len(plan), 1)
     found = []
-    for start in range(0, len(plan), BATCH):
-        rows = slice(start, min(start + BATCH, len(plan)))
-        episodes = Episodes(source, task, rows.stop - start, run_out=False)
-        episodes.start(plan.take(rows))
-        strategy = strategy_of(rows)
+    for start in range(0, len(rows), together):
+        some = rows[start : start + together]
+        episodes = Episodes(arena.source, arena.task, len(some) * len(plan), run_out=False)
+        episodes.back(tuple(np.concatenate([array] * len(some)) for array in first.kept()))
+        strategy = kind(np.repeat(some, len(plan), axis=0), arena.estimates)
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
-        found.append(attribute(episodes.costs(), None)["is_bps"])
+        found.append(attribute(episodes.costs(), None)["is_bps"].reshape(len(some), len(plan)).mean(axis=1))
     return np.concatenate(found)
-
-
-def validate(arena: Arena, strategy: Strategy) -> Score:
-    """What a strategy costs on the validation episodes; errors by cluster are the judge's business."""
-    return score(arena, arena.validation, strategy)
-
-
-def score(arena: Arena, plan: Plan, strategy: Strategy) -> Score:
-    """Mean and standard error of a strategy's shortfall over a plan."""
-    values = shortfalls(arena.validating, arena.task, plan, lambda _rows: strategy)
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-    return Score(float(values.mean()), error, len(values))
 
 
 def search(
@@ -155,25 +161,19 @@ def search(
         tuner.sigma = min(tuner.sigma, SHORTEST ** (generation / generations))
         plan = arena.sample(generation * TRIED_ON, TRIED_ON)
         tried = tuner.ask()
-        rows = np.repeat(np.tile(start, (population, 1)), TRIED_ON, axis=0)
-        rows[:, free] = np.repeat(tried, TRIED_ON, axis=0)
-        whole = plan.take(np.tile(np.arange(TRIED_ON), population))
-        costs = shortfalls(arena.training, arena.task, whole, partial(_rows_of, kind, rows, arena.estimates))
-        means_tried = costs.reshape(population, TRIED_ON).mean(axis=1)
-        tuner.tell(tried, means_tried)
+        rows = np.tile(start, (population, 1))
+        rows[:, free] = tried
+        cost = try_all(arena, plan, kind, rows)
+        tuner.tell(tried, cost)
         means.append(tuner.mean)
-        values.append(float(means_tried.mean()))
+        values.append(float(cost.mean()))
         if progress is not None:
-            progress(len(whole))
+            progress(population * TRIED_ON)
     late = max(int(LATE * generations), 1)
     found = start.copy()
     found[free] = np.mean(means[-late:], axis=0)
     parameters = {name: round(float(value), 4) for name, value in zip(layout.names, found, strict=True)}
     return parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON
-
-
-def _rows_of(kind: type[Tunable], rows: Floats, estimates: MarketEstimates, part: slice) -> Strategy:
-    return kind(rows[part], estimates)
 
 
 def tune(
@@ -183,6 +183,7 @@ def tune(
     kind = TUNABLE[name]
     parameters, training_bps, used = search(arena, kind, episodes or episodes_for(kind), seed, progress)
     start = {**kind.layout.generic, **tuned_parameters(arena.estimates.market, name)}
-    found, begun = (validate(arena, kind(values, arena.estimates)) for values in (parameters, start))
+    both = [kind(values, arena.estimates) for values in (parameters, start)]
+    found, begun = scores(arena, arena.validation, both)
     better = found.bps <= begun.bps
     return Found(parameters if better else start, training_bps, used, found if better else begun, begun)

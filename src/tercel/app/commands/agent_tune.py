@@ -11,12 +11,13 @@ from typing import Any
 from tercel.app.job.pool import Pool
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.tuning import (
+    FINAL_FILE,
     VALIDATION_EPISODES,
     TuningSettings,
-    final_task,
     progress_of,
     read_results,
     tune_task,
+    validate_task,
     write_json,
 )
 from tercel.app.output import print_json, print_table, progress_console, say
@@ -61,7 +62,7 @@ def tune(asked: Asked) -> int:
     parts = out.with_name(f".{out.stem}-{digest}.parts")
     parts.mkdir(exist_ok=True)
     plain = [name for name in ALL_BASELINES if name not in TUNABLE]
-    _work(settings, [*names, *plain], parts)
+    _work(settings, names, plain, parts)
     _finals(settings, [*names, *plain], parts)
     result = _result(label, settings, read_results(parts, [*names, *plain]))
     write_json(out, result)
@@ -93,48 +94,56 @@ def _settings(asked: Asked) -> TuningSettings:
             expected = f"an impact law on tape: {', '.join(TAPE_LAWS)}"
             raise ConfigError(expected, f"--impact {asked.impact}", "such as --impact square_root")
         run = RunSettings(
-            lake=str(asked.tape.resolve()), symbol=asked.symbol or "", impact=asked.impact, seed=asked.seed, task=Task()
+            lake=str(asked.tape.resolve()),
+            symbol=asked.symbol or "",
+            impact=asked.impact,
+            seed=asked.seed,
+            task=Task(),
+            quick=True,  # a pilot of 64 episodes and a small bank, which tuning does not start from, will do
         )
     else:
         market = asked.market or DEFAULT
         load(market)
         if market.endswith(".json"):
             market = str(Path(market).resolve())
-        run = RunSettings(market=market, seed=asked.seed, task=Task())
+        run = RunSettings(market=market, seed=asked.seed, task=Task(), quick=True)
     return TuningSettings(run, asked.episodes, asked.validation or VALIDATION_EPISODES, asked.seed)
 
 
-def _work(settings: TuningSettings, names: list[str], parts: Path) -> None:
+def _work(settings: TuningSettings, names: list[str], plain: list[str], parts: Path) -> None:
     """Everything that is not there yet, side by side, the longest first."""
     from rich.progress import Progress
 
     todo = sorted((name for name in names if not (parts / f"{name}.json").exists()), key=_length, reverse=True)
-    if not todo:
+    missing = [name for name in plain if not (parts / f"{name}.json").exists()]
+    if not todo and not missing:
         return
-    total = {name: settings.episodes or episodes_for(TUNABLE[name]) for name in todo if name in TUNABLE}
-    with Progress(console=progress_console()) as progress, Pool(len(todo)) as pool:
-        bars = {name: progress.add_task(f"tune {name}", total=total[name]) for name in todo if name in total}
-        rest = progress.add_task("validated", total=len(todo))
+    total = {name: settings.episodes or _length(name) for name in todo}
+    with Progress(console=progress_console()) as progress, Pool(len(todo) + 1) as pool:
+        bars = {name: progress.add_task(f"tune {name}", total=total[name]) for name in todo}
 
-        def tick(done: int) -> None:
+        def tick(_done: int) -> None:
             for name, bar in bars.items():
                 over = (parts / f"{name}.json").exists()
                 progress.update(bar, completed=total[name] if over else progress_of(parts, name))
-            progress.update(rest, completed=done)
 
-        pool.run(tune_task, [(settings, name, parts) for name in todo], tick)
+        pool.run(_piece, [(settings, name, plain, parts) for name in [*todo, *([""] if missing else [])]], tick)
+
+
+def _piece(settings: TuningSettings, name: str, plain: list[str], parts: Path) -> bool:
+    """In a worker: tune one, or (without a name) validate all that have nothing to tune."""
+    return tune_task(settings, name, parts) if name else validate_task(settings, plain, parts, final=False)
 
 
 def _finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
     """The best few once more, on validation episodes that chose nothing yet."""
     results = read_results(parts, names)
     best = sorted(names, key=lambda name: float(results[name]["validation"]["bps"]))[:FINALISTS]
-    todo = [name for name in best if not (parts / f"{name}.final.json").exists()]
-    if not todo:
+    if all((parts / f"{name}{FINAL_FILE}").exists() for name in best):
         return
     say(f"finalists  {', '.join(best)}")
-    with Pool(len(todo)) as pool:
-        pool.run(final_task, [(settings, name, parts) for name in todo], lambda _done: None)
+    with Pool(1) as pool:
+        pool.run(validate_task, [(settings, best, parts, True)], lambda _done: None)
 
 
 def _rank(one: dict[str, Any]) -> tuple[bool, float]:
@@ -143,7 +152,7 @@ def _rank(one: dict[str, Any]) -> tuple[bool, float]:
 
 
 def _length(name: str) -> int:
-    return episodes_for(TUNABLE[name]) if name in TUNABLE else 0
+    return episodes_for(TUNABLE[name])
 
 
 def _result(label: str, settings: TuningSettings, results: dict[str, dict[str, Any]]) -> dict[str, Any]:

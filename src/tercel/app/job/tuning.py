@@ -14,9 +14,9 @@ from tercel.app.job.settings import RunSettings
 from tercel.app.output import json_text
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Plan, seeded_plan
-from tercel.evaluation.tuning import Arena, score, tune, validate
+from tercel.evaluation.tuning import Arena, scores, tune
 from tercel.execution import step as kernels
-from tercel.execution.strategies import TUNABLE, build
+from tercel.execution.strategies import build
 
 TUNING_SEED = -(2**33)
 VALIDATION_SEED = -(2**34)
@@ -25,6 +25,7 @@ VALIDATION_EPISODES = 1024
 TRAINING_SHARE = 2 / 3
 """Of the recorded training days (or of the blocks of a single one); validation has the rest."""
 DRAWN = 512
+FINAL_FILE = ".final.json"
 FINAL = 4
 """Times the validation episodes that the finalists see, new ones."""
 
@@ -56,13 +57,10 @@ def arena_of(settings: TuningSettings) -> Arena:
     if settings.run.on_tape:
         return _on_tape(settings, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
-    interval = task.horizon_ns // task.decisions
-    worlds = len(market.training.worlds_b)
     return Arena(
-        market.training,
         market.judged,
         task,
-        lambda first, n: seeded_plan(task, quantity, TUNING_SEED - seed, first, n, worlds, interval),
+        lambda first, n: seeded_plan(task, quantity, TUNING_SEED - seed, first, n),
         seeded_plan(task, quantity, VALIDATION_SEED - seed, 0, settings.validation_episodes),
         seeded_plan(
             task, quantity, VALIDATION_SEED - seed, settings.validation_episodes, FINAL * settings.validation_episodes
@@ -98,7 +96,6 @@ def _on_tape(settings: TuningSettings, market: JobMarket) -> Arena:
     first = min(settings.validation_episodes, len(held_out) // 2)
     return Arena(
         market.training,
-        market.training,
         settings.run.task,
         sample,
         held_out.take(slice(0, first)),
@@ -108,28 +105,26 @@ def _on_tape(settings: TuningSettings, market: JobMarket) -> Arena:
 
 
 def tune_task(settings: TuningSettings, name: str, folder: Path) -> bool:
-    """Tune a strategy, or validate one that has nothing to tune, in a worker; what is there already stays."""
+    """Tune a strategy in a worker; what is there already stays."""
     path = folder / f"{name}.json"
-    if path.exists():
-        return True
-    arena = arena_of(settings)
-    if name in TUNABLE:
+    if not path.exists():
         counter = _Counter(folder / f".{name}.count")
-        result: dict[str, Any] = asdict(tune(arena, name, settings.episodes or None, settings.seed, counter.add))
-    else:
-        result = {"validation": asdict(validate(arena, build(name, arena.estimates)))}
-    write_json(path, result)
+        found = tune(arena_of(settings), name, settings.episodes or None, settings.seed, counter.add)
+        write_json(path, asdict(found))
     return True
 
 
-def final_task(settings: TuningSettings, name: str, folder: Path) -> bool:
-    """Validate a finalist on the episodes kept for that, in a worker."""
-    path = folder / f"{name}.final.json"
-    if not path.exists():
-        arena = arena_of(settings)
-        values = read_results(folder, [name])[name].get("parameters")
-        strategy = build(name, arena.estimates) if values is None else build(name, arena.estimates, values)
-        write_json(path, asdict(score(arena, arena.final, strategy)))
+def validate_task(settings: TuningSettings, names: Sequence[str], folder: Path, final: bool) -> bool:
+    """Validate strategies as they are, in a worker: on the validation episodes, or on those kept for finalists."""
+    ending = FINAL_FILE if final else ".json"
+    todo = [name for name in names if not (folder / f"{name}{ending}").exists()]
+    if not todo:
+        return True
+    arena = arena_of(settings)
+    known = read_results(folder, names) if final else {}
+    strategies = [build(name, arena.estimates, known.get(name, {}).get("parameters")) for name in todo]
+    for name, one in zip(todo, scores(arena, arena.final if final else arena.validation, strategies), strict=True):
+        write_json(folder / f"{name}{ending}", asdict(one) if final else {"validation": asdict(one)})
     return True
 
 
@@ -170,7 +165,7 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]
     results = {}
     for name in names:
         path = folder / f"{name}.json"
-        last = folder / f"{name}.final.json"
+        last = folder / f"{name}{FINAL_FILE}"
         try:
             results[name] = json.loads(path.read_text(encoding="utf-8"))
             if last.exists():

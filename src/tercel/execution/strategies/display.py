@@ -154,7 +154,7 @@ def show(
         free -= lots
     # an improving rung is a take where the spread is one tick: its share goes to the touch
     inside = (m[c.FAR] - m[c.TOUCH]) * x[c.SIDE] > 1
-    best = -2.0**60
+    best = -(2.0**60)
     for j in range(it.K):
         best = max(best, logits[first + j] + lean * (2 - j))
     top = max(best, 0.0)
