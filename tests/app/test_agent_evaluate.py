@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 
 from tercel.app.cli.root import app
 from tercel.app.job.contest.contenders import policies_of, recipes_of, variants_of
+from tercel.app.job.contest.leaks import refuse_leaks
+from tercel.app.job.settings import RunSettings
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
@@ -74,6 +77,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("evaluate default --tape {lake}", "--symbol"),
         ("evaluate default --tape {lake} --symbol SIN", "SIM"),
         ("evaluate default --tape {lake} --symbol SIM --impact weights", "propagator"),
+        ("evaluate default --tape {lake} --symbol SIM --date 2003-01-13", "before"),
+        ("evaluate default --tape {lake} --symbol SIM --date 2003-01-20", "2003-01-15"),
+        ("evaluate default --date 2003-01-20", "--tape"),
         ("evaluate default default", "once"),
         ("evaluate default --trained-for stormy=default", "REGIME=POLICY"),
         ("table --regimes stormy", "volatile"),
@@ -193,6 +199,16 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     thin = found["adaptation"]["thin"]
     assert thin["specialist"] == "ppo"
     assert np.isfinite(thin["loss_to_specialist"]["default"]["mean"])
+
+
+def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
+    """What a policy saw is judged around; only the refusal is looked at here, so that nothing is run."""
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-14"})
+    settings = RunSettings(lake=str(lake), symbol="SIM", judged="2003-01-15")
+    [said] = refuse_leaks(policies_of([str(policy)]), [settings])
+    assert "2003-01-15" in said
+    with pytest.raises(ConfigError, match="2003-01-14"):
+        refuse_leaks(policies_of([str(policy)]), [replace(settings, judged="2003-01-14,2003-01-15")])
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tercel.app.cli import agent_table
-from tercel.app.cli.shared import AsJson, told
+from tercel.app.cli.shared import AsJson, listed_dates, told
 from tercel.core.errors import ConfigError
 
 Policies = Annotated[
@@ -45,6 +45,9 @@ def evaluate(
     market: Markets = None,
     tape: Tape = None,
     symbol: Symbol = None,
+    date: Annotated[
+        str, typer.Option(help="(--tape) Days to judge on. Default: the later third.", metavar="D[,D...]")
+    ] = "",
     impact: Impact = None,
     against: Against = "all",
     episodes: Episodes = 1_000,
@@ -90,6 +93,8 @@ def evaluate(
     """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
     with told(as_json, f"what is finished is kept in {out}; the same command goes on"):
         check_tape(tape, symbol, impact)
+        if date and tape is None:
+            raise ConfigError("--date with --tape", "--date alone", "add --tape and --symbol")
         from tercel.app.commands import agent_evaluate as command
 
         code = command.evaluate(
@@ -97,6 +102,7 @@ def evaluate(
             markets=market or (),
             lake=tape,
             symbol=symbol,
+            dates=listed_dates(date),
             impact=impact,
             against=against,
             episodes=episodes,

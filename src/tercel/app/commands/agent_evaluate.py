@@ -19,6 +19,7 @@ from tercel.app.job.contest.contenders import (
 from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.contest.places import PLAIN, Place, switching
+from tercel.app.job.market import split_dates
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of
 from tercel.app.output import json_text, print_json, result_console, say
@@ -95,6 +96,7 @@ def evaluate(
     markets: Sequence[str],
     lake: Path | None,
     symbol: str | None,
+    dates: Sequence[str],
     impact: str | None,
     against: str,
     episodes: int,
@@ -118,7 +120,7 @@ def evaluate(
         found,
         baselines_of(against),
         recipes_of(found),
-        markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes),
+        markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates),
         episodes,
         tuple(seeds),
         regimes,
@@ -195,6 +197,7 @@ def markets_of(
     task: Task,
     fees: Fees,
     regimes: str,
+    dates: Sequence[str] = (),
 ) -> dict[str, RunSettings]:
     """Settings of every market that was named, by name; nothing is begun with words that mean nothing."""
     listed = [part.strip() for name in names for part in name.split(",") if part.strip()]
@@ -213,12 +216,13 @@ def markets_of(
     if lake is not None and symbol is not None:
         if regimes and not listed:
             raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
-        Lake(lake).days(symbol)
+        split_dates(Lake(lake), symbol, ",".join(dates))
         law = impact or "square_root"
         if law not in TAPE_LAWS:
             raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"--impact {law}", "name one")
-        where = RunSettings(lake=str(lake.resolve()), symbol=symbol, task=task, fees=fees, impact=law)
-        found[f"{symbol} tape"] = where
+        found[f"{symbol} tape"] = RunSettings(
+            lake=str(lake.resolve()), symbol=symbol, task=task, fees=fees, impact=law, judged=",".join(dates)
+        )
     return found
 
 

@@ -185,24 +185,47 @@ def curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
     return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed])[0]
 
 
-def _split(lake: Lake, symbol: str) -> _Split:
-    """Earlier days to train, later days to judge; a single day is cut at two thirds of its session."""
+def split_dates(lake: Lake, symbol: str, judged: str = "") -> tuple[list[str], list[str]]:
+    """Days to train on and days to judge on: the earlier two thirds and the rest, or `judged` (dates separated by
+    commas) and all days before the first of these. The only day of a lake is both.
+
+    Raises
+    ------
+    ConfigError
+        A day that the lake does not hold, or none before the first.
+    """
     dates = list(lake.days(symbol))
-    first = max(int(len(dates) * TRAINING_SHARE), 1)
-    days = [lake.read(symbol, date) for date in dates[:first]]
-    if len(dates) > 1:
-        return _Split(dates[:first], dates[first:], 0, days)
+    if not judged:
+        first = max(int(len(dates) * TRAINING_SHARE), 1)
+        return dates[:first], dates[first:] if len(dates) > 1 else dates
+    listed = sorted({part.strip() for part in judged.split(",") if part.strip()})
+    for date in listed:
+        if date not in dates:
+            raise ConfigError(f"days of {symbol} in the lake: {', '.join(dates)}", date, "name some of those")
+    train = [date for date in dates if listed and date < listed[0]]
+    if not train:
+        remedy = "judge on later days: schedules learn their volume curve from days before"
+        raise ConfigError(f"a day of {symbol} before the judged ones", f"none before {judged}", remedy)
+    return train, listed
+
+
+def _split(lake: Lake, symbol: str, judged: str = "") -> _Split:
+    """Earlier days to train, later days to judge; a single day is cut at two thirds of its session."""
+    train, test = split_dates(lake, symbol, judged)
+    days = [lake.read(symbol, date) for date in train]
+    if train != test:
+        return _Split(train, test, 0, days)
     instrument, events = days[0]
     opening = instrument.session_open_ns or int(events.exch_ns[0])
     closing = instrument.session_close_ns or int(events.exch_ns[-1])
     cut = int(opening + TRAINING_SHARE * (closing - opening))
     part = events.slice(0, int(np.searchsorted(events.exch_ns, cut)))
-    return _Split(dates, dates, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
+    return _Split(train, test, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
 
 
 def _on_tape(settings: RunSettings) -> JobMarket:
     lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
-    split = _split(lake, symbol)
+    split = _split(lake, symbol, settings.judged)
     curve = split.curve
     queue, law = settings.queue, tape_law(split.days, settings.impact or "none")
     recorded = partial(replay, lake, symbol, queue=queue, impact=law)

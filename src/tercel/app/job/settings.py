@@ -50,6 +50,8 @@ class RunSettings:
     impact : str
         Law of impact: of a preset none, translation, weights; of a tape none, square_root, propagator; "": what the
         preset carries, none on tape.
+    judged : str
+        Days of a tape to judge on, separated by commas; "": the later third.
     """
 
     market: str = ""
@@ -66,6 +68,7 @@ class RunSettings:
     fees: Fees = NO_FEES
     queue: str = DEFAULT
     impact: str = ""
+    judged: str = ""
 
     def __post_init__(self) -> None:
         """Refuse counts that are none (a damaged `run.json`)."""

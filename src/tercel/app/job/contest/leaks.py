@@ -7,7 +7,7 @@ from typing import Any
 
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.places import Place
-from tercel.app.job.market import TRAINING_SHARE
+from tercel.app.job.market import TRAINING_SHARE, split_dates
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError, TercelError
 from tercel.evaluation.episodes import Plan
@@ -109,7 +109,7 @@ def refuse_leaks(policies: Sequence[Contender], places: Iterable[RunSettings]) -
                 raise ConfigError(
                     "judged days that no policy learned from",
                     f"{policy.key} {seen.how}; judged: {settings.symbol} on {days[0]}",
-                    "judge on later days, or train on others",
+                    "judge on later days with --date, or train on others",
                 )
         told = judged[0] if len(judged) == 1 else f"{judged[0]} to {judged[-1]}"
         said.append(f"Leaks: no policy learned from the judged days ({settings.symbol}, {told}).")
@@ -118,9 +118,8 @@ def refuse_leaks(policies: Sequence[Contender], places: Iterable[RunSettings]) -
 
 def judged_days(settings: RunSettings) -> tuple[list[str], bool]:
     """Dates that a run on tape judges, and whether that is the rest of the only day."""
-    dates = list(Lake(settings.lake).days(settings.symbol))
-    first = max(int(len(dates) * TRAINING_SHARE), 1)
-    return (dates[first:], False) if len(dates) > 1 else (dates, True)
+    train, judged = split_dates(Lake(settings.lake), settings.symbol, settings.judged)
+    return judged, train == judged
 
 
 def refuse_trained_seeds(place: Place, plan: Plan) -> None:
