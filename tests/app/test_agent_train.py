@@ -31,7 +31,7 @@ SMALL = {
         "grow_frames": 256,
     },
     "learner": {"frames": 512, "markets": 8, "steps": 16, "minibatch": 64, "distribution": "gaussian"},
-    "policy": {"hidden": [8]},
+    "policy": {"hidden": [8], "stack": 2},
     "validation": {"episodes": 8, "every": 128},
 }
 
@@ -131,6 +131,31 @@ def test_standard_errors_are_those_of_clusters():
     values, cluster = np.array([1.0, 2.0, 5.0, 6.0]), np.array([0, 0, 1, 1])
     assert standard_error(values, cluster) == pytest.approx(np.sqrt(2 * 4.0**2) / 4)
     assert standard_error(values, np.arange(4)) == pytest.approx(values.std() / 2)
+
+
+def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):
+    from tercel.app.job import agent_market
+
+    class Recorded:
+        def __init__(self, folder):
+            pass
+
+        def days(self, symbol):
+            return ["2003-01-13", "2003-01-14", "2003-01-15"]
+
+    monkeypatch.setattr(agent_market, "Lake", Recorded)
+
+    def split(**told):
+        return agent_market._days(small(market={"lake": "x", "symbol": "SIM", **told}))
+
+    assert split(judge_days=["2003-01-15"]) == (["2003-01-13", "2003-01-14"], ["2003-01-15"])
+    assert split(train_days=["2003-01-14"]) == (["2003-01-14"], ["2003-01-13", "2003-01-15"])
+    with pytest.raises(ConfigError, match="2003-01-16"):
+        split(train_days=["2003-01-16"])
+    with pytest.raises(ConfigError, match="kept for judging"):
+        split(judge_days=["2003-01-13", "2003-01-14", "2003-01-15"])
+    with pytest.raises(ConfigError, match="not both: 2003-01-14"):
+        split(train_days=["2003-01-14"], judge_days=["2003-01-14"])
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class PolicySection(_Section):
     actions: str = "levers"
     base: str = "score_rule"
     """Of `override`, `levers` and `residual`: the written strategy where the network says nothing."""
-    parameters: dict[str, float] = {}
+    parameters: dict[str, int | float] = {}
     """Of the base; empty: what is tuned for the (first) market, else generic."""
     levers: dict[str, float] = {}
     """Of `levers`: name -> scale."""
