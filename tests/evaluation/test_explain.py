@@ -1,19 +1,26 @@
 """Explanations of policies whose reasons are known, because they are written here."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tercel.app.commands.agent_explain import explained, from_rule
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.explain import Seen, grouped, moves_action, moves_cost, partial_dependence, tell, watch
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.seen import PARTS, behind_touch, parts, places
 from tercel.evaluation.explain.stories import chosen
 from tercel.evaluation.task import Task
+from tercel.execution.actions import action_set
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import REST0, TAKE, Intents
 from tercel.execution.observation import OBS_NAMES
+from tercel.execution.observers import observer
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import save_policy
 from tercel.execution.strategy import ladder, settle
 from tercel.execution.view import View
 from tercel.market.flow.preset import load
@@ -132,6 +139,39 @@ def test_stories_are_the_episodes(market: Source, plan: Plan, watched: tuple[See
                 assert (reason.change[0] > 0) == heavy
                 assert sum(reason.change) == pytest.approx(0.0, abs=1e-12)
             assert ("take" in step.wants) != ("touch" in step.wants)
+
+
+def test_a_network_that_moves_a_rule_is_told_from_it(market: Source, plan: Plan, tmp_path: Path) -> None:
+    entries, labels = observer("v2").entries, action_set("residual", {"base": "peg_behind"}).labels
+    rng, width = np.random.default_rng(6), len(entries)
+    still, lively = np.zeros((width, len(labels)), np.float32), rng.normal(size=(width, len(labels))).astype(np.float32)
+    found = []
+    for number, weight in enumerate((still, lively)):
+        layers = ((weight, np.zeros(len(labels), np.float32)),)
+        network = MlpPolicy(layers, np.zeros(width, np.float32), np.ones(width, np.float32), 10.0, "tanh", "vector")
+        card = Card(
+            "moved",
+            entries,
+            "residual",
+            len(labels),
+            "vector",
+            action_parameters={"base": "peg_behind"},
+            observation="v2",
+        )
+        save_policy(tmp_path / str(number), network, card)
+        strategy, told = explained(tmp_path / str(number))
+        seen, costs = watch(market, TASK, plan, strategy)
+        assert seen.obs.shape[1] == width
+        found.append(from_rule(strategy, told, seen, rng))
+    assert found[0] is not None
+    assert found[0].mean == 0.0
+    assert found[1] is not None
+    assert found[1].mean > 0.1
+    families = grouped(entries)
+    assert "other" not in families
+    assert moves_action(strategy, seen, families, rng)[0].distance.mean > 0.01
+    stories = tell(market, TASK, plan, strategy, seen, entries, chosen(attribute(costs, None)["is_bps"], 1), rng)
+    assert any(step.reasons for story in stories for step in story.steps)
 
 
 def test_the_page_holds_it_all(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:

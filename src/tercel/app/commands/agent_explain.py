@@ -10,12 +10,23 @@ from tercel.app.job.judging import told_interval
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.errors import PolicyError
 from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.explain import Explained, grouped, moves_action, moves_cost, partial_dependence, tell, watch
+from tercel.evaluation.explain import (
+    Explained,
+    Seen,
+    away_from,
+    grouped,
+    moves_action,
+    moves_cost,
+    partial_dependence,
+    tell,
+    watch,
+)
 from tercel.evaluation.explain.importance import Moved
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.seen import PARTS
 from tercel.evaluation.explain.stories import chosen
 from tercel.evaluation.task import Latency, Task
+from tercel.execution.actions import action_set
 from tercel.execution.costs import attribute
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
@@ -32,6 +43,8 @@ ROWS = 4096
 CURVE_ROWS = 1024
 TOP = 6
 """Features whose cost and partial dependence are measured."""
+MOVING = ("residual", "levers")
+"""Action sets in which a network moves a written rule."""
 EACH = 2
 """Cheapest, median and dearest episodes told."""
 HEADINGS = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
@@ -70,12 +83,14 @@ def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int,
         progress.update(bar, advance=1, description="tell episodes")
         cost = attribute(costs, None)["is_bps"]
         stories = tell(source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng)
+    beside = from_rule(strategy, card, some, rng)
     found = Explanation(
         policy=strategy.name, market=preset.name, episodes=episodes, decisions=len(seen),
         is_bps=mean_interval(cost, costs.cluster, rng), families=moves_action(strategy, some, families, rng),
         features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, stories=stories,
         tick=preset.tick,
         facts={"policy": policy, "market": preset.name, "episodes": episodes, "seed": seed, "decisions": len(seen)},
+        from_rule=beside,
     )  # fmt: skip
     page = (out or Path("runs") / "explain" / folder_name(folder)) / REPORT
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -98,9 +113,18 @@ def explained(folder: Path) -> tuple[Explained, Card]:
     return policy_strategy(folder), read_card(folder / CARD)
 
 
+def from_rule(strategy: Explained, card: Card, seen: Seen, rng: np.random.Generator) -> Estimate | None:
+    """How far a network that moves a written rule goes from it; None for one that acts by itself."""
+    if card.actions not in MOVING:
+        return None
+    actions = action_set(card.actions, card.action_parameters)
+    still = np.zeros((len(seen), actions.size), np.float32)  # in these sets zero is the rule, lot for lot
+    return away_from(actions.decode(still, seen.view), strategy, seen, rng)
+
+
 def home_of(card: Card) -> str:
     """The market of a card, if it is one that is simulated; else the default one."""
-    market = str(card.trained_on.get("market") or "")
+    market = str(card.trained_on.get("market") or next(iter(card.trained_on.get("markets") or ()), ""))
     return market if market in presets.names() else presets.DEFAULT
 
 
@@ -125,6 +149,9 @@ def task_of(card: Card) -> Task:
 
 def _print(found: Explanation) -> None:
     say(found.lead())
+    if found.from_rule is not None:
+        share = f"{100 * found.from_rule.mean:.1f} %"
+        say(f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would.")
     title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {told_interval(found.is_bps)} bps"
     print_table(title, HEADINGS, _cells(found.families, found.family_costs), LEAVES)
     print_table("single features", HEADINGS, _cells(found.features[:12], found.feature_costs), LEAVES)

@@ -38,7 +38,15 @@ def run(registry: str, runs: Path, as_json: bool) -> None:
 def score_of(card: Card) -> Mapping[str, Any]:
     """The card's mean cost with its interval, as far as it tells."""
     found = card.scores.get("is_bps", {})
+    if not found and isinstance(card.scores.get("validation"), dict):
+        found = {"mean": card.scores["validation"].get("is_bps"), "of": "validation"}
     return found if isinstance(found, dict) else {}
+
+
+def market_of(card: Card) -> str | None:
+    """Where it was trained, several markets as one word."""
+    market, several = card.trained_on.get("market"), card.trained_on.get("markets")
+    return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
 
 
 def told_score(score: Mapping[str, Any]) -> str:
@@ -83,7 +91,7 @@ def _told(name: str, folder: Path) -> dict[str, Any]:
         "policy": name,
         "folder": str(folder),
         "learner": card.learner.get("name", card.name),
-        "market": card.trained_on.get("market"),
+        "market": market_of(card),
         "actions": card.actions,
         "seed": card.seed,
         "frames": card.frames,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tercel.app.commands.agent_list import told_score
+from tercel.app.commands.agent_list import market_of, told_score
 from tercel.app.output import print_json, result_console
 from tercel.core.errors import UnknownNameError
 from tercel.execution.observers import observer
@@ -72,7 +72,7 @@ def limits_of_use(card: Card) -> list[str]:
     """What the card says that the policy is not for; where it says nothing, what follows from its training."""
     if card.limits:
         return [f"{key}: {_flat(value)}" for key, value in card.limits.items()]
-    market, task = card.trained_on.get("market"), card.task
+    market, task = market_of(card), card.task
     lines = ["the card names none; from its training:"]
     if market:
         lines.append(f"trained in {market} alone: in other markets untested")

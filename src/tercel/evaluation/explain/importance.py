@@ -16,6 +16,7 @@ from tercel.evaluation.experiment import batches
 from tercel.evaluation.explain.seen import Explained, Floats, Seen, parts, places
 from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs, attribute
+from tercel.execution.intent import Intents
 from tercel.market.simulator.source import Source
 from tercel.stats import Estimate, mean_interval, paired_difference
 
@@ -56,6 +57,13 @@ def moves_action(strategy: Explained, seen: Seen, columns: Columns, rng: np.rand
             change += np.abs(after_parts - before_parts) / REPEATS
         found.append(Moved(name, mean_interval(distance, seen.episode, rng), tuple(change.mean(axis=0).tolist())))
     return sorted(found, key=lambda moved: -moved.distance.mean)
+
+
+def away_from(intents: Intents, strategy: Explained, seen: Seen, rng: np.random.Generator) -> Estimate:
+    """Share of what is left that a strategy sends elsewhere than `intents` of the same decisions would."""
+    own = places(strategy.answer(seen.obs, seen.view), seen.view)
+    distance = 0.5 * np.abs(own - places(intents, seen.view)).sum(axis=1)
+    return mean_interval(distance, seen.episode, rng)
 
 
 def _both(strategy: Explained, seen: Seen) -> tuple[Floats, Floats]:

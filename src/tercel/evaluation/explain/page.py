@@ -38,6 +38,8 @@ class Explanation:
     tick : float
     facts : mapping
         For the head of the page.
+    from_rule : Estimate, optional
+        Of a network that moves a written rule: the share of what is left that it sends elsewhere than the rule alone.
     """
 
     policy: str
@@ -53,6 +55,7 @@ class Explanation:
     stories: list[Story]
     tick: float
     facts: Mapping[str, object]
+    from_rule: Estimate | None = None
 
     def lead(self) -> str:
         """What was found, in two sentences."""
@@ -70,7 +73,9 @@ class Explanation:
         sections = [
             Section(
                 "What moves it",
-                "Families of features first, because features that say the same share their importance.",
+                self._told_of_rule(
+                    "Families of features first, because features that say the same share their importance."
+                ),
                 figures=[
                     importances(_distances(self.families), _plain(self.family_costs), "families"),
                     importances(_distances(self.features[:16]), _plain(self.feature_costs), "features"),
@@ -84,6 +89,16 @@ class Explanation:
             *(self._told(number, story) for number, story in enumerate(self.stories)),
         ]
         return render(f"Why {self.policy} does what it does", self.lead(), sections, self.facts)
+
+    def _told_of_rule(self, text: str) -> list[str]:
+        if self.from_rule is None:
+            return [text]
+        share = f"{100 * self.from_rule.mean:.0f} %"
+        return [
+            text,
+            "This network moves a written rule, which looks at the market by itself: what is shuffled is what the "
+            f"network sees. It sends {share} of what is left elsewhere than the rule alone would.",
+        ]
 
     def _told(self, number: int, story: Story) -> Section:
         steps = story.steps
@@ -105,6 +120,7 @@ class Explanation:
             "episodes": self.episodes,
             "decisions": self.decisions,
             "is_bps": _interval(self.is_bps),
+            "from_rule": None if self.from_rule is None else _interval(self.from_rule),
             "families": _measured(self.families, self.family_costs),
             "features": _measured(self.features, self.feature_costs),
             "dependence": {

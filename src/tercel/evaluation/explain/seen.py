@@ -21,13 +21,15 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 GROUPS: Final = (
-    ("time and lots left", ("time_left", "lots_left")),
-    ("the order", ("order", "horizon", "urgency", "side")),
+    ("time and lots left", ("time_left", "lots_left", "seconds_left")),
+    ("size and urgency", ("order", "left_in", "slice", "horizon", "urgency", "side")),
+    ("forecast", ("forecast",)),
     ("own orders", ("own_lots",)),
     ("queue ahead", ("queue",)),
     ("spread", ("spread",)),
     ("own-side depth", ("own_depth",)),
     ("far-side depth", ("far_depth",)),
+    ("depth", ("depth",)),
     ("imbalance of the book", ("imbalance", "microprice")),
     ("volatility", ("volatility",)),
     ("price moves", ("drift",)),
