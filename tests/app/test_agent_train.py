@@ -11,11 +11,12 @@ from tercel.app.commands.agent_train import train
 from tercel.app.job.agent_config import AgentConfig, middle, parse, preset_file, preset_names, read_config
 from tercel.app.job.agent_market import both_sides, markets_of
 from tercel.app.job.agent_training import action_parameters, learner_settings, run_training, with_algo
-from tercel.app.job.agent_validation import standard_error
+from tercel.app.job.agent_validation import Validator, shortfall, standard_error
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import step as kernels
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.strategies import build
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.learning.metrics import read_metrics
 from tercel.testing.strategy import random_views
@@ -156,6 +157,20 @@ def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):
         split(judge_days=["2003-01-13", "2003-01-14", "2003-01-15"])
     with pytest.raises(ConfigError, match="not both: 2003-01-14"):
         split(train_days=["2003-01-14"], judge_days=["2003-01-14"])
+
+
+def test_a_risk_averse_training_keeps_by_its_own_objective():
+    config = small(reward={"risk_aversion": 0.5})
+    markets = markets_of(config)
+    from tercel.app.job.agent_training import risk_of, rule_of
+
+    assert risk_of(config).aversion == 0.5
+    plain, averse = (Validator(markets, rule_of(config), risk) for risk in (None, risk_of(config)))
+    one, other = (v.look(build("twap_take"), 0).row for v in (plain, averse))
+    assert one["gain"] == other["gain"] == one["merit"]
+    costs = averse.ruled[0], plain._costs(markets[0], build("twap_take"))
+    rule, mine = (shortfall(c) / 1e4 * c.arrival_mid2 / 2 for c in costs)
+    assert other["merit"] == pytest.approx(risk_of(config).value(rule) - risk_of(config).value(mine))
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

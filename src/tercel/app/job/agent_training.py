@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tercel import __version__
 from tercel.app.job.agent_config import AgentConfig, LearnerSection, nearest
@@ -42,6 +42,7 @@ from tercel.learning.mixed import Drawn, MixedVec
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Learner, Metrics, train
+from tercel.learning.risk import Measure, Risk
 from tercel.learning.sb3.settings import Sb3Settings
 
 FILE: Final = "config.json"
@@ -101,7 +102,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             edges[i + 1] - edges[i],
             ranges=config.task.ranges,
             rival=rival,
-            unit=market.spread if reward.unit == "spread" else 1.0,
+            unit=unit_of(config, market),
             actions=config.policy.actions,
             weights=RewardWeights(reward.execution, reward.impact, reward.left),
             action_parameters=action_parameters(config),
@@ -124,6 +125,19 @@ def in_shards(config: AgentConfig) -> Any:
     from tercel.learning.ray import sharded_env
 
     return sharded_env(partial(part_of, config), config.learner.markets, config.learner.shards)
+
+
+def risk_of(config: AgentConfig) -> Risk:
+    """What the learner minimises; the mean cost where it knows no other objective."""
+    settings = learner_settings(config)
+    if isinstance(settings, PpoSettings | DqnSettings):
+        return Risk(settings.risk_aversion, cast(Measure, settings.risk_measure), settings.risk_level)
+    return Risk()
+
+
+def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
+    """Ticks per lot that count as a reward of 1."""
+    return market.spread if config.reward.unit == "spread" else 1.0
 
 
 def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Settings:
@@ -209,7 +223,8 @@ class Training:
             make = in_shards
         self.env = env_of(config, self.markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
-        self.validator = Validator(self.markets, rule_of(config))
+        units = [unit_of(config, market) for market in self.markets]
+        self.validator = Validator(self.markets, rule_of(config), risk_of(config), units)
         state = load_checkpoint(folder / "checkpoint")
         if state is not None:
             self.agent.restore(state)
@@ -225,7 +240,7 @@ class Training:
     def best(self) -> Metrics | None:
         """The look at which the kept policy was taken."""
         rows = self.looks.rows
-        return max(rows, key=lambda row: row["gain"]) if rows else None
+        return max(rows, key=lambda row: row["merit"]) if rows else None
 
     def _imitate(self) -> None:
         """Clone the teacher before learning, where the configuration asks for it."""
@@ -255,7 +270,7 @@ class Training:
         """Judge the greedy policy on the validation episodes; keep it if it is the best so far."""
         best, look = self.best, self.validator.look(strategy_of(self.config, self.agent), self.agent.frames)
         self.looks.add(look.row)
-        if best is None or look.row["gain"] > best["gain"]:
+        if best is None or look.row["merit"] > best["merit"]:
             save_policy(self.folder / "policy", self.agent.policy(), self.card(look))
         return look
 

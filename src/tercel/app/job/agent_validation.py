@@ -1,5 +1,6 @@
 """Looks at a policy while it learns: greedy, beside a rule, on episodes that are neither trained on nor judged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 from tercel.app.job.agent_market import TrainingMarket
 from tercel.evaluation.episodes import Episodes
 from tercel.evaluation.experiment import batches
-from tercel.execution.costs import Costs, attribute
+from tercel.execution.costs import BPS, Costs, attribute
 from tercel.execution.strategy import Strategy
 from tercel.learning.port import Metrics
+from tercel.learning.risk import Risk
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class Look:
     ----------
     row : dict of str to float
         ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the policy
-        in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots; with several
-        markets ``gain_NAME`` of each.
+        in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots; ``merit``, by which
+        the best is kept: the gain, or with an aversion to risk what the risk-averse objective gains, in the reward's
+        units; with several markets ``gain_NAME`` of each.
     """
 
     row: Metrics
@@ -35,10 +38,17 @@ class Validator:
     ----------
     markets : list of TrainingMarket
     rule : Strategy
+    risk : Risk
+        What is minimised.
+    units : sequence of float
+        Ticks per lot that count as 1, market by market.
     """
 
-    def __init__(self, markets: list[TrainingMarket], rule: Strategy) -> None:
-        self.markets, self.rule = markets, rule
+    def __init__(
+        self, markets: list[TrainingMarket], rule: Strategy, risk: Risk | None = None, units: Sequence[float] = ()
+    ) -> None:
+        self.markets, self.rule, self.risk = markets, rule, risk or Risk()
+        self.units = tuple(units) or (1.0,) * len(markets)
         self.ruled = [self._costs(market, rule) for market in markets]
 
     def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
@@ -58,6 +68,10 @@ class Validator:
         pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.ruled, costs, strict=True)]
         gains = [float((rule - mine).mean()) for rule, mine in pairs]
         errors = [standard_error(rule - mine, one.cluster) for (rule, mine), one in zip(pairs, costs, strict=True)]
+        merits = gains
+        if self.risk.aversion:
+            told = zip(self.ruled, costs, self.units, strict=True)
+            merits = [self._valued(rule, unit) - self._valued(mine, unit) for rule, mine, unit in told]
         lots = sum(int(one.qty.sum()) for one in costs)
         row = {
             "frames": float(frames),
@@ -65,12 +79,18 @@ class Validator:
             "rule_bps": float(np.mean([rule.mean() for rule, _ in pairs])),
             "gain": float(np.mean(gains)),
             "se": float(np.sqrt(np.sum(np.square(errors)))) / len(errors),
+            "merit": float(np.mean(merits)),
             "passive": sum(int(one.passive_lots.sum()) for one in costs) / lots,
             "forced": sum(int(one.forced_lots.sum()) for one in costs) / lots,
         }
         if len(gains) > 1:
             row |= {f"gain_{market.name}": gain for market, gain in zip(self.markets, gains, strict=True)}
         return Look(row)
+
+    def _valued(self, costs: Costs, unit: float) -> float:
+        """The risk-averse objective, in the reward's units."""
+        ticks = shortfall(costs) / BPS * costs.arrival_mid2 / 2.0
+        return self.risk.value(ticks / unit)
 
 
 def shortfall(costs: Costs) -> NDArray[np.float64]:
