@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.learning.replications import deep_hedging as dh
+from tercel.learning.replications.stored import stored
 from tercel.stats import normal_quantile
 
 
@@ -102,3 +103,18 @@ def test_the_same_seed_trains_the_same_network() -> None:
     settings = Settings(hidden=(8,), batch=64, steps=3)
     one, two = (train_hedge(7, settings) for _ in range(2))
     np.testing.assert_array_equal(one.packed[0], two.packed[0])
+
+
+def test_stored_networks_hedge_by_delta_and_match_the_rules() -> None:
+    drawn = dh.paths(20_000, np.random.default_rng(5))
+    for agent in stored("deep-hedging", dh.OBSERVES):
+        hedge, delta = dh.network_hedge(agent, 0.0), dh.delta_hedge()
+        for day in (0, 10, 25):
+            spots = drawn[:, day]
+            assert np.sqrt(np.mean((hedge(day, spots, 0 * spots) - delta(day, spots, spots)) ** 2)) < 0.03
+        for cost, rule in ((0.0, delta), (0.002, dh.band_hedge(0.002, 14.7)), (0.01, dh.no_hedge)):
+            ours = dh.shortfall(dh.losses(drawn, dh.network_hedge(agent, cost), cost))
+            theirs = dh.shortfall(dh.losses(drawn, rule, cost))
+            gain = theirs.influence - ours.influence
+            least = 0.2 if cost == 0.01 else -0.005 * theirs.value
+            assert gain.mean() + 3 * gain.std() / np.sqrt(gain.size) > least
