@@ -59,7 +59,7 @@ def gain_map(
         name,
         f"What {policy} saves against each strategy in each place, {unit}. {told}.",
         f"Numbers: {unit} that {policy} is cheaper. Green: better, red: worse, grey: the 95 % interval holds zero.",
-        (max(3.5, min(WIDE, 2.2 + 0.95 * len(places))), 0.8 + 0.34 * max(1, len(gains))),
+        (WIDE, 0.8 + 0.3 * max(1, len(gains))),
         draw,
     )
 
