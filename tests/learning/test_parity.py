@@ -27,20 +27,35 @@ def within_two_pooled_errors(a, b):
     return abs(a.mean() - b.mean()) <= 2 * error
 
 
+def as_sb3(settings):
+    """The same settings for the learner that stands on Stable-Baselines3."""
+    names = {"n_steps": "steps", "batch_size": "minibatch", "n_epochs": "epochs", "learning_rate": "learning_rate"}
+    names |= {"gae_lambda": "lam", "clip_range": "clip", "ent_coef": "entropy", "vf_coef": "value"}
+    parameters = {theirs: getattr(settings, ours) for theirs, ours in names.items()}
+    network = {"net_arch": list(settings.hidden)}
+    return sb3.Sb3Settings("ppo", settings.anneal_frames, parameters, network, device="cpu")
+
+
 @pytest.mark.slow
-def test_final_costs_in_the_tiny_market():
-    sb3.one_thread()
-    frames = 204_800
+def test_learning_curves_in_the_tiny_market():
+    """Exact costs at four looks on the way: alike on the whole, and at the end."""
+    frames, looks = 204_800, 4
     settings = PpoSettings(anneal_frames=frames)
-    native, other = [], []
+    curves = {"native": [], "sb3": []}
     for seed in SEEDS:
-        mine = Ppo(tiny.TinyMarket(64), settings, seed)
-        train(mine, frames)
-        theirs = sb3.Sb3Ppo(tiny.TinyMarket(64), settings, seed)
-        theirs.learn(frames)
-        native.append(tiny.expected_cost(tiny.table_of(mine.policy())))
-        other.append(tiny.expected_cost(tiny.table_of(theirs.policy())))
-    assert within_two_pooled_errors(native, other), (native, other)
+        for name, learner in (
+            ("native", Ppo(tiny.TinyMarket(64), settings, seed)),
+            ("sb3", sb3.Sb3Learner(tiny.TinyMarket(64), as_sb3(settings), seed)),
+        ):
+            curve = []
+            for look in range(1, looks + 1):
+                train(learner, look * frames // looks)
+                curve.append(tiny.expected_cost(tiny.table_of(learner.policy())))
+            curves[name].append(curve)
+    native, other = (np.array(curves[name]) for name in ("native", "sb3"))
+    assert within_two_pooled_errors(native.mean(axis=1), other.mean(axis=1)), (native, other)
+    assert within_two_pooled_errors(native[:, -1], other[:, -1]), (native, other)
+    assert (native[:, 0] > native[:, -1]).all(), "no curve at all"
 
 
 def paired_cost(policy, source, task, quantity, episodes=1_000):

@@ -132,6 +132,15 @@ def test_what_a_worker_refuses_is_raised_here(where):
 
 
 @pytest.mark.slow
+def test_the_bench_counts_frames(where):
+    from tercel.app.bench import ray as bench
+
+    rows = bench.bench(tiny.TinyMarket, updates=1)
+    assert [row["name"] for row in rows] == [f"ray.{s}_per_s.{n}" for n in (1, 2) for s in ("rollout", "update")]
+    assert all(row["value"] > 0 and row["reference_value"] > 0 for row in rows)
+
+
+@pytest.mark.slow
 def test_a_node_killed_in_training_changes_nothing_about_the_policy(nodes, where):
     """The survivor takes its shards; the policy is as good as one that nothing happened to."""
     said, settings = [], PpoSettings(anneal_frames=FRAMES)

@@ -47,6 +47,12 @@ def bench_train(as_json: AsJson = False) -> None:
     _bench("train", as_json)
 
 
+@bench_app.command("ray")
+def bench_ray(as_json: AsJson = False) -> None:
+    """Ray: PPO's frames per second by number of workers, beside one process."""
+    _bench("ray", as_json)
+
+
 @bench_app.command("decide")
 def bench_decide(as_json: AsJson = False) -> None:
     """Decision: market event to commands in microseconds; policy inference against torch."""

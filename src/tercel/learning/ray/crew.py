@@ -29,6 +29,9 @@ class Crew(Protocol):
         reset before they are called again.
         """
 
+    def dismiss(self) -> None:
+        """Let the holders go."""
+
 
 class LocalCrew:
     """All shards in this process: what the others are compared with."""
@@ -40,6 +43,9 @@ class LocalCrew:
 
     def call(self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()) -> dict[int, Any]:
         return self.holder.call(method, dict(arguments), shared)
+
+    def dismiss(self) -> None:
+        self.holder.shards.clear()
 
 
 class RayCrew:
@@ -148,6 +154,11 @@ class RayCrew:
             with theirs():
                 ray.get(self.workers[at].adopt.remote([shard for shard in lost if self.home[shard] == at]))
         self.tell(f"{said}; the cluster has no room for another: {len(self.workers)} workers go on, with new episodes")
+
+    def cpu_seconds(self) -> list[float]:
+        """That each worker has used so far."""
+        used: list[float] = self.cluster.ray.get([actor.cpu_seconds.remote() for actor in self.workers])
+        return used
 
     def dismiss(self) -> None:
         """End the workers."""

@@ -126,6 +126,10 @@ class ShardedVec:
         self._metrics, self._ended = [], np.zeros(self.crew.shards)
         return {name: _mean([(ended, row[name]) for ended, row in rows]) for name in rows[0][1]}
 
+    def dismiss(self) -> None:
+        """Let the shards' holders go; nothing may be called afterwards."""
+        self.crew.dismiss()
+
     # -- Rolls -------------------------------------------------------------------------------------------------------
 
     def roll(self, learner: Ppo) -> None:

@@ -4,6 +4,7 @@ Nothing here knows of Ray: a worker calls these methods, in this process or in a
 """
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -164,6 +165,10 @@ class Holder:
     def pid(self) -> int:
         """Of the process that this is."""
         return os.getpid()
+
+    def cpu_seconds(self) -> float:
+        """That this process has used."""
+        return time.process_time()
 
     def call(self, method: str, arguments: dict[int, tuple[Any, ...]], shared: tuple[Any, ...] = ()) -> dict[int, Any]:
         """`method(*own, *shared)` of each shard named; results by shard."""
