@@ -37,10 +37,13 @@ def test_an_address_without_a_cluster_is_refused():
 @pytest.fixture(scope="module")
 def nodes():
     """Two nodes of one core each, on loopback alone."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback, as Ray does on those systems
     pytest.importorskip("ray", reason="needs the extra [scale]")
+    from ray._private import ray_constants
     from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # this driver's address too is loopback
 
     node = {
         "num_cpus": 1,
@@ -53,6 +56,7 @@ def nodes():
     made.wait_for_nodes()
     yield made
     made.shutdown()
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
