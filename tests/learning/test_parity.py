@@ -39,7 +39,7 @@ def as_sb3(settings):
 @pytest.mark.slow
 def test_learning_curves_in_the_tiny_market():
     """Exact costs at four looks on the way: alike on the whole, and at the end."""
-    frames, looks = 204_800, 4
+    frames, looks = 131_072, 4
     settings = PpoSettings(anneal_frames=frames)
     curves = {"native": [], "sb3": []}
     for seed in SEEDS:
