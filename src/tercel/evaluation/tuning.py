@@ -18,7 +18,7 @@ from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import run_strategies
 from tercel.evaluation.task import Task
-from tercel.execution.costs import attribute
+from tercel.execution.costs import Costs, attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.vector import Tunable
@@ -30,6 +30,8 @@ TRIED_ON = 32
 """Episodes that each candidate of a generation is tried on."""
 SHORTEST = 0.2
 """Steps of the last generation over those of the first, at most."""
+OVERFLOWED_BPS = 1000.0
+"""What an episode costs more in which own orders were too many to keep: no result with one is judged."""
 LATE = 0.3
 """The means of this last part of the search are averaged."""
 
@@ -102,6 +104,11 @@ def population_of(dimensions: int) -> int:
     return 8 * max(round((4 + 3 * math.log(dimensions)) / 5), 1)
 
 
+def _shortfalls(costs: Costs) -> Floats:
+    """Arrival shortfall of every episode, bps, float64 (n,); dear where orders were lost."""
+    return np.asarray(attribute(costs, None)["is_bps"] + OVERFLOWED_BPS * (costs.overflow > 0), np.float64)
+
+
 def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Score]:
     """Mean and standard error of the shortfall of strategies over a plan, whose markets warm up once for all.
 
@@ -109,7 +116,7 @@ def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Sco
     """
     told = []
     for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
-        values = attribute(costs, None)["is_bps"]
+        values = _shortfalls(costs)
         error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
         told.append(Score(float(values.mean()), error, len(values)))
     return told
@@ -131,7 +138,7 @@ def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Floa
         strategy = kind(np.repeat(some, len(plan), axis=0), arena.estimates)
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
-        found.append(attribute(episodes.costs(), None)["is_bps"].reshape(len(some), len(plan)).mean(axis=1))
+        found.append(_shortfalls(episodes.costs()).reshape(len(some), len(plan)).mean(axis=1))
     return np.concatenate(found)
 
 

@@ -15,7 +15,7 @@ from tercel.features.microstructure import imbalance
 MOST = 30.0
 """Exponents are cut here: beyond it an amount is all, or nothing."""
 GRAINS = 24
-"""A rung that shows lots already is changed by no less than the order over this, and one with less than the largest
+"""A rung that shows lots already changes by whole multiples of the order over this, and one with less than the largest
 rung's share over this shows nothing: places would be lost, and own orders would multiply."""
 FAINT = math.log(GRAINS)
 
@@ -177,8 +177,8 @@ def show(
             put = upto
         lots = min(lots, int(min(cap, 2.0**30)))
         stands = x[c.REST0 + j]
-        if lots > 0 and stands > 0 and abs(lots - stands) < grain:
-            lots = stands
+        if lots > 0 and stands > 0 and grain > 0:  # in whole grains: what a cancel leaves of an order is no crumb
+            lots = stands + int((lots - stands) / grain) * grain
         lots = min(lots, room)
         room -= lots
         out[it.REST0 + j] = lots
