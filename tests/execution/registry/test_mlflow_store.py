@@ -34,6 +34,15 @@ def test_register_list_promote_and_get(url: str, tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in fetched.iterdir()} == {p.name: p.read_bytes() for p in folders[1].iterdir()}
 
 
+def test_a_database_file_keeps_its_files_beside_it(url: str, tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed: pip install 'tercel[trade]'")
+    where = f"mlflow+sqlite:///{tmp_path / 'm.db'}"
+    folder = small_policy(tmp_path / "p")
+    open_registry(where).register(folder, "csco")
+    assert resolve_policy("csco@1", where).joinpath("card.json").read_bytes() == (folder / "card.json").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"p", "m.db", "m.db.files", "cache"}
+
+
 def test_what_is_not_there(url: str, tmp_path: Path) -> None:
     registry = open_registry(url)
     assert registry.entry("nothing").versions == ()

@@ -7,6 +7,7 @@ house see the same. A version's files are artifacts of a run of its own; they ar
 checked against the hash in the version's tags each time.
 """
 
+import logging
 import os
 import shutil
 import tempfile
@@ -22,6 +23,14 @@ EXPERIMENT: Final = "tercel-policies"
 FILES: Final = "policy"
 PREFIX: Final = "tercel."
 """Of the tags that are ours; versions without them were put there by something else and are left alone."""
+
+
+IN_THE_ENVIRONMENT: Final = {
+    "MLFLOW_ALLOW_FILE_STORE": "true",  # MLflow 3 asks that folders be chosen with intent; `mlflow+file:` is that
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # of 7: a person waits, and minutes say no more than seconds
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+"""What MLflow reads there, where nobody has set it."""
 
 
 class MlflowRegistry:
@@ -40,8 +49,10 @@ class MlflowRegistry:
 
     def __init__(self, where: str) -> None:
         uri = where.removeprefix("mlflow+")
-        if uri.startswith("file:"):  # MLflow 3 asks that folders be chosen with intent; `mlflow+file:` is that
-            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        for name, value in IN_THE_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        for library in ("mlflow", "alembic"):  # they tell of every table that they make
+            logging.getLogger(library).setLevel(logging.WARNING)
         try:
             from mlflow import MlflowClient
         except ImportError as error:
@@ -142,11 +153,17 @@ class MlflowRegistry:
         if self._model(name) is None:
             client.create_registered_model(name)
         experiment = client.get_experiment_by_name(EXPERIMENT)
-        number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+        number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, self._artifacts)
         run = client.create_run(number, run_name=name)
         client.log_artifacts(run.info.run_id, str(folder), FILES)
         client.set_terminated(run.info.run_id)
         return client.create_model_version(name, f"{run.info.artifact_uri}/{FILES}", run.info.run_id, tags)
+
+    @property
+    def _artifacts(self) -> str | None:
+        """Where files go: beside a database that is a file; elsewhere the server knows best."""
+        head, _, file = self._uri.partition("sqlite:///")
+        return None if head or not file else str(Path(file + ".files").resolve())
 
     def _model(self, name: str) -> Any:
         found = self._asked(lambda: self._client.search_registered_models(f"name = '{name}'"))
