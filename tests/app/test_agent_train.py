@@ -204,6 +204,13 @@ def test_the_first_look_is_the_rule_itself(whole):
     assert first["is_bps"] == first["rule_bps"]
 
 
+def test_the_best_of_the_late_looks_is_kept(whole):
+    rows = read_metrics(whole[0] / "validation.csv")
+    late = [row for row in rows if row["frames"] == 0 or row["frames"] >= 0.6 * 512]
+    assert whole[1]["best"] == max(late, key=lambda row: row["merit"])
+    assert read_card(whole[0] / "policy" / "card.json").frames == whole[1]["best"]["frames"]
+
+
 def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
     asked = iter([False, False, True])
     part = run_training(small(), tmp_path, 3, stop=lambda: next(asked))

@@ -186,6 +186,9 @@ class ValidationSection(_Section):
     every: int = Field(default=0, ge=0)
     """Frames between two looks; 0: a tenth of the training."""
     episodes: int = Field(default=500, ge=2, le=1_000_000)
+    keep_from: float = Field(default=0.6, ge=0, le=1)
+    """Share of the training before which a look is logged but its policy is not kept: the best of many noisy looks is
+    often an early one that was lucky. The start is never forgotten: a training that lost on it keeps it."""
     rule: str = ""
     """What stands beside it; empty: the policy's base, or peg_behind."""
 

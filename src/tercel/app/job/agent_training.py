@@ -239,7 +239,8 @@ class Training:
     @property
     def best(self) -> Metrics | None:
         """The look at which the kept policy was taken."""
-        rows = self.looks.rows
+        first = self.config.validation.keep_from * self.config.learner.frames
+        rows = [row for row in self.looks.rows if row["frames"] >= first or row["frames"] == 0]
         return max(rows, key=lambda row: row["merit"]) if rows else None
 
     def _imitate(self) -> None:
@@ -270,7 +271,7 @@ class Training:
         """Judge the greedy policy on the validation episodes; keep it if it is the best so far."""
         best, look = self.best, self.validator.look(strategy_of(self.config, self.agent), self.agent.frames)
         self.looks.add(look.row)
-        if best is None or look.row["merit"] > best["merit"]:
+        if best is None or self.best is self.looks.rows[-1]:
             save_policy(self.folder / "policy", self.agent.policy(), self.card(look))
         return look
 
