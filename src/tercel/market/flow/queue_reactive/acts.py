@@ -1,18 +1,22 @@
 """What the queue-reactive flow does to the book: it looks at the best levels, places, cancels, takes, and refills.
 
-Own orders of the agent count in what it sees and are hit like others; it never cancels one.
+Own orders of the agent count in the queues that it sees and are hit like others; it never cancels one. Where an own
+order stands alone, it makes no level: the public quotes around its own best prices, and what it quotes through an own
+order trades with it first. Were a lone own order a touch, no cancel could ever empty it: it would hold the price like
+a ratchet, and a few lots kept on show would move the market further than taking the whole order.
 """
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, is_own, level_at
+from tercel.market.book.ladder import allocate, best, in_window, is_own, level_at, release
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of, quarters
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
+from tercel.market.simulator.crossing import fill_crossed
 from tercel.market.simulator.reals import real
 from tercel.market.tape.schema import DELETE
 
@@ -24,22 +28,31 @@ def reach(b: Packed, flow: Floats) -> int:
 
 
 @kernel
+def touch(k: Longs, side: int) -> int:
+    """The best public price of a side, NO_BID or NO_ASK."""
+    return int(k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK])
+
+
+@kernel
 def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Prices, lots and public lots of a side's first levels into memory; how many there are within the window."""
+    """Prices, lots and public lots of a side's first public levels into memory; how many are within the window."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
-    price = best(b, side)
+    price = touch(k, side)
+    if price != NO_BID and price != NO_ASK and not in_window(b, side, price):  # own orders far off hold the window
+        price = best(b, side)
     found = 0
     if price != NO_BID and price != NO_ASK:
         ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
         mask = b[lay.WIDTH] - 1
-        left = reach(b, flow)
+        edge = b[lay.LO_BID] if side > 0 else b[lay.LO_ASK] + b[lay.WIDTH] - 1
+        left = min(reach(b, flow), (price - edge) * side)
         while left >= 0:
             lv = ring + (price & mask) * lay.LEVEL
-            lots = b[lv + lay.LOTS]
-            if lots > 0:
+            public = b[lv + lay.LOTS] - b[lv + lay.OWN_LOTS]
+            if public > 0:
                 k[at + found] = price
-                k[at + q.LEVELS + found] = lots
-                k[at + q.PUBLIC + found] = lots - b[lv + lay.OWN_LOTS]
+                k[at + q.LEVELS + found] = b[lv + lay.LOTS]
+                k[at + q.PUBLIC + found] = public
                 found += 1
                 if found == q.LEVELS:
                     break
@@ -169,8 +182,11 @@ def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: i
 
 @kernel
 def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
-    """A limit order comes to rest; its lots (its price is in memory as LAST_PRICE by the caller), 0: no room."""
-    near, far = best(b, side), best(b, -side)
+    """A limit order comes to rest, after trading with own orders that it crosses; its lots, 0: no room.
+
+    Its price is left in memory as LAST_PRICE.
+    """
+    near, far = touch(k, side), touch(k, -side)
     lots = _limit_lots(k, flow, kind, side)
     price = near
     if kind != q.LIMIT_AT_BEST:
@@ -190,11 +206,26 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     slot = allocate(b)
     if slot < 0:
         return 0
+    _rest(b, k, slot, side, price, lots)
+    k[q.LAST_PRICE] = price - k[sim.SHIFT]
+    return lots
+
+
+@kernel
+def _rest(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
+    """What own orders leave of a limit order rests in `slot`; nothing left: the slot goes back."""
+    left = lots
+    if b[lay.OWN_RESTING] > 0:
+        k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+        left = fill_crossed(b, k, side, price, lots)
+    if left == 0:
+        release(b, slot)
+        k[sim.EVENTS] += 1
+        return
     at = 0 if side > 0 else 1
     k[q.RING + at * q.RING_SIZE + k[q.RING_AT + at] % q.RING_SIZE] = (b[lay.ARRIVAL] << 24) | slot
     k[q.RING_AT + at] += 1
-    public_add(b, k, slot, side, price, lots)
-    return lots
+    public_add(b, k, slot, side, price, left)
 
 
 @kernel
@@ -230,7 +261,7 @@ def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
 @kernel
 def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     """Slot of the public order behind the best that its owner withdraws; -1: none found."""
-    near = best(b, side)
+    near = touch(k, side)
     at = 0 if side > 0 else 1
     u = uniform(k, sim.FLOW_RNG)
     if u < flow[q.RANK + q.RANKS - 1]:
@@ -283,7 +314,7 @@ def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     """Slot of the order to withdraw, -1 none."""
     if kind == q.CANCEL_DEEPER:
         return _deeper_order(b, k, flow, side)
-    price = best(b, side)
+    price = touch(k, side)
     if uniform(k, sim.FLOW_RNG) < flow[q.NEWEST]:
         return max(_nth_public(b, side, price, 0), -1)
     return _any_public(b, k, side, price)

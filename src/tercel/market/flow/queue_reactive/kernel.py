@@ -31,7 +31,7 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
         after_bid, after_ask = wants(b, k, flow, 1), wants(b, k, flow, -1)
     if k[q.N_EVENTS] & 3 == 0:
         purge(b, k, flow)
-    bid, ask = b[lay.BEST_BID], b[lay.BEST_ASK]
+    bid, ask = k[q.SCAN], k[q.SCAN + q.SCAN_SIDE]
     see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS])
     if flow[q.DRIFT_SD] > 0.0:
         _drift(k, flow)
@@ -45,7 +45,7 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
         event = choose(k, flow, ask - bid, b[lay.LIVE])
         side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
         _act(b, k, flow, now, event >> 1, side)
-    k[sim.FLOW_NS] = now + next_wait(k, flow, b[lay.BEST_ASK] - b[lay.BEST_BID])
+    k[sim.FLOW_NS] = now + next_wait(k, flow, k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID])
 
 
 @kernel
@@ -54,7 +54,7 @@ def _lay(b: Packed, k: Longs, flow: Floats, now: int, side: int, after: int) -> 
     slot = refill(b, k, flow, side, after)
     if slot >= 0:
         o = lay.HEADER + slot * lay.ORDER
-        mid2 = b[lay.BEST_BID] + b[lay.BEST_ASK]
+        mid2 = k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]
         remember(k, now, q.LIMIT_DEEPER, side, b[o + lay.PRICE], b[o + lay.QTY], mid2)
 
 
@@ -66,9 +66,7 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
         k[q.N_MARKET] += 1
     elif kind <= q.LIMIT_DEEPER:
         lots = limit(b, k, flow, kind, side)
-        at = 0 if side > 0 else 1
-        newest = k[q.RING + at * q.RING_SIZE + (k[q.RING_AT + at] - 1) % q.RING_SIZE] & 0xFFFFFF
-        price = b[lay.HEADER + newest * lay.ORDER + lay.PRICE]
+        price = k[q.LAST_PRICE] + k[sim.SHIFT]
     else:
         slot = cancel(b, k, flow, kind, side)
         if slot >= 0:
@@ -77,9 +75,9 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
     if lots == 0:
         k[q.VOID] += 1
         return
-    if b[lay.BEST_BID] == NO_BID or b[lay.BEST_ASK] == NO_ASK:
+    if k[sim.PUBLIC_BID] == NO_BID or k[sim.PUBLIC_ASK] == NO_ASK:
         repair(b, k, flow)
-    remember(k, now, kind, side, price, lots, b[lay.BEST_BID] + b[lay.BEST_ASK])
+    remember(k, now, kind, side, price, lots, k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK])
 
 
 @kernel
