@@ -98,9 +98,9 @@ class Pricer:
         """That of the episodes which start now: of the latest costs; 0 before the first."""
         return self.risk.threshold(self._recent) if len(self._recent) else 0.0
 
-    def begin(self) -> None:
-        """New episodes in all slots; what was learned of the threshold stays."""
-        self.cost[:], self._threshold[:] = 0.0, self.threshold
+    def begin(self, which: slice = slice(None)) -> None:
+        """New episodes in these slots; what was learned of the threshold stays."""
+        self.cost[which], self._threshold[which] = 0.0, self.threshold
 
     def pay(self, reward: NDArray[np.floating], done: Bool) -> NDArray[np.float64]:
         """What is paid for the rewards [n] of one step; `done` [n] are the episodes that end with it."""

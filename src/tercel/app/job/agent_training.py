@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import fields
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -117,7 +117,14 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
 def part_of(config: AgentConfig, slots: int) -> MixedVec:
     """The environment of `config` with that many slots: what a shard is."""
     learner = config.learner.model_copy(update={"markets": slots})
-    return make_env(config.model_copy(update={"learner": learner}))
+    markets = _built(config.model_copy(update={"learner": LearnerSection()}).model_dump_json())
+    return env_of(config.model_copy(update={"learner": learner}), markets)
+
+
+@lru_cache(maxsize=1)
+def _built(told: str) -> list[TrainingMarket]:
+    """Markets that all shards of a process act in."""
+    return markets_of(AgentConfig.model_validate_json(told))
 
 
 def in_shards(config: AgentConfig) -> Any:

@@ -143,8 +143,10 @@ class ShardedVec:
         orders = Orders(type(learner), learner.settings, learner.seed, state)
         rolled, again = self._call("roll", self._everywhere(), (orders,))
         for shard in again:
-            learner.scaler.returns[self._slots_of(shard)] = 0.0
-            learner.returns.running[self._slots_of(shard)] = 0.0
+            slots = self._slots_of(shard)
+            learner.scaler.returns[slots], learner.returns.running[slots] = 0.0, 0.0
+            if learner.pricer:
+                learner.pricer.begin(slots)
         moments = learner.normaliser.moments
         for shard in range(self.crew.shards):
             part: Rolled = rolled[shard]
