@@ -77,7 +77,10 @@ def parallel(
         for at, (_, ticks) in enumerate(axes):
             panel.axvline(at, color=style.RULE.token, linewidth=1.0, zorder=1)
             for height, text in ticks:
-                panel.annotate(text, (at, height), (3, 0), "data", "offset points", fontsize=8, va="center", zorder=4)
+                paper = {"facecolor": style.PAPER.token, "edgecolor": "none", "pad": 1.0}
+                panel.annotate(
+                    text, (at, height), (4, 0), "data", "offset points", fontsize=8, va="center", zorder=4, bbox=paper
+                )
         panel.set_xticks(range(len(axes)), [each.replace(".", ".\n") for each in names])
         panel.set_yticks([])
         panel.set_xlim(-0.15, len(axes) - 0.55)
