@@ -141,13 +141,16 @@ def episode(
         for prices, colour in ((bid, style.BUY), (ask, style.SELL)):
             top.step(minutes, tick * np.asarray(prices, np.float64), where="post", color=colour.token, linewidth=1.0)
         for which, mark, label in ((rested, "o", "filled resting"), (~rested, "^", "taken")):
+            if not which.any():
+                continue
             size = 14 + 60 * np.sqrt(lots[which] / max(lots.max(initial=1), 1))
             top.scatter(
                 when[which] / 60, tick * at[which], s=size, marker=mark, facecolor=style.PAPER.token,
                 edgecolor=style.INK.token, linewidth=1.1, zorder=3, label=label,
             )  # fmt: skip
         top.set_ylabel("price")
-        top.legend(loc="best", ncols=2)
+        if len(when):
+            top.legend(loc="best", ncols=2)
         low = np.asarray(shown, np.float64)
         high = low + np.asarray(held, np.float64)
         middle.fill_between(minutes, 0, low, step="post", color=PARTS["touch"].token, alpha=0.55, linewidth=0)
