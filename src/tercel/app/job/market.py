@@ -24,7 +24,7 @@ from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import with_chosen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import Source, reactive
+from tercel.market.simulator.source import Source, reactive, settled_bank
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN
@@ -114,8 +114,10 @@ def _simulated(settings: RunSettings) -> JobMarket:
     onset_s = task.horizon_s / 3
     law = law_for(preset, settings.impact or None)
     worlds = 8 if settings.quick else WORLDS
+    impact = law or "none"
     judged, training = (
-        with_chosen(reactive(preset, n, impact=law or "none"), settings.regimes, preset, onset_s) for n in (1, worlds)
+        with_chosen(source, settings.regimes, preset, onset_s)
+        for source in (reactive(preset, impact=impact), settled_bank(preset, worlds, impact=impact))
     )
     episodes = 64 if settings.quick else PILOT_EPISODES
     known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
