@@ -53,6 +53,12 @@ def bench_ray(as_json: AsJson = False) -> None:
     _bench("ray", as_json)
 
 
+@bench_app.command("cheridito-weiss")
+def bench_cheridito_weiss(as_json: AsJson = False) -> None:
+    """Replication: seconds of the training run of Cheridito and Weiss, beside what they report."""
+    _bench("cheridito_weiss", as_json)
+
+
 @bench_app.command("decide")
 def bench_decide(as_json: AsJson = False) -> None:
     """Decision: market event to commands in microseconds; policy inference against torch."""

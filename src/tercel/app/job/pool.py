@@ -76,6 +76,11 @@ def judge_task(settings: RunSettings, out: Path, candidate: Candidate | None) ->
     return True
 
 
+def stopped() -> bool:
+    """In a worker: whether the parent asked to stop; elsewhere never."""
+    return _stop is not None and bool(_stop.is_set())
+
+
 class WorkerError(TercelError):
     """A worker process died."""
 
