@@ -30,6 +30,8 @@ TRIED_ON = 32
 """Episodes that each candidate of a generation is tried on."""
 SHORTEST = 0.2
 """Steps of the last generation over those of the first, at most."""
+SIGHT, SIGHT_FROM = 256, 2**40
+"""Training episodes that places to begin are compared on, and the number of the first of them."""
 OVERFLOWED_BPS = 1000.0
 """What an episode costs more in which own orders were too many to keep: no result with one is judged."""
 LATE = 0.3
@@ -142,6 +144,17 @@ def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Floa
     return np.concatenate(found)
 
 
+def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
+    """Where to begin, float64 (P,): the values at hand, or what its layout offers if that is cheaper at first sight."""
+    layout = kind.layout
+    offered = [tuned_parameters(arena.estimates.market, layout.rule), *layout.starts]
+    rows = np.array([layout.vector(one) for one in offered])
+    if len(rows) == 1:
+        return np.asarray(rows[0], np.float64)
+    sight = arena.sample(SIGHT_FROM, SIGHT)
+    return np.asarray(rows[int(np.argmin(try_all(arena, sight, kind, rows)))], np.float64)
+
+
 def search(
     arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None
 ) -> tuple[dict[str, float], float, int]:
@@ -154,7 +167,7 @@ def search(
     """
     layout = kind.layout
     free = np.flatnonzero(layout.scales > 0)
-    start = layout.vector(tuned_parameters(arena.estimates.market, layout.rule))
+    start = _best_start(arena, kind)
     rng = np.random.default_rng((seed, len(free)))
     population = population_of(len(free))
     generations = episodes // (population * TRIED_ON)

@@ -59,7 +59,11 @@ LAYOUT: Final = Layout(
         "stay_behind": 0.0,
     },
     {"w_alpha": 0.0, "improve": 3.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0, "cap": 2.0},
-)
+    (
+        {"w_far": 0.5, "threshold": -1.0, "ramp": 0.0, "take": 0.5, "pace": 1.5, "touch": -2.0, "behind_1": -2.0,
+         "behind_3": -4.0, "stay_front": 0.0},
+    ),
+)  # fmt: skip
 """Names, order and generic values of the parameters."""
 NAMES: Final = LAYOUT.names
 LEVERS: Final = ("threshold", "take", "pace", "improve", "touch", "behind_1", "behind_2", "behind_3")

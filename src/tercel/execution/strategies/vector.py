@@ -26,6 +26,8 @@ class Layout:
         Name -> value where nothing is known of the market, in the vector's order.
     scale : dict of str to float
         How far a value may be off, where that is not 1: the first steps of a search. 0: it is not searched for.
+    starts : tuple of dict
+        Where a search may begin besides the generic values, as what differs from them: markets are unlike.
 
     >>> Layout("rule", {"a": 1.0, "b": 2.0}).vector({"b": 5.0}).tolist()
     [1.0, 5.0]
@@ -34,6 +36,7 @@ class Layout:
     rule: str
     generic: dict[str, float]
     scale: dict[str, float] = field(default_factory=dict)
+    starts: tuple[dict[str, float], ...] = ()
 
     @property
     def scales(self) -> Floats:
