@@ -11,6 +11,7 @@ import pytest
 
 from tercel.app.commands.agent_train import train
 from tercel.app.job.agent_config import parse
+from tercel.app.job.agent_ray import with_shards
 from tercel.app.job.agent_training import run_training
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.strategy import policy_strategy
@@ -72,6 +73,11 @@ def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="ray start"):
         train(**told, out=tmp_path / "c", resume=None, ray="127.0.0.1:1")
     assert not (tmp_path / "c").exists()
+    for words, more, workers in (("1 to 2 workers", {"shards": 2}, 3), ("divisor of 8", {"shards": 3}, None)):
+        told = parse({**SMALL, "learner": {**SMALL["learner"], **more}}, "test")
+        with pytest.raises(ConfigError, match=words):
+            with_shards(told, workers)
+    assert with_shards(parse({**SMALL, "learner": {"markets": 64}}, "test"), 8).learner.shards == 8
 
 
 @pytest.mark.slow

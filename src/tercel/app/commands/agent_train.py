@@ -45,7 +45,7 @@ def train(
     if workers is not None and ray is None:
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
     with spread(ray, workers) as on_cluster:
-        told, folder, seed = _told(config, preset, algo, seed, out, resume, in_shards=ray is not None)
+        told, folder, seed = _told(config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers)
         with stopped() as stop:
             result = _with_bar(told, folder, seed, make or on_cluster, stop)
     if not result["done"]:
@@ -73,14 +73,15 @@ def _told(
     out: Path | None,
     resume: Path | None,
     *,
-    in_shards: bool = False,
+    on_ray: bool = False,
+    workers: int | None = None,
 ) -> tuple[AgentConfig, Path, int]:
     """The configuration, the run folder and the seed."""
     if resume is not None:
         if config is not None or preset is not None or out is not None or algo is not None:
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
         begun = _resumed(resume)
-        if in_shards and not begun[0].learner.shards:
+        if on_ray and not begun[0].learner.shards:
             said = f"{resume} was begun without: its results would change"
             raise ConfigError("a run with learner.shards to go on with on a cluster", said, "go on without --ray")
         return begun
@@ -92,8 +93,8 @@ def _told(
         if algo not in ALGOS:
             raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, f"did you mean {nearest(algo, ALGOS)!r}?")
         told = with_algo(told, algo)
-    if in_shards:
-        told = with_shards(told)
+    if on_ray:
+        told = with_shards(told, workers)
     folder = out or RUNS / f"{told.name}-{seed}"
     _claim(folder, told, seed)
     return told, folder, seed

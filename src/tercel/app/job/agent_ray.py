@@ -13,11 +13,24 @@ from tercel.learning.ray import connect, ray_env
 from tercel.learning.ray.env import SHARDS
 
 
-def with_shards(config: AgentConfig) -> AgentConfig:
-    """The same with a number of shards, where it has none."""
-    if config.learner.shards:
-        return config
-    return config.model_copy(update={"learner": config.learner.model_copy(update={"shards": SHARDS})})
+def with_shards(config: AgentConfig, workers: int | None) -> AgentConfig:
+    """The same with a number of shards, where it has none: one a worker, at least four.
+
+    Raises
+    ------
+    ConfigError
+        Slots that cannot be dealt out evenly, or more workers than shards.
+    """
+    learner = config.learner
+    shards = learner.shards or max(SHARDS, workers or 0)
+    if learner.markets % shards:
+        raise ConfigError(
+            f"shards that learner.markets = {learner.markets} can be dealt into evenly", f"{shards}",
+            f"set learner.shards to a divisor of {learner.markets}",
+        )  # fmt: skip
+    if workers is not None and workers > shards:
+        raise ConfigError(f"1 to {shards} workers, as many as there are shards", f"{workers}", "fewer, or more shards")
+    return config.model_copy(update={"learner": learner.model_copy(update={"shards": shards})})
 
 
 @contextmanager
