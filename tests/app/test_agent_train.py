@@ -186,8 +186,8 @@ def test_a_run_leaves_everything_behind(whole):
     folder, result = whole
     assert result["done"]
     assert result["frames"] == 512
-    assert result["looks"] == len(read_metrics(folder / "validation.csv")) == 5
-    assert result["variants"] == 5
+    assert result["looks"] == len(read_metrics(folder / "validation.csv")) == 6
+    assert result["variants"] == 6
     rows = read_metrics(folder / "metrics.csv")
     assert {"execution", "impact", "left", "is_bps", "kl"} <= set(rows[0])
     card = read_card(folder / "policy" / "card.json")
@@ -207,6 +207,7 @@ def test_the_first_look_is_the_rule_itself(whole):
 def test_the_best_of_the_late_looks_is_kept(whole):
     rows = read_metrics(whole[0] / "validation.csv")
     late = [row for row in rows if row["frames"] == 0 or row["frames"] >= 0.6 * 512]
+    assert [row["averaged"] for row in rows] == [0, 0, 0, 0, 0, 1]
     assert whole[1]["best"] == max(late, key=lambda row: row["merit"])
     assert read_card(whole[0] / "policy" / "card.json").frames == whole[1]["best"]["frames"]
 

@@ -39,6 +39,19 @@ def train(
         raise typer.Exit(code)
 
 
+def package(
+    run: Annotated[Path, typer.Argument(help="Run folder of a training.", metavar="RUN")],
+    out: Annotated[Path, typer.Argument(help="Folder of the policy that is written.", metavar="DIR")],
+    episodes: Annotated[int, typer.Option(help="Fresh episodes that it is judged on.", min=2)] = 2_000,
+) -> None:
+    """Write a run's policy as it is shipped: judged on fresh episodes, with figures of what it observes."""
+    with told():
+        from tercel.app.commands.agent_package import package as body
+
+        raise typer.Exit(body(run, out, episodes))
+
+
 def add_to(app: typer.Typer) -> None:
-    """Hang the command under `tercel agent`."""
+    """Hang the commands under `tercel agent`."""
     app.command()(train)
+    app.command(hidden=True)(package)

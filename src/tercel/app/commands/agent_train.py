@@ -80,7 +80,7 @@ def _told(
     if resume is not None:
         if config is not None or preset is not None or out is not None or algo is not None:
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
-        begun = _resumed(resume)
+        begun = resumed(resume)
         if on_ray and not begun[0].learner.shards:
             said = f"{resume} was begun without: its results would change"
             raise ConfigError("a run with learner.shards to go on with on a cluster", said, "go on without --ray")
@@ -112,7 +112,7 @@ def _claim(folder: Path, told: AgentConfig, seed: int) -> None:
     aside.replace(path)
 
 
-def _resumed(folder: Path) -> tuple[AgentConfig, Path, int]:
+def resumed(folder: Path) -> tuple[AgentConfig, Path, int]:
     path = folder / FILE
     try:
         raw: dict[str, Any] = json.loads(path.read_text())

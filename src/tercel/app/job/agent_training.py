@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from tercel import __version__
+from tercel.app.job.agent_average import Average
 from tercel.app.job.agent_config import AgentConfig, LearnerSection, nearest
 from tercel.app.job.agent_market import TrainingMarket, markets_of
 from tercel.app.job.agent_sb3 import SB3, sb3_learner, sb3_settings
@@ -29,7 +30,8 @@ from tercel.core.errors import ConfigError
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.policy import save_policy
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import Policy, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import TUNABLE, build
 from tercel.execution.strategies.tuned import tuned_parameters
@@ -196,12 +198,12 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     return Dqn(env, settings, seed)
 
 
-def strategy_of(config: AgentConfig, agent: Learner) -> PolicyStrategy:
-    """The learner's greedy policy as it stands."""
+def strategy_of(config: AgentConfig, policy: Policy) -> PolicyStrategy:
+    """A policy with the configuration's eyes and hands."""
     told = config.policy
     return PolicyStrategy(
         config.name,
-        agent.policy(),
+        policy,
         told.actions,
         action_parameters=action_parameters(config),
         observation=told.observation,
@@ -233,7 +235,9 @@ class Training:
         units = [unit_of(config, market) for market in self.markets]
         self.validator = Validator(self.markets, rule_of(config), risk_of(config), units)
         state = load_checkpoint(folder / "checkpoint")
+        self.average = Average()
         if state is not None:
+            self.average.restore(state.pop("average", self.average.state()))
             self.agent.restore(state)
         self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
         self.looks = MetricsLog(folder / LOOKS, frames=self.agent.frames if state is not None else 0)
@@ -246,9 +250,13 @@ class Training:
     @property
     def best(self) -> Metrics | None:
         """The look at which the kept policy was taken."""
-        first = self.config.validation.keep_from * self.config.learner.frames
-        rows = [row for row in self.looks.rows if row["frames"] >= first or row["frames"] == 0]
+        rows = [row for row in self.looks.rows if row["frames"] >= self._late or row["frames"] == 0]
         return max(rows, key=lambda row: row["merit"]) if rows else None
+
+    @property
+    def _late(self) -> float:
+        """Frames from which policies are kept and averaged."""
+        return self.config.validation.keep_from * self.config.learner.frames
 
     def _imitate(self) -> None:
         """Clone the teacher before learning, where the configuration asks for it."""
@@ -271,15 +279,25 @@ class Training:
         if hasattr(self.env, "progress"):
             self.env.progress(self.agent.frames)
         last = self.looks.rows[-1]["frames"] if self.looks.rows else -self.every
-        if self.agent.frames - last >= self.every or self.agent.frames >= self.config.learner.frames:
+        over = self.agent.frames >= self.config.learner.frames
+        if self.agent.frames - last >= self.every or over:
             self.look()
+        policy = self.agent.policy() if self.agent.frames >= self._late else None
+        if isinstance(policy, MlpPolicy):
+            self.average.add(policy)
+            if over:
+                self.look(averaged=True)
 
-    def look(self) -> Look:
-        """Judge the greedy policy on the validation episodes; keep it if it is the best so far."""
-        best, look = self.best, self.validator.look(strategy_of(self.config, self.agent), self.agent.frames)
+    def look(self, averaged: bool = False) -> Look:
+        """Judge the greedy policy, or the mean of the late ones, on the validation episodes; keep the best so far."""
+        policy = self.agent.policy()
+        if averaged and isinstance(policy, MlpPolicy):
+            policy = self.average.policy(policy)
+        best, look = self.best, self.validator.look(strategy_of(self.config, policy), self.agent.frames)
+        look.row["averaged"] = float(averaged)
         self.looks.add(look.row)
         if best is None or self.best is self.looks.rows[-1]:
-            save_policy(self.folder / "policy", self.agent.policy(), self.card(look))
+            save_policy(self.folder / "policy", policy, self.card(look))
         return look
 
     def card(self, look: Look) -> Card:
@@ -375,7 +393,7 @@ def run_training(
             on_row(training.log.rows[-1], training.best)
 
     def keep(state: Any) -> None:
-        save_checkpoint(folder / "checkpoint", state)
+        save_checkpoint(folder / "checkpoint", {**state, "average": training.average.state()})
 
     done = train(training.agent, config.learner.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
     return training.finish(done)
