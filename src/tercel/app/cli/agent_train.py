@@ -21,7 +21,7 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.", metavar="RUN")] = None,
     ray: Annotated[
         str | None,
-        typer.Option(help="Act on a Ray cluster: its address, auto, or local. Extra [scale].", metavar="ADDRESS"),
+        typer.Option(help="Act on a Ray cluster: its address, auto, or local. Extra \\[scale].", metavar="ADDRESS"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Workers on it; one a core if not given.", min=1, metavar="N")
