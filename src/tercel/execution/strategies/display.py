@@ -179,7 +179,7 @@ def show(
         stands = x[c.REST0 + j]
         if lots > 0 and stands > 0 and grain > 0:  # in whole grains: what a cancel leaves of an order is no crumb
             lots = stands + int((lots - stands) / grain) * grain
-        elif stands == 0 and lots < min(min(grain, int(min(cap, 2.0**30))), budget // 4):
+        elif stands == 0 and lots < min(grain, int(min(cap, 2.0**30)), budget // 4):
             lots = 0  # nor a new order
         lots = min(lots, room)
         room -= lots
