@@ -58,4 +58,36 @@ def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
     )
 
 
+def gains(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], name: str) -> Figure:
+    """Gain over TWAP, one way of judging a row, and the published span.
+
+    Parameters
+    ----------
+    found, published : mapping
+        As `tercel replicate ning --json` prints them.
+    """
+    band = published["gain_bps"]
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        at = np.arange(len(found))[::-1]
+        rows = [ours["gain_bps"] for ours in found.values()]
+        mean = np.array([row["mean"] for row in rows])
+        low, high = (np.array([row[k] if row[k] is not None else row["mean"] for row in rows]) for k in _BOUNDS)
+        panel.axvspan(band["low"], band["high"], color=style.SERIES[1].token, alpha=0.15, linewidth=0)
+        panel.axvline(0.0, color=style.SOFT.token, linewidth=0.9)
+        panel.errorbar(mean, at, xerr=[mean - low, high - mean], fmt="o", color=style.SERIES[0].token, capsize=3)
+        panel.set_yticks(at, list(found))
+        panel.set_xlabel("gain over TWAP, bps")
+
+    told = "; ".join(f"{key}: {ours['gain_bps']['mean']:.1f}" for key, ours in found.items())
+    return drawn(
+        name,
+        f"Gain of a double DQN over TWAP, bps, by how it is judged: {told}.",
+        "Dots: ours, with 95 % intervals over days and training seeds. Band: published, nine symbols.",
+        (WIDE, 3.2),
+        draw,
+    )
+
+
 _BOUNDS = ("ci_low", "ci_high")

@@ -1,4 +1,4 @@
-"""`tercel replicate nevmyvaka`: studies on recorded days, which are not shipped."""
+"""`tercel replicate nevmyvaka|ning`: studies on recorded days, which are not shipped."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ REMEDY = (
 def add_to(app: typer.Typer) -> None:
     """Hang the commands under `tercel replicate`."""
     app.command("nevmyvaka")(nevmyvaka)
+    app.command("ning")(ning)
 
 
 def nevmyvaka(
@@ -36,10 +37,40 @@ def nevmyvaka(
 ) -> None:
     """Nevmyvaka, Feng and Kearns (2006): time and inventory, then market variables, against submit and leave."""
     with told(as_json, "tables that are finished are kept; the same command goes on"):
-        chosen = listed_seeds(seeds)
-        if lake is None or not symbol:
-            given = f"--lake {lake or '(none)'} --symbol {symbol or '(none)'}"
-            raise ConfigError("recorded days: --lake DIR --symbol SYM", given, REMEDY)
+        chosen, days = listed_seeds(seeds), recorded(lake, symbol)
         from tercel.app.commands import replicate_nevmyvaka
 
-        replicate_nevmyvaka.run(lake, symbol, train, shares, episodes, chosen, out, as_json)
+        replicate_nevmyvaka.run(days, symbol, train, shares, episodes, chosen, out, as_json)
+
+
+def ning(
+    lake: Recorded = None,
+    symbol: Annotated[str, typer.Option(help="Symbol of the lake.", metavar="SYM")] = "",
+    train: Train = False,
+    shares: Annotated[int, typer.Option(help="(--train) Shares of the order.", min=5, max=10_000_000)] = 20_000,
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of fresh random walks and of resampling.", metavar="S[,S...]")
+    ] = "1",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and learned networks.")] = ROOT / "ning",
+    as_json: AsJson = False,
+) -> None:
+    """Ning, Lin and Jaimungal (2018): double DQN over TWAP, at the mid as published, and by taking on later days."""
+    with told(as_json):
+        chosen, days = listed_seeds(seeds), recorded(lake, symbol)
+        from tercel.app.commands import replicate_ning
+
+        replicate_ning.run(days, symbol, train, shares, chosen, out, as_json)
+
+
+def recorded(lake: Path | None, symbol: str) -> Path:
+    """The lake that was named.
+
+    Raises
+    ------
+    ConfigError
+        None was, or no symbol.
+    """
+    if lake is None or not symbol:
+        given = f"--lake {lake or '(none)'} --symbol {symbol or '(none)'}"
+        raise ConfigError("recorded days: --lake DIR --symbol SYM", given, REMEDY)
+    return lake
