@@ -18,7 +18,7 @@ from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.immediate import Immediate
 from tercel.execution.strategies.passive import PovPassive, TwapCross, TwapRepeg, VwapCross
-from tercel.execution.strategies.peg import Peg
+from tercel.execution.strategies.peg import Peg, PegTouch
 from tercel.execution.strategies.popv import Popv
 from tercel.execution.strategies.pov import Pov
 from tercel.execution.strategies.random import Random
@@ -110,9 +110,10 @@ def _no_estimates(name: str) -> ConfigError:
 _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     **_MAKERS,
     YARDSTICK: (Peg, False),
+    PegTouch.name: (PegTouch, False),
     **_GUIDED,
 }
-ALL_BASELINES: Final = (*NAMES, YARDSTICK, CarteaJaimungal.name, *TUNABLE)
+ALL_BASELINES: Final = (*NAMES, YARDSTICK, PegTouch.name, CarteaJaimungal.name, *TUNABLE)
 """Everything written that a policy is held against; those of `tercel run` first."""
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {"alpha": AlphaTilt, "posture": PostureCap}
 """What `+alpha` and `+posture` behind a strategy's name do, from the inside out."""

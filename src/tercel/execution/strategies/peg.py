@@ -1,4 +1,4 @@
-"""`peg_behind`: everything one tick behind the own touch, moved along at every decision."""
+"""`peg_behind` and `peg_touch`: everything a tick behind the own touch, or at it, moved along at every decision."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -38,3 +38,16 @@ class Peg(Strategy):
         intents = ladder(view)
         intents[:, REST0 + AT_TOUCH + self.level] = view.left
         return settle(intents, view)
+
+
+@dataclass(frozen=True)
+class PegTouch(Peg):
+    """Rest what is left at the touch of every decision: a primary peg.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> PegTouch().decide(view_of(left=[90]))[:, REST0:].tolist()
+    [[0, 90, 0, 0, 0]]
+    """
+
+    level: int = 0
+    name: ClassVar[str] = "peg_touch"
