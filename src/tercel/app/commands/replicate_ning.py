@@ -96,9 +96,9 @@ def _judged(tape: Tape, origin: Origin, policies: dict[str, list[Any]], seeds: S
 
 
 def _labels(tape: Tape, plan: Any) -> NDArray[np.int64]:
-    """Days, or the half hours of a single one."""
-    cluster: NDArray[np.int64] = plan.cluster if tape.cut_ns else plan.cluster // 1000
-    return cluster
+    """Days; hours of one day overlap, so that a single one has no interval."""
+    days: NDArray[np.int64] = plan.cluster * 0 if tape.cut_ns else plan.cluster // 1000
+    return days
 
 
 def _figures(values: Sequence[Floats], labels: NDArray[np.int64], rng: np.random.Generator) -> dict[str, Any]:
