@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tercel.app.bench import KEYS
+from tercel.app.bench.cheridito_weiss import bench
 from tercel.app.cli import app
 from tercel.app.job.replications.cheridito_weiss import columns as c
 from tercel.app.job.replications.cheridito_weiss import learned, rules, study, train, tune
@@ -246,3 +248,9 @@ def test_seeds_that_are_none_are_refused(seeds: str) -> None:
     result = CliRunner().invoke(app, ["replicate", "cheridito-weiss", "--seeds", seeds])
     assert result.exit_code == 2
     assert "seeds" in result.output
+
+
+def test_the_training_bench_gives_its_rows() -> None:
+    rows = bench(decisions=3200, threads=1)
+    assert all(set(KEYS) <= set(row) for row in rows)
+    assert all(row["value"] > 0.0 for row in rows)

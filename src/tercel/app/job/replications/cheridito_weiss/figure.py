@@ -25,7 +25,7 @@ def beside_published(found: Mapping[str, Mapping[str, Any]]) -> Figure:
             bars = panel.bar(range(len(values)), values, color=colours)
             low, high = row["ours"] - row["ci_low"], row["ci_high"] - row["ours"]
             panel.errorbar([len(values) - 1], [row["ours"]], [[low], [high]], color=style.INK.token, capsize=3)
-            panel.bar_label(bars, fmt="%.2f", fontsize=7.5, padding=1)
+            panel.bar_label(bars, fmt="%.2f", fontsize=7.5, padding=4)
             panel.axhline(0.0, color=style.RULE.token, linewidth=0.8)
             panel.set_title(name.replace("_", ", ") + " lots")
             panel.set_xticks([])
