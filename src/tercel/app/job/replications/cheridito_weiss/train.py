@@ -20,6 +20,8 @@ EPISODES: Final = 320
 BASE: Final = PpoSettings(hidden=(64, 64), steps=10, minibatch=400, epochs=4, learning_rate=5e-4, lam=1.0, entropy=0.0)
 RESIDUAL: Final = replace(BASE, distribution="gaussian", sigma_start=0.5, sigma_end=0.2)
 """On top of the tuned rule."""
+CAUTIOUS: Final = replace(RESIDUAL, sigma_start=0.25, sigma_end=0.08)
+"""... closer to it, for longer: where the rule is so good that a wider search costs more than it finds."""
 SHARES: Final = replace(
     BASE,
     distribution="logistic_normal",
@@ -30,13 +32,15 @@ SHARES: Final = replace(
 """On the paper's shares; the start is theirs, mostly deep in the book."""
 FRAMES: Final = {
     "noise_20": 1_200_000,
-    "noise_60": 640_000,
+    "noise_60": 1_280_000,
     "flow_20": 800_000,
     "flow_60": 640_000,
     "strategic_20": 1_000_000,
     "strategic_60": 1_000_000,
 }
 """Decisions that a cell is learned for."""
+SETTINGS: Final = {"noise_20": SHARES, "noise_60": CAUTIOUS}
+"""Where they are not those of a residual."""
 ON_SHARES: Final = ("noise_20",)
 """Cells that are learned on the paper's shares: a residual did not get beyond the rule there."""
 SEEDS: Final = (1, 2, 3)
@@ -91,7 +95,14 @@ def learn_into(folder: Path, name: str, seed: int, quick: bool, stop: Callable[[
     if learned.policy_path(folder, cell, seed).exists():
         return True
     tuned, _, base = learned.read_rules(folder, cell)
-    policy = learn(cell, None if base is None else tuned[base].vector, frames_of(name, quick), seed, stop)
+    policy = learn(
+        cell,
+        None if base is None else tuned[base].vector,
+        frames_of(name, quick),
+        seed,
+        stop,
+        settings=SETTINGS.get(name),
+    )
     if policy is None:
         return False
     learned.keep_policy(folder, cell, seed, policy)
