@@ -31,7 +31,7 @@ SHARES: Final = replace(
 )
 """On the paper's shares; the start is theirs, mostly deep in the book."""
 FRAMES: Final = {
-    "noise_20": 1_200_000,
+    "noise_20": 1_600_000,
     "noise_60": 1_280_000,
     "flow_20": 800_000,
     "flow_60": 640_000,
