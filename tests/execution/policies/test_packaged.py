@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 
+from tercel.app.job.agent_config import preset_file, read_config
 from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
-from tercel.execution.policies_packaged import Observed, folder_of, named, names, observed, packaged, read_observed
+from tercel.execution.policies_packaged import (
+    DEFAULT,
+    Observed,
+    folder_of,
+    named,
+    names,
+    observed,
+    packaged,
+    read_observed,
+)
 from tercel.execution.strategies import MarketEstimates
 from tercel.testing.strategy import StrategyConformance, random_views
 
@@ -36,6 +46,19 @@ def test_every_packaged_policy_says_where_it_comes_from(name: str) -> None:
     assert (figures.sd >= 0).all()
     assert (np.diff(figures.quantiles, axis=0) >= 0).all()
     assert figures.decisions > 1000
+
+
+def test_the_default_is_what_the_recipe_trains() -> None:
+    assert DEFAULT in names()
+    strategy, card = packaged(DEFAULT)
+    assert card.trained_on["command"].startswith("tercel agent train --preset default --seed")
+    assert (card.name, card.actions, card.observation) == ("default", "override", "v2")
+    assert card.learner["variants"] > card.learner["looks"] > 1
+    assert observed(DEFAULT).entries == OBS_NAMES
+    told = read_config(preset_file("default"))
+    assert (told.policy.actions, told.policy.stack) == (card.actions, card.stack)
+    view = random_views(50, 1)
+    assert strategy.decide(view).shape == (50, 10)
 
 
 def test_names() -> None:

@@ -1,7 +1,8 @@
 """Policies that come with Tercel, trained on synthetic markets alone: each a folder with its network, card and figures.
 
-Beside ``policy.onnx`` and ``card.json`` lies ``observations.json``: what the policy observed on calm episodes of the
-market that it was trained for. A drift detector holds what it sees now against that.
+Beside ``policy.onnx`` and ``card.json`` lies ``observations.json``: what Observation-v1 showed on calm episodes of the
+market that the policy was trained for, whatever the policy itself observes. A drift detector holds what it sees now
+against that.
 """
 
 import difflib
@@ -26,7 +27,7 @@ FOLDER: Final = Path(__file__).parent
 OBSERVATIONS: Final = "observations.json"
 LEARNED: Final = ("ppo", "dqn")
 DEFAULT_MARKET: Final = "csco-santa-fe"
-DEFAULT: Final = f"ppo-{DEFAULT_MARKET}"
+DEFAULT: Final = "default-csco"
 """What `default` stands for: the policy that ships."""
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Quantiles that :class:`Observed` keeps."""
