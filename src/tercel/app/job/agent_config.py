@@ -29,6 +29,7 @@ from tercel.execution.actions import SETS
 from tercel.execution.observation_v2 import MOST
 from tercel.execution.observers import OBSERVERS
 from tercel.learning.ranges import Ranges
+from tercel.market.simulator.queue_models import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"
 Span = float | tuple[float, float]
@@ -56,7 +57,8 @@ class MarketSection(_Section):
     """Dates to learn on; none: the first two thirds."""
     judge_days: tuple[str, ...] = ()
     """Dates that are kept for judging: refused when one of them is trained on."""
-    queue: str = "midpoint"
+    queue: str = DEFAULT
+    """Queue model of tapes of level totals (`market.simulator.queue_models`)."""
 
     @model_validator(mode="after")
     def _whole(self) -> "MarketSection":
