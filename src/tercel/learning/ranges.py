@@ -29,8 +29,8 @@ class Ranges:
     grow_frames : int
         The ranges of share and horizon grow from their middles to the whole over so many frames; 0: whole at once.
 
-    >>> Ranges((0.05, 0.2), grow_frames=100).at(50).share
-    (0.07071067811865477, 0.1414213562373095)
+    >>> [round(share, 4) for share in Ranges((0.05, 0.2), grow_frames=100).at(50).share]
+    [0.0707, 0.1414]
     """
 
     share: Pair
