@@ -105,5 +105,6 @@ def _in_folder(folder: Path) -> Path:
 
 def _unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
     nearest = difflib.get_close_matches(name, known, 1, 0.3)
-    remedy = f"try {nearest[0]!r}" if nearest else "`tercel agent list` shows what there is"
+    listed = "`tercel agent list` shows what there is"
+    remedy = f"try {nearest[0]!r}; {listed}" if nearest else listed
     return UnknownNameError(expected, repr(name), remedy)
