@@ -7,12 +7,12 @@
 """
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError
 
 
@@ -149,12 +149,7 @@ def read_config(path: Path) -> SignalsConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError("a file in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError("a file in TOML", f"{path}: {error}", "see docs/examples/signals.toml") from None
+    raw = read_toml(path, "docs/examples/signals.toml")
     config = parse(raw, str(path))
     base = path.resolve().parent
     panel = config.panel

@@ -16,13 +16,13 @@ Every key has a default; the shipped presets lie in `agent_presets` and are the 
 """
 
 import difflib
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import SETS
@@ -306,14 +306,7 @@ def read_config(path: Path) -> AgentConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError("a configuration file", f"{path}: {error.strerror}", "name one, or use --preset") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError("a file in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError("a file in TOML", f"{path}: {error}", f"see {PRESETS}/default.toml") from None
+    raw = read_toml(path, f"{PRESETS}/default.toml")
     config = parse(raw, str(path))
     if config.on_tape:
         lake = str(path.resolve().parent / config.market.lake)
