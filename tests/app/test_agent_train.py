@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 from tercel.app.cli import app
 from tercel.app.commands.agent_train import train
 from tercel.app.job.agent_config import AgentConfig, middle, parse, preset_file, preset_names, read_config
+from tercel.app.job.agent_learner import learner_settings, risk_of, with_algo
 from tercel.app.job.agent_market import both_sides, markets_of
-from tercel.app.job.agent_training import action_parameters, learner_settings, run_training, with_algo
+from tercel.app.job.agent_policy import action_parameters, rule_of
+from tercel.app.job.agent_training import run_training
 from tercel.app.job.agent_validation import Validator, shortfall, standard_error
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import step as kernels
@@ -162,8 +164,6 @@ def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):
 def test_a_risk_averse_training_keeps_by_its_own_objective():
     config = small(reward={"risk_aversion": 0.5})
     markets = markets_of(config)
-    from tercel.app.job.agent_training import risk_of, rule_of
-
     assert risk_of(config).aversion == 0.5
     plain, averse = (Validator(markets, rule_of(config), risk) for risk in (None, risk_of(config)))
     one, other = (v.look(build("twap_take"), 0).row for v in (plain, averse))

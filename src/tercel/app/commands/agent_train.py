@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.job.agent_config import AgentConfig, nearest, parse, preset_file, preset_names, read_config
+from tercel.app.job.agent_env import MakeEnv
+from tercel.app.job.agent_learner import with_algo
 from tercel.app.job.agent_ray import spread, with_shards
 from tercel.app.job.agent_report import write_page
 from tercel.app.job.agent_sb3 import SB3
-from tercel.app.job.agent_training import FILE, MakeEnv, run_training, with_algo
+from tercel.app.job.agent_training import FILE, run_training
 from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError
 from tercel.learning.port import Metrics

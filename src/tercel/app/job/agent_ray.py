@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tercel.app.job.agent_config import AgentConfig
-from tercel.app.job.agent_training import MakeEnv, part_of
+from tercel.app.job.agent_env import MakeEnv, part_of
 from tercel.app.output import say
 from tercel.core.errors import ConfigError
 from tercel.learning.ray import connect, ray_env

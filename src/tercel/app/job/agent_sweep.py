@@ -20,7 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.app.job.agent_config import AgentConfig, RangeSection, nearest, parse
-from tercel.app.job.agent_training import learner_settings, run_training
+from tercel.app.job.agent_learner import learner_settings
+from tercel.app.job.agent_training import run_training
 from tercel.core.errors import ConfigError, TercelError
 from tercel.learning.port import Metrics
 from tercel.learning.sweep import Choice, Range, Space, Sweep, Trial

@@ -15,200 +15,34 @@ the slots over machines.
 import json
 import time
 from collections.abc import Callable
-from dataclasses import fields
-from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from tercel import __version__
 from tercel.app.job.agent_average import Average
-from tercel.app.job.agent_config import AgentConfig, LearnerSection, nearest
-from tercel.app.job.agent_market import TrainingMarket, markets_of
-from tercel.app.job.agent_sb3 import SB3, sb3_learner, sb3_settings
+from tercel.app.job.agent_config import AgentConfig
+from tercel.app.job.agent_env import MakeEnv, env_of, in_shards, unit_of
+from tercel.app.job.agent_learner import make_learner, risk_of
+from tercel.app.job.agent_market import markets_of
+from tercel.app.job.agent_policy import action_parameters, rule_of, strategy_of
 from tercel.app.job.agent_validation import Look, Validator
 from tercel.core.errors import ConfigError
-from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.policy import Policy, save_policy
-from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.execution.strategies import TUNABLE, build
-from tercel.execution.strategies.tuned import tuned_parameters
-from tercel.execution.strategy import Strategy
+from tercel.execution.policies.policy import save_policy
+from tercel.execution.strategies import build
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.demonstrate import demonstrations
-from tercel.learning.envs import RewardWeights
 from tercel.learning.metrics import MetricsLog
-from tercel.learning.mixed import Drawn, MixedVec
-from tercel.learning.native.dqn import Dqn, DqnSettings
-from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import Learner, Metrics, train
-from tercel.learning.risk import Measure, Risk
-from tercel.learning.sb3.settings import Sb3Settings
+from tercel.learning.mixed import MixedVec
+from tercel.learning.native.ppo import Ppo
+from tercel.learning.port import Metrics, train
 
 FILE: Final = "config.json"
 RESULT: Final = "run.json"
 LOOKS: Final = "validation.csv"
 UPDATES_A_CHECKPOINT: Final = 10
-RULE_FIRST: Final = 0.6
-"""Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
-MakeEnv = Callable[[AgentConfig], Any]
-
-
-def action_parameters(config: AgentConfig) -> dict[str, Any]:
-    """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
-    told = config.policy
-    if told.actions not in ("levers", "override", "residual"):
-        return {}
-    values: dict[str, float] = dict(told.parameters)
-    if told.base in TUNABLE and not config.on_tape:
-        values = {**tuned_parameters(config.market.presets[0], told.base), **values}
-    more: dict[str, Any] = {"levers": told.levers} if told.actions == "levers" and told.levers else {}
-    if told.actions == "residual" and told.dead is not None:
-        more["dead"] = told.dead
-    return {"base": told.base, "parameters": values, **more}
-
-
-def actions_of(config: AgentConfig) -> ActionSet:
-    """The policy's set of actions."""
-    return action_set(config.policy.actions, action_parameters(config))
-
-
-def rule_of(config: AgentConfig) -> Strategy:
-    """The written strategy that stands beside the policy: `validation.rule`, else its base, else peg_behind."""
-    told = action_parameters(config)
-    name = config.validation.rule or told.get("base", "peg_behind")
-    return build(name, None, told["parameters"] if name == told.get("base") else None)
-
-
-def make_env(config: AgentConfig) -> MixedVec:
-    """Where a configuration's learner acts: its slots, split between its markets."""
-    return env_of(config, markets_of(config))
-
-
-def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
-    """The same of markets that are built already."""
-    slots, reward = config.learner.markets, config.reward
-    if slots < len(markets):
-        raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")
-    rival = None
-    if reward.against:
-        rival = rule_of(config) if reward.against == "base" else build(reward.against)
-    edges = [round(i * slots / len(markets)) for i in range(len(markets) + 1)]
-    parts = [
-        Drawn(
-            market.training,
-            market.task,
-            market.sampler,
-            edges[i + 1] - edges[i],
-            ranges=config.task.ranges,
-            rival=rival,
-            unit=unit_of(config, market),
-            actions=config.policy.actions,
-            weights=RewardWeights(reward.execution, reward.impact, reward.left),
-            action_parameters=action_parameters(config),
-            observation=config.policy.observation,
-            stack=config.policy.stack,
-        )
-        for i, market in enumerate(markets)
-    ]
-    return MixedVec(parts, [market.name for market in markets])
-
-
-def part_of(config: AgentConfig, slots: int) -> MixedVec:
-    """The environment of `config` with that many slots: what a shard is."""
-    learner = config.learner.model_copy(update={"markets": slots})
-    markets = _built(config.model_copy(update={"learner": LearnerSection()}).model_dump_json())
-    return env_of(config.model_copy(update={"learner": learner}), markets)
-
-
-@lru_cache(maxsize=1)
-def _built(told: str) -> list[TrainingMarket]:
-    """Markets that all shards of a process act in."""
-    return markets_of(AgentConfig.model_validate_json(told))
-
-
-def in_shards(config: AgentConfig) -> Any:
-    """Its slots in `learner.shards` shards, all of them here."""
-    from tercel.learning.ray import sharded_env
-
-    return sharded_env(partial(part_of, config), config.learner.markets, config.learner.shards)
-
-
-def risk_of(config: AgentConfig) -> Risk:
-    """What the learner minimises; the mean cost where it knows no other objective."""
-    settings = learner_settings(config)
-    if isinstance(settings, PpoSettings | DqnSettings):
-        return Risk(settings.risk_aversion, cast(Measure, settings.risk_measure), settings.risk_level)
-    return Risk()
-
-
-def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
-    """Ticks per lot that count as a reward of 1."""
-    return market.spread if config.reward.unit == "spread" else 1.0
-
-
-def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Settings:
-    """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
-
-    Raises
-    ------
-    ConfigError
-        A setting that the learner does not have (the nearest is offered), or a value that it refuses.
-    """
-    if config.learner.algo.startswith(SB3):
-        return sb3_settings(config, actions_of(config))
-    told, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
-    known = sorted(field.name for field in fields(kind))
-    given = {"hidden": config.policy.hidden, "anneal_frames": told.frames, **told.settings}
-    if config.reward.risk_aversion:
-        given["risk_aversion"] = config.reward.risk_aversion
-    for name in given:
-        if name not in known:
-            remedy = f"did you mean {nearest(name, known)!r}?"
-            raise ConfigError(f"settings that {told.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
-    actions = actions_of(config)
-    if kind is PpoSettings and actions.continuous:
-        given.setdefault("distribution", "logistic_normal" if actions.name == "allocation" else "gaussian")
-    if kind is PpoSettings and actions.name == "override":
-        others = (1.0 - RULE_FIRST) / (actions.size - 1)
-        given.setdefault("start", (RULE_FIRST, *(others,) * (actions.size - 1)))
-    try:
-        return kind(**given)
-    except TypeError as error:
-        raise ConfigError(f"settings of {told.algo}", f"{given} ({error})", "correct the section [learner]") from None
-
-
-def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
-    """The learner at its start.
-
-    Raises
-    ------
-    ConfigError
-        Settings that it does not take, or actions that it cannot learn.
-    """
-    settings = learner_settings(config)
-    if isinstance(settings, Sb3Settings):
-        return sb3_learner(settings, env, seed)
-    if isinstance(settings, PpoSettings):
-        return Ppo(env, settings, seed)
-    if actions_of(config).continuous:
-        raise ConfigError("discrete actions for dqn", config.policy.actions, "use --algo ppo, or actions such as sized")
-    return Dqn(env, settings, seed)
-
-
-def strategy_of(config: AgentConfig, policy: Policy) -> PolicyStrategy:
-    """A policy with the configuration's eyes and hands."""
-    told = config.policy
-    return PolicyStrategy(
-        config.name,
-        policy,
-        told.actions,
-        action_parameters=action_parameters(config),
-        observation=told.observation,
-        stack=told.stack,
-    )
 
 
 class Training:
@@ -397,15 +231,3 @@ def run_training(
 
     done = train(training.agent, config.learner.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
     return training.finish(done)
-
-
-def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
-    """The same with another learner, whose own settings are its defaults, over actions that it can learn."""
-    if algo == config.learner.algo:
-        return config
-    plain = {"algo": algo, "frames": config.learner.frames, "markets": config.learner.markets}
-    learner = LearnerSection.model_validate(plain)
-    policy = config.policy
-    if algo.endswith("dqn") and actions_of(config).continuous:
-        policy = policy.model_copy(update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}})
-    return config.model_copy(update={"learner": learner, "policy": policy})

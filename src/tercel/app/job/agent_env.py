@@ -1,0 +1,74 @@
+"""Where a configuration's learner acts: slots split between its markets, whole or in shards."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from tercel.app.job.agent_config import AgentConfig, LearnerSection
+from tercel.app.job.agent_market import TrainingMarket, markets_of
+from tercel.app.job.agent_policy import action_parameters, rule_of
+from tercel.core.errors import ConfigError
+from tercel.execution.strategies import build
+from tercel.learning.envs import RewardWeights
+from tercel.learning.mixed import Drawn, MixedVec
+
+MakeEnv = Callable[[AgentConfig], Any]
+
+
+def make_env(config: AgentConfig) -> MixedVec:
+    """Where a configuration's learner acts: its slots, split between its markets."""
+    return env_of(config, markets_of(config))
+
+
+def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
+    """The same of markets that are built already."""
+    slots, reward = config.learner.markets, config.reward
+    if slots < len(markets):
+        raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")
+    rival = None
+    if reward.against:
+        rival = rule_of(config) if reward.against == "base" else build(reward.against)
+    edges = [round(i * slots / len(markets)) for i in range(len(markets) + 1)]
+    parts = [
+        Drawn(
+            market.training,
+            market.task,
+            market.sampler,
+            edges[i + 1] - edges[i],
+            ranges=config.task.ranges,
+            rival=rival,
+            unit=unit_of(config, market),
+            actions=config.policy.actions,
+            weights=RewardWeights(reward.execution, reward.impact, reward.left),
+            action_parameters=action_parameters(config),
+            observation=config.policy.observation,
+            stack=config.policy.stack,
+        )
+        for i, market in enumerate(markets)
+    ]
+    return MixedVec(parts, [market.name for market in markets])
+
+
+def part_of(config: AgentConfig, slots: int) -> MixedVec:
+    """The environment of `config` with that many slots: what a shard is."""
+    learner = config.learner.model_copy(update={"markets": slots})
+    markets = _built(config.model_copy(update={"learner": LearnerSection()}).model_dump_json())
+    return env_of(config.model_copy(update={"learner": learner}), markets)
+
+
+@lru_cache(maxsize=1)
+def _built(told: str) -> list[TrainingMarket]:
+    """Markets that all shards of a process act in."""
+    return markets_of(AgentConfig.model_validate_json(told))
+
+
+def in_shards(config: AgentConfig) -> Any:
+    """Its slots in `learner.shards` shards, all of them here."""
+    from tercel.learning.ray import sharded_env
+
+    return sharded_env(partial(part_of, config), config.learner.markets, config.learner.shards)
+
+
+def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
+    """Ticks per lot that count as a reward of 1."""
+    return market.spread if config.reward.unit == "spread" else 1.0
