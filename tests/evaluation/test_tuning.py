@@ -1,5 +1,7 @@
 """Tuning: the search itself on functions whose minimum is known, and its use on training episodes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,20 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.task import Task
-from tercel.evaluation.tuning import TRIED_ON, Arena, episodes_for, population_of, scores, search, try_all, tune
+from tercel.evaluation.tuning import (
+    OVERFLOWED_BPS,
+    TRIED_ON,
+    Arena,
+    episodes_for,
+    population_of,
+    scores,
+    search,
+    try_all,
+    tune,
+)
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
+from tercel.market.book import layout as lay
+from tercel.market.flow import martingale
 from tercel.market.simulator.source import martingale_market
 
 
@@ -61,16 +75,17 @@ def arena():
 def test_a_search_uses_its_episodes_and_gives_named_parameters(arena):
     steps = []
     kind = TUNABLE["popv"]
-    parameters, training, used = search(arena, kind, 3 * 16 * TRIED_ON, 1, steps.append)
-    assert tuple(parameters) == kind.layout.names
-    assert used == sum(steps) == 3 * 16 * TRIED_ON
-    assert np.isfinite(training)
-    assert search(arena, kind, 3 * 16 * TRIED_ON, 1)[0] == parameters, "the same seed finds the same"
+    found = search(arena, kind, 3 * 16 * TRIED_ON, 1, steps.append)
+    assert tuple(found.parameters) == kind.layout.names
+    assert found.episodes == sum(steps) == 3 * 16 * TRIED_ON
+    assert np.isfinite(found.training_bps)
+    assert found.overflowed == 0
+    assert search(arena, kind, 3 * 16 * TRIED_ON, 1) == found, "the same seed finds the same"
 
 
 def test_what_is_not_searched_for_stays(arena):
-    parameters, _, _ = search(arena, TUNABLE["score_rule"], 3 * 24 * TRIED_ON, 1)
-    assert parameters["w_alpha"] == TUNABLE["score_rule"].layout.generic["w_alpha"]
+    found = search(arena, TUNABLE["score_rule"], 3 * 24 * TRIED_ON, 1)
+    assert found.parameters["w_alpha"] == TUNABLE["score_rule"].layout.generic["w_alpha"]
 
 
 def test_the_better_on_validation_stands(arena):
@@ -86,7 +101,26 @@ def test_candidates_side_by_side_cost_what_each_costs_alone(arena):
     rows = kind.layout.vector() + np.random.default_rng(4).normal(0, 1, (11, 5))
     plan = arena.sample(0, TRIED_ON)
     alone = [scores(arena, plan, [kind(row)])[0].bps for row in rows]
-    np.testing.assert_allclose(try_all(arena, plan, kind, rows), alone, rtol=1e-12)
+    np.testing.assert_allclose(try_all(arena, plan, kind, rows).bps, alone, rtol=1e-12)
+
+
+def test_a_candidate_that_loses_orders_is_dear_and_counted_and_stops_nothing(arena):
+    kind = TUNABLE["score_rule"]
+    market = arena.source
+    cramped = lay.new_book(64, 64, 1)
+    martingale.lay_book(cramped, market.worlds_k[0].copy(), market.flow)
+    cramped = replace(arena, source=replace(market, worlds_b=cramped[None]))
+    spread, single = kind.layout.vector(), kind.layout.vector({"behind_1": 40.0})
+    plan = arena.sample(0, TRIED_ON)
+    found = try_all(cramped, plan, kind, np.stack([spread, single]))
+    assert found.overflowed[0] > found.overflowed[1]
+    lost = found.overflowed[0] / TRIED_ON * OVERFLOWED_BPS
+    assert found.bps[0] == pytest.approx(lost, abs=OVERFLOWED_BPS / 10)
+    validated = scores(cramped, plan, [kind(spread)])[0]
+    assert validated.overflowed == found.overflowed[0]
+    tuned = tune(cramped, "score_rule", 3 * 24 * TRIED_ON, 1)
+    assert tuned.training_overflowed > 0
+    assert tuned.validation.bps <= tuned.begun_from.bps
 
 
 def test_too_few_episodes_are_refused(arena):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.core.jit import Floats
+from tercel.core.jit import Floats, Longs
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import run_strategies
@@ -67,11 +67,49 @@ class Arena:
 
 @dataclass(frozen=True)
 class Score:
-    """Mean arrival shortfall over validation episodes and its standard error, bps."""
+    """Mean arrival shortfall and its standard error, bps; over how many episodes, and how many lost orders."""
 
     bps: float
     se: float
     episodes: int
+    overflowed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """What rows of parameters cost over a plan.
+
+    Parameters
+    ----------
+    bps : float64 (rows,)
+        Mean shortfall; dear where orders were lost.
+    overflowed : int64 (rows,)
+        Episodes in which they were: own orders, commands or the market's found no place.
+    """
+
+    bps: Floats
+    overflowed: Longs
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search ended with.
+
+    Parameters
+    ----------
+    parameters : dict of str to float
+    training_bps : float
+        Mean shortfall of the last generations' candidates.
+    episodes : int
+        Training episodes used.
+    overflowed : int
+        Those of them in which orders were lost.
+    """
+
+    parameters: dict[str, float]
+    training_bps: float
+    episodes: int
+    overflowed: int
 
 
 @dataclass(frozen=True)
@@ -87,6 +125,8 @@ class Found:
     training_episodes : int
     validation, begun_from : Score
         Of `parameters`, and of the values that the search began from.
+    training_overflowed : int
+        Training episodes in which orders were lost.
     """
 
     parameters: dict[str, float]
@@ -94,6 +134,7 @@ class Found:
     training_episodes: int
     validation: Score
     begun_from: Score
+    training_overflowed: int = 0
 
 
 def episodes_for(kind: type[Tunable]) -> int:
@@ -120,19 +161,19 @@ def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Sco
     for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
         values = _shortfalls(costs)
         error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-        told.append(Score(float(values.mean()), error, len(values)))
+        told.append(Score(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
     return told
 
 
-def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Floats:
-    """Mean shortfall over a plan, bps, of each row of parameters: float64 (len(rows),).
+def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Tried:
+    """Try each row of parameters, float64 (rows, P), on all episodes of a plan.
 
     The markets warm up once and are copied, so that candidates run side by side.
     """
     first = Episodes(arena.source, arena.task, len(plan), run_out=False)
     first.start(plan)
     together = max(BATCH // len(plan), 1)
-    found = []
+    found, lost = [], []
     for start in range(0, len(rows), together):
         some = rows[start : start + together]
         episodes = Episodes(arena.source, arena.task, len(some) * len(plan), run_out=False)
@@ -140,8 +181,10 @@ def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Floa
         strategy = kind(np.repeat(some, len(plan), axis=0), arena.estimates)
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
-        found.append(_shortfalls(episodes.costs()).reshape(len(some), len(plan)).mean(axis=1))
-    return np.concatenate(found)
+        costs = episodes.costs()
+        found.append(_shortfalls(costs).reshape(len(some), len(plan)).mean(axis=1))
+        lost.append((costs.overflow > 0).reshape(len(some), len(plan)).sum(axis=1))
+    return Tried(np.concatenate(found), np.concatenate(lost))
 
 
 def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
@@ -152,13 +195,13 @@ def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
     if len(rows) == 1:
         return np.asarray(rows[0], np.float64)
     sight = arena.sample(SIGHT_FROM, SIGHT)
-    return np.asarray(rows[int(np.argmin(try_all(arena, sight, kind, rows)))], np.float64)
+    return np.asarray(rows[int(np.argmin(try_all(arena, sight, kind, rows).bps))], np.float64)
 
 
 def search(
     arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None
-) -> tuple[dict[str, float], float, int]:
-    """Parameters found on training episodes, the mean shortfall of the last candidates, and episodes used.
+) -> Searched:
+    """Search for parameters on training episodes; a candidate that loses orders is dear, no more.
 
     Raises
     ------
@@ -175,7 +218,7 @@ def search(
         least = 3 * population * TRIED_ON
         raise ConfigError(f"at least {least} episodes for {layout.rule}", f"{episodes}", f"--episodes {least}")
     tuner = CmaEs(start[free], layout.scales[free], rng, population)
-    means, values = [], []
+    means, values, overflowed = [], [], 0
     for generation in range(generations):
         # where noise is most of what is seen, steps would grow on luck: they are made to end
         tuner.sigma = min(tuner.sigma, SHORTEST ** (generation / generations))
@@ -184,16 +227,17 @@ def search(
         rows = np.tile(start, (population, 1))
         rows[:, free] = tried
         cost = try_all(arena, plan, kind, rows)
-        tuner.tell(tried, cost)
+        tuner.tell(tried, cost.bps)
         means.append(tuner.mean)
-        values.append(float(cost.mean()))
+        values.append(float(cost.bps.mean()))
+        overflowed += int(cost.overflowed.sum())
         if progress is not None:
             progress(population * TRIED_ON)
     late = max(int(LATE * generations), 1)
     found = start.copy()
     found[free] = np.mean(means[-late:], axis=0)
     parameters = {name: round(float(value), 4) for name, value in zip(layout.names, found, strict=True)}
-    return parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON
+    return Searched(parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON, overflowed)
 
 
 def tune(
@@ -201,9 +245,10 @@ def tune(
 ) -> Found:
     """Search, then validate what was found beside what was begun from."""
     kind = TUNABLE[name]
-    parameters, training_bps, used = search(arena, kind, episodes or episodes_for(kind), seed, progress)
+    end = search(arena, kind, episodes or episodes_for(kind), seed, progress)
     start = {**kind.layout.generic, **tuned_parameters(arena.estimates.market, name)}
-    both = [kind(values, arena.estimates) for values in (parameters, start)]
+    both = [kind(values, arena.estimates) for values in (end.parameters, start)]
     found, begun = scores(arena, arena.validation, both)
     better = found.bps <= begun.bps
-    return Found(parameters if better else start, training_bps, used, found if better else begun, begun)
+    chosen, score = (end.parameters, found) if better else (start, begun)
+    return Found(chosen, end.training_bps, end.episodes, score, begun, end.overflowed)

@@ -23,7 +23,7 @@ from tercel.app.job.tuning import (
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.task import Task
-from tercel.evaluation.tuning import episodes_for
+from tercel.evaluation.tuning import OVERFLOWED_BPS, episodes_for
 from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.impact.propagator import TAPE_LAWS
@@ -72,6 +72,9 @@ def tune(asked: Asked) -> int:
         return 0
     rows = sorted({**result["strategies"], **result["untuned"]}.items(), key=lambda item: _rank(item[1]))
     print_table(f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows])
+    for name, one in rows:
+        if lost := _lost(one):
+            say(f"{name}: {lost}")
     say(f"the baseline: {result['best']}, the best on validation episodes that chose nothing else")
     say(f"values    {out}")
     return 0
@@ -149,6 +152,15 @@ def _finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
 def _rank(one: dict[str, Any]) -> tuple[bool, float]:
     """Finalists first, by what they cost in the final."""
     return "final" not in one, float(one.get("final", one["validation"])["bps"])
+
+
+def _lost(one: dict[str, Any]) -> str:
+    """Episodes in which orders found no place, by kind; empty where none did."""
+    counts = [(one.get("training_overflowed", 0), one.get("training_episodes", 0), "training")]
+    held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
+    counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
+    told = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
+    return f"orders lost for want of room in {told} episodes, {OVERFLOWED_BPS:g} bps dearer each" if told else ""
 
 
 def _length(name: str) -> int:
