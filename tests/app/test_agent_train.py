@@ -68,6 +68,8 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
         ({"makret": {}}, "did you mean 'market'"),
         ({"market": {"preset": ["csco"]}}, "did you mean 'presets'"),
         ({"market": {"presets": []}}, "at least one market"),
+        ({"market": {"presets": ["csco", "ibm"], "weights": [1]}}, "a weight for each of the 2 presets, not 1"),
+        ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
         ({"market": {"lake": "x"}}, "lake and symbol together"),
         ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
         ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
@@ -228,7 +230,7 @@ def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
 
 def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
     config = small(
-        market={"presets": ["csco", "csco-santa-fe"], "worlds": 2, "regimes": "chain"},
+        market={"presets": ["csco", "csco-santa-fe"], "weights": [1, 2], "worlds": 2, "regimes": "chain"},
         policy={"actions": "placement", "hidden": [8]},
         learner={"frames": 256, "markets": 8, "steps": 16, "minibatch": 64},
         reward={"against": "peg_behind", "unit": "spread"},

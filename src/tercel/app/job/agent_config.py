@@ -2,7 +2,7 @@
 
     name = "mine"
 
-    [market]      presets, regimes, impact; or lake, symbol, train_days, judge_days, queue, impact
+    [market]      presets, weights, regimes, impact; or lake, symbol, train_days, judge_days, queue, impact
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames
     [policy]      actions, base, parameters, levers, dead, observation, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
@@ -18,7 +18,7 @@ Every key has a default; the shipped presets lie in `agent_presets` and are the 
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -44,6 +44,8 @@ class MarketSection(_Section):
 
     presets: tuple[str, ...] = ("csco",)
     """Simulated markets; the slots are split between them."""
+    weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Of the presets, in the split of the slots; empty: evenly."""
     regimes: str = ""
     """What switches in them: chain, season, a named regime or a file (`market.regimes.choice`)."""
     impact: str = ""
@@ -66,6 +68,8 @@ class MarketSection(_Section):
             raise ValueError("lake and symbol together")
         if not self.lake and not self.presets:
             raise ValueError("at least one market in presets, or lake and symbol")
+        if self.weights and len(self.weights) != len(self.presets):
+            raise ValueError(f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}")
         both = sorted(set(self.train_days) & set(self.judge_days))
         if both:
             raise ValueError(f"days that are trained on or judged, not both: {both[0]}")

@@ -1,6 +1,6 @@
 """Where a configuration's learner acts: slots split between its markets, whole or in shards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -28,7 +28,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
-    edges = [round(i * slots / len(markets)) for i in range(len(markets) + 1)]
+    edges = slot_edges(slots, config.market.weights or (1.0,) * len(markets))
     parts = [
         Drawn(
             market.training,
@@ -47,6 +47,18 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
         for i, market in enumerate(markets)
     ]
     return MixedVec(parts, [market.name for market in markets])
+
+
+def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:
+    """Where the slots of each market begin, and where the last one's end; every market has one.
+
+    >>> slot_edges(10, [2, 1, 1, 1])
+    [0, 4, 6, 8, 10]
+    """
+    edges = [round(slots * sum(weights[:i]) / sum(weights)) for i in range(len(weights) + 1)]
+    for i in range(1, len(edges)):
+        edges[i] = min(max(edges[i], edges[i - 1] + 1), slots - (len(weights) - i))
+    return edges
 
 
 def part_of(config: AgentConfig, slots: int) -> MixedVec:
