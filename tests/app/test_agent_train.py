@@ -65,8 +65,8 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"makret": {}}, "did you mean 'market'"),
-        ({"market": {"preset": ["csco"]}}, "did you mean 'presets'"),
+        ({"makret": {}}, "try 'market'"),
+        ({"market": {"preset": ["csco"]}}, "try 'presets'"),
         ({"market": {"presets": []}}, "at least one market"),
         ({"market": {"presets": ["csco", "ibm"], "weights": [1]}}, "a weight for each of the 2 presets, not 1"),
         ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
@@ -87,7 +87,7 @@ def test_what_cannot_be_meant_is_refused_with_its_key(told, words):
 
 
 def test_a_setting_that_the_learner_does_not_have_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'minibatch'"):
+    with pytest.raises(ConfigError, match="try 'minibatch'"):
         learner_settings(parse({"learner": {"minibach": 3}}, "test"))
 
 

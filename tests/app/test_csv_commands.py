@@ -72,8 +72,8 @@ def test_a_shipped_map_is_printed() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("tick", "tikc"), "write tick"),
-        (("[file.trade]", "[file.trades]"), "write trade"),
+        (("tick", "tikc"), "try 'tick'"),
+        (("[file.trade]", "[file.trades]"), "try 'trade'"),
         (("", ""), ""),
     ],
 )

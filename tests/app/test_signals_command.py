@@ -144,7 +144,7 @@ def test_absent_libraries_are_listed_with_their_extra(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('kind = "synthetic"', 'kind = "synthetic"\nhorizn = 5', "did you mean 'horizon'"),
+        ('kind = "synthetic"', 'kind = "synthetic"\nhorizn = 5', "try 'horizon'"),
         ('kind = "synthetic"', 'kind = "daily"', "panel.path"),
         ('name = "small"', "name = 3", "name"),
         ("splits = 3", "splits = 0", "train.splits"),

@@ -321,8 +321,8 @@ def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("decision_s", "decisoin_s", ("desk.decisoin_s", "did you mean decision_s")),
-        ('strategy = "twap_take"', 'strategey = "twap_take"', ("strategey", "did you mean strategy")),
+        ("decision_s", "decisoin_s", ("desk.decisoin_s", "try 'decision_s'")),
+        ('strategy = "twap_take"', 'strategey = "twap_take"', ("strategey", "try 'strategy'")),
         ("peg_behind", "peg_behnd", ("peg_behnd", "peg_behind")),
         ("peg_behind", "packaged:nobody", ("nobody",)),
         ('name = "AAA"', 'name = "AAA"\nmarket = "csco-203"', ("csco-203", "csco-santa-fe")),

@@ -55,8 +55,8 @@ def changed(old: str, new: str) -> str:
     [
         ("", r"\[desk\].*none in f.toml"),
         ("x = = 3", "f.toml: .*line 1"),
-        (changed("[desk]", "[dask]"), "section dask in f.toml.*write desk"),
-        (changed("order_lots", "order_lot"), r"key order_lot of \[desk\] in f.toml.*write order_lots"),
+        (changed("[desk]", "[dask]"), "section dask in f.toml.*try 'desk'"),
+        (changed("order_lots", "order_lot"), r"key order_lot of \[desk\] in f.toml.*try 'order_lots'"),
         (changed("order_lots", "zzz"), r"key zzz of \[desk\] in f.toml.*take it out"),
         (changed("daily_loss = 250_000", ""), r"a limit daily_loss.*\[desk\] in f.toml"),
         (changed("order_lots = 5000", "order_lots = -1"), r"at least 0; received -1 at key order_lots of \[desk\]"),

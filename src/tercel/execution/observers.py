@@ -1,6 +1,5 @@
 """The observations that policies can be made for, by the name that their cards say."""
 
-import difflib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.observation_v2 import MOST, OBS2_NAMES, STACKED, encode_v2_rows
 from tercel.execution.view import View
@@ -65,8 +65,7 @@ def observer(name: str, stack: int = 1) -> Observer:
     (40, 10)
     """
     if name not in OBSERVERS:
-        nearest = difflib.get_close_matches(name, OBSERVERS, 1, 0.0)[0]
-        raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", f"try {nearest!r}")
+        raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", offer(name, OBSERVERS))
     most = MOST if name == "v2" else 1
     if not 1 <= stack <= most:
         raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 can be stacked")

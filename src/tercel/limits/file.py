@@ -9,11 +9,11 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tercel.core.errors import LimitsError
+from tercel.core.names import offer
 
 MONEY: Final = 2_000_000_000
 """Money is counted in integers of half a billionth of the currency: the mid lies on half a tick."""
@@ -301,9 +301,7 @@ def _section(kind: type[_Kind], said: dict[str, Any], otherwise: dict[str, Any],
 
 
 def _unknown(name: str, known: tuple[str, ...], what: str, source: str) -> LimitsError:
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
-    remedy = f"write {near[0]}, if that is what was meant" if near else "take it out"
-    return LimitsError(f"one of {', '.join(known)}", f"{what} in {source}", remedy)
+    return LimitsError(f"one of {', '.join(known)}", f"{what} in {source}", offer(name, known, "take it out"))
 
 
 def _shown(value: Any) -> str:

@@ -82,7 +82,7 @@ def test_a_file_says_regimes_of_its_own(tmp_path: Path, preset) -> None:  # type
         ("x = ", "TOML"),
         ("", "none"),
         ("[chain]\nstates=['thin']\nrates=[[0]]\n[[script]]\nat_s=1\nregime='thin'", "both"),
-        ("[[script]]\nat_s = 1\nregime = 'thn'", "did you mean thin"),
+        ("[[script]]\nat_s = 1\nregime = 'thn'", "try 'thin'"),
         ("[[script]]\nat_s = 1\nregime = 'x'\n[[regime.x]]\nlimit = -1", "factor limit"),
         ("season = [1.0, 0.0]", "factor pace"),
     ],

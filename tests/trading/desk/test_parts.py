@@ -167,7 +167,7 @@ def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("rounds = 12", "round = 12"), "did you mean rounds"),
+        (("rounds = 12", "round = 12"), "try 'rounds'"),
         (("rounds = 12", "rounds = 0"), "desk.rounds"),
         (('name = "BBB"', 'name = "AAA"'), "names that differ"),
         (('side = "random"', 'side = "up"'), "demand.side"),

@@ -1,6 +1,5 @@
 """`tercel signals ...`."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from tercel.app.cli.shared import AsJson, Seed, told
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 
 signals_app = typer.Typer(
     name="signals",
@@ -111,6 +111,5 @@ def evaluate(
         if what is None or what.endswith(".toml"):
             raise typer.Exit(signals.evaluate(Path(what) if what else None, seed, out, as_json))
         if what not in STUDIES:
-            near = difflib.get_close_matches(what, STUDIES, 1, 0.0)[0]
-            raise UnknownNameError(f"a .toml file, or one of {', '.join(STUDIES)}", repr(what), f"try {near!r}")
+            raise UnknownNameError(f"a .toml file, or one of {', '.join(STUDIES)}", repr(what), offer(what, STUDIES))
         raise typer.Exit(signals.study(what, data, seed, out, as_json))

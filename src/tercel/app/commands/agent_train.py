@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tercel.app.job.agent_config import AgentConfig, nearest, parse, preset_file, preset_names, read_config
+from tercel.app.job.agent_config import AgentConfig, parse, preset_file, preset_names, read_config
 from tercel.app.job.agent_env import MakeEnv
 from tercel.app.job.agent_learner import with_algo
 from tercel.app.job.agent_ray import spread, with_shards
@@ -16,6 +16,7 @@ from tercel.app.job.agent_sb3 import SB3
 from tercel.app.job.agent_training import FILE, run_training
 from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError
+from tercel.core.names import offer
 from tercel.learning.port import Metrics
 from tercel.learning.sb3.settings import ALGORITHMS
 
@@ -93,7 +94,7 @@ def _told(
     told = read_config(preset_file(str(preset)) if config is None else config)
     if algo is not None:
         if algo not in ALGOS:
-            raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, f"did you mean {nearest(algo, ALGOS)!r}?")
+            raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, offer(algo, ALGOS))
         told = with_algo(told, algo)
     if on_ray:
         told = with_shards(told, workers)

@@ -1,6 +1,5 @@
 """`tercel agent tune`: the numbers of written strategies, found on training episodes, held out on validation."""
 
-import difflib
 import hashlib
 import shutil
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from tercel.app.job.tuning import (
 )
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.evaluation.task import Task
 from tercel.evaluation.tuning import OVERFLOWED_BPS, episodes_for
 from tercel.execution.strategies import ALL_BASELINES, TUNABLE
@@ -84,8 +84,7 @@ def _names(asked: Sequence[str]) -> list[str]:
     """Strategies to tune, all of them if none is named."""
     for name in asked:
         if name not in TUNABLE:
-            near = difflib.get_close_matches(name, TUNABLE, 1, 0.0)[0]
-            raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", f"{name!r}", f"try {near!r}")
+            raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(name), offer(name, TUNABLE))
     return list(dict.fromkeys(asked)) or list(TUNABLE)
 
 

@@ -6,14 +6,14 @@
 [compare]   families, problems, rows, test_rows, noise, seeds, panel
 """
 
-import difflib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError
+from tercel.core.validated import validated
 
 
 class _Section(BaseModel):
@@ -169,27 +169,10 @@ def _placed(one: SourceSection, base: Path) -> SourceSection:
 
 def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
     """A configuration from plain values; `name` is how errors call it."""
-    try:
-        config = SignalsConfig.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)
-            hint = f"did you mean {near[0]!r}?" if near else "take it out; see docs/examples/signals.toml"
-            raise ConfigError("keys that `tercel signals` knows", f"{name}: {where}", hint) from None
-        said = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
+    config = validated(SignalsConfig, raw, name, "`tercel signals`")
     if config.panel.kind != "synthetic" and not config.panel.path:
         raise ConfigError(f"panel.path of {config.panel.kind} prices", f"{name}: none", "say where they are")
     return config
-
-
-def _keys() -> list[str]:
-    models: tuple[type[BaseModel], ...] = (
-        SignalsConfig, PanelSection, SourceSection, TrainSection, GateSection, CompareSection,
-    )  # fmt: skip
-    return sorted({key for model in models for key in model.model_fields})
 
 
 def demo() -> SignalsConfig:

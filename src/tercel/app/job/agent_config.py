@@ -15,15 +15,16 @@
 Every key has a default; the shipped presets lie in `agent_presets` and are the examples.
 """
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tercel.app.toml_file import read_toml
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import UnknownNameError
+from tercel.core.names import offer
+from tercel.core.validated import validated
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import SETS
 from tercel.execution.observation_v2 import MOST
@@ -274,13 +275,8 @@ def middle(value: Span) -> float:
 
 def _one_of(name: str, known: tuple[str, ...]) -> str:
     if name not in known:
-        raise ValueError(f"one of {', '.join(known)}; the nearest to {name!r} is {nearest(name, known)!r}")
+        raise ValueError(f"one of {', '.join(known)}, not {name!r}; {offer(name, known)}")
     return name
-
-
-def nearest(name: str, known: tuple[str, ...] | list[str]) -> str:
-    """The known name that is most like `name`."""
-    return difflib.get_close_matches(name, known, 1, 0.0)[0]
 
 
 def preset_names() -> tuple[str, ...]:
@@ -298,7 +294,7 @@ def preset_file(name: str) -> Path:
     """
     known = preset_names()
     if name not in known:
-        raise UnknownNameError(f"one of {', '.join(known)}", f"preset {name!r}", f"try {nearest(name, known)!r}")
+        raise UnknownNameError(f"one of {', '.join(known)}", f"preset {name!r}", offer(name, known))
     return PRESETS / f"{name}.toml"
 
 
@@ -326,21 +322,4 @@ def parse(raw: dict[str, Any], name: str) -> AgentConfig:
     ConfigError
         With the key and the nearest known one.
     """
-    try:
-        config = AgentConfig.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            hint = f"did you mean {nearest(str(first['loc'][-1]), sorted(_keys(AgentConfig)))!r}?"
-            raise ConfigError("keys that `tercel agent train` knows", f"{name}: {where}", hint) from None
-        said = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
-    return config
-
-
-def _keys(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _keys(field.annotation)
+    return validated(AgentConfig, raw, name, "`tercel agent train`")

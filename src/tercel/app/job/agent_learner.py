@@ -3,10 +3,11 @@
 from dataclasses import fields
 from typing import Any, Final, cast
 
-from tercel.app.job.agent_config import AgentConfig, LearnerSection, nearest
+from tercel.app.job.agent_config import AgentConfig, LearnerSection
 from tercel.app.job.agent_policy import actions_of
 from tercel.app.job.agent_sb3 import SB3, sb3_learner, sb3_settings
 from tercel.core.errors import ConfigError
+from tercel.core.names import offer
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Learner
@@ -34,7 +35,7 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
         given["risk_aversion"] = config.reward.risk_aversion
     for name in given:
         if name not in known:
-            remedy = f"did you mean {nearest(name, known)!r}?"
+            remedy = offer(name, known)
             raise ConfigError(f"settings that {told.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
     actions = actions_of(config)
     if kind is PpoSettings and actions.continuous:

@@ -19,10 +19,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.app.job.agent_config import AgentConfig, RangeSection, nearest, parse
+from tercel.app.job.agent_config import AgentConfig, RangeSection, parse
 from tercel.app.job.agent_learner import learner_settings
 from tercel.app.job.agent_training import run_training
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.names import offer
 from tercel.learning.port import Metrics
 from tercel.learning.sweep import Choice, Range, Space, Sweep, Trial
 
@@ -51,7 +52,7 @@ def space_of(config: AgentConfig) -> Space:
     for key, told in config.sweep.ranges.items():
         section, dot, name = key.partition(".")
         if section not in SEARCHED or not dot or not name:
-            remedy = f"did you mean {nearest(section, SEARCHED)!r}?"
+            remedy = offer(section, SEARCHED)
             raise ConfigError(f"keys of {', '.join(SEARCHED)}, as in learner.minibatch", f"sweep.ranges: {key}", remedy)
         if isinstance(told, RangeSection):
             whole = isinstance(told.low, int) and isinstance(told.high, int)

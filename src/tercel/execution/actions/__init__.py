@@ -5,13 +5,13 @@ discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors.
 card keeps. A set that is to be offered to the learners is added to `DISCRETE` or, where it is made, to `MADE`.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
@@ -93,8 +93,7 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     if name in MADE:
         return MADE[name](parameters or {})
     if name not in DISCRETE:
-        nearest = difflib.get_close_matches(name, SETS, 1, 0.0)[0]
-        raise UnknownNameError(f"one of {', '.join(SETS)}", f"actions {name!r}", f"try {nearest!r}")
+        raise UnknownNameError(f"one of {', '.join(SETS)}", f"actions {name!r}", offer(name, SETS))
     if parameters:
         raise ConfigError(f"no parameters of {name}", f"{sorted(parameters)[0]!r}", "leave it out")
     return DISCRETE[name]

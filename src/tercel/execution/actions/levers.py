@@ -4,7 +4,6 @@ The rule keeps its order of thoughts (score, take, pace, display) and the networ
 ``scale * a`` to each lever, in the unconstrained space in which the rule was tuned.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.jit import Floats
+from tercel.core.names import offer
 from tercel.execution.actions.residual import checked_vectors
 from tercel.execution.intent import Intents
 from tercel.execution.strategies import direction_rule, score_rule
@@ -105,14 +105,13 @@ def levers(parameters: Mapping[str, Any]) -> Levers:
         raise ConfigError(f"parameters {', '.join(known)} of levers", f"{unknown[0]!r}", "leave it out")
     base = str(parameters.get("base", "score_rule"))
     if base not in RULES:
-        nearest = difflib.get_close_matches(base, RULES, 1, 0.0)[0]
-        raise UnknownNameError(f"a rule with levers: {', '.join(RULES)}", f"{base!r}", f"try {nearest!r}")
+        raise UnknownNameError(f"a rule with levers: {', '.join(RULES)}", repr(base), offer(base, RULES))
     rule = RULES[base]
     moved: Mapping[str, float] = parameters.get("levers") or rule.levers
     for name, scale in moved.items():
         if name not in rule.layout.names:
-            nearest = difflib.get_close_matches(name, rule.layout.names, 1, 0.0)[0]
-            raise UnknownNameError(f"levers of {base}: {', '.join(rule.layout.names)}", f"{name!r}", f"try {nearest!r}")
+            levers = rule.layout.names
+            raise UnknownNameError(f"levers of {base}: {', '.join(levers)}", repr(name), offer(name, levers))
         if not (np.isfinite(scale) and scale > 0):
             raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
     vector = rule.layout.vector(parameters.get("parameters") or None)

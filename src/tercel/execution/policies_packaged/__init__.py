@@ -5,7 +5,6 @@ market that the policy was trained for, whatever the policy itself observes. A d
 against that.
 """
 
-import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.core.names import offer
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
@@ -129,8 +129,7 @@ def folder_of(name: str) -> Path:
     """
     known = names()
     if name not in known:
-        nearest = difflib.get_close_matches(name, known, 1, 0.0)
-        remedy = f"try {nearest[0]!r}" if nearest else "install Tercel with its data files"
+        remedy = offer(name, known, "take one of these" if known else "install Tercel with its data files")
         raise UnknownNameError(f"one of {', '.join(known) or 'no'} packaged policies", f"{name!r}", remedy)
     return FOLDER / name
 

@@ -1,11 +1,11 @@
 """From what a person wrote to the folder of a policy: the one way in, for every command that takes a policy."""
 
-import difflib
 import os
 from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.core.names import nearest
 from tercel.execution import policies_packaged
 from tercel.execution.policies.policy import CARD
 from tercel.execution.registry.entries import Entry, Registry
@@ -104,7 +104,6 @@ def _in_folder(folder: Path) -> Path:
 
 
 def _unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
-    nearest = difflib.get_close_matches(name, known, 1, 0.3)
     listed = "`tercel agent list` shows what there is"
-    remedy = f"try {nearest[0]!r}; {listed}" if nearest else listed
-    return UnknownNameError(expected, repr(name), remedy)
+    near = nearest(name, known)
+    return UnknownNameError(expected, repr(name), f"try {near[0]!r}; {listed}" if near else listed)

@@ -4,11 +4,11 @@ To add one: a file with a frozen dataclass that has `name` and `decide`, a line 
 that inherits `tercel.testing.strategy.StrategyConformance`.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.execution.caps import PostureCap
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
 from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha
@@ -167,8 +167,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
         return wrap(_tunable(name, estimates, parameters or {}), wrappers)
     if name not in _ALL:
         every = [*_ALL, *TUNABLE]
-        nearest = difflib.get_close_matches(name, every, 1, 0.0)[0]
-        raise UnknownNameError(f"one of {', '.join(every)}", f"strategy {name!r}", f"try {nearest!r}")
+        raise UnknownNameError(f"one of {', '.join(every)}", f"strategy {name!r}", offer(name, every))
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
     if informed and estimates is None:

@@ -1,6 +1,5 @@
 """Parameters of a tuned rule: names and generic values, and the vectors that they make."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
+from tercel.core.names import offer
 from tercel.execution.strategies.estimates import MarketEstimates
 from tercel.execution.strategy import Strategy
 
@@ -60,9 +60,8 @@ class Layout:
             values = {**self.generic, **(given or {})}
             for name in values:
                 if name not in self.generic:
-                    nearest = difflib.get_close_matches(name, self.generic, 1, 0.0)[0]
                     raise ConfigError(
-                        f"parameters of {self.rule}: {', '.join(self.names)}", f"{name!r}", f"try {nearest!r}"
+                        f"parameters of {self.rule}: {', '.join(self.names)}", repr(name), offer(name, self.generic)
                     )
             given = list(values.values())
         try:

@@ -1,6 +1,5 @@
 """What `Sb3Learner` is told: an algorithm, its parameters, its network, a device."""
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 
 ALGORITHMS: dict[str, tuple[str, str, str]] = {
     "ppo": ("stable_baselines3", "PPO", "MlpPolicy"),
@@ -63,15 +63,10 @@ class Sb3Settings:
         """Refuse names that are none."""
         if self.algorithm not in ALGORITHMS:
             raise UnknownNameError(
-                f"an algorithm of {', '.join(ALGORITHMS)}", f"{self.algorithm!r}", _nearest(self.algorithm, ALGORITHMS)
+                f"an algorithm of {', '.join(ALGORITHMS)}", f"{self.algorithm!r}", offer(self.algorithm, ALGORITHMS)
             )
         if self.head not in HEADS:
-            raise UnknownNameError(f"a head of {', '.join(HEADS)}", f"{self.head!r}", _nearest(self.head, HEADS))
-
-
-def _nearest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"write {near[0]!r}" if near else "choose one of them"
+            raise UnknownNameError(f"a head of {', '.join(HEADS)}", f"{self.head!r}", offer(self.head, HEADS))
 
 
 def algorithm_class(name: str) -> Any:
@@ -91,7 +86,7 @@ def check_parameters(kind: Any, parameters: Mapping[str, Any]) -> dict[str, Any]
     known = [name for name in inspect.signature(kind).parameters if name not in OURS]
     for name in parameters:
         if name not in known:
-            raise ConfigError(f"parameters of {kind.__name__}: {', '.join(known)}", f"{name!r}", _nearest(name, known))
+            raise ConfigError(f"parameters of {kind.__name__}: {', '.join(known)}", f"{name!r}", offer(name, known))
     return dict(parameters)
 
 

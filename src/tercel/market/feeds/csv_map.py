@@ -13,12 +13,12 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError
+from tercel.core.names import offer
 from tercel.market.tape.instrument import midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -285,9 +285,8 @@ def map_text(name: str) -> str:
         return (resources.files(MAPS) / f"{name}.toml").read_text(encoding="utf-8")
     path = Path(name)
     if not path.is_file():
-        near = get_close_matches(name, shipped(), 1, 0.0)[0]
         received = f"{name}, which is neither"
-        raise ConfigError(f"a shipped map ({', '.join(shipped())}) or a file", received, f"such as --map {near}")
+        raise ConfigError(f"a shipped map ({', '.join(shipped())}) or a file", received, offer(name, shipped()))
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -310,8 +309,7 @@ def _build(kind: Any, raw: Mapping[str, Any], where: str, at: str) -> Any:
     known = {f.name: f for f in fields(kind)}
     for key in raw:
         if key not in known:
-            near = get_close_matches(key, known, 1, 0.0)[0]
-            raise ConfigError(f"keys {', '.join(known)} in {at or 'a map'}", f"{key!r} in {where}", f"write {near}")
+            raise ConfigError(f"keys {', '.join(known)} in {at or 'a map'}", f"{key!r} in {where}", offer(key, known))
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for name, f in known.items():

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
+from tercel.core.names import offer
 from tercel.market.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
 from tercel.market.feeds.members import Member
 from tercel.market.tape.instrument import midnight_ns
@@ -163,9 +163,8 @@ def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
     wanted = needed_columns(file)
     for name in wanted:
         if name not in names:
-            near = get_close_matches(name, names, 1, 0.0)
             received = f"columns {', '.join(names[:12])} in {member.where}"
-            raise FeedError(f"a column {name}", received, f"write {near[0]} in the map, if that is it")
+            raise FeedError(f"a column {name}", received, f"{offer(name, names)} in the map")
     return lazy.select(wanted)
 
 

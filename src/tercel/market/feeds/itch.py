@@ -16,13 +16,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.errors import FeedError
+from tercel.core.names import nearest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import itch_format as f
 from tercel.market.feeds import itch_kernels as k
@@ -244,5 +244,5 @@ def _no_symbol(pick: str, store: Store, member: Member) -> FeedError:
     if pick in names:
         received = f"{pick} without one order or trade in {member.where}"
         return FeedError("a symbol with orders", received, "take another symbol")
-    near = ", ".join(get_close_matches(pick, names, n=3, cutoff=0.0))
+    near = ", ".join(nearest(pick, names, 3))
     return FeedError(f"a symbol of {member.where}", repr(pick), f"take one like {near}" if near else "check the file")

@@ -1,6 +1,5 @@
 """A calibrated market as a file: what every flow model's preset has, and how one is loaded by name or path."""
 
-import difflib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import nearest
 
 DEFAULT = "csco"
 """The market of `tercel run` when none is named."""
@@ -183,11 +183,9 @@ def load(name: str | Path) -> Preset:
         return _read(path)
     known = names()
     if str(name) not in known:
-        near = difflib.get_close_matches(str(name).lower(), known, n=2, cutoff=0.3)
-        nearest = f"use {' or '.join(near)} (all: {', '.join(known)})" if near else f"use one of {', '.join(known)}"
-        raise UnknownNameError(
-            "the name of a preset market, or the path of a preset file (.json)", f"'{name}'", nearest
-        )
+        near = nearest(name, known, 2)
+        remedy = f"use {' or '.join(near)} (all: {', '.join(known)})" if near else f"use one of {', '.join(known)}"
+        raise UnknownNameError("the name of a preset market, or the path of a preset file (.json)", f"'{name}'", remedy)
     return _read(FOLDER / f"{name}.json")
 
 

@@ -4,12 +4,12 @@ What they come to in a market is measured (`tercel bench regimes` prints it), no
 follow from the flow.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.market.regimes.factors import Factors
 
 
@@ -95,7 +95,5 @@ def regime(name: str, own: Mapping[str, Regime] | None = None) -> Regime:
     """
     known = {**NAMED, **(own or {})}
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        remedy = f"did you mean {near[0]}?" if near else "see market.regimes.named"
-        raise UnknownNameError(f"a regime among {', '.join(known)}", repr(name), remedy)
+        raise UnknownNameError(f"a regime among {', '.join(known)}", repr(name), offer(name, known))
     return known[name]

@@ -17,11 +17,11 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from tercel.core.errors import LakeConflictError, TapeError
+from tercel.core.names import nearest
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, content_hash
 from tercel.market.tape.swap import swap_folders
@@ -185,7 +185,7 @@ class Lake:
             venues = ", ".join(sorted(f.parents[2].name.removeprefix("venue=") for f in found))
             raise TapeError(f"one venue with {symbol} on {date}", f"{len(found)}: {venues}", "name the venue")
         days = self.days(symbol, venue)
-        near = get_close_matches(date, days, n=3, cutoff=0.0)
+        near = nearest(date, days, 3) or days[:3]
         received = f"no {date} among its {len(days)} days in {self.root}"
         raise TapeError(f"a day of {symbol}", received, f"take one of {', '.join(near)}, or import the day")
 
@@ -194,7 +194,7 @@ class Lake:
         if not symbols:
             remedy = f"run: tercel data import lobster PATHS... --lake {self.root}"
             return TapeError(f"a lake with {symbol}", f"no days in {self.root}", remedy)
-        near = get_close_matches(symbol, symbols, n=3, cutoff=0.0)
+        near = nearest(symbol, symbols, 3) or symbols[:3]
         return TapeError(f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}")
 
     def _instrument_of(self, folder: Path) -> Instrument | None:

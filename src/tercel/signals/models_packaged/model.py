@@ -7,7 +7,6 @@ A feature that is None makes its source missing: the forecast goes on without it
 defect of whoever measured, not a missing fact.
 """
 
-import difflib
 import hashlib
 import json
 import math
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.messages import Alpha
+from tercel.core.names import offer
 from tercel.signals.alpha import to_alpha
 from tercel.signals.fusion import Fusion
 
@@ -100,8 +100,7 @@ class AlphaModel:
         known = self.features
         for name, value in features.items():
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1, 0.0)[0]
-                raise DataError(f"features of model {self.name!r}", repr(name), f"did you mean {near!r}?")
+                raise DataError(f"features of model {self.name!r}", repr(name), offer(name, known, "leave it out"))
             if value is not None and not math.isfinite(value):
                 text = f"{value} in {name} of {instrument} at {at_ns}"
                 raise DataError("features that are numbers, or None", text, "send None where a fact is missing")
@@ -167,8 +166,7 @@ def load_packaged(name: str) -> AlphaModel:
     """
     names = packaged()
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1, 0.0)
-        raise UnknownNameError(f"one of {', '.join(names)}", f"model {name!r}", f"try {near[0]!r}" if near else "train")
+        raise UnknownNameError(f"one of {', '.join(names)}", f"model {name!r}", offer(name, names))
     return _read((files("tercel.signals.models_packaged") / f"{name}.json").read_text(encoding="utf-8"), name)
 
 

@@ -4,7 +4,6 @@ To add a family: one file here with ``CARDS``, and a test class that inherits
 :class:`tercel.testing.signal_model.SignalModelConformance`. Nothing else changes.
 """
 
-import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -14,6 +13,7 @@ from functools import cache
 from typing import Any, Final, Literal, Protocol
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.signals.zoo.checks import Floats
 
 Task = Literal["classify", "regress"]
@@ -86,8 +86,7 @@ class FamilyCard:
         known = model.get_params(deep=False)
         for key in settings:
             if key not in known:
-                nearest = difflib.get_close_matches(key, known, 1, 0.0)[0]
-                raise UnknownNameError(f"a setting of {self.name}", repr(key), f"try {nearest!r}")
+                raise UnknownNameError(f"settings of {self.name}: {', '.join(known)}", repr(key), offer(key, known))
         return model.set_params(**settings)
 
 
@@ -121,8 +120,7 @@ def family(name: str) -> FamilyCard:
     """
     cards = _cards()
     if name not in cards:
-        nearest = difflib.get_close_matches(name, cards, 1, 0.0)[0]
-        raise UnknownNameError(f"one of {', '.join(cards)}", f"family {name!r}", f"try {nearest!r}")
+        raise UnknownNameError(f"one of {', '.join(cards)}", f"family {name!r}", offer(name, cards))
     return cards[name]
 
 

@@ -11,15 +11,15 @@
 [alerts]      webhook
 """
 
-import difflib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tercel.core.errors import ConfigError
+from tercel.core.validated import validated
 from tercel.trading.desk.allocation import HedgeRule
 from tercel.trading.desk.sizing import SizingRule
 
@@ -201,23 +201,4 @@ def parse_config(text: str, name: str) -> DeskConfig:
         found = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError("a desk file in TOML", f"{name}: {error}", "see `tercel trade run --show-demo`") from None
-    try:
-        return DeskConfig.model_validate(found)
-    except ValidationError as error:
-        unknown = [found for found in error.errors() if found["type"] == "extra_forbidden"]
-        first = [*unknown, *error.errors()][0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(first["loc"][-1]), _keys(), 1)
-            hint = f"did you mean {near[0]}" if near else "take it out"
-            raise ConfigError("keys that a desk knows", f"{name}: {where}", hint) from None
-        said = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
-
-
-def _keys() -> list[str]:
-    models: tuple[type[BaseModel], ...] = (
-        *(DeskConfig, DeskSection, InstrumentSection, Change, AgentSection, DemandSection),
-        *(SignalsSection, RiskSection, LoopSection, LimitsSection, AlertsSection),
-    )
-    return sorted({key for model in models for key in model.model_fields})
+    return validated(DeskConfig, found, name, "a desk")

@@ -211,7 +211,7 @@ def test_a_bad_value_is_named_with_its_row(tmp_path, row, said):
 
 
 def test_a_missing_column_offers_the_nearest(tmp_path):
-    with pytest.raises(FeedError, match="write b_s1 in the map"):
+    with pytest.raises(FeedError, match="try 'b_s1' in the map"):
         one(MAP % ("x", QUOTE % 1), ["t,b1,b_s1,a1,as1", "0,1,1,2,1"], tmp_path)
 
 
@@ -237,7 +237,7 @@ ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[instrument]\nvenue='A'\ntikc=1\n", "write tick"),
+        ("[instrument]\nvenue='A'\ntikc=1\n", "try 'tick'"),
         ("[instrument]\nvenue='A'\n", "tick in"),
         ("[instrument]\nvenue='A'\ntick='a'\n", "tick as float"),
         (ONE_FILE + "unit='h'\n[file.trade]\nprice='p'\nsize='q'", "time.unit"),
@@ -253,7 +253,7 @@ def test_a_map_that_makes_no_sense_is_refused(text, said):
 def test_shipped_maps_load_and_an_unknown_name_offers_one():
     for name in shipped():
         assert load_map(name).about
-    with pytest.raises(ConfigError, match="such as --map lean"):
+    with pytest.raises(ConfigError, match="try 'lean'"):
         load_map("leen")
 
 

@@ -1,0 +1,61 @@
+"""Configurations that pydantic reads, and its refusals in words that a person can act on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import offer
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str) -> Model:
+    """A configuration from plain values.
+
+    Parameters
+    ----------
+    kind : type of BaseModel
+    raw : mapping
+        As the file holds it.
+    name : str
+        What errors call it: the path.
+    reader : str
+        Who knows the keys, such as "a desk".
+
+    Raises
+    ------
+    ConfigError
+        The first unknown key, with the nearest known one; else the first value that will not do.
+    """
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        found = error.errors()
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            hint = offer(first["loc"][-1], keys_of(kind), "take it out")
+            raise ConfigError(f"keys that {reader} knows", f"{name}: {where}", hint) from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
+
+
+def keys_of(kind: type[BaseModel]) -> list[str]:
+    """Names of all fields of a model and of the models in it, sorted."""
+    return sorted(set(_keys(kind)))
+
+
+def _keys(kind: type[BaseModel]) -> Iterator[str]:
+    for name, field in kind.model_fields.items():
+        yield name
+        for inner in _models(field.annotation):
+            yield from _keys(inner)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

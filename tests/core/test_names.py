@@ -1,0 +1,20 @@
+"""Names that nobody knows: the nearest is offered, whatever its case, and nothing where nothing is like it."""
+
+from tercel.core.names import nearest, offer
+
+KNOWN = ["pov", "twap_take", "twap_passive", "CSCO"]
+
+
+def test_the_most_like_come_first_and_case_does_not_count():
+    assert nearest("TWAP", KNOWN, 3) == ["twap_take", "twap_passive"]
+    assert nearest("csc", KNOWN) == ["CSCO"]
+
+
+def test_nothing_is_offered_where_nothing_is_like_it():
+    assert nearest("zzzz", KNOWN) == nearest("pov", []) == nearest("", KNOWN) == []
+    assert offer("zzzz", KNOWN, "take it out") == "take it out"
+    assert offer(7, KNOWN) == "take one of these"
+
+
+def test_one_is_offered_as_it_is_written():
+    assert offer("csco ", KNOWN) == "try 'CSCO'"

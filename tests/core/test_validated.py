@@ -1,0 +1,55 @@
+"""Configurations: an unknown key is named with its place and the nearest one, a wrong value with what it should be."""
+
+import pytest
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from tercel.core.errors import ConfigError
+from tercel.core.validated import keys_of, validated
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    horizon_s: float = 60.0
+
+    @field_validator("horizon_s")
+    @classmethod
+    def _above(cls, value: float) -> float:
+        if value <= 0:
+            raise ValueError("a horizon above 0 s")
+        return value
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    task: Inner = Inner()
+    others: tuple[Inner, ...] = ()
+    by_name: dict[str, Inner] | None = None
+    seed: int = 1
+
+
+def refused(**raw):
+    with pytest.raises(ConfigError) as told:
+        validated(Outer, raw, "a.toml", "a test")
+    return told.value
+
+
+def test_what_is_right_is_read():
+    assert validated(Outer, {"task": {"horizon_s": 3}}, "a.toml", "a test").task.horizon_s == 3.0
+
+
+def test_an_unknown_key_is_named_with_its_place_and_the_nearest():
+    error = refused(others=[{}, {"horizn_s": 3}], seed="x")
+    assert error.expected == "keys that a test knows"
+    assert error.received == "a.toml: others.1.horizn_s", "before values that will not do: those may be named wrongly"
+    assert error.remedy == "try 'horizon_s'"
+    assert refused(zzz=1).remedy == "take it out"
+
+
+def test_a_value_that_will_not_do_is_shown_with_what_was_expected():
+    error = refused(task={"horizon_s": -2})
+    assert error.expected == "task.horizon_s: a horizon above 0 s"
+    assert error.received == "a.toml: -2"
+
+
+def test_keys_are_those_of_all_models_within():
+    assert keys_of(Outer) == ["by_name", "horizon_s", "others", "seed", "task"]
