@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tercel.app.cli import agent_table
-from tercel.app.cli.shared import AsJson, listed_dates, told
+from tercel.app.cli.shared import AsJson, listed_dates, listed_seeds, told
 from tercel.core.errors import ConfigError
 
 Policies = Annotated[
@@ -128,22 +128,6 @@ def check_tape(tape: Path | None, symbol: str | None, impact: str | None) -> Non
         raise ConfigError("--tape and --symbol together", f"{given} alone", f"add {missing}")
     if impact == "":
         raise ConfigError("the name of a law", "an empty one", "leave --impact out for the default")
-
-
-def listed_seeds(text: str) -> list[int]:
-    """Base seeds of judged episodes: whole numbers from 0, each once.
-
-    >>> listed_seeds("901, 902")
-    [901, 902]
-    """
-    try:
-        seeds = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        seeds = []
-    if not seeds or len(set(seeds)) < len(seeds) or any(not 0 <= seed < 2**31 for seed in seeds):
-        remedy = "such as --seeds 901,902,903; negative ones belong to training"
-        raise ConfigError("different whole numbers from 0 to 2^31 - 1", f"--seeds {text}", remedy)
-    return seeds
 
 
 def add_to(app: typer.Typer) -> None:

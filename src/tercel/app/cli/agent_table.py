@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, told
+from tercel.app.cli.shared import AsJson, listed_seeds, told
 
 
 def table(
@@ -35,7 +35,6 @@ def table(
 ) -> None:
     """Print the big table: all strategies in all markets and regimes, with intervals."""
     with told(as_json, f"what is finished is kept in {out}; the same command goes on"):
-        from tercel.app.cli.agent_evaluate import listed_seeds
         from tercel.app.commands import agent_table as command
 
         code = command.table(

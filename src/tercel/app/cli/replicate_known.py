@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, told
-from tercel.core.errors import ConfigError
+from tercel.app.cli.shared import AsJson, listed_seeds, told
 
 Train = Annotated[bool, typer.Option("--train", help="Train the agents again, three seeds; they go into --out.")]
 Seeds = Annotated[str, typer.Option(help="Base seeds of evaluation, separated by commas.", metavar="S[,S...]")]
@@ -45,20 +44,3 @@ def deep_hedging(
         from tercel.app.commands import replicate_deep_hedging
 
         replicate_deep_hedging.run(train, episodes, listed_seeds(seeds), out, as_json)
-
-
-def listed_seeds(text: str) -> list[int]:
-    """Seeds separated by commas.
-
-    Raises
-    ------
-    ConfigError
-        For anything but whole numbers from 0, each once.
-
-    >>> listed_seeds("1, 2,3")
-    [1, 2, 3]
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts) or len(set(parts)) != len(parts):
-        raise ConfigError("different whole numbers from 0, separated by commas", f"--seeds {text}", "such as 1,2,3")
-    return [int(part) for part in parts]

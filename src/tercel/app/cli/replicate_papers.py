@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.replicate_known import ROOT, listed_seeds
-from tercel.app.cli.shared import AsJson, told
+from tercel.app.cli.replicate_known import ROOT
+from tercel.app.cli.shared import AsJson, listed_seeds, told
 from tercel.core.errors import ConfigError
 
 Recorded = Annotated[Path | None, typer.Option("--lake", help="Folder of the tape lake.", metavar="DIR")]

@@ -67,3 +67,22 @@ def listed_dates(text: str) -> list[str]:
     for one in dates:
         check_date(one)
     return dates
+
+
+def listed_seeds(text: str) -> list[int]:
+    """Base seeds of judged episodes, separated by commas: whole numbers from 0, each once.
+
+    Raises
+    ------
+    ConfigError
+        Anything else; negative seeds belong to training.
+
+    >>> listed_seeds("901, 902")
+    [901, 902]
+    """
+    parts = [part.strip() for part in text.split(",")]
+    seeds = [int(part) for part in parts if part.isdecimal()]
+    if len(seeds) < len(parts) or len(set(seeds)) < len(seeds) or max(seeds) >= 2**31:
+        remedy = "such as --seeds 901,902,903; negative ones belong to training"
+        raise ConfigError("different whole numbers from 0 to 2^31 - 1, separated by commas", f"--seeds {text}", remedy)
+    return seeds
