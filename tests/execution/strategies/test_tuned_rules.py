@@ -9,10 +9,9 @@ from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build
-from tercel.execution.strategies.direction_rule import DirectionRule, direction_rule
+from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.display import GRAINS
-from tercel.execution.strategies.score_rule import LAYOUT, LEVERS, ScoreRule, score_rule
-from tercel.execution.strategies.vector import Layout
+from tercel.execution.strategies.score_rule import LAYOUT, LEVERS, ScoreRule
 from tercel.testing.strategy import StrategyConformance, random_views, take_rows, view_of, wanted
 
 NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}
@@ -97,9 +96,8 @@ def test_small_changes_of_a_rung_are_not_made() -> None:
 def test_any_parameters_keep_the_rules_of_an_intent(seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
     view = random_views(40, seed % 1000)
-    for rule, layout in ((score_rule, LAYOUT), (direction_rule, DirectionRule().vector)):
-        width = len(layout.names) if isinstance(layout, Layout) else len(layout)
-        intents = rule(rng.normal(0, size, (view.n, width)), view.x, view.m)
+    for rule in (ScoreRule, DirectionRule):
+        intents = rule.intents(rng.normal(0, size, (view.n, len(rule.layout.names))), view.x, view.m)
         assert (intents[:, [i.TAKE, *range(i.REST0, i.WIDTH)]] >= 0).all()
         assert (wanted(intents) <= view.left).all()
 

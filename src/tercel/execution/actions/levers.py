@@ -4,7 +4,7 @@ The rule keeps its order of thoughts (score, take, pace, display) and the networ
 ``scale * a`` to each lever, in the unconstrained space in which the rule was tuned.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -16,29 +16,24 @@ from tercel.core.jit import Floats
 from tercel.core.names import offer
 from tercel.execution.actions.residual import checked_vectors
 from tercel.execution.intent import Intents
-from tercel.execution.strategies import direction_rule, score_rule
-from tercel.execution.strategies.vector import Layout
+from tercel.execution.strategies.direction_rule import DirectionRule
+from tercel.execution.strategies.row_rule import RowRule
+from tercel.execution.strategies.score_rule import ScoreRule
 from tercel.execution.view import View
 
 
 class Rule(NamedTuple):
     """A rule that has levers."""
 
-    layout: Layout
-    decide: Callable[[Floats, NDArray[np.int64], NDArray[np.int64]], Intents]
-    """Parameters (n, P) or (1, P), x, m -> intents."""
+    kind: type[RowRule]
     levers: Mapping[str, float]
     """Levers by default -> how far an action of 1 moves them."""
 
 
 _RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0}
 RULES: Final = {
-    "score_rule": Rule(
-        score_rule.LAYOUT, score_rule.score_rule, {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS}
-    ),
-    "direction_rule": Rule(
-        direction_rule.LAYOUT, direction_rule.direction_rule, {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS}
-    ),
+    "score_rule": Rule(ScoreRule, {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS}),
+    "direction_rule": Rule(DirectionRule, {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS}),
 }
 """Rules whose levers can be moved."""
 
@@ -82,7 +77,7 @@ class Levers:
         actions = checked_vectors(actions, view.n, self.labels)
         rows = np.repeat(self.vector[None, :], view.n, axis=0)
         rows[:, self.places] += actions * self.scales
-        return self.rule.decide(rows, view.x, view.m)
+        return self.rule.kind.intents(rows, view.x, view.m)
 
 
 def levers(parameters: Mapping[str, Any]) -> Levers:
@@ -109,11 +104,11 @@ def levers(parameters: Mapping[str, Any]) -> Levers:
     rule = RULES[base]
     moved: Mapping[str, float] = parameters.get("levers") or rule.levers
     for name, scale in moved.items():
-        if name not in rule.layout.names:
-            levers = rule.layout.names
+        if name not in rule.kind.layout.names:
+            levers = rule.kind.layout.names
             raise UnknownNameError(f"levers of {base}: {', '.join(levers)}", repr(name), offer(name, levers))
         if not (np.isfinite(scale) and scale > 0):
             raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
-    vector = rule.layout.vector(parameters.get("parameters") or None)
-    places = np.array([rule.layout.names.index(name) for name in moved], np.int64)
+    vector = rule.kind.layout.vector(parameters.get("parameters") or None)
+    places = np.array([rule.kind.layout.names.index(name) for name in moved], np.int64)
     return Levers(rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved))

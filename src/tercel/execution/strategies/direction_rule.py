@@ -8,16 +8,11 @@ touch is taken at every decision; in between a little is shown at and behind the
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
-from tercel.execution import intent as it
-from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.strategies import display as d
-from tercel.execution.strategies.vector import Layout, Tunable
-from tercel.execution.view import View
+from tercel.execution.strategies.row_rule import RowRule
+from tercel.execution.strategies.vector import Layout
 
 LAYOUT: Final = Layout(
     "direction_rule",
@@ -49,8 +44,6 @@ NAMES: Final = LAYOUT.names
 ) = range(len(NAMES))  # fmt: skip
 DECAY = 0.5
 """Of the imbalance, a level."""
-WHOLE = 2.0**30
-"""More lots than any order has."""
 
 
 @kernel
@@ -68,9 +61,9 @@ def direction_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
         return
     direction = direction_of(p, x, m)
     lots = d.power(p[TAKE]) * m[c.FAR1] if direction > p[WAIT] + d.power(p[GAP]) else 0.0
-    out[it.TAKE] = min(max(int(min(lots, WHOLE)), d.overdue(x, p[PACE], p[CURVE])), max(x[c.LEFT], 0))
+    d.take(lots, p[PACE], p[CURVE], x, out)
     if direction >= p[WAIT]:
-        d.show(p, IMPROVE, 0.0, WHOLE, 0.0, 0.0, x, m, out)
+        d.show(p, IMPROVE, 0.0, d.ALL_LOTS, 0.0, 0.0, x, m, out)
 
 
 @kernel
@@ -80,15 +73,8 @@ def direction_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
         direction_row(p[min(i, p.shape[0] - 1)], x[i], m[i], out[i])
 
 
-def direction_rule(parameters: ArrayLike, x: NDArray[np.int64], m: NDArray[np.int64]) -> Intents:
-    """The rule's intents; see :func:`~tercel.execution.strategies.score_rule.score_rule`."""
-    out = np.empty((len(x), WIDTH), np.int32)
-    direction_rows(LAYOUT.rows(parameters, len(x)), np.ascontiguousarray(x), np.ascontiguousarray(m), out)
-    return out
-
-
 @dataclass(frozen=True, eq=False)
-class DirectionRule(Tunable):
+class DirectionRule(RowRule):
     """The direction rule.
 
     >>> from tercel.testing.strategy import view_of
@@ -99,7 +85,4 @@ class DirectionRule(Tunable):
 
     name: ClassVar[str] = "direction_rule"
     layout: ClassVar[Layout] = LAYOUT
-
-    def decide(self, view: View) -> Intents:
-        """Wait, rest or take."""
-        return direction_rule(self.vector, view.x, view.m)
+    rows = staticmethod(direction_rows)

@@ -14,6 +14,8 @@ from tercel.features.microstructure import imbalance
 
 MOST = 30.0
 """Exponents are cut here: beyond it an amount is all, or nothing."""
+ALL_LOTS = 2.0**30
+"""More lots than any order has."""
 GRAINS = 24
 """A rung that shows lots already changes by whole multiples of the order over this, and one with less than the largest
 rung's share over this shows nothing: places would be lost, and own orders would multiply."""
@@ -96,6 +98,12 @@ def overdue(x: Longs, pace: float, curve: float) -> int:
 
 
 @kernel
+def take(lots: float, pace: float, curve: float, x: Longs, out: Packed) -> None:
+    """Take so many lots, or what is overdue by the clock if that is more; never more than is left."""
+    out[it.TAKE] = min(max(int(min(lots, ALL_LOTS)), overdue(x, pace, curve)), max(x[c.LEFT], 0))
+
+
+@kernel
 def hold_row(x: Longs, out: Packed) -> None:
     """Own orders stay where they are, and nothing new is sent."""
     out[it.OUTSIDE] = it.KEEP
@@ -175,11 +183,11 @@ def show(
             upto = math.floor(spread * free + 0.5)
             lots += upto - put
             put = upto
-        lots = min(lots, int(min(cap, 2.0**30)))
+        lots = min(lots, int(min(cap, ALL_LOTS)))
         stands = x[c.REST0 + j]
         if lots > 0 and stands > 0 and grain > 0:  # in whole grains: what a cancel leaves of an order is no crumb
             lots = stands + int((lots - stands) / grain) * grain
-        elif stands == 0 and lots < min(grain, int(min(cap, 2.0**30)), budget // 4):
+        elif stands == 0 and lots < min(grain, int(min(cap, ALL_LOTS)), budget // 4):
             lots = 0  # nor a new order
         lots = min(lots, room)
         room -= lots

@@ -19,16 +19,11 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
-from tercel.execution import intent as it
-from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.strategies import display as d
-from tercel.execution.strategies.vector import Layout, Tunable
-from tercel.execution.view import View
+from tercel.execution.strategies.row_rule import RowRule
+from tercel.execution.strategies.vector import Layout
 
 LAYOUT: Final = Layout(
     "score_rule",
@@ -92,14 +87,13 @@ def score_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
     """The rule for one market: p (P,), x (PX,), m (MX,), out (10,)."""
     if not d.begin_row(x, m, out):
         return
-    left = max(x[c.LEFT], 0)
     score = score_of(p, x, m)
     wide = math.log(max((m[c.FAR] - m[c.TOUCH]) * x[c.SIDE], 1) * 1.0)
     large = math.log((1.0 + m[c.FAR1]) / (1.0 + d.mean_depth(m, c.FAR1)))
     gate = (score + p[W_FAR] * large + p[W_SPREAD] * wide - p[THRESHOLD]) / d.power(p[RAMP])
     lots = min(max(gate, 0.0), 1.0) * d.power(p[TAKE]) * m[c.FAR1]
-    out[it.TAKE] = min(max(int(min(lots, 2.0**30)), d.overdue(x, p[PACE], p[CURVE])), left)
-    late = left / max(x[c.QTY0], 1) - max(x[c.DECISIONS] - x[c.DECISION], 1) / max(x[c.DECISIONS], 1)
+    d.take(lots, p[PACE], p[CURVE], x, out)
+    late = max(x[c.LEFT], 0) / max(x[c.QTY0], 1) - max(x[c.DECISIONS] - x[c.DECISION], 1) / max(x[c.DECISIONS], 1)
     lean = p[LEAN_SCORE] * score + p[LEAN_SPREAD] * wide + p[LEAN_LATE] * late
     cap = d.power(p[CAP]) * d.mean_depth(m, c.OWN1)
     d.show(p, IMPROVE, lean, cap, d.share_of(p[STAY_FRONT]), d.share_of(p[STAY_BEHIND]), x, m, out)
@@ -112,28 +106,8 @@ def score_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
         score_row(p[min(i, p.shape[0] - 1)], x[i], m[i], out[i])
 
 
-def score_rule(parameters: ArrayLike, x: NDArray[np.int64], m: NDArray[np.int64]) -> Intents:
-    """The rule's intents.
-
-    Parameters
-    ----------
-    parameters : float (P,) or (n, P)
-        In the order of `NAMES`: one vector, or one a market.
-    x, m : int64 (n, PX), (n, MX)
-        As in a View.
-
-    Raises
-    ------
-    ConfigError
-        Another number of parameters or of rows.
-    """
-    out = np.empty((len(x), WIDTH), np.int32)
-    score_rows(LAYOUT.rows(parameters, len(x)), np.ascontiguousarray(x), np.ascontiguousarray(m), out)
-    return out
-
-
 @dataclass(frozen=True, eq=False)
-class ScoreRule(Tunable):
+class ScoreRule(RowRule):
     """The score rule.
 
     >>> from tercel.testing.strategy import view_of
@@ -144,7 +118,4 @@ class ScoreRule(Tunable):
 
     name: ClassVar[str] = "score_rule"
     layout: ClassVar[Layout] = LAYOUT
-
-    def decide(self, view: View) -> Intents:
-        """Take when the book leans against the order, else show a little."""
-        return score_rule(self.vector, view.x, view.m)
+    rows = staticmethod(score_rows)
