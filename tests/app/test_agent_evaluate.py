@@ -15,15 +15,11 @@ from tercel.app.job.contest.contenders import policies_of, recipes_of, variants_
 from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
 from tercel.market.flow.preset import load
-from tercel.market.simulator.days import simulated_day
-from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.instrument import midnight_ns
 
 FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
 SMALL = "--market csco-santa-fe --episodes 24 --seeds 901,902"
@@ -37,23 +33,6 @@ def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
     """A packaged policy saved under another card."""
     policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
     save_policy(folder, policy, replace(card, **changes))  # type: ignore[arg-type]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three simulated days of two hours."""
-    folder = tmp_path_factory.mktemp("lake")
-    preset, hours, warm = load("csco-santa-fe"), 2, 600
-    for number, date in enumerate(("2003-01-13", "2003-01-14", "2003-01-15")):
-        events = simulated_day(preset, 5 + number, hours * 3600.0, warm)
-        opening = midnight_ns(date, "America/New_York") + 34_200 * NS_PER_SECOND
-        at = events.exch_ns + opening - warm * NS_PER_SECOND
-        instrument = Instrument(
-            "TEST", "SIM", date, preset.tick, lot=preset.lot,
-            session_open_ns=opening, session_close_ns=opening + hours * 3600 * NS_PER_SECOND,
-        )  # fmt: skip
-        Lake(folder).write(instrument, replace(events, exch_ns=at, recv_ns=at))
     return folder
 
 

@@ -1,7 +1,6 @@
 """`tercel market calibrate`: a lake of known flow comes back as a preset with its card."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,30 +9,15 @@ from typer.testing import CliRunner
 from tercel.app.cli import app
 from tercel.app.commands import preset as command
 from tercel.core.errors import ConfigError, TapeError
-from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import load
-from tercel.market.simulator.days import simulated_day
-from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.instrument import midnight_ns
+from tercel.testing.lake import simulated_lake
 
 DAYS = ("2003-01-13", "2003-01-14")
-SECONDS, WARM = 7200, 600
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("lake")
-    truth = load("csco-santa-fe")
-    for number, date in enumerate(DAYS):
-        events = simulated_day(truth, 5 + number, float(SECONDS), WARM)
-        opening = midnight_ns(date, "America/New_York") + 34_200 * NS_PER_SECOND
-        at = events.exch_ns + opening - WARM * NS_PER_SECOND
-        instrument = Instrument(
-            "TEST", "SIM", date, truth.tick, lot=truth.lot,
-            session_open_ns=opening, session_close_ns=opening + SECONDS * NS_PER_SECOND,
-        )  # fmt: skip
-        Lake(root).write(instrument, replace(events, exch_ns=at, recv_ns=at))
-    return root
+    return simulated_lake(tmp_path_factory.mktemp("lake"), 2, DAYS).root
 
 
 def make(lake: Path, out: Path, days=DAYS[:1], held_out=DAYS[1:], symbol="SIM"):

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,14 @@ import numpy as np
 import pytest
 
 from tercel.app.job.settings import RunSettings, load_settings
-from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.strategies import NAMES
 from tercel.market.flow.preset import load
-from tercel.market.simulator.days import simulated_day
-from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape import Lake
+from tercel.testing.lake import DAYS, simulated_lake
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (  # a job in the background is started without Ctrl-C
@@ -67,18 +64,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders `three` and `one`: lakes with that many simulated days of four hours."""
     root = tmp_path_factory.mktemp("lakes")
-    preset = load("csco-santa-fe")
-    hours, warm = 4, 600
-    for number, date in enumerate(("2003-01-13", "2003-01-14", "2003-01-15")):
-        events = simulated_day(preset, 5 + number, hours * 3600.0, warm)
-        opening = midnight_ns(date, "America/New_York") + 34_200 * NS_PER_SECOND
-        at = events.exch_ns + opening - warm * NS_PER_SECOND
-        instrument = Instrument(
-            "TEST", "SIM", date, preset.tick, lot=preset.lot,
-            session_open_ns=opening, session_close_ns=opening + hours * 3600 * NS_PER_SECOND,
-        )  # fmt: skip
-        for name in ("three", "one")[: 2 if number == 0 else 1]:
-            Lake(root / name).write(instrument, replace(events, exch_ns=at, recv_ns=at))
+    for name, days in (("three", DAYS), ("one", DAYS[:1])):
+        simulated_lake(root / name, 4, days)
     return root
 
 
