@@ -2,13 +2,12 @@
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,17 @@ from tercel.app.job.judging import Candidate, judge_one, judge_twins
 from tercel.app.job.market import JobMarket, build_market
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.training import train_policy
+from tercel.app.job.worker import begin_worker
 from tercel.core.errors import TercelError
 
 _stop: Any = None
 
 
 def _begin(stop: Any) -> None:
-    """In a worker: Ctrl-C is the parent's to handle; it sets the event that work looks at between updates."""
+    """In a worker: `stop` is the event that the parent sets and that work looks at between updates."""
     global _stop  # noqa: PLW0603 - a pool gives its workers no other place for what they share
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed ends at once: it would wait for ever, or write beside the resumed run."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    begin_worker()
 
 
 @contextmanager

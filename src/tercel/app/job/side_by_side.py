@@ -1,21 +1,16 @@
 """Pieces of work in two processes, their results as they come, a bar beside them."""
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
+from tercel.app.job.worker import begin_worker
 from tercel.app.output import progress_console
 
 R = TypeVar("R")
 
 WORKERS: Final = 2
-
-
-def _begin() -> None:
-    """In a worker: Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def as_they_end(function: Callable[..., R], jobs: Sequence[tuple[Any, ...]], what: str, done: int = 0) -> Iterator[R]:
@@ -36,7 +31,7 @@ def as_they_end(function: Callable[..., R], jobs: Sequence[tuple[Any, ...]], wha
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Progress(*columns, console=progress_console(), transient=True) as bar,
-        ProcessPoolExecutor(WORKERS, get_context("spawn"), _begin) as pool,
+        ProcessPoolExecutor(WORKERS, get_context("spawn"), begin_worker) as pool,
     ):
         task = bar.add_task(what, total=len(jobs) + done, completed=done)
         futures = [pool.submit(function, *job) for job in jobs]
