@@ -70,6 +70,7 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
         ({"market": {"presets": []}}, "at least one market"),
         ({"market": {"presets": ["csco", "ibm"], "weights": [1]}}, "a weight for each of the 2 presets, not 1"),
         ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
+        ({"market": {"regimes": ["chain", "chain"]}}, "differ from each other"),
         ({"market": {"lake": "x"}}, "lake and symbol together"),
         ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
         ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
@@ -230,7 +231,7 @@ def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
 
 def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
     config = small(
-        market={"presets": ["csco", "csco-santa-fe"], "weights": [1, 2], "worlds": 2, "regimes": "chain"},
+        market={"presets": ["csco", "csco-santa-fe"], "weights": [1, 2], "worlds": 2, "regimes": ["", "chain"]},
         policy={"actions": "placement", "hidden": [8]},
         learner={"frames": 256, "markets": 8, "steps": 16, "minibatch": 64},
         reward={"against": "peg_behind", "unit": "spread"},
@@ -238,7 +239,8 @@ def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
     )
     result = run_training(config, tmp_path, 1)
     assert result["trained_on"]["markets"] == ["csco", "csco-santa-fe"]
-    assert {"gain_csco", "gain_csco-santa-fe"} <= set(result["best"])
+    assert {"gain_csco plain", "gain_csco-santa-fe chain"} <= set(result["best"])
+    assert read_card(tmp_path / "policy" / "card.json").limits["markets"] == ["csco", "csco-santa-fe"]
 
 
 def test_the_command_trains_and_tells(tmp_path):

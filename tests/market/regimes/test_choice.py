@@ -57,6 +57,15 @@ def test_the_default_chain_visits_every_regime_from_plain() -> None:
     assert share.sum() == pytest.approx(1.0)
 
 
+def test_the_long_chain_stays_for_as_long_as_an_order(preset) -> None:  # type: ignore[no-untyped-def]
+    law, season = chosen("long_chain", preset)
+    assert isinstance(law, RegimeChain)
+    assert season is None
+    stays = dict(zip(law.states, 1 / np.array(law.rates).sum(axis=1), strict=True))
+    assert stays["trending"] == pytest.approx(1800.0)
+    assert stays["flash_crash"] == pytest.approx(300.0)
+
+
 def test_a_file_says_regimes_of_its_own(tmp_path: Path, preset) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "day.toml"
     path.write_text(FILE)

@@ -47,8 +47,9 @@ class MarketSection(_Section):
     """Simulated markets; the slots are split between them."""
     weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
     """Of the presets, in the split of the slots; empty: evenly."""
-    regimes: str = ""
-    """What switches in them: chain, season, a named regime or a file (`market.regimes.choice`)."""
+    regimes: str | tuple[str, ...] = ""
+    """What switches in them: chain, long_chain, season, a named regime or a file (`market.regimes.choice`); of several,
+    each has an even part of every preset's slots, and "" among them is the market as it is."""
     impact: str = ""
     """Law of impact; empty: what the presets carry, square_root on tape."""
     worlds: int = Field(default=64, ge=1, le=4096)
@@ -69,12 +70,20 @@ class MarketSection(_Section):
             raise ValueError("lake and symbol together")
         if not self.lake and not self.presets:
             raise ValueError("at least one market in presets, or lake and symbol")
+        if not self.laws or len(set(self.laws)) < len(self.laws):
+            raise ValueError(f"regimes that differ from each other, not {list(self.laws)}")
         if self.weights and len(self.weights) != len(self.presets):
             raise ValueError(f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}")
         both = sorted(set(self.train_days) & set(self.judge_days))
         if both:
             raise ValueError(f"days that are trained on or judged, not both: {both[0]}")
         return self
+
+
+    @property
+    def laws(self) -> tuple[str, ...]:
+        """The choices of regimes, at least one."""
+        return (self.regimes,) if isinstance(self.regimes, str) else self.regimes
 
 
 class TaskSection(_Section):

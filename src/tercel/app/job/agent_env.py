@@ -28,7 +28,9 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
-    edges = slot_edges(slots, config.market.weights or (1.0,) * len(markets))
+    told = config.market
+    weights = [weight for weight in told.weights or (1.0,) * len(told.presets) for _ in told.laws]
+    edges = slot_edges(slots, [1.0] if config.on_tape else weights)
     parts = [
         Drawn(
             market.training,
@@ -46,7 +48,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
         )
         for i, market in enumerate(markets)
     ]
-    return MixedVec(parts, [market.name for market in markets])
+    return MixedVec(parts, [market.label for market in markets])
 
 
 def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:

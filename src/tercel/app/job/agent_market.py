@@ -17,6 +17,7 @@ from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import with_chosen
+from tercel.market.regimes.named import PLAIN
 from tercel.market.simulator.source import Source, settled_bank
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Lake
@@ -35,6 +36,9 @@ class TrainingMarket:
     Parameters
     ----------
     name : str
+        The preset, or the symbol.
+    label : str
+        The same with the regimes that switch in it, where a training has it with several.
     task : Task
         What is done in it: the middle of the ranges; on tape at its longest horizon.
     training, validation : Source
@@ -49,6 +53,7 @@ class TrainingMarket:
     """
 
     name: str
+    label: str
     task: Task
     training: Source
     validation: Source
@@ -68,7 +73,7 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
     """
     if config.on_tape:
         return [_on_tape(config)]
-    return [_simulated(config, name) for name in config.market.presets]
+    return [market for name in config.market.presets for market in _simulated(config, name)]
 
 
 def both_sides(plan: Plan) -> Plan:
@@ -78,26 +83,34 @@ def both_sides(plan: Plan) -> Plan:
     return Plan(rows, rows[:, kernels.E_INDEX].copy())
 
 
-def _simulated(config: AgentConfig, name: str) -> TrainingMarket:
+def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
+    """The preset, once for each choice of regimes."""
     preset, task, told = presets.load(name), config.task.task, config.market
     law, quantity = law_for(preset, told.impact or None), task.quantity(preset.volume_per_s)
     interval_ns = task.horizon_ns // task.decisions
-    training, validation = (
-        with_chosen(settled_bank(preset, n, seed, impact=law or "none"), told.regimes, preset, task.horizon_s / 3)
+    banks = [
+        settled_bank(preset, n, seed, impact=law or "none")
         for n, seed in ((told.worlds, 0), (min(VALIDATION_WORLDS, told.worlds), BANK))
-    )
+    ]
     episodes = config.validation.episodes
-    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(validation.worlds_b), interval_ns)
-    return TrainingMarket(
-        preset.name,
-        task,
-        training,
-        validation,
-        bank_sampler(task, quantity, len(training.worlds_b)),
-        plan if task.side else both_sides(plan),
-        float(getattr(preset, "mean_spread_ticks", 1.0)),
-        {"market": preset.name, **({"regimes": told.regimes} if told.regimes else {})},
-    )
+    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), interval_ns)
+    made = []
+    for regimes in told.laws:
+        training, validation = (with_chosen(bank, regimes, preset, task.horizon_s / 3) for bank in banks)
+        made.append(
+            TrainingMarket(
+                preset.name,
+                preset.name if len(told.laws) == 1 else f"{preset.name} {regimes or PLAIN.name}",
+                task,
+                training,
+                validation,
+                bank_sampler(task, quantity, len(training.worlds_b)),
+                plan if task.side else both_sides(plan),
+                float(getattr(preset, "mean_spread_ticks", 1.0)),
+                {"market": preset.name, **({"regimes": regimes} if regimes else {})},
+            )
+        )
+    return made
 
 
 def _on_tape(config: AgentConfig) -> TrainingMarket:
@@ -124,7 +137,8 @@ def _of_tape(
 ) -> TrainingMarket:
     """Validated on windows of the training days, with streams of their own: the judged days stay unseen."""
     plan = sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
-    return TrainingMarket(config.market.symbol.lower(), task, source, source, sampler, plan, spread, facts)
+    name = config.market.symbol.lower()
+    return TrainingMarket(name, name, task, source, source, sampler, plan, spread, facts)
 
 
 def _days(config: AgentConfig) -> tuple[list[str], list[str]]:

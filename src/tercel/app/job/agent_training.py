@@ -38,6 +38,7 @@ from tercel.learning.metrics import MetricsLog
 from tercel.learning.mixed import MixedVec
 from tercel.learning.native.ppo import Ppo
 from tercel.learning.port import Metrics, train
+from tercel.market.regimes.named import PLAIN
 
 FILE: Final = "config.json"
 RESULT: Final = "run.json"
@@ -148,7 +149,7 @@ class Training:
             action_parameters=action_parameters(told),
             observation=watched.name,
             stack=watched.stack,
-            limits=told.task.model_dump() | {"markets": [market.name for market in self.markets]},
+            limits=told.task.model_dump() | {"markets": self._names},
             task=dict(task.to_dict()),
             trained_on=self.trained_on,
             seed=self.seed,
@@ -159,11 +160,16 @@ class Training:
         )
 
     @property
+    def _names(self) -> list[str]:
+        """The markets, each once."""
+        return list(dict.fromkeys(market.name for market in self.markets))
+
+    @property
     def trained_on(self) -> dict[str, Any]:
         """Markets, days and streams."""
         facts: dict[str, Any] = dict(self.markets[0].facts)
         if len(self.markets) > 1:
-            facts = {"markets": [market.name for market in self.markets], "regimes": self.config.market.regimes}
+            facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
     def finish(self, done: bool) -> dict[str, Any]:

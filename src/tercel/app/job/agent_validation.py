@@ -84,7 +84,7 @@ class Validator:
             "forced": sum(int(one.forced_lots.sum()) for one in costs) / lots,
         }
         if len(gains) > 1:
-            row |= {f"gain_{market.name}": gain for market, gain in zip(self.markets, gains, strict=True)}
+            row |= {f"gain_{market.label}": gain for market, gain in zip(self.markets, gains, strict=True)}
         return Look(row)
 
     def _valued(self, costs: Costs, unit: float) -> float:

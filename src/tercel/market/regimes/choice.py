@@ -1,4 +1,4 @@
-"""Regimes as a person names them: `chain`, `season`, a named regime, or a file.
+"""Regimes as a person names them: `chain`, `long_chain`, `season`, a named regime, or a file.
 
 A file is TOML:
 
@@ -23,6 +23,7 @@ A file is TOML:
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -36,6 +37,7 @@ from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime
 from tercel.market.simulator.source import Source
 
 CHAIN: Final = "chain"
+LONG_CHAIN: Final = "long_chain"
 SEASON: Final = "season"
 
 _STAYS_S: Final = {
@@ -43,23 +45,30 @@ _STAYS_S: Final = {
     "liquidity_withdrawal": 300.0, "flash_crash": 120.0,
 }  # fmt: skip
 """Mean seconds in each state of the default chain."""
+_STAYS_LONG_S: Final = {name: 300.0 if NAMED[name].passes_s else 1800.0 for name in _STAYS_S}
+"""The same where what lasts stays for as long as an order of half an hour."""
 
 
-def default_chain() -> RegimeChain:
+def default_chain(stays_s: Mapping[str, float] = _STAYS_S) -> RegimeChain:
     """The chain of domain randomisation: from plain to any other regime, equally often, and back.
+
+    Parameters
+    ----------
+    stays_s : mapping of str to float
+        Mean seconds in each state.
 
     >>> round(float(default_chain().stationary[0]), 3)
     0.69
     """
-    others = len(_STAYS_S) - 1
+    others = len(stays_s) - 1
     rates = [
         [
             0.0 if i == j or PLAIN.name not in (i, j) else 1 / stays / (others if i == PLAIN.name else 1)
-            for j in _STAYS_S
+            for j in stays_s
         ]
-        for i, stays in _STAYS_S.items()
+        for i, stays in stays_s.items()
     ]
-    return RegimeChain(tuple(_STAYS_S), rates)
+    return RegimeChain(tuple(stays_s), rates)
 
 
 class _PhaseText(BaseModel):
@@ -143,7 +152,7 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
     Parameters
     ----------
     words : str
-        `chain`, `season`, the name of a regime, a .toml file; one law at most, and a season beside it.
+        `chain`, `long_chain`, `season`, the name of a regime, a .toml file; one law at most, and a season beside it.
     preset : Preset
         Whose season it is.
     onset_s : float
@@ -160,12 +169,14 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
             new: tuple[Law | None, Season | None] = None, Season.of(preset)
         elif word == CHAIN:
             new = default_chain(), None
+        elif word == LONG_CHAIN:
+            new = default_chain(_STAYS_LONG_S), None
         elif word.endswith(".toml"):
             new = read(Path(word), preset)
         elif word in NAMED:
             new = RegimeScript([(onset_s if NAMED[word].passes_s else -LONGEST_S, word)]), None
         else:
-            known = ", ".join((CHAIN, SEASON, *NAMED))
+            known = ", ".join((CHAIN, LONG_CHAIN, SEASON, *NAMED))
             raise UnknownNameError(f"regimes among {known}, or a .toml file", repr(word), "separate two with a comma")
         if (law and new[0]) or (season and new[1]):
             raise ConfigError("one law of regimes and one season", words, "leave one out")
