@@ -114,6 +114,24 @@ def test_variants_are_read_from_the_card_or_the_run(tmp_path: Path) -> None:
     assert variants_of(policy) == 40
 
 
+def test_variants_of_what_a_sweep_found_are_its_trials_as_they_are_by_now(tmp_path: Path) -> None:
+    swept = tmp_path / "sweep"
+    for number in ("000", "000-1", "001", "002"):
+        (swept / "trials" / number).mkdir(parents=True)
+    (swept / "sweep.json").write_text('{"guards": {"variants": 3}}')
+    of_a_trial = policies_of([str(copy_of_the_shipped(swept / "trials" / "001" / "policy", learner={"looks": 11}))])[0]
+    assert variants_of(of_a_trial) == 3 - 1 + 3 + 11 - 1
+    run = tmp_path / "run"
+    of_the_best = policies_of([str(copy_of_the_shipped(run / "policy", learner={"looks": 6, "variants": 9}))])[0]
+    assert variants_of(of_the_best) == 9
+    (run / "config.json").write_text(json.dumps({"guards": {"sweep": str(swept)}}))
+    assert variants_of(of_the_best) == 3 - 1 + 3 + 6 - 1
+    (swept / "result.json").write_text('{"variants": 60}')
+    assert variants_of(of_the_best) == 60 + 6 - 1
+    (swept / "sweep.json").unlink()
+    assert variants_of(of_the_best) == 9, "a sweep that is gone leaves what the card says"
+
+
 @pytest.mark.slow
 def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     seeds = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2)]

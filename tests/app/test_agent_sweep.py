@@ -7,6 +7,7 @@ import pytest
 
 from tercel.app.commands.agent_sweep import sweep
 from tercel.app.job.agent_config import parse, read_config
+from tercel.app.job.agent_guards import variants_tried
 from tercel.app.job.agent_sweep import overlaid, space_of, to_toml
 from tercel.core.errors import ConfigError
 from tercel.learning.sweep import Choice, Range
@@ -53,7 +54,9 @@ def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
     assert told["variants"] == 4 - 1 + 5
     assert set(told["best"]["settings"]) == {"learner.learning_rate", "learner.epochs", "policy.hidden"}
     best = read_config(tmp_path / "out" / "best.toml")
-    assert best.guards.variants == 8
+    assert best.guards.variants == variants_tried(best) == 8
+    (tmp_path / "out" / "trials" / "005").mkdir()
+    assert variants_tried(best) == 9, "the sweep went on"
     assert best.learner.frames == 512
     assert list(best.policy.hidden) == told["best"]["settings"]["policy.hidden"]
     assert best.learner.settings["learning_rate"] == told["best"]["settings"]["learner.learning_rate"]
@@ -108,3 +111,20 @@ def test_a_configuration_survives_being_written():
     assert parse(tomllib.loads(to_toml(plain.model_dump(mode="json", exclude_unset=True))), "again") == plain
     assert plain.learner.frames == 512
     assert overlaid(config, {}).learner.frames == 256
+
+
+def test_the_sweep_behind_a_recipe_is_counted_from_the_configurations_own_folder(tmp_path):
+    told = tomllib.loads(TOLD)
+    told["guards"] = {"sweep": "swept"}
+    del told["sweep"]
+    path = tmp_path / "again.toml"
+    path.write_text(to_toml(told))
+    with pytest.raises(ConfigError, match="folder of a sweep"):
+        variants_tried(read_config(path))
+    (tmp_path / "swept" / "trials" / "000").mkdir(parents=True)
+    (tmp_path / "swept" / "trials" / "001").mkdir()
+    (tmp_path / "swept" / "sweep.json").write_text(json.dumps({"guards": {"variants": 5}}))
+    assert variants_tried(read_config(path)) == 5 - 1 + 2
+    told["guards"]["variants"] = 30
+    path.write_text(to_toml(told))
+    assert variants_tried(read_config(path)) == 30

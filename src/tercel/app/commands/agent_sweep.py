@@ -7,6 +7,7 @@ from typing import Any
 
 from tercel.app.commands.agent_train import stopped
 from tercel.app.job.agent_config import AgentConfig, parse, read_config
+from tercel.app.job.agent_guards import SWEEP
 from tercel.app.job.agent_sweep import AgentSweep
 from tercel.app.job.agent_sweep_report import write_page
 from tercel.app.output import print_json, progress_console, say
@@ -15,7 +16,6 @@ from tercel.learning.port import Metrics
 from tercel.learning.sweep import Trial
 
 RUNS = Path("runs/sweeps")
-FILE = "sweep.json"
 
 
 def sweep(
@@ -63,7 +63,7 @@ def sweep(
 
 def _check(folder: Path, told: AgentConfig, seed: int, resume: bool) -> None:
     """Refuse a folder of another sweep, one that is there already, and a resume of nothing."""
-    path = folder / FILE
+    path = folder / SWEEP
     if not path.exists():
         if resume:
             raise ConfigError("a sweep that was begun", f"no {path}", "start it without --resume")
@@ -85,10 +85,10 @@ def _without_trials(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keep(folder: Path, told: AgentConfig, seed: int) -> None:
-    parse({key: value for key, value in _told(told, seed).items() if key != "seed"}, FILE)
-    aside = folder / f".{FILE}.part"
+    parse({key: value for key, value in _told(told, seed).items() if key != "seed"}, SWEEP)
+    aside = folder / f".{SWEEP}.part"
     aside.write_text(json.dumps(_told(told, seed), indent=1) + "\n")
-    aside.replace(folder / FILE)
+    aside.replace(folder / SWEEP)
 
 
 def _run(job: AgentSweep, wanted: int, timeout: float | None, stop: list[bool]) -> None:

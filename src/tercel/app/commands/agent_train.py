@@ -9,6 +9,7 @@ from typing import Any
 
 from tercel.app.job.agent_config import AgentConfig, parse, preset_file, preset_names, read_config
 from tercel.app.job.agent_env import MakeEnv
+from tercel.app.job.agent_guards import variants_tried
 from tercel.app.job.agent_learner import with_algo
 from tercel.app.job.agent_ray import spread, with_shards
 from tercel.app.job.agent_report import write_page
@@ -98,6 +99,7 @@ def _told(
         told = with_algo(told, algo)
     if on_ray:
         told = with_shards(told, workers)
+    variants_tried(told)  # a sweep that is not there is refused before anything is written
     folder = out or RUNS / f"{told.name}-{seed}"
     _claim(folder, told, seed)
     return told, folder, seed

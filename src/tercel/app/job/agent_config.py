@@ -9,7 +9,7 @@
     [reward]      execution, impact, left, against, unit, risk_aversion
     [start]       clone: how many decisions of the base are imitated first
     [validation]  every, episodes, rule
-    [guards]      variants: how many others were tried before (for deflation)
+    [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
     [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
 
 Every key has a default; the shipped presets lie in `agent_presets` and are the examples.
@@ -214,6 +214,8 @@ class GuardsSection(_Section):
 
     variants: int = Field(default=1, ge=1)
     """Recipes tried before this one was kept, itself included."""
+    sweep: str = ""
+    """Folder of the sweep that it came from: its trials count, as many as lie there."""
 
 
 class RangeSection(_Section):
@@ -317,9 +319,13 @@ def read_config(path: Path) -> AgentConfig:
     """
     raw = read_toml(path, f"{PRESETS}/default.toml")
     config = parse(raw, str(path))
+    base = path.resolve().parent
     if config.on_tape:
-        lake = str(path.resolve().parent / config.market.lake)
-        config = config.model_copy(update={"market": config.market.model_copy(update={"lake": lake})})
+        market = config.market.model_copy(update={"lake": str(base / config.market.lake)})
+        config = config.model_copy(update={"market": market})
+    if config.guards.sweep:
+        guards = config.guards.model_copy(update={"sweep": str(base / config.guards.sweep)})
+        config = config.model_copy(update={"guards": guards})
     return config
 
 

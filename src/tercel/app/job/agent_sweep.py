@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.app.job.agent_config import AgentConfig, RangeSection, parse
+from tercel.app.job.agent_guards import RESULT, TRIALS, variants_tried
 from tercel.app.job.agent_learner import learner_settings
 from tercel.app.job.agent_training import run_training
 from tercel.core.errors import ConfigError, TercelError
@@ -29,7 +30,6 @@ from tercel.learning.sweep import Choice, Range, Space, Sweep, Trial
 
 SEARCHED: Final = ("learner", "policy", "reward", "start")
 """Sections that may differ between trials; what is judged, and where, may not."""
-RESULT: Final = "result.json"
 BEST: Final = "best.toml"
 LOOKS: Final = 1_000
 """More than one training has."""
@@ -169,7 +169,7 @@ class AgentSweep:
             def over(watch: _Watch = watch) -> bool:
                 return stop() or watch.short
 
-            folder = self.folder / "trials" / (f"{trial.number:03d}" + (f"-{turn}" if turn else ""))
+            folder = self.folder / TRIALS / (f"{trial.number:03d}" + (f"-{turn}" if turn else ""))
             result = run_training(config, folder, self.seed + turn, on_row=row, stop=over)
             if not (result["done"] or watch.short):
                 return None
@@ -183,7 +183,7 @@ class AgentSweep:
     @property
     def variants(self) -> int:
         """Recipes tried, those before the sweep included."""
-        return self.config.guards.variants - 1 + max(self.sweep.finished, 1)
+        return variants_tried(self.config) - 1 + max(self.sweep.finished, 1)
 
     def result(self) -> dict[str, Any]:
         """What became of it; written to the folder with the best configuration."""
@@ -203,7 +203,8 @@ class AgentSweep:
         if best is not None:
             values = {"gain": best.value, "se": best.facts.get("se"), "settings": best.values}
             told["best"] = {"trial": best.number, **values}
-            chosen = overlaid(self.config, {**best.values, "guards.variants": self.variants}, budget=False)
+            guards = {"guards.variants": self.variants, "guards.sweep": str(self.folder.resolve())}
+            chosen = overlaid(self.config, {**best.values, **guards}, budget=False)
             _write(self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True)))
             told["config"] = str(self.folder / BEST)
         _write(self.folder / RESULT, json.dumps(told, indent=1) + "\n")

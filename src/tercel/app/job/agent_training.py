@@ -22,6 +22,7 @@ from tercel import __version__
 from tercel.app.job.agent_average import Average
 from tercel.app.job.agent_config import AgentConfig
 from tercel.app.job.agent_env import MakeEnv, env_of, in_shards, unit_of
+from tercel.app.job.agent_guards import variants_tried
 from tercel.app.job.agent_learner import make_learner, risk_of
 from tercel.app.job.agent_market import markets_of
 from tercel.app.job.agent_policy import action_parameters, rule_of, strategy_of
@@ -154,7 +155,7 @@ class Training:
             trained_on=self.trained_on,
             seed=self.seed,
             frames=self.agent.frames,
-            learner={"name": self.agent.name, "looks": looked, "variants": told.guards.variants + looked - 1},
+            learner={"name": self.agent.name, "looks": looked, "variants": variants_tried(told) + looked - 1},
             scores={"validation": look.row},
             version=__version__,
         )
@@ -185,7 +186,7 @@ class Training:
             "best": best,
             "rule": self.validator.rule.name,
             "looks": looked,
-            "variants": self.config.guards.variants + looked - 1,
+            "variants": variants_tried(self.config) + looked - 1,
             "trained_on": self.trained_on,
             "version": __version__,
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tercel.app.job.agent_guards import variants_in, variants_of_trial
 from tercel.app.job.market import JobMarket
 from tercel.core.errors import ConfigError
 from tercel.evaluation.judge import Kind
@@ -152,8 +153,14 @@ def recipes_of(policies: Sequence[Contender]) -> list[Recipe]:
 
 
 def variants_of(policy: Contender) -> int:
-    """How many variants were tried before this one was kept, as its card or its run's folder says; at least 1."""
+    """How many variants were tried before this one was kept, as its card, its run's folder or its sweep says.
+
+    A policy that a sweep's trial kept, or that was trained with what a sweep found (`guards.sweep` in the `config.json`
+    of its run), is the best of as many as lie in the sweep's folder by now.
+    """
     card = policy.card
+    looks = card.learner.get("looks", 1)
+    looks = looks if isinstance(looks, int) else 1
     said: list[Any] = [place.get("variants") for place in (card.trained_on, card.learner, card.scores)]
     for folder in (Path(policy.folder), Path(policy.folder).parent):
         for file in sorted(folder.glob("*.json")):
@@ -162,7 +169,17 @@ def variants_of(policy: Contender) -> int:
             except (OSError, ValueError):
                 continue
             said.append(told.get("variants") if isinstance(told, dict) else None)
+            said.append(_swept(told, looks))
+    said.append(variants_of_trial(Path(policy.folder).resolve(), looks))
     return max([1, *(one for one in said if isinstance(one, int) and not isinstance(one, bool))])
+
+
+def _swept(told: Any, looks: int) -> int | None:
+    """What a training's configuration says of the sweep behind it: recipes and looks."""
+    guards = told.get("guards") if isinstance(told, dict) else None
+    sweep = guards.get("sweep") if isinstance(guards, dict) else None
+    found = variants_in(Path(sweep)) if isinstance(sweep, str) and sweep else None
+    return None if found is None else found + looks - 1
 
 
 def told(policy: Contender) -> dict[str, Any]:
