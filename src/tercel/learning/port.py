@@ -106,6 +106,19 @@ class Restorable(Protocol):
 
 
 @runtime_checkable
+class Foresees(Protocol):
+    """A :class:`VecEnv` that can tell what lies ahead: for an oracle that teaches, never for a policy that leaves."""
+
+    n: int
+    observation_size: int
+    n_actions: int
+    foresight_size: int
+
+    def foresight(self) -> Float32:
+        """What lies ahead of the decisions that are due now, float32[n, foresight_size]."""
+
+
+@runtime_checkable
 class Rolls(Protocol):
     """An environment that takes whole rollouts by itself, in other processes or on other machines."""
 

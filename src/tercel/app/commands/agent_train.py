@@ -160,10 +160,15 @@ def _with_bar(told: AgentConfig, folder: Path, seed: int, make: MakeEnv | None, 
         TextColumn("{task.percentage:3.0f} % {task.fields[best]}"),
     )
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=progress_console()) as progress:
+        if told.oracle.frames:
+            first = progress.add_task("train the oracle", total=told.oracle.frames, best="")
         bar = progress.add_task(f"train {told.name} seed {seed}", total=told.learner.frames, best="")
 
         def on_row(row: Metrics, best: Metrics | None) -> None:
             gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""
             progress.update(bar, completed=row["frames"], best=gain)
 
-        return run_training(told, folder, seed, make=make, on_row=on_row, stop=lambda: bool(stop))
+        def on_oracle(row: Metrics) -> None:
+            progress.update(first, completed=row["frames"])
+
+        return run_training(told, folder, seed, make=make, on_row=on_row, on_oracle=on_oracle, stop=lambda: bool(stop))

@@ -8,6 +8,7 @@
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion
     [start]       clone: how many decisions of the base are imitated first
+    [oracle]      frames, weight, anneal: a teacher that sees the future, and how long it is listened to
     [validation]  every, episodes, rule
     [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
     [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
@@ -196,6 +197,17 @@ class StartSection(_Section):
     teacher: str = "peg_behind"
 
 
+class OracleSection(_Section):
+    """A teacher that sees the future of its training episodes (`learning.privileged`); ppo with discrete actions."""
+
+    frames: int = Field(default=0, ge=0)
+    """Decisions that the teacher is trained with before the policy; 0: no teacher."""
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """Of the divergence from the teacher in the policy's loss, at the start."""
+    anneal: int = Field(default=0, ge=0)
+    """Frames of the policy's training over which the weight falls linearly to 0; 0: half of it."""
+
+
 class ValidationSection(_Section):
     """Greedy policy on fixed episodes that are neither trained on nor judged; the best is kept."""
 
@@ -262,6 +274,7 @@ class AgentConfig(_Section):
     learner: LearnerSection = LearnerSection()
     reward: RewardSection = RewardSection()
     start: StartSection = StartSection()
+    oracle: OracleSection = OracleSection()
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
     sweep: SweepSection = SweepSection()

@@ -11,6 +11,7 @@ from tercel.core.errors import ConfigError
 from tercel.execution.strategies import build
 from tercel.learning.envs import RewardWeights
 from tercel.learning.mixed import Drawn, MixedVec
+from tercel.learning.privileged import Foreseen, ForeseenVec
 
 MakeEnv = Callable[[AgentConfig], Any]
 
@@ -21,7 +22,8 @@ def make_env(config: AgentConfig) -> MixedVec:
 
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
-    """The same of markets that are built already."""
+    """The same of markets that are built already; where there is an oracle, one that knows its episodes' futures."""
+    kind, whole = (Foreseen, ForeseenVec) if config.oracle.frames else (Drawn, MixedVec)
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):
         raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")
@@ -32,7 +34,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     weights = [weight for weight in told.weights or (1.0,) * len(told.presets) for _ in told.laws]
     edges = slot_edges(slots, [1.0] if config.on_tape else weights)
     parts = [
-        Drawn(
+        kind(
             market.training,
             market.task,
             market.sampler,
@@ -48,7 +50,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
         )
         for i, market in enumerate(markets)
     ]
-    return MixedVec(parts, [market.label for market in markets])
+    return whole(parts, [market.label for market in markets])
 
 
 def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:

@@ -8,6 +8,7 @@ from tercel.app.job.agent_policy import actions_of
 from tercel.app.job.agent_sb3 import SB3, sb3_learner, sb3_settings
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
+from tercel.learning.native.distil import Teacher
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Learner
@@ -24,8 +25,10 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
     Raises
     ------
     ConfigError
-        A setting that the learner does not have (the nearest is offered), or a value that it refuses.
+        A setting that the learner does not have (the nearest is offered), or a value that it refuses; an oracle for a
+        learner that it cannot teach.
     """
+    _check_oracle(config)
     if config.learner.algo.startswith(SB3):
         return sb3_settings(config, actions_of(config))
     told, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
@@ -61,10 +64,36 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     if isinstance(settings, Sb3Settings):
         return sb3_learner(settings, env, seed)
     if isinstance(settings, PpoSettings):
-        return Ppo(env, settings, seed)
+        return Ppo(env, settings, seed, teacher_of(config, env, settings))
     if actions_of(config).continuous:
         raise ConfigError("discrete actions for dqn", config.policy.actions, "use --algo ppo, or actions such as sized")
     return Dqn(env, settings, seed)
+
+
+def teacher_of(config: AgentConfig, env: Any, settings: PpoSettings) -> Teacher | None:
+    """Who teaches in `env`, still without an oracle's weights; None where nobody does."""
+    told = config.oracle
+    if not told.frames:
+        return None
+    anneal = told.anneal or max(config.learner.frames // 2, 1)
+    teacher = Teacher(env, settings.hidden, told.weight, anneal)
+    env.foresee_until(anneal)
+    return teacher
+
+
+def _check_oracle(config: AgentConfig) -> None:
+    """Refuse an oracle for a learner that it cannot teach."""
+    if not config.oracle.frames:
+        return
+    remedy = "set oracle.frames = 0, or train"
+    if config.learner.algo != "ppo":
+        raise ConfigError("ppo, for an oracle", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo")
+    if actions_of(config).continuous:
+        said = f"policy.actions {config.policy.actions!r}"
+        raise ConfigError("discrete actions, for an oracle", said, f"{remedy} with actions such as override or sized")
+    if config.learner.shards:
+        said = f"learner.shards {config.learner.shards}"
+        raise ConfigError("markets in one process, for an oracle", said, f"{remedy} without shards and without --ray")
 
 
 def risk_of(config: AgentConfig) -> Risk:

@@ -28,7 +28,7 @@ from tercel.core.names import offer
 from tercel.learning.port import Metrics
 from tercel.learning.sweep import Choice, Range, Space, Sweep, Trial
 
-SEARCHED: Final = ("learner", "policy", "reward", "start")
+SEARCHED: Final = ("learner", "policy", "reward", "start", "oracle")
 """Sections that may differ between trials; what is judged, and where, may not."""
 BEST: Final = "best.toml"
 LOOKS: Final = 1_000
@@ -173,7 +173,8 @@ class AgentSweep:
             result = run_training(config, folder, self.seed + turn, on_row=row, stop=over)
             if not (result["done"] or watch.short):
                 return None
-            shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+            for finished in ("checkpoint", "oracle/checkpoint"):
+                shutil.rmtree(folder / finished, ignore_errors=True)
             gains.append(result["best"]["gain"])
             errors.append(result["best"]["se"])
             if watch.short:

@@ -4,6 +4,7 @@
     metrics.csv      a row an update: losses, costs term by term
     validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
     checkpoint/      the learner's state: a stopped training goes on from it
+    oracle/          where a teacher is asked for: its metrics and its state (`agent_oracle`)
     policy/          the best policy by validation, with its card
     run.json         what became of it
     report.html      the same as pictures
@@ -23,8 +24,9 @@ from tercel.app.job.agent_average import Average
 from tercel.app.job.agent_config import AgentConfig
 from tercel.app.job.agent_env import MakeEnv, env_of, in_shards, unit_of
 from tercel.app.job.agent_guards import variants_tried
-from tercel.app.job.agent_learner import make_learner, risk_of
-from tercel.app.job.agent_market import markets_of
+from tercel.app.job.agent_learner import learner_settings, make_learner, risk_of
+from tercel.app.job.agent_market import TrainingMarket, markets_of
+from tercel.app.job.agent_oracle import oracle_state, train_oracle
 from tercel.app.job.agent_policy import action_parameters, rule_of, strategy_of
 from tercel.app.job.agent_validation import Look, Validator
 from tercel.core.errors import ConfigError
@@ -58,12 +60,21 @@ class Training:
     seed : int
     make : callable
         Makes the environment from the configuration.
+    markets : list of TrainingMarket, optional
+        Those that it names, where they are built already.
     """
 
-    def __init__(self, config: AgentConfig, folder: Path, seed: int, make: MakeEnv | None = None) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        folder: Path,
+        seed: int,
+        make: MakeEnv | None = None,
+        markets: list[TrainingMarket] | None = None,
+    ) -> None:
         self.config, self.folder, self.seed = config, folder, seed
         folder.mkdir(parents=True, exist_ok=True)
-        self.markets = markets_of(config)
+        self.markets = markets_of(config) if markets is None else markets
         if make is None and config.learner.shards:
             make = in_shards
         self.env = env_of(config, self.markets) if make is None else make(config)
@@ -80,6 +91,8 @@ class Training:
         self.every = config.validation.every or max(config.learner.frames // 10, 1)
         self.began = time.monotonic()
         if state is None:
+            if isinstance(self.agent, Ppo) and self.agent.teacher:
+                self.agent.teacher.restore(oracle_state(folder))
             self._imitate()
             self.look()
 
@@ -155,7 +168,12 @@ class Training:
             trained_on=self.trained_on,
             seed=self.seed,
             frames=self.agent.frames,
-            learner={"name": self.agent.name, "looks": looked, "variants": variants_tried(told) + looked - 1},
+            learner={
+                "name": self.agent.name,
+                "looks": looked,
+                "variants": variants_tried(told) + looked - 1,
+                **({"oracle": told.oracle.model_dump()} if told.oracle.frames else {}),
+            },
             scores={"validation": look.row},
             version=__version__,
         )
@@ -190,10 +208,15 @@ class Training:
             "trained_on": self.trained_on,
             "version": __version__,
         }
-        aside = self.folder / f".{RESULT}.part"
-        aside.write_text(json.dumps(result, indent=1) + "\n")
-        aside.replace(self.folder / RESULT)
-        return result
+        return _kept(self.folder, result)
+
+
+def _kept(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Write what became of a training into its folder."""
+    aside = folder / f".{RESULT}.part"
+    aside.write_text(json.dumps(result, indent=1) + "\n")
+    aside.replace(folder / RESULT)
+    return result
 
 
 def run_training(
@@ -203,6 +226,7 @@ def run_training(
     *,
     make: MakeEnv | None = None,
     on_row: Callable[[Metrics, Metrics | None], None] | None = None,
+    on_oracle: Callable[[Metrics], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """Train, or go on training, until the policy is there.
@@ -218,6 +242,8 @@ def run_training(
         Another :func:`make_env`.
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
+    on_oracle : callable, optional
+        Receives each row of metrics of the oracle, which is trained first where there is one.
     stop : callable, optional
         Asked between updates; the state is kept when it says so.
 
@@ -226,7 +252,12 @@ def run_training(
     dict
         As `run.json` holds it; ``done`` False when `stop` said so.
     """
-    training = Training(config, folder, seed, make)
+    learner_settings(config)  # refused before anything is built
+    markets = markets_of(config)
+    if config.oracle.frames and load_checkpoint(folder / "checkpoint") is None:
+        if not train_oracle(config, markets, folder, seed, on_oracle, stop):
+            return _kept(folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the oracle"})
+    training = Training(config, folder, seed, make, markets)
 
     def on_update(metrics: Metrics) -> None:
         training.on_update(metrics)

@@ -63,7 +63,7 @@ class PolicyStrategy:
     _observer: Observer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse a policy for other actions."""
+        """Refuse a policy for other actions or of another observation."""
         actions = action_set(self.action_set_name, self.action_parameters)
         if self.policy.n_actions != actions.size:
             raise PolicyError(
@@ -78,8 +78,15 @@ class PolicyStrategy:
                 f"{head!r} in {self.name!r}",
                 "name the action set that its card names",
             )
+        eyes = observer(self.observation, self.stack)
+        if self.policy.observation_size != eyes.size:
+            raise PolicyError(
+                f"a policy that observes the {eyes.size} entries of {self.observation!r}, stacked {self.stack}",
+                f"{self.policy.observation_size} entries in {self.name!r}",
+                "name the observation that its card names",
+            )
         object.__setattr__(self, "_actions", actions)
-        object.__setattr__(self, "_observer", observer(self.observation, self.stack))
+        object.__setattr__(self, "_observer", eyes)
 
     def decide(self, view: View) -> Intents:
         """Intents of the greedy actions, int32 (n, 10)."""

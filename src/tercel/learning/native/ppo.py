@@ -15,6 +15,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
+from tercel.learning.native.distil import Teacher, distil_loss
 from tercel.learning.native.distributions import Categorical, distribution
 from tercel.learning.native.kernels import gae, value_loss
 from tercel.learning.native.net import Net, Workspace
@@ -71,15 +72,20 @@ class PpoSettings:
 class Ppo:
     """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
 
+    With a `teacher` the policy is drawn towards it as long as the teacher's weight lasts (`native.distil`).
+
     Raises
     ------
     ConfigError
-        If the batch (steps x env.n) is no multiple of the minibatch, or the law does not fit the environment's actions.
+        If the batch (steps x env.n) is no multiple of the minibatch, or the law does not fit the environment's actions
+        or the teacher.
     """
 
     name = "ppo"
 
-    def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0, teacher: Teacher | None = None
+    ) -> None:
         check_env(env)
         s = self.settings = settings or PpoSettings()
         self.env, self.seed, self.frames, self.updates = env, seed, 0, 0
@@ -92,6 +98,9 @@ class Ppo:
             )
         self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
         self.law = distribution(s.distribution, *action_sizes(env))
+        if teacher and not isinstance(self.law, Categorical):
+            raise ConfigError("a categorical policy, for a teacher", s.distribution, "leave the teacher out")
+        self.teacher, self.pull = teacher, 0.0
         self.net = Net(env.observation_size, s.hidden, (self.law.width, 1))
         self.net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
         self._start()
@@ -112,8 +121,9 @@ class Ppo:
         self.x = np.empty_like(self.raw)
         self.mask = np.ones((env.n, self.law.width), np.bool_)
         self.acting, self.learning = Workspace(self.net, env.n), Workspace(self.net, s.minibatch)
-        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law)
+        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law, self.teacher is not None)
         self.shuffled = Shuffled(self.rollout)
+        self._logp = np.empty(self.law.width, np.float32)
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
 
     def _start(self) -> None:
@@ -137,6 +147,7 @@ class Ppo:
         s = self.settings
         rate = self._annealed(s.learning_rate, s.learning_rate_end)
         sigma = self.sigma
+        self.pull = self.teacher.weight(self.frames) if self.teacher else 0.0
         with one_thread():
             if isinstance(self.env, Rolls):
                 self.env.roll(self)
@@ -174,6 +185,8 @@ class Ppo:
             x, actions = r.obs[now], r.actions[now]
             self.normaliser.apply(self.raw, x)
             r.masks[now] = self.mask
+            if self.teacher and self.pull:
+                self.teacher.says(self.raw, self.mask, r.taught[now])
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
             bias = self.net.head_biases[0]
@@ -210,7 +223,7 @@ class Ppo:
         """Minimise the clipped loss; means of the statistics over all minibatches."""
         s, r, net = self.settings, self.rollout, self.net
         entropy = s.entropy if s.entropy_end is None else self._annealed(s.entropy, s.entropy_end)
-        stats, norms, count = np.zeros(5), 0.0, 0
+        stats, norms, count = np.zeros(5 + int(self.teacher is not None)), 0.0, 0
         for rows in self.shuffled.epochs(r, self.rng, s.epochs, s.minibatch):
             kl = stats[3]
             self.gradient(rows, stats, sigma, entropy)
@@ -221,6 +234,7 @@ class Ppo:
         stats /= count
         spread = float(np.var(r.floats[:, 2]))
         unexplained = float(np.var(r.floats[:, 1])) / (self.valuer.scale**2 if self.valuer else 1.0)
+        taught = {"teacher_kl": float(stats[5]), "teacher_weight": self.pull} if self.teacher else {}
         return {
             "policy_loss": float(stats[0]),
             "value_loss": float(stats[1]),
@@ -229,6 +243,7 @@ class Ppo:
             "clipped": float(stats[4]),
             "explained_variance": 1.0 - unexplained / spread if spread > 0 else float("nan"),
             "gradient_norm": norms / count,
+            **taught,
         }
 
     def gradient(self, rows: slice, stats: NDArray[np.float64], sigma: float, entropy: float) -> None:
@@ -243,6 +258,8 @@ class Ppo:
             raw = net.forward_tower(0, x, work)
             bias, draw = net.head_biases[0], work.dout[0]
             self.law.loss(raw, bias, m.actions[rows], floats, m.masks[rows], sigma, s.clip, entropy, draw, stats)
+            if self.pull:
+                distil_loss(raw, bias, m.taught[rows], m.masks[rows], self.pull, self._logp, draw, stats)
             net.backward_tower(0, x, work)
 
         def value() -> None:
@@ -277,6 +294,8 @@ class Ppo:
             state["risk"] = self.pricer.state()
         if self.valuer:
             state["valuer"] = self.valuer.state()
+        if self.teacher:
+            state["teacher"] = self.teacher.state()
         if isinstance(self.env, Restorable):
             state["env"] = self.env.state()
         return state
@@ -291,6 +310,8 @@ class Ppo:
             self.pricer.restore(state["risk"])
         if self.valuer:
             self.valuer.restore(state["valuer"])
+        if self.teacher:
+            self.teacher.restore(state["teacher"])
         self.rng.bit_generator.state = state["rng"]
         self.frames, self.updates = int(state["frames"]), int(state["updates"])
         goes_on = isinstance(self.env, Restorable) and "env" in state

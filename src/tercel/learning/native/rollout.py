@@ -11,12 +11,13 @@ from tercel.learning.native.distributions import Distribution
 class Rollout:
     """One batch of experience, flat rows in time order: row = step * n + episode."""
 
-    def __init__(self, steps: int, n: int, width: int, law: Distribution) -> None:
+    def __init__(self, steps: int, n: int, width: int, law: Distribution, taught: bool = False) -> None:
         rows = steps * n
         self.obs = np.empty((rows, width), np.float32)
         self.actions = law.store(rows)
         self.masks = np.ones((rows, law.width), np.bool_)
         self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
+        self.taught = np.empty((rows, law.width if taught else 0), np.float32)  # a teacher's probabilities
         self.logps = np.empty(rows, np.float32)
         self.values = np.empty((steps, n), np.float32)
         self.last = np.empty(n, np.float32)  # values of what is seen after the last step
@@ -29,11 +30,12 @@ class Rollout:
 class Shuffled:
     """Rows of a rollout in another order; one pass over memory an epoch, so that minibatches are slices."""
 
-    FIELDS = ("obs", "actions", "floats", "masks")
+    FIELDS = ("obs", "actions", "floats", "masks", "taught")
 
     def __init__(self, like: Rollout) -> None:
         self.obs, self.actions = np.empty_like(like.obs), np.empty_like(like.actions)
         self.floats, self.masks = np.empty_like(like.floats), np.empty_like(like.masks)
+        self.taught = np.empty_like(like.taught)
 
     def take(self, rollout: Rollout, order: NDArray[np.int64]) -> None:
         """Row i becomes row `order[i]` of `rollout`."""
