@@ -6,6 +6,7 @@
     checkpoint/      the learner's state: a stopped training goes on from it
     oracle/          where a teacher is asked for: its metrics and its state (`agent_oracle`)
     policy/          the best policy by validation, with its card
+    last/            the policy of the last look: the mean of the late ones, chosen by nothing
     run.json         what became of it
     report.html      the same as pictures
 
@@ -46,6 +47,7 @@ from tercel.market.regimes.named import PLAIN
 FILE: Final = "config.json"
 RESULT: Final = "run.json"
 LOOKS: Final = "validation.csv"
+LAST: Final = "last"
 UPDATES_A_CHECKPOINT: Final = 10
 
 
@@ -147,6 +149,8 @@ class Training:
         self.looks.add(look.row)
         if best is None or self.best is self.looks.rows[-1]:
             save_policy(self.folder / "policy", policy, self.card(look))
+        if self.agent.frames >= self.config.learner.frames:
+            save_policy(self.folder / LAST, policy, self.card(look))
         return look
 
     def card(self, look: Look) -> Card:

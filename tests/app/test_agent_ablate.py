@@ -1,0 +1,289 @@
+"""`tercel agent ablate`: variants refused before anything is trained, trained once, judged on the same episodes."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tercel.app.cli import app
+from tercel.app.commands import agent_ablate
+from tercel.app.commands.agent_ablate import HEADINGS, MARKS, ablate, interval, lines, markdown, said
+from tercel.app.job.ablation import judged as judging
+from tercel.app.job.ablation.judged import _against, rule_contender
+from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train_one
+from tercel.app.job.ablation.variants import SHIPPED, WHOLE, variants_of, whole, with_frames
+from tercel.app.job.agent_config import parse, preset_file, read_config
+from tercel.app.job.agent_training import run_training
+from tercel.app.toml_file import read_toml
+from tercel.core.errors import ConfigError
+from tercel.evaluation.comparisons import Ledger
+from tercel.execution.policies.card import read_card
+from tercel.report.ablation_figures import curves, differences
+from tercel.stats import Replicates
+
+RECIPE = """name = "small"
+market = { worlds = 2 }
+task = { horizon_s = 240, decision_s = 60 }
+policy = { actions = "override", base = "peg_behind", parameters = { level = 0 }, hidden = [8] }
+learner = { frames = 256, markets = 8, steps = 16, minibatch = 64 }
+validation = { episodes = 8, every = 128 }
+guards = { variants = 3 }
+"""
+VARIANTS = """[no-rule]
+says = "No rule to start from."
+set.policy.actions = "sized"
+set.policy.parameters = {}
+
+[kept]
+says = "The best by validation."
+judge = "policy"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(RECIPE)
+    return read_config(path)
+
+
+def file_of(tmp_path, text, name="variants.toml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def asked(tmp_path, **more):
+    (tmp_path / "small.toml").write_text(RECIPE)
+    told = {"config": tmp_path / "small.toml", "preset": None, "variants": file_of(tmp_path, VARIANTS), "only": ()}
+    told |= {"seeds": (1, 2), "frames": None, "episodes": 16, "judged_on": (901,), "workers": 1}
+    return {**told, "out": tmp_path / "out", "write": None, "as_json": True, **more}
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def test_shipped_variants_fit_the_default_recipe_and_say_what_they_are():
+    recipe = read_config(preset_file("default"))
+    found = variants_of(recipe, SHIPPED)
+    assert [one.name for one in found] == list(read_toml(SHIPPED, ""))
+    assert len({one.says for one in found}) == len(found) > 20
+    plain = recipe.model_dump() | {"name": ""}
+    for one in found:
+        assert (one.config.model_dump() | {"name": ""} == plain) == (not one.changes), one.name
+        assert one.config.learner.frames == recipe.learner.frames
+    dqn = next(one for one in found if one.config.learner.algo == "dqn")
+    assert "lam" not in dqn.config.learner.settings
+    assert dqn.config.policy == recipe.policy
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "none in"),
+        ("[a]\nset.policy.stack = 2", "says"),
+        ("[a]\nsays = 'x'\nsett.policy.stack = 2", "did you mean 'set'"),
+        ("[a]\nsays = 'x'\nset.police.stack = 2", "did you mean 'policy'"),
+        ("[a]\nsays = 'x'\nset.policy.stak = 2", "variant a.*stak.*did you mean 'stack'"),
+        ("[a]\nsays = 'x'\nset.learner.epoch = 2", "variant a.*did you mean 'epochs'"),
+        ("[a]\nsays = 'x'\nset.learner.minibatch = 100", "variant a: 16 x 8 against 100"),
+        ("[a]\nsays = 'x'\nset.policy.actions = 'sizes'", "variant a: .*'sizes'"),
+        ("[a]\nsays = 'x'\nset.policy.observation = 'v1'\nset.policy.stack = 2", "variant a: 2"),
+        ("[a]\nsays = 'x'\nset.market.presets = ['cisco']", "variant a.*csco"),
+        ("[a]\nsays = 'x'\nset.market.regimes = 'chian'", "variant a: .*chian"),
+        ("[a]\nsays = 'x'\nset.reward.against = 'twap_pasive'", "twap_passive"),
+        ("[a]\nsays = 'x'\nset.start.clone = 9\nset.policy.actions = 'residual'", "start.clone with residual"),
+        ("[a]\nsays = 'x'\nset.start.clone = 9\nset.learner.algo = 'dqn'", "cloning with ppo"),
+        ("[a]\nsays = 'x'\nset.guards.variants = 9", "keys of market"),
+        ("[whole]\nsays = 'x'", "the recipe itself"),
+        ("[A]\nsays = 'x'", "small letters"),
+    ],
+)
+def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(tmp_path, text, words):
+    with pytest.raises(ConfigError, match=words):
+        ablate(**asked(tmp_path, variants=file_of(tmp_path, text, "bad.toml")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_name_and_two_recipes_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'no-rule'"):
+        ablate(**asked(tmp_path, only=["no-rul"]))
+    with pytest.raises(ConfigError, match="both"):
+        ablate(**asked(tmp_path, preset="default"))
+    with pytest.raises(ConfigError, match="marks"):
+        ablate(**asked(tmp_path, write=file_of(tmp_path, "no marks", "page.md")))
+
+
+def test_fewer_frames_are_looked_at_as_often(recipe):
+    half = with_frames(recipe, 128)
+    assert (half.learner.frames, half.validation.every) == (128, 64)
+
+
+def test_the_rule_keeps_the_parameters_of_the_recipe(recipe):
+    rule = rule_contender(recipe)
+    assert (rule.base, rule.parameters) == ("peg_behind", (("level", 0),))
+    other = parse({**recipe.model_dump(), "validation": {"rule": "twap_passive"}}, "test")
+    assert rule_contender(other).mark("csco") != rule.mark("csco") != rule_contender(parse({}, "x")).mark("csco")
+
+
+# -- trainings ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_variant_that_trains_as_the_recipe_does_shares_its_trainings(recipe, tmp_path):
+    listed = [whole(recipe), *variants_of(recipe, file_of(tmp_path, VARIANTS))]
+    runs = runs_of(listed, (1, 2), tmp_path)
+    assert runs["kept"] == runs[WHOLE] != runs["no-rule"]
+    assert [run.folder.name for run in runs["no-rule"]] == ["no-rule-1", "no-rule-2"]
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_path):
+    run = Run(recipe, 1, tmp_path / "run")
+    run.folder.mkdir()
+    (run.folder / "config.json").write_text(json.dumps({"seed": 1, **recipe.model_dump(mode="json")}))
+    asks = iter([False, True, True])
+    assert not run_training(recipe, run.folder, 1, stop=lambda: next(asks))["done"]
+    assert (run.finished, run.frames) == (False, 128)
+    assert train_one(recipe.model_dump_json(), run.folder, 1)
+    assert run.finished
+    assert run.cpu_s > 0
+    assert not (run.folder / "checkpoint").exists()
+    straight = tmp_path / "straight"
+    run_training(recipe, straight, 1)
+    assert read_card(run.folder / "last" / "card.json") == read_card(straight / "last" / "card.json")
+    refuse_others([run])
+    with pytest.raises(ConfigError, match=r"seed = 2.*remove"):
+        refuse_others([Run(recipe, 2, run.folder)])
+    with pytest.raises(ConfigError, match=r"learner\.frames = 128"):
+        refuse_others([Run(with_frames(recipe, 128), 1, run.folder)])
+
+
+@pytest.mark.slow
+def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ConfigError("finite losses", "nan", "lower the learning rate")
+
+    monkeypatch.setattr("tercel.app.job.ablation.trainings.run_training", broken)
+    assert not train_one(recipe.model_dump_json(), tmp_path, 1)
+    assert "finite losses" in Run(recipe, 1, tmp_path).failure
+
+
+# -- the whole road ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+    assert ablate(**asked(tmp_path, write=page)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in told["rows"]] == ["the rule", "whole", "no-rule", "kept"]
+    assert (told["variants"], told["compared"], told["before"], told["failed"]) == (2, 2, 3, {})
+    assert (told["episodes"], told["seeds"], told["frames"], told["markets"]) == (16, [1, 2], 256, ["csco"])
+    rule, recipe, bare, kept = told["rows"]
+    assert "difference_bps" not in recipe
+    assert recipe["cpu_s"] > 0
+    assert "cpu_s" not in rule
+    for row in told["rows"]:
+        assert row["is_bps"]["ci_low"] <= row["is_bps"]["mean"] <= row["is_bps"]["ci_high"]
+        assert np.isclose(np.mean(row["by_seed_bps"]), row["is_bps"]["mean"])
+    for row in (rule, bare, kept):
+        gap = row["is_bps"]["mean"] - recipe["is_bps"]["mean"]
+        assert np.isclose(row["difference_bps"]["mean"], gap, atol=1e-9)
+        assert row["called"] in ("dearer", "cheaper", "open")
+    assert bare["changes"] == {"policy.actions": "sized", "policy.parameters": {}}
+    assert kept["judged"] == "policy"
+    written = page.read_text()
+    assert written.startswith("before")
+    assert written.endswith("after\n")
+    assert "old" not in written
+    assert "| no-rule | No rule to start from. |" in written
+    assert (tmp_path / "out" / "report.html").read_text().count("<svg") == 2
+    assert {path.name for path in (tmp_path / "out").glob("*.svg")} == {"differences.svg", "curves.svg"}
+
+    def never(*_, **__):
+        raise AssertionError("trained or judged again")
+
+    monkeypatch.setattr("tercel.app.job.ablation.trainings.Pool", never)
+    monkeypatch.setattr("tercel.app.job.contest.hold.Pool", never)
+    assert ablate(**asked(tmp_path)) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]
+    with pytest.raises(ConfigError, match=r"learner\.frames.*whole-1"):
+        ablate(**asked(tmp_path, frames=512))
+
+
+# -- how it is told ----------------------------------------------------------------------------------------------------
+
+
+def row_of(name, mean, **more):
+    told = {"mean": mean, "ci_low": mean - 1, "ci_high": mean + 1, "p_adjusted": 0.2, "p": 0.1}
+    row = {"name": name, "says": f"{name}.", "is_bps": told, "cvar95_bps": told, "called": "open", "cpu_s": 90.0}
+    return {**row, "difference_bps": told, "detectable_bps": 1.0, "changes": {}, **more}
+
+
+RESULT = {
+    "rows": [row_of("the rule", 3.0), row_of("whole", 1.0), row_of("b", 2.0), row_of("a|c", -0.5)],
+    "failed": {"worse": "expected finite losses"},
+    "seeds": [1],
+    "judged_on": [901],
+    "markets": ["csco"],
+    "episodes": 1_000,
+    "frames": 10,
+    "variants": 3,
+    "before": 8,
+    "compared": 2,
+}
+del RESULT["rows"][1]["difference_bps"]
+
+
+def test_the_table_orders_variants_and_says_what_failed():
+    found = list(lines(RESULT))
+    assert [line[0] for line in found] == ["the rule", "whole", "a|c", "b", "worse"]
+    assert {len(line) for line in found} == {len(HEADINGS)}
+    assert found[2][2:] == (interval(row_of("", -0.5)["is_bps"]), "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00",
+                            "-0.5", "1.5")  # fmt: skip
+    text = markdown(RESULT)
+    assert r"| a\|c |" in text
+    assert "3 variants tried here, 8 recipes before" in text
+    assert "One training seed" in text
+    assert "worse" in said(RESULT)[-1]
+
+
+def test_the_same_fills_are_no_difference():
+    ledger = Ledger()
+    noise = np.array([1e-15, -2e-15, 1e-15])
+    told = _against(Replicates(-1e-15, noise, ((1e-30, 9.0),)), ledger)
+    ledger.adjust()
+    assert (told["difference_bps"]["mean"], told["difference_bps"]["p_adjusted"]) == (0.0, 1.0)
+    assert judging._called(told["difference_bps"]) == "open"
+    assert told["detectable_bps"] is None
+
+
+def test_pictures_name_every_variant():
+    rows = [row_of("one", 1.0, called="dearer"), row_of("two", -1.0, called="cheaper")]
+    figure = differences(rows)
+    assert figure.alt.index("one +1.00") < figure.alt.index("two -1.00")
+    line = (np.array([0.0, 10.0]), np.array([5.0, 4.0]))
+    drawn = curves({"whole": [line, line], "one": [line], "two": [line]}, "whole")
+    assert "one 4.00" in drawn.alt
+    assert drawn.svg.count("<svg") == 1
+
+
+def test_the_command_hands_on_what_is_typed(monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(agent_ablate, "ablate", lambda **told: calls.append(told) or 0)
+    words = f"agent ablate --only a,b --seeds 4,5 --frames 9 --episodes 8 --out {tmp_path} --json"
+    assert CliRunner().invoke(app, words.split()).exit_code == 0
+    (told,) = calls
+    assert (told["only"], told["seeds"], told["frames"], told["episodes"]) == (["a", "b"], [4, 5], 9, 8)
+    assert (told["config"], told["preset"], told["workers"], told["judged_on"]) == (None, None, os.cpu_count(), [901])
+    assert CliRunner().invoke(app, ["agent", "ablate", "--seeds", "-1"]).exit_code == 2
+
+
+def test_an_unknown_variant_ends_with_two(tmp_path):
+    result = CliRunner().invoke(app, ["agent", "ablate", "--only", "lever", "--out", str(tmp_path / "new")])
+    assert result.exit_code == 2
+    assert "did you mean 'levers'" in result.output
+    assert not (tmp_path / "new").exists()
