@@ -84,10 +84,10 @@ def test_shipped_variants_fit_the_default_recipe_and_say_what_they_are():
     [
         ("", "none in"),
         ("[a]\nset.policy.stack = 2", "says"),
-        ("[a]\nsays = 'x'\nsett.policy.stack = 2", "did you mean 'set'"),
-        ("[a]\nsays = 'x'\nset.police.stack = 2", "did you mean 'policy'"),
-        ("[a]\nsays = 'x'\nset.policy.stak = 2", "variant a.*stak.*did you mean 'stack'"),
-        ("[a]\nsays = 'x'\nset.learner.epoch = 2", "variant a.*did you mean 'epochs'"),
+        ("[a]\nsays = 'x'\nsett.policy.stack = 2", "try 'set'"),
+        ("[a]\nsays = 'x'\nset.police.stack = 2", "try 'policy'"),
+        ("[a]\nsays = 'x'\nset.policy.stak = 2", "variant a.*stak.*try 'stack'"),
+        ("[a]\nsays = 'x'\nset.learner.epoch = 2", "variant a.*try 'epochs'"),
         ("[a]\nsays = 'x'\nset.learner.minibatch = 100", "variant a: 16 x 8 against 100"),
         ("[a]\nsays = 'x'\nset.policy.actions = 'sizes'", "variant a: .*'sizes'"),
         ("[a]\nsays = 'x'\nset.policy.observation = 'v1'\nset.policy.stack = 2", "variant a: 2"),
@@ -108,7 +108,7 @@ def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(tm
 
 
 def test_an_unknown_name_and_two_recipes_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="did you mean 'no-rule'"):
+    with pytest.raises(ConfigError, match="try 'no-rule'"):
         ablate(**asked(tmp_path, only=["no-rul"]))
     with pytest.raises(ConfigError, match="both"):
         ablate(**asked(tmp_path, preset="default"))
@@ -285,5 +285,5 @@ def test_the_command_hands_on_what_is_typed(monkeypatch, tmp_path):
 def test_an_unknown_variant_ends_with_two(tmp_path):
     result = CliRunner().invoke(app, ["agent", "ablate", "--only", "lever", "--out", str(tmp_path / "new")])
     assert result.exit_code == 2
-    assert "did you mean 'levers'" in result.output
+    assert "try 'levers'" in result.output
     assert not (tmp_path / "new").exists()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, told
+from tercel.app.cli.shared import AsJson, listed_seeds, told
 
 
 def ablate(
@@ -39,7 +39,6 @@ def ablate(
 ) -> None:
     """Try each idea of a recipe: variants trained alike, judged against the whole on fresh episodes."""
     with told(as_json, f"what is trained and judged is kept in {out}; the same command goes on"):
-        from tercel.app.cli.agent_evaluate import listed_seeds
         from tercel.app.commands.agent_ablate import ablate as body
 
         code = body(

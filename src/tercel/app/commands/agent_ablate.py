@@ -10,6 +10,7 @@ from tercel.app.job.ablation.page import write_page
 from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train_all
 from tercel.app.job.ablation.variants import SHIPPED, WHOLE, Variant, variants_of, whole, with_frames
 from tercel.app.job.agent_config import AgentConfig, preset_file, preset_names, read_config
+from tercel.app.job.agent_guards import variants_tried
 from tercel.app.output import json_text, print_json, print_table, progress_console, say
 from tercel.core.errors import ConfigError, DataError
 
@@ -60,7 +61,7 @@ def ablate(
         "recipe": recipe.name,
         "variants_file": str(file),
         "variants": len(listed) - 1,
-        "before": recipe.guards.variants,
+        "before": variants_tried(recipe),
         "failed": failed,
         "seeds": list(seeds),
         "judged_on": list(judged_on),

@@ -80,7 +80,6 @@ class MarketSection(_Section):
             raise ValueError(f"days that are trained on or judged, not both: {both[0]}")
         return self
 
-
     @property
     def laws(self) -> tuple[str, ...]:
         """The choices of regimes, at least one."""

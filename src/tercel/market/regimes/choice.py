@@ -62,10 +62,7 @@ def default_chain(stays_s: Mapping[str, float] = _STAYS_S) -> RegimeChain:
     """
     others = len(stays_s) - 1
     rates = [
-        [
-            0.0 if i == j or PLAIN.name not in (i, j) else 1 / stays / (others if i == PLAIN.name else 1)
-            for j in stays_s
-        ]
+        [0.0 if i == j or PLAIN.name not in (i, j) else 1 / stays / (others if i == PLAIN.name else 1) for j in stays_s]
         for i, stays in stays_s.items()
     ]
     return RegimeChain(tuple(stays_s), rates)

@@ -65,26 +65,19 @@ def rule_contender(recipe: AgentConfig) -> Rule:
 
 
 def places_of(recipe: AgentConfig, seeds: Sequence[int], episodes: int) -> list[Place]:
-    """Where a recipe's variants are judged: its own markets, at its plain task."""
+    """Where a recipe's variants are judged: its own markets and regimes, at its plain task."""
     told, task = recipe.market, recipe.task.task
     if recipe.on_tape:
         days, law = ",".join(told.judge_days), told.impact or "square_root"
         tape = RunSettings(lake=told.lake, symbol=told.symbol, task=task, queue=told.queue, impact=law, judged=days)
         return [Place(f"{told.symbol} tape", tape, tuple(seeds), episodes)]
-    return [
-        Place(
-            name,
-            RunSettings(
-                market=str(Path(name).resolve()) if name.endswith(".json") else name,
-                task=task,
-                regimes=told.regimes,
-                impact=told.impact,
-            ),
-            tuple(seeds),
-            episodes,
-        )
-        for name in told.presets
-    ]
+    found = []
+    for name in told.presets:
+        path = str(Path(name).resolve()) if name.endswith(".json") else name
+        for law in told.laws:
+            settings = RunSettings(market=path, task=task, regimes=law, impact=told.impact)
+            found.append(Place(f"{name} {law}".strip(), settings, tuple(seeds), episodes))
+    return found
 
 
 def judged(

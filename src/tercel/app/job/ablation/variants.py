@@ -15,12 +15,13 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tercel.app.job.agent_config import AgentConfig, nearest
-from tercel.app.job.agent_learner import make_learner, with_algo
+from tercel.app.job.agent_config import AgentConfig, OracleSection
+from tercel.app.job.agent_learner import learner_settings, make_learner, with_algo
 from tercel.app.job.agent_policy import actions_of, rule_of
 from tercel.app.job.agent_sweep import overlaid
 from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.names import offer
 from tercel.execution.observers import observer
 from tercel.execution.strategies import build
 from tercel.learning.port import Float32
@@ -31,7 +32,7 @@ from tercel.market.regimes.choice import chosen
 SHIPPED: Final = Path(__file__).parent / "variants.toml"
 WHOLE: Final = "whole"
 """Name of the recipe itself."""
-CHANGED: Final = ("market", "task", "policy", "learner", "reward", "start", "validation")
+CHANGED: Final = ("market", "task", "policy", "learner", "reward", "start", "oracle", "validation")
 """Sections that a variant may set; it is judged in the recipe's market, at the recipe's task."""
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
@@ -95,8 +96,7 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
         raise ConfigError("variants: [NAME] with says = and set.SECTION.KEY =", f"none in {file}", f"see {SHIPPED}")
     for name in only:
         if name not in told:
-            remedy = f"did you mean {nearest(name, sorted(told))!r}?"
-            raise ConfigError(f"variants of {file}: {', '.join(told)}", f"--only {name}", remedy)
+            raise ConfigError(f"variants of {file}: {', '.join(told)}", f"--only {name}", offer(name, told))
     return [_variant(recipe, file, name, raw) for name, raw in told.items() if not only or name in only]
 
 
@@ -111,7 +111,7 @@ def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         known = ["says", "set", "judge"]
-        remedy = f"did you mean {nearest(key, known)!r}?" if key not in known else f"see {SHIPPED}"
+        remedy = f"see {SHIPPED}" if key in known else offer(key, known)
         raise ConfigError(
             'says = "..." and set.SECTION.KEY = value', f"{where}: {key}: {first['msg']}", remedy
         ) from None
@@ -119,8 +119,8 @@ def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
     for key in changes:
         section, dot, rest = key.partition(".")
         if section not in CHANGED or not dot or not rest:
-            remedy = f"did you mean {nearest(section, CHANGED)!r}?"
-            raise ConfigError(f"keys of {', '.join(CHANGED)}, as in policy.stack", f"{where}: {key}", remedy)
+            said = f"keys of {', '.join(CHANGED)}, as in policy.stack"
+            raise ConfigError(said, f"{where}: {key}", offer(section, CHANGED))
     try:
         config = _named(recipe, changed(recipe, changes), name)
         check(config)
@@ -190,15 +190,18 @@ def check(config: AgentConfig) -> None:
         for name in config.market.presets:
             preset = presets.load(name)
             law_for(preset, config.market.impact or None)
-            if config.market.regimes:
-                chosen(config.market.regimes, preset)
-        if config.learner.markets < len(config.market.presets):
-            few = f"{config.learner.markets}"
-            raise ConfigError(f"a slot for each of {len(config.market.presets)} markets", few, "raise learner.markets")
+            for law in filter(None, config.market.laws):
+                chosen(law, preset)
+        parts = len(config.market.presets) * len(config.market.laws)
+        if config.learner.markets < parts:
+            raise ConfigError(
+                f"a slot for each of {parts} markets", f"{config.learner.markets}", "raise learner.markets"
+            )
     rule_of(config)
     if config.reward.against not in ("", "base"):
         build(config.reward.against)
-    make_learner(config, _Blank(config), 0)
+    learner_settings(config)
+    make_learner(config.model_copy(update={"oracle": OracleSection()}), _Blank(config), 0)
     if config.start.clone:
         build(config.start.teacher)
         if config.learner.algo != "ppo":
