@@ -65,8 +65,8 @@ def asked(tmp_path, **more):
 # -- what is told ------------------------------------------------------------------------------------------------------
 
 
-def test_shipped_variants_fit_the_default_recipe_and_say_what_they_are():
-    recipe = read_config(preset_file("default"))
+def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
+    recipe = read_config(preset_file("one_market"))
     found = variants_of(recipe, SHIPPED)
     assert [one.name for one in found] == list(read_toml(SHIPPED, ""))
     assert len({one.says for one in found}) == len(found) > 20

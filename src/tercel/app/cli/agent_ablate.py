@@ -12,7 +12,7 @@ from tercel.app.cli.shared import AsJson, listed_seeds, told
 def ablate(
     config: Annotated[Path | None, typer.Argument(help="TOML file of the recipe.", metavar="CONFIG")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="A shipped recipe in its place; default if neither is given.", metavar="NAME")
+        str | None, typer.Option(help="A shipped recipe in its place; one_market if neither is given.", metavar="NAME")
     ] = None,
     variants: Annotated[
         Path | None, typer.Option(help="TOML file of variants; those that ship if not given.", metavar="FILE")

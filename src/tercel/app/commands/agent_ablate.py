@@ -88,7 +88,7 @@ def ablate(
 def _recipe(config: Path | None, preset: str | None, frames: int | None) -> AgentConfig:
     if config is not None and preset is not None:
         raise ConfigError("a configuration file or --preset NAME", "both", f"presets: {', '.join(preset_names())}")
-    recipe = read_config(config if config is not None else preset_file(preset or "default"))
+    recipe = read_config(config if config is not None else preset_file(preset or "one_market"))
     return recipe if frames is None else with_frames(recipe, frames)
 
 
