@@ -97,45 +97,54 @@ def _drift(k: Longs, flow: Floats) -> None:
 
 @kernel
 def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
-    """Draw the event from the product of its weights in the cells that `see` found."""
-    state = q.W_STATE + k[q.I_STATE] * q.EVENTS
-    before = q.W_BEFORE + k[q.I_BEFORE] * q.EVENTS
-    before2 = q.W_BEFORE2 + k[q.I_BEFORE2] * q.EVENTS
-    place = q.W_PLACE + k[q.I_PLACE] * q.EVENTS
-    trade = q.W_TRADE + k[q.I_TRADE] * q.EVENTS
-    activity = q.W_ACTIVITY + k[q.ACTIVITY] * q.EVENTS
+    """Draw the event from the product of its weights in the cells that `see` found.
+
+    Nothing here branches on what is drawn: an event is chosen by counting, and a factor that is not in force is 1.
+    """
     flip = 0 if k[q.P_SIDE] > 0 else 1
     near, far, deep_near, deep_far = offsets(k, flow, flip, live)
     markets = real(k, q.MARKETS)
-    plain = total = 0.0
-    special = k[sim.REGIME] != 0 or k[sim.IMPACT] == sim.WEIGHTS or flow[q.DRIFT_SD] > 0.0
-    for e in range(q.EVENTS):
-        w = flow[state + e] * flow[before + e] * flow[before2 + e] * flow[place + e] * flow[trade + e]
-        w *= flow[activity + e]
-        if e < 2:
-            w *= 1.0 if spread > 1 else 0.0
-        elif e == 2 * q.CANCEL_AT_BEST:
-            w *= near
-        elif e == 2 * q.CANCEL_AT_BEST + 1:
-            w *= far
-        elif e == 2 * q.CANCEL_DEEPER:
-            w *= deep_near
-        elif e == 2 * q.CANCEL_DEEPER + 1:
-            w *= deep_far
-        elif e >= 2 * q.MARKET:
-            w *= markets
-        plain += w
-        if special:
-            w *= lean(k, e >> 1, k[q.P_SIDE] if e & 1 == 0 else -k[q.P_SIDE])
-        total += w
-        put_real(k, q.WEIGHTS_AT + e, total)
-    if special:
-        put_real(k, q.RATE, total / plain)
-    u = uniform(k, sim.FLOW_RNG) * total
-    e = 0
-    while e < q.EVENTS - 1 and real(k, q.WEIGHTS_AT + e) <= u:
-        e += 1
-    return e
+    inside = 1.0 if spread > 1 else 0.0
+    w0, w1 = product(k, flow, 0) * inside, product(k, flow, 1) * inside
+    w2, w3 = product(k, flow, 2), product(k, flow, 3)
+    w4, w5 = product(k, flow, 4), product(k, flow, 5)
+    w6, w7 = product(k, flow, 6) * near, product(k, flow, 7) * far
+    w8, w9 = product(k, flow, 8) * deep_near, product(k, flow, 9) * deep_far
+    w10, w11 = product(k, flow, 10) * markets, product(k, flow, 11) * markets
+    if k[sim.REGIME] != 0 or k[sim.IMPACT] == sim.WEIGHTS or flow[q.DRIFT_SD] > 0.0:
+        plain = w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11
+        limit, market, market2, cancel, up, down, lean = leans(k)
+        w0, w1 = w0 * (limit * (1.0 + lean) * up), w1 * (limit * (1.0 - lean) * down)
+        w2, w3, w4, w5 = w2 * limit, w3 * limit, w4 * limit, w5 * limit
+        w6, w7 = w6 * (cancel * (1.0 - lean) * down), w7 * (cancel * (1.0 + lean) * up)
+        w8, w9 = w8 * cancel, w9 * cancel
+        w10, w11 = w10 * (market * up), w11 * (market2 * down)
+        put_real(k, q.RATE, (w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11) / plain)
+    w1 += w0
+    w2 += w1
+    w3 += w2
+    w4 += w3
+    w5 += w4
+    w6 += w5
+    w7 += w6
+    w8 += w7
+    w9 += w8
+    w10 += w9
+    u = uniform(k, sim.FLOW_RNG) * (w10 + w11)
+    return (
+        int(w0 <= u) + int(w1 <= u) + int(w2 <= u) + int(w3 <= u) + int(w4 <= u) + int(w5 <= u)
+        + int(w6 <= u) + int(w7 <= u) + int(w8 <= u) + int(w9 <= u) + int(w10 <= u)
+    )  # fmt: skip
+
+
+@kernel
+def product(k: Longs, flow: Floats, e: int) -> float:
+    """The weight of event `e` by its cells alone."""
+    w = flow[q.W_STATE + k[q.I_STATE] * q.EVENTS + e] * flow[q.W_BEFORE + k[q.I_BEFORE] * q.EVENTS + e]
+    w *= flow[q.W_BEFORE2 + k[q.I_BEFORE2] * q.EVENTS + e]
+    w *= flow[q.W_PLACE + k[q.I_PLACE] * q.EVENTS + e]
+    w *= flow[q.W_TRADE + k[q.I_TRADE] * q.EVENTS + e]
+    return w * flow[q.W_ACTIVITY + k[q.ACTIVITY] * q.EVENTS + e]
 
 
 @kernel
@@ -161,28 +170,30 @@ def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float,
 
 
 @kernel
-def lean(k: Longs, kind: int, side: int) -> float:
-    """Factor of an event's weight by the regime in force, the impact of own trades, and the drift."""
-    factor = 1.0
+def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
+    """What leans on the weights: regime in force, impact of own trades, drift; all 1, and 0, where nothing does.
+
+    Factors of limit orders, of market orders on the side of the frame and on the opposite one, of cancels; of what
+    moves the mid with that side by the drift, and against it; the regime's lean to that side.
+    """
+    side = float(k[q.P_SIDE])
+    limit = market = cancel = up = down = 1.0
+    lean = 0.0
     if k[sim.REGIME] != 0:
-        if kind == q.MARKET:
-            factor = real(k, sim.MARKET_FACTOR)
-        elif kind >= q.CANCEL_AT_BEST:
-            factor = real(k, sim.CANCEL_FACTOR)
-        else:
-            factor = real(k, sim.LIMIT_FACTOR)
-        if kind == q.MARKET or kind == q.LIMIT_IN_SPREAD:
-            factor *= 1.0 + side * real(k, sim.LEAN)
-        elif kind == q.CANCEL_AT_BEST:
-            factor *= 1.0 - side * real(k, sim.LEAN)
-    if k[sim.IMPACT] == sim.WEIGHTS and kind == q.MARKET:
+        limit, market, cancel = real(k, sim.LIMIT_FACTOR), real(k, sim.MARKET_FACTOR), real(k, sim.CANCEL_FACTOR)
+        lean = side * real(k, sim.LEAN)
+    same, opposite = market * (1.0 + lean), market * (1.0 - lean)
+    if k[sim.IMPACT] == sim.WEIGHTS:
         bias = real(k, sim.BIAS)
-        if side * bias < 0.0:
-            factor *= math.exp(abs(bias))
+        same *= math.exp(abs(bias)) if side * bias < 0.0 else 1.0
+        opposite *= math.exp(abs(bias)) if side * bias > 0.0 else 1.0
     drift = real(k, q.DRIFT)
     if drift != 0.0:
-        if kind == q.MARKET or kind == q.LIMIT_IN_SPREAD:
-            factor *= math.exp(side * drift)
-        elif kind == q.CANCEL_AT_BEST:
-            factor *= math.exp(-side * drift)
-    return factor
+        if k[q.DRIFT_OF] != k[q.DRIFT]:
+            k[q.DRIFT_OF] = k[q.DRIFT]
+            put_real(k, q.DRIFT_UP, math.exp(drift))
+            put_real(k, q.DRIFT_DOWN, math.exp(-drift))
+        up, down = real(k, q.DRIFT_UP), real(k, q.DRIFT_DOWN)
+        if side < 0.0:
+            up, down = down, up
+    return limit, same, opposite, cancel, up, down, lean
