@@ -17,8 +17,8 @@ from tercel.market.simulator.reals import put_real, real
 def class_of(flow: Floats, edges: int, count: int, x: float) -> int:
     """How many of the `count` edges, ascending, are not above x."""
     i = 0
-    while i < count and flow[edges + i] <= x:
-        i += 1
+    for j in range(count):
+        i += int(flow[edges + j] <= x)
     return i
 
 
@@ -136,9 +136,7 @@ def next_wait(k: Longs, flow: Floats, spread: int) -> int:
     row = ((k[q.P_KIND] * q.WAITS + k[q.WAIT]) * q.ACTIVITIES + k[q.ACTIVITY]) * q.WIDTHS + width
     law = q.WAIT_LAW + row * q.WAITS
     u = uniform(k, sim.FLOW_RNG)
-    i = 0
-    while i < q.WAITS - 1 and flow[law + i] <= u:
-        i += 1
+    i = class_of(flow, law, q.WAITS - 1, u)
     k[q.WAIT] = i
     x = uniform(k, sim.FLOW_RNG) * (q.WAIT_POINTS - 1)
     j = int(x)
