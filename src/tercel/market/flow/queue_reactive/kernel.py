@@ -8,6 +8,7 @@ age of the last trade), activity; cancels weigh in proportion to what rests. The
 
 import math
 
+from tercel.core.exponential import exp
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
@@ -87,7 +88,7 @@ def _drift(k: Longs, flow: Floats) -> None:
     if elapsed < NS_PER_SECOND // 4:
         return
     k[q.DRIFT_SEEN] = k[sim.FLOW_NS]
-    keep = math.exp(-elapsed / flow[q.DRIFT_NS])
+    keep = exp(-elapsed / flow[q.DRIFT_NS])
     noise = 0.0  # a sum of uniforms is normal enough for a lean
     for _ in range(4):
         noise += uniform(k, sim.FLOW_RNG) - 0.5
@@ -185,14 +186,14 @@ def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
     same, opposite = market * (1.0 + lean), market * (1.0 - lean)
     if k[sim.IMPACT] == sim.WEIGHTS:
         bias = real(k, sim.BIAS)
-        same *= math.exp(abs(bias)) if side * bias < 0.0 else 1.0
-        opposite *= math.exp(abs(bias)) if side * bias > 0.0 else 1.0
+        same *= exp(abs(bias)) if side * bias < 0.0 else 1.0
+        opposite *= exp(abs(bias)) if side * bias > 0.0 else 1.0
     drift = real(k, q.DRIFT)
     if drift != 0.0:
         if k[q.DRIFT_OF] != k[q.DRIFT]:
             k[q.DRIFT_OF] = k[q.DRIFT]
-            put_real(k, q.DRIFT_UP, math.exp(drift))
-            put_real(k, q.DRIFT_DOWN, math.exp(-drift))
+            put_real(k, q.DRIFT_UP, exp(drift))
+            put_real(k, q.DRIFT_DOWN, exp(-drift))
         up, down = real(k, q.DRIFT_UP), real(k, q.DRIFT_DOWN)
         if side < 0.0:
             up, down = down, up

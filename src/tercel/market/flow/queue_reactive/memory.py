@@ -5,6 +5,7 @@ All mids here are in half-ticks without what impact has shifted, so that a trans
 
 import math
 
+from tercel.core.exponential import exp
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -50,8 +51,8 @@ def see(k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask
     elapsed = now - k[q.SEEN_NS]
     slow, fast = real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)
     if elapsed > 0:
-        slow += (k[q.MID] - slow) * (1.0 - math.exp(-elapsed / flow[q.SLOW_NS]))
-        fast += (k[q.MID] - fast) * (1.0 - math.exp(-elapsed / flow[q.FAST_NS]))
+        slow += (k[q.MID] - slow) * (1.0 - exp(-elapsed / flow[q.SLOW_NS]))
+        fast += (k[q.MID] - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS]))
         put_real(k, q.MEAN_SLOW, slow)
         put_real(k, q.MEAN_FAST, fast)
         k[q.SEEN_NS] = now
