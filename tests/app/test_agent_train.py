@@ -275,3 +275,17 @@ def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, argument
     with pytest.raises(ConfigError):
         train(**{**plain, **paths})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_path):
+    path, out = tmp_path / "c.toml", tmp_path / "out"
+    words = ["agent", "train", str(path), "--out", str(out)]
+    path.write_text(SIZED.replace("frames =", "frmes ="))
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert "try 'frames'" in refused.stderr
+    assert not out.exists()
+    out.mkdir()
+    (out / "config.json").write_text("{}")
+    assert "holds another" in CliRunner().invoke(app, words).stderr
+    assert (out / "config.json").read_text() == "{}"

@@ -16,7 +16,7 @@ from tercel.app.job.agent_report import write_page
 from tercel.app.job.agent_sb3 import SB3
 from tercel.app.job.agent_training import FILE, run_training
 from tercel.app.output import print_json, progress_console, say
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import offer
 from tercel.learning.port import Metrics
 from tercel.learning.sb3.settings import ALGORITHMS
@@ -50,8 +50,12 @@ def train(
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
     with spread(ray, workers) as on_cluster:
         told, folder, seed = _told(config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers)
-        with stopped() as stop:
-            result = _with_bar(told, folder, seed, make or on_cluster, stop)
+        try:
+            with stopped() as stop:
+                result = _with_bar(told, folder, seed, make or on_cluster, stop)
+        except TercelError:
+            _disclaim(folder)
+            raise
     if not result["done"]:
         raise KeyboardInterrupt(f"`tercel agent train --resume {folder}` goes on at {result['frames']:,} decisions")
     page = write_page(folder, told, result)
@@ -85,6 +89,8 @@ def _told(
         if config is not None or preset is not None or out is not None or algo is not None:
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
         begun = resumed(resume)
+        if not (resume / "checkpoint").exists():
+            say(f"no checkpoint in {resume}: from the start")
         if on_ray and not begun[0].learner.shards:
             said = f"{resume} was begun without: its results would change"
             raise ConfigError("a run with learner.shards to go on with on a cluster", said, "go on without --ray")
@@ -115,6 +121,13 @@ def _claim(folder: Path, told: AgentConfig, seed: int) -> None:
     aside = folder / f".{FILE}.part"
     aside.write_text(text)
     aside.replace(path)
+
+
+def _disclaim(folder: Path) -> None:
+    """Give a run folder back in which nothing was begun: what was refused may be corrected and tried again there."""
+    if [path.name for path in folder.iterdir()] == [FILE]:
+        (folder / FILE).unlink()
+        folder.rmdir()
 
 
 def resumed(folder: Path) -> tuple[AgentConfig, Path, int]:

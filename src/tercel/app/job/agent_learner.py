@@ -38,7 +38,7 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
         given["risk_aversion"] = config.reward.risk_aversion
     for name in given:
         if name not in known:
-            remedy = offer(name, known)
+            remedy = offer(name, [*LearnerSection.model_fields, *known])
             raise ConfigError(f"settings that {told.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
     actions = actions_of(config)
     if kind is PpoSettings and actions.continuous:
