@@ -176,7 +176,7 @@ def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, monkeypatch):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+    page.write_text(f"before\n{MARKS[0]}\nNot printed yet.\n{MARKS[1]}\nafter\n")
     assert ablate(**asked(tmp_path, write=page)) == 0
     told = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in told["rows"]] == ["the rule", "whole", "no-rule", "kept"]
@@ -198,7 +198,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
     written = page.read_text()
     assert written.startswith("before")
     assert written.endswith("after\n")
-    assert "old" not in written
+    assert "Not printed yet" not in written
     assert "| no-rule | No rule to start from. |" in written
     assert (tmp_path / "out" / "report.html").read_text().count("<svg") == 2
     assert {path.name for path in (tmp_path / "out").glob("*.svg")} == {"differences.svg", "curves.svg"}
