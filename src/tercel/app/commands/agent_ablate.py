@@ -159,7 +159,8 @@ def said(result: Mapping[str, Any]) -> list[str]:
         f"{', '.join(result['markets'])}, base seeds {', '.join(map(str, result['judged_on']))}, the same for all; "
         f"{result['frames']:,} decisions a training.",
         "Difference: variant minus whole recipe; above 0 the variant is dearer: what it takes away has paid, what it "
-        f"adds has cost. Training seeds ({', '.join(map(str, seeds))}) and clusters of episodes are drawn, both.",
+        f"adds has cost. Intervals draw {'training seeds and ' if len(seeds) > 1 else ''}clusters of episodes. "
+        f"Training seeds: {', '.join(map(str, seeds))}.",
         f"{_count(result['variants'], 'variant')} tried here, {_count(result['before'], 'recipe')} before the whole "
         f"one was kept (itself included); p after Benjamini and Hochberg over the {result['compared']} compared, "
         "called below 0.05. Could tell: the true difference that would have been told from none four times in five, "
