@@ -91,8 +91,8 @@ def curves(found: Mapping[str, Sequence[Curve]], whole: str, name: str = "curves
     return drawn(
         name,
         f"Cost of the greedy policy on validation episodes while learning. At the end: {ends}.",
-        "Thin: each training seed; strong: their mean; dashed: the whole recipe. What is dearer than the upper edge is cut "
-        "off. Each is judged on the validation episodes of its own training, in its own markets and at its own task.",
+        "Thin: each training seed; strong: their mean; dashed: the whole recipe. What is dearer than the upper edge is "
+        "cut off. Each is judged on its own training's validation episodes, in its own markets and at its own task.",
         (WIDE, 0.7 + 1.5 * lines),
         draw,
     )
