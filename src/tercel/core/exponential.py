@@ -29,7 +29,7 @@ _MOST: Final = 512.0
 
 
 def _table() -> NDArray[np.int64]:
-    """For every i: the bits of what the rounding of 2^(i/N) left, relative to it; its own, less those of i/N's power."""
+    """For every i: the bits of what the rounding of 2^(i/N) left, relative to it; its own, less (i << 52) / N."""
     out = np.zeros(2 * _N, np.int64)
     with localcontext() as context:
         context.prec = 60
@@ -48,14 +48,15 @@ if JIT:
     from numba.core import types
     from numba.extending import intrinsic
 
-    @intrinsic  # type: ignore[misc,no-untyped-call]
-    def _fused(context: Any, a: Any, b: Any, c: Any) -> Any:
-        """a b + c, rounded once."""
+    def _fusing(context: Any, a: Any, b: Any, c: Any) -> Any:
+        """How a b + c, rounded once, is translated."""
 
         def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             return builder.fma(*args)
 
         return types.float64(types.float64, types.float64, types.float64), generate
+
+    _fused: Any = intrinsic(_fusing)
 
     @kernel
     def exp(x: float) -> float:
@@ -70,7 +71,8 @@ if JIT:
         scale = np.int64(_TABLE[i + 1] + (k << 45)).view(np.float64)
         r2 = r * r
         low = _fused(_fused(_C3, r, _C2), r2, np.int64(_TABLE[i]).view(np.float64) + r)
-        return _fused(scale, _fused(r2 * r2, _fused(r, _C5, _C4), low), scale)
+        result: float = _fused(scale, _fused(r2 * r2, _fused(r, _C5, _C4), low), scale)
+        return result
 
 else:
 
