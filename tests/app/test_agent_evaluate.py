@@ -146,7 +146,7 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     assert set(result["strategies"]) == names
     for name, row in result["paired"].items():
         for other, cell in row.items():
-            assert set(cell) == {"mean", "ci_low", "ci_high", "p_adjusted"}, (name, other)
+            assert set(cell) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}, (name, other)
             assert 0 <= cell["p_adjusted"] <= 1
             costs = result["strategies"]
             gain = costs[other]["is_bps"]["mean"] - costs[name]["is_bps"]["mean"]
@@ -184,7 +184,16 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     words = f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
     result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    for told in ("default against", "beats", "four times in five", "timing risk", "chosen there", "buys and"):
+    for told in (
+        "default against",
+        "above 0 against",
+        "frozen at arrival: twap_take",
+        "loses to",
+        "four times in five",
+        "timing risk",
+        "chosen there",
+        "buys and",
+    ):
         assert told in " ".join(result.stdout.split()), told
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert set(found["by_regime"]) == {"volatile"}
@@ -222,7 +231,7 @@ def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) ->
 @pytest.mark.slow
 def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "agents.md"
-    page.write_text("before\n<!-- table: tercel agent table -->\nold\n<!-- end of table -->\nafter\n")
+    page.write_text("before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n")
     words = f"table ppo --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
     result = tercel(*words.split(), "--out", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.output
@@ -231,5 +240,9 @@ def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     text = page.read_text()
     assert text.startswith("before")
     assert text.endswith("after\n")
-    assert "old" not in text
-    assert "| ppo saves on the best |" in text
+    assert "yesterday" not in text
+    assert "### Shortfall, thin" in text
+    assert "| ppo saves on |" in text
+    assert "](figures/gains-ppo.svg)" in text
+    figure = (tmp_path / "figures/gains-ppo.svg").read_text()
+    assert all(name in figure for name in FEW.split(","))

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tercel.evaluation.comparisons import Ledger, Resampled, Scores, compared, gains, pooled_gain
+from tercel.evaluation.comparisons import Ledger, Resampled, Scores, compared, detectable, gains, pooled_gain
 from tercel.evaluation.judge import Entry
 from tercel.evaluation.standing import (
     adaptability_gain,
     by_side,
     deflated_gain,
     loss_to,
-    power,
     price_move_beta,
     price_moves,
     ratios,
@@ -83,7 +82,7 @@ def test_everything_entered_is_corrected_together():
     assert ledger.adjust() == len(rows)
     expected = stats.false_discovery_control([p for _, p in ledger.rows])
     assert [cell["p_adjusted"] for cell in rows] == pytest.approx(expected)
-    assert set(rows[0]) == {"mean", "ci_low", "ci_high", "p_adjusted"}
+    assert set(rows[0]) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
     assert compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng())["paired"] is None
 
 
@@ -133,7 +132,7 @@ def test_tails_odds_power_and_deflation_of_known_samples():
     won = (s.bps["rule"][0] > s.bps["agent"][0]).mean()
     assert wins(s, ["agent"], rng())["agent"]["rule"]["mean"] == pytest.approx(won)
     gain = gains(Resampled.of(s, rng()), ["agent"], {}, rng())["agent"]["rule"]
-    assert power(gain) == pytest.approx(2.80 * gain.error, rel=0.01)
+    assert detectable(gain) == pytest.approx(2.80 * gain.error, rel=0.01)
     one, many = (deflated_gain(s, "agent", "rule", variants) for variants in (1, 500))
     assert one["ratio"] == pytest.approx(0.5, abs=0.05)
     assert many["best_of_none"] > 0 == one["best_of_none"]

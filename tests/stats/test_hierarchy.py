@@ -27,14 +27,14 @@ def world(generator, markets, seeds, episodes, sd_market, sd_seed, sd_episode, t
     return [by_market[m] + by_seed[:, None] + sd_episode * generator.normal(size=(1, episodes)) for m in range(markets)]
 
 
-def hierarchy(gains, generator, redraw, resamples=600):
+def hierarchy(gains, generator, redraw, resamples=600, teams=None):
     points, draws, clusters = [], [], []
     for table in gains:
         moments = moments_of_mean(table.T, np.arange(table.shape[1]))
         points.append(moments.point())
         draws.append(replicate({"": moments}, resamples, generator)[""].T)
         clusters.append(moments.clusters)
-    return over_markets(points, draws, clusters, generator, redraw_markets=redraw)
+    return over_markets(points, draws, clusters, generator, redraw_markets=redraw, teams=teams)
 
 
 def test_each_level_brings_its_own_variance():
@@ -73,10 +73,56 @@ def test_intervals_cover_as_often_as_they_say(redraw, sd_market):
     assert covered / 150 >= 0.92
 
 
-def test_markets_with_other_seeds_are_refused():
+def own_policies(generator, markets, seeds, episodes, sd_seed, sd_episode, truth):
+    """Gains in markets that have policies of their own: nothing is shared between them."""
+    sizes = [(seeds + market % 2, 1) for market in range(markets)]
+    return [
+        truth + sd_seed * generator.normal(size=size) + sd_episode * generator.normal(size=(1, episodes))
+        for size in sizes
+    ]
+
+
+def test_policies_of_their_own_are_drawn_by_themselves():
+    generator = np.random.default_rng(3)
+    gains = own_policies(generator, 4, 5, 300, 0.6, 1.0, 0.0)
+    means = [table.mean(axis=1) for table in gains]
+    episodes = sum(table.mean(axis=0).var(ddof=1) / 300 for table in gains) / 16
+    seeds = sum(mean.var(ddof=1) / len(mean) for mean in means) / 16
+    found = hierarchy(gains, generator, redraw=False, resamples=8000, teams=list("abcd"))
+    assert found.point == pytest.approx(np.mean([mean.mean() for mean in means]))
+    assert found.draws.var() == pytest.approx(episodes + seeds, rel=0.08)
+    assert len(found.sources) == 5
+    assert found.freedom() > 4, "four teams bring more degrees of freedom than one"
+
+
+def test_markets_of_one_team_share_its_seeds():
+    generator = np.random.default_rng(4)
+    gains = world(generator, 3, 4, 200, 0.3, 0.5, 1.0)
+    same = hierarchy(gains, np.random.default_rng(5), redraw=True, teams=["x"] * 3)
+    plain = hierarchy(gains, np.random.default_rng(5), redraw=True)
+    np.testing.assert_allclose(same.draws, plain.draws)
+    apart = hierarchy(gains, np.random.default_rng(5), redraw=False, resamples=4000, teams=["x", "y", "z"])
+    joined = hierarchy(gains, np.random.default_rng(5), redraw=False, resamples=4000)
+    assert apart.error < joined.error, "what seeds have in common does not average out over markets"
+
+
+def test_intervals_cover_where_every_market_has_its_own_policies():
+    generator = np.random.default_rng(6)
+    covered = 0
+    for _ in range(300):
+        gains = own_policies(generator, 4, 4, 60, 0.5, 2.0, truth=1.0)
+        estimate = hierarchy(gains, generator, False, resamples=300, teams=range(4)).estimate()
+        covered += estimate.ci_low <= 1.0 <= estimate.ci_high
+    assert covered / 300 >= 0.92
+
+
+@pytest.mark.parametrize("teams", [None, ["x", "x"], ["x"]])
+def test_markets_with_other_seeds_are_refused(teams):
     one, two = np.zeros((2, 9)), np.zeros((3, 9))
     with pytest.raises(ConfigError):
-        over_markets([one[:, 0], two[:, 0]], [one, two], [5, 5], np.random.default_rng(0), redraw_markets=True)
+        over_markets(
+            [one[:, 0], two[:, 0]], [one, two], [5, 5], np.random.default_rng(0), redraw_markets=True, teams=teams
+        )
 
 
 # The interquartile mean

@@ -4,7 +4,7 @@ Every strategy met the same episodes, so all differences are paired, and every r
 all of them. A recipe is a policy with several training seeds: its seeds are a level of the bootstrap of their own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.execution.costs import Costs, attribute
-from tercel.stats import Replicates, benjamini_hochberg, moments_of_mean, over_markets, over_seeds, replicate
+from tercel.stats import (
+    Replicates,
+    benjamini_hochberg,
+    detectable_gain,
+    moments_of_mean,
+    over_markets,
+    over_seeds,
+    replicate,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -114,21 +122,35 @@ def gains(
 
 
 def pooled_gain(
-    places: Sequence[Resampled], policy: str, other: str, rng: np.random.Generator, *, redraw_markets: bool
+    places: Sequence[Resampled],
+    policy: str,
+    other: str,
+    rng: np.random.Generator,
+    *,
+    redraw_markets: bool,
+    teams: Sequence[Hashable] | None = None,
 ) -> Replicates:
     """What a policy saves over several places, training seeds, places and episodes being levels of their own.
 
     Parameters
     ----------
     places : sequence of Resampled
-        With the same training seeds of the policy in each.
     redraw_markets : bool
         Whether the places are a draw from such as could have been taken, or the ones of interest.
+    teams : sequence of hashable, optional
+        For each place, which training seeds make up the policy there (`stats.over_markets`); by default the same.
     """
     points = [one.points[other].mean() - one.points[policy] for one in places]
     draws = [one.draws[other].mean(axis=0) - one.draws[policy] for one in places]
     clusters = [one.clusters for one in places]
-    return over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets)
+    return over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams)
+
+
+def detectable(gain: Replicates) -> float | None:
+    """Smallest true gain that this comparison would have told from zero four times in five, bps."""
+    if gain.sources[0][1] < 1.0 or gain.error == 0.0:
+        return None
+    return detectable_gain(gain.error, gain.freedom())
 
 
 @dataclass
@@ -143,8 +165,8 @@ class Ledger:
     rows: list[tuple[dict[str, Any], float]] = field(default_factory=list)
 
     def enter(self, gain: Replicates, level: float = 0.95) -> dict[str, Any]:
-        """The comparison as plain values; `p_adjusted` is filled in by :meth:`adjust`."""
-        found: dict[str, Any] = {**gain.estimate(level).to_json(), "p_adjusted": None}
+        """The comparison and its power as plain values; `p_adjusted` is filled in by :meth:`adjust`."""
+        found: dict[str, Any] = {**gain.estimate(level).to_json(), "p_adjusted": None, "power": detectable(gain)}
         p = gain.p_value()
         if p is not None:
             self.rows.append((found, p))
@@ -165,6 +187,41 @@ class Ledger:
         return len(self.rows)
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What was compared in a place, and from what: for pooling.
+
+    Parameters
+    ----------
+    cell : dict
+        `episodes`, `is_bps` (strategy -> interval), `paired` (policy -> opponent -> comparison).
+    resampled : Resampled
+    gains : Gains
+    """
+
+    cell: dict[str, Any]
+    resampled: Resampled
+    gains: Gains
+
+
+def compare(
+    scores: Scores,
+    policies: Sequence[str],
+    recipes: Mapping[str, Sequence[str]],
+    ledger: Ledger,
+    rng: np.random.Generator,
+) -> Compared:
+    """Each policy against everything else in a place."""
+    resampled = Resampled.of(scores, rng)
+    found = gains(resampled, policies, recipes, rng)
+    cell = {
+        "episodes": len(scores),
+        "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
+        "paired": ledger.enter_all(found),
+    }
+    return Compared(cell, resampled, found)
+
+
 def compared(
     scores: Scores,
     policies: Sequence[str],
@@ -172,12 +229,7 @@ def compared(
     ledger: Ledger,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """A place or a part of one: `episodes`, `is_bps` (strategy -> interval), `paired`; both None under 10 episodes."""
+    """The cell of a place or of a part of one: see :class:`Compared`; both figures None under 10 episodes."""
     if len(scores) < FEW:
         return {"episodes": len(scores), "is_bps": None, "paired": None}
-    resampled = Resampled.of(scores, rng)
-    return {
-        "episodes": len(scores),
-        "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
-        "paired": ledger.enter_all(gains(resampled, policies, recipes, rng)),
-    }
+    return compare(scores, policies, recipes, ledger, rng).cell

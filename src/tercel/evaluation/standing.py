@@ -16,7 +16,6 @@ from tercel.stats import (
     cluster_index,
     cluster_sums,
     deflate,
-    detectable_gain,
     intervals,
     moments_of_cvar,
     moments_of_slope,
@@ -30,6 +29,8 @@ Ints = NDArray[np.int64]
 
 SCHEDULES = ("twap_take", "vwap_take")
 """Denominators of the ratios."""
+FROZEN = ("twap_take", "almgren_chriss")
+"""Schedules frozen at arrival: whatever the market does, they take the same lots at the same times."""
 RIGID = "vwap_passive"
 """Whose adaptability is subtracted."""
 
@@ -125,13 +126,6 @@ def by_side(scores: Scores, side: NDArray[np.int8]) -> dict[str, dict[str, float
         }
         for name in scores.bps
     }
-
-
-def power(gain: Replicates) -> float | None:
-    """Smallest true gain that this comparison would have told from zero four times in five, bps."""
-    if gain.sources[0][1] < 1.0 or gain.error == 0.0:
-        return None
-    return detectable_gain(gain.error, gain.freedom())
 
 
 def deflated_gain(scores: Scores, policy: str, best: str, variants: int) -> dict[str, Any] | None:

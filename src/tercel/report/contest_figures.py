@@ -1,6 +1,6 @@
 """The figures of an evaluation: gains against every opponent, in every market, under other conditions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,9 @@ from tercel.report.svg import Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
+
+MOST_PANELS = 5
+"""Places beside one another."""
 
 
 def gain_map(
@@ -60,6 +63,59 @@ def gain_map(
         f"What {policy} saves against each strategy in each place, {unit}. {told}.",
         f"Numbers: {unit} that {policy} is cheaper. Green: better, red: worse, grey: the 95 % interval holds zero.",
         (WIDE, 0.8 + 0.3 * max(1, len(gains))),
+        draw,
+    )
+
+
+def gains_by_place(
+    gains: Mapping[str, Mapping[str, Interval]], policy: str, name: str, called: Callable[[Interval], str]
+) -> Figure:
+    """What a policy saves on each opponent (rows), a panel for each place, with intervals; places share the rows.
+
+    Parameters
+    ----------
+    gains : mapping of place to opponent to {"mean", "ci_low", "ci_high"}
+        The same opponents in every place, in the order of the rows.
+    policy : str
+        Its name.
+    name : str
+        Of the picture.
+    called : callable
+        "better", "worse" or "open": how a comparison is told, which may be stricter than its interval.
+    """
+    opponents = list(next(iter(gains.values()), {}))
+    colours = {"better": style.GOOD.token, "worse": style.BAD.token, "open": style.SOFT.token}
+    columns = min(MOST_PANELS, max(len(gains), 1))
+    rows = -(-max(len(gains), 1) // columns)
+
+    def draw(drawing: "Drawing") -> None:
+        panels = drawing.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+        for panel, (place, row) in zip(panels, gains.items(), strict=False):
+            panel.axvline(0, color=style.INK.token, linewidth=0.9)
+            for at, cell in enumerate(row.values()):
+                mean, low, high = (_number(cell.get(key)) for key in ("mean", "ci_low", "ci_high"))
+                colour = colours[called(cell)]
+                panel.hlines(at, low, high, color=colour, linewidth=2.0, alpha=0.6)
+                panel.plot([mean], [at], "o", markersize=4.5, color=colour)
+            panel.set_title(place)
+            panel.set_yticks(range(len(opponents)), opponents)
+            panel.set_ylim(len(opponents) - 0.4, -0.6)
+            panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
+            panel.grid(axis="y", visible=False)
+        for panel in panels[len(gains) :]:
+            panel.set_visible(False)
+        drawing.supxlabel(f"bps that {policy} saves on the strategy", fontsize=9.5, color=style.SOFT.token)
+
+    told = "; ".join(
+        f"{place}: " + ", ".join(f"{other} {_number(cell.get('mean')):+.2f}" for other, cell in row.items())
+        for place, row in gains.items()
+    )
+    return drawn(
+        name,
+        f"What {policy} saves on each strategy, bps. {told}.",
+        "Dots: mean savings over the same episodes; bars: 95 % intervals. Green: better, red: worse, grey: not told "
+        "apart, after the correction for all comparisons.",
+        (WIDE, 0.8 + rows * (0.5 + 0.19 * max(len(opponents), 1))),
         draw,
     )
 

@@ -1,13 +1,13 @@
 """A bootstrap of three levels: training seeds, the markets they are judged in, and the episodes in each.
 
-The same trained policies are judged in every market, so seeds are crossed with markets: a resample takes the same seeds
-everywhere (Owen 2007, "The pigeonhole bootstrap"). Episodes belong to a market and are drawn anew in each. Markets are
-either the ones of interest, each with the same weight, or a draw from such as could have been chosen; the second claims
-more and has the longer interval. Levels of k units are drawn k - 1 times, and intervals stretched for few of them, as
-in `stats.bootstrap`.
+Where the same trained policies are judged in several markets, seeds are crossed with these: a resample takes the same
+seeds in all of them (Owen 2007, "The pigeonhole bootstrap"). Where a market has policies of its own, its seeds are
+drawn by themselves. Episodes belong to a market and are drawn anew in each. Markets are either the ones of interest,
+each with the same weight, or a draw from such as could have been chosen; the second claims more and has the longer
+interval. Levels of k units are drawn k - 1 times, and intervals stretched for few of them, as in `stats.bootstrap`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ def over_markets(
     rng: np.random.Generator,
     *,
     redraw_markets: bool,
+    teams: Sequence[Hashable] | None = None,
 ) -> Replicates:
     """Mean of a statistic over markets and training seeds.
 
@@ -39,27 +40,38 @@ def over_markets(
     rng : numpy Generator
     redraw_markets : bool
         Whether markets are a level of the bootstrap.
+    teams : sequence of hashable, optional
+        For each market, which policies are judged there: markets with the same have the same policies, seed by seed;
+        those with another have others. By default all have the same.
 
     Raises
     ------
     ConfigError
-        Markets with different seeds or resamples.
+        Markets of one team with different seeds, or markets with different resamples.
     """
-    shapes = {np.shape(part) for part in draws}
-    if len(shapes) != 1 or {len(part) for part in points} != {next(iter(shapes))[0]} or len(clusters) != len(points):
+    labels = [0] * len(points) if teams is None else list(teams)
+    by_team = {label: [at for at, one in enumerate(labels) if one == label] for label in labels}
+    shapes = [np.shape(part) for part in draws]
+    sizes = [{(len(points[at]), *shapes[at][:-1]) for at in rows} for rows in by_team.values()]
+    alike = all(len(size) == 1 and len(set(*size)) == 1 for size in sizes) and len({one[-1] for one in shapes}) == 1
+    if not alike or {len(points), len(clusters), len(labels)} != {len(draws)}:
         raise ConfigError("markets with the same seeds and resamples", f"{sorted(shapes)}", "judge every seed in each")
-    point, table = np.stack(points), np.stack(draws)
-    markets, seeds, resamples = table.shape
-    within = table.mean(axis=(0, 1)).var()
+    markets, resamples = len(points), shapes[0][-1]
+    within = np.mean([part.mean(axis=0) for part in draws], axis=0).var()
     sources = [(float(within), float(max(sum(clusters) - markets, 1)))]
     weight = _weights(markets, resamples, rng) if redraw_markets else np.full((resamples, markets), 1.0 / markets)
-    by_seed = np.einsum("bm,msb->sb", weight, table)
-    mixed = np.einsum("bs,sb->b", _weights(seeds, resamples, rng), by_seed)
-    if seeds > 1:
-        sources.append((float(point.mean(axis=0).var(ddof=1)) / seeds, seeds - 1.0))
+    mixed = np.zeros(resamples)
+    for rows in by_team.values():
+        seeds = len(points[rows[0]])
+        by_seed = np.einsum("bm,msb->sb", weight[:, rows], np.stack([draws[at] for at in rows]))
+        mixed += np.einsum("bs,sb->b", _weights(seeds, resamples, rng), by_seed)
+        if seeds > 1:
+            share = np.sum([points[at] for at in rows], axis=0) / markets
+            sources.append((float(share.var(ddof=1)) / seeds, seeds - 1.0))
+    by_market = np.array([part.mean() for part in points])
     if redraw_markets and markets > 1:
-        sources.append((float(point.mean(axis=1).var(ddof=1)) / markets, markets - 1.0))
-    return Replicates(float(point.mean()), mixed, tuple(sources))
+        sources.append((float(by_market.var(ddof=1)) / markets, markets - 1.0))
+    return Replicates(float(by_market.mean()), mixed, tuple(sources))
 
 
 def _weights(units: int, resamples: int, rng: np.random.Generator) -> Floats:

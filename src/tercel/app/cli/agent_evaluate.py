@@ -12,9 +12,17 @@ from tercel.core.errors import ConfigError
 Policies = Annotated[
     list[str],
     typer.Argument(
-        help="Policies: folders, `default` for the one that ships, names of `tercel agent list`. Folders of one recipe "
-        "with other training seeds are judged as one row as well.",
+        help="Policies: folders, `default` for the one that ships, names of `tercel agent list`; `default-all` for all "
+        "of its family, each in the markets that it was made for. Folders of one recipe with other training seeds are "
+        "judged as one row as well.",
         metavar="POLICY...",
+    ),
+]
+Family = Annotated[
+    str,
+    typer.Option(
+        help="Judge all these policies as one of this name, each in the markets that its card says it is made for.",
+        metavar="NAME",
     ),
 ]
 Markets = Annotated[
@@ -42,6 +50,7 @@ Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, whi
 
 def evaluate(
     policies: Policies,
+    family: Family = "",
     market: Markets = None,
     tape: Tape = None,
     symbol: Symbol = None,
@@ -55,7 +64,8 @@ def evaluate(
     regimes: Annotated[
         str,
         typer.Option(
-            help="Regimes, as in `tercel run` (chain, season, names, a .toml file); each: every named one by itself.",
+            help="Regimes, as in `tercel run` (chain, season, names, a .toml file); each: every named one by itself, "
+            "in every market.",
             metavar="WHAT",
         ),
     ] = "",
@@ -99,6 +109,7 @@ def evaluate(
 
         code = command.evaluate(
             policies=policies,
+            family=family,
             markets=market or (),
             lake=tape,
             symbol=symbol,

@@ -12,6 +12,13 @@ def table(
     policies: Annotated[
         list[str] | None, typer.Argument(help="Policies, as in `agent evaluate`; none: rules alone.", metavar="POLICY")
     ] = None,
+    family: Annotated[
+        str,
+        typer.Option(
+            help="Show all these policies as one of this name, each in the markets that it was made for.",
+            metavar="NAME",
+        ),
+    ] = "",
     market: Annotated[
         list[str] | None, typer.Option("--market", help="Preset market; several. Default: all.", metavar="NAME")
     ] = None,
@@ -22,7 +29,11 @@ def table(
     episodes: Annotated[int, typer.Option(help="Episodes of each cell.", min=2, max=1_000_000, metavar="N")] = 512,
     seeds: Annotated[str, typer.Option(help="Base seeds of the episodes.", metavar="S,...")] = "1",
     write: Annotated[
-        Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
+        Path | None,
+        typer.Option(
+            help="Markdown file whose table is replaced; the figure of gains goes into figures beside it.",
+            metavar="FILE.md",
+        ),
     ] = None,
     ray: Annotated[
         str | None,
@@ -39,6 +50,7 @@ def table(
 
         code = command.table(
             policies=policies or (),
+            family=family,
             markets=market or (),
             regimes=regimes,
             against=against,

@@ -40,15 +40,18 @@ def train(
 
 
 def package(
-    run: Annotated[Path, typer.Argument(help="Run folder of a training.", metavar="RUN")],
-    out: Annotated[Path, typer.Argument(help="Folder of the policy that is written.", metavar="DIR")],
-    episodes: Annotated[int, typer.Option(help="Fresh episodes that it is judged on.", min=2)] = 2_000,
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of trainings.", metavar="RUN...")],
+    out: Annotated[Path, typer.Argument(help="Folder that the policies are written into.", metavar="DIR")],
+    episodes: Annotated[int, typer.Option(help="Fresh episodes that each is judged on.", min=2)] = 2_000,
+    name: Annotated[
+        str, typer.Option(help="The family that they belong to; the configuration's name if not given.", metavar="NAME")
+    ] = "",
 ) -> None:
-    """Write a run's policy as it is shipped: judged on fresh episodes, with figures of what it observes."""
+    """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
     with told():
         from tercel.app.commands.agent_package import package as body
 
-        raise typer.Exit(body(run, out, episodes))
+        raise typer.Exit(body(runs, out, episodes, name))
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.agent_evaluate_page import write_page
-from tercel.app.commands.agent_evaluate_result import Contest, composed
+from tercel.app.commands.agent_evaluate_result import composed
 from tercel.app.commands.agent_evaluate_shown import shown
 from tercel.app.job.contest.cells import Judged, read_place
-from tercel.app.job.contest.contenders import (
-    Contender,
-    Recipe,
-    baselines_of,
-    policies_of,
-    recipes_of,
-)
+from tercel.app.job.contest.contenders import Contender, baselines_of, policies_of
+from tercel.app.job.contest.families import Field, field_of, members_of
+from tercel.app.job.contest.held import Contest
 from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.contest.places import PLAIN, Place, switching
@@ -24,6 +20,7 @@ from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of
 from tercel.app.output import json_text, print_json, result_console, say
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.standing import FROZEN
 from tercel.evaluation.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import LAWS
@@ -42,7 +39,7 @@ LATENCIES_MS = (0.0, 10.0, 100.0, 1000.0)
 FEES = ((0.0, 0.0), (-0.2, 0.3), (0.0, 1.0))
 """Maker and taker, bps of the value."""
 SHARES = (0.02, 0.05, 0.1, 0.2)
-SHORT = ("twap_take", "vwap_take", "vwap_passive", "peg_behind", "score_rule")
+SHORT = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
 """Written strategies of the sensitivity and adaptation tests, besides the best one."""
 
 
@@ -52,8 +49,9 @@ class Asked:
 
     Parameters
     ----------
-    policies, baselines : list of Contender
-    recipes : list of Recipe
+    field : Field
+        Policies, and who is judged where.
+    baselines : list of Contender
     markets : dict of name to RunSettings
         The first is the one whose table is printed.
     episodes : int
@@ -62,28 +60,26 @@ class Asked:
     regimes : str
         Words of `market.regimes.choice`, "each", or none.
     sensitivity, adaptation : bool
-    trained_for : dict of regime to Contender
-        Policies trained in that regime.
+    trained_for : dict of regime to list of Contender
+        Policies trained in that regime, training seeds of one recipe.
     ray : str or None
         Address of the cluster that the episodes run on.
     """
 
-    policies: list[Contender]
+    field: Field
     baselines: list[Contender]
-    recipes: list[Recipe]
     markets: dict[str, RunSettings]
     episodes: int
     seeds: tuple[int, ...]
     regimes: str
     sensitivity: bool
     adaptation: bool
-    trained_for: dict[str, Contender]
+    trained_for: dict[str, list[Contender]]
     ray: str | None = None
 
-    @property
-    def contenders(self) -> list[Contender]:
-        """Everyone, policies first."""
-        return [*self.policies, *self.baselines]
+    def contenders(self, market: str) -> list[Contender]:
+        """Everyone who is judged in a market, policies first."""
+        return [*self.field.teams[market], *self.baselines]
 
     def place(self, name: str, settings: RunSettings) -> Place:
         """Judged episodes in a market."""
@@ -93,6 +89,7 @@ class Asked:
 def evaluate(
     *,
     policies: Sequence[str],
+    family: str,
     markets: Sequence[str],
     lake: Path | None,
     symbol: str | None,
@@ -113,14 +110,13 @@ def evaluate(
     as_json: bool,
 ) -> int:
     """Judge; see the module."""
-    found = policies_of(policies)
     task = Task(share=share, latency=Latency() if latency_ms is None else latency_of(latency_ms, "--latency-ms"))
     charged = NO_FEES if fees is None else fees_of(fees)
+    held_in = markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates)
     asked = Asked(
-        found,
+        field_of(policies, family, held_in),
         baselines_of(against),
-        recipes_of(found),
-        markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates),
+        held_in,
         episodes,
         tuple(seeds),
         regimes,
@@ -130,7 +126,12 @@ def evaluate(
         ray,
     )
     refuse_absent(ray)
-    notes = refuse_leaks([*found, *asked.trained_for.values()], asked.markets.values())
+    if adaptation and next(iter(held_in.values())).on_tape:
+        raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
+    specialists = [one for row in asked.trained_for.values() for one in row]
+    notes = list(asked.field.notes)
+    for name, settings in asked.markets.items():
+        notes += refuse_leaks([*asked.field.teams[name], *specialists], [settings])
     out.mkdir(parents=True, exist_ok=True)
     contest = held(asked, out, notes)
     result = composed(contest)
@@ -150,39 +151,43 @@ def evaluate(
 
 def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     """Run what is missing of everything that was asked for, and read it."""
-    everyone = asked.contenders
     places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
-    main = next(iter(places.values()))
+    first, main = next(iter(places.items()))
     chooser = main.on_validation(min(max(asked.episodes, 64), VALIDATION))
     hold([(chooser, asked.baselines, False)], out, "choose the best written strategy", asked.ray)
     chosen_on = read_place(chooser, asked.baselines, out)
-    regimes = _regimes(asked, main)
-    hold(
-        [
-            (main, everyone, True),
-            *((place, everyone, False) for place in [*list(places.values())[1:], *regimes.values()]),
-        ],
-        out,
-        ray=asked.ray,
-    )
-    judged_main = read_place(main, everyone, out, recorded=True)
+    regimes = {name: _regimes(asked, place) for name, place in places.items()}
+    others = [
+        (place, asked.contenders(name), False)
+        for name in places
+        for place in [*([] if name == first else [places[name]]), *regimes[name].values()]
+    ]
+    hold([(main, asked.contenders(first), True), *others], out, ray=asked.ray)
+    judged_main = read_place(main, asked.contenders(first), out, recorded=True)
     contest = Contest(
-        asked.policies,
+        asked.field.policies,
         asked.baselines,
-        asked.recipes,
+        asked.field.recipes,
         judged_main,
         chosen_on,
-        {name: judged_main if place == main else read_place(place, everyone, out) for name, place in places.items()},
-        {name: read_place(place, everyone, out) for name, place in regimes.items()},
+        {
+            name: judged_main if name == first else read_place(place, asked.contenders(name), out)
+            for name, place in places.items()
+        },
+        {
+            name: {regime: read_place(place, asked.contenders(name), out) for regime, place in row.items()}
+            for name, row in regimes.items()
+        },
         asked.seeds,
         list(notes),
     )
     few = [one for one in asked.baselines if one.key in {*SHORT, contest.best}]
+    team = asked.field.teams[first]
     return replace(
         contest,
-        sensitivity=_sensitivity(asked, main, few, out) if asked.sensitivity else {},
-        adaptation=_adaptation(asked, main, few, out) if asked.adaptation else {},
-        trained_for={regime: one.key for regime, one in asked.trained_for.items()},
+        sensitivity=_sensitivity(asked, main, [*team, *few], out) if asked.sensitivity else {},
+        adaptation=_adaptation(asked, main, [*team, *few], out) if asked.adaptation else {},
+        trained_for={regime: tuple(one.key for one in row) for regime, row in asked.trained_for.items()},
     )
 
 
@@ -226,30 +231,30 @@ def markets_of(
     return found
 
 
-def _regimes(asked: Asked, main: Place) -> dict[str, Place]:
-    """With `--regimes each`: the first market once with each named regime."""
-    if asked.regimes != EACH or main.settings.on_tape:
+def _regimes(asked: Asked, place: Place) -> dict[str, Place]:
+    """With `--regimes each`: a market once with each named regime."""
+    if asked.regimes != EACH or place.settings.on_tape:
         return {}
     return {
-        name: replace(main, name=f"{main.name} {name}", settings=replace(main.settings, regimes=name))
+        name: replace(place, name=f"{place.name} {name}", settings=replace(place.settings, regimes=name))
         for name in NAMED
         if name != PLAIN
     }
 
 
-def _specialists(typed: Sequence[str]) -> dict[str, Contender]:
-    """Policies trained in a regime, as REGIME=POLICY."""
-    found = {}
+def _specialists(typed: Sequence[str]) -> dict[str, list[Contender]]:
+    """Policies trained in a regime, as REGIME=POLICY; several of one regime are its training seeds."""
+    found: dict[str, list[str]] = {}
     for text in typed:
         regime, equals, policy = text.partition("=")
         if not equals or regime not in NAMED:
             known = ", ".join(NAMED)
             raise UnknownNameError(f"REGIME=POLICY with a regime among {known}", repr(text), "such as thin=runs/thin")
-        found[regime] = policies_of([policy])[0]
-    return found
+        found.setdefault(regime, []).extend(members_of(policy) or (policy,))
+    return {regime: policies_of(policies) for regime, policies in found.items()}
 
 
-def _sensitivity(asked: Asked, main: Place, few: list[Contender], out: Path) -> dict[str, dict[str, Judged]]:
+def _sensitivity(asked: Asked, main: Place, everyone: list[Contender], out: Path) -> dict[str, dict[str, Judged]]:
     """The first market with other latencies, fees and order sizes, one at a time."""
     settings = main.settings
 
@@ -261,7 +266,6 @@ def _sensitivity(asked: Asked, main: Place, few: list[Contender], out: Path) -> 
         "fees, bps": {f"{m:g}/{t:g}": replace(settings, fees=Fees(m, t, "bps")) for m, t in FEES},
         "share of volume": {f"{share:g}": task(share=share) for share in SHARES},
     }
-    everyone = [*asked.policies, *few]
     grid = {
         axis: {
             value: Place(f"{main.name} {axis} {value}", one, main.seeds, main.episodes) for value, one in row.items()
@@ -279,10 +283,8 @@ def _sensitivity(asked: Asked, main: Place, few: list[Contender], out: Path) -> 
     }
 
 
-def _adaptation(asked: Asked, main: Place, few: list[Contender], out: Path) -> dict[str, Judged]:
+def _adaptation(asked: Asked, main: Place, everyone: list[Contender], out: Path) -> dict[str, Judged]:
     """The first market, where a regime begins half-way through the order."""
-    if main.settings.on_tape:
-        raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
     half = main.settings.task.horizon_s / 2
     places = {
         regime: replace(
@@ -293,9 +295,8 @@ def _adaptation(asked: Asked, main: Place, few: list[Contender], out: Path) -> d
         for regime in NAMED
         if regime != PLAIN
     }
-    who = {regime: list(asked.policies) + few for regime in places}
-    for regime, one in asked.trained_for.items():
-        if regime in who and one.key not in {other.key for other in who[regime]}:
-            who[regime].append(one)
+    who = {regime: list(everyone) for regime in places}
+    for regime, row in asked.trained_for.items():
+        who.get(regime, []).extend(one for one in row if one not in everyone)
     hold([(place, who[regime], False) for regime, place in places.items()], out, "regimes that switch", asked.ray)
     return {regime: read_place(place, who[regime], out) for regime, place in places.items()}

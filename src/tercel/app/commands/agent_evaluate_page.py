@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tercel.app.commands.agent_evaluate_result import Contest
 from tercel.app.commands.agent_evaluate_shown import closing, headliners, shown, verdicts
+from tercel.app.job.contest.held import Contest
 from tercel.report import contest_figures, figures
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, verdict_sentence

@@ -1,32 +1,42 @@
 """What an evaluation found, as one JSON object: the table of `tercel run`, and everything that questions it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.job.contest.cells import Judged
-from tercel.app.job.contest.contenders import Contender, Recipe, told, variants_of
+from tercel.app.job.contest.contenders import told, variants_of
+from tercel.app.job.contest.held import Contest
 from tercel.app.job.contest.places import PLAIN, build_place
 from tercel.app.job.market import impact_in_words
 from tercel.app.job.venue import in_words as venue_words
 from tercel.evaluation.arrivals import terciles
-from tercel.evaluation.comparisons import Gains, Ledger, Resampled, Scores, compared, gains, pooled_gain
+from tercel.evaluation.claims import POOLED, claim, settle
+from tercel.evaluation.comparisons import (
+    Compared,
+    Gains,
+    Ledger,
+    Resampled,
+    Scores,
+    compared,
+    detectable,
+    gains,
+    pooled_gain,
+)
 from tercel.evaluation.episodes import regimes_of
 from tercel.evaluation.hindsight import LABEL
-from tercel.evaluation.judge import Entry, judge
+from tercel.evaluation.judge import judge
 from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.standing import (
+    FROZEN,
     RIGID,
     SCHEDULES,
     adaptability_gain,
     by_side,
     deflated_gain,
     loss_to,
-    power,
     price_move_beta,
     price_moves,
     ratios,
@@ -39,106 +49,26 @@ SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""
 
 
-@dataclass(frozen=True, eq=False)
-class Contest:
-    """Everything that was run, read from disk.
-
-    Parameters
-    ----------
-    policies, baselines : sequence of Contender
-    recipes : sequence of Recipe
-    main : Judged
-        Whose table is printed.
-    validation : Judged
-        The written strategies on the episodes on which the best one is chosen.
-    markets, regimes : mapping of name to Judged
-        Other places with the same contenders; `markets` holds the main one first.
-    seeds : tuple of int
-        Base seeds of the episodes.
-    notes : list of str
-    sensitivity : mapping of axis to value to Judged
-    adaptation : mapping of regime to Judged
-    trained_for : mapping of regime to key
-    """
-
-    policies: Sequence[Contender]
-    baselines: Sequence[Contender]
-    recipes: Sequence[Recipe]
-    main: Judged
-    validation: Judged
-    markets: Mapping[str, Judged]
-    regimes: Mapping[str, Judged]
-    seeds: tuple[int, ...]
-    notes: list[str]
-    sensitivity: Mapping[str, Mapping[str, Judged]] = field(default_factory=dict)
-    adaptation: Mapping[str, Judged] = field(default_factory=dict)
-    trained_for: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def best(self) -> str:
-        """The best written strategy on the validation episodes: THE baseline."""
-        written = {one.key for one in self.baselines if one.kind == "baseline"}
-        means = {name: mean for name, mean in self.scores(self.validation).means().items() if name in written}
-        return min(means, key=lambda name: means[name])
-
-    @cached_property
-    def members(self) -> dict[str, tuple[str, ...]]:
-        """Recipe -> its policies."""
-        return {recipe.key: recipe.members for recipe in self.recipes}
-
-    @cached_property
-    def challengers(self) -> list[str]:
-        """Rows that are compared: recipes, then policies."""
-        return [*self.members, *(one.key for one in self.policies)]
-
-    @property
-    def twins(self) -> NDArray[np.int64] | None:
-        """Mids of the main place without own orders; None where nothing answers."""
-        arrivals = self.main.arrivals
-        return arrivals.mid2_grid if arrivals is not None and self.main.place.answers else None
-
-    @cached_property
-    def entries(self) -> list[Entry]:
-        """Rows of the main place for the judge."""
-        main = self.main
-        single = {
-            one.key: Entry(one.key, one.kind, (main.costs[one.key],), _responses(main, [one.key]))
-            for one in [*self.policies, *self.baselines]
-        }
-        joined = [
-            Entry(key, "learned", tuple(main.costs[m] for m in members), _responses(main, members))
-            for key, members in self.members.items()
-        ]
-        return [*joined, *single.values()]
-
-    def scores(self, judged: Judged) -> Scores:
-        """Shortfalls in a place, recipes included where their members are."""
-        here = {key: members for key, members in self.members.items() if set(members) <= set(judged.costs)}
-        return Scores.of(judged.costs, here)
-
-
-def _responses(judged: Judged, members: Sequence[str]) -> tuple[Any, ...]:
-    found = [judged.responses[name] for name in members if name in judged.responses]
-    return tuple(found) if len(found) == len(members) else ()
-
-
 def composed(contest: Contest) -> dict[str, Any]:
     """The JSON of an evaluation."""
     rng = np.random.default_rng(SEED)
     ledger = Ledger()
     main, scores = contest.main, contest.scores(contest.main)
-    resampled = Resampled.of(scores, rng)
-    found = gains(resampled, contest.challengers, contest.members, rng)
-    judged = _judged(contest, found, rng)
-    best = contest.best
+    first = contest.compare(main, ledger, rng)
+    places = _places(contest, first, ledger, rng)
+    judged = _judged(contest, first.gains, rng)
+    best, challengers = contest.best, contest.challengers(main)
+    claims = {name: claim(name, places, _teams(contest, name), ledger, rng) for name in contest.headliners}
     result: dict[str, Any] = {
         **judged.to_json(),
-        "paired": ledger.enter_all(found),
+        "paired": first.cell["paired"],
         "evaluation_seeds": list(contest.seeds),
         "policies": {one.key: told(one) for one in contest.policies},
-        "recipes": {name: list(members) for name, members in contest.members.items()},
-        "by_regime": _by_regime(contest, scores, ledger, rng),
-        "by_market": _by_market(contest, ledger, rng),
+        "recipes": {recipe.key: list(recipe.members) for recipe in contest.recipes},
+        "claims": claims,
+        "by_regime": _by_regime(contest, scores, places, ledger, rng),
+        "by_market": _by_market(contest, places[PLAIN]),
+        "by_market_and_regime": _by_market_and_regime(places),
         "by_liquidity": _by_liquidity(contest, scores, ledger, rng),
         "validation": {
             "best_baseline": best,
@@ -147,19 +77,22 @@ def composed(contest: Contest) -> dict[str, Any]:
         },
         "hindsight": _hindsight(contest, rng),
         "ratios": _ratios(contest, rng),
+        "ratios_by_market": _ratios_by_market(contest, rng),
         "cvar95_bps": tails(scores, rng),
-        "wins": wins(scores, contest.challengers, rng),
-        "price_move_beta": price_move_beta(scores, price_moves(main.costs, contest.members), rng),
+        "wins": wins(scores, challengers, rng),
+        "price_move_beta": price_move_beta(scores, price_moves(main.costs, contest.members(main)), rng),
         "by_side": by_side(scores, next(iter(main.costs.values())).side),
         "adaptability_vs": _adaptability(contest, rng),
-        "power": {name: {other: power(gain) for other, gain in row.items()} for name, row in found.items()},
-        "deflated": {name: _deflated(contest, scores, name) for name in contest.challengers},
-        "pooled": _pooled(contest, ledger, rng),
+        "power": {name: {other: detectable(gain) for other, gain in row.items()} for name, row in first.gains.items()},
+        "deflated": {name: _deflated(contest, scores, name) for name in challengers},
+        "pooled": _pooled(contest, places[PLAIN], claims, ledger, rng),
         "iqm": _iqm(contest, rng),
         "sensitivity": _sensitivity(contest, rng),
         "adaptation": _adaptation(contest, rng),
     }
     result["comparisons"] = ledger.adjust()
+    for found in claims.values():
+        settle(found)
     result["checks"] = _checks(contest)
     return result
 
@@ -193,42 +126,75 @@ def _venue(contest: Contest) -> list[str]:
 # -- parts and places -------------------------------------------------------------------------------------------------
 
 
-def _by_regime(contest: Contest, scores: Scores, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
-    """By the regime that was in force longest, or in markets with one regime each."""
-    ground = build_place(contest.main.place)
+def _teams(contest: Contest, name: str) -> dict[str, tuple[str, ...]]:
+    """Market -> the policies behind a row there."""
+    return {market: contest.members(judged).get(name, (name,)) for market, judged in contest.markets.items()}
+
+
+def _places(
+    contest: Contest, first: Compared, ledger: Ledger, rng: np.random.Generator
+) -> dict[str, dict[str, Compared]]:
+    """Regime -> market -> what was compared there; plain: the markets as they are, the main one first."""
+    main = next(iter(contest.markets))
+    found = {
+        PLAIN: {
+            market: first if market == main else contest.compare(judged, ledger, rng)
+            for market, judged in contest.markets.items()
+        }
+    }
+    for market, row in contest.regimes.items():
+        for regime, judged in row.items():
+            found.setdefault(regime, {})[market] = contest.compare(judged, ledger, rng)
+    return found
+
+
+def _by_regime(
+    contest: Contest,
+    scores: Scores,
+    places: Mapping[str, Mapping[str, Compared]],
+    ledger: Ledger,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """The main market by the regime that was in force longest, or with one regime each."""
+    ground, main = build_place(contest.main.place), next(iter(contest.markets))
     if not ground.source.regimes:
-        found = {PLAIN: {**compared(scores, contest.challengers, contest.members, ledger, rng), "share_of_time": 1.0}}
-        for name, judged in contest.regimes.items():
-            there = contest.scores(judged)
-            found[name] = {
-                **compared(there, contest.challengers, contest.members, ledger, rng),
-                "share_of_time": None,
-            }
-        return found
+        return {
+            regime: {**row[main].cell, "share_of_time": 1.0 if regime == PLAIN else None}
+            for regime, row in places.items()
+        }
     truth = regimes_of(ground.source, contest.main.place.settings.task, ground.plan)
     share = truth.seconds.sum(axis=0) / truth.seconds.sum()
     return {
         truth.names[number]: {
-            **compared(
-                scores.part(np.flatnonzero(truth.most == number)), contest.challengers, contest.members, ledger, rng
-            ),
+            **_part(contest, scores, np.flatnonzero(truth.most == number), ledger, rng),
             "share_of_time": float(share[number]),
         }
         for number in np.flatnonzero(share > 0).tolist()
     }
 
 
-def _by_market(contest: Contest, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
-    written = {one.key for one in contest.baselines if one.kind == "baseline"}
-    found = {}
-    for name, judged in contest.markets.items():
-        there = contest.scores(judged)
-        means = {key: mean for key, mean in there.means().items() if key in written}
-        found[name] = {
-            **compared(there, contest.challengers, contest.members, ledger, rng),
-            "best_baseline": min(means, key=lambda key: means[key]),
-        }
-    return found
+def _part(
+    contest: Contest, scores: Scores, rows: NDArray[np.intp], ledger: Ledger, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Some episodes of the main place."""
+    main = contest.main
+    return compared(scores.part(rows), contest.challengers(main), contest.members(main), ledger, rng)
+
+
+def _by_market(contest: Contest, plain: Mapping[str, Compared]) -> dict[str, Any]:
+    written = [one.key for one in contest.baselines if one.kind == "baseline"]
+    return {
+        market: {**one.cell, "best_baseline": min(written, key=lambda key: one.cell["is_bps"][key]["mean"])}
+        for market, one in plain.items()
+    }
+
+
+def _by_market_and_regime(places: Mapping[str, Mapping[str, Compared]]) -> dict[str, Any]:
+    """Market -> regime -> cell, where regimes were held by themselves."""
+    if len(places) < 2:
+        return {}
+    markets = places[PLAIN]
+    return {market: {regime: row[market].cell for regime, row in places.items() if market in row} for market in markets}
 
 
 def _by_liquidity(contest: Contest, scores: Scores, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
@@ -237,38 +203,50 @@ def _by_liquidity(contest: Contest, scores: Scores, ledger: Ledger, rng: np.rand
     if arrivals is None:
         return {}
     return {
-        key: {
-            name: compared(scores.part(rows), contest.challengers, contest.members, ledger, rng)
-            for name, rows in terciles(values).items()
-        }
+        key: {name: _part(contest, scores, rows, ledger, rng) for name, rows in terciles(values).items()}
         for key, values in (("depth", arrivals.depth), ("volume", arrivals.volume))
     }
 
 
-def _pooled(contest: Contest, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
+def _pooled(
+    contest: Contest,
+    plain: Mapping[str, Compared],
+    claims: Mapping[str, Any],
+    ledger: Ledger,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
     """Over all markets: for these (`these_markets`), and for such as could have been chosen (`any_markets`)."""
-    if len(contest.markets) < 2:
+    if len(plain) < 2:
         return {}
-    places = [Resampled.of(contest.scores(judged), rng) for judged in contest.markets.values()]
-    found: dict[str, Any] = {"markets": list(contest.markets)}
-    for key, redraw in (("these_markets", False), ("any_markets", True)):
-        found[key] = {
-            name: {
+    places = [one.resampled for one in plain.values()]
+    everywhere = [name for name in contest.challengers(contest.main) if all(name in one.points for one in places)]
+    found: dict[str, Any] = {"markets": list(plain)}
+    for key, redraw in POOLED.items():
+        found[key] = {}
+        for name in everywhere:
+            if name in claims:
+                found[key][name] = {one.key: claims[name]["against"][one.key][key] for one in contest.baselines}
+                continue
+            found[key][name] = {
                 one.key: ledger.enter(pooled_gain(places, name, one.key, rng, redraw_markets=redraw))
                 for one in contest.baselines
             }
-            for name in contest.challengers
-        }
     return found
 
 
 def _iqm(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
     """Recipe -> interquartile mean of the gains over the best baseline, training seeds by markets."""
+    tables = {market: contest.scores(judged) for market, judged in contest.markets.items()}
     found = {}
-    for name, members in contest.members.items():
-        tables = [contest.scores(judged) for judged in contest.markets.values()]
-        by_seed = [[float((t.mean(contest.best) - t.mean(member)).mean()) for t in tables] for member in members]
-        found[name] = {**interquartile_mean(by_seed, rng).to_json(), "by_seed": by_seed}
+    for recipe in contest.recipes:
+        teams = _teams(contest, recipe.key)
+        by_market = [
+            [float((there.mean(contest.best) - there.mean(member)).mean()) for member in teams[market]]
+            for market, there in tables.items()
+        ]
+        if len({len(row) for row in by_market}) == 1:
+            by_seed = [list(row) for row in zip(*by_market, strict=True)]
+            found[recipe.key] = {**interquartile_mean(by_seed, rng).to_json(), "by_seed": by_seed}
     return found
 
 
@@ -278,6 +256,15 @@ def _iqm(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
 def _ratios(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
     wanted = [entry for entry in contest.entries if entry.kind == "learned" or entry.name in SCHEDULES]
     return ratios(wanted, contest.twins, rng)
+
+
+def _ratios_by_market(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
+    """Market -> ratios and differences of risk of the rows that verdicts are told of; impact needs the main market."""
+    wanted = {*contest.headliners, *SCHEDULES}
+    return {
+        market: ratios([entry for entry in contest.entries_in(judged) if entry.name in wanted], None, rng)
+        for market, judged in list(contest.markets.items())[1:]
+    }
 
 
 def _hindsight(contest: Contest, rng: np.random.Generator) -> dict[str, Any] | None:
@@ -292,12 +279,13 @@ def _hindsight(contest: Contest, rng: np.random.Generator) -> dict[str, Any] | N
 def _adaptability(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
     responses = {entry.name: entry.responses for entry in contest.entries}
     return {
-        name: {RIGID: adaptability_gain(responses[name], responses.get(RIGID, ()), rng)} for name in contest.challengers
+        name: {RIGID: adaptability_gain(responses[name], responses.get(RIGID, ()), rng)}
+        for name in contest.challengers(contest.main)
     }
 
 
 def _deflated(contest: Contest, scores: Scores, name: str) -> dict[str, Any] | None:
-    members = contest.members.get(name, (name,))
+    members = contest.members(contest.main).get(name, (name,))
     tried = max(variants_of(one) for one in contest.policies if one.key in members)
     return deflated_gain(scores, name, contest.best, tried)
 
@@ -309,11 +297,12 @@ def _sensitivity(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
         found[axis] = {}
         for value, judged in row.items():
             resampled = Resampled.of(contest.scores(judged), rng)
-            saved = gains(resampled, contest.challengers, contest.members, rng)
+            challengers = contest.challengers(judged)
+            saved = gains(resampled, challengers, contest.members(judged), rng)
             found[axis][value] = {
                 "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
                 "paired_vs_best_baseline": {
-                    name: saved[name][contest.best].estimate().to_json() for name in contest.challengers
+                    name: saved[name][contest.best].estimate().to_json() for name in challengers
                 },
             }
     return found
@@ -323,18 +312,21 @@ def _adaptation(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
     """Regime that begins half-way -> shortfalls; gains; and losses to the policy trained in it, where one was given."""
     found: dict[str, Any] = {}
     for regime, judged in contest.adaptation.items():
-        resampled = Resampled.of(contest.scores(judged), rng)
+        experts = contest.trained_for.get(regime, ())
+        specialist = f"{len(experts)} policies" if len(experts) > 1 else "".join(experts) or None
+        team = {specialist: experts} if specialist is not None and len(experts) > 1 else {}
+        resampled = Resampled.of(Scores.of(judged.costs, {**contest.members(judged), **team}), rng)
         means = resampled.replicates(rng)
-        saved = gains(resampled, contest.challengers, contest.members, rng)
-        specialist = contest.trained_for.get(regime)
+        saved = gains(resampled, contest.challengers(judged), contest.members(judged), rng)
         found[regime] = {
             "is_bps": {name: one.estimate().to_json() for name, one in means.items()},
             "paired": {
                 name: {other: gain.estimate().to_json() for other, gain in row.items()} for name, row in saved.items()
             },
             "specialist": specialist,
+            "frozen": [name for name in FROZEN if name in means],
             "loss_to_specialist": specialist
-            and {name: loss_to(means, name, specialist) for name in means if name != specialist},
+            and {name: loss_to(means, name, specialist) for name in means if name not in (specialist, *experts)},
         }
     return found
 
@@ -344,7 +336,7 @@ def _checks(contest: Contest) -> list[str]:
     places = [
         contest.main,
         *list(contest.markets.values())[1:],
-        *contest.regimes.values(),
+        *(judged for row in contest.regimes.values() for judged in row.values()),
         *contest.adaptation.values(),
     ]
     places += [judged for row in contest.sensitivity.values() for judged in row.values()]

@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tercel.evaluation.claims import called
 from tercel.report.tables import Judged, verdict, verdict_sentence
 
-FALSE_SHARE = 0.05
-"""Adjusted p-value below which a comparison is called."""
+POOLED_WORDS = {
+    "any_markets": "for markets drawn like these",
+    "these_markets": "over these markets",
+    "by_market": "in this market",
+}
 
 
 def shown(result: Mapping[str, Any]) -> Judged:
@@ -38,24 +42,23 @@ def headliners(result: Mapping[str, Any]) -> list[str]:
 def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
     """Where a policy stands, in a few lines."""
     best = result["best_baseline"]
-    row = result["paired"][name]
-    written = [other for other in row if result["kinds"].get(other) in ("baseline", "random")]
-    beaten = [other for other in written if called(row[other]) == "better"]
-    left = [other for other in written if other not in beaten]
-    tests = f"corrected for {result['comparisons']:,} comparisons"
-    yield f"{name} beats {len(beaten)} of {len(written)} written strategies, {tests}." + (
-        f" Not beaten: {', '.join(left)}." if left else ""
-    )
+    yield from claimed(result, name)
     least = result["power"][name].get(best)
     if least is not None:
-        yield f"{name}: a true gain of {least:.2f} bps on {best} would have been told from zero four times in five."
+        yield (
+            f"{name} in {result['market']}: a true gain of {least:.2f} bps on {best} would have been told from zero "
+            "four times in five."
+        )
     yield from _worst(result, name, best)
-    yield from _ratios(result, name)
+    yield from _bars(result["market"], result["ratios"].get(name), name)
+    for market, found in result["ratios_by_market"].items():
+        yield from _bars(market, found.get(name), name)
+    yield from adapted(result, name)
     gain = (result["adaptability_vs"].get(name) or {}).get("vwap_passive")
     if gain is not None:
-        yield f"{name}: adaptability {_told(gain)} over vwap_passive."
+        yield f"{name}: adaptability {spelt(gain)} over vwap_passive."
     slope, its = result["price_move_beta"][name], result["price_move_beta"][best]
-    yield f"{name}: cost rises {_told(slope)} bps a bp of adverse move ({best}: {_told(its)})."
+    yield f"{name}: cost rises {spelt(slope)} bps a bp of adverse move ({best}: {spelt(its)})."
     deflated = result["deflated"].get(name)
     if deflated is not None and deflated["variants"] > 1:
         yield (
@@ -64,20 +67,54 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
             f"{deflated['best_of_none']:.3f}."
         )
     if name in result["iqm"]:
-        middle = _told(result["iqm"][name], "+")
+        middle = spelt(result["iqm"][name], "+")
         yield f"{name} against {best}: interquartile mean over training seeds and markets {middle} bps."
-    for key, words in (("these_markets", "over these markets"), ("any_markets", "for markets drawn like these")):
+    for key, words in POOLED_WORDS.items():
         pooled = result["pooled"].get(key, {}).get(name, {}).get(best)
         if pooled is not None:
             yield verdict_sentence(f"{name}, {words},", pooled, best)
 
 
-def called(cell: Mapping[str, Any]) -> str:
-    """ "better", "worse" or "open", after the correction."""
-    adjusted = cell.get("p_adjusted")
-    if adjusted is None or adjusted >= FALSE_SHARE:
-        return "open"
-    return "better" if cell["mean"] > 0 else "worse"
+def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The claim in lines: against how many, with how much power, and where anything was lost."""
+    found = result["claims"][name]
+    seeds = sorted(set(found["training_seeds"].values()))
+    field = f"{len(found['markets'])} markets x {' or '.join(map(str, seeds))} training seeds"
+    for key, verdict_line in found["verdict"].items():
+        where = found["markets"][0] if key == "by_market" else f"{POOLED_WORDS[key]} ({field})"
+        yield f"{name}, {where}: {verdict_line}; corrected for {result['comparisons']:,} comparisons."
+        cells = [
+            next(iter(row["by_market"].values())) if key == "by_market" else row[key]
+            for row in found["against"].values()
+        ]
+        told = [cell["power"] for cell in cells if cell["power"] is not None]
+        if told:
+            yield (
+                f"{name}, {where}: true gains of {min(told):.2f} bps (the strategy most like it) to {max(told):.2f} "
+                "(the least like it) would have been told from zero four times in five."
+            )
+    for kind, words in (("by_market", "market"), ("by_regime", "regime")):
+        if kind not in found["lowest"] or (kind == "by_market" and len(found["markets"]) < 2):
+            continue
+        low = found["lowest"][kind]
+        yield f"{name} by {words}: least against {low['against']} in {low['in']}, {spelt(low, '+')} bps."
+    lost = [f"{cell['against']} in {cell['in']} ({spelt(cell, '+')})" for cell in found["worse"]]
+    parts = "market or regime" if found["lowest"].get("by_regime") else "market"
+    yield f"{name} loses to " + (f"{', '.join(lost)}." if lost else f"nothing in any {parts} that was judged.")
+
+
+def adapted(result: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What a regime that begins half-way costs beyond the policy trained in it, frozen schedules' loss beside it."""
+    for regime, cell in result["adaptation"].items():
+        losses = cell["loss_to_specialist"]
+        if not losses or name not in losses:
+            continue
+        beside = [f"{other} {_percent(losses[other])}" for other in cell["frozen"] if other in losses]
+        told = f"; schedules frozen at arrival: {', '.join(beside)}" if beside else ""
+        yield (
+            f"{name} where {regime} begins half-way: costs {_percent(losses[name])} more than {cell['specialist']}, "
+            f"trained in it{told}."
+        )
 
 
 def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
@@ -96,23 +133,31 @@ def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
         won = sum(called(cell) == "better" for cell in gained.values())
         yield (
             f"{name} against {best} in {len(gained)} {words}: better in {won}, worse in {len(lost)}"
-            f"{' (' + ', '.join(lost) + ')' if lost else ''}; least in {least}, {_told(gained[least], '+')} bps."
+            f"{' (' + ', '.join(lost) + ')' if lost else ''}; least in {least}, {spelt(gained[least], '+')} bps."
         )
 
 
-def _ratios(result: Mapping[str, Any], name: str) -> Iterator[str]:
-    found = result["ratios"].get(name)
+def _bars(market: str, found: Mapping[str, Any] | None, name: str) -> Iterator[str]:
+    """Ratios to the schedules with their denominators, and the difference of risk."""
     if not found:
         return
     for key, words in (("is_bps", "shortfall"), ("impact_bps", "impact")):
-        told = [f"{_told(cell)} of {other}'s" for other, cell in found[key].items() if cell is not None]
+        told = [
+            f"{spelt(cell)} of {other}'s {spelt(cell['denominator'])} bps"
+            for other, cell in found[key].items()
+            if cell is not None
+        ]
         if told:
-            yield f"{name}: {words} {', '.join(told)}."
+            yield f"{name} in {market}: {words} {', '.join(told)}."
     risks = [
-        f"{_told(cell, '+')} bps against {other} ({'lower' if verdict(cell) == 'worse' else 'not lower'})"
+        f"{spelt(cell, '+')} bps against {other} ({_RISK[verdict(cell)]})"
         for other, cell in found["timing_risk_bps"].items()
     ]
-    yield f"{name}: timing risk {', '.join(risks)}."
+    yield f"{name} in {market}: timing risk {', '.join(risks)}."
+
+
+_RISK = {"worse": "lower", "better": "higher", "open": "not told apart"}
+"""A difference of risks below zero is the lower risk."""
 
 
 def closing(result: Mapping[str, Any]) -> Iterator[str]:
@@ -121,17 +166,28 @@ def closing(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"{best} is the best written strategy on {chosen['episodes']:,} other episodes; it was chosen there."
     bound = result["hindsight"]
     if bound is not None:
-        yield f"{bound['label']}: {_told(bound['is_bps'])} bps, what the same orders cost who knows the path."
+        yield f"{bound['label']}: {spelt(bound['is_bps'])} bps, what the same orders cost who knows the path."
     yield from result["notes"]
     yield from result["checks"]
 
 
-def _told(cell: Mapping[str, Any], sign: str = "") -> str:
+def spelt(cell: Mapping[str, Any], sign: str = "") -> str:
     """A number with its interval.
 
-    >>> _told({"mean": 0.5, "ci_low": 0.25, "ci_high": 0.75})
+    >>> spelt({"mean": 0.5, "ci_low": 0.25, "ci_high": 0.75})
     '0.50 [0.25, 0.75]'
     """
     low, high = cell["ci_low"], cell["ci_high"]
     interval = "" if low is None or high is None else f" [{low:{sign}.2f}, {high:{sign}.2f}]"
     return f"{cell['mean']:{sign}.2f}{interval}"
+
+
+def _percent(cell: Mapping[str, Any]) -> str:
+    """A share as percent with its interval.
+
+    >>> _percent({"mean": 0.1, "ci_low": None, "ci_high": None})
+    '+10.0 %'
+    """
+    low, high = cell["ci_low"], cell["ci_high"]
+    interval = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * cell['mean']:+.1f}{interval} %"

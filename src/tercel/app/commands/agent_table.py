@@ -1,6 +1,6 @@
 """`tercel agent table`: every strategy in every market and regime, intervals and gains, as Markdown."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +8,19 @@ import numpy as np
 
 from tercel.app.commands.agent_evaluate import markets_of
 from tercel.app.commands.agent_evaluate_result import SEED
-from tercel.app.commands.agent_evaluate_shown import called
+from tercel.app.commands.agent_table_page import IMAGE, gains_figure, heads, lines, markdown
 from tercel.app.commands.market_table import around, replace_table
 from tercel.app.job.contest.cells import Judged, read_place
-from tercel.app.job.contest.contenders import Contender, Recipe, baselines_of, policies_of, recipes_of
+from tercel.app.job.contest.contenders import Contender, baselines_of
+from tercel.app.job.contest.families import Field, field_of
+from tercel.app.job.contest.held import challengers_in, entries_in, headliners_of, members_in
 from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.places import PLAIN, Place
 from tercel.app.output import json_text, print_json, print_table, say
 from tercel.core.errors import UnknownNameError
-from tercel.evaluation.comparisons import Ledger, Scores, compared
+from tercel.evaluation.claims import claim, settle
+from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
+from tercel.evaluation.standing import SCHEDULES, ratios
 from tercel.evaluation.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import NAMED
@@ -24,11 +28,14 @@ from tercel.market.simulator.terms import NO_FEES
 
 MARKS = "<!-- table: tercel agent table -->", "<!-- end of table -->"
 RESULT = "table.json"
+Rows = Mapping[str, Mapping[str, Any]]
+"""Regime -> market -> anything."""
 
 
 def table(
     *,
     policies: Sequence[str],
+    family: str,
     markets: Sequence[str],
     regimes: str,
     against: str,
@@ -43,28 +50,39 @@ def table(
     if write is not None:
         around(write, MARKS)
     refuse_absent(ray)
-    found, baselines = policies_of(policies) if policies else [], baselines_of(against)
-    recipes = recipes_of(found)
-    listed = _regimes(regimes)
-    places = _places(markets, listed, episodes, tuple(seeds))
-    everyone = [*found, *baselines]
+    baselines = baselines_of(against)
+    places = _places(markets, _regimes(regimes), episodes, tuple(seeds))
+    held_in = {market: place.settings for market, place in places[PLAIN].items()}
+    field = field_of(policies, family, held_in) if policies else Field([], [], dict.fromkeys(held_in, ()), [])
     out.mkdir(parents=True, exist_ok=True)
-    hold([(place, everyone, False) for row in places.values() for place in row.values()], out, "the big table", ray)
-    result = _cells(places, found, baselines, recipes, out)
+    work = [
+        (place, _everyone(field, baselines, market), False) for row in places.values() for market, place in row.items()
+    ]
+    hold(work, out, "the big table", ray)
+    result = _result(places, field, baselines, out)
     result |= {"episodes": episodes, "seeds": list(seeds)}
     (out / RESULT).write_text(json_text(result) + "\n")
     if write is not None:
-        replace_table(write, markdown(result), MARKS)
-        say(f"written  {write}")
+        _write(write, result)
     if as_json:
         print_json(result)
     else:
-        for regime, row in result["cells"].items():
-            heads = ["strategy", *row]
-            print_table(
-                f"{regime}: implementation shortfall, bps", heads, [list(line) for line in lines(result, regime)]
-            )
+        for regime in result["cells"]:
+            title = f"{regime}: implementation shortfall, bps"
+            print_table(title, heads(result, regime), [list(line) for line in lines(result, regime)])
+        for name, found in result["claims"].items():
+            for verdict in found["verdict"].values():
+                say(f"{name}: {verdict}")
     return 0
+
+
+def _write(path: Path, result: Mapping[str, Any]) -> None:
+    replace_table(path, markdown(result), MARKS)
+    say(f"written  {path}")
+    for name in result["claims"]:
+        folder = path.parent / IMAGE
+        folder.mkdir(exist_ok=True)
+        say(f"written  {gains_figure(result, name).save(folder)}")
 
 
 def _regimes(text: str) -> list[str]:
@@ -101,78 +119,53 @@ def _all_markets() -> list[str]:
     return [name for name in presets.names() if presets.load(name).model != "cheridito_weiss"]
 
 
-def _cells(
-    places: Mapping[str, Mapping[str, Place]],
-    policies: Sequence[Contender],
-    baselines: Sequence[Contender],
-    recipes: Sequence[Recipe],
-    out: Path,
+def _everyone(field: Field, baselines: Sequence[Contender], market: str) -> list[Contender]:
+    return [*field.teams[market], *baselines]
+
+
+def _result(
+    places: Mapping[str, Mapping[str, Place]], field: Field, baselines: Sequence[Contender], out: Path
 ) -> dict[str, Any]:
     """The table's figures; comparisons are corrected over all of it."""
     ledger, rng = Ledger(), np.random.default_rng(SEED)
-    members = {recipe.key: recipe.members for recipe in recipes}
-    challengers = [*members, *(one.key for one in policies)]
     written = [one.key for one in baselines if one.kind == "baseline"]
-    cells: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Compared]] = {}
+    schedules: dict[str, Any] = {}
+    teams: dict[str, dict[str, tuple[str, ...]]] = {}
+    headliners = headliners_of(field.policies, field.recipes)
     for regime, row in places.items():
-        cells[regime] = {}
+        found[regime] = {}
         for market, place in row.items():
-            judged: Judged = read_place(place, [*policies, *baselines], out)
-            scores = Scores.of(judged.costs, members)
-            means = scores.means()
-            cells[regime][market] = {
-                **compared(scores, challengers, members, ledger, rng),
-                "best_baseline": min(written, key=lambda name: means[name]),
-            }
+            judged: Judged = read_place(place, _everyone(field, baselines, market), out)
+            members = members_in(field.recipes, judged)
+            scores, rows = Scores.of(judged.costs, members), challengers_in(field.policies, field.recipes, judged)
+            found[regime][market] = compare(scores, rows, members, ledger, rng)
+            if regime == PLAIN:
+                entries = entries_in(field.policies, baselines, field.recipes, judged)
+                wanted = [one for one in entries if one.name in {*headliners, *SCHEDULES}]
+                schedules[market] = ratios(wanted, None, rng)
+                teams[market] = members
+    claims = {
+        name: claim(name, found, {market: row.get(name, (name,)) for market, row in teams.items()}, ledger, rng)
+        for name in headliners
+    }
     comparisons = ledger.adjust() if ledger.rows else 0
+    for one in claims.values():
+        settle(one)
     return {
-        "cells": cells,
-        "policies": challengers,
-        "strategies": [*challengers, *(one.key for one in baselines)],
+        "cells": {
+            regime: {market: {**one.cell, "best_baseline": _cheapest(one, written)} for market, one in row.items()}
+            for regime, row in found.items()
+        },
+        "policies": headliners,
+        "recipes": {recipe.key: list(recipe.members) for recipe in field.recipes},
+        "baselines": [one.key for one in baselines],
+        "claims": claims,
+        "schedules": schedules,
         "comparisons": comparisons,
+        "notes": field.notes,
     }
 
 
-def lines(result: Mapping[str, Any], regime: str) -> Iterator[tuple[str, ...]]:
-    """Lines of one regime: a strategy's shortfalls; below, what each policy saves on the best baseline there."""
-    row = result["cells"][regime]
-    for name in result["strategies"]:
-        yield name, *(_cost(cell, name) for cell in row.values())
-    for name in result["policies"]:
-        yield f"{name} saves on the best", *(_saved(cell, name) for cell in row.values())
-
-
-def _cost(cell: Mapping[str, Any], name: str) -> str:
-    if cell["is_bps"] is None:
-        return ""
-    one = cell["is_bps"][name]
-    half = "" if one["ci_low"] is None else f" ± {(one['ci_high'] - one['ci_low']) / 2:.2f}"
-    return f"{one['mean']:.2f}{half}{' *' if name == cell['best_baseline'] else ''}"
-
-
-def _saved(cell: Mapping[str, Any], name: str) -> str:
-    if cell["paired"] is None:
-        return ""
-    one = cell["paired"][name][cell["best_baseline"]]
-    mark = {"better": "better", "worse": "WORSE", "open": "open"}[called(one)]
-    bounds = "" if one["ci_low"] is None else f" [{one['ci_low']:+.2f}, {one['ci_high']:+.2f}]"
-    return f"{one['mean']:+.2f}{bounds} {mark}"
-
-
-def markdown(result: Mapping[str, Any]) -> str:
-    """The whole table as Markdown."""
-    said = [
-        f"Implementation shortfall in bps, mean ± half of its 95 % interval; {result['episodes']:,} paired episodes a "
-        f"cell, base seeds {', '.join(map(str, result['seeds']))}. * the cheapest written strategy of the cell, chosen "
-        "on these very episodes (which flatters it). Better, WORSE and open: paired gains after Benjamini and Hochberg "
-        f"over all {result['comparisons']:,} comparisons."
-    ]
-    for regime, row in result["cells"].items():
-        heads = ["strategy", *row]
-        said += ["", f"Regime {regime}:", "", _line(heads), _line(["---"] + ["---:"] * len(row))]
-        said += [_line(line) for line in lines(result, regime)]
-    return "\n".join(said) + "\n"
-
-
-def _line(parts: Sequence[str]) -> str:
-    return "| " + " | ".join(parts) + " |"
+def _cheapest(one: Compared, written: Sequence[str]) -> str:
+    return min(written, key=lambda name: float(one.cell["is_bps"][name]["mean"]))

@@ -1,11 +1,13 @@
 """Policies that come with Tercel, trained on synthetic markets alone: each a folder with its network, card and figures.
 
-Beside ``policy.onnx`` and ``card.json`` lies ``observations.json``: what Observation-v1 showed on calm episodes of the
-market that the policy was trained for, whatever the policy itself observes. A drift detector holds what it sees now
-against that.
+A folder is called NAME-MARKET-SEED, or NAME-SEED where one network is made for several markets; all of one NAME are a
+family, `NAME-all`. Beside ``policy.onnx`` and ``card.json`` lies ``observations.json``: what Observation-v1 showed on
+calm episodes of the market that the policy was trained for, whatever the policy itself observes; policies that differ
+in their training seed share one, ``observations/NAME-MARKET.json``. A drift detector holds what it sees now against it.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,8 +29,12 @@ FOLDER: Final = Path(__file__).parent
 OBSERVATIONS: Final = "observations.json"
 LEARNED: Final = ("ppo", "dqn")
 DEFAULT_MARKET: Final = "csco-santa-fe"
-DEFAULT: Final = "default-csco"
-"""What `default` stands for: the policy that ships."""
+HOME: Final = "csco"
+"""The market whose policy a family's name stands for, where each market has its own."""
+ALL: Final = "-all"
+"""Behind a family's name: all its members."""
+SHARED: Final = "observations"
+"""Folder of the figures that policies share."""
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Quantiles that :class:`Observed` keeps."""
 
@@ -104,19 +110,50 @@ def read_observed(path: Path) -> Observed:
 
 
 def names() -> tuple[str, ...]:
-    """Policies that come with Tercel."""
-    return tuple(sorted(path.parent.name for path in FOLDER.glob("*/card.json")))
+    """Policies that come with Tercel, those of one family and market by their seeds."""
+    return tuple(sorted((path.parent.name for path in FOLDER.glob("*/card.json")), key=_by_seed))
+
+
+def stem(name: str) -> str:
+    """A policy's name without its training seed.
+
+    >>> stem("default-csco-12"), stem("ppo-csco-santa-fe")
+    ('default-csco', 'ppo-csco-santa-fe')
+    """
+    return re.sub(r"-\d+$", "", name)
+
+
+def _by_seed(name: str) -> tuple[str, int]:
+    base = stem(name)
+    return base, int(name[len(base) + 1 :] or 0)
+
+
+def family(name: str) -> tuple[str, ...]:
+    """Packaged policies of a family, empty if there is none: their names are the family's and a market, a seed or both.
+
+    >>> DEFAULT in family("default"), family("nobody")
+    (True, ())
+    """
+    return tuple(one for one in names() if one.startswith(f"{name}-"))
 
 
 def shipped(name: str) -> str:
-    """The packaged policy that `name` stands for: `default`, or "ppo" or "dqn" for the one of the default market.
+    """The packaged policy that `name` stands for.
 
-    >>> shipped("dqn"), shipped("twap_take")
-    ('dqn-csco-santa-fe', 'twap_take')
+    That is the first training seed for a name without one, of `csco` where each market has a network of its own: so for
+    `default`, the policy that ships. And "ppo" and "dqn" stand for the ones of the market that they are shown in.
+
+    >>> shipped("dqn"), shipped("default") == DEFAULT, shipped("twap_take")
+    ('dqn-csco-santa-fe', True, 'twap_take')
     """
-    if name == "default":
-        return DEFAULT
-    return f"{name}-{DEFAULT_MARKET}" if name in LEARNED else name
+    if name in LEARNED:
+        return f"{name}-{DEFAULT_MARKET}"
+    first = (f"{name}-1", f"{name}-{HOME}-1")
+    return next((one for one in first if (FOLDER / one / CARD).is_file()), name)
+
+
+DEFAULT: Final = shipped("default")
+"""The policy that ships."""
 
 
 def folder_of(name: str) -> Path:
@@ -175,7 +212,19 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
 
 def observed(name: str) -> Observed:
     """What a packaged policy observed on calm episodes."""
-    return read_observed(folder_of(name) / OBSERVATIONS)
+    own = folder_of(shipped(name)) / OBSERVATIONS
+    return read_observed(own if own.is_file() else FOLDER / SHARED / f"{stem(shipped(name))}.json")
 
 
-__all__ = ["Observed", "folder_of", "named", "names", "observed", "packaged", "read_observed", "shipped"]
+__all__ = [
+    "Observed",
+    "family",
+    "folder_of",
+    "named",
+    "names",
+    "observed",
+    "packaged",
+    "read_observed",
+    "shipped",
+    "stem",
+]

@@ -23,8 +23,7 @@ from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.contest.places import Place
 from tercel.app.job.market import JobMarket
 from tercel.app.job.settings import RunSettings
-from tercel.evaluation.comparisons import Ledger, Resampled, Scores
-from tercel.evaluation.standing import power
+from tercel.evaluation.comparisons import Ledger, Resampled, Scores, detectable
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
@@ -170,7 +169,7 @@ def _against(difference: Replicates, ledger: Ledger) -> dict[str, Any]:
         difference = replace(difference, point=0.0, draws=np.zeros_like(difference.draws))
     told = ledger.enter(difference)
     told["p"] = difference.p_value()
-    return {"difference_bps": told, "detectable_bps": power(difference)}
+    return {"difference_bps": told, "detectable_bps": detectable(difference)}
 
 
 def _beside(resampled: Resampled, name: str) -> Replicates:

@@ -149,7 +149,7 @@ class Judged:
 
 
 def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorded: bool = False) -> Judged:
-    """Everything that the cells of a place left.
+    """Everything that the cells of a place left; where not everything was recorded, costs without their course in time.
 
     Raises
     ------
@@ -164,7 +164,8 @@ def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorde
         name, parts = one.mark(market), []
         for first in firsts:
             with reading(_file(folder, name, first)) as data:
-                parts.append(_object(Costs, "costs", data))
+                costs_here: Costs = _object(Costs, "costs", data)
+                parts.append(costs_here if recorded else costs_here.totals())
                 if "response.rows" in data:
                     responses[one.key] = _object(Response, "response", data)
         costs[one.key] = Costs.concat(parts)

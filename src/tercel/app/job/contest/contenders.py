@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,15 +141,20 @@ def recipes_of(policies: Sequence[Contender]) -> list[Recipe]:
         same = json.dumps([card.name, card.actions, card.observes, _market_of(card), card.task], sort_keys=True)
         groups.setdefault(same, []).append((card.seed, one.key))
         names[same] = card.name
-    taken = {one.key for one in policies} | set(ALL_BASELINES)
+    taken = {one.key for one in policies}
     recipes = []
     for same, members in groups.items():
         if len(members) < 2 or len({seed for seed, _ in members}) < len(members):
             continue
-        name = names[same] if names[same] not in taken else f"{names[same]} ({len(members)} seeds)"
+        name = free_name(names[same], len(members), taken)
         taken.add(name)
         recipes.append(Recipe(name, tuple(key for _, key in members)))
     return recipes
+
+
+def free_name(name: str, members: int, taken: Collection[str]) -> str:
+    """What a row of several policies is called: its name, with the number of policies where another row has it."""
+    return name if name not in {*taken, *ALL_BASELINES} else f"{name} ({members} seeds)"
 
 
 def variants_of(policy: Contender) -> int:

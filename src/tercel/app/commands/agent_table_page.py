@@ -1,0 +1,159 @@
+"""The big table as Markdown, and the figure of what a policy saves on every strategy in every market."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tercel.app.commands.agent_evaluate_shown import claimed, spelt
+from tercel.evaluation.claims import called
+from tercel.report import contest_figures
+from tercel.report.svg import Figure
+
+IMAGE = "figures"
+"""Folder of the figure, beside the page."""
+CALLED = {"better": "", "worse": " WORSE", "open": " open"}
+POOLED = "all markets"
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The whole table as Markdown: the claim, the gains, the schedules, a table for each regime."""
+    said = [_preamble(result), *_notes(result)]
+    for name in result["claims"]:
+        said += ["", f"### What {label(result, name)} saves", "", *(f"- {line}" for line in claimed(result, name))]
+        said += ["", f"![What {name} saves on every strategy]({IMAGE}/{figure_name(name)}.svg)", ""]
+        said += _gains(result, name)
+    said += _schedules(result)
+    for regime in result["cells"]:
+        titles = heads(result, regime)
+        said += ["", f"### Shortfall, {regime}", "", _line(titles), _line(["---"] + ["---:"] * (len(titles) - 1))]
+        said += [_line(line) for line in lines(result, regime)]
+    return "\n".join(said) + "\n"
+
+
+def _preamble(result: Mapping[str, Any]) -> str:
+    return (
+        f"Bps of the order's value; {result['episodes']:,} paired episodes a cell, base seeds "
+        f"{', '.join(map(str, result['seeds']))}. Gains: mean [95 % interval] of what a policy saves, after Benjamini "
+        f"and Hochberg over all {result['comparisons']:,} comparisons: above zero, or as it says *open* or *WORSE*. "
+        "Shortfalls: mean ± half of the 95 % interval; * the cheapest written strategy of the cell, chosen on these "
+        "very episodes (which flatters it). Rows of several training seeds are means over them, the seeds being a "
+        "level of the interval."
+    )
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    return ["", " ".join(result["notes"])] if result["notes"] else []
+
+
+def label(result: Mapping[str, Any], name: str) -> str:
+    """A row's name in tables, with its training seeds."""
+    found = result["claims"].get(name)
+    if found is None or name not in result["recipes"]:
+        return name
+    seeds = sorted(set(found["training_seeds"].values()))
+    return f"{name} ({' or '.join(map(str, seeds))} seeds)" if seeds != [1] else name
+
+
+# -- gains ------------------------------------------------------------------------------------------------------------
+
+
+def _gains(result: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What a policy saves on each strategy: over all markets and in each; the hardest strategy first."""
+    against = result["claims"][name]["against"]
+    markets = result["claims"][name]["markets"]
+    pooled = [POOLED] if len(markets) > 1 else []
+    yield _line([f"{name} saves on", *pooled, *markets])
+    yield _line(["---", *["---:"] * len([*pooled, *markets])])
+    for other in ranked(against):
+        cells = [against[other]["these_markets"]] * len(pooled) + [against[other]["by_market"][one] for one in markets]
+        yield _line([other, *(gain(cell) for cell in cells)])
+
+
+def ranked(against: Mapping[str, Any]) -> list[str]:
+    """Opponents, those that are saved on least first."""
+
+    def mean(other: str) -> float:
+        row = against[other]
+        return float((row["these_markets"] or next(iter(row["by_market"].values())))["mean"])
+
+    return sorted(against, key=mean)
+
+
+def gain(cell: Mapping[str, Any]) -> str:
+    """A gain with its interval and, where it is not told from zero or is a loss, the word for that."""
+    return f"{spelt(cell, '+')}{CALLED[called(cell)]}"
+
+
+def figure_name(name: str) -> str:
+    """Of the picture of a policy's gains."""
+    return "gains-" + "".join(letter if letter.isalnum() else "-" for letter in name).strip("-").lower()
+
+
+def gains_figure(result: Mapping[str, Any], name: str) -> Figure:
+    """What a policy saves on every strategy, a panel for each market."""
+    found = result["claims"][name]
+    against = {other: found["against"][other] for other in ranked(found["against"])}
+    panels = {
+        market: {other: row["by_market"][market] for other, row in against.items()} for market in found["markets"]
+    }
+    if len(panels) > 1:
+        panels = {POOLED: {other: row["these_markets"] for other, row in against.items()}, **panels}
+    return contest_figures.gains_by_place(panels, label(result, name), figure_name(name), called)
+
+
+# -- schedules --------------------------------------------------------------------------------------------------------
+
+
+def _schedules(result: Mapping[str, Any]) -> Iterator[str]:
+    """Ratios to the schedules and differences of risk, a line for each market."""
+    for name in result["claims"]:
+        rows = {market: found[name] for market, found in result["schedules"].items() if found.get(name)}
+        if not rows:
+            continue
+        others = list(next(iter(rows.values()))["is_bps"])
+        yield from ["", f"### {label(result, name)} beside the schedules", ""]
+        titles = [f"{what} {other}" for other in others for what in ("shortfall as a share of", "its mean, bps:")]
+        yield _line(["market", *titles, *(f"standard deviation over {other}'s, bps" for other in others)])
+        yield _line(["---", *["---:"] * (3 * len(others))])
+        for market, found in rows.items():
+            cells: list[str] = []
+            for other in others:
+                ratio = found["is_bps"][other]
+                cells += ["", ""] if ratio is None else [spelt(ratio), spelt(ratio["denominator"])]
+            cells += [spelt(found["timing_risk_bps"][other], "+") for other in others]
+            yield _line([market, *cells])
+
+
+# -- shortfalls -------------------------------------------------------------------------------------------------------
+
+
+def heads(result: Mapping[str, Any], regime: str) -> list[str]:
+    """Headings of one regime's table."""
+    return ["strategy", *result["cells"][regime]]
+
+
+def lines(result: Mapping[str, Any], regime: str) -> Iterator[tuple[str, ...]]:
+    """Lines of one regime: policies, then what is written, cheapest first; last, savings on the cheapest written."""
+    row = result["cells"][regime]
+    for name in result["policies"]:
+        yield label(result, name), *(_cost(cell, name) for cell in row.values())
+    for name in sorted(result["baselines"], key=lambda name: _mean(row, name)):
+        yield name, *(_cost(cell, name) for cell in row.values())
+    for name in result["policies"]:
+        yield (
+            f"{name} saves on the cheapest written",
+            *(gain(cell["paired"][name][cell["best_baseline"]]) for cell in row.values()),
+        )
+
+
+def _mean(row: Mapping[str, Any], name: str) -> float:
+    return sum(float(cell["is_bps"][name]["mean"]) for cell in row.values())
+
+
+def _cost(cell: Mapping[str, Any], name: str) -> str:
+    one = cell["is_bps"][name]
+    half = "" if one["ci_low"] is None else f" ± {(one['ci_high'] - one['ci_low']) / 2:.2f}"
+    return f"{one['mean']:.2f}{half}{' *' if name == cell['best_baseline'] else ''}"
+
+
+def _line(parts: Sequence[str]) -> str:
+    return "| " + " | ".join(parts) + " |"

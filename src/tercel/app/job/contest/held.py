@@ -1,0 +1,134 @@
+"""Everything that a contest left, read from disk: who was judged where, and the rows that are compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.app.job.contest.cells import Judged
+from tercel.app.job.contest.contenders import Contender, Recipe
+from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
+from tercel.evaluation.judge import Entry
+
+
+def members_in(recipes: Sequence[Recipe], judged: Judged) -> dict[str, tuple[str, ...]]:
+    """Recipe -> its policies in a place; those that have none there are left out."""
+    found = {one.key: tuple(member for member in one.members if member in judged.costs) for one in recipes}
+    return {key: members for key, members in found.items() if members}
+
+
+def challengers_in(policies: Sequence[Contender], recipes: Sequence[Recipe], judged: Judged) -> list[str]:
+    """Rows of a place that are compared: recipes, then policies."""
+    return [*members_in(recipes, judged), *(one.key for one in policies if one.key in judged.costs)]
+
+
+def headliners_of(policies: Sequence[Contender], recipes: Sequence[Recipe]) -> list[str]:
+    """Rows that verdicts are told of: recipes, and policies that belong to none."""
+    inside = {member for recipe in recipes for member in recipe.members}
+    return [*(one.key for one in recipes), *(one.key for one in policies if one.key not in inside)]
+
+
+def entries_in(
+    policies: Sequence[Contender], baselines: Sequence[Contender], recipes: Sequence[Recipe], judged: Judged
+) -> list[Entry]:
+    """Rows of a place for the judge: recipes, policies, written strategies."""
+    single = [
+        Entry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
+        for one in [*policies, *baselines]
+        if one.key in judged.costs
+    ]
+    joined = [
+        Entry(key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members))
+        for key, members in members_in(recipes, judged).items()
+    ]
+    return [*joined, *single]
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """Everything that was run, read from disk.
+
+    Parameters
+    ----------
+    policies, baselines : sequence of Contender
+    recipes : sequence of Recipe
+    main : Judged
+        Whose table is printed.
+    validation : Judged
+        The written strategies on the episodes on which the best one is chosen.
+    markets : mapping of name to Judged
+        The main one first.
+    regimes : mapping of market to regime to Judged
+        Each market in each named regime by itself, if that was asked for.
+    seeds : tuple of int
+        Base seeds of the episodes.
+    notes : list of str
+    sensitivity : mapping of axis to value to Judged
+    adaptation : mapping of regime to Judged
+    trained_for : mapping of regime to tuple of key
+        Policies trained in it.
+    """
+
+    policies: Sequence[Contender]
+    baselines: Sequence[Contender]
+    recipes: Sequence[Recipe]
+    main: Judged
+    validation: Judged
+    markets: Mapping[str, Judged]
+    regimes: Mapping[str, Mapping[str, Judged]]
+    seeds: tuple[int, ...]
+    notes: list[str]
+    sensitivity: Mapping[str, Mapping[str, Judged]] = field(default_factory=dict)
+    adaptation: Mapping[str, Judged] = field(default_factory=dict)
+    trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def best(self) -> str:
+        """The best written strategy on the validation episodes: THE baseline."""
+        written = {one.key for one in self.baselines if one.kind == "baseline"}
+        means = {name: mean for name, mean in self.scores(self.validation).means().items() if name in written}
+        return min(means, key=lambda name: means[name])
+
+    def members(self, judged: Judged) -> dict[str, tuple[str, ...]]:
+        """Recipe -> its policies in a place."""
+        return members_in(self.recipes, judged)
+
+    def challengers(self, judged: Judged) -> list[str]:
+        """Rows of a place that are compared: recipes, then policies."""
+        return challengers_in(self.policies, self.recipes, judged)
+
+    @property
+    def headliners(self) -> list[str]:
+        """Rows that verdicts are told of: recipes, and policies that belong to none."""
+        return headliners_of(self.policies, self.recipes)
+
+    @property
+    def twins(self) -> NDArray[np.int64] | None:
+        """Mids of the main place without own orders; None where nothing answers."""
+        arrivals = self.main.arrivals
+        return arrivals.mid2_grid if arrivals is not None and self.main.place.answers else None
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """Rows of the main place for the judge."""
+        return self.entries_in(self.main)
+
+    def entries_in(self, judged: Judged) -> list[Entry]:
+        """Rows of a place for the judge."""
+        return entries_in(self.policies, self.baselines, self.recipes, judged)
+
+    def scores(self, judged: Judged) -> Scores:
+        """Shortfalls in a place, recipes included where their members are."""
+        return Scores.of(judged.costs, self.members(judged))
+
+    def compare(self, judged: Judged, ledger: Ledger, rng: np.random.Generator) -> Compared:
+        """Everyone against everyone else in a place."""
+        return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng)
+
+
+def _responses(judged: Judged, members: Sequence[str]) -> tuple[Any, ...]:
+    found = [judged.responses[name] for name in members if name in judged.responses]
+    return tuple(found) if len(found) == len(members) else ()

@@ -1,0 +1,156 @@
+"""The claim that an evaluation is made for: a policy against every strategy, over markets, training seeds and regimes.
+
+A gain is called only after the correction of all comparisons together (`comparisons.Ledger`), so what is claimed is put
+together first (:func:`claim`) and told afterwards (:func:`settle`). Nothing that was lost is left out: where the policy
+is dearer, in any market, regime or both, is listed by name.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tercel.evaluation.comparisons import Compared, Ledger, pooled_gain
+
+FALSE_SHARE = 0.05
+"""Adjusted p-value below which a comparison is called."""
+POOLED = {"any_markets": True, "these_markets": False}
+"""Whether markets are a level of the bootstrap, in the two ways of pooling."""
+Cells = Mapping[str, Mapping[str, Compared]]
+"""Regime -> market -> what was compared there; the first regime is the market as it is."""
+Teams = Mapping[str, Sequence[str]]
+"""Market -> the policies that make up the row there."""
+
+
+def called(cell: Mapping[str, Any]) -> str:
+    """ "better", "worse" or "open", after the correction."""
+    adjusted = cell.get("p_adjusted")
+    if adjusted is None or adjusted >= FALSE_SHARE:
+        return "open"
+    return "better" if cell["mean"] > 0 else "worse"
+
+
+def claim(name: str, cells: Cells, teams: Teams, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
+    """What is claimed of a row that is judged in every market, to be told by :func:`settle`.
+
+    Parameters
+    ----------
+    name : str
+        The policy or recipe.
+    cells : mapping
+    teams : mapping
+    ledger : Ledger
+        What is pooled is entered; what was compared in a single place is in it already.
+    rng : numpy Generator
+
+    Returns
+    -------
+    dict
+        `markets`; `training_seeds` by market; `against`: opponent -> `any_markets`, `these_markets` (pooled over
+        markets; None for one), `by_market`, `by_regime` (pooled over these markets), `by_market_and_regime`.
+    """
+    plain = next(iter(cells.values()))
+    opponents = [other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)]
+    return {
+        "markets": list(plain),
+        "training_seeds": {market: len(team) for market, team in teams.items()},
+        "against": {
+            other: {
+                **{
+                    key: _pooled(name, other, plain, teams, ledger, rng, redraw) if len(plain) > 1 else None
+                    for key, redraw in POOLED.items()
+                },
+                "by_market": {market: one.cell["paired"][name][other] for market, one in plain.items()},
+                "by_regime": {
+                    regime: _pooled(name, other, row, teams, ledger, rng, False)
+                    if len(row) > 1
+                    else next(iter(row.values())).cell["paired"][name][other]
+                    for regime, row in list(cells.items())[1:]
+                },
+                "by_market_and_regime": {
+                    f"{market} {regime}": one.cell["paired"][name][other]
+                    for regime, row in list(cells.items())[1:]
+                    for market, one in row.items()
+                    if len(row) > 1
+                },
+            }
+            for other in opponents
+        },
+    }
+
+
+def _everywhere(name: str, other: str, cells: Cells) -> bool:
+    return all(other in one.gains[name] for row in cells.values() for one in row.values())
+
+
+def _pooled(
+    name: str,
+    other: str,
+    row: Mapping[str, Compared],
+    teams: Teams,
+    ledger: Ledger,
+    rng: np.random.Generator,
+    redraw_markets: bool,
+) -> dict[str, Any]:
+    gain = pooled_gain(
+        [one.resampled for one in row.values()],
+        name,
+        other,
+        rng,
+        redraw_markets=redraw_markets,
+        teams=[tuple(teams[market]) for market in row],
+    )
+    return ledger.enter(gain)
+
+
+def settle(found: dict[str, Any]) -> None:
+    """Tell a claim, once all comparisons are corrected: `told`, `worse`, `lowest` and `verdict` are filled in."""
+    against = found["against"]
+    views = {key: {other: row[key] for other, row in against.items()} for key in POOLED}
+    if any(cell is None for row in views.values() for cell in row.values()):
+        views = {"by_market": {other: next(iter(row["by_market"].values())) for other, row in against.items()}}
+    found["told"] = {
+        key: {
+            word: {other: cell["mean"] for other, cell in row.items() if called(cell) == call} for word, call in _WORDS
+        }
+        for key, row in views.items()
+    }
+    found["worse"] = [
+        {"against": other, "in": where, **cell} for other, where, cell in _parts(found) if called(cell) == "worse"
+    ]
+    parts = {kind: list(_parts(found, (kind,))) for kind in ("by_market", "by_regime")}
+    found["lowest"] = {
+        kind: {"against": other, "in": where, **cell}
+        for kind, row in parts.items()
+        if row
+        for other, where, cell in [min(row, key=lambda part: float(part[2]["mean"]))]
+    }
+    found["verdict"] = {key: _verdict(row, len(against)) for key, row in found["told"].items()}
+
+
+_WORDS = (("above", "better"), ("open", "open"), ("below", "worse"))
+_KINDS = ("by_market", "by_regime", "by_market_and_regime")
+
+
+def _parts(found: Mapping[str, Any], kinds: Sequence[str] = _KINDS) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for other, row in found["against"].items():
+        for kind in kinds:
+            for where, cell in row[kind].items():
+                yield other, where, cell
+
+
+def _verdict(told: Mapping[str, Mapping[str, float]], count: int) -> str:
+    """One line, with the name and the mean gain of everything that is not beaten.
+
+    >>> _verdict({"above": {"a": 2.0, "b": 1.5}, "open": {"c": -0.25}, "below": {}}, 3)
+    'above 0 against 2 of 3, not told apart from 1 (c -0.25), loses to none'
+    """
+
+    def named(means: Mapping[str, float]) -> str:
+        told = ", ".join(f"{name} {mean:+.2f}" for name, mean in sorted(means.items(), key=lambda item: item[1]))
+        return f"{len(means)} ({told})" if means else "none"
+
+    return (
+        f"above 0 against {len(told['above'])} of {count}, not told apart from {named(told['open'])}, "
+        f"loses to {named(told['below'])}"
+    )
