@@ -120,7 +120,13 @@ def settle(found: dict[str, Any]) -> None:
     ]
     parts = {kind: list(_parts(found, (kind,))) for kind in ("by_market", "by_regime")}
     found["lowest"] = {
-        kind: {"against": other, "in": where, **cell}
+        kind: {
+            "against": other,
+            "in": where,
+            **cell,
+            "below_0": sum(one["mean"] < 0 for _, _, one in row),
+            "parts": len(row),
+        }
         for kind, row in parts.items()
         if row
         for other, where, cell in [min(row, key=lambda part: float(part[2]["mean"]))]
@@ -147,7 +153,9 @@ def _verdict(told: Mapping[str, Mapping[str, float]], count: int) -> str:
     """
 
     def named(means: Mapping[str, float]) -> str:
-        told = ", ".join(f"{name} {mean:+.2f}" for name, mean in sorted(means.items(), key=lambda item: item[1]))
+        told = ", ".join(
+            f"{name} {round(mean, 2) + 0.0:+.2f}" for name, mean in sorted(means.items(), key=lambda item: item[1])
+        )
         return f"{len(means)} ({told})" if means else "none"
 
     return (

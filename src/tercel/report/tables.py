@@ -345,6 +345,15 @@ def _with_interval(interval: Interval, digits: int, signed: bool = False) -> str
     return f"{told} [{_fixed(low, digits, signed)}, {_fixed(high, digits, signed)}]"
 
 
+def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
+    """A number with its interval; `sign` "+" shows the sign of what is above zero too.
+
+    >>> spelt({"mean": 0.5, "ci_low": -0.001, "ci_high": 0.75}, "+")
+    '+0.50 [0.00, +0.75]'
+    """
+    return _with_interval(interval, digits, signed=sign == "+")
+
+
 def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "") -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
     told = _fixed(mean, digits, signed) + (unit if _known(mean) else "")

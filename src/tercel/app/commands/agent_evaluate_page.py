@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tercel.app.commands.agent_claims import claimed, gains_figure
 from tercel.app.commands.agent_evaluate_shown import closing, headliners, shown, verdicts
 from tercel.app.job.contest.held import Contest
 from tercel.report import contest_figures, figures
@@ -25,6 +26,7 @@ def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: 
         _verdicts(result, first),
         _costs(contest, result, first),
         *(_forest(result, name, number) for number, name in enumerate(first)),
+        *_claims(result, first),
         *_places(result, first),
         *_sensitivity(result, first),
         *_adaptation(result, first),
@@ -71,6 +73,13 @@ def _forest(result: Mapping[str, Any], name: str, number: int) -> Section:
         {f"against {other}": cell for other, cell in ranked.items()}, "the opponent", f"forest-{number}"
     )
     return Section(f"{name} against each", figures=[figure])
+
+
+def _claims(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+    """Gains on every strategy, pooled and in each market, where there are several."""
+    if len(result["by_market"]) > 1:
+        drawn = [gains_figure(result, name) for name in first]
+        yield Section("In every market", [line for name in first for line in claimed(result, name)], figures=drawn)
 
 
 def _places(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:

@@ -3,14 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tercel.app.commands.agent_claims import POOLED_WORDS, claimed
 from tercel.evaluation.claims import called
-from tercel.report.tables import Judged, verdict, verdict_sentence
-
-POOLED_WORDS = {
-    "any_markets": "for markets drawn like these",
-    "these_markets": "over these markets",
-    "by_market": "in this market",
-}
+from tercel.report.tables import Judged, spelt, verdict, verdict_sentence
 
 
 def shown(result: Mapping[str, Any]) -> Judged:
@@ -73,34 +68,6 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
         pooled = result["pooled"].get(key, {}).get(name, {}).get(best)
         if pooled is not None:
             yield verdict_sentence(f"{name}, {words},", pooled, best)
-
-
-def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
-    """The claim in lines: against how many, with how much power, and where anything was lost."""
-    found = result["claims"][name]
-    seeds = sorted(set(found["training_seeds"].values()))
-    field = f"{len(found['markets'])} markets x {' or '.join(map(str, seeds))} training seeds"
-    for key, verdict_line in found["verdict"].items():
-        where = found["markets"][0] if key == "by_market" else f"{POOLED_WORDS[key]} ({field})"
-        yield f"{name}, {where}: {verdict_line}; corrected for {result['comparisons']:,} comparisons."
-        cells = [
-            next(iter(row["by_market"].values())) if key == "by_market" else row[key]
-            for row in found["against"].values()
-        ]
-        told = [cell["power"] for cell in cells if cell["power"] is not None]
-        if told:
-            yield (
-                f"{name}, {where}: true gains of {min(told):.2f} bps (the strategy most like it) to {max(told):.2f} "
-                "(the least like it) would have been told from zero four times in five."
-            )
-    for kind, words in (("by_market", "market"), ("by_regime", "regime")):
-        if kind not in found["lowest"] or (kind == "by_market" and len(found["markets"]) < 2):
-            continue
-        low = found["lowest"][kind]
-        yield f"{name} by {words}: least against {low['against']} in {low['in']}, {spelt(low, '+')} bps."
-    lost = [f"{cell['against']} in {cell['in']} ({spelt(cell, '+')})" for cell in found["worse"]]
-    parts = "market or regime" if found["lowest"].get("by_regime") else "market"
-    yield f"{name} loses to " + (f"{', '.join(lost)}." if lost else f"nothing in any {parts} that was judged.")
 
 
 def adapted(result: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -169,17 +136,6 @@ def closing(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"{bound['label']}: {spelt(bound['is_bps'])} bps, what the same orders cost who knows the path."
     yield from result["notes"]
     yield from result["checks"]
-
-
-def spelt(cell: Mapping[str, Any], sign: str = "") -> str:
-    """A number with its interval.
-
-    >>> spelt({"mean": 0.5, "ci_low": 0.25, "ci_high": 0.75})
-    '0.50 [0.25, 0.75]'
-    """
-    low, high = cell["ci_low"], cell["ci_high"]
-    interval = "" if low is None or high is None else f" [{low:{sign}.2f}, {high:{sign}.2f}]"
-    return f"{cell['mean']:{sign}.2f}{interval}"
 
 
 def _percent(cell: Mapping[str, Any]) -> str:

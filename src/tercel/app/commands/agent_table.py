@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tercel.app.commands.agent_claims import gains_figure
 from tercel.app.commands.agent_evaluate import markets_of
 from tercel.app.commands.agent_evaluate_result import SEED
-from tercel.app.commands.agent_table_page import IMAGE, gains_figure, heads, lines, markdown
+from tercel.app.commands.agent_table_page import IMAGE, heads, lines, markdown
 from tercel.app.commands.market_table import around, replace_table
 from tercel.app.job.contest.cells import Judged, read_place
 from tercel.app.job.contest.contenders import Contender, baselines_of

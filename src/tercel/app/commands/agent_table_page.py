@@ -3,15 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tercel.app.commands.agent_evaluate_shown import claimed, spelt
-from tercel.evaluation.claims import called
-from tercel.report import contest_figures
-from tercel.report.svg import Figure
+from tercel.app.commands.agent_claims import POOLED, claimed, figure_name, gain, label, ranked
+from tercel.report.tables import spelt
 
 IMAGE = "figures"
 """Folder of the figure, beside the page."""
-CALLED = {"better": "", "worse": " WORSE", "open": " open"}
-POOLED = "all markets"
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -44,15 +40,6 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
     return ["", " ".join(result["notes"])] if result["notes"] else []
 
 
-def label(result: Mapping[str, Any], name: str) -> str:
-    """A row's name in tables, with its training seeds."""
-    found = result["claims"].get(name)
-    if found is None or name not in result["recipes"]:
-        return name
-    seeds = sorted(set(found["training_seeds"].values()))
-    return f"{name} ({' or '.join(map(str, seeds))} seeds)" if seeds != [1] else name
-
-
 # -- gains ------------------------------------------------------------------------------------------------------------
 
 
@@ -66,38 +53,6 @@ def _gains(result: Mapping[str, Any], name: str) -> Iterator[str]:
     for other in ranked(against):
         cells = [against[other]["these_markets"]] * len(pooled) + [against[other]["by_market"][one] for one in markets]
         yield _line([other, *(gain(cell) for cell in cells)])
-
-
-def ranked(against: Mapping[str, Any]) -> list[str]:
-    """Opponents, those that are saved on least first."""
-
-    def mean(other: str) -> float:
-        row = against[other]
-        return float((row["these_markets"] or next(iter(row["by_market"].values())))["mean"])
-
-    return sorted(against, key=mean)
-
-
-def gain(cell: Mapping[str, Any]) -> str:
-    """A gain with its interval and, where it is not told from zero or is a loss, the word for that."""
-    return f"{spelt(cell, '+')}{CALLED[called(cell)]}"
-
-
-def figure_name(name: str) -> str:
-    """Of the picture of a policy's gains."""
-    return "gains-" + "".join(letter if letter.isalnum() else "-" for letter in name).strip("-").lower()
-
-
-def gains_figure(result: Mapping[str, Any], name: str) -> Figure:
-    """What a policy saves on every strategy, a panel for each market."""
-    found = result["claims"][name]
-    against = {other: found["against"][other] for other in ranked(found["against"])}
-    panels = {
-        market: {other: row["by_market"][market] for other, row in against.items()} for market in found["markets"]
-    }
-    if len(panels) > 1:
-        panels = {POOLED: {other: row["these_markets"] for other, row in against.items()}, **panels}
-    return contest_figures.gains_by_place(panels, label(result, name), figure_name(name), called)
 
 
 # -- schedules --------------------------------------------------------------------------------------------------------
