@@ -80,8 +80,8 @@ def test_away_from_home_those_of_the_symbol_play_then_those_of_the_first_market(
 def test_words_that_name_families() -> None:
     assert policies_packaged.DEFAULT in members_of("default-all")
     assert members_of("packaged:ppo-all") == ("ppo-csco-santa-fe",)
-    field = field_of(["default-csco-all", "ppo"], "", settings("csco"))
-    assert [one.key for one in field.recipes] == ["default-csco"]
+    field = field_of(["default-all", "ppo"], "", settings("csco"))
+    assert [one.key for one in field.recipes] == ["default"]
     assert "ppo" in [one.key for one in field.teams["csco"]]
     with pytest.raises(UnknownNameError, match="default-all"):
         members_of("defualt-all")
@@ -90,7 +90,7 @@ def test_words_that_name_families() -> None:
 
 
 def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = policies_packaged.FOLDER / "observations" / "default-csco.json"
+    figures = policies_packaged.FOLDER / "observations" / "default.json"
     for name in ("mine-10", "mine-2", "other-ibm-1"):
         member(tmp_path / name, 1, "ibm")
     monkeypatch.setattr(policies_packaged, "FOLDER", tmp_path)

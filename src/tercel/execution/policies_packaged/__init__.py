@@ -7,6 +7,7 @@ in their training seed share one, ``observations/NAME-MARKET.json``. A drift det
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,16 +141,22 @@ def family(name: str) -> tuple[str, ...]:
 def shipped(name: str) -> str:
     """The packaged policy that `name` stands for.
 
-    That is the first training seed for a name without one, of `csco` where each market has a network of its own: so for
-    `default`, the policy that ships. And "ppo" and "dqn" stand for the ones of the market that they are shown in.
+    For a name without a seed that is the training seed which did best on validation episodes, of `csco` where each
+    market has a network of its own: so for `default`, the policy that ships. And "ppo" and "dqn" stand for the ones of
+    the market that they are shown in.
 
     >>> shipped("dqn"), shipped("default") == DEFAULT, shipped("twap_take")
     ('dqn-csco-santa-fe', True, 'twap_take')
     """
     if name in LEARNED:
         return f"{name}-{DEFAULT_MARKET}"
-    first = (f"{name}-1", f"{name}-{HOME}-1")
-    return next((one for one in first if (FOLDER / one / CARD).is_file()), name)
+    seeds = [one for base in (name, f"{name}-{HOME}") for one in names() if one != base and stem(one) == base]
+    return max(seeds, key=_validated, default=name)
+
+
+def _validated(name: str) -> float:
+    """What a packaged policy gained on validation episodes; least of all where its card does not say."""
+    return float(dict(read_card(FOLDER / name / CARD).scores.get("validation", {})).get("merit", -math.inf))
 
 
 DEFAULT: Final = shipped("default")
