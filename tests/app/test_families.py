@@ -126,20 +126,22 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
 
     markets = [word for market in ("csco", "ibm") for word in ("--market", f"{market}-santa-fe")]
     words = ["evaluate", *(out / name for name in names), "--family", "mine", *markets, "--regimes", "each"]
-    result = tercel(*words, "--against", "twap_take,peg_behind", "--episodes", "12", "--out", tmp_path / "ev", "--json")
+    result = tercel(
+        *words, "--against", "twap_take,peg_behind,vwap_passive", "--episodes", "12", "--out", tmp_path / "ev", "--json"
+    )
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     claim = found["claims"]["mine"]
     assert claim["training_seeds"] == {"csco-santa-fe": 2, "ibm-santa-fe": 2}
-    assert set(claim["against"]) == {"twap_take", "peg_behind"}
+    assert set(claim["against"]) == {"twap_take", "peg_behind", "vwap_passive"}
     row = claim["against"]["twap_take"]
     for key in ("any_markets", "these_markets"):
         assert set(row[key]) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
         assert row[key]["mean"] == pytest.approx(sum(cell["mean"] for cell in row["by_market"].values()) / 2)
         assert found["pooled"][key]["mine"]["twap_take"] == row[key]
         told = claim["told"][key]
-        assert sorted(name for names in told.values() for name in names) == ["peg_behind", "twap_take"]
-        assert claim["verdict"][key].startswith(f"above 0 against {len(told['above'])} of 2")
+        assert sorted(name for names in told.values() for name in names) == ["peg_behind", "twap_take", "vwap_passive"]
+        assert claim["verdict"][key].startswith(f"above 0 against {len(told['above'])} of 3")
     assert len(row["by_regime"]) == 6
     assert len(row["by_market_and_regime"]) == 12
     calm = [row["by_market_and_regime"][f"{market} calm"]["mean"] for market in claim["markets"]]
@@ -150,4 +152,9 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
     for where, cell in every.items():
         assert (("twap_take", where) in lost) == (cell["mean"] < 0 and cell["p_adjusted"] < 0.05)
     assert set(found["by_market"]["ibm-santa-fe"]["paired"]) == {"mine", *(str(out / name) for name in names[2:])}
-    assert set(found["ratios_by_market"]["ibm-santa-fe"]["mine"]["is_bps"]) == {"twap_take"}
+    for market in claim["markets"]:
+        bars = found["bars"][market]["mine"]
+        for key in ("is_bps", "impact_bps"):
+            assert bars[key]["twap_take"]["denominator"]["ci_low"] < bars[key]["twap_take"]["denominator"]["ci_high"]
+        assert bars["timing_risk_bps"]["twap_take"]["ci_low"] < bars["timing_risk_bps"]["twap_take"]["ci_high"]
+        assert bars["adaptability"]["vwap_passive"]["ci_low"] < bars["adaptability"]["vwap_passive"]["ci_high"]

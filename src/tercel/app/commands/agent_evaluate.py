@@ -157,23 +157,14 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     hold([(chooser, asked.baselines, False)], out, "choose the best written strategy", asked.ray)
     chosen_on = read_place(chooser, asked.baselines, out)
     regimes = {name: _regimes(asked, place) for name, place in places.items()}
-    others = [
-        (place, asked.contenders(name), False)
-        for name in places
-        for place in [*([] if name == first else [places[name]]), *regimes[name].values()]
-    ]
-    hold([(main, asked.contenders(first), True), *others], out, ray=asked.ray)
-    judged_main = read_place(main, asked.contenders(first), out, recorded=True)
+    others = [(place, asked.contenders(name), False) for name, row in regimes.items() for place in row.values()]
+    hold([*((place, asked.contenders(name), True) for name, place in places.items()), *others], out, ray=asked.ray)
     contest = Contest(
         asked.field.policies,
         asked.baselines,
         asked.field.recipes,
-        judged_main,
         chosen_on,
-        {
-            name: judged_main if name == first else read_place(place, asked.contenders(name), out)
-            for name, place in places.items()
-        },
+        {name: read_place(place, asked.contenders(name), out, recorded=True) for name, place in places.items()},
         {
             name: {regime: read_place(place, asked.contenders(name), out) for regime, place in row.items()}
             for name, row in regimes.items()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.app.job.contest.contenders import told, variants_of
-from tercel.app.job.contest.held import Contest
+from tercel.app.job.contest.held import Contest, twins_of
 from tercel.app.job.contest.places import PLAIN, build_place
 from tercel.app.job.market import impact_in_words
 from tercel.app.job.venue import in_words as venue_words
@@ -77,7 +77,7 @@ def composed(contest: Contest) -> dict[str, Any]:
         },
         "hindsight": _hindsight(contest, rng),
         "ratios": _ratios(contest, rng),
-        "ratios_by_market": _ratios_by_market(contest, rng),
+        "bars": _bars(contest, rng),
         "cvar95_bps": tails(scores, rng),
         "wins": wins(scores, challengers, rng),
         "price_move_beta": price_move_beta(scores, price_moves(main.costs, contest.members(main)), rng),
@@ -258,13 +258,21 @@ def _ratios(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
     return ratios(wanted, contest.twins, rng)
 
 
-def _ratios_by_market(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
-    """Market -> ratios and differences of risk of the rows that verdicts are told of; impact needs the main market."""
-    wanted = {*contest.headliners, *SCHEDULES}
-    return {
-        market: ratios([entry for entry in contest.entries_in(judged) if entry.name in wanted], None, rng)
-        for market, judged in list(contest.markets.items())[1:]
-    }
+def _bars(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
+    """Market -> row that verdicts are told of -> ratios to the schedules, differences of risk and of adaptability."""
+    found: dict[str, Any] = {}
+    for market, judged in contest.markets.items():
+        wanted = [one for one in contest.entries_in(judged) if one.name in {*contest.headliners, *SCHEDULES, RIGID}]
+        rows = ratios([one for one in wanted if one.name != RIGID], twins_of(judged), rng)
+        responses = {entry.name: entry.responses for entry in wanted}
+        found[market] = {
+            name: {
+                **rows.get(name, {}),
+                "adaptability": {RIGID: adaptability_gain(responses[name], responses.get(RIGID, ()), rng)},
+            }
+            for name in contest.headliners
+        }
+    return found
 
 
 def _hindsight(contest: Contest, rng: np.random.Generator) -> dict[str, Any] | None:
@@ -345,7 +353,9 @@ def _checks(contest: Contest) -> list[str]:
         costs.check()
     episodes = sum(len(costs) for costs in runs)
     sides = next(iter(contest.main.costs.values())).side
-    seen = contest.main.guard
+    seen = next((judged.guard for judged in contest.markets.values() if judged.guard is not None), None)
+    for judged in list(contest.markets.values())[1:]:
+        seen = seen + judged.guard if seen is not None and judged.guard is not None else seen
     fills = (
         ["Fills were not looked at one by one."]
         if seen is None

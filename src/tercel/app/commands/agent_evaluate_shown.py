@@ -45,13 +45,9 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
             "four times in five."
         )
     yield from _worst(result, name, best)
-    yield from _bars(result["market"], result["ratios"].get(name), name)
-    for market, found in result["ratios_by_market"].items():
-        yield from _bars(market, found.get(name), name)
+    for market, found in result["bars"].items():
+        yield from _bars(market, found[name], name)
     yield from adapted(result, name)
-    gain = (result["adaptability_vs"].get(name) or {}).get("vwap_passive")
-    if gain is not None:
-        yield f"{name}: adaptability {spelt(gain)} over vwap_passive."
     slope, its = result["price_move_beta"][name], result["price_move_beta"][best]
     yield f"{name}: cost rises {spelt(slope)} bps a bp of adverse move ({best}: {spelt(its)})."
     deflated = result["deflated"].get(name)
@@ -104,23 +100,25 @@ def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
         )
 
 
-def _bars(market: str, found: Mapping[str, Any] | None, name: str) -> Iterator[str]:
-    """Ratios to the schedules with their denominators, and the difference of risk."""
-    if not found:
-        return
+def _bars(market: str, found: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Ratios to the schedules with their denominators, the difference of risk, and that of adaptability."""
     for key, words in (("is_bps", "shortfall"), ("impact_bps", "impact")):
         told = [
             f"{spelt(cell)} of {other}'s {spelt(cell['denominator'])} bps"
-            for other, cell in found[key].items()
+            for other, cell in found.get(key, {}).items()
             if cell is not None
         ]
         if told:
             yield f"{name} in {market}: {words} {', '.join(told)}."
     risks = [
         f"{spelt(cell, '+')} bps against {other} ({_RISK[verdict(cell)]})"
-        for other, cell in found["timing_risk_bps"].items()
+        for other, cell in found.get("timing_risk_bps", {}).items()
     ]
-    yield f"{name} in {market}: timing risk {', '.join(risks)}."
+    if risks:
+        yield f"{name} in {market}: timing risk {', '.join(risks)}."
+    for other, cell in found["adaptability"].items():
+        if cell is not None:
+            yield f"{name} in {market}: adaptability {spelt(cell, '+')} over {other}'s."
 
 
 _RISK = {"worse": "lower", "better": "higher", "open": "not told apart"}

@@ -47,6 +47,12 @@ def entries_in(
     return [*joined, *single]
 
 
+def twins_of(judged: Judged) -> NDArray[np.int64] | None:
+    """Mids of a place without own orders; None where nothing answers, or where they were not recorded."""
+    arrivals = judged.arrivals
+    return arrivals.mid2_grid if arrivals is not None and judged.place.answers else None
+
+
 @dataclass(frozen=True, eq=False)
 class Contest:
     """Everything that was run, read from disk.
@@ -55,12 +61,10 @@ class Contest:
     ----------
     policies, baselines : sequence of Contender
     recipes : sequence of Recipe
-    main : Judged
-        Whose table is printed.
     validation : Judged
         The written strategies on the episodes on which the best one is chosen.
     markets : mapping of name to Judged
-        The main one first.
+        The main one first, whose table is printed.
     regimes : mapping of market to regime to Judged
         Each market in each named regime by itself, if that was asked for.
     seeds : tuple of int
@@ -75,7 +79,6 @@ class Contest:
     policies: Sequence[Contender]
     baselines: Sequence[Contender]
     recipes: Sequence[Recipe]
-    main: Judged
     validation: Judged
     markets: Mapping[str, Judged]
     regimes: Mapping[str, Mapping[str, Judged]]
@@ -106,10 +109,14 @@ class Contest:
         return headliners_of(self.policies, self.recipes)
 
     @property
+    def main(self) -> Judged:
+        """The first market."""
+        return next(iter(self.markets.values()))
+
+    @property
     def twins(self) -> NDArray[np.int64] | None:
         """Mids of the main place without own orders; None where nothing answers."""
-        arrivals = self.main.arrivals
-        return arrivals.mid2_grid if arrivals is not None and self.main.place.answers else None
+        return twins_of(self.main)
 
     @cached_property
     def entries(self) -> list[Entry]:
