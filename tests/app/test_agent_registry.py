@@ -78,6 +78,11 @@ def test_show_tells_what_the_card_says() -> None:
         assert part in printed
 
 
+def test_a_stacked_observation_fits_the_version_that_made_it() -> None:
+    found = told("show", "default")
+    assert (found["observation"], found["observation_fits"], len(found["observes"])) == ("v2", True, 58)
+
+
 @pytest.mark.parametrize("name", ["x", "x.zip"])
 def test_exported_files_are_the_policy(home: Path, name: str) -> None:
     found = told("export", "ppo", "--out", name)

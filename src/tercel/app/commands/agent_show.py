@@ -39,7 +39,7 @@ def run(policy: str, registry: str, as_json: bool) -> None:
 def observation_fits(card: Card) -> bool:
     """Whether this version of Tercel makes the observation that the policy was trained on."""
     try:
-        return card.observation_hash == layout_hash(observer(card.observation).entries)
+        return card.observation_hash == layout_hash(observer(card.observation, card.stack).entries)
     except UnknownNameError:
         return False
 
