@@ -1,6 +1,6 @@
 """Cells of a contest: kept, found again, run elsewhere, refused when damaged."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import pytest
 from tercel.app.job.contest import cluster
 from tercel.app.job.contest.cells import Cell, cells_of, is_done, is_kept, read_place, run_cell
 from tercel.app.job.contest.contenders import Contender
+from tercel.app.job.contest.held import Contest
 from tercel.app.job.contest.places import Place, build_place
+from tercel.app.job.contest.room import without_the_cramped
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError
 from tercel.evaluation.experiment import run_strategy
@@ -68,3 +70,26 @@ def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(ConfigError, match=r"256\.npz"):
         read_place(PLACE, WHO[:1], tmp_path)
+
+
+def test_a_rule_whose_orders_found_no_room_is_left_out_and_named(tmp_path: Path) -> None:
+    others = [*WHO, Contender("random")]
+    for cell in cells_of(PLACE, others, recorded=False):
+        run_cell(cell, tmp_path)
+    judged = read_place(PLACE, others, tmp_path)
+    overflow = judged.costs["peg_behind"].overflow.copy()
+    overflow[[7, 9]] = (1, 3)
+    cut = {**judged.costs, "peg_behind": replace(judged.costs["peg_behind"], overflow=overflow)}
+    contest = Contest([], others, [], judged, {"small": replace(judged, costs=cut)}, {}, (3, 4), ["before"])
+    whole = replace(contest, markets={"small": judged})
+    assert without_the_cramped(whole) is whole
+    left = without_the_cramped(contest)
+    assert [one.key for one in left.baselines] == ["twap_take", "random"]
+    assert all(list(place.costs) == ["twap_take", "random"] for place in left.places)
+    assert left.best == "twap_take"
+    before, note = left.notes
+    assert before == "before"
+    assert "peg_behind" in note
+    assert "2 of 300 episodes of small" in note
+    with pytest.raises(ConfigError, match="peg_behind is left out"):
+        without_the_cramped(replace(contest, baselines=[others[1], others[2]]))

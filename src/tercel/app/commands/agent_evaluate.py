@@ -15,6 +15,7 @@ from tercel.app.job.contest.held import Contest
 from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.contest.places import PLAIN, Place, switching
+from tercel.app.job.contest.room import without_the_cramped
 from tercel.app.job.market import split_dates
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of
@@ -172,13 +173,16 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
         asked.seeds,
         list(notes),
     )
-    few = [one for one in asked.baselines if one.key in {*SHORT, contest.best}]
+    contest = without_the_cramped(contest)
+    few = [one for one in contest.baselines if one.key in {*SHORT, contest.best}]
     team = asked.field.teams[first]
-    return replace(
-        contest,
-        sensitivity=_sensitivity(asked, main, [*team, *few], out) if asked.sensitivity else {},
-        adaptation=_adaptation(asked, main, [*team, *few], out) if asked.adaptation else {},
-        trained_for={regime: tuple(one.key for one in row) for regime, row in asked.trained_for.items()},
+    return without_the_cramped(
+        replace(
+            contest,
+            sensitivity=_sensitivity(asked, main, [*team, *few], out) if asked.sensitivity else {},
+            adaptation=_adaptation(asked, main, [*team, *few], out) if asked.adaptation else {},
+            trained_for={regime: tuple(one.key for one in row) for regime, row in asked.trained_for.items()},
+        )
     )
 
 

@@ -11,12 +11,13 @@ from tercel.app.commands.agent_evaluate import markets_of
 from tercel.app.commands.agent_evaluate_result import SEED
 from tercel.app.commands.agent_table_page import IMAGE, heads, lines, markdown
 from tercel.app.commands.market_table import around, replace_table
-from tercel.app.job.contest.cells import Judged, read_place
+from tercel.app.job.contest.cells import read_place
 from tercel.app.job.contest.contenders import Contender, baselines_of
 from tercel.app.job.contest.families import Field, field_of
 from tercel.app.job.contest.held import challengers_in, entries_in, headliners_of, members_in
 from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.places import PLAIN, Place
+from tercel.app.job.contest.room import cramped
 from tercel.app.output import json_text, print_json, print_table, say
 from tercel.core.errors import UnknownNameError
 from tercel.evaluation.claims import claim, settle
@@ -129,15 +130,21 @@ def _result(
 ) -> dict[str, Any]:
     """The table's figures; comparisons are corrected over all of it."""
     ledger, rng = Ledger(), np.random.default_rng(SEED)
+    held = {
+        regime: {market: read_place(place, _everyone(field, baselines, market), out) for market, place in row.items()}
+        for regime, row in places.items()
+    }
+    gone = cramped((judged for row in held.values() for judged in row.values()), baselines)
+    baselines = [one for one in baselines if one.key not in gone]
     written = [one.key for one in baselines if one.kind == "baseline"]
     found: dict[str, dict[str, Compared]] = {}
     schedules: dict[str, Any] = {}
     teams: dict[str, dict[str, tuple[str, ...]]] = {}
     headliners = headliners_of(field.policies, field.recipes)
-    for regime, row in places.items():
+    for regime, row in held.items():
         found[regime] = {}
-        for market, place in row.items():
-            judged: Judged = read_place(place, _everyone(field, baselines, market), out)
+        for market, whole in row.items():
+            judged = whole.without(gone)
             members = members_in(field.recipes, judged)
             scores, rows = Scores.of(judged.costs, members), challengers_in(field.policies, field.recipes, judged)
             found[regime][market] = compare(scores, rows, members, ledger, rng)
@@ -164,7 +171,7 @@ def _result(
         "claims": claims,
         "schedules": schedules,
         "comparisons": comparisons,
-        "notes": field.notes,
+        "notes": [*field.notes, *gone.values()],
     }
 
 

@@ -1,7 +1,7 @@
 """The cells of a contest: some episodes of a place through all contenders, kept on disk and never run twice."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,12 @@ class Judged:
     arrivals: Arrivals | None = None
     guard: Guard | None = None
     hindsight_bps: NDArray[np.float64] | None = None
+
+    def without(self, gone: Collection[str]) -> "Judged":
+        """The same place without some contenders."""
+        costs = {key: one for key, one in self.costs.items() if key not in gone}
+        responses = {key: one for key, one in self.responses.items() if key not in gone}
+        return replace(self, costs=costs, responses=responses)
 
 
 def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorded: bool = False) -> Judged:

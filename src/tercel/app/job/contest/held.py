@@ -1,7 +1,7 @@
 """Everything that a contest left, read from disk: who was judged where, and the rows that are compared."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tercel.app.job.contest.cells import Judged
 from tercel.app.job.contest.contenders import Contender, Recipe
+from tercel.core.errors import ConfigError
 from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
 from tercel.evaluation.judge import Entry
 
@@ -104,6 +105,37 @@ class Contest:
         return challengers_in(self.policies, self.recipes, judged)
 
     @property
+    def places(self) -> Iterator[Judged]:
+        """Everywhere that anybody was judged."""
+        yield self.validation
+        yield from self.markets.values()
+        for row in (*self.regimes.values(), *self.sensitivity.values()):
+            yield from row.values()
+        yield from self.adaptation.values()
+
+    def without(self, gone: Collection[str], notes: Sequence[str] = ()) -> "Contest":
+        """The same contest without some written strategies.
+
+        Raises
+        ------
+        ConfigError
+            None is left that could be the best written one.
+        """
+        left = [one for one in self.baselines if one.key not in gone]
+        if not any(one.kind == "baseline" for one in left):
+            raise ConfigError("a written strategy to compare with", "; ".join(notes), "name others with --against")
+        return replace(
+            self,
+            baselines=left,
+            validation=self.validation.without(gone),
+            markets=_each_without(self.markets, gone),
+            regimes={name: _each_without(row, gone) for name, row in self.regimes.items()},
+            sensitivity={name: _each_without(row, gone) for name, row in self.sensitivity.items()},
+            adaptation=_each_without(self.adaptation, gone),
+            notes=[*self.notes, *notes],
+        )
+
+    @property
     def headliners(self) -> list[str]:
         """Rows that verdicts are told of: recipes, and policies that belong to none."""
         return headliners_of(self.policies, self.recipes)
@@ -134,6 +166,10 @@ class Contest:
     def compare(self, judged: Judged, ledger: Ledger, rng: np.random.Generator) -> Compared:
         """Everyone against everyone else in a place."""
         return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng)
+
+
+def _each_without(row: Mapping[str, Judged], gone: Collection[str]) -> dict[str, Judged]:
+    return {name: judged.without(gone) for name, judged in row.items()}
 
 
 def _responses(judged: Judged, members: Sequence[str]) -> tuple[Any, ...]:
