@@ -71,6 +71,7 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
         ({"market": {"presets": ["csco", "ibm"], "weights": [1]}}, "a weight for each of the 2 presets, not 1"),
         ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
         ({"market": {"regimes": ["chain", "chain"]}}, "differ from each other"),
+        ({"market": {"regimes": ["", "chain"], "regime_weights": [1]}}, "each of the 2 regimes, not 1"),
         ({"market": {"lake": "x"}}, "lake and symbol together"),
         ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
         ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
@@ -174,6 +175,18 @@ def test_a_risk_averse_training_keeps_by_its_own_objective():
     costs = averse.ruled[0], plain._costs(markets[0], build("twap_take"))
     rule, mine = (shortfall(c) / 1e4 * c.arrival_mid2 / 2 for c in costs)
     assert other["merit"] == pytest.approx(risk_of(config).value(rule) - risk_of(config).value(mine))
+
+
+def test_markets_weigh_in_the_merit_as_in_the_slots():
+    told = {"presets": ["csco", "csco-santa-fe"], "weights": [2, 1], "worlds": 2}
+    config = small(market={**told, "regimes": ["", "thin"], "regime_weights": [3, 1]})
+    assert config.market.shares == (6.0, 2.0, 3.0, 1.0)
+    markets = markets_of(config)
+    even, weighed = (Validator(markets, rule_of(config), shares=shares) for shares in ((), config.market.shares))
+    one, other = (v.look(build("twap_take"), 0).row for v in (even, weighed))
+    gains = [one[f"gain_{market.label}"] for market in markets]
+    assert one["merit"] == one["gain"] == other["gain"] == pytest.approx(np.mean(gains))
+    assert other["merit"] == pytest.approx(np.average(gains, weights=[6, 2, 3, 1]))
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

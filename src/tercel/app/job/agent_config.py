@@ -2,7 +2,7 @@
 
     name = "mine"
 
-    [market]      presets, weights, regimes, impact; or lake, symbol, train_days, judge_days, queue, impact
+    [market]      presets, weights, regimes, regime_weights, impact; or lake, symbol, train_days, judge_days, queue
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames
     [policy]      actions, base, parameters, levers, dead, observation, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
@@ -50,7 +50,9 @@ class MarketSection(_Section):
     """Of the presets, in the split of the slots; empty: evenly."""
     regimes: str | tuple[str, ...] = ""
     """What switches in them: chain, long_chain, season, a named regime or a file (`market.regimes.choice`); of several,
-    each has an even part of every preset's slots, and "" among them is the market as it is."""
+    each has a part of every preset's slots, and "" among them is the market as it is."""
+    regime_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Of the regimes, in the split of a preset's slots; empty: evenly."""
     impact: str = ""
     """Law of impact; empty: what the presets carry, square_root on tape."""
     worlds: int = Field(default=64, ge=1, le=4096)
@@ -75,6 +77,8 @@ class MarketSection(_Section):
             raise ValueError(f"regimes that differ from each other, not {list(self.laws)}")
         if self.weights and len(self.weights) != len(self.presets):
             raise ValueError(f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}")
+        if self.regime_weights and len(self.regime_weights) != len(self.laws):
+            raise ValueError(f"a weight for each of the {len(self.laws)} regimes, not {len(self.regime_weights)}")
         both = sorted(set(self.train_days) & set(self.judge_days))
         if both:
             raise ValueError(f"days that are trained on or judged, not both: {both[0]}")
@@ -84,6 +88,12 @@ class MarketSection(_Section):
     def laws(self) -> tuple[str, ...]:
         """The choices of regimes, at least one."""
         return (self.regimes,) if isinstance(self.regimes, str) else self.regimes
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Weights of every preset under every choice of regimes, the latter changing first."""
+        of_laws = self.regime_weights or (1.0,) * len(self.laws)
+        return tuple(preset * law for preset in self.weights or (1.0,) * len(self.presets) for law in of_laws)
 
 
 class TaskSection(_Section):

@@ -30,9 +30,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
-    told = config.market
-    weights = [weight for weight in told.weights or (1.0,) * len(told.presets) for _ in told.laws]
-    edges = slot_edges(slots, [1.0] if config.on_tape else weights)
+    edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
         kind(
             market.training,

@@ -82,7 +82,8 @@ class Training:
         self.env = env_of(config, self.markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
         units = [unit_of(config, market) for market in self.markets]
-        self.validator = Validator(self.markets, rule_of(config), risk_of(config), units)
+        shares = () if config.on_tape else config.market.shares
+        self.validator = Validator(self.markets, rule_of(config), risk_of(config), units, shares)
         state = load_checkpoint(folder / "checkpoint")
         self.average = Average()
         if state is not None:

@@ -25,7 +25,7 @@ class Look:
         ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the policy
         in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots; ``merit``, by which
         the best is kept: the gain, or with an aversion to risk what the risk-averse objective gains, in the reward's
-        units; with several markets ``gain_NAME`` of each.
+        units, markets weighing as their slots do; with several markets ``gain_NAME`` of each.
     """
 
     row: Metrics
@@ -42,13 +42,21 @@ class Validator:
         What is minimised.
     units : sequence of float
         Ticks per lot that count as 1, market by market.
+    shares : sequence of float
+        What each market weighs in the merit; none: all the same.
     """
 
     def __init__(
-        self, markets: list[TrainingMarket], rule: Strategy, risk: Risk | None = None, units: Sequence[float] = ()
+        self,
+        markets: list[TrainingMarket],
+        rule: Strategy,
+        risk: Risk | None = None,
+        units: Sequence[float] = (),
+        shares: Sequence[float] = (),
     ) -> None:
         self.markets, self.rule, self.risk = markets, rule, risk or Risk()
         self.units = tuple(units) or (1.0,) * len(markets)
+        self.shares = tuple(shares) or (1.0,) * len(markets)
         self.ruled = [self._costs(market, rule) for market in markets]
 
     def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
@@ -79,7 +87,7 @@ class Validator:
             "rule_bps": float(np.mean([rule.mean() for rule, _ in pairs])),
             "gain": float(np.mean(gains)),
             "se": float(np.sqrt(np.sum(np.square(errors)))) / len(errors),
-            "merit": float(np.mean(merits)),
+            "merit": float(np.average(merits, weights=self.shares)),
             "passive": sum(int(one.passive_lots.sum()) for one in costs) / lots,
             "forced": sum(int(one.forced_lots.sum()) for one in costs) / lots,
         }
