@@ -188,7 +188,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
         "default against",
         "above 0 against",
         "frozen at arrival: twap_take",
-        "after the correction, loses to",
+        "after the correction, loses",
         "four times in five",
         "timing risk",
         "chosen there",

@@ -43,9 +43,14 @@ def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
             f"{name} by {words}: {low['below_0']} of {low['parts']:,} means are below 0; least against "
             f"{low['against']} in {low['in']}, {spelt(low, '+')} bps."
         )
-    lost = [f"{cell['against']} in {cell['in']} ({spelt(cell, '+')})" for cell in found["worse"]]
-    parts = "market, regime or market in a regime" if found["lowest"].get("by_regime") else "market"
-    yield f"{name}, after the correction, loses to " + (f"{', '.join(lost)}." if lost else f"nothing in any {parts}.")
+    lost: dict[str, list[str]] = {}
+    for cell in found["worse"]:
+        lost.setdefault(cell["in"], []).append(f"{cell['against']} {spelt(cell, '+')}")
+    for where, told_there in lost.items():
+        yield f"{name}, after the correction, loses in {where} to {', '.join(told_there)}."
+    if not lost:
+        parts = "market, regime or market in a regime" if found["lowest"].get("by_regime") else "market"
+        yield f"{name}, after the correction, loses to nothing in any {parts}."
 
 
 def label(result: Mapping[str, Any], name: str) -> str:
