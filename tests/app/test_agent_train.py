@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from tercel.app.cli import app
 from tercel.app.commands.agent_train import train
 from tercel.app.job.agent_config import AgentConfig, middle, parse, preset_file, preset_names, read_config
+from tercel.app.job.agent_env import env_of
 from tercel.app.job.agent_learner import learner_settings, risk_of, with_algo
 from tercel.app.job.agent_market import both_sides, markets_of
 from tercel.app.job.agent_policy import action_parameters, rule_of
@@ -72,6 +73,7 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
         ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
         ({"market": {"regimes": ["chain", "chain"]}}, "differ from each other"),
         ({"market": {"regimes": ["", "chain"], "regime_weights": [1]}}, "each of the 2 regimes, not 1"),
+        ({"market": {"regimes": ["", "chain"], "regime_stakes": [1, 1, 1]}}, "each of the 2 regimes, not 3"),
         ({"market": {"lake": "x"}}, "lake and symbol together"),
         ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
         ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
@@ -187,6 +189,25 @@ def test_markets_weigh_in_the_merit_as_in_the_slots():
     gains = [one[f"gain_{market.label}"] for market in markets]
     assert one["merit"] == one["gain"] == other["gain"] == pytest.approx(np.mean(gains))
     assert other["merit"] == pytest.approx(np.average(gains, weights=[6, 2, 3, 1]))
+
+
+def test_a_cost_counts_as_much_as_its_regime_has_at_stake():
+    told = {"presets": ["csco-santa-fe"], "worlds": 2, "regimes": ["", "thin"]}
+    chosen = {"policy": {"actions": "placement"}, "learner": {"markets": 8}}
+    plain, staked = (small(market={**told, **more}, **chosen) for more in ({}, {"regime_stakes": [1, 0.25]}))
+    rewards = []
+    for config in (plain, staked):
+        env = env_of(config, markets_of(config))
+        env.reset(seed=3)
+        rewards.append(np.stack([env.step(np.full(env.n, 2))[1] for _ in range(4)]))
+    half = rewards[0].shape[1] // 2
+    assert np.any(rewards[0][:, half:] != 0)
+    np.testing.assert_allclose(rewards[1][:, :half], rewards[0][:, :half])
+    np.testing.assert_allclose(rewards[1][:, half:], 0.25 * rewards[0][:, half:], rtol=1e-5)
+    markets = markets_of(staked)
+    row = Validator(markets, rule_of(staked)).look(build("twap_take"), 0).row
+    gains = [row[f"gain_{market.label}"] for market in markets]
+    assert row["merit"] == pytest.approx((gains[0] + 0.25 * gains[1]) / 2)
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

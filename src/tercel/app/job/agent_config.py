@@ -2,7 +2,8 @@
 
     name = "mine"
 
-    [market]      presets, weights, regimes, regime_weights, impact; or lake, symbol, train_days, judge_days, queue
+    [market]      presets, weights, regimes, regime_weights, regime_stakes, impact; or lake, symbol,
+                  train_days, judge_days, queue, impact
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames
     [policy]      actions, base, parameters, levers, dead, observation, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
@@ -53,6 +54,9 @@ class MarketSection(_Section):
     each has a part of every preset's slots, and "" among them is the market as it is."""
     regime_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
     """Of the regimes, in the split of a preset's slots; empty: evenly."""
+    regime_stakes: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """What a cost counts in each of the regimes, 1 where nothing is said. One in which orders may cost ten times what
+    they cost elsewhere can so be met often and still not decide what is done elsewhere."""
     impact: str = ""
     """Law of impact; empty: what the presets carry, square_root on tape."""
     worlds: int = Field(default=64, ge=1, le=4096)
@@ -79,6 +83,8 @@ class MarketSection(_Section):
             raise ValueError(f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}")
         if self.regime_weights and len(self.regime_weights) != len(self.laws):
             raise ValueError(f"a weight for each of the {len(self.laws)} regimes, not {len(self.regime_weights)}")
+        if self.regime_stakes and len(self.regime_stakes) != len(self.laws):
+            raise ValueError(f"a stake for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}")
         both = sorted(set(self.train_days) & set(self.judge_days))
         if both:
             raise ValueError(f"days that are trained on or judged, not both: {both[0]}")

@@ -85,4 +85,4 @@ def in_shards(config: AgentConfig) -> Any:
 
 def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
     """Ticks per lot that count as a reward of 1."""
-    return market.spread if config.reward.unit == "spread" else 1.0
+    return (market.spread if config.reward.unit == "spread" else 1.0) / market.stake

@@ -50,6 +50,8 @@ class TrainingMarket:
         Mean spread, ticks.
     facts : dict
         For the card.
+    stake : float
+        What a cost counts here.
     """
 
     name: str
@@ -61,6 +63,7 @@ class TrainingMarket:
     plan: Plan
     spread: float
     facts: dict[str, object]
+    stake: float = 1.0
 
 
 def markets_of(config: AgentConfig) -> list[TrainingMarket]:
@@ -95,7 +98,7 @@ def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
     episodes = config.validation.episodes
     plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), interval_ns)
     made = []
-    for regimes in told.laws:
+    for regimes, stake in zip(told.laws, told.regime_stakes or (1.0,) * len(told.laws), strict=True):
         training, validation = (with_chosen(bank, regimes, preset, task.horizon_s / 3) for bank in banks)
         made.append(
             TrainingMarket(
@@ -108,6 +111,7 @@ def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
                 plan if task.side else both_sides(plan),
                 float(getattr(preset, "mean_spread_ticks", 1.0)),
                 {"market": preset.name, **({"regimes": regimes} if regimes else {})},
+                stake,
             )
         )
     return made

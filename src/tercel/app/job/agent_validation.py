@@ -25,7 +25,7 @@ class Look:
         ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the policy
         in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots; ``merit``, by which
         the best is kept: the gain, or with an aversion to risk what the risk-averse objective gains, in the reward's
-        units, markets weighing as their slots do; with several markets ``gain_NAME`` of each.
+        units, markets weighing as their slots and stakes do; with several markets ``gain_NAME`` of each.
     """
 
     row: Metrics
@@ -76,7 +76,7 @@ class Validator:
         pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.ruled, costs, strict=True)]
         gains = [float((rule - mine).mean()) for rule, mine in pairs]
         errors = [standard_error(rule - mine, one.cluster) for (rule, mine), one in zip(pairs, costs, strict=True)]
-        merits = gains
+        merits = [gain * market.stake for market, gain in zip(self.markets, gains, strict=True)]
         if self.risk.aversion:
             told = zip(self.ruled, costs, self.units, strict=True)
             merits = [self._valued(rule, unit) - self._valued(mine, unit) for rule, mine, unit in told]
