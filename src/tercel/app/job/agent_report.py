@@ -1,5 +1,6 @@
 """A training as a page: what it gained on the rule, what it lived on, how it was told."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 TERMS = ("execution", "impact", "left")
+MOST_ABREAST = 4
+"""Panels beside each other."""
 
 
 def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Path:
@@ -51,13 +54,18 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], l
         f"{best['rule_bps']:.2f}: a gain of {best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation "
         f"episodes, of which it is the best of {result['looks']} looks: `tercel agent evaluate` judges it on others."
     )
-    facts = {"seed": result["seed"], "trained on": str(result["trained_on"]), "Tercel": result["version"]}
+    facts = {"seed": result["seed"], "trained on": spelt_out(result["trained_on"]), "Tercel": result["version"]}
     return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
 
 
 def weights_of(config: AgentConfig) -> dict[str, float]:
     """Weight of each term of the reward."""
     return {name: float(getattr(config.reward, name)) for name in TERMS}
+
+
+def spelt_out(told: dict[str, Any]) -> str:
+    """What was trained on, as a person writes it."""
+    return "; ".join(f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in told.items())
 
 
 def flat(told: dict[str, Any], above: str = "") -> dict[str, object]:
@@ -100,25 +108,38 @@ def learning(looks: Sequence[Metrics], rule: str) -> Figure:
 
 
 def gains(looks: Sequence[Metrics], rule: str) -> Figure:
-    """The paired gain, market by market where there are several."""
+    """The paired gain, a line for each market; with several choices of regimes in the training, a panel for each."""
     names = [key for key in looks[0] if key.startswith("gain_")] or ["gain"]
+    panels: dict[str, dict[str, str]] = {}
+    for name in names:
+        market, _, law = name.removeprefix("gain_").partition(" ")
+        panels.setdefault(law, {})[market] = name
+    columns = min(len(panels), MOST_ABREAST)
+    lines = math.ceil(len(panels) / columns)
 
     def draw(drawing: "Drawing") -> None:
-        panel = drawing.subplots()
-        colours = style.series_colours(names)
-        for name in names:
-            label = name.removeprefix("gain_")
-            panel.plot(
-                _column(looks, "frames") / 1e3, _column(looks, name), color=colours[name].token, marker="o",
-                markersize=3, label=label,
-            )  # fmt: skip
-        panel.axhline(0, color=style.SOFT.token, linewidth=1)
-        panel.set_xlabel("thousand decisions")
-        panel.set_ylabel(f"gain on {rule}, bps (up: better)")
+        places = drawing.subplots(lines, columns, squeeze=False, sharex=True)
+        colours = style.series_colours(list(dict.fromkeys(market for row in panels.values() for market in row)))
+        for panel, (law, row) in zip(places.flat, panels.items(), strict=False):
+            for market, name in row.items():
+                panel.plot(
+                    _column(looks, "frames") / 1e3, _column(looks, name), color=colours[market].token, marker="o",
+                    markersize=3, label=market,
+                )  # fmt: skip
+            panel.axhline(0, color=style.SOFT.token, linewidth=1)
+            panel.set_title(law, fontsize=9)
+        for panel in list(places.flat)[len(panels) :]:
+            panel.set_visible(False)
+        for panel in places[-1]:
+            panel.set_xlabel("thousand decisions")
+        for panel in places[:, 0]:
+            panel.set_ylabel("gain, bps (up: better)")
         if len(names) > 1:
-            drawing.legend(loc="outside upper right", ncols=len(names))
+            handles, labels = places[0, 0].get_legend_handles_labels()
+            drawing.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
-    return drawn("gains", f"Paired gain on {rule}.", "Same episodes, policy against rule.", (WIDE, 2.8), draw)
+    words = f"Policy against {rule}, same episodes."
+    return drawn("gains", f"Paired gain on {rule}.", words, (WIDE, 0.6 + 2.2 * lines), draw)
 
 
 def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
