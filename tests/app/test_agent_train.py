@@ -232,6 +232,9 @@ def test_a_run_leaves_everything_behind(whole):
     assert card.trained_on["market"] == "csco"
     assert card.limits["share"] == [0.05, 0.2]
     assert card.scores["validation"]["gain"] == result["best"]["gain"] >= 0.0
+    for kept in ("policy", "last"):
+        told = read_card(folder / kept / "card.json").learner
+        assert (told["looks"], told["variants"]) == (result["looks"], result["variants"]), "all looks, not those before"
     policy_strategy(folder / "policy").decide(random_views(10, 1))
 
 

@@ -17,6 +17,7 @@ the slots over machines.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,9 +33,9 @@ from tercel.app.job.agent_policy import action_parameters, rule_of, strategy_of
 from tercel.app.job.agent_validation import Look, Validator
 from tercel.core.errors import ConfigError
 from tercel.execution.observers import observer
-from tercel.execution.policies.card import Card
+from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.policy import save_policy
+from tercel.execution.policies.policy import CARD, save_policy
 from tercel.execution.strategies import build
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.demonstrate import demonstrations
@@ -196,10 +197,22 @@ class Training:
             facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
+    def _count(self, looked: int) -> None:
+        """Say in the cards of what is kept how many looks there were in the end: each was a chance to be lucky."""
+        for path in (self.folder / "policy" / CARD, self.folder / LAST / CARD):
+            if not path.exists():
+                continue
+            card = read_card(path)
+            told = {**card.learner, "looks": looked, "variants": variants_tried(self.config) + looked - 1}
+            aside = path.with_name(f".{CARD}.part")
+            aside.write_text(replace(card, learner=told).to_json())
+            aside.replace(path)
+
     def finish(self, done: bool) -> dict[str, Any]:
         """Write and return what became of it."""
         best = self.best or {}
         looked = len(self.looks.rows)
+        self._count(looked)
         result = {
             "name": self.config.name,
             "seed": self.seed,
