@@ -320,8 +320,11 @@ def _notes(entries: Sequence[Entry], clusters: int, replayed: bool) -> list[str]
         notes.append("one cluster: no intervals")
     if replayed:
         notes.append(f"{REPLAY_NOTE}: impact is not available, the walk past the touch is in spread_bps")
-    if any(entry.kind == "learned" and len(entry.runs) == 1 for entry in entries):
-        notes.append("one training seed: intervals of learned policies leave out what training varies")
+    learned = [entry for entry in entries if entry.kind == "learned"]
+    single = [entry.name for entry in learned if len(entry.runs) == 1]
+    if single:
+        of = "learned policies" if len(single) == len(learned) else "policies judged one by one"
+        notes.append(f"one training seed: intervals of {of} leave out what training varies")
     for key, words in (
         ("unfilled_share", "Lots that the book could not fill, booked at the worst displayed price"),
         (

@@ -22,7 +22,7 @@ from tercel.market.simulator.terms import NO_FEES, Fees
 
 OWN_ORDERS = 32
 """Own orders that can be alive at once in a simulated market."""
-OWN_ORDERS_ON_TAPE = 128
+OWN_ORDERS_ON_TAPE = 64
 """The same on tape and in what follows a live market: prices wander further there while orders rest, and what keeps its
 places in many queues needs more room."""
 
