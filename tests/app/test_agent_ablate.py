@@ -128,6 +128,20 @@ def test_the_rule_keeps_the_parameters_of_the_recipe(recipe):
     assert rule_contender(other).mark("csco") != rule.mark("csco") != rule_contender(parse({}, "x")).mark("csco")
 
 
+def test_results_of_a_rule_with_many_parameters_have_a_name_that_a_disk_takes(recipe):
+    def rule(**changes):
+        told = {"actions": "override", "base": "score_rule", "parameters": changes}
+        return rule_contender(parse({**recipe.model_dump(), "policy": told}, "test"))
+
+    many = rule()
+    assert len(many.parameters) > 8
+    name, value = many.parameters[0]
+    marks = {one.mark("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
+    assert len(marks) == 2
+    assert all(mark.startswith("score_rule@") and len(mark) <= 100 for mark in marks)
+    assert rule_contender(recipe).mark("csco").endswith("-level-0")
+
+
 # -- trainings ---------------------------------------------------------------------------------------------------------
 
 

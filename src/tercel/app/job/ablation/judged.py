@@ -5,6 +5,7 @@ has paid, what it adds has cost. Their intervals draw training seeds and cluster
 (`evaluation.comparisons`).
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ SEED: Final = 20_260_801
 FALSE_SHARE: Final = 0.05
 """Adjusted p below which a difference is called."""
 TAIL: Final = 0.05
+LONGEST: Final = 200
+"""Letters of a name on disk that spells out a rule's parameters."""
 ROUNDING: Final = 1e-9
 """Differences in bps that are none: the same fills, their costs added up in another order."""
 
@@ -50,9 +53,12 @@ class Rule(Contender):
         return build(self.base, market.estimates, dict(self.parameters) or None)
 
     def mark(self, market: str) -> str:
-        """Name of its results on disk."""
+        """Name of its results on disk; of many parameters their hash, since a file name holds 255 bytes."""
         plain = Contender(self.base).mark(market)
-        return plain + "".join(f"-{name}-{value:g}" for name, value in self.parameters)
+        spelt = plain + "".join(f"-{name}-{value:g}" for name, value in self.parameters)
+        if len(spelt) <= LONGEST:
+            return spelt
+        return f"{plain}-{hashlib.sha256(repr(self.parameters).encode()).hexdigest()[:12]}"
 
 
 def rule_contender(recipe: AgentConfig) -> Rule:
