@@ -5,7 +5,6 @@ either holds the lock, so two processes at once get two versions, and one that i
 be: a folder that no index names is swept away by the next registration.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import PolicyError
+from tercel.core.locks import locked
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.registry.entries import Entry, Promotion, Version, checked_alias, checked_name
 
@@ -140,8 +140,7 @@ class LocalRegistry:
     def _locked(self) -> Iterator[None]:
         """One writer at a time; the others wait."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / LOCK).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self.root / LOCK):
             yield
 
     def _read(self) -> dict[str, Entry]:
