@@ -1,6 +1,7 @@
 """`tercel agent train`: what is told is read whole or refused; a run goes on where it stopped."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tercel.app.job.agent_env import env_of
 from tercel.app.job.agent_learner import learner_settings, risk_of, with_algo
 from tercel.app.job.agent_market import both_sides, markets_of
 from tercel.app.job.agent_policy import action_parameters, rule_of
+from tercel.app.job.agent_report import write_page
 from tercel.app.job.agent_training import run_training
 from tercel.app.job.agent_validation import Validator, shortfall, standard_error
 from tercel.core.errors import ConfigError, UnknownNameError
@@ -326,3 +328,15 @@ def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_pat
     (out / "config.json").write_text("{}")
     assert "holds another" in CliRunner().invoke(app, words).stderr
     assert (out / "config.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "validation.csv"])
+@pytest.mark.parametrize("text", ["", "fames,is_bps\r\n1.0,2.0\r\n", "frames,is_bps\r\n"])
+def test_a_run_with_damaged_metrics_is_refused_with_the_file(whole, tmp_path, name, text):
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    (run / name).write_text(text)
+    with pytest.raises(ConfigError, match=name):
+        run_training(small(), run, 3)
+    with pytest.raises(ConfigError, match=name):
+        write_page(run, small(), whole[1])

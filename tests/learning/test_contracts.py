@@ -163,6 +163,24 @@ def test_metrics_file_survives_a_resume(tmp_path):
     assert MetricsLog(path).rows == []
 
 
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"frames,loss\r\n1.0,2.0\r\nx,2.0\r\n3.0,2.0\r\n", "row 2"),
+        (b"loss\r\n1.0\r\n", "no column 'frames'"),
+        (b"frames,\xff\xfe\r\n", "decode"),
+        (b"", "no whole row"),
+        (b"frames,loss\r\n1.0,", "no whole row"),
+    ],
+)
+def test_a_damaged_metrics_file_is_named_and_not_gone_on_with(tmp_path, raw, said):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(raw)
+    with pytest.raises(ConfigError, match=f"metrics.csv: .*{said}"):
+        MetricsLog(path, frames=2)
+    assert path.read_bytes() == raw
+
+
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ConfigError, match="multiple of the minibatch"):
         Ppo(TinyMarket(8), PpoSettings(steps=10, minibatch=64))

@@ -1,12 +1,17 @@
 """Metrics of a training run: one CSV row per update, and returns of finished episodes."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.errors import ConfigError
 from tercel.learning.port import Metrics, State
+
+FRAMES: Final = ("frames",)
 
 
 class ReturnTracker:
@@ -59,13 +64,20 @@ class MetricsLog:
         are dropped.
     frames : int
         Where the run stands: 0 starts afresh.
+    needs : sequence of str
+        Columns that the file of a run under way must have.
+
+    Raises
+    ------
+    ConfigError
+        The file of a run under way is damaged, or empty.
     """
 
-    def __init__(self, path: Path, frames: int = 0) -> None:
+    def __init__(self, path: Path, frames: int = 0, needs: Sequence[str] = FRAMES) -> None:
         self.path = path
         self.rows: list[Metrics] = []
         if frames and path.exists():
-            self.rows = [row for row in read_metrics(path) if row["frames"] <= frames]
+            self.rows = [row for row in some_metrics(path, needs) if row["frames"] <= frames]
         self._rewrite()
 
     def _rewrite(self) -> None:
@@ -87,14 +99,57 @@ class MetricsLog:
         self.rows.append(dict(metrics))
 
 
-def read_metrics(path: Path) -> list[Metrics]:
-    """Rows of a metrics file; a last row cut short by a killed process is left out."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
+    """Rows of a metrics file; a last row cut short by a killed process is left out.
+
+    Parameters
+    ----------
+    path : Path
+    needs : sequence of str
+        Columns that it must have.
+
+    Raises
+    ------
+    ConfigError
+        It is damaged: no text, without one of these columns, or a row before the last is no numbers.
+    OSError
+        It cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            rows, names = list(table), table.fieldnames
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _damaged(path, str(error)) from None
+    missing = [] if names is None else [name for name in needs if name not in names]
+    if missing:
+        raise _damaged(path, f"no column {missing[0]!r}")
     kept = []
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         try:
             kept.append({key: float(value) for key, value in row.items()})
         except (TypeError, ValueError):
-            break
+            if number < len(rows):
+                raise _damaged(path, f"row {number} is no row of numbers") from None
     return kept
+
+
+def some_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
+    """Rows of a metrics file that has some.
+
+    Raises
+    ------
+    ConfigError
+        It is damaged, empty or not there.
+    """
+    try:
+        rows = read_metrics(path, needs)
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from None
+    if not rows:
+        raise _damaged(path, "no whole row")
+    return rows
+
+
+def _damaged(path: Path, why: str) -> ConfigError:
+    return ConfigError("the metrics of a training", f"{path}: {why}", "put a copy back, or train again elsewhere")

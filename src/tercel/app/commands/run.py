@@ -269,7 +269,7 @@ def _last_metrics(path: Path) -> dict[str, float]:
     """The last complete row of a metrics file, empty when there is none yet."""
     try:
         rows = read_metrics(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, ConfigError):
         return {}
     return rows[-1] if rows else {}
 

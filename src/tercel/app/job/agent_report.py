@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.app.job.agent_config import AgentConfig
-from tercel.learning.metrics import read_metrics
+from tercel.learning.metrics import some_metrics
 from tercel.learning.port import Metrics
 from tercel.report import style
 from tercel.report.figures import WIDE
@@ -24,9 +24,15 @@ MOST_ABREAST = 4
 
 
 def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Path:
-    """Write ``report.html`` into the run folder and say where it is."""
+    """Write ``report.html`` into the run folder and say where it is.
+
+    Raises
+    ------
+    ConfigError
+        The metrics of the training or of its looks are damaged or gone.
+    """
     path = folder / "report.html"
-    rows, looks = read_metrics(folder / "metrics.csv"), read_metrics(folder / "validation.csv")
+    rows, looks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
     path.write_text(page(config, result, rows, looks), encoding="utf-8")
     return path
 

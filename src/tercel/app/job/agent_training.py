@@ -48,6 +48,8 @@ from tercel.market.regimes.named import PLAIN
 FILE: Final = "config.json"
 RESULT: Final = "run.json"
 LOOKS: Final = "validation.csv"
+LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
+"""Columns of a look without which a run cannot go on."""
 LAST: Final = "last"
 UPDATES_A_CHECKPOINT: Final = 10
 
@@ -91,7 +93,7 @@ class Training:
             self.average.restore(state.pop("average", self.average.state()))
             self.agent.restore(state)
         self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
-        self.looks = MetricsLog(folder / LOOKS, frames=self.agent.frames if state is not None else 0)
+        self.looks = MetricsLog(folder / LOOKS, frames=self.agent.frames if state is not None else 0, needs=LOOKED)
         self.every = config.validation.every or max(config.learner.frames // 10, 1)
         self.began = time.monotonic()
         if state is None:
