@@ -330,6 +330,24 @@ def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_pat
     assert (out / "config.json").read_text() == "{}"
 
 
+def test_a_second_training_in_the_same_folder_is_refused_while_the_first_goes_on(tmp_path, monkeypatch):
+    path, out, codes = tmp_path / "c.toml", tmp_path / "out", []
+    path.write_text(SIZED)
+
+    def second(*_, **__):
+        for words in (["agent", "train", str(path), "--out", str(out)], ["agent", "train", "--resume", str(out)]):
+            done = CliRunner().invoke(app, words)
+            codes.append(done.exit_code)
+            assert "one training at a time" in done.stderr
+        assert (out / "config.json").exists(), "what the first has begun stays"
+        raise ConfigError("a test", "its end", "go on")
+
+    monkeypatch.setattr("tercel.app.commands.agent_train.run_training", second)
+    assert CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)]).exit_code == 2
+    assert codes == [2, 2]
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("name", ["metrics.csv", "validation.csv"])
 @pytest.mark.parametrize("text", ["", "fames,is_bps\r\n1.0,2.0\r\n", "frames,is_bps\r\n"])
 def test_a_run_with_damaged_metrics_is_refused_with_the_file(whole, tmp_path, name, text):

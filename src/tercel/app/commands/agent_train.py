@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from tercel.app.job.agent_sb3 import SB3
 from tercel.app.job.agent_training import FILE, run_training
 from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.locks import locked
 from tercel.core.names import offer
 from tercel.learning.port import Metrics
 from tercel.learning.sb3.settings import ALGORITHMS
 
 RUNS = Path("runs/agents")
+LOCK = ".lock"
 ALGOS = ("ppo", "dqn", *(f"{SB3}{name}" for name in ALGORITHMS))
 INTERRUPTED = 130
 
@@ -50,15 +52,12 @@ def train(
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
     with spread(ray, workers) as on_cluster:
         told, folder, seed = _told(config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers)
-        try:
-            with stopped() as stop:
-                result = _with_bar(told, folder, seed, make or on_cluster, stop)
-        except TercelError:
-            _disclaim(folder)
-            raise
+        with _held(folder, told, seed, begun=resume is not None), stopped() as stop:
+            result = _with_bar(told, folder, seed, make or on_cluster, stop)
+            if result["done"]:
+                page = write_page(folder, told, result)
     if not result["done"]:
         raise KeyboardInterrupt(f"`tercel agent train --resume {folder}` goes on at {result['frames']:,} decisions")
-    page = write_page(folder, told, result)
     if as_json:
         print_json({**result, "folder": str(folder), "report": str(page)})
         return 0
@@ -107,26 +106,60 @@ def _told(
         told = with_shards(told, workers)
     variants_tried(told)  # a sweep that is not there is refused before anything is written
     folder = out or RUNS / f"{told.name}-{seed}"
-    _claim(folder, told, seed)
+    _refuse_another(folder, told, seed)
     return told, folder, seed
 
 
-def _claim(folder: Path, told: AgentConfig, seed: int) -> None:
-    """Keep what was told in the run folder; a folder of another run is refused, the same one is gone on with."""
-    path, text = folder / FILE, json.dumps({"seed": seed, **told.model_dump(mode="json")}, indent=1) + "\n"
-    if path.exists() and path.read_text() != text:
+@contextmanager
+def _held(folder: Path, told: AgentConfig, seed: int, *, begun: bool) -> Iterator[None]:
+    """The run folder, claimed and kept from other trainings; given back where what was told is refused at its start.
+
+    Raises
+    ------
+    ConfigError
+        Another training goes on there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / LOCK, wait=False))
+        except BlockingIOError as error:
+            remedy = "wait for it, or name another --out"
+            raise ConfigError("one training at a time in a folder", f"{folder}, where one goes on", remedy) from error
+        if not begun:
+            _claim(folder, told, seed)
+        try:
+            yield
+        except TercelError:
+            _disclaim(folder)
+            raise
+
+
+def _text(told: AgentConfig, seed: int) -> str:
+    return json.dumps({"seed": seed, **told.model_dump(mode="json")}, indent=1) + "\n"
+
+
+def _refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Refuse a folder of another run; the same one is gone on with."""
+    path = folder / FILE
+    if path.exists() and path.read_text() != _text(told, seed):
         remedy = f"name another --out, or go on with it: --resume {folder}"
         raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another", remedy)
-    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _claim(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Keep what was told in the run folder."""
+    _refuse_another(folder, told, seed)
     aside = folder / f".{FILE}.part"
-    aside.write_text(text)
-    aside.replace(path)
+    aside.write_text(_text(told, seed))
+    aside.replace(folder / FILE)
 
 
 def _disclaim(folder: Path) -> None:
     """Give a run folder back in which nothing was begun: what was refused may be corrected and tried again there."""
-    if [path.name for path in folder.iterdir()] == [FILE]:
-        (folder / FILE).unlink()
+    if {path.name for path in folder.iterdir()} <= {FILE, LOCK}:
+        for name in (FILE, LOCK):
+            (folder / name).unlink(missing_ok=True)
         folder.rmdir()
 
 
