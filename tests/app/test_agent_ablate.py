@@ -89,6 +89,7 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
         ("[a]\nsays = 'x'\nset.policy.stak = 2", "variant a.*stak.*try 'stack'"),
         ("[a]\nsays = 'x'\nset.learner.epoch = 2", "variant a.*try 'epochs'"),
         ("[a]\nsays = 'x'\nset.learner.minibatch = 100", "variant a: 16 x 8 against 100"),
+        ("[a]\nsays = 'x'\nset.learner.lam = nan", "variant a: learner.lam = nan"),
         ("[a]\nsays = 'x'\nset.policy.actions = 'sizes'", "variant a: .*'sizes'"),
         ("[a]\nsays = 'x'\nset.policy.observation = 'v1'\nset.policy.stack = 2", "variant a: 2"),
         ("[a]\nsays = 'x'\nset.market.presets = ['cisco']", "variant a.*csco"),

@@ -11,7 +11,7 @@ from tercel.app.cli import app
 from tercel.app.commands.agent_train import train
 from tercel.app.job.agent_config import AgentConfig, middle, parse, preset_file, preset_names, read_config
 from tercel.app.job.agent_env import env_of
-from tercel.app.job.agent_learner import learner_settings, risk_of, with_algo
+from tercel.app.job.agent_learner import learner_settings, refuse_settings, risk_of, with_algo
 from tercel.app.job.agent_market import both_sides, markets_of
 from tercel.app.job.agent_policy import action_parameters, rule_of
 from tercel.app.job.agent_report import write_page
@@ -79,6 +79,13 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
         ({"market": {"lake": "x"}}, "lake and symbol together"),
         ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
         ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
+        ({"task": {"share": 0}}, "above 0"),
+        ({"task": {"horizon_s": [0, 60]}}, "above 0"),
+        ({"task": {"latency_ms": -1}}, "from 0 on"),
+        ({"task": {"decision_s": float("inf")}}, "task.decision_s"),
+        ({"policy": {"hidden": [0]}}, "policy.hidden"),
+        ({"reward": {"impact": float("inf")}}, "reward.impact"),
+        ({"policy": {"levers": {"take": float("nan")}}}, "policy.levers.take"),
         ({"policy": {"actions": "lever"}}, "'levers'"),
         ({"policy": {"observation": "v3"}}, "v1"),
         ({"learner": {"algo": "a2c"}}, "learner.algo"),
@@ -95,6 +102,44 @@ def test_what_cannot_be_meant_is_refused_with_its_key(told, words):
 def test_a_setting_that_the_learner_does_not_have_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="try 'minibatch'"):
         learner_settings(parse({"learner": {"minibach": 3}}, "test"))
+
+
+@pytest.mark.parametrize("algo", ["ppo", "dqn"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("learning_rate", float("nan")),
+        ("learning_rate", 0.0),
+        ("gamma", 1.1),
+        ("minibatch", 0),
+        ("minibatch", 64.5),
+        ("steps", True),
+        ("max_norm", float("inf")),
+        ("scale_rewards", "yes"),
+        ("hidden", [8, -8]),
+        ("risk_aversion", 7),
+        ("risk_level", 1.0),
+    ],
+)
+def test_a_setting_outside_its_range_is_refused_with_its_key_and_file(algo, key, value):
+    told = parse({"learner": {"algo": algo, key: value}, "policy": {"actions": "sized"}}, "test")
+    with pytest.raises(ConfigError) as error:
+        refuse_settings(told, "mine.toml")
+    assert f"mine.toml: learner.{key} = " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "told", [{"lam": 7}, {"lam": float("nan")}, {"entropy": -0.1}, {"clip": 0}, {"start": [float("inf")]}]
+)
+def test_a_training_with_such_a_setting_leaves_no_folder(tmp_path, told):
+    key, value = next(iter(told.items()))
+    path, out = tmp_path / "c.toml", tmp_path / "out"
+    path.write_text(SIZED.replace("frames =", f"{key} = {value}, frames ="))
+    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
+    assert done.exit_code == 2
+    assert f"learner.{key} = " in " ".join(done.stderr.split())
+    assert "c.toml" in done.stderr
+    assert not out.exists()
 
 
 def test_files_that_are_none_are_refused(tmp_path):
@@ -319,11 +364,16 @@ def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, argument
 def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_path):
     path, out = tmp_path / "c.toml", tmp_path / "out"
     words = ["agent", "train", str(path), "--out", str(out)]
-    path.write_text(SIZED.replace("frames =", "frmes ="))
-    refused = CliRunner().invoke(app, words)
-    assert refused.exit_code == 2
-    assert "try 'frames'" in refused.stderr
-    assert not out.exists()
+    for right, wrong, said in (
+        ("frames =", "frmes =", "try 'frames'"),
+        ("worlds =", 'presets = ["cisco"], worlds =', "csco"),
+    ):
+        path.write_text(SIZED.replace(right, wrong))
+        refused = CliRunner().invoke(app, words)
+        assert refused.exit_code == 2
+        assert said in refused.stderr
+        assert not out.exists()
+    path.write_text(SIZED)
     out.mkdir()
     (out / "config.json").write_text("{}")
     assert "holds another" in CliRunner().invoke(app, words).stderr

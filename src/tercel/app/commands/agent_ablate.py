@@ -11,6 +11,7 @@ from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train
 from tercel.app.job.ablation.variants import SHIPPED, WHOLE, Variant, variants_of, whole, with_frames
 from tercel.app.job.agent_config import AgentConfig, preset_file, preset_names, read_config
 from tercel.app.job.agent_guards import variants_tried
+from tercel.app.job.agent_learner import refuse_settings
 from tercel.app.output import json_text, print_json, print_table, progress_console, say
 from tercel.core.errors import ConfigError, DataError
 
@@ -88,7 +89,9 @@ def ablate(
 def _recipe(config: Path | None, preset: str | None, frames: int | None) -> AgentConfig:
     if config is not None and preset is not None:
         raise ConfigError("a configuration file or --preset NAME", "both", f"presets: {', '.join(preset_names())}")
-    recipe = read_config(config if config is not None else preset_file(preset or "one_market"))
+    file = config if config is not None else preset_file(preset or "one_market")
+    recipe = read_config(file)
+    refuse_settings(recipe, str(file))
     return recipe if frames is None else with_frames(recipe, frames)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tercel.app.commands.agent_train import stopped
 from tercel.app.job.agent_config import AgentConfig, parse, read_config
 from tercel.app.job.agent_guards import SWEEP
+from tercel.app.job.agent_learner import refuse_settings
 from tercel.app.job.agent_sweep import AgentSweep
 from tercel.app.job.agent_sweep_report import write_page
 from tercel.app.output import print_json, progress_console, say
@@ -37,6 +38,7 @@ def sweep(
         Ranges that cannot be searched, or a folder that holds another sweep.
     """
     told = read_config(config)
+    refuse_settings(told, str(config))
     folder = out or RUNS / f"{told.name}-{seed}"
     wanted = trials or told.sweep.trials
     _check(folder, told, seed, resume)

@@ -10,7 +10,7 @@ from typing import Any
 from tercel.app.job.agent_config import AgentConfig, parse, preset_file, preset_names, read_config
 from tercel.app.job.agent_env import MakeEnv
 from tercel.app.job.agent_guards import variants_tried
-from tercel.app.job.agent_learner import with_algo
+from tercel.app.job.agent_learner import refuse_settings, with_algo
 from tercel.app.job.agent_ray import spread, with_shards
 from tercel.app.job.agent_report import write_page
 from tercel.app.job.agent_sb3 import SB3
@@ -88,6 +88,7 @@ def _told(
         if config is not None or preset is not None or out is not None or algo is not None:
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
         begun = resumed(resume)
+        refuse_settings(begun[0], str(resume / FILE))
         if not (resume / "checkpoint").exists():
             say(f"no checkpoint in {resume}: from the start")
         if on_ray and not begun[0].learner.shards:
@@ -97,7 +98,8 @@ def _told(
     if (config is None) == (preset is None):
         received = "neither" if config is None else "both"
         raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
-    told = read_config(preset_file(str(preset)) if config is None else config)
+    file = preset_file(str(preset)) if config is None else config
+    told = read_config(file)
     if algo is not None:
         if algo not in ALGOS:
             raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, offer(algo, ALGOS))
@@ -105,6 +107,7 @@ def _told(
     if on_ray:
         told = with_shards(told, workers)
     variants_tried(told)  # a sweep that is not there is refused before anything is written
+    refuse_settings(told, str(file))
     folder = out or RUNS / f"{told.name}-{seed}"
     _refuse_another(folder, told, seed)
     return told, folder, seed

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from tercel.app.toml_file import read_toml
 from tercel.core.errors import UnknownNameError
@@ -39,7 +39,7 @@ Span = float | tuple[float, float]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class MarketSection(_Section):
@@ -119,10 +119,12 @@ class TaskSection(_Section):
 
     @field_validator("share", "horizon_s", "latency_ms")
     @classmethod
-    def _ordered(cls, value: Span) -> Span:
+    def _ordered(cls, value: Span, info: ValidationInfo) -> Span:
         low, high = span(value)
-        if not 0 <= low <= high < float("inf"):
-            raise ValueError(f"a number, or [lowest, highest], not {value}")
+        late = info.field_name == "latency_ms"
+        if not 0 <= low <= high or (low == 0 and not late):
+            least = "from 0 on" if late else "above 0"
+            raise ValueError(f"a number, or [lowest, highest], {least}, not {value}")
         return value
 
     @property
@@ -157,7 +159,7 @@ class PolicySection(_Section):
     observation: str = "v2"
     stack: int = Field(default=1, ge=1, le=MOST)
     """Decision intervals that are seen at once."""
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[Annotated[int, Field(gt=0)], ...] = (64, 64)
 
     @field_validator("actions")
     @classmethod
@@ -217,7 +219,7 @@ class OracleSection(_Section):
 
     frames: int = Field(default=0, ge=0)
     """Decisions that the teacher is trained with before the policy; 0: no teacher."""
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0)
     """Of the divergence from the teacher in the policy's loss, at the start."""
     anneal: int = Field(default=0, ge=0)
     """Frames of the policy's training over which the weight falls linearly to 0; 0: half of it."""

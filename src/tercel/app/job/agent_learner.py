@@ -50,6 +50,29 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
         return kind(**given)
     except TypeError as error:
         raise ConfigError(f"settings of {told.algo}", f"{given} ({error})", "correct the section [learner]") from None
+    except ConfigError as error:
+        section = _section(config, error.received.partition(" ")[0])
+        raise ConfigError(error.expected, f"{section}.{error.received}", error.remedy) from None
+
+
+def _section(config: AgentConfig, name: str) -> str:
+    """Where a setting was told: layers and aversion to risk have sections of their own."""
+    elsewhere = {"hidden": "policy", "risk_aversion": "reward"}
+    return elsewhere.get(name, "learner") if name not in config.learner.settings else "learner"
+
+
+def refuse_settings(config: AgentConfig, name: str) -> None:
+    """Refuse a configuration whose learner's settings will not do; `name` is how errors call it, the file.
+
+    Raises
+    ------
+    ConfigError
+        With the file and the key.
+    """
+    try:
+        learner_settings(config)
+    except ConfigError as error:
+        raise type(error)(error.expected, f"{name}: {error.received}", error.remedy) from None
 
 
 def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:

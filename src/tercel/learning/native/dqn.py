@@ -13,6 +13,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
+from tercel.learning.native.bounds import check_settings
 from tercel.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
@@ -24,7 +25,13 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class DqnSettings:
-    """Settings of :class:`Dqn`; the defaults suit execution tasks."""
+    """Settings of :class:`Dqn`; the defaults suit execution tasks.
+
+    Raises
+    ------
+    ConfigError
+        A value outside its range (`native.bounds`).
+    """
 
     hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
     capacity: int = 100_000  # transitions kept; 1e6 in the paper, but an execution episode has tens of decisions
@@ -48,6 +55,10 @@ class DqnSettings:
     risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
     risk_measure: str = "cvar"  # or mean_variance
     risk_level: float = 0.9  # of the CVaR
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or one outside its range."""
+        check_settings(self)
 
 
 class Replay:

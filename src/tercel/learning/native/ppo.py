@@ -15,6 +15,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
+from tercel.learning.native.bounds import check_settings
 from tercel.learning.native.distil import Teacher, distil_loss
 from tercel.learning.native.distributions import Categorical, distribution
 from tercel.learning.native.kernels import gae, value_loss
@@ -39,7 +40,13 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PpoSettings:
-    """Settings of :class:`Ppo`; the defaults suit execution tasks (finite horizon, costs in bps)."""
+    """Settings of :class:`Ppo`; the defaults suit execution tasks (finite horizon, costs in bps).
+
+    Raises
+    ------
+    ConfigError
+        A value outside its range (`native.bounds`).
+    """
 
     hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
     steps: int = 64  # decisions per episode slot and rollout; x 64 slots = 4,096 frames a batch
@@ -67,6 +74,10 @@ class PpoSettings:
     risk_measure: str = "cvar"  # or mean_variance
     risk_level: float = 0.9  # of the CVaR
     normalise_values: bool = False  # the value head learns returns of mean 0 and variance 1
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or one outside its range."""
+        check_settings(self)
 
 
 class Ppo:
