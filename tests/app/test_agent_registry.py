@@ -108,6 +108,18 @@ def test_export_agrees_with_onnx_runtime() -> None:
     assert found["same_action_share"] == 1.0
 
 
+def test_export_replaces_its_own_kind_alone(home: Path) -> None:
+    (home / "notes").write_text("mine")
+    assert "which is a file" in refused("export", "ppo", "--out", "notes", "--replace")
+    assert (home / "notes").read_text() == "mine"
+    (home / "x.zip").mkdir()
+    assert "which is a folder" in refused("export", "ppo", "--out", "x.zip", "--replace")
+    for name in ("a", "a.zip"):
+        told("export", "ppo", "--out", name)
+        told("export", "ppo", "--out", name, "--replace")
+    assert sorted(path.name for path in home.iterdir()) == ["a", "a.zip", "notes", "x.zip"]
+
+
 def test_export_leaves_nothing_of_what_failed(home: Path) -> None:
     folder = small_policy(home / "p")
     (folder / "policy.onnx").write_bytes(b"no network")

@@ -31,6 +31,10 @@ def run(policy: str, out: Path, *, format_: str, replace: bool, registry: str, s
         raise ConfigError(f"a format: {', '.join(FORMATS)}", f"--format {format_}", "leave it out")
     if out.exists() and not replace:
         raise ConfigError("a place where nothing is yet", f"--out {out}", "name another, or add --replace")
+    if out.exists() and out.is_dir() == (out.suffix == ".zip"):
+        there, wanted = ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
+        remedy = "name another; one that ends in .zip is an archive, any other a folder"
+        raise ConfigError(f"a place for {wanted}", f"--out {out}, which is {there}", remedy)
     if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError("an empty folder or that of a policy", f"--out {out}", "name another: this would be emptied")
     folder = resolve_policy(policy, registry)
@@ -103,8 +107,6 @@ def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
         return
     if out.is_dir():
         out.rename(aside / "old")
-    elif out.exists():
-        out.unlink()
     staged.rename(out)
 
 
