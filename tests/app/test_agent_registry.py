@@ -196,6 +196,43 @@ def test_damaged_cards(home: Path, card: str) -> None:
     assert "a card" in told("list")["runs"][0]["fault"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("scores", None, "scores"),
+        ("trained_on", [], "trained_on"),
+        ("learner", "x", "learner"),
+        ("task", {"horizon_s": float("nan")}, "task.horizon_s"),
+        ("task", {"share": "x"}, "task.share"),
+        ("task", {"latency": {"a_ns": float("inf")}}, "task.latency.a_ns"),
+        ("trained_on", {"markets": 5}, "trained_on.markets"),
+        ("limits", {"markets": [1]}, "limits.markets"),
+        ("seed", "1", "seed"),
+        ("frames", None, "frames"),
+        ("n_actions", True, "n_actions"),
+        ("version", 1, "version"),
+    ],
+)
+def test_cards_with_fields_of_another_type(home: Path, name: str, value: object, field: str) -> None:
+    folder = small_policy(home / "p")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, name: value}))
+    for words in (
+        ("show", folder), ("explain", folder), ("evaluate", folder),
+        ("export", folder, "--out", "x"), ("register", folder, "--name", "n"),
+    ):  # fmt: skip
+        assert f"a card whose {field} is" in refused(*words)
+    assert sorted(path.name for path in home.iterdir()) == ["p"]
+
+
+@pytest.mark.parametrize("latency", [5, {"b": 1}, {"values_ns": 3}])
+def test_explain_refuses_a_latency_that_is_none(home: Path, latency: object) -> None:
+    folder = small_policy(home / "p")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "task": {"latency": latency}}))
+    assert "a card with a task" in refused("explain", folder)
+
+
 @pytest.mark.slow
 def test_explain_writes_a_page_and_tells_the_same(home: Path) -> None:
     found = told("explain", "ppo", "--episodes", "16", "--out", home / "why")

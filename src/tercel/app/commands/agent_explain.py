@@ -137,13 +137,13 @@ def task_of(card: Card) -> Task:
         For a task that is none.
     """
     known = {name: card.task[name] for name in Task.__dataclass_fields__ if name in card.task}
-    for name in ("latency", "feed_latency"):
-        if name in known:
-            told = dict(known[name])
-            known[name] = Latency(**{**told, "values_ns": tuple(told.get("values_ns", ()))})
     try:
+        for name in ("latency", "feed_latency"):
+            if name in known:
+                told = dict(known[name])
+                known[name] = Latency(**{**told, "values_ns": tuple(told.get("values_ns", ()))})
         return Task(**known)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise PolicyError("a card with a task", str(error), "save the policy again") from error
 
 

@@ -2,15 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.errors import PolicyError
 from tercel.execution.policies.mlp import HEADS
 
 FORMAT = 1
+TEXTS: Final = ("name", "actions", "head", "version", "observation_hash", "weights_sha256", "observation")
+NUMBERS: Final = {"n_actions": 1, "seed": -math.inf, "frames": 0, "stack": 1}
+"""Whole numbers, and the least that each may be."""
+TABLES: Final = ("task", "trained_on", "learner", "scores", "action_parameters", "limits")
+FINITE: Final = ("task", "action_parameters", "limits")
+"""Tables that say what is run: a score may be nan, a horizon may not."""
+OF_A_TASK: Final = ("side", "share", "horizon_s", "decisions", "clock_step", "warmup_s", "grid_points")
+MARKETS: Final = (("trained_on", "market"), ("trained_on", "markets"), ("limits", "markets"))
 
 
 def layout_hash(names: Iterable[str]) -> str:
@@ -91,7 +100,7 @@ def read_card(path: Path) -> Card:
     Raises
     ------
     PolicyError
-        If it is missing, no JSON, lacks a field or is of another format.
+        If it is missing, no JSON, lacks a field, has one of another type or is of another format.
     """
     remedy = "save the policy again, or point to the folder that holds policy.onnx and card.json"
     try:
@@ -105,15 +114,58 @@ def read_card(path: Path) -> Card:
         raise PolicyError("a card with name, observes, actions and n_actions", f"{path}", remedy)
     if data.get("format") != FORMAT:
         raise PolicyError(f"a card of format {FORMAT}", f"{path}: format {data.get('format')}", remedy)
-    texts = ("name", "actions", "head", "version", "observation_hash", "weights_sha256", "observation")
-    wrong = [name for name in texts if not isinstance(data.get(name, ""), str)]
-    wrong += (
-        [] if isinstance(data["observes"], list) and all(isinstance(x, str) for x in data["observes"]) else ["observes"]
-    )
-    wrong += [] if data.get("head", "logits") in HEADS else ["head"]
-    wrong += [name for name in ("action_parameters", "limits") if not isinstance(data.get(name, {}), dict)]
-    wrong += [] if isinstance(data.get("stack", 1), int) and data.get("stack", 1) >= 1 else ["stack"]
-    if wrong:
-        raise PolicyError("a card as Tercel writes it", f"{path}: {wrong[0]} {data[wrong[0]]!r}", remedy)
+    wrong = next(_wrong(data), None)
+    if wrong is not None:
+        name, expected, value = wrong
+        raise PolicyError(f"a card whose {name} is {expected}", f"{path}: {name} {value!r}"[:300], remedy)
     card = Card(**{key: value for key, value in data.items() if key in known})
     return Card(**{**{f.name: getattr(card, f.name) for f in fields(Card)}, "observes": tuple(card.observes)})
+
+
+def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Fields of another type than a card's, each with what was expected and what is there."""
+    told = {f.name: data[f.name] for f in fields(Card) if f.name in data}
+    for name, value in told.items():
+        if name in TEXTS and not isinstance(value, str):
+            yield name, "a text", value
+        elif name == "head" and value not in HEADS:
+            yield name, f"one of {', '.join(HEADS)}", value
+        elif name == "observes" and not _is_texts(value):
+            yield name, "a list of texts", value
+        elif name in NUMBERS and not (_is_number(value, whole=True) and value >= NUMBERS[name]):
+            least = f", at least {NUMBERS[name]}" if math.isfinite(NUMBERS[name]) else ""
+            yield name, f"a whole number{least}", value
+        elif name in TABLES and not isinstance(value, dict):
+            yield name, "a table of names and values", value
+    for table, key in MARKETS:
+        value = told.get(table, {}).get(key)
+        if not (value is None or isinstance(value, str) or _is_texts(value)):
+            yield f"{table}.{key}", "a market, or a list of markets", value
+    for key in OF_A_TASK:
+        value = told.get("task", {}).get(key, 0)
+        if not _is_number(value):
+            yield f"task.{key}", "a number", value
+    for name in FINITE:
+        for key, value in _leaves(told.get(name, {}), name):
+            if isinstance(value, float) and not math.isfinite(value):
+                yield key, "a finite number", value
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_number(value: Any, *, whole: bool = False) -> bool:
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Dotted names and plain values of a nested table."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _leaves(one, f"{name}.{key}")
+    elif isinstance(value, list):
+        for one in value:
+            yield from _leaves(one, name)
+    else:
+        yield name, value
