@@ -16,8 +16,16 @@ MOST_PANELS = 5
 """Places beside one another."""
 
 
+CALLED = "Green: better, red: worse, grey: not told apart, after the correction for all comparisons."
+"""What the colours of comparisons mean."""
+
+
 def gain_map(
-    gains: Mapping[str, Mapping[str, Interval]], policy: str, name: str = "gain-map", unit: str = "bps"
+    gains: Mapping[str, Mapping[str, Interval]],
+    policy: str,
+    called: Callable[[Interval], str],
+    name: str = "gain-map",
+    unit: str = "bps",
 ) -> Figure:
     """What a policy saves against each opponent (rows) in each place (columns), as a table with colours.
 
@@ -27,7 +35,10 @@ def gain_map(
         Every opponent in the same places.
     policy : str
         Its name.
+    called : callable
+        "better", "worse" or "open": how a comparison is told, which may be stricter than its interval.
     """
+    colours = {"better": style.GOOD.token, "worse": style.BAD.token, "open": style.RULE.token}
     places = list(next(iter(gains.values()), {}))
     means = np.array([[_number(row[place].get("mean")) for place in places] for row in gains.values()])
     largest = float(np.nanmax(np.abs(means))) if means.size and np.isfinite(means).any() else 1.0
@@ -36,10 +47,7 @@ def gain_map(
         panel = drawing.subplots()
         for row, cells in enumerate(gains.values()):
             for column, place in enumerate(places):
-                cell, mean = cells[place], means[row, column]
-                low, high = cell.get("ci_low"), cell.get("ci_high")
-                sure = (low is not None and low > 0) or (high is not None and high < 0)
-                colour = (style.GOOD if mean > 0 else style.BAD).token if sure else style.RULE.token
+                colour, mean = colours[called(cells[place])], means[row, column]
                 strength = 0.15 + 0.55 * min(abs(mean) / largest, 1.0) ** 0.5 if np.isfinite(mean) else 0.0
                 panel.fill_between(
                     [column - 0.48, column + 0.48], row - 0.46, row + 0.46, color=colour, alpha=strength, linewidth=0
@@ -61,7 +69,7 @@ def gain_map(
     return drawn(
         name,
         f"What {policy} saves against each strategy in each place, {unit}. {told}.",
-        f"Numbers: {unit} that {policy} is cheaper. Green: better, red: worse, grey: the 95 % interval holds zero.",
+        f"Numbers: {unit} that {policy} is cheaper. {CALLED}",
         (WIDE, 0.8 + 0.3 * max(1, len(gains))),
         draw,
     )
@@ -113,8 +121,7 @@ def gains_by_place(
     return drawn(
         name,
         f"What {policy} saves on each strategy, bps. {told}.",
-        "Dots: mean savings over the same episodes; bars: 95 % intervals. Green: better, red: worse, grey: not told "
-        "apart, after the correction for all comparisons.",
+        f"Dots: mean savings over the same episodes; bars: 95 % intervals. {CALLED}",
         (WIDE, 0.8 + rows * (0.5 + 0.19 * max(len(opponents), 1))),
         draw,
     )

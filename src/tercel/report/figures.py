@@ -3,7 +3,7 @@
 Each takes plain arrays and dictionaries and hands back a :class:`~tercel.report.svg.Figure`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -183,7 +183,11 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
 
 
 def paired_differences(
-    paired: Mapping[str, Interval], baseline: str, name: str = "paired", unit: str = "bps"
+    paired: Mapping[str, Interval],
+    baseline: str,
+    name: str = "paired",
+    unit: str = "bps",
+    called: Callable[[Interval], str] | None = None,
 ) -> Figure:
     """Gain over the best baseline on the same episodes, with its interval: right of zero is better.
 
@@ -193,13 +197,18 @@ def paired_differences(
         Baseline's cost less the policy's, episode by episode.
     baseline : str
         Its name.
+    called : callable, optional
+        "better", "worse" or "open" after the correction of all comparisons; by the interval alone if not given.
     """
+    colours = {"better": style.GOOD, "worse": style.BAD, "open": style.SOFT}
+    grey = "it holds zero" if called is None else "not told apart, after the correction for all comparisons"
 
     def draw(drawing: "Drawing") -> None:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, interval in enumerate(paired.values()):
-            _whisker(panel, row, interval, _verdict_colour(interval).token, size=8)
+            colour = _verdict_colour(interval) if called is None else colours[called(interval)]
+            _whisker(panel, row, interval, colour.token, size=8)
         panel.set_yticks(range(len(paired)), list(paired))
         panel.set_ylim(len(paired) - 0.4, -0.6)
         panel.grid(axis="y", visible=False)
@@ -213,7 +222,7 @@ def paired_differences(
     return drawn(
         name,
         f"Paired difference to {baseline} with 95 % intervals, positive is better. {told}.",
-        "Dot: mean over paired episodes; line: 95 % interval. Green: better, red: worse, grey: it holds zero.",
+        f"Dot: mean over paired episodes; line: 95 % interval. Green: better, red: worse, grey: {grey}.",
         (WIDE, 0.8 + 0.4 * max(1, len(paired))),
         draw,
     )

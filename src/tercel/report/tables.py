@@ -6,7 +6,7 @@ and the paired differences to it. A value that is not available is None and is s
 
 import html
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -70,6 +70,9 @@ class Judged:
         What was judged, over the printed table; a page has a heading of its own.
     learned : collection of str
         Trained policies, besides those whose names say so.
+    called : callable, optional
+        "better", "worse" or "open" of a paired difference after the correction of all comparisons; by its interval
+        alone if not given.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -81,6 +84,7 @@ class Judged:
     notes: Sequence[str] = field(default_factory=tuple)
     title: str = ""
     learned: Collection[str] = ()
+    called: Callable[[Interval], str] | None = None
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -124,7 +128,7 @@ class Judged:
             yield "Impact is not available here: the tape does not answer; walking past the touch counts as spread."
         placed = (item for item in self.paired_vs_best_baseline.items() if not item[0].endswith("untrained"))
         for policy, interval in placed:
-            yield verdict_sentence(policy, interval, self.best_baseline, self.digits)
+            yield verdict_sentence(policy, interval, self.best_baseline, self.digits, self.called)
         yield from self.notes
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
@@ -198,7 +202,7 @@ class Judged:
         return "" if interval is None else _with_interval(interval, self.digits, signed=True)
 
     def _colour(self, name: str) -> str:
-        found = verdict(self.paired_vs_best_baseline.get(name, {}))
+        found = (self.called or verdict)(self.paired_vs_best_baseline.get(name, {}))
         return {"better": "green", "worse": "red", "open": "yellow"}[found]
 
     def html(self) -> str:
@@ -220,7 +224,7 @@ class Judged:
         cells = [f"<td>{self._html_cell(name, column)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
         gain = "" if versus is None else _html_interval(versus, self.digits, signed=True)
-        found = verdict(versus) if versus is not None else ""
+        found = (self.called or verdict)(versus) if versus is not None else ""
         cells.insert(self._versus_at, f'<td class="{found}">{gain}</td>')
         return (
             f'<tr class="{kind}"><th scope="row">{html.escape(name)}{mark}</th><td class="plot">{self._bar(name)}</td>'
@@ -272,8 +276,21 @@ def verdict(interval: Interval) -> str:
     return "worse" if _known(high) and high < 0 else "open"
 
 
-def verdict_sentence(policy: str, interval: Interval, baseline: str, digits: int = 2) -> str:
-    """Say plainly where a policy stands.
+CORRECTED = {
+    "better": "cheaper, after the correction for all comparisons.",
+    "worse": "dearer, after the correction for all comparisons.",
+    "open": "not told apart, after the correction for all comparisons.",
+}
+
+
+def verdict_sentence(
+    policy: str,
+    interval: Interval,
+    baseline: str,
+    digits: int = 2,
+    called: Callable[[Interval], str] | None = None,
+) -> str:
+    """Say plainly where a policy stands: by its interval, or as it is `called` after the correction.
 
     >>> verdict_sentence("ppo", {"mean": 1.0, "ci_low": -0.2, "ci_high": 2.2}, "twap_passive")
     'ppo against twap_passive: +1.00 [-0.20, +2.20] bps: the interval holds zero, so nothing is shown either way.'
@@ -283,6 +300,8 @@ def verdict_sentence(policy: str, interval: Interval, baseline: str, digits: int
         "worse": "dearer, and the interval excludes zero.",
         "open": "the interval holds zero, so nothing is shown either way.",
     }[verdict(interval)]
+    if called is not None:
+        said = CORRECTED[called(interval)]
     return f"{policy} against {baseline}: {_with_interval(interval, digits, signed=True)} bps: {said}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tercel.app.commands.agent_claims import claimed, gains_figure
 from tercel.app.commands.agent_evaluate_shown import closing, headliners, shown, verdicts
 from tercel.app.job.contest.held import Contest
+from tercel.evaluation.claims import called
 from tercel.report import contest_figures, figures
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, verdict_sentence
@@ -20,7 +21,7 @@ def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: 
     """Write the page, whole or not at all."""
     first = headliners(result)
     best = result["best_baseline"]
-    lead = " ".join(verdict_sentence(name, result["paired_vs_best_baseline"][name], best) for name in first)
+    lead = " ".join(verdict_sentence(name, result["paired"][name][best], best, called=called) for name in first)
     sections = [
         Section("The judged table", html=replace(shown(result), notes=()).html()),
         _verdicts(result, first),
@@ -70,7 +71,7 @@ def _forest(result: Mapping[str, Any], name: str, number: int) -> Section:
     row = result["paired"][name]
     ranked = dict(sorted(row.items(), key=lambda item: float(item[1]["mean"])))
     figure = figures.paired_differences(
-        {f"against {other}": cell for other, cell in ranked.items()}, "the opponent", f"forest-{number}"
+        {f"against {other}": cell for other, cell in ranked.items()}, "the opponent", f"forest-{number}", called=called
     )
     return Section(f"{name} against each", figures=[figure])
 
@@ -102,7 +103,7 @@ def _map(result: Mapping[str, Any], parts: Mapping[str, Any], first: list[str], 
     for number, name in enumerate(first):
         opponents = [other for other in _ranked(result) if other in result["paired"][name]]
         table = {other: {part: cell["paired"][name][other] for part, cell in parts.items()} for other in opponents}
-        drawn.append(contest_figures.gain_map(table, name, f"{key.replace('_', '-')}-{number}"))
+        drawn.append(contest_figures.gain_map(table, name, called, f"{key.replace('_', '-')}-{number}"))
     rows = [(part, cell["episodes"], *_told(cell, result, first)) for part, cell in parts.items()]
     heads = ("", "episodes", *(f"{name} against {result['best_baseline']}, adjusted p" for name in first))
     return Section(title, html=plain_table(heads, rows), figures=drawn)

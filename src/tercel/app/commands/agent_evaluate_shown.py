@@ -18,13 +18,16 @@ def shown(result: Mapping[str, Any]) -> Judged:
     return Judged(
         strategies=rows,
         best_baseline=result["best_baseline"],
-        paired_vs_best_baseline=result["paired_vs_best_baseline"],
+        paired_vs_best_baseline={
+            name: result["paired"][name][result["best_baseline"]] for name in result["paired_vs_best_baseline"]
+        },
         episodes=result["episodes"],
         clusters=result["clusters"],
         cluster=result["cluster"],
         notes=[line for name in headliners(result) for line in verdicts(result, name)] + list(closing(result)),
         title=result["market"],
         learned=learned,
+        called=called,
     )
 
 
@@ -63,7 +66,7 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
     for key, words in POOLED_WORDS.items():
         pooled = result["pooled"].get(key, {}).get(name, {}).get(best)
         if pooled is not None:
-            yield verdict_sentence(f"{name}, {words},", pooled, best)
+            yield verdict_sentence(f"{name}, {words},", pooled, best, called=called)
 
 
 def adapted(result: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -1,0 +1,37 @@
+"""Pictures and tables of an evaluation colour what is called after the correction, not what an interval says alone."""
+
+import pytest
+
+from tercel.evaluation.claims import called
+from tercel.report import contest_figures, figures, style
+from tercel.report.svg import Figure
+from tercel.report.tables import Judged, verdict_sentence
+
+UNCALLED = {"mean": 1.0, "ci_low": 0.1, "ci_high": 1.9, "p_adjusted": 0.2}
+BETTER = {"mean": 1.0, "ci_low": 0.5, "ci_high": 1.5, "p_adjusted": 0.001}
+WORSE = {"mean": -1.0, "ci_low": -1.5, "ci_high": -0.5, "p_adjusted": 0.001}
+
+
+def drawings(cell: dict[str, float | None]) -> list[Figure]:
+    return [
+        figures.paired_differences({"against pov": cell}, "the opponent", called=called),
+        contest_figures.gain_map({"pov": {"thin": cell}}, "mine", called),
+        contest_figures.gains_by_place({"csco": {"pov": cell}}, "mine", "gains", called),
+    ]
+
+
+@pytest.mark.parametrize(("cell", "colours"), [(UNCALLED, set()), (BETTER, {style.GOOD.css}), (WORSE, {style.BAD.css})])
+def test_a_figure_colours_what_is_called(cell: dict[str, float | None], colours: set[str]) -> None:
+    for figure in drawings(cell):
+        assert {colour for colour in (style.GOOD.css, style.BAD.css) if colour in figure.svg} == colours
+        assert "not told apart, after the correction" in figure.caption
+
+
+def test_the_judged_table_colours_and_says_what_is_called() -> None:
+    costs = {name: {"is_bps": {"mean": mean, "ci_low": 0.0, "ci_high": 9.0}} for name, mean in (("ppo", 1), ("pov", 2))}
+    table = Judged(costs, "pov", {"ppo": UNCALLED}, episodes=64, clusters=64, called=called)
+    assert 'class="open"' in table.html()
+    assert 'class="better"' not in table.html()
+    assert "not told apart, after the correction" in table.html()
+    assert "cheaper, after the correction" in verdict_sentence("ppo", BETTER, "pov", called=called)
+    assert "excludes zero" in verdict_sentence("ppo", BETTER, "pov")
