@@ -302,3 +302,11 @@ def test_an_unknown_variant_ends_with_two(tmp_path):
     assert result.exit_code == 2
     assert "try 'levers'" in result.output
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("only", ["", " , "])
+def test_no_variant_at_all_trains_nothing(tmp_path, only):
+    result = CliRunner().invoke(app, ["agent", "ablate", "--only", only, "--out", str(tmp_path / "new")])
+    assert result.exit_code == 2
+    assert "leave --only out" in result.output
+    assert not (tmp_path / "new").exists()

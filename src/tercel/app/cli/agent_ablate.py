@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tercel.app.cli.shared import AsJson, listed_seeds, told
+from tercel.core.errors import ConfigError
 
 
 def ablate(
@@ -17,7 +18,7 @@ def ablate(
     variants: Annotated[
         Path | None, typer.Option(help="TOML file of variants; those that ship if not given.", metavar="FILE")
     ] = None,
-    only: Annotated[str, typer.Option(help="These variants alone.", metavar="NAME,...")] = "",
+    only: Annotated[str | None, typer.Option(help="These variants alone.", metavar="NAME,...")] = None,
     seeds: Annotated[str, typer.Option(help="Training seeds of each variant.", metavar="S,...")] = "1,2,3",
     frames: Annotated[
         int | None, typer.Option(help="Decisions of a training; the recipe's if not given.", min=1, metavar="N")
@@ -39,13 +40,16 @@ def ablate(
 ) -> None:
     """Try each idea of a recipe: variants trained alike, judged against the whole on fresh episodes."""
     with told(as_json, f"what is trained and judged is kept in {out}; the same command goes on"):
+        wanted = [part.strip() for part in (only or "").split(",") if part.strip()]
+        if only is not None and not wanted:
+            raise ConfigError("names of variants", f"--only {only!r}", "leave --only out for all of them")
         from tercel.app.commands.agent_ablate import ablate as body
 
         code = body(
             config=config,
             preset=preset,
             variants=variants,
-            only=[part.strip() for part in only.split(",") if part.strip()],
+            only=wanted,
             seeds=listed_seeds(seeds),
             frames=frames,
             episodes=episodes,
