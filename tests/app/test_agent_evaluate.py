@@ -60,7 +60,9 @@ def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
         ("evaluate default --tape {lake} --symbol SIM --date 2003-01-20", "2003-01-15"),
         ("evaluate default --date 2003-01-20", "--tape"),
         ("evaluate default default", "once"),
-        ("evaluate default --trained-for stormy=default", "REGIME=POLICY"),
+        ("evaluate default --adaptation --trained-for stormy=default", "REGIME=POLICY"),
+        ("evaluate default --adaptation --trained-for plain=default", "REGIME=POLICY"),
+        ("evaluate default --trained-for thin=default", "--adaptation"),
         ("table --regimes stormy", "volatile"),
         ("table --write README.md", "marks"),
     ],
@@ -205,6 +207,9 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     thin = found["adaptation"]["thin"]
     assert thin["specialist"] == "ppo"
     assert np.isfinite(thin["loss_to_specialist"]["default"]["mean"])
+    costs, difference = thin["is_bps"], thin["difference_to_specialist"]["default"]
+    assert difference["mean"] == pytest.approx(costs["default"]["mean"] - costs["ppo"]["mean"])
+    assert any("ppo was given as trained in thin" in note for note in found["notes"])
 
 
 def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:

@@ -14,6 +14,7 @@ from tercel.app.job.contest.families import Field, field_of, members_of
 from tercel.app.job.contest.held import Contest
 from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.leaks import refuse_leaks
+from tercel.app.job.contest.outside import notes_on, untrained_in
 from tercel.app.job.contest.places import PLAIN, Place, switching
 from tercel.app.job.contest.room import without_the_cramped
 from tercel.app.job.market import split_dates
@@ -111,6 +112,8 @@ def evaluate(
     as_json: bool,
 ) -> int:
     """Judge; see the module."""
+    if trained_for and not adaptation:
+        raise ConfigError("--trained-for with --adaptation", "--trained-for alone", "add --adaptation, or leave it out")
     task = Task(share=share, latency=Latency() if latency_ms is None else latency_of(latency_ms, "--latency-ms"))
     charged = NO_FEES if fees is None else fees_of(fees)
     held_in = markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates)
@@ -130,7 +133,11 @@ def evaluate(
     if adaptation and next(iter(held_in.values())).on_tape:
         raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
     specialists = [one for row in asked.trained_for.values() for one in row]
-    notes = list(asked.field.notes)
+    notes = [
+        *asked.field.notes,
+        *notes_on(asked.field.teams, asked.markets),
+        *untrained_in(asked.trained_for),
+    ]
     for name, settings in asked.markets.items():
         notes += refuse_leaks([*asked.field.teams[name], *specialists], [settings])
     out.mkdir(parents=True, exist_ok=True)
@@ -242,8 +249,8 @@ def _specialists(typed: Sequence[str]) -> dict[str, list[Contender]]:
     found: dict[str, list[str]] = {}
     for text in typed:
         regime, equals, policy = text.partition("=")
-        if not equals or regime not in NAMED:
-            known = ", ".join(NAMED)
+        if not equals or regime not in NAMED or regime == PLAIN:
+            known = ", ".join(name for name in NAMED if name != PLAIN)
             raise UnknownNameError(f"REGIME=POLICY with a regime among {known}", repr(text), "such as thin=runs/thin")
         found.setdefault(regime, []).extend(members_of(policy) or (policy,))
     return {regime: policies_of(policies) for regime, policies in found.items()}

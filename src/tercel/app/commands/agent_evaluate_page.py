@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tercel.app.commands import agent_adapted
 from tercel.app.commands.agent_claims import claimed, gains_figure
 from tercel.app.commands.agent_evaluate_shown import closing, headliners, shown, verdicts
 from tercel.app.job.contest.held import Contest
@@ -136,13 +137,8 @@ def _adaptation(result: Mapping[str, Any], first: list[str]) -> Iterator[Section
     names = list(next(iter(found.values()))["is_bps"])
     costs = {name: {regime: cell["is_bps"][name] for regime, cell in found.items()} for name in names}
     figure = contest_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
-    rows = [
-        (regime, cell["specialist"], name, f"{100 * loss['mean']:+.1f} %", f"{100 * loss['ci_low']:+.1f} %",
-         f"{100 * loss['ci_high']:+.1f} %")
-        for regime, cell in found.items()
-        for name, loss in (cell["loss_to_specialist"] or {}).items()
-    ]  # fmt: skip
-    table = plain_table(("regime", "trained for it", "strategy", "costs more", "from", "to"), rows) if rows else ""
+    rows = list(agent_adapted.rows(result))
+    table = plain_table(agent_adapted.HEADINGS, rows) if rows else ""
     yield Section("A regime that begins half-way through the order", html=table, figures=[figure])
 
 

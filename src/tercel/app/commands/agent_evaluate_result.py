@@ -332,6 +332,12 @@ def _adaptation(contest: Contest, rng: np.random.Generator) -> dict[str, Any]:
                 name: {other: gain.estimate().to_json() for other, gain in row.items()} for name, row in saved.items()
             },
             "specialist": specialist,
+            "difference_to_specialist": specialist
+            and {
+                name: (means[name] - means[specialist]).estimate().to_json()
+                for name in means
+                if name not in (specialist, *experts)
+            },
             "frozen": [name for name in FROZEN if name in means],
             "loss_to_specialist": specialist
             and {name: loss_to(means, name, specialist) for name in means if name not in (specialist, *experts)},

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tercel.app.commands.agent_adapted import adapted
 from tercel.app.commands.agent_claims import POOLED_WORDS, claimed
 from tercel.evaluation.claims import called
 from tercel.report.tables import Judged, spelt, verdict, verdict_sentence
@@ -69,20 +70,6 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
             yield verdict_sentence(f"{name}, {words},", pooled, best, called=called)
 
 
-def adapted(result: Mapping[str, Any], name: str) -> Iterator[str]:
-    """What a regime that begins half-way costs beyond the policy trained in it, frozen schedules' loss beside it."""
-    for regime, cell in result["adaptation"].items():
-        losses = cell["loss_to_specialist"]
-        if not losses or name not in losses:
-            continue
-        beside = [f"{other} {_percent(losses[other])}" for other in cell["frozen"] if other in losses]
-        told = f"; schedules frozen at arrival: {', '.join(beside)}" if beside else ""
-        yield (
-            f"{name} where {regime} begins half-way: costs {_percent(losses[name])} more than {cell['specialist']}, "
-            f"trained in it{told}."
-        )
-
-
 def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
     """In which parts and places it gains least."""
     for key, words in (("by_regime", "regimes"), ("by_market", "markets"), ("by_liquidity", "thirds of liquidity")):
@@ -135,16 +122,4 @@ def closing(result: Mapping[str, Any]) -> Iterator[str]:
     bound = result["hindsight"]
     if bound is not None:
         yield f"{bound['label']}: {spelt(bound['is_bps'])} bps, what the same orders cost who knows the path."
-    yield from result["notes"]
-    yield from result["checks"]
-
-
-def _percent(cell: Mapping[str, Any]) -> str:
-    """A share as percent with its interval.
-
-    >>> _percent({"mean": 0.1, "ci_low": None, "ci_high": None})
-    '+10.0 %'
-    """
-    low, high = cell["ci_low"], cell["ci_high"]
-    interval = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return f"{100 * cell['mean']:+.1f}{interval} %"
+    yield from dict.fromkeys([*result["notes"], *result["checks"]])
