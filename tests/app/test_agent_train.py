@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
+from tercel.app.commands import agent_train
 from tercel.app.commands.agent_train import train
 from tercel.app.job.agent_config import AgentConfig, middle, parse, preset_file, preset_names, read_config
 from tercel.app.job.agent_env import env_of
@@ -297,6 +298,26 @@ def test_the_best_of_the_late_looks_is_kept(whole):
     assert [row["averaged"] for row in rows] == [0, 0, 0, 0, 0, 1]
     assert whole[1]["best"] == max(late, key=lambda row: row["merit"])
     assert read_card(whole[0] / "policy" / "card.json").frames == whole[1]["best"]["frames"]
+
+
+def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, monkeypatch):
+    def kept(config, folder, seed, **_):
+        result = run_training(config, folder, seed)
+        return {**result, "best": read_metrics(folder / "validation.csv")[0]}
+
+    monkeypatch.setattr(agent_train, "run_training", kept)
+    path, out = tmp_path / "small.json", tmp_path / "out"
+    monkeypatch.setattr(agent_train, "read_config", lambda _: small())
+    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    said = "Nothing was learned: in 6 looks none beat"
+    assert " ".join(done.output.split()).count(said) == 1
+    assert "the policy kept is that rule itself" in " ".join(done.output.split())
+    assert "gain" not in done.output
+    assert "agent evaluate" not in done.output
+    page = (out / "report.html").read_text()
+    assert said in page
+    assert "a gain of" not in page
 
 
 def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):

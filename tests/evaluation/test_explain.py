@@ -174,6 +174,29 @@ def test_a_network_that_moves_a_rule_is_told_from_it(market: Source, plan: Plan,
     assert any(step.reasons for story in stories for step in story.steps)
 
 
+def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:
+    seen, costs = watched
+    rng, bps = np.random.default_rng(5), attribute(costs, None)["is_bps"]
+    nothing = [replace(each, distance=replace(each.distance, mean=0.0)) for each in
+               moves_action(Leaning(), seen, grouped(OBS_NAMES), rng)]  # fmt: skip
+    zero = replace(mean_interval(bps, costs.cluster, rng), mean=0.0)
+    found = Explanation(
+        policy="mine", market="csco", episodes=48, decisions=len(seen), is_bps=zero, families=nothing,
+        features=nothing, family_costs={}, feature_costs={}, dependence=[],
+        stories=tell(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01, facts={},
+        from_rule=zero,
+    )  # fmt: skip
+    assert found.lead() == "Nothing was learned: mine is the written rule itself, and no feature moves it from there."
+    page = found.html()
+    assert page.count("Nothing was learned") == 1
+    assert "What moves it" not in page
+    assert "How it answers" not in page
+    assert page.count("<svg") == 3, "the episodes alone"
+    alone = replace(found, from_rule=None)
+    assert alone.lead() == "No feature that mine sees moves what it does."
+    assert replace(alone, kept_start=True).lead().startswith("Nothing was learned: mine is what its training began")
+
+
 def test_the_page_holds_it_all(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:
     seen, costs = watched
     rng = np.random.default_rng(5)

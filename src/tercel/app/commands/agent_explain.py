@@ -74,9 +74,10 @@ def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int,
         some = seen.some(ROWS, rng)
         progress.update(bar, advance=1, description="shuffle")
         moved = moves_action(strategy, some, {name: (column,) for column, name in enumerate(names)}, rng)
-        top = [each.name for each in moved[:TOP]]
+        still = not any(each.distance.mean for each in moved)
+        top = [] if still else [each.name for each in moved[:TOP]]
         arguments = (source, task, plan, strategy, costs)
-        family_costs = moves_cost(*arguments, families, rng, advance)
+        family_costs = {} if still else moves_cost(*arguments, families, rng, advance)
         feature_costs = moves_cost(*arguments, {name: (names.index(name),) for name in top}, rng, advance)
         few = seen.some(CURVE_ROWS, rng)
         curves = [partial_dependence(strategy, few, names, names.index(name)) for name in top]
@@ -90,7 +91,7 @@ def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int,
         features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, stories=stories,
         tick=preset.tick,
         facts={"policy": policy, "market": preset.name, "episodes": episodes, "seed": seed, "decisions": len(seen)},
-        from_rule=beside,
+        from_rule=beside, kept_start=card.frames == 0 and "validation" in card.scores,
     )  # fmt: skip
     page = (out or Path("runs") / "explain" / folder_name(folder)) / REPORT
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +150,9 @@ def task_of(card: Card) -> Task:
 
 def _print(found: Explanation) -> None:
     say(found.lead())
+    if found.still:
+        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {told_interval(found.is_bps)} bps")
+        return
     if found.from_rule is not None:
         share = f"{100 * found.from_rule.mean:.1f} %"
         say(f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would.")

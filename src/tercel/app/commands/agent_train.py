@@ -12,7 +12,7 @@ from tercel.app.job.agent_env import MakeEnv
 from tercel.app.job.agent_guards import variants_tried
 from tercel.app.job.agent_learner import refuse_settings, with_algo
 from tercel.app.job.agent_ray import spread, with_shards
-from tercel.app.job.agent_report import write_page
+from tercel.app.job.agent_report import unlearned, write_page
 from tercel.app.job.agent_sb3 import SB3
 from tercel.app.job.agent_training import FILE, run_training
 from tercel.app.output import print_json, progress_console, say
@@ -61,14 +61,16 @@ def train(
     if as_json:
         print_json({**result, "folder": str(folder), "report": str(page)})
         return 0
-    best = result["best"]
-    say(
-        f"{told.name}: {best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
+    best, nothing = result["best"], unlearned(result)
+    gained = (
+        f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
         f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} looks)"
     )
+    say(f"{told.name}: {nothing or gained}")
     say(f"policy   {result['policy']}")
     say(f"report   {page}")
-    say(f"judge it with `tercel agent evaluate {folder}`")
+    if not nothing:
+        say(f"judge it with `tercel agent evaluate {folder}`")
     return 0
 
 

@@ -55,13 +55,30 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], l
         ),
         Section("How it was told", facts=flat(config.model_dump())),
     ]
-    lead = (
-        f"{result['frames']:,} decisions. The kept policy costs {best['is_bps']:.2f} bps where {rule} costs "
-        f"{best['rule_bps']:.2f}: a gain of {best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation "
-        f"episodes, of which it is the best of {result['looks']} looks: `tercel agent evaluate` judges it on others."
+    kept = unlearned(result) or (
+        f"The kept policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
+        f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
+        f"of {result['looks']} looks: `tercel agent evaluate` judges it on others."
     )
+    lead = f"{result['frames']:,} decisions. {kept}"
     facts = {"seed": result["seed"], "trained on": spelt_out(result["trained_on"]), "Tercel": result["version"]}
     return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+
+
+def unlearned(result: dict[str, Any]) -> str:
+    """That nothing was learned, in a sentence, where a training kept what it started from; else empty.
+
+    >>> unlearned({"best": {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0}, "rule": "peg_behind", "looks": 6})
+    'Nothing was learned: in 6 looks none beat peg_behind at validation, and the policy kept is that rule itself.'
+    """
+    best, rule = result["best"], result["rule"]
+    if best["frames"] > 0:
+        return ""
+    if best["is_bps"] == best["rule_bps"]:
+        said = f"in {result['looks']} looks none beat {rule} at validation, and the policy kept is that rule itself."
+    else:
+        said = f"in {result['looks']} looks none beat the first, and the policy kept is what the training began with."
+    return f"Nothing was learned: {said}"
 
 
 def weights_of(config: AgentConfig) -> dict[str, float]:

@@ -40,6 +40,8 @@ class Explanation:
         For the head of the page.
     from_rule : Estimate, optional
         Of a network that moves a written rule: the share of what is left that it sends elsewhere than the rule alone.
+    kept_start : bool
+        Whether its training kept what it began with, because nothing after it was better.
     """
 
     policy: str
@@ -56,9 +58,24 @@ class Explanation:
     tick: float
     facts: Mapping[str, object]
     from_rule: Estimate | None = None
+    kept_start: bool = False
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing that it sees moves it: there is nothing to rank."""
+        return not any(each.distance.mean for each in self.features)
 
     def lead(self) -> str:
         """What was found, in two sentences."""
+        rule = self.from_rule is not None and self.from_rule.mean == 0.0
+        if self.still and rule:
+            return f"Nothing was learned: {self.policy} is the written rule itself, and no feature moves it from there."
+        begun = f"Nothing was learned: {self.policy} is what its training began with. " if self.kept_start else ""
+        if self.still:
+            return f"{begun}No feature that {self.policy} sees moves what it does."
+        return begun + self._moving()
+
+    def _moving(self) -> str:
         most = self.families[0]
         share = f"{100 * most.distance.mean:.0f} %"
         said = f"What moves {self.policy} most is {most.name}: shuffled, it sends {share} of what is left elsewhere."
@@ -70,7 +87,12 @@ class Explanation:
 
     def html(self) -> str:
         """The page."""
-        sections = [
+        told = [self._told(number, story) for number, story in enumerate(self.stories)]
+        sections = told if self.still else [*self._moves(), *told]
+        return render(f"Why {self.policy} does what it does", self.lead(), sections, self.facts)
+
+    def _moves(self) -> list[Section]:
+        return [
             Section(
                 "What moves it",
                 self._told_of_rule(
@@ -86,9 +108,7 @@ class Explanation:
                 "The features that move it most, one at a time.",
                 figures=[dependences([(d.name, d.grid, d.mean) for d in self.dependence])],
             ),
-            *(self._told(number, story) for number, story in enumerate(self.stories)),
         ]
-        return render(f"Why {self.policy} does what it does", self.lead(), sections, self.facts)
 
     def _told_of_rule(self, text: str) -> list[str]:
         if self.from_rule is None:
