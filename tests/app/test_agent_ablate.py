@@ -83,6 +83,8 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
     ("text", "words"),
     [
         ("", "none in"),
+        ("x = 3", "variant x: a table is wanted, not 3"),
+        ("[a]\nsays = 'x'\nset = 3", "variant a: set: a table"),
         ("[a]\nset.policy.stack = 2", "says"),
         ("[a]\nsays = 'x'\nsett.policy.stack = 2", "try 'set'"),
         ("[a]\nsays = 'x'\nset.police.stack = 2", "try 'policy'"),

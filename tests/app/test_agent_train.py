@@ -70,6 +70,7 @@ def test_shipped_presets_are_read_and_their_learners_take_them(name):
     ("told", "words"),
     [
         ({"makret": {}}, "try 'market'"),
+        ({"learner": "ppo"}, "learner: a table"),
         ({"market": {"preset": ["csco"]}}, "try 'presets'"),
         ({"market": {"presets": []}}, "at least one market"),
         ({"market": {"presets": ["csco", "ibm"], "weights": [1]}}, "a weight for each of the 2 presets, not 1"),

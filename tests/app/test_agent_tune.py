@@ -89,3 +89,10 @@ def test_a_strategy_is_tuned_and_held_against_the_untuned(tmp_path: Path) -> Non
     assert len(finalists) == 3
     assert finalists[0]["final"]["episodes"] == 64
     assert [path.name for path in tmp_path.iterdir()] == ["values.json"], "no parts are left"
+
+
+@pytest.mark.parametrize("typed", ["peg_toch", "peg_touch"])
+def test_what_has_nothing_to_tune_is_said_to_exist(typed):
+    result = CliRunner().invoke(app, ["agent", "tune", typed])
+    assert result.exit_code == 2
+    assert "peg_touch exists, but has nothing to tune" in " ".join(result.output.split())

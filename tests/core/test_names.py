@@ -1,5 +1,7 @@
 """Names that nobody knows: the nearest is offered, whatever its case, and nothing where nothing is like it."""
 
+import pytest
+
 from tercel.core.names import nearest, offer
 
 KNOWN = ["pov", "twap_take", "twap_passive", "CSCO"]
@@ -14,6 +16,12 @@ def test_nothing_is_offered_where_nothing_is_like_it():
     assert nearest("zzzz", KNOWN) == nearest("pov", []) == nearest("", KNOWN) == []
     assert offer("zzzz", KNOWN, "take it out") == "take it out"
     assert offer(7, KNOWN) == "take one of these"
+
+
+@pytest.mark.parametrize("far", ["apple", "tesla", "foo", "momentum", "agent"])
+def test_a_far_name_gets_the_list_and_no_hint(far):
+    known = ["ppo", "es", "goog", "immediate", "amzn", "vwap_passive"]
+    assert offer(far, known) == "take one of these"
 
 
 def test_one_is_offered_as_it_is_written():

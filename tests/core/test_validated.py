@@ -51,5 +51,13 @@ def test_a_value_that_will_not_do_is_shown_with_what_was_expected():
     assert error.received == "a.toml: -2"
 
 
+def test_a_value_in_the_place_of_a_section_is_told_without_names_of_classes():
+    error = refused(task="soon")
+    assert (error.expected, error.received) == ("task: a table", "a.toml: 'soon'")
+    with pytest.raises(ConfigError) as told:
+        validated(Outer, [], "a.toml", "a test")
+    assert told.value.expected == "a table"
+
+
 def test_keys_are_those_of_all_models_within():
     assert keys_of(Outer) == ["by_name", "horizon_s", "others", "seed", "task"]

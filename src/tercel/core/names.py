@@ -1,15 +1,17 @@
 """Names that nobody knows: the nearest ones that somebody does, for the third part of an error."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import Final
 
-LIKE: Final = 0.4
+LIKE: Final = 0.6
 """Similarity (of `difflib`, 0 to 1) from which a known name may be what was meant."""
+BEGUN: Final = 3
+"""Letters from which a name may be the beginning of a known one."""
 
 
 def nearest(name: object, known: Iterable[str], most: int = 1) -> list[str]:
-    """Known names that are like `name`, most like first, at most `most`; case does not count.
+    """Known names that are like `name` or begin with it, most like first, at most `most`; case does not count.
 
     >>> nearest("Twaptake", ["pov", "twap_take", "twap_passive"]), nearest("xyz", ["pov"])
     (['twap_take'], [])
@@ -17,7 +19,10 @@ def nearest(name: object, known: Iterable[str], most: int = 1) -> list[str]:
     folded: dict[str, str] = {}
     for one in known:
         folded.setdefault(one.casefold(), one)
-    return [folded[one] for one in get_close_matches(str(name).casefold(), folded, most, LIKE)]
+    text = str(name).casefold()
+    like = {one: SequenceMatcher(None, one, text).ratio() for one in folded}
+    near = [one for one in folded if like[one] >= LIKE or (len(text) >= BEGUN and one.startswith(text))]
+    return [folded[one] for one in sorted(near, key=lambda one: -like[one])[:most]]
 
 
 def offer(name: object, known: Iterable[str], otherwise: str = "take one of these") -> str:

@@ -1,13 +1,15 @@
 """Configurations that pydantic reads, and its refusals in words that a person can act on."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 
+TABLES: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
+"""Refusals of pydantic's where a section was expected."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -38,8 +40,19 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
         if first["type"] == "extra_forbidden":
             hint = offer(first["loc"][-1], keys_of(kind), "take it out")
             raise ConfigError(f"keys that {reader} knows", f"{name}: {where}", hint) from None
-        said = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {said}", f"{name}: {first['input']!r}"[:200], "mend the file") from None
+        said = f"{where}: {words_of(first)}" if where else words_of(first)
+        raise ConfigError(said, f"{name}: {first['input']!r}"[:200], "mend the file") from None
+
+
+def words_of(refusal: Mapping[str, Any]) -> str:
+    """What pydantic wanted, without the names of classes.
+
+    >>> words_of({"type": "model_type", "msg": "Input should be a valid dictionary or instance of Inner"})
+    'a table'
+    """
+    if refusal["type"] in TABLES:
+        return "a table"
+    return str(refusal["msg"]).removeprefix("Value error, ")
 
 
 def keys_of(kind: type[BaseModel]) -> list[str]:

@@ -45,5 +45,13 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         resolve_policy("cscoo@1")
     with pytest.raises(PolicyError, match=r"csco@1"):
         resolve_policy("csco@champion")
+    for typed, meant in (("defaul", "default"), ("default-al", "default-all"), ("default-9", "default-1")):
+        with pytest.raises(UnknownNameError, match=f"try '{meant}'"):
+            resolve_policy(typed)
+    with pytest.raises(UnknownNameError) as told:
+        resolve_policy("banana")
+    assert told.value.remedy == "`tercel agent list` shows what there is"
+    with pytest.raises(UnknownNameError, match="try 'default'"):
+        resolve_policy("packaged:defaul")
     with pytest.raises(UnknownNameError, match=r"try 'ppo-csco-santa-fe'"):
         resolve_policy("ppo-csco-santafe")

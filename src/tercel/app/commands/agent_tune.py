@@ -21,7 +21,7 @@ from tercel.app.job.tuning import (
 )
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.names import nearest, offer
 from tercel.evaluation.task import Task
 from tercel.evaluation.tuning import OVERFLOWED_BPS, episodes_for
 from tercel.execution.strategies import ALL_BASELINES, TUNABLE
@@ -84,8 +84,16 @@ def _names(asked: Sequence[str]) -> list[str]:
     """Strategies to tune, all of them if none is named."""
     for name in asked:
         if name not in TUNABLE:
-            raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(name), offer(name, TUNABLE))
+            raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(name), _instead(name))
     return list(dict.fromkeys(asked)) or list(TUNABLE)
+
+
+def _instead(name: str) -> str:
+    """What to do about a name that cannot be tuned: some strategies exist and have no numbers."""
+    for near in nearest(name, ALL_BASELINES):
+        if near not in TUNABLE:
+            return f"leave it out: {near} exists, but has nothing to tune, and is validated beside the others anyway"
+    return offer(name, TUNABLE)
 
 
 def _settings(asked: Asked) -> TuningSettings:

@@ -173,7 +173,9 @@ def folder_of(name: str) -> Path:
     """
     known = names()
     if name not in known:
-        remedy = offer(name, known, "take one of these" if known else "install Tercel with its data files")
+        remedy = offer(
+            name, [*known, *map(stem, known)], "take one of these" if known else "install Tercel with its data files"
+        )
         raise UnknownNameError(f"one of {', '.join(known) or 'no'} packaged policies", f"{name!r}", remedy)
     return FOLDER / name
 

@@ -85,9 +85,12 @@ def pinned(text: str, registry: str | Path | None = None) -> str:
 
 
 def choices(registry: str | Path | None = None) -> list[str]:
-    """Every policy that can be named without a path."""
+    """Every policy that can be named without a path, families included."""
     kept = open_registry(registry).entries()
-    return [*policies_packaged.names(), *(name for entry in kept for name in _labels(entry))]
+    packaged = policies_packaged.names()
+    stems = dict.fromkeys(policies_packaged.stem(one) for one in packaged)
+    families = [word for stem in stems if stem not in packaged for word in (stem, f"{stem}{policies_packaged.ALL}")]
+    return [*packaged, *families, *(name for entry in kept for name in _labels(entry))]
 
 
 def _labels(entry: Entry) -> list[str]:
@@ -105,5 +108,5 @@ def _in_folder(folder: Path) -> Path:
 
 def _unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
     listed = "`tercel agent list` shows what there is"
-    near = nearest(name, known)
+    near = nearest(name, [one for one in known if one != name])
     return UnknownNameError(expected, repr(name), f"try {near[0]!r}; {listed}" if near else listed)

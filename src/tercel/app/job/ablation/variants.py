@@ -22,6 +22,7 @@ from tercel.app.job.agent_sweep import overlaid
 from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import offer
+from tercel.core.validated import words_of
 from tercel.execution.observers import observer
 from tercel.execution.strategies import build
 from tercel.learning.port import Float32
@@ -111,10 +112,10 @@ def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         known = ["says", "set", "judge"]
-        remedy = f"see {SHIPPED}" if key in known else offer(key, known)
-        raise ConfigError(
-            'says = "..." and set.SECTION.KEY = value', f"{where}: {key}: {first['msg']}", remedy
-        ) from None
+        remedy = f"see {SHIPPED}" if key in known or not key else offer(key, known)
+        received = ": ".join(part for part in (where, key) if part)
+        said = words_of(first) if key else f"a table is wanted, not {raw!r}"
+        raise ConfigError('says = "..." and set.SECTION.KEY = value', f"{received}: {said}", remedy) from None
     changes = dict(_dotted(told.changes))
     for key in changes:
         section, dot, rest = key.partition(".")
