@@ -188,9 +188,9 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     for told in (
         "default against",
-        "above 0 against",
+        "cheaper than",
         "frozen at arrival: twap_take",
-        "after the correction, loses",
+        "after the correction, is dearer",
         "four times in five",
         "timing risk",
         "chosen there",

@@ -149,16 +149,16 @@ def _verdict(told: Mapping[str, Mapping[str, float]], count: int) -> str:
     """One line, with the name and the mean gain of everything that is not beaten.
 
     >>> _verdict({"above": {"a": 2.0, "b": 1.5}, "open": {"c": -0.25}, "below": {}}, 3)
-    'above 0 against 2 of 3, not told apart from 1 (c -0.25), loses to none'
+    'cheaper than 2 of 3, dearer than none that could be told, not told apart from 1 (c -0.25)'
     """
 
-    def named(means: Mapping[str, float]) -> str:
+    def named(means: Mapping[str, float], none: str) -> str:
         told = ", ".join(
             f"{name} {round(mean, 2) + 0.0:+.2f}" for name, mean in sorted(means.items(), key=lambda item: item[1])
         )
-        return f"{len(means)} ({told})" if means else "none"
+        return f"{len(means)} ({told})" if means else none
 
     return (
-        f"above 0 against {len(told['above'])} of {count}, not told apart from {named(told['open'])}, "
-        f"loses to {named(told['below'])}"
+        f"cheaper than {len(told['above'])} of {count}, dearer than {named(told['below'], 'none that could be told')}, "
+        f"not told apart from {named(told['open'], 'none')}"
     )

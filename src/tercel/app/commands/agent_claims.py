@@ -47,10 +47,10 @@ def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
     for cell in found["worse"]:
         lost.setdefault(cell["in"], []).append(f"{cell['against']} {spelt(cell, '+')}")
     for where, told_there in lost.items():
-        yield f"{name}, after the correction, loses in {where} to {', '.join(told_there)}."
+        yield f"{name}, after the correction, is dearer in {where} than {', '.join(told_there)}."
     if not lost:
         parts = "market, regime or market in a regime" if found["lowest"].get("by_regime") else "market"
-        yield f"{name}, after the correction, loses to nothing in any {parts}."
+        yield f"{name}, after the correction, is dearer than nothing that could be told in any {parts}."
 
 
 def label(result: Mapping[str, Any], name: str) -> str:

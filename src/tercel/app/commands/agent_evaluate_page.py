@@ -41,10 +41,21 @@ def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: 
         "episode seeds": ", ".join(map(str, result["evaluation_seeds"])),
         "best written strategy": best,
     }
-    text = render(f"{', '.join(first)} against everything written", lead, sections, facts, footer)
+    text = render(title(result, first), lead, sections, facts, footer)
     aside = path.with_name(path.name + ".part")
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)
+
+
+def title(result: Mapping[str, Any], first: list[str]) -> str:
+    """Who is judged against how many written strategies, random not counted.
+
+    >>> kinds = {"mine": "learned", "pov": "baseline", "twap_take": "baseline", "random": "random"}
+    >>> title({"kinds": kinds}, ["mine"])
+    'mine against 2 written strategies'
+    """
+    count = sum(kind == "baseline" for kind in result["kinds"].values())
+    return f"{', '.join(first)} against {count} written strateg{'y' if count == 1 else 'ies'}"
 
 
 def _verdicts(result: Mapping[str, Any], first: list[str]) -> Section:
