@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.execution.registry.helper import small_policy
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
+from tercel.app.commands.agent_list import measured
+from tercel.execution.policies.card import Card
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies_packaged import folder_of
 
@@ -66,7 +69,18 @@ def test_list_knows_packaged_registered_and_trained(home: Path) -> None:
     assert [row["policy"] for row in found["runs"]] == ["runs/agents/a-1", "runs/agents/b-1"]
     assert "--resume" in found["runs"][1]["fault"]
     printed = tercel("list").stdout
+    assert {row["measured"] for row in found["packaged"]} == {"judged, csco", "judged, csco-santa-fe"}
+    assert all(word in printed for word in ("measured", "judged, csco-santa-fe"))
     assert all(name in printed for name in ("csco@1", "runs/agents/a-1", "ppo-csco-santa-fe"))
+
+
+def test_list_says_where_and_how_a_cost_was_measured() -> None:
+    card = Card("mine", (), "sized", 1, trained_on={"markets": ["csco", "ibm"]})
+    assert measured(card) == "-"
+    looked = replace(card, scores={"validation": {"is_bps": 9.0}})
+    assert measured(looked) == "validation, csco ibm"
+    judged = replace(looked, scores={**looked.scores, "is_bps": {"mean": 8.0}, "by_market": {"ibm": {}, "csco": {}}})
+    assert measured(judged) == "judged, ibm"
 
 
 def test_show_tells_what_the_card_says() -> None:

@@ -12,8 +12,8 @@ from tercel.execution.policies.policy import CARD
 from tercel.execution.registry import Entry, open_registry
 from tercel.execution.registry.resolve import INSIDE
 
-HEADINGS = ("policy", "alias", "learner", "market", "actions", "IS, bps", "seed", "observation")
-LEAVES = ("observation", "seed", "actions", "learner")
+HEADINGS = ("policy", "alias", "learner", "market", "actions", "IS, bps", "measured", "seed", "observation")
+LEAVES = ("observation", "seed", "actions", "learner", "market")
 
 
 def run(registry: str, runs: Path, as_json: bool) -> None:
@@ -41,6 +41,18 @@ def score_of(card: Card) -> Mapping[str, Any]:
     if not found and isinstance(card.scores.get("validation"), dict):
         found = {"mean": card.scores["validation"].get("is_bps"), "of": "validation"}
     return found if isinstance(found, dict) else {}
+
+
+def measured(card: Card) -> str:
+    """Where the mean of :func:`score_of` was measured, and whether on judged or validation episodes."""
+    score = score_of(card)
+    if not isinstance(score.get("mean"), int | float):
+        return "-"
+    if score.get("of") == "validation":
+        return f"validation, {market_of(card) or 'unknown'}"
+    several = card.scores.get("by_market") or card.trained_on.get("markets")
+    first = next(iter(several), None) if isinstance(several, dict | list) else None
+    return f"judged, {first or market_of(card) or 'unknown'}"
 
 
 def market_of(card: Card) -> str | None:
@@ -96,6 +108,7 @@ def _told(name: str, folder: Path) -> dict[str, Any]:
         "seed": card.seed,
         "frames": card.frames,
         "is_bps": score_of(card),
+        "measured": measured(card),
         "observation_hash": card.observation_hash,
         "weights_sha256": card.weights_sha256,
     }
@@ -109,7 +122,8 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
     cells = [
         (
             str(row["policy"]), str(row.get("alias", "")), str(row["learner"]), str(row["market"] or "-"),
-            str(row["actions"]), told_score(row["is_bps"]), str(row["seed"]), str(row["observation_hash"]),
+            str(row["actions"]), told_score(row["is_bps"]), str(row["measured"]), str(row["seed"]),
+            str(row["observation_hash"]),
         )
         for row in sound
     ]  # fmt: skip
