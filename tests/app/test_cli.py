@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import typer
+from rich.text import Text
 from typer.testing import CliRunner
 
 import tercel
@@ -66,6 +69,20 @@ def test_every_command_explains_itself(words: str) -> None:
     result = runner.invoke(app, [*words.split(), "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.stdout
+
+
+def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, f"{name} {word}")
+
+
+def test_help_loses_nothing_that_stands_in_brackets() -> None:
+    for name, command in _commands(typer.main.get_command(app), "tercel"):
+        for said in (command.help, command.epilog, *(getattr(one, "help", None) for one in command.params)):
+            assert Text.from_markup(said or "").plain == (said or "").replace("\\[", "["), name
+    assert "[sweep.ranges]" in runner.invoke(app, ["agent", "sweep", "--help"]).stdout
+    assert "package" in runner.invoke(app, ["agent", "--help"]).stdout
 
 
 def test_run_hands_on_its_options(command: Any) -> None:

@@ -1,6 +1,7 @@
 """Families: who plays where, what is pooled over them, and how they are packaged."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,11 +116,19 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
     assert twice.exit_code == 2
     assert not (tmp_path / "no").exists()
     out = tmp_path / "packed"
-    assert tercel("package", *runs, out, "--name", "mine", "--episodes", "8").exit_code == 0
+    packed = tercel("package", *runs, out, "--name", "mine", "--episodes", "8", "--json")
+    assert packed.exit_code == 0
+    assert re.search(r"mine-csco-santa-fe-1 in csco-santa-fe: -?[0-9]+[.][0-9]{2} \[", packed.stderr)
+    written = json.loads(packed.stdout)
+    assert [Path(found).name for found in written["observations"]] == [
+        "mine-csco-santa-fe.json", "mine-ibm-santa-fe.json"
+    ]  # fmt: skip
     names = [f"mine-{market}-santa-fe-{seed}" for market in ("csco", "ibm") for seed in (1, 2)]
     assert sorted(path.name for path in out.iterdir()) == [*names, "observations"]
     assert read_observed(out / "observations" / "mine-ibm-santa-fe.json").market == "ibm-santa-fe"
     card = read_card(out / names[2] / "card.json")
+    assert list(written["policies"]) == names
+    assert written["policies"][names[2]]["scores"]["is_bps"] == card.scores["is_bps"]
     assert (card.name, card.seed, card.limits["markets"]) == ("mine", 1, ["ibm-santa-fe"])
     assert card.scores["judged"].startswith("8 fresh episodes of ibm-santa-fe")
     assert card.trained_on["configuration"]["policy"]["actions"] == "sized"

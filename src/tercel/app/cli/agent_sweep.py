@@ -9,7 +9,7 @@ from tercel.app.cli.shared import AsJson, Seed, told
 
 
 def sweep(
-    config: Annotated[Path, typer.Argument(help="TOML file of a training with [sweep.ranges].", metavar="CONFIG")],
+    config: Annotated[Path, typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG")],
     trials: Annotated[
         int | None, typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N")
     ] = None,

@@ -46,15 +46,16 @@ def package(
     name: Annotated[
         str, typer.Option(help="The family that they belong to; the configuration's name if not given.", metavar="NAME")
     ] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
-    with told():
+    with told(as_json):
         from tercel.app.commands.agent_package import package as body
 
-        raise typer.Exit(body(runs, out, episodes, name))
+        raise typer.Exit(body(runs, out, episodes, name, as_json))
 
 
 def add_to(app: typer.Typer) -> None:
     """Hang the commands under `tercel agent`."""
     app.command()(train)
-    app.command(hidden=True)(package)
+    app.command()(package)

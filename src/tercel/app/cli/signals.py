@@ -19,7 +19,7 @@ STUDIES = ("text", "ofi", "panel", "stocknet", "phases")
 """Studies on real data that `evaluate` knows."""
 
 Config = Annotated[
-    Path | None, typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="[CONFIG.toml]")
+    Path | None, typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="CONFIG.toml")
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Synthetic material alone; nothing has to be there.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")]

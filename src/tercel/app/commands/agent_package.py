@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tercel.app.commands.agent_train import resumed
 from tercel.app.job.agent_config import AgentConfig, preset_file, preset_names, read_config
 from tercel.app.job.agent_validation import shortfall
-from tercel.app.output import say
+from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_recorded, run_strategies
@@ -28,6 +28,7 @@ from tercel.execution.policies_packaged import SHARED, Observed
 from tercel.execution.strategies import build
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
+from tercel.report.tables import spelt
 from tercel.stats import mean_interval
 
 OBSERVED_SEED, OBSERVED_EPISODES = 2_026, 256
@@ -66,7 +67,7 @@ class Packed:
         return f"tercel agent train {source} --seed {self.seed}"
 
 
-def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "") -> int:
+def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "", as_json: bool = False) -> int:
     """Judge runs' policies on fresh episodes of their markets, write each with its figures into `out`; the exit code.
 
     Raises
@@ -75,6 +76,7 @@ def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "") -> i
         A run on tape, whose data are not ours to give away, a network that is no plain MLP, two of one name.
     """
     packed = [packing(run, name) for run in runs]
+    written: dict[str, Any] = {"policies": {}, "observations": []}
     named = [one.name for one in packed]
     twice = next((one for one in named if named.count(one) > 1), None)
     if twice is not None:
@@ -88,10 +90,14 @@ def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "") -> i
             )
         judged = {market: fresh(team, market, episodes) for market in team[0].markets}
         for at, one in enumerate(team):
-            write(one, {market: costs[at] for market, costs in judged.items()}, judged, out)
+            scores = write(one, {market: costs[at] for market, costs in judged.items()}, judged, out)
+            written["policies"][one.name] = {"folder": str(out / one.name), "scores": scores}
         (out / SHARED).mkdir(exist_ok=True)
         (out / SHARED / f"{stem}.json").write_text(observed(team).to_json())
+        written["observations"].append(str(out / SHARED / f"{stem}.json"))
         say(f"written  {out / SHARED / f'{stem}.json'}")
+    if as_json:
+        print_json(written)
     return 0
 
 
@@ -117,14 +123,14 @@ def fresh(team: Sequence[Packed], market: str, episodes: int) -> list[Costs]:
     return run_strategies(source, task, plan, strategies, run_out=False)
 
 
-def write(one: Packed, mine: dict[str, Costs], judged: dict[str, list[Costs]], out: Path) -> None:
-    """Write a policy with its scores: those of its first market, and of each if there are several."""
+def write(one: Packed, mine: dict[str, Costs], judged: dict[str, list[Costs]], out: Path) -> dict[str, Any]:
+    """Write a policy with its scores, and give them: those of its first market, and of each if there are several."""
     told = {}
     for market, costs in mine.items():
         cost = mean_interval(shortfall(costs), costs.cluster, np.random.default_rng(0))
         rivals = zip(RIVALS, judged[market][-len(RIVALS) :], strict=True)
         told[market] = {"is_bps": cost.to_json(), **{name: float(shortfall(their).mean()) for name, their in rivals}}
-        say(f"{one.name} in {market}: {cost.mean:.2f} bps [{cost.ci_low}, {cost.ci_high}]")
+        say(f"{one.name} in {market}: {spelt(cost.to_json())} bps")
     first, costs = next(iter(mine.items()))
     scores: dict[str, Any] = {
         "judged": f"{len(costs)} fresh episodes of {first}, seed {JUDGED_SEED}",
@@ -137,6 +143,7 @@ def write(one: Packed, mine: dict[str, Costs], judged: dict[str, list[Costs]], o
     card = replace(one.card, trained_on=trained, scores={**one.card.scores, **scores})
     save_policy(out / one.name, one.policy, card)
     say(f"written  {out / one.name}")
+    return scores
 
 
 def observed(team: Sequence[Packed]) -> Observed:
