@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 
 from tercel.app.job.contest import cluster
-from tercel.app.job.contest.cells import Cell, cells_of, is_done, is_kept, read_place, run_cell
+from tercel.app.job.contest.cells import Cell, Judged, cells_of, is_done, is_kept, read_place, run_cell
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.held import Contest
 from tercel.app.job.contest.places import Place, build_place
-from tercel.app.job.contest.room import without_the_cramped
+from tercel.app.job.contest.room import roomy, with_room
 from tercel.app.job.settings import RunSettings
-from tercel.core.errors import ConfigError
+from tercel.core.errors import CapacityError, ConfigError
 from tercel.evaluation.experiment import run_strategy
 from tercel.evaluation.task import Task
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
 PLACE = Place("small", RunSettings(market="csco-santa-fe", task=TASK), (3, 4), 300)
+THREE = [Contender("twap_take"), Contender("peg_behind"), Contender("random")]
 WHO = [Contender("twap_take"), Contender("peg_behind")]
 
 
@@ -72,24 +73,50 @@ def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
         read_place(PLACE, WHO[:1], tmp_path)
 
 
-def test_a_rule_whose_orders_found_no_room_is_left_out_and_named(tmp_path: Path) -> None:
-    others = [*WHO, Contender("random")]
-    for cell in cells_of(PLACE, others, recorded=False):
-        run_cell(cell, tmp_path)
-    judged = read_place(PLACE, others, tmp_path)
-    overflow = judged.costs["peg_behind"].overflow.copy()
-    overflow[[7, 9]] = (1, 3)
-    cut = {**judged.costs, "peg_behind": replace(judged.costs["peg_behind"], overflow=overflow)}
-    contest = Contest([], others, [], judged, {"small": replace(judged, costs=cut)}, {}, (3, 4), ["before"])
-    whole = replace(contest, markets={"small": judged})
-    assert without_the_cramped(whole) is whole
-    left = without_the_cramped(contest)
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    folder = tmp_path_factory.mktemp("small")
+    for cell in cells_of(PLACE, THREE, recorded=True):
+        run_cell(cell, folder)
+    return read_place(PLACE, THREE, folder, recorded=True)
+
+
+def overflowing(judged: Judged, key: str, episodes: list[int]) -> Judged:
+    overflow = judged.costs[key].overflow.copy()
+    overflow[episodes] = 2
+    return replace(judged, costs={**judged.costs, key: replace(judged.costs[key], overflow=overflow)})
+
+
+def test_an_episode_without_room_is_left_out_for_everybody(small: Judged) -> None:
+    contest = Contest([], THREE, [], small, {"small": small}, {"small": {"thin": small}}, (3, 4), ["before"])
+    assert with_room(contest).notes == ["before"]
+    cut = overflowing(overflowing(small, "peg_behind", [7, 9]), "random", [9])
+    left = with_room(replace(contest, markets={"small": cut}))
+    kept = np.delete(np.arange(300), [7, 9])
+    for key, costs in left.main.costs.items():
+        assert np.array_equal(costs.cluster, small.costs[key].cluster[kept])
+        assert np.array_equal(costs.shortfall, small.costs[key].shortfall[kept])
+    assert left.main.arrivals is not None
+    assert small.arrivals is not None
+    assert np.array_equal(left.main.arrivals.mid2_grid, small.arrivals.mid2_grid[kept])
+    assert len(left.validation.costs["random"]) == len(left.regimes["small"]["thin"].costs["random"]) == 300
+    [_, note] = left.notes
+    assert "2 of 300" in note
+    assert "(peg_behind, random)" in note
+
+
+def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: Judged) -> None:
+    cut = overflowing(small, "peg_behind", [7, 9, 11, 200])
+    contest = Contest([], THREE, [], small, {"small": cut}, {}, (3, 4), ["before"])
+    left = with_room(contest)
     assert [one.key for one in left.baselines] == ["twap_take", "random"]
     assert all(list(place.costs) == ["twap_take", "random"] for place in left.places)
     assert left.best == "twap_take"
     before, note = left.notes
     assert before == "before"
-    assert "peg_behind" in note
-    assert "2 of 300 episodes of small" in note
+    assert "peg_behind is left out" in note
+    assert "4 of 300 episodes of small" in note
     with pytest.raises(ConfigError, match="peg_behind is left out"):
-        without_the_cramped(replace(contest, baselines=[others[1], others[2]]))
+        with_room(replace(contest, baselines=[THREE[1], THREE[2]]))
+    with pytest.raises(CapacityError, match="4 of 300 for peg_behind"):
+        roomy(cut)

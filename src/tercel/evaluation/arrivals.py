@@ -38,6 +38,10 @@ class Arrivals:
     spread: Ints
     volume: Ints
 
+    def select(self, rows: NDArray[np.bool_]) -> "Arrivals":
+        """The episodes of a mask."""
+        return Arrivals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
     @classmethod
     def concat(cls, parts: Sequence["Arrivals"]) -> "Arrivals":
         """Episodes of several batches, one after another."""

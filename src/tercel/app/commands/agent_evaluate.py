@@ -16,7 +16,7 @@ from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.contest.outside import notes_on, untrained_in
 from tercel.app.job.contest.places import PLAIN, Place, switching
-from tercel.app.job.contest.room import without_the_cramped
+from tercel.app.job.contest.room import with_room
 from tercel.app.job.market import split_dates
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of
@@ -180,10 +180,10 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
         asked.seeds,
         list(notes),
     )
-    contest = without_the_cramped(contest)
+    contest = with_room(contest)
     few = [one for one in contest.baselines if one.key in {*SHORT, contest.best}]
     team = asked.field.teams[first]
-    return without_the_cramped(
+    return with_room(
         replace(
             contest,
             sensitivity=_sensitivity(asked, main, [*team, *few], out) if asked.sensitivity else {},

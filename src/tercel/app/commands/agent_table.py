@@ -17,7 +17,7 @@ from tercel.app.job.contest.families import Field, field_of
 from tercel.app.job.contest.held import challengers_in, entries_in, headliners_of, members_in
 from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.places import PLAIN, Place
-from tercel.app.job.contest.room import cramped
+from tercel.app.job.contest.room import cramped, roomy
 from tercel.app.output import json_text, print_json, print_table, say
 from tercel.core.errors import UnknownNameError
 from tercel.evaluation.claims import claim, settle
@@ -136,6 +136,7 @@ def _result(
     }
     gone = cramped((judged for row in held.values() for judged in row.values()), baselines)
     baselines = [one for one in baselines if one.key not in gone]
+    left_out = list(gone.values())
     written = [one.key for one in baselines if one.kind == "baseline"]
     found: dict[str, dict[str, Compared]] = {}
     schedules: dict[str, Any] = {}
@@ -144,7 +145,8 @@ def _result(
     for regime, row in held.items():
         found[regime] = {}
         for market, whole in row.items():
-            judged = whole.without(gone)
+            judged, words = roomy(whole.without(gone))
+            left_out += words
             members = members_in(field.recipes, judged)
             scores, rows = Scores.of(judged.costs, members), challengers_in(field.policies, field.recipes, judged)
             found[regime][market] = compare(scores, rows, members, ledger, rng)
@@ -171,7 +173,7 @@ def _result(
         "claims": claims,
         "schedules": schedules,
         "comparisons": comparisons,
-        "notes": [*field.notes, *gone.values()],
+        "notes": [*field.notes, *left_out],
     }
 
 

@@ -37,7 +37,7 @@ def _preamble(result: Mapping[str, Any]) -> str:
 
 
 def _notes(result: Mapping[str, Any]) -> list[str]:
-    return ["", " ".join(result["notes"])] if result["notes"] else []
+    return ["", *(f"- {note}" for note in result["notes"])] if result["notes"] else []
 
 
 # -- gains ------------------------------------------------------------------------------------------------------------

@@ -153,6 +153,15 @@ class Judged:
         responses = {key: one for key, one in self.responses.items() if key not in gone}
         return replace(self, costs=costs, responses=responses)
 
+    def select(self, rows: NDArray[np.bool_]) -> "Judged":
+        """The same place with some of its episodes; `responses` are of all that were recorded."""
+        return replace(
+            self,
+            costs={key: one.select(rows) for key, one in self.costs.items()},
+            arrivals=None if self.arrivals is None else self.arrivals.select(rows),
+            hindsight_bps=None if self.hindsight_bps is None else self.hindsight_bps[rows],
+        )
+
 
 def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorded: bool = False) -> Judged:
     """Everything that the cells of a place left; where not everything was recorded, costs without their course in time.

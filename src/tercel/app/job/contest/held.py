@@ -1,6 +1,6 @@
 """Everything that a contest left, read from disk: who was judged where, and the rows that are compared."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -127,12 +127,22 @@ class Contest:
         return replace(
             self,
             baselines=left,
-            validation=self.validation.without(gone),
-            markets=_each_without(self.markets, gone),
-            regimes={name: _each_without(row, gone) for name, row in self.regimes.items()},
-            sensitivity={name: _each_without(row, gone) for name, row in self.sensitivity.items()},
-            adaptation=_each_without(self.adaptation, gone),
             notes=[*self.notes, *notes],
+        ).changed(lambda judged: judged.without(gone))
+
+    def changed(self, change: Callable[[Judged], Judged]) -> "Contest":
+        """The same contest with every place changed."""
+
+        def each(row: Mapping[str, Judged]) -> dict[str, Judged]:
+            return {name: change(judged) for name, judged in row.items()}
+
+        return replace(
+            self,
+            validation=change(self.validation),
+            markets=each(self.markets),
+            regimes={name: each(row) for name, row in self.regimes.items()},
+            sensitivity={name: each(row) for name, row in self.sensitivity.items()},
+            adaptation=each(self.adaptation),
         )
 
     @property
@@ -166,10 +176,6 @@ class Contest:
     def compare(self, judged: Judged, ledger: Ledger, rng: np.random.Generator) -> Compared:
         """Everyone against everyone else in a place."""
         return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng)
-
-
-def _each_without(row: Mapping[str, Judged], gone: Collection[str]) -> dict[str, Judged]:
-    return {name: judged.without(gone) for name, judged in row.items()}
 
 
 def _responses(judged: Judged, members: Sequence[str]) -> tuple[Any, ...]:
