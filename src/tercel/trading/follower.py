@@ -14,7 +14,7 @@ from tercel.core.orders import Listing, MarketRows
 from tercel.execution.driver import REASONS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.source import OWN_ORDERS_ON_TAPE, blank_state
+from tercel.market.simulator.source import OWN_ORDERS, blank_state
 from tercel.trading import worker_kernels as kernels
 
 Ints = NDArray[np.int64]
@@ -54,7 +54,7 @@ class Follower:
         self._lay()
 
     def _lay(self) -> None:
-        self.book = lay.new_book(self.listing.dense_ids, self._width, OWN_ORDERS_ON_TAPE)
+        self.book = lay.new_book(self.listing.dense_ids, self._width, OWN_ORDERS)
         self.state = blank_state(sim.REPLAY)
         self.state[sim.FEED_LEVELS] = self._feed_levels
         self.ready = False

@@ -20,11 +20,9 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.terms import NO_FEES, Fees
 
-OWN_ORDERS = 32
-"""Own orders that can be alive at once in a simulated market."""
-OWN_ORDERS_ON_TAPE = 64
-"""The same on tape and in what follows a live market: prices wander further there while orders rest, and what keeps its
-places in many queues needs more room."""
+OWN_ORDERS = 64
+"""Own orders that can be alive at once: what keeps its places in many queues while prices wander needs this many."""
+
 
 NO_TAPE = np.zeros((0, sim.TAPE_WORDS), np.int64)
 _NO_WORDS = np.zeros(together.WORDS, np.int64)

@@ -16,7 +16,7 @@ from tercel.market.simulator.levels import POWER, QUEUE, tell
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.reals import put_real
 from tercel.market.simulator.replay import touch_from_book
-from tercel.market.simulator.source import OWN_ORDERS_ON_TAPE, Source, blank_state
+from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state
 from tercel.market.tape.checkpoints import compiled
 from tercel.market.tape.compiled import WIDTH, Checkpoint, CompiledDay
 from tercel.market.tape.instrument import Instrument
@@ -73,7 +73,7 @@ def world_of(
     checkpoint: Checkpoint, slots: int, levels: int, queue: tuple[int, float] | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The market that a checkpoint describes: its two arrays; `queue` is the queue model of a tape of level totals."""
-    b = lay.new_book(slots, WIDTH, OWN_ORDERS_ON_TAPE)
+    b = lay.new_book(slots, WIDTH, OWN_ORDERS)
     k = blank_state(sim.REPLAY)
     load_orders(b, checkpoint.orders)
     k[sim.NOW] = checkpoint.ns
