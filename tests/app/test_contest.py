@@ -106,7 +106,7 @@ def test_an_episode_without_room_is_left_out_for_everybody(small: Judged) -> Non
 
 
 def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: Judged) -> None:
-    cut = overflowing(small, "peg_behind", [7, 9, 11, 200])
+    cut = overflowing(small, "peg_behind", [7, 9, 11, 12, 13, 14, 200])
     contest = Contest([], THREE, [], small, {"small": cut}, {}, (3, 4), ["before"])
     left = with_room(contest)
     assert [one.key for one in left.baselines] == ["twap_take", "random"]
@@ -115,8 +115,8 @@ def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: Judged) ->
     before, note = left.notes
     assert before == "before"
     assert "peg_behind is left out" in note
-    assert "4 of 300 episodes of small" in note
+    assert "7 of 300 episodes of small" in note
     with pytest.raises(ConfigError, match="peg_behind is left out"):
         with_room(replace(contest, baselines=[THREE[1], THREE[2]]))
-    with pytest.raises(CapacityError, match="4 of 300 for peg_behind"):
+    with pytest.raises(CapacityError, match="7 of 300 for peg_behind"):
         roomy(cut)

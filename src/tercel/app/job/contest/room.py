@@ -17,7 +17,7 @@ from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.held import Contest
 from tercel.core.errors import CapacityError
 
-MOST: Final = 0.01
+MOST: Final = 0.02
 """Share of a place's episodes that may be left out."""
 
 
