@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.written import write_whole
 from tercel.evaluation.result import MEANINGS, PEERS, JudgedRun
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.report import figures
@@ -136,9 +137,7 @@ def write_report(
         facts={"market": result.market} | _flat(result) | dict(facts or {}),
         footer=footer,
     )
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, text)
     return path
 
 

@@ -22,6 +22,7 @@ from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of
 from tercel.app.output import json_text, print_json, result_console, say
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.written import write_whole
 from tercel.evaluation.standing import FROZEN
 from tercel.evaluation.task import Latency, Task
 from tercel.market.flow import preset as presets
@@ -144,9 +145,7 @@ def evaluate(
     contest = held(asked, out, notes)
     result = composed(contest)
     result["out"] = str(out)
-    aside = out / f".{RESULT}.part"
-    aside.write_text(json_text(result) + "\n")
-    aside.replace(out / RESULT)
+    write_whole(out / RESULT, json_text(result) + "\n")
     write_page(out / PAGE, contest, result, footer=f"cells, figures and page: {out}")
     if as_json:
         print_json(result)

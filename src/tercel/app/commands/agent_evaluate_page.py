@@ -9,6 +9,7 @@ from tercel.app.commands import agent_adapted
 from tercel.app.commands.agent_claims import claimed, gains_figure
 from tercel.app.commands.agent_evaluate_shown import closing, headliners, shown, verdicts
 from tercel.app.job.contest.held import Contest
+from tercel.core.written import write_whole
 from tercel.evaluation.claims import called
 from tercel.report import contest_figures, figures
 from tercel.report.page import Section, render
@@ -42,9 +43,7 @@ def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: 
         "best written strategy": best,
     }
     text = render(title(result, first), lead, sections, facts, footer)
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, text)
 
 
 def title(result: Mapping[str, Any], first: list[str]) -> str:

@@ -13,6 +13,7 @@ from tercel.app.job.agent_sweep import AgentSweep
 from tercel.app.job.agent_sweep_report import write_page
 from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
 from tercel.learning.port import Metrics
 from tercel.learning.sweep import Trial
 
@@ -88,9 +89,7 @@ def _without_trials(told: dict[str, Any]) -> dict[str, Any]:
 
 def _keep(folder: Path, told: AgentConfig, seed: int) -> None:
     parse({key: value for key, value in _told(told, seed).items() if key != "seed"}, SWEEP)
-    aside = folder / f".{SWEEP}.part"
-    aside.write_text(json.dumps(_told(told, seed), indent=1) + "\n")
-    aside.replace(folder / SWEEP)
+    write_whole(folder / SWEEP, json.dumps(_told(told, seed), indent=1) + "\n")
 
 
 def _run(job: AgentSweep, wanted: int, timeout: float | None, stop: list[bool]) -> None:

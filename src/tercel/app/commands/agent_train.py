@@ -19,6 +19,7 @@ from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.locks import locked
 from tercel.core.names import offer
+from tercel.core.written import write_whole
 from tercel.learning.port import Metrics
 from tercel.learning.sb3.settings import ALGORITHMS
 
@@ -155,9 +156,7 @@ def _refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
 def _claim(folder: Path, told: AgentConfig, seed: int) -> None:
     """Keep what was told in the run folder."""
     _refuse_another(folder, told, seed)
-    aside = folder / f".{FILE}.part"
-    aside.write_text(_text(told, seed))
-    aside.replace(folder / FILE)
+    write_whole(folder / FILE, _text(told, seed))
 
 
 def _disclaim(folder: Path) -> None:

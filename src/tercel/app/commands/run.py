@@ -17,6 +17,7 @@ from tercel.app.job.venue import fees_of, latency_of
 from tercel.app.job.venue import in_words as venue_words
 from tercel.app.output import json_text, print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
 from tercel.evaluation.by_regime import by_regime
 from tercel.evaluation.by_regime import in_words as regimes_in_words
 from tercel.evaluation.episodes import regimes_of
@@ -313,9 +314,7 @@ def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
         notes=notes,
     )
     result = replace(result, out=str(out), by_regime=grouped)
-    aside = out / f".{RESULT}.part"
-    aside.write_text(json_text(result.to_json()) + "\n")
-    aside.replace(out / RESULT)
+    write_whole(out / RESULT, json_text(result.to_json()) + "\n")
     return result
 
 

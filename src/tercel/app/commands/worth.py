@@ -16,6 +16,7 @@ from tercel.app.job.settings import load_settings
 from tercel.app.job.training import policy_folder
 from tercel.app.output import print_json, result_console, say
 from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
 from tercel.evaluation.alpha_worth import Drifted, model_gain, plant
 from tercel.evaluation.alpha_worth import worth as worth_of_alpha
 from tercel.evaluation.episodes import seeded_plan
@@ -161,9 +162,7 @@ def _write(out: Path | None, page: str) -> None:
     if out is None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".{out.name}.part")
-    aside.write_text(page)
-    aside.replace(out)
+    write_whole(out, page)
     say(f"report    {out}")
 
 

@@ -25,6 +25,7 @@ from tercel.app.job.agent_learner import learner_settings
 from tercel.app.job.agent_training import run_training
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import offer
+from tercel.core.written import write_whole
 from tercel.learning.port import Metrics
 from tercel.learning.sweep import Choice, Range, Space, Sweep, Trial
 
@@ -206,16 +207,10 @@ class AgentSweep:
             told["best"] = {"trial": best.number, **values}
             guards = {"guards.variants": self.variants, "guards.sweep": str(self.folder.resolve())}
             chosen = overlaid(self.config, {**best.values, **guards}, budget=False)
-            _write(self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True)))
+            write_whole(self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True)))
             told["config"] = str(self.folder / BEST)
-        _write(self.folder / RESULT, json.dumps(told, indent=1) + "\n")
+        write_whole(self.folder / RESULT, json.dumps(told, indent=1) + "\n")
         return told
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text)
-    aside.replace(path)
 
 
 def to_toml(told: dict[str, Any]) -> str:

@@ -32,6 +32,7 @@ from tercel.app.job.agent_oracle import oracle_state, train_oracle
 from tercel.app.job.agent_policy import action_parameters, rule_of, strategy_of
 from tercel.app.job.agent_validation import Look, Validator
 from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
 from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
@@ -161,7 +162,6 @@ class Training:
         """What is said of the policy as it stands."""
         told, task = self.config, self.markets[0].task
         policy, watched = self.agent.policy(), observer(told.policy.observation, told.policy.stack)
-        looked = len(self.looks.rows)
         return Card(
             name=told.name,
             observes=watched.entries,
@@ -178,8 +178,7 @@ class Training:
             frames=self.agent.frames,
             learner={
                 "name": self.agent.name,
-                "looks": looked,
-                "variants": variants_tried(told) + looked - 1,
+                **self._counted,
                 **({"oracle": told.oracle.model_dump()} if told.oracle.frames else {}),
             },
             scores={"validation": look.row},
@@ -199,22 +198,25 @@ class Training:
             facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
         return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
 
-    def _count(self, looked: int) -> None:
+    @property
+    def _counted(self) -> dict[str, int]:
+        """Looks so far, and with the recipes tried before as many chances to be lucky."""
+        looks = len(self.looks.rows)
+        return {"looks": looks, "variants": variants_tried(self.config) + looks - 1}
+
+    def _count(self) -> None:
         """Say in the cards of what is kept how many looks there were in the end: each was a chance to be lucky."""
         for path in (self.folder / "policy" / CARD, self.folder / LAST / CARD):
             if not path.exists():
                 continue
             card = read_card(path)
-            told = {**card.learner, "looks": looked, "variants": variants_tried(self.config) + looked - 1}
-            aside = path.with_name(f".{CARD}.part")
-            aside.write_text(replace(card, learner=told).to_json())
-            aside.replace(path)
+            told = {**card.learner, **self._counted}
+            write_whole(path, replace(card, learner=told).to_json())
 
     def finish(self, done: bool) -> dict[str, Any]:
         """Write and return what became of it."""
         best = self.best or {}
-        looked = len(self.looks.rows)
-        self._count(looked)
+        self._count()
         result = {
             "name": self.config.name,
             "seed": self.seed,
@@ -223,8 +225,7 @@ class Training:
             "policy": str(self.folder / "policy"),
             "best": best,
             "rule": self.validator.rule.name,
-            "looks": looked,
-            "variants": variants_tried(self.config) + looked - 1,
+            **self._counted,
             "trained_on": self.trained_on,
             "version": __version__,
         }
@@ -233,9 +234,7 @@ class Training:
 
 def _kept(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Write what became of a training into its folder."""
-    aside = folder / f".{RESULT}.part"
-    aside.write_text(json.dumps(result, indent=1) + "\n")
-    aside.replace(folder / RESULT)
+    write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
     return result
 
 

@@ -13,6 +13,7 @@ from tercel.app.job.market import JobMarket, build_market
 from tercel.app.job.settings import RunSettings
 from tercel.app.output import json_text
 from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.tuning import Arena, scores, tune
 from tercel.execution import step as kernels
@@ -149,9 +150,7 @@ def progress_of(folder: Path, name: str) -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Whole or not at all."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(json_text(value) + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, json_text(value) + "\n")
 
 
 def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:

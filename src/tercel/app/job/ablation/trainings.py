@@ -19,6 +19,7 @@ from tercel.app.job.agent_report import write_page
 from tercel.app.job.agent_training import FILE, LAST, RESULT, run_training
 from tercel.app.job.pool import Pool, stopped
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.written import write_whole
 from tercel.execution.policies.policy import CARD
 
 TRAINED: Final = "trained"
@@ -138,7 +139,7 @@ def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) ->
         return
     for run in todo:
         run.folder.mkdir(parents=True, exist_ok=True)
-        _write(run.folder / FILE, json.dumps(_dumped(run.config, run.seed), indent=1))
+        write_whole(run.folder / FILE, json.dumps(_dumped(run.config, run.seed), indent=1) + "\n")
     jobs = [(run.config.model_dump_json(), run.folder, run.seed) for run in todo]
     with Pool(min(len(todo), workers)) as pool:
         pool.run(train_one, jobs, lambda _: tick(before + sum(run.frames for run in todo)))
@@ -154,18 +155,12 @@ def train_one(told: str, folder: Path, seed: int) -> bool:
     try:
         result = run_training(config, folder, seed, stop=stopped)
     except TercelError as error:
-        _write(folder / FAILED, str(error))
+        write_whole(folder / FAILED, f"{error}\n")
         return False
     finally:
         spent = _read(folder / CPU).get("cpu_s", 0.0) + time.process_time() - began
-        _write(folder / CPU, json.dumps({"cpu_s": spent}))
+        write_whole(folder / CPU, json.dumps({"cpu_s": spent}) + "\n")
     if result["done"]:
         write_page(folder, config, result)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return bool(result["done"])
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text + "\n")
-    aside.replace(path)
