@@ -192,7 +192,7 @@ def csco():
 @pytest.fixture(scope="module")
 def markets(csco):
     """Sources by name; a function, so that no failure prints them."""
-    loud = ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0, k1_ticks=0.05, pay_s=2.0)
+    loud = ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0)
     return {"santa fe": csco, "martingale": martingale_market(), "translated": with_impact(csco, loud)}.get
 
 

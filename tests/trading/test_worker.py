@@ -150,7 +150,7 @@ def test_a_worker_is_the_batch_in_a_reactive_market(csco: Source, name: str, lat
 
 @pytest.mark.parametrize("name", ["twap_passive", "random", "mlp"])
 def test_a_worker_is_the_batch_in_a_market_that_own_trades_translate(csco: Source, name: str) -> None:
-    loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0, k1_ticks=0.05, pay_s=3.0))
+    loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
     task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
     for index, run_out in ((0, False), (1, True)):
         plan = seeded_plan(task, 220, 7, index, 1)

@@ -64,7 +64,7 @@ STEPS = st.lists(
 @given(steps=STEPS, seed=st.integers(0, 50))
 def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, steps: list[tuple], seed: int) -> None:
     """Every lot that trades has two sides, an order's lots are filled, open or dead, and the data is the book."""
-    source = with_impact(csco, ImpactLaw("translation", 5.0, trades=5.0, sigma_ticks=9.0, pay_s=0.3)) if loud else csco
+    source = with_impact(csco, ImpactLaw("translation", 5.0, trades=5.0, sigma_ticks=9.0)) if loud else csco
     exchange = SimulatedExchange(
         {"A": MarketSpec(source, seed, client_orders=16)}, latency=EntryLatency("constant", 1000)
     )

@@ -16,7 +16,16 @@ from tercel.market.book.window import settle_frozen
 from tercel.market.flow.martingale import walk_to
 from tercel.market.impact.translate import shift_public
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import hidden_trade, own_dead, own_fill, own_rest, public_add, public_take, write
+from tercel.market.simulator.account import (
+    hidden_trade,
+    own_dead,
+    own_fill,
+    own_rest,
+    owns_slots,
+    public_add,
+    public_take,
+    write,
+)
 from tercel.market.simulator.engine import decision_is_due, mark_grid
 from tercel.market.simulator.replay import empty_public, roll, take_block
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
@@ -74,7 +83,7 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
     if kind == ADD:
         if who >= slots or qty > 0:
             return BAD_SLOT
-        if k[sim.MODEL] != sim.REPLAY and who != (b[lay.FREE] if b[lay.FREE] >= 0 else b[lay.HIGH]):
+        if owns_slots(k) and who != (b[lay.FREE] if b[lay.FREE] >= 0 else b[lay.HIGH]):
             return BAD_SLOT
         return FINE if lots > 0 else BAD_LOTS
     if kind == EXECUTE or kind == REDUCE or kind == DELETE:
@@ -196,7 +205,7 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     if kind == ADD:
         if b[lay.OWN_RESTING] > 0:
             settle_frozen(b, side, price)
-        if k[sim.MODEL] != sim.REPLAY:
+        if owns_slots(k):
             allocate(b)
         public_add(b, k, who, side, price, lots)
     elif kind == EXECUTE or kind == REDUCE or kind == DELETE:

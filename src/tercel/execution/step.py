@@ -9,9 +9,12 @@ from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.observation import observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
+from tercel.market.book import layout as lay
+from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill
+from tercel.market.simulator.background import part
 from tercel.market.simulator.engine import advance, mark_grid
 from tercel.market.simulator.entry import next_arrival
 
@@ -71,12 +74,13 @@ def run(
 
 @kernel
 def end(k: Longs) -> None:
-    """Trading is over. What is left could not be sent: it is booked at the last known far touch, and counted."""
+    """Trading is over. What is left could not be sent: it is booked like what the book cannot fill, and counted."""
     if k[sim.LEFT] > 0:
         worst = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
         k[sim.UNFILLED_LOTS] += k[sim.LEFT]
         lots, k[sim.LEFT] = k[sim.LEFT], 0
-        book_fill(k, worst, lots, k[sim.MID2], 2 * worst, False, True)
+        price = worst + k[sim.SIDE] * k[sim.UNFILLED_TICKS]
+        book_fill(k, price, lots, k[sim.MID2], 2 * worst, False, True)
     mark_grid(k, FOREVER_NS)
     k[sim.PHASE] = sim.DONE
 
@@ -108,7 +112,8 @@ def begin(
     The warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
     """
     world = episode[E_WORLD]
-    for j in range(b.shape[0]):
+    room = worlds_b[world, lay.BACKGROUND] if worlds_b[world, lay.BACKGROUND] > 0 else b.shape[0]
+    for j in range(room):
         b[j] = worlds_b[world, j]
     for j in range(k.shape[0]):
         k[j] = worlds_k[world, j]
@@ -157,6 +162,9 @@ def begin(
     k[sim.DECISION_MID2] = k[sim.MID2]
     k[sim.QUANTITY] = episode[E_QUANTITY]
     k[sim.LEFT] = episode[E_QUANTITY]
+    k[sim.UNFILLED_TICKS] = whole_order_ticks(flow, episode[E_QUANTITY])
+    if k[sim.APART] == sim.WILL_PART:
+        part(b, k)
     k[sim.DECISION] = 0
     k[sim.PHASE] = sim.WORKING
 

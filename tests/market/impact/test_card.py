@@ -63,7 +63,7 @@ def test_laws_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert law_for(carded, "none") is None
     weights = law_for(carded, "weights")
     assert weights is not None
-    assert (weights.law, weights.k1_ticks) == ("weights", 0.0)
+    assert weights.law == "weights"
     with pytest.raises(ConfigError, match="translation"):
         law_for(preset, "square")
     with pytest.raises(ConfigError, match="10 pairs"):

@@ -9,6 +9,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load, names
+from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.impact.law import ImpactLaw, exponentials, of_card, with_impact
 from tercel.market.impact.metaorder import HELD, SHIFT, Leg, displacement, paired, program, run
 from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
@@ -17,7 +18,7 @@ from tercel.market.simulator import together
 from tercel.market.simulator.reals import real
 from tercel.market.simulator.source import NO_TAPE, Source, blank_state, reactive, run_free
 
-LAW = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=20.0, td_s=300.0, pay_s=10.0)
+LAW = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=20.0, td_s=300.0)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_kernel_is_the_power_law_within_a_thousandth(beta: float) -> None:
 
 def test_what_is_shifted_is_the_target_on_average_and_decays_with_it() -> None:
     after = np.array([60.0, 300.0, 900.0])
-    want = LAW.scale_ticks * np.sqrt(20.0 / (1.0 + (after - LAW.pay_s) / LAW.td_s))  # payment lags
+    want = LAW.scale_ticks * np.sqrt(20.0 / (1.0 + after / LAW.td_s))
     shifts = []
     for index in range(200):
         out = run(still(LAW), program([Leg(80, 0.0, 1e-6)], 80.0, 0), 3, index, 1.0, 902)
@@ -66,15 +67,20 @@ def test_a_sale_is_the_mirror_image() -> None:
     assert displacement(paths)[:, -1].mean() > 5.0
 
 
-def test_our_own_push_is_taken_off_in_units_of_the_mean_trade() -> None:
-    """k1 is ticks a MEAN trade: 20 of them push by 20 k1, however many children brought them."""
-    pushed = ImpactLaw(**{**LAW.card(), "k1_ticks": 0.5})
+def test_the_law_is_in_units_of_the_mean_trade() -> None:
+    """80 lots are 20 mean trades, however many children brought them."""
     for child in (80.0, 4.0):
         shift = np.mean([
-            run(still(pushed), program([Leg(80, 0.0, 1e-3)], child, 0), 3, n, 100.0, 2)[-1, SHIFT] for n in range(100)
+            run(still(LAW), program([Leg(80, 0.0, 1e-3)], child, 0), 3, n, 100.0, 2)[-1, SHIFT] for n in range(100)
         ])  # fmt: skip
-        want = LAW.scale_ticks * np.sqrt(20.0 / (1.0 + 100.0 / LAW.td_s)) - 20 * 0.5
-        assert abs(shift - want) < 0.4
+        assert abs(shift - LAW.scale_ticks * np.sqrt(20.0 / (1.0 + 100.0 / LAW.td_s))) < 0.4
+
+
+def test_what_the_book_cannot_fill_pays_the_law_for_the_whole_order() -> None:
+    source = still(LAW)
+    assert whole_order_ticks(source.flow, 80) == np.ceil(LAW.scale_ticks * np.sqrt(20.0))
+    assert whole_order_ticks(with_impact(source, None).flow, 80) == 0
+    assert whole_order_ticks(np.zeros(0), 80) == 0
 
 
 def test_the_pilot_measures_the_mean_trade_not_the_median(csco: Source) -> None:
@@ -83,9 +89,8 @@ def test_the_pilot_measures_the_mean_trade_not_the_median(csco: Source) -> None:
     trade = mean_trade(csco, seed=1)
     assert trade == pytest.approx(np.mean(sizes), rel=0.15)
     assert trade > 1.3 * np.median(sizes)
-    law = pilot_law(preset, source=csco, pairs=40)
+    law = pilot_law(preset, source=csco, replenishment_s=(0.5, 20.0))
     assert law.mean_trade_lots * law.trades == pytest.approx(preset.volume_per_s * law.horizon_s)
-    assert 0.0 < law.k1_ticks < 1.0
     assert of_card({"impact": law.card()}) == law
 
 
@@ -95,7 +100,7 @@ def test_a_market_in_which_we_do_not_trade_is_the_same_in_every_byte(csco: Sourc
     for source in (csco, quiet):
         b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
         run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 600 * NS_PER_SECOND)
-        k[sim.IMPACT] = 0
+        k[[sim.IMPACT, sim.APART]] = 0
         states.append((b.tobytes(), k.tobytes()))
     assert states[0] == states[1]
     assert with_impact(quiet, None).flow.tobytes() == csco.flow.tobytes()
@@ -113,8 +118,8 @@ def test_passive_fills_count_with_the_side_of_the_own_order(csco: Source) -> Non
     together.operate(together.NEW, b, k, source.flow, source.tape, at, words, together.NO_OUT)
     run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 600 * NS_PER_SECOND)
     assert k[sim.PASSIVE_LOTS] > 0
-    assert real(k, sim.FILLED) == pytest.approx(k[sim.PASSIVE_LOTS] / LAW.mean_trade_lots)
-    assert real(k, sim.PAID) > 0.0
+    assert real(k, sim.KERNEL) > 0.0
+    assert k[sim.SHIFT] > 0
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ class World:
         for row in rows.copy():
             assert apply_row(b, k, row) == FINE
         np.testing.assert_array_equal(b, self.b)
-        k[sim.AGGRESSOR_MID2] = self.k[sim.AGGRESSOR_MID2]
+        for venues in (sim.AGGRESSOR_MID2, sim.TRANSLATED_LOTS):
+            k[venues] = self.k[venues]
         np.testing.assert_array_equal(k, self.k)
 
     def check(self) -> None:

@@ -57,8 +57,7 @@ def carry(name: str, out: Path, *, y: float, seed: int, as_json: bool) -> None:
     if as_json:
         print_json({"name": made.name, "out": out, "impact": law.card()})
         return
-    say(f"k1       {law.k1_ticks:.4g} ticks a mean trade of {law.mean_trade_lots:.4g} lots")
-    say(f"wanted   {law.scale_ticks:.4g} ticks after one")
+    say(f"wanted   {law.scale_ticks:.4g} ticks after a mean trade of {law.mean_trade_lots:.4g} lots")
     say(f"written  {out}")
 
 

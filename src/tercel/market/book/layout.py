@@ -39,6 +39,7 @@ UNKNOWN_IDS: Final = 18
 UNKNOWN_LOTS: Final = 19
 DUPLICATE_IDS: Final = 20
 OWN_RESTING: Final = 21  # own orders in the book
+BACKGROUND: Final = 22  # where a second book, of public orders alone, lies in the same array; 0: there is none
 HEADER: Final = 32
 
 # -- order record -----------------------------------------------------------------------------------------------------
@@ -49,7 +50,8 @@ NEXT: Final = 3
 ARR: Final = 4
 SIDE: Final = 5
 FLAGS: Final = 6  # bits below
-TOLD: Final = 7  # (tapes of level totals) lots that the tape still counts on the level of this slot
+TOLD: Final = 7  # (level totals) lots that the tape still counts on the slot's level; (background) when lots come back
+UNDATED: Final = -1  # (background, in TOLD) lots of this order were taken and have no date yet; above 0: the date, ms
 ORDER: Final = 8
 FAR: Final = 1
 ANONYMOUS: Final = 2
@@ -86,7 +88,7 @@ NO_WINDOW: Final = 2**30
 """Lower bound of the ring's window of an empty side: no price lies in it."""
 
 
-def new_book(orders: int, width: int, own: int = 0) -> NDArray[np.int32]:
+def new_book(orders: int, width: int, own: int = 0, *, background: bool = False) -> NDArray[np.int32]:
     """An empty book: int32 array of the whole state.
 
     Parameters
@@ -97,6 +99,8 @@ def new_book(orders: int, width: int, own: int = 0) -> NDArray[np.int32]:
         Price levels held in the ring of each side (a power of two, at least 8); orders further away go to a far list.
     own : int
         Own orders that can be alive at once.
+    background : bool
+        Whether room for a second book lies behind it (`market.simulator.background`).
 
     Raises
     ------
@@ -114,11 +118,13 @@ def new_book(orders: int, width: int, own: int = 0) -> NDArray[np.int32]:
         )
     at_levels = HEADER + (orders + 2 * own) * ORDER
     at_ledger = at_levels + 2 * width * LEVEL
-    book = np.zeros(at_ledger + own * LEDGER, dtype=np.int32)
+    length = at_ledger + own * LEDGER
+    book = np.zeros(length * (2 if background else 1), dtype=np.int32)
     book[[ORDERS, WIDTH, OWN, AT_LEVELS, AT_LEDGER]] = orders, width, own, at_levels, at_ledger
+    book[BACKGROUND] = length if background else 0
     book[BEST_BID], book[BEST_ASK] = NO_BID, NO_ASK
     book[[FAR_BID, FAR_ASK, FREE]] = -1
     book[[LO_BID, LO_ASK]] = NO_WINDOW
-    levels = book[at_levels:at_ledger].reshape(-1, LEVEL)
+    levels = book[at_levels : at_levels + 2 * width * LEVEL].reshape(-1, LEVEL)
     levels[:, HEAD] = levels[:, TAIL] = -1
     return book

@@ -1,4 +1,4 @@
-"""The law of impact as a record: what is a prior, what a pilot measured, and the words that the kernel reads.
+"""The law of impact as a record: what is a prior, what a tape says, and the words that the kernel reads.
 
 `translation` (the default): own volume in mean trades under ``G(t) = (1 + t / td)^-beta`` is Phi; the price is to
 stand ``y sigma sgn(Phi) |Phi / trades|^exponent`` above where it would be without us, sigma and trades those of one
@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.market.impact import kernel
+from tercel.market.book import layout as lay
+from tercel.market.impact import words
 from tercel.market.simulator import layout as sim
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ Floats = NDArray[np.float64]
 
 LAWS: Final = {"none": sim.NO_IMPACT, "translation": sim.TRANSLATION, "weights": sim.WEIGHTS}
 HORIZON_S: Final = 600.0
+STEP_S: Final = 1.0
+"""Between looks at how the kernel decays; own fills are seen at once."""
 COMPONENTS: Final = 14
 _LOG_STEP: Final = 0.75
 _LOG_FIRST: Final = -7.5
@@ -47,8 +50,6 @@ class ImpactLaw:
         Mean trades of public volume in `horizon_s`.
     sigma_ticks : float
         Standard deviation of the mid's move in `horizon_s`.
-    k1_ticks : float
-        Ticks for good that a mean trade of ours moves the mid by without any law (a pilot measures it; 0 on a tape).
     y : float
         The prefactor of the square-root law; 0.5 to 1.5 is what markets show.
     td_s, beta : float
@@ -57,12 +58,13 @@ class ImpactLaw:
         Share of the kernel that never decays.
     exponent : float
         Of the target in Phi: 1/2, or 1 for a linear propagator.
-    pay_s : float
-        Time constant with which the book is moved to the target.
     strength : float
         (weights) Log factor of the market orders of a side at Phi = 1.
     horizon_s : float
         Of `trades` and `sigma_ticks`.
+    replenishment_s : tuple of float
+        Equally likely delays, seconds, after which lots that own orders took come back
+        (`market.impact.replenishment`); none: they stay away for as long as their order lives, as on a tape.
     explicit : tuple of (float, float)
         A kernel of its own: rates (1/s, 0 stays) and weights, which sum to 1; `td_s`, `beta` and `permanent` are then
         not read.
@@ -77,22 +79,25 @@ class ImpactLaw:
     mean_trade_lots: float
     trades: float
     sigma_ticks: float
-    k1_ticks: float = 0.0
     y: float = 1.0
     td_s: float = 900.0
     beta: float = 1.0
     permanent: float = 0.0
     exponent: float = 0.5
-    pay_s: float = 20.0
     strength: float = 0.0
     horizon_s: float = HORIZON_S
+    replenishment_s: tuple[float, ...] = ()
     explicit: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no law."""
-        positive = (self.mean_trade_lots, self.trades, self.td_s, self.beta, self.exponent, self.pay_s, self.horizon_s)
-        numbers = (*positive, self.sigma_ticks, self.k1_ticks, self.y, self.strength)
-        fine = all(map(math.isfinite, numbers)) and min(positive) > 0.0 and min(self.sigma_ticks, self.y) >= 0.0
+        positive = (self.mean_trade_lots, self.trades, self.td_s, self.beta, self.exponent, self.horizon_s)
+        numbers = (*positive, self.sigma_ticks, self.y, self.strength, *self.replenishment_s)
+        fine = (
+            all(map(math.isfinite, numbers))
+            and min(positive) > 0.0
+            and min(self.sigma_ticks, self.y, *self.replenishment_s) >= 0.0
+        )
         if self.law not in LAWS or self.law == "none" or not fine or not 0.0 <= self.permanent <= 1.0:
             raise ConfigError(
                 "an impact law: translation or weights, its sizes and times above 0, 0 <= permanent <= 1",
@@ -130,14 +135,12 @@ class ImpactLaw:
     def packed(self) -> Floats:
         """The words that `market.impact.kernel` reads."""
         rates, weights = self.kernel()
-        head = np.zeros(kernel.HEAD)
-        head[kernel.LAW] = LAWS[self.law]
-        head[kernel.SCALE] = self.scale_ticks if self.law == "translation" else self.strength
-        head[kernel.EXPONENT], head[kernel.K1] = self.exponent, self.k1_ticks
-        head[kernel.MEAN_TRADE], head[kernel.PAY_S] = self.mean_trade_lots, self.pay_s
-        head[kernel.STEP_S] = min(1.0, self.pay_s / 5.0)
-        head[kernel.COMPONENTS] = len(rates)
-        return np.concatenate((head, rates, weights))
+        head = np.zeros(words.HEAD)
+        head[words.LAW] = LAWS[self.law]
+        head[words.SCALE] = self.scale_ticks if self.law == "translation" else self.strength
+        head[words.EXPONENT], head[words.MEAN_TRADE] = self.exponent, self.mean_trade_lots
+        head[words.STEP_S], head[words.COMPONENTS], head[words.DELAYS] = STEP_S, len(rates), len(self.replenishment_s)
+        return np.concatenate((head, rates, weights, self.replenishment_s))
 
     def card(self) -> dict[str, Any]:
         """As it stands on a preset's card."""
@@ -160,9 +163,12 @@ def of_card(card: dict[str, Any]) -> ImpactLaw | None:
         return None
     try:
         explicit = tuple((float(rate), float(weight)) for rate, weight in said.get("explicit", ()))
-        return ImpactLaw(**{**said, "explicit": explicit})
+        delays = tuple(float(delay) for delay in said.get("replenishment_s", ()))
+        return ImpactLaw(**{**said, "explicit": explicit, "replenishment_s": delays})
     except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigError("an impact law on the card", f"{said}", "write it with `tercel market impact`") from error
+        raise ConfigError(
+            "an impact law of this version on the card", f"{said}", "calibrate again with `tercel market calibrate`"
+        ) from error
 
 
 def exponentials(beta: float, td_s: float) -> tuple[Floats, Floats]:
@@ -190,11 +196,14 @@ def with_impact(source: "Source", law: ImpactLaw | None) -> "Source":
     flow = flow.copy()
     flow[sim.IMPACT_AT] = 0
     states[:, sim.IMPACT] = sim.NO_IMPACT
+    moved = law is not None and law.law == "translation" and source.model != sim.REPLAY
+    apart = source.model in sim.ALWAYS_APART or (moved and bool(source.worlds_b[0, lay.BACKGROUND]))
+    states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
     if law is not None:
-        words = law.packed()
-        if (words[kernel.COMPONENTS]) > sim.KERNEL_WORDS:
-            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{len(words)}", "use fewer")
-        flow = np.concatenate((flow, words))
-        flow[sim.IMPACT_AT] = len(flow) - len(words)
+        packed = law.packed()
+        if packed[words.COMPONENTS] > sim.KERNEL_WORDS:
+            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[words.COMPONENTS]}", "use fewer")
+        flow = np.concatenate((flow, packed))
+        flow[sim.IMPACT_AT] = len(flow) - len(packed)
         states[:, sim.IMPACT] = LAWS[law.law]
     return replace(source, flow=flow, worlds_k=states, impact=law)

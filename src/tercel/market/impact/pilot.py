@@ -1,4 +1,4 @@
-"""What a flow model does by itself, measured: its mean trade, and how far our lots move it for good."""
+"""The law of a preset: its mean trade measured in a run of its market, the rest from its tape and from priors."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -9,7 +9,6 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
 from tercel.market.impact.law import HORIZON_S, LAWS, ImpactLaw, of_card, with_impact
-from tercel.market.impact.metaorder import Leg, displacement, paired
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
 from tercel.market.simulator.source import Source, reactive
@@ -17,14 +16,7 @@ from tercel.market.tape.schema import EXECUTE
 
 AnyPreset = TypeVar("AnyPreset", bound=Preset)
 
-PILOT_PAIRS = 2000
-"""At most; fewer where the slope is known well enough before."""
-BATCH = 50
 TRADES = 2000
-ENOUGH = 0.02
-"""Standard error of the mechanical impact over the target at that size: what it is wrong by is impact off the law."""
-PILOT_SHARE = 0.4
-"""Of the public volume: as large as what is asked later, so that the slope is the one in use."""
 WORLDS = 48
 """Starts: with few, the error of a mean over pairs would be that of a mean over worlds."""
 WEIGHTS_TAU_S = 30.0
@@ -60,12 +52,19 @@ def law_for(preset: Preset, impact: str | ImpactLaw | None) -> ImpactLaw | None:
 def weights_law(law: ImpactLaw) -> ImpactLaw:
     """The kernel bias of Noble, Rosenbaum and Souilmi for a market with the mean trade of `law`."""
     strength = WEIGHTS_ETA * law.horizon_s / (WEIGHTS_TAU_S * law.trades)
-    return replace(law, law="weights", td_s=WEIGHTS_TAU_S, beta=WEIGHTS_BETA, strength=strength, k1_ticks=0.0)
+    return replace(law, law="weights", td_s=WEIGHTS_TAU_S, beta=WEIGHTS_BETA, strength=strength)
 
 
-def pilot_law(preset: Preset, *, y: float = 1.0, td_s: float = 900.0, pairs: int = PILOT_PAIRS, seed: int = 0,
-              source: Source | None = None) -> ImpactLaw:  # fmt: skip
-    """The translation law of a preset: volatility and volume from its tape, the mechanical slope from a pilot.
+def pilot_law(
+    preset: Preset,
+    *,
+    y: float = 1.0,
+    td_s: float = 900.0,
+    seed: int = 0,
+    source: Source | None = None,
+    replenishment_s: tuple[float, ...] = (),
+) -> ImpactLaw:
+    """The translation law of a preset: volatility and volume from its tape, the mean trade from a run of its market.
 
     Parameters
     ----------
@@ -73,48 +72,30 @@ def pilot_law(preset: Preset, *, y: float = 1.0, td_s: float = 900.0, pairs: int
         Priors.
     source : Source, optional
         The market of the preset, if it is settled already.
+    replenishment_s : tuple of float
+        Of its tape (`market.impact.replenishment`).
 
     Raises
     ------
     ConfigError
         When the model does not trade.
     """
-    market = with_impact(source or reactive(preset, worlds=WORLDS, seed=seed, impact="none"), None)
-    trade = mean_trade(market, seed)
-    trades = preset.volume_per_s * HORIZON_S / trade
-    lots = PILOT_SHARE * preset.volume_per_s * HORIZON_S
-    sigma = preset.sd60_ticks * float(np.sqrt(HORIZON_S / 60.0))
-    k1 = slope_of_own_lots(market, lots, trade, pairs, seed, y * sigma * PILOT_SHARE**0.5)
+    trade = mean_trade(with_impact(source or reactive(preset, seed=seed, impact="none"), None), seed)
     return ImpactLaw(
-        "translation", mean_trade_lots=trade, trades=trades, y=y, td_s=td_s, k1_ticks=k1, sigma_ticks=sigma
-    )  # fmt: skip
+        "translation",
+        mean_trade_lots=trade,
+        trades=preset.volume_per_s * HORIZON_S / trade,
+        sigma_ticks=preset.sd60_ticks * float(np.sqrt(HORIZON_S / 60.0)),
+        y=y,
+        td_s=td_s,
+        replenishment_s=replenishment_s,
+    )
 
 
-def slope_of_own_lots(
-    market: Source, lots: float, trade: float, pairs: int, seed: int, wanted: float
-) -> float:  # fmt: skip
-    """Ticks a mean trade by which lots of ours move the mid of a market without a law.
-
-    The line through the origin that the mean path follows against the volume so far, from a third of the execution to
-    somewhat after its end. Pairs are added until its error at the end is `ENOUGH` of `wanted`.
-    """
-    done = np.minimum(np.arange(13) / 10.0, 1.0)[3:]
-    slopes: list[float] = []
-    while len(slopes) < pairs:
-        batch = min(BATCH, pairs - len(slopes))
-        paths = paired(
-            market, [Leg(lots, 0.0, HORIZON_S)], trade, pairs=batch, seed=seed, step_s=HORIZON_S / 10, points=13,
-            first=len(slopes),
-        )  # fmt: skip
-        slopes += (displacement(paths)[:, 3:] @ done / (done @ done)).tolist()
-        if np.std(slopes) / np.sqrt(len(slopes)) < ENOUGH * wanted:
-            break
-    return float(np.mean(slopes)) / (lots / trade)
-
-
-def carrying(preset: AnyPreset, *, y: float = 1.0, seed: int = 0) -> AnyPreset:
-    """The preset with the law that a pilot measures on its card, so that its market is under it by default."""
-    return preset.model_copy(update={"card": {**preset.card, "impact": pilot_law(preset, y=y, seed=seed).card()}})
+def carrying(preset: AnyPreset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] = ()) -> AnyPreset:
+    """The preset with its law on its card, so that its market is under it by default."""
+    law = pilot_law(preset, y=y, seed=seed, replenishment_s=replenishment_s)
+    return preset.model_copy(update={"card": {**preset.card, "impact": law.card()}})
 
 
 def mean_trade(source: Source, seed: int, seconds: float = 3600.0, most_s: float = 400_000.0) -> float:

@@ -11,7 +11,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import in_window, insert_own, is_own, level_at, link_after, lots_at, reduce, unlink
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_take, write
+from tercel.market.simulator.account import owe, public_take, write
 from tercel.market.simulator.crossing import fill_crossed, first_own
 from tercel.market.simulator.entry import outside_feed
 from tercel.market.tape.schema import DELETE, REDUCE
@@ -40,7 +40,9 @@ def trade_crossed(b: Packed, k: Longs, ticks: int) -> None:
         slot = first_public(b, side, touch)
         lots = b[lay.HEADER + slot * lay.ORDER + lay.QTY]
         left = fill_crossed(b, k, side, touch + ticks, lots)
+        k[sim.TRANSLATED_LOTS] += lots - left
         public_take(b, k, slot, lots - left, REDUCE if left > 0 else DELETE, False)
+        owe(b, k, slot)
 
 
 @kernel

@@ -86,6 +86,20 @@ def settle(b: Packed, k: Longs, side: int, price: int) -> None:
 
 
 @kernel
+def owns_slots(k: Longs) -> bool:
+    """Whether this book hands out the slots of public orders: not where a tape or the background book does."""
+    return k[sim.MODEL] != sim.REPLAY and k[sim.APART] != sim.PARTED
+
+
+@kernel
+def owe(b: Packed, k: Longs, slot: int) -> None:
+    """Own orders took lots of a public order, which its owner still has in the background: they come back."""
+    if k[sim.APART] == sim.PARTED:
+        b[b[lay.BACKGROUND] + lay.HEADER + slot * lay.ORDER + lay.TOLD] = lay.UNDATED
+        k[sim.RESTORE_NS] = k[sim.NOW]
+
+
+@kernel
 def public_add(b: Packed, k: Longs, slot: int, side: int, price: int, qty: int) -> None:
     """A public order comes to rest."""
     k[sim.EVENTS] += 1
@@ -114,8 +128,10 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
             k[sim.OFI] -= side * taken
         if kind == EXECUTE and k[sim.HALTED] == 0:
             k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
-    if b[o + lay.QTY] == 0 and k[sim.MODEL] != sim.REPLAY:
+    if b[o + lay.QTY] == 0 and owns_slots(k):
         release(b, slot)
+    if own_aggressor:
+        owe(b, k, slot)
     write(k, kind, slot, side, price, taken, 0, 1 if own_aggressor else 0)
     if taken > 0:  # (replay) a slot that own orders emptied may have no side yet
         settle(b, k, side, price)

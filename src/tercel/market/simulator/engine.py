@@ -5,6 +5,7 @@ At equal times the flow comes first, then commands, then the decision: a decisio
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS
+from tercel.market.book import layout as lay
 from tercel.market.coupled.kernel import coupled_santa_fe_event, key_event
 from tercel.market.flow.cheridito_weiss.kernel import cheridito_weiss_event
 from tercel.market.flow.hawkes.kernel import hawkes_event
@@ -14,6 +15,7 @@ from tercel.market.flow.santa_fe import santa_fe_event
 from tercel.market.impact.kernel import impact_event
 from tercel.market.regimes.kernel import regime_event
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.background import enter_background, leave_background, restore_event
 from tercel.market.simulator.entry import arrive, next_arrival
 from tercel.market.simulator.replay import replay_event
 
@@ -38,21 +40,34 @@ def decision_is_due(k: Longs) -> bool:
 
 @kernel
 def next_public(k: Longs) -> int:
-    """When the market moves next without us: its flow, a change of regime, an instalment of impact."""
-    return min(k[sim.FLOW_NS], k[sim.REGIME_NS], k[sim.IMPACT_NS])
+    """When the market moves next without us: its flow, a change of regime, impact, lots that come back."""
+    return min(k[sim.FLOW_NS], k[sim.REGIME_NS], k[sim.IMPACT_NS], k[sim.RESTORE_NS])
 
 
 @kernel
 def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
     """The market's next event of its own, at `next_public`, and when the one after it comes.
 
-    At equal times a regime changes first, then impact is paid, then the flow acts.
+    At equal times a regime changes first, then impact is paid, then lots come back, then the flow acts.
     """
-    if k[sim.REGIME_NS] <= min(k[sim.FLOW_NS], k[sim.IMPACT_NS]):
+    if k[sim.REGIME_NS] <= next_public(k):
         regime_event(k, flow)
-    elif k[sim.IMPACT_NS] <= k[sim.FLOW_NS]:
+    elif k[sim.IMPACT_NS] <= next_public(k):
         impact_event(b, k, flow)
-    elif k[sim.COUPLED] != 0:
+    elif k[sim.RESTORE_NS] <= k[sim.FLOW_NS]:
+        restore_event(b, k, flow)
+    elif k[sim.APART] == sim.PARTED:
+        enter_background(k)
+        _flow_event(b[b[lay.BACKGROUND] :], k, flow, tape)
+        leave_background(b, k)
+    else:
+        _flow_event(b, k, flow, tape)
+
+
+@kernel
+def _flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
+    """What the public does next."""
+    if k[sim.COUPLED] != 0:
         _coupled_event(b, k, flow)
     elif k[sim.MODEL] == sim.SANTA_FE:
         santa_fe_event(b, k, flow)

@@ -18,10 +18,16 @@ from tercel.market.simulator.account import (
     public_take,
     write,
 )
+from tercel.market.simulator.background import part
 from tercel.market.simulator.terms import entry_delay, feed_delay
 from tercel.market.tape.schema import EXECUTE
 
 _LEDGER = lay.LEDGER
+
+BAND_PERCENT = 5
+"""What is to trade at once does so within so many percent of the mid it met: the band of US rules for listed stocks above
+three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out.
+"""
 
 
 @kernel
@@ -111,14 +117,23 @@ def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
 
 
 @kernel
+def out_of_band(mid2: int, price2: int, side: int) -> bool:
+    """Whether a price (doubled, as the mid) is farther from the mid than an aggressor of `side` may trade."""
+    return 100 * (price2 - mid2) * side > BAND_PERCENT * mid2
+
+
+@kernel
 def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -> None:
     """An own order reaches the market: matches at price-time priority, then rests or dies.
 
     Mid and touch are taken once, just before it matches. On an exchange with several accounts the other side may hold
     another account's order: both fill.
     """
+    if k[sim.APART] == sim.WILL_PART:
+        part(b, k)
     side = b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_SIDE]
     forced = how & sim.FORCED != 0
+    banded = how & (sim.FORCED | sim.IMMEDIATE) != 0
     far = best(b, -side)
     last_known = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
     mid2, touch2 = k[sim.MID2], 2 * (far if far != NO_BID and far != NO_ASK else last_known)
@@ -126,7 +141,7 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
     worst = last_known
     while left > 0:
         far = best(b, -side)
-        if far == NO_BID or far == NO_ASK or (far - price) * side > 0:
+        if far == NO_BID or far == NO_ASK or (far - price) * side > 0 or (banded and out_of_band(mid2, 2 * far, side)):
             break
         slot = head_at(b, -side, far)
         if is_own(b, slot):
@@ -141,7 +156,7 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
         return
     if forced:
         k[sim.UNFILLED_LOTS] += left
-        own_fill(b, k, own, worst, left, mid2, 2 * worst, False, True)
+        own_fill(b, k, own, worst + side * k[sim.UNFILLED_TICKS], left, mid2, 2 * worst, False, True)
     elif how & sim.IMMEDIATE != 0:
         own_dead(b, k, own, left, 0)
     else:

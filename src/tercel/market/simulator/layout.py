@@ -158,11 +158,9 @@ IMPACT_WORDS: Final = 40
 BIAS: Final = IMPACT_MEMORY  # (WEIGHTS) real: log factor of public market sells, above 0 after own buying
 PENDING: Final = IMPACT_MEMORY + 1  # own lots traded since the law last looked, buying positive
 LAW_NS: Final = IMPACT_MEMORY + 2  # when it last looked
-FILLED: Final = IMPACT_MEMORY + 3  # real: mean trades of ours since the world began, buying positive
-PAID: Final = IMPACT_MEMORY + 4  # real: ticks of shift paid so far, before they are rounded
-ROUNDING: Final = IMPACT_MEMORY + 5  # real in (0, 1): where this world rounds up; 0: nothing of ours has traded
-KERNEL: Final = IMPACT_MEMORY + 6  # reals: own mean trades under each exponential of the kernel
-KERNEL_WORDS: Final = IMPACT_WORDS - 9
+ROUNDING: Final = IMPACT_MEMORY + 3  # real in (0, 1): where this world rounds up; 0: nothing of ours has traded
+KERNEL: Final = IMPACT_MEMORY + 4  # reals: own mean trades under each exponential of the kernel
+KERNEL_WORDS: Final = IMPACT_WORDS - 7
 
 # -- what the venue asks and how late it speaks (`market.simulator.terms`) ---------------------------------------------
 TERMS: Final = IMPACT_NS + IMPACT_WORDS
@@ -199,7 +197,21 @@ PAST_INTERVALS: Final = 3
 PAST_FEATURES: Final = 6  # volume with and against, order flow imbalance, variance, events, drift
 PAST_WORDS: Final = PAST_INTERVALS * PAST_FEATURES
 
-GRID: Final = PAST + PAST_WORDS  # mids[G], lots[G], forced lots[G]; then the record, then the log
+# -- the background market: the public's book without us (`market.simulator.background`) -------------------------------
+APART: Final = PAST + PAST_WORDS  # TOGETHER, WILL_PART, PARTED
+RESTORE_NS: Final = APART + 1  # when lots that own orders took come back next; FOREVER: none do
+BACKGROUND: Final = APART + 2  # the background's own EVENTS to LAST_ASK, while ours stand in their places
+TALLIES: Final = 10
+MIRROR_ROW: Final = BACKGROUND + TALLIES  # rows of its record, where they lie, how many there is room for
+MIRROR_AT: Final = MIRROR_ROW + 1
+MIRROR_ROOM: Final = MIRROR_ROW + 2
+TRANSLATED_LOTS: Final = MIRROR_ROW + 3  # own resting lots that the law's move of the book filled
+CROSSED_LOTS: Final = MIRROR_ROW + 4  # own resting lots that arriving public limit orders filled
+UNFILLED_TICKS: Final = MIRROR_ROW + 5  # what lots that the book cannot fill pay beyond the end of the ladder
+MIRROR: Final = APART + 24
+MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
+
+GRID: Final = MIRROR + MIRROR_ROWS * 8  # mids[G], lots[G], forced lots[G]; then the record, then the log
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
@@ -210,9 +222,15 @@ QUEUE_REACTIVE: Final = 3
 HAWKES: Final = 4
 CHERIDITO_WEISS: Final = 5
 
+TOGETHER: Final = 0  # one book: the flow sees own orders
+WILL_PART: Final = 1  # one book so far; with the first own order the public has one of its own
+PARTED: Final = 2
+ALWAYS_APART: Final = (QUEUE_REACTIVE, HAWKES)
+"""Models whose flow never sees own orders; the others do, unless they are under the law of impact."""
+
 NO_IMPACT: Final = 0
 TRANSLATION: Final = 1
-"""The gap between a concave target and the mechanical impact is paid by shifting the public book."""
+"""The public book stands where the law wants it."""
 WEIGHTS: Final = 2
 """Own flow leans on the weights of public events."""
 

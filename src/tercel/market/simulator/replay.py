@@ -10,7 +10,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import is_own, reduce, release
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import hidden_trade, public_add, public_take, settle, write
+from tercel.market.simulator.account import hidden_trade, owns_slots, public_add, public_take, settle, write
 from tercel.market.simulator.crossing import fill_traded, hit_own, meet
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
 from tercel.market.tape.schema import (
@@ -67,7 +67,7 @@ def empty_public(b: Packed, k: Longs) -> None:
             settle_frozen(b, b[o + lay.SIDE], b[o + lay.PRICE])
         else:
             reduce(b, slot, b[o + lay.QTY])
-            if k[sim.MODEL] != sim.REPLAY and slot < b[lay.ORDERS]:
+            if owns_slots(k) and slot < b[lay.ORDERS]:
                 release(b, slot)
     k[sim.EVENTS] += 1
     k[sim.PUBLIC_BID] = NO_BID

@@ -79,7 +79,8 @@ def blank_state(model: int) -> NDArray[np.int64]:
     k = np.zeros(sim.GRID, np.int64)
     k[sim.MODEL] = model
     k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
-    k[[sim.FLOW_NS, sim.REGIME_NS, sim.IMPACT_NS]] = FOREVER_NS
+    k[[sim.FLOW_NS, sim.REGIME_NS, sim.IMPACT_NS, sim.RESTORE_NS]] = FOREVER_NS
+    k[sim.APART] = sim.WILL_PART if model in sim.ALWAYS_APART else sim.TOGETHER
     k[[sim.PUBLIC_BID, sim.PUBLIC_ASK]] = NO_BID, NO_ASK
     k[[sim.LAST_BID, sim.LAST_ASK]] = NO_BID, NO_ASK
     k[[sim.MAX_PARTICIPATION, sim.SIZE_MULTIPLIER]] = sim.MILLION
@@ -112,7 +113,7 @@ def first_world(
         When the order slots do not hold the mean book.
     """
     flow = preset.packed()
-    b = lay.new_book(preset.orders, preset.width, own)
+    b = lay.new_book(preset.orders, preset.width, own, background=True)
     k = blank_state(preset.code)
     seed_stream(k, sim.FLOW_RNG, seed, index, 0)
     _lay_first_book(b, k, flow, preset)
@@ -203,7 +204,7 @@ def settled_bank(
         run_free(b, k, source.flow, NO_TAPE, int(settle_s * NS_PER_SECOND))
         if b[lay.OVERFLOW]:
             raise too_small(preset)
-        k[sim.IMPACT] = source.worlds_k[0, sim.IMPACT]
+        k[[sim.IMPACT, sim.APART]] = source.worlds_k[0, [sim.IMPACT, sim.APART]]
         books.append(b)
         states.append(k)
     return replace(source, worlds_b=np.stack(books), worlds_k=np.stack(states))

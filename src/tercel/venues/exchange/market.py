@@ -112,8 +112,8 @@ class MarketSpec:
 def with_client_orders(book: NDArray[np.int32], own: int) -> NDArray[np.int32]:
     """The same book, without own orders, with room for `own` of them."""
     orders, width = int(book[lay.ORDERS]), int(book[lay.WIDTH])
-    out = lay.new_book(orders, width, own)
-    out[lay.BEST_BID : lay.HEADER] = book[lay.BEST_BID : lay.HEADER]
+    out = lay.new_book(orders, width, own, background=bool(book[lay.BACKGROUND]))
+    out[lay.BEST_BID : lay.BACKGROUND] = book[lay.BEST_BID : lay.BACKGROUND]
     out[lay.HEADER : lay.HEADER + orders * lay.ORDER] = book[lay.HEADER : lay.HEADER + orders * lay.ORDER]
     levels, to = int(book[lay.AT_LEVELS]), int(out[lay.AT_LEVELS])
     out[to : to + 2 * width * lay.LEVEL] = book[levels : levels + 2 * width * lay.LEVEL]

@@ -10,7 +10,6 @@ import pytest
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import insert_own
 from tercel.market.flow import load
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes.calibrate import calibrate
@@ -23,7 +22,7 @@ from tercel.market.simulator.days import run_recorded, simulated_day
 from tercel.market.simulator.reals import put_real
 from tercel.market.simulator.source import first_world
 from tercel.market.tape import Instrument
-from tercel.market.tape.schema import DELETE, EXECUTE
+from tercel.market.tape.schema import EXECUTE
 
 HOUR = 3_600_000_000_000
 TICK = Instrument("TEST", "TOY", "2003-01-13", 0.01)
@@ -76,27 +75,6 @@ def test_no_crossed_book_no_overflow_no_runaway(preset: HawkesPreset) -> None:
         assert b[lay.OVERFLOW] == 0
     per_second = preset.card["tape"]["events_per_s"]
     assert 0.3 * per_second < k[sim.EVENTS] / (40 * 3600) < 3.0 * per_second
-
-
-def test_own_orders_are_hit_and_never_cancelled(preset: HawkesPreset) -> None:
-    b, k, flow = first_world(preset, 5)
-    run_recorded(b, k, flow, HOUR // 2)
-    k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY] = 1, 20_000, 20_000
-    own = int(b[lay.ORDERS])
-    resting = {0: int(b[lay.BEST_BID]), 1: int(b[lay.BEST_BID]) - 1, 2: int(b[lay.BEST_BID]) - 30}
-    for i, price in resting.items():
-        led = int(b[lay.AT_LEDGER]) + i * lay.LEDGER
-        b[led + lay.STATE], b[led + lay.OPEN], b[led + lay.OWN_SIDE] = lay.RESTING, 5_000, 1
-        insert_own(b, i, 1, price, 5_000, False)
-    rows = run_recorded(b, k, flow, 2 * HOUR)
-    filled = np.zeros(3, np.int64)
-    for row in rows[rows[:, sim.R_KIND] == sim.OWN_FILL]:
-        filled[row[sim.R_WHO]] += row[sim.R_LOTS]
-    assert filled[0] > 0
-    left = [int(b[lay.HEADER + (own + i) * lay.ORDER + lay.QTY]) for i in range(3)]
-    assert (filled + left).tolist() == [5_000] * 3
-    public = rows[np.isin(rows[:, sim.R_KIND], (DELETE, EXECUTE))]
-    assert public[:, sim.R_WHO].max() < own
 
 
 @pytest.mark.parametrize(("pace", "market", "expected"), [(2.0, 1.0, 2.0), (1.0, 3.0, None)])

@@ -119,7 +119,6 @@ def memory(preset: QueueReactivePreset, s: dict, seed: int) -> tuple[np.ndarray,
         put_real(k, word, float(s[name]))
     for at, lots, deep in ((q.SCAN, "bid_lots", "deep_bid"), (q.SCAN + q.SCAN_SIDE, "ask_lots", "deep_ask")):
         k[at + q.LEVELS : at + 2 * q.LEVELS] = [s[lots], *s[deep]]
-        k[at + q.PUBLIC : at + q.PUBLIC + q.LEVELS] = [s[lots], *s[deep]]
         k[at + 2 * q.LEVELS] = q.LEVELS
     see(k, flow, NOW, s["bid"], s["ask"], s["bid_lots"], s["ask_lots"])
     return k, flow

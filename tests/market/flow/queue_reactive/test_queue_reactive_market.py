@@ -1,7 +1,6 @@
 """Markets of the queue-reactive flow as markets: nothing crosses or is lost, twins are equal, own trades unseen."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.market.flow.queue_reactive.made import made
@@ -113,19 +112,3 @@ def test_own_trades_do_not_enter_the_public_memory() -> None:
     before = k[q.P_KIND : sim.FLOW_MEMORY + q.USED].copy()
     own_order(b, k, flow, 1, int(k[sim.PUBLIC_ASK]), 2, 1)
     assert k[q.P_KIND : sim.FLOW_MEMORY + q.USED].tolist() == before.tolist()
-
-
-@pytest.mark.slow
-def test_a_translated_book_looks_to_the_flow_as_it_was() -> None:
-    """The same tables, prices 40 ticks higher and SHIFT saying so: the same events at prices 40 higher."""
-    preset = made(8)
-    plain = first_world(preset, 2)
-    moved = first_world(preset.model_copy(update={"start_mid_ticks": preset.start_mid_ticks + 40}), 2)
-    moved[1][sim.SHIFT] = 40
-    for at in (q.MID,):
-        moved[1][at] = plain[1][at]
-    moved[1][q.MEAN_SLOW : q.MEAN_FAST + 1] = plain[1][q.MEAN_SLOW : q.MEAN_FAST + 1]
-    a = run_recorded(*plain, 900 * NS_PER_SECOND)
-    c = run_recorded(*moved, 900 * NS_PER_SECOND)
-    assert len(a) == len(c)
-    assert (c[:, sim.R_PRICE] - a[:, sim.R_PRICE] == 40).all()

@@ -7,9 +7,8 @@ its spectral radius is below 1, so rates cannot run away. Factors of a regime or
 the weight, so that they scale the flow and leave its branching as it is.
 
 Events are drawn by Ogata's (1981) thinning: between events every x falls, so the rates as they stand bound those to
-come; a wait longer than `REFRESH_S` ends there and rates are looked at again (own orders move them too).
-The book it sees holds the agent's orders: they are hit, they count in spread and queues, they are never cancelled by
-it, and own fills excite nothing.
+come; a wait longer than `REFRESH_S` ends there and rates are looked at again.
+The book holds public orders alone: own orders stand in another (`market.simulator.background`).
 """
 
 import math
@@ -18,7 +17,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, in_window, is_own, level_at
+from tercel.market.book.ladder import allocate, best, in_window, level_at
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
@@ -63,14 +62,14 @@ def touch(b: Packed, k: Longs, side: int) -> int:
 
 @kernel
 def _at_touch(b: Packed, side: int) -> int:
-    """Lots at the best price of a side, own ones too; 0 where it is empty."""
+    """Lots at the best price of a side; 0 where it is empty."""
     price = best(b, side)
     return 0 if price == NO_BID or price == NO_ASK else b[level_at(b, side, price) + lay.LOTS]
 
 
 @kernel
 def _resting(b: Packed, flow: Floats, side: int) -> float:
-    """Public lots on occupied levels 2 to 5, each times its relative cancel rate."""
+    """Lots on occupied levels 2 to 5, each times its relative cancel rate."""
     price = best(b, side)
     if price == NO_BID or price == NO_ASK:
         return 0.0
@@ -81,7 +80,7 @@ def _resting(b: Packed, flow: Floats, side: int) -> float:
             break
         lv = level_at(b, side, price)
         if b[lv + lay.LOTS] > 0:
-            total += (b[lv + lay.LOTS] - b[lv + lay.OWN_LOTS]) * flow[at.THETA + away]
+            total += b[lv + lay.LOTS] * flow[at.THETA + away]
             level += 1
             if level == at.DEPTH_LEVELS:
                 break
@@ -211,7 +210,7 @@ def _place(b: Packed, k: Longs, flow: Floats, side: int, kind: int) -> bool:
     price = own
     if kind == at.IN_SPREAD:
         inside = _drawn(k, flow, at.IMPROVE + wide * at.PLACES, at.PLACES)
-        lost = (k[at.LOST + (0 if side > 0 else 1)] + k[sim.SHIFT] - own) * side
+        lost = (k[at.LOST + (0 if side > 0 else 1)] - own) * side
         if k[at.LOST + (0 if side > 0 else 1)] != 0 and 0 < lost < (far - own) * side:
             back = flow[at.BACK + k[at.LOST_HOW + (0 if side > 0 else 1)]]
             if uniform(k, sim.FLOW_RNG) < back:
@@ -239,21 +238,19 @@ def _place(b: Packed, k: Longs, flow: Floats, side: int, kind: int) -> bool:
 
 @kernel
 def _cancel_best(b: Packed, k: Longs, side: int) -> bool:
-    """One of the public orders at the touch dies, each as likely as the others."""
+    """One of the orders at the touch dies, each as likely as the others."""
     price = best(b, side)
     if price == NO_BID or price == NO_ASK:
         return False
     head = b[level_at(b, side, price) + lay.HEAD]
     count, slot = 0, head
     while slot >= 0:
-        count += 0 if is_own(b, slot) else 1
+        count += 1
         slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
-    if count == 0:
-        return False
     left = int(uniform(k, sim.FLOW_RNG) * count)
     slot = head
-    while left > 0 or is_own(b, slot):
-        left -= 0 if is_own(b, slot) else 1
+    while left > 0:
+        left -= 1
         slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
     public_take(b, k, slot, b[lay.HEADER + slot * lay.ORDER + lay.QTY], DELETE, False)
     return True
@@ -261,7 +258,7 @@ def _cancel_best(b: Packed, k: Longs, side: int) -> bool:
 
 @kernel
 def _cancel_deeper(b: Packed, k: Longs, flow: Floats, side: int) -> bool:
-    """A public order behind the touch dies, chosen by the cancel rate of its distance.
+    """An order behind the touch dies, chosen by the cancel rate of its distance.
 
     Orders chosen beyond the levels that the tape showed die too, unseen, until one within them was.
     """
@@ -329,10 +326,10 @@ def _happen(b: Packed, k: Longs, flow: Floats, total: float) -> None:
     if happened:
         _excite(k, flow, s, kind)
     if bid != NO_BID and best(b, 1) < bid:
-        k[at.LOST] = bid - k[sim.SHIFT]
+        k[at.LOST] = bid
         k[at.LOST_HOW] = 1 if kind == at.MARKET else 0
     if ask != NO_ASK and best(b, -1) > ask:
-        k[at.LOST + 1] = ask - k[sim.SHIFT]
+        k[at.LOST + 1] = ask
         k[at.LOST_HOW + 1] = 1 if kind == at.MARKET else 0
 
 

@@ -1,22 +1,18 @@
 """What the queue-reactive flow does to the book: it looks at the best levels, places, cancels, takes, and refills.
 
-Own orders of the agent count in the queues that it sees and are hit like others; it never cancels one. Where an own
-order stands alone, it makes no level: the public quotes around its own best prices, and what it quotes through an own
-order trades with it first. Were a lone own order a touch, no cancel could ever empty it: it would hold the price like
-a ratchet, and a few lots kept on show would move the market further than taking the whole order.
+The book holds public orders alone: own orders stand in another (`market.simulator.background`).
 """
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, in_window, is_own, level_at, release
+from tercel.market.book.ladder import allocate, best, level_at
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of, quarters
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.crossing import fill_crossed
 from tercel.market.simulator.reals import real
 from tercel.market.tape.schema import DELETE
 
@@ -35,11 +31,9 @@ def touch(k: Longs, side: int) -> int:
 
 @kernel
 def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Prices, lots and public lots of a side's first public levels into memory; how many are within the window."""
+    """Prices and lots of a side's first levels into memory; how many are within the window."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     price = touch(k, side)
-    if price != NO_BID and price != NO_ASK and not in_window(b, side, price):  # own orders far off hold the window
-        price = best(b, side)
     found = 0
     if price != NO_BID and price != NO_ASK:
         ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
@@ -47,12 +41,10 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
         edge = b[lay.LO_BID] if side > 0 else b[lay.LO_ASK] + b[lay.WIDTH] - 1
         left = min(reach(b, flow), (price - edge) * side)
         while left >= 0:
-            lv = ring + (price & mask) * lay.LEVEL
-            public = b[lv + lay.LOTS] - b[lv + lay.OWN_LOTS]
-            if public > 0:
+            lots = b[ring + (price & mask) * lay.LEVEL + lay.LOTS]
+            if lots > 0:
                 k[at + found] = price
-                k[at + q.LEVELS + found] = b[lv + lay.LOTS]
-                k[at + q.PUBLIC + found] = public
+                k[at + q.LEVELS + found] = lots
                 found += 1
                 if found == q.LEVELS:
                     break
@@ -182,7 +174,7 @@ def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: i
 
 @kernel
 def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
-    """A limit order comes to rest, after trading with own orders that it crosses; its lots, 0: no room.
+    """A limit order comes to rest; its lots, 0: no room.
 
     Its price is left in memory as LAST_PRICE.
     """
@@ -192,11 +184,11 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     if kind != q.LIMIT_AT_BEST:
         price = NO_BID
         if lots < 0:
-            again = k[q.GONE_PRICE + (0 if side > 0 else 1)] + k[sim.SHIFT]
+            again = k[q.GONE_PRICE + (0 if side > 0 else 1)]
             if uniform(k, sim.FLOW_RNG) < flow[q.REPOST_PRICE + kind] and _fits(kind, side, again, near, far):
                 price = again
         elif lots == k[q.LAST_LOTS] and k[q.LAST_SIDE] == side:
-            again = k[q.LAST_PRICE] + k[sim.SHIFT]
+            again = k[q.LAST_PRICE]
             share = flow[q.REPEAT_PRICE + k[q.P_KIND] * 3 + kind]
             if uniform(k, sim.FLOW_RNG) < share and _fits(kind, side, again, near, far):
                 price = again
@@ -206,49 +198,34 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     slot = allocate(b)
     if slot < 0:
         return 0
-    _rest(b, k, slot, side, price, lots)
-    k[q.LAST_PRICE] = price - k[sim.SHIFT]
+    at = 0 if side > 0 else 1
+    k[q.RING + at * q.RING_SIZE + k[q.RING_AT + at] % q.RING_SIZE] = (b[lay.ARRIVAL] << 24) | slot
+    k[q.RING_AT + at] += 1
+    public_add(b, k, slot, side, price, lots)
+    k[q.LAST_PRICE] = price
     return lots
 
 
 @kernel
-def _rest(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
-    """What own orders leave of a limit order rests in `slot`; nothing left: the slot goes back."""
-    left = lots
-    if b[lay.OWN_RESTING] > 0:
-        k[sim.AGGRESSOR_MID2] = k[sim.MID2]
-        left = fill_crossed(b, k, side, price, lots)
-    if left == 0:
-        release(b, slot)
-        k[sim.EVENTS] += 1
-        return
-    at = 0 if side > 0 else 1
-    k[q.RING + at * q.RING_SIZE + k[q.RING_AT + at] % q.RING_SIZE] = (b[lay.ARRIVAL] << 24) | slot
-    k[q.RING_AT + at] += 1
-    public_add(b, k, slot, side, price, left)
-
-
-@kernel
-def _nth_public(b: Packed, side: int, price: int, n: int) -> int:
-    """Slot of the n-th public order from the tail of a level's queue; -1 - (public orders there) when it has fewer."""
+def _nth_order(b: Packed, side: int, price: int, n: int) -> int:
+    """Slot of the n-th order from the tail of a level's queue; -1 - (orders there) when it has fewer."""
     slot = b[level_at(b, side, price) + lay.TAIL]
     seen = 0
     while slot >= 0:
-        if not is_own(b, slot):
-            if seen == n:
-                return int(slot)
-            seen += 1
+        if seen == n:
+            return int(slot)
+        seen += 1
         slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
     return -1 - seen
 
 
 @kernel
-def _any_public(b: Packed, k: Longs, side: int, price: int) -> int:
-    """Slot of a public order of a level, all alike; -1: none."""
-    count = -1 - _nth_public(b, side, price, lay.NO_WINDOW)
+def _any_order(b: Packed, k: Longs, side: int, price: int) -> int:
+    """Slot of an order of a level, all alike; -1: none."""
+    count = -1 - _nth_order(b, side, price, lay.NO_WINDOW)
     if count == 0:
         return -1
-    return _nth_public(b, side, price, int(uniform(k, sim.FLOW_RNG) * count))
+    return _nth_order(b, side, price, int(uniform(k, sim.FLOW_RNG) * count))
 
 
 @kernel
@@ -260,7 +237,7 @@ def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
 
 @kernel
 def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Slot of the public order behind the best that its owner withdraws; -1: none found."""
+    """Slot of the order behind the best that its owner withdraws; -1: none found."""
     near = touch(k, side)
     at = 0 if side > 0 else 1
     u = uniform(k, sim.FLOW_RNG)
@@ -295,17 +272,17 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 @kernel
 def _scanned_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Slot of a public order on the levels behind the best, by hazard and lots; -1: none."""
+    """Slot of an order on the levels behind the best, by hazard and lots; -1: none."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     found = k[at + 2 * q.LEVELS]
     total = 0.0
     for n in range(1, found):
-        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.PUBLIC + n], flow[q.DEEP_POWER])
+        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
     u = uniform(k, sim.FLOW_RNG) * total
     for n in range(1, found):
-        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.PUBLIC + n], flow[q.DEEP_POWER])
+        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
         if u < 0.0 or n == found - 1:
-            return _any_public(b, k, side, k[at + n])
+            return _any_order(b, k, side, k[at + n])
     return -1
 
 
@@ -316,34 +293,28 @@ def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
         return _deeper_order(b, k, flow, side)
     price = touch(k, side)
     if uniform(k, sim.FLOW_RNG) < flow[q.NEWEST]:
-        return max(_nth_public(b, side, price, 0), -1)
-    return _any_public(b, k, side, price)
+        return max(_nth_order(b, side, price, 0), -1)
+    return _any_order(b, k, side, price)
 
 
 @kernel
 def withdraw(b: Packed, k: Longs, slot: int) -> None:
-    """A public order leaves the book."""
+    """An order leaves the book."""
     public_take(b, k, slot, b[lay.HEADER + slot * lay.ORDER + lay.QTY], DELETE, False)
 
 
 @kernel
 def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """A market order: as much as the queue, less, or more, but never the last level; its lots.
-
-    Where own lots make a queue longer than those that market orders were seen to take whole, it is not taken whole: a
-    large order on show does not call forth an aggressor of its size.
-    """
+    """A market order: as much as the queue, less, or more, but never the last level; its lots."""
     at = q.SCAN + (0 if side < 0 else q.SCAN_SIDE)
     queue = k[at + q.LEVELS]
     c = class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, queue)
     u = uniform(k, sim.FLOW_RNG)
     i = int(uniform(k, sim.FLOW_RNG) * q.TAKE_POINTS)
-    less = q.LESS + c * q.TAKE_POINTS
-    longer = queue > k[at + q.PUBLIC] and queue > flow[less + q.TAKE_POINTS - 1]
-    if u < flow[q.TAKE_EQUAL + c] and not longer:
+    if u < flow[q.TAKE_EQUAL + c]:
         lots = queue
-    elif u < flow[q.TAKE_LESS + c] or longer:
-        lots = min(int(flow[less + i]), max(queue - 1, 1))
+    elif u < flow[q.TAKE_LESS + c]:
+        lots = min(int(flow[q.LESS + c * q.TAKE_POINTS + i]), max(queue - 1, 1))
     else:
         lots = queue + int(flow[q.MORE + c * q.TAKE_POINTS + i])
     limit_lots = -1

@@ -67,7 +67,7 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
         k[q.N_MARKET] += 1
     elif kind <= q.LIMIT_DEEPER:
         lots = limit(b, k, flow, kind, side)
-        price = k[q.LAST_PRICE] + k[sim.SHIFT]
+        price = k[q.LAST_PRICE]
     else:
         slot = cancel(b, k, flow, kind, side)
         if slot >= 0:
@@ -150,23 +150,19 @@ def product(k: Longs, flow: Floats, e: int) -> float:
 
 @kernel
 def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float, float, float]:
-    """Factors of the cancels at the best and deeper, same side and opposite, by what the public has there.
-
-    Own lots are not the public's to withdraw. Were they counted, a large own order behind the touch would call forth
-    cancels of others around it, and the market would come to it.
-    """
+    """Factors of the cancels at the best and deeper, same side and opposite, by what rests there."""
     same = q.SCAN + flip * q.SCAN_SIDE
     opposite = q.SCAN + (1 - flip) * q.SCAN_SIDE
     power, mean = flow[q.TOUCH_POWER], flow[q.TOUCH_MEAN]
-    near = quarters(k[same + q.PUBLIC] / mean, power)
-    far = quarters(k[opposite + q.PUBLIC] / mean, power)
+    near = quarters(k[same + q.LEVELS] / mean, power)
+    far = quarters(k[opposite + q.LEVELS] / mean, power)
     beyond = flow[q.BEYOND] * live / flow[q.LIVE_MEAN]
     deep_near = deep_far = beyond
     for n in range(1, q.LEVELS):
         if n < k[same + 2 * q.LEVELS]:
-            deep_near += flow[q.PULL + n - 1] * k[same + q.PUBLIC + n]
+            deep_near += flow[q.PULL + n - 1] * k[same + q.LEVELS + n]
         if n < k[opposite + 2 * q.LEVELS]:
-            deep_far += flow[q.PULL + n - 1] * k[opposite + q.PUBLIC + n]
+            deep_far += flow[q.PULL + n - 1] * k[opposite + q.LEVELS + n]
     return near, far, deep_near, deep_far
 
 

@@ -1,6 +1,6 @@
 """What the queue-reactive flow remembers and how it sees the market: one code for the tape it is fitted to and play.
 
-All mids here are in half-ticks without what impact has shifted, so that a translated book looks to the flow as it was.
+All mids here are in half-ticks.
 """
 
 import math
@@ -47,7 +47,7 @@ def quarters(x: float, power: float) -> float:
 def see(k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask_lots: int) -> None:
     """Find the classes that the next event's weights depend on, in the frame of the previous event's side."""
     side = k[q.P_SIDE]
-    mid2 = bid + ask - 2 * k[sim.SHIFT]
+    mid2 = bid + ask
     elapsed = now - k[q.SEEN_NS]
     slow, fast = real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)
     if elapsed > 0:
@@ -75,7 +75,6 @@ def see(k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask
 @kernel
 def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mid2: int) -> None:
     """An event of the flow happened: `price` and `lots` of its order, `mid2` shown after it."""
-    mid2 -= 2 * k[sim.SHIFT]
     moved = mid2 != k[q.MID]
     if moved:
         k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
@@ -95,7 +94,7 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     if kind != q.MARKET:
         k[q.LAST_KIND] = kind
         k[q.LAST_SIDE] = side
-        k[q.LAST_PRICE] = price - k[sim.SHIFT]
+        k[q.LAST_PRICE] = price
         k[q.LAST_LOTS] = lots
     else:
         k[q.LAST_KIND] = kind
@@ -103,7 +102,7 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
         k[q.LAST_SIDE] = 0
     if kind == q.CANCEL_AT_BEST or kind == q.CANCEL_DEEPER:
         at = 0 if side > 0 else 1
-        k[q.GONE_PRICE + at] = price - k[sim.SHIFT]
+        k[q.GONE_PRICE + at] = price
         k[q.GONE_LOTS + at] = lots
 
 

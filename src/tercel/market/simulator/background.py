@@ -1,0 +1,173 @@
+"""The public market apart from ours: our world is that market, moved by the law of impact, with our orders in it.
+
+From the first own order on a world holds two books. The flow acts on the *background*: public orders alone, order by
+order those of the twin that nobody of ours trades in. Whatever happens there is mirrored in the book on show by the
+rules of replay (`docs/design.md`): own orders join queues at their true place and take their share of an aggressor by
+priority, and the public orders that he met in the background are gone all the same. So own orders neither size an
+aggressor nor call him forth, and all strategies on one seed share the market's moves.
+
+Lots that own orders took are gone from the book on show. Their owner still has them in the background; they come back,
+behind what stands at their price by then, after a delay that the tape's replenishment says, and not while a resting own
+order is in their way. What own volume does to the price is the law's business alone.
+"""
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.seeds import mix
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.market.book import layout as lay
+from tercel.market.impact import words
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import owe, public_add, public_take
+from tercel.market.simulator.crossing import first_own
+from tercel.market.simulator.replay import replay_row
+from tercel.market.tape.schema import ADD, DELETE
+
+_MS = 1_000_000
+_AGAIN_MS = 1000
+"""Lots whose way is blocked by an own order try again after so long."""
+
+
+@kernel
+def part(b: Packed, k: Longs) -> None:
+    """The public gets a book of its own: a copy of what stands, before any order of ours does."""
+    behind = b[lay.BACKGROUND]
+    for j in range(behind):
+        b[behind + j] = b[j]
+    for j in range(sim.TALLIES):
+        k[sim.BACKGROUND + j] = k[sim.EVENTS + j]
+    k[sim.MIRROR_ROW] = 0
+    k[sim.MIRROR_AT] = sim.MIRROR
+    k[sim.MIRROR_ROOM] = sim.MIRROR_ROWS
+    k[sim.RESTORE_NS] = FOREVER_NS
+    k[sim.APART] = sim.PARTED
+
+
+@kernel
+def swap(k: Longs) -> None:
+    """The background's tallies and record in the place of those on show, or back."""
+    for j in range(sim.TALLIES):
+        k[sim.EVENTS + j], k[sim.BACKGROUND + j] = k[sim.BACKGROUND + j], k[sim.EVENTS + j]
+    k[sim.RECORD], k[sim.MIRROR_ROW] = k[sim.MIRROR_ROW], k[sim.RECORD]
+    k[sim.RECORD_AT], k[sim.MIRROR_AT] = k[sim.MIRROR_AT], k[sim.RECORD_AT]
+    k[sim.RECORD_ROWS], k[sim.MIRROR_ROOM] = k[sim.MIRROR_ROOM], k[sim.RECORD_ROWS]
+
+
+@kernel
+def enter_background(k: Longs) -> None:
+    """The flow's next event happens in the background."""
+    k[sim.MIRROR_ROW] = 0
+    swap(k)
+    k[sim.APART] = sim.WILL_PART
+
+
+@kernel
+def leave_background(b: Packed, k: Longs) -> None:
+    """... has happened: the book on show follows it, row by row."""
+    k[sim.APART] = sim.PARTED
+    swap(k)
+    behind = b[lay.BACKGROUND]
+    b[lay.OVERFLOW] = b[behind + lay.OVERFLOW]
+    k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+    if k[sim.MIRROR_ROW] > sim.MIRROR_ROWS:
+        lay_anew(b, k)
+        return
+    for row in range(k[sim.MIRROR_ROW]):
+        at = sim.MIRROR + row * sim.RECORD_WORDS
+        slot, side, lots = k[at + sim.R_WHO], k[at + sim.R_SIDE], k[at + sim.R_LOTS]
+        price = k[at + sim.R_PRICE] + k[sim.SHIFT]
+        if k[at + sim.R_KIND] == ADD:
+            b[behind + lay.HEADER + slot * lay.ORDER + lay.TOLD] = 0
+            arrives(b, k, slot, side, price, lots)
+        else:
+            replay_row(b, k, k[at + sim.R_KIND], slot, side, price, lots)
+
+
+@kernel
+def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
+    """A public limit order; what own orders in its way take of it comes back like all that they take."""
+    before = k[sim.PASSIVE_LOTS]
+    replay_row(b, k, ADD, slot, side, price, lots)
+    if k[sim.PASSIVE_LOTS] > before:
+        k[sim.CROSSED_LOTS] += k[sim.PASSIVE_LOTS] - before
+        owe(b, k, slot)
+
+
+@kernel
+def lay_anew(b: Packed, k: Longs) -> None:
+    """An event of more rows than there is room for: every public order leaves the book on show and joins it again."""
+    behind = b[lay.BACKGROUND]
+    for slot in range(b[lay.ORDERS]):
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.QTY] > 0:
+            public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+    after = -1
+    while True:
+        found = -1
+        for slot in range(b[behind + lay.HIGH]):
+            o = behind + lay.HEADER + slot * lay.ORDER
+            if b[o + lay.QTY] > 0 and b[o + lay.ARR] > after:
+                if found < 0 or b[o + lay.ARR] < b[behind + lay.HEADER + found * lay.ORDER + lay.ARR]:
+                    found = slot
+        if found < 0:
+            return
+        o = behind + lay.HEADER + found * lay.ORDER
+        after = b[o + lay.ARR]
+        b[o + lay.TOLD] = 0
+        arrives(b, k, found, b[o + lay.SIDE], b[o + lay.PRICE] + k[sim.SHIFT], b[o + lay.QTY])
+
+
+# -- what own orders took comes back ----------------------------------------------------------------------------------
+
+
+@kernel
+def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
+    """Lots taken get a date; those whose date has come are put back."""
+    behind = b[lay.BACKGROUND]
+    now = k[sim.NOW] // _MS
+    first = FOREVER_NS
+    for slot in range(b[behind + lay.HIGH]):
+        o = behind + lay.HEADER + slot * lay.ORDER
+        when = b[o + lay.TOLD]
+        if when == 0:
+            continue
+        if b[o + lay.QTY] <= b[lay.HEADER + slot * lay.ORDER + lay.QTY]:
+            b[o + lay.TOLD] = 0
+            continue
+        if when == lay.UNDATED:
+            wait = delay_ms(k, flow, slot)
+            when = now + wait if wait > 0 else 0
+        elif when <= now:
+            when = 0 if put_back(b, k, slot) else now + _AGAIN_MS
+        b[o + lay.TOLD] = when
+        if when > 0:
+            first = min(first, when * _MS)
+    k[sim.RESTORE_NS] = first
+
+
+@kernel
+def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
+    """How long lots stay away: drawn from the tape's law, by a hash that leaves the flow's stream as it is.
+
+    0: for as long as their order lives, as in replay.
+    """
+    p = int(flow[sim.IMPACT_AT])
+    delays = int(flow[p + words.DELAYS]) if p > 0 else 0
+    if delays == 0:
+        return 0
+    drawn = int(mix(k[sim.FLOW_RNG] ^ (k[sim.NOW] + (slot << 48))) >> 11) % delays
+    at = p + words.HEAD + 2 * int(flow[p + words.COMPONENTS])
+    return max(int(flow[at + drawn] * 1000.0), 1)
+
+
+@kernel
+def put_back(b: Packed, k: Longs, slot: int) -> bool:
+    """What an order lacks joins its price again, with what it still has, at the end of the queue."""
+    o = b[lay.BACKGROUND] + lay.HEADER + slot * lay.ORDER
+    side, price = b[o + lay.SIDE], b[o + lay.PRICE] + k[sim.SHIFT]
+    if b[lay.OWN_RESTING] > 0 and first_own(b, -side, price, True) >= 0:
+        return False
+    left = b[lay.HEADER + slot * lay.ORDER + lay.QTY]
+    if left > 0:
+        public_take(b, k, slot, left, DELETE, False)
+    public_add(b, k, slot, side, price, b[o + lay.QTY])
+    return True

@@ -1,0 +1,284 @@
+"""The public market apart from ours: held against a twin in which nobody of ours trades, order by order."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.experiment import run_strategy, without_orders
+from tercel.evaluation.task import Latency, Task
+from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
+from tercel.execution.strategies import build
+from tercel.execution.strategy import Strategy, ladder, settle
+from tercel.execution.view import View
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import load
+from tercel.market.impact.law import ImpactLaw, of_card, with_impact
+from tercel.market.simulator import background, together
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import NO_TAPE, Source, reactive
+from tercel.market.tape.schema import ADD, EXECUTE
+from tercel.testing.market import audit
+
+Book = NDArray[np.int32]
+State = NDArray[np.int64]
+MODELS = ("csco", "goog", "csco-hawkes")
+TASK = Task(share=1.0, horizon_s=300.0, decisions=30, warmup_s=60.0, latency=Latency("uniform", 0, 2_000_000_000))
+
+
+class Anything(Strategy):
+    """Takes and rests at random, far more than the market trades."""
+
+    name = "anything"
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def decide(self, view: View) -> Intents:
+        intents = ladder(view)
+        n = len(view.left)
+        intents[:, TAKE] = np.where(self.rng.random(n) < 0.3, view.left * self.rng.random(n) * 0.3, 0)
+        for rung in range(5):
+            shown = self.rng.random(n) < 0.5
+            intents[:, REST0 + rung] = np.where(shown, view.left * self.rng.random(n) * 0.3, 0)
+        return settle(intents, view)
+
+
+def behind(b: Book) -> Book:
+    """The background book of a world that has parted."""
+    return b[b[lay.BACKGROUND] :]
+
+
+def orders(b: Book) -> NDArray[np.int32]:
+    """Public order records, (slots, words)."""
+    return b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
+
+
+def public(b: Book) -> list[tuple[int, ...]]:
+    """What a public book is: slot, side, price, lots and arrival of every order."""
+    found = orders(b)
+    return [
+        (slot, *found[slot, [lay.SIDE, lay.PRICE, lay.QTY, lay.ARR]].tolist())
+        for slot in np.flatnonzero(found[:, lay.QTY])
+    ]
+
+
+def source_of(name: str) -> Source:
+    return reactive(load(name), worlds=2, seed=3, settle_s=900.0)
+
+
+def check(b: Book, k: State) -> None:
+    """Every public order on show is one of the background's, at its price moved by the law, with at most its lots."""
+    shown, real = orders(b), orders(behind(b))
+    for slot in np.flatnonzero(shown[:, lay.QTY]):
+        assert shown[slot, lay.SIDE] == real[slot, lay.SIDE]
+        assert shown[slot, lay.PRICE] == real[slot, lay.PRICE] + k[sim.SHIFT]
+        assert shown[slot, lay.QTY] <= real[slot, lay.QTY]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_we_do_the_background_is_the_twin(name: str, seed: int) -> None:
+    """At every decision: the same public orders, touches and tallies as in the world without us."""
+    source, preset = source_of(name), load(name)
+    plan = seeded_plan(TASK, TASK.quantity(preset.volume_per_s), seed, 0, 8, 2)
+    ours, twins = Episodes(source, TASK, 8), Episodes(source, TASK, 8)
+    ours.start(plan)
+    twins.start(without_orders(plan))
+    strategy = Anything(seed)
+    while ours.working.any():
+        for b, k, tb, tk in zip(ours.books, ours.states, twins.books, twins.states, strict=True):
+            audit(b, k)
+            check(b, k)
+            assert public(behind(b)) == public(behind(tb)) == public(tb)
+            theirs = tk[sim.EVENTS : sim.EVENTS + sim.TALLIES]
+            assert k[sim.BACKGROUND : sim.BACKGROUND + sim.TALLIES].tolist() == theirs.tolist()
+            assert k[[sim.FLOW_NS, sim.FLOW_RNG, sim.FLOW_RNG + 1]].tolist() == tk[[1, 14, 15]].tolist()
+        ours.step(strategy.decide(ours.view))
+        twins.step(np.zeros((8, len(build("twap_take").decide(twins.view)[0])), np.int32))
+    assert ours.states[:, sim.PASSIVE_LOTS].sum() > 0
+    assert np.abs(ours.states[:, sim.SHIFT]).max() > 0
+
+
+def _enter(b: Book, k: State, source: Source, side: int, price: int, lots: int, place: int, now: bool) -> None:
+    words, at = np.zeros(together.WORDS, np.int64), np.zeros((1, together.AT_WORDS), np.int64)
+    at[0, [together.BOOK_END, together.STATE_END, together.FLOW_END]] = len(b), len(k), len(source.flow)
+    words[:6] = 0, place, side, price, lots, int(now)
+    k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY] = side, 10**9, 10**9
+    together.operate(together.NEW, b, k, source.flow, NO_TAPE, at, words, together.NO_OUT)
+
+
+def _until(b: Book, k: State, source: Source, ns: int) -> None:
+    words = np.zeros(together.WORDS, np.int64)
+    words[:2] = ns, -(10**9)
+    together.operate(together.FREE_RUN, b, k, source.flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_after_every_market_order_the_public_book_is_the_twins(name: str) -> None:
+    source = source_of(name)
+    b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, 20_000)
+    twin_b, twin_k = b.copy(), k.copy()
+    start = int(k[sim.NOW])
+    _until(twin_b, twin_k, source, start + 900 * NS_PER_SECOND)
+    rows = twin_k[twin_k[sim.RECORD_AT] :][: twin_k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
+    times = np.unique(rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_NS])
+    assert len(times) > 5
+    twin_b, twin_k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
+    for n, ns in enumerate(times.tolist()):
+        bid, ask = int(k[sim.PUBLIC_BID]), int(k[sim.PUBLIC_ASK])
+        if n < 50:  # what joins or improves the touch, and stays
+            _enter(b, k, source, 1, min(bid + n % 2, ask - 1), 500, n, False)
+        if n % 4 == 0:
+            _enter(b, k, source, 1, ask + 50, 300, 60, True)
+        for world in ((b, k), (twin_b, twin_k)):
+            _until(*world, source, ns + 1)
+        assert public(behind(b)) == public(twin_b)
+        check(b, k)
+    assert k[sim.PASSIVE_LOTS] > 0
+
+
+def test_own_lots_take_their_share_of_an_aggressor_and_do_not_size_him() -> None:
+    """Public executions are those of the twin, lot for lot, however much of ours stands in their way."""
+    source = source_of("goog")
+    sold = []
+    for lots in (1, 100_000):
+        b, k = source.worlds_b[1].copy(), sim.extend(source.worlds_k[1], 0)
+        k[sim.IMPACT] = sim.NO_IMPACT  # a law would move other books
+        _enter(b, k, source, 1, int(k[sim.PUBLIC_BID]), lots, 0, False)
+        _until(b, k, source, int(k[sim.NOW]) + 1_800 * NS_PER_SECOND)
+        sold.append(int(k[sim.BACKGROUND + sim.SOLD - sim.EVENTS]))
+        filled = int(k[sim.PASSIVE_LOTS])
+    assert sold[0] == sold[1] > 0
+    assert 0 < filled - int(k[sim.CROSSED_LOTS]) <= sold[1]
+
+
+def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:
+    """A market in which we have just taken the best ask whole: what it is, its price, its lots."""
+    source = source_of("csco")
+    law = of_card(load("csco").card)
+    assert law is not None
+    quiet = ImpactLaw(**{**law.card(), "y": 0.0, "replenishment_s": delays})
+    source = with_impact(source, quiet)
+    b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
+    ask = int(k[sim.PUBLIC_ASK])
+    real = orders(b)
+    there = (real[:, lay.SIDE] == -1) & (real[:, lay.PRICE] == ask)
+    lots = int(real[there, lay.QTY].sum())
+    _enter(b, k, source, 1, ask, lots, 0, True)
+    assert k[sim.PUBLIC_ASK] > ask == k[sim.BACKGROUND + sim.PUBLIC_ASK - sim.EVENTS]
+    return b, k, source, ask, lots
+
+
+def _missing(b: Book) -> int:
+    return int((orders(behind(b))[:, lay.QTY] - orders(b)[:, lay.QTY]).sum())
+
+
+def test_lots_that_we_took_come_back_after_their_delay() -> None:
+    b, k, source, ask, lots = _taken((0.05,))
+    assert _missing(b) == lots
+    start = int(k[sim.NOW])
+    _until(b, k, source, start + 40_000_000)
+    assert _missing(b) > 0
+    _until(b, k, source, start + 60_000_000)
+    assert _missing(b) == 0
+    assert k[sim.PUBLIC_ASK] == k[sim.BACKGROUND + sim.PUBLIC_ASK - sim.EVENTS] <= ask
+    assert k[sim.RESTORE_NS] == FOREVER_NS
+
+
+def test_without_delays_they_stay_away_as_long_as_their_order_lives() -> None:
+    b, k, source, _, lots = _taken(())
+    missing = lots
+    for _ in range(20):
+        _until(b, k, source, int(k[sim.NOW]) + 30 * NS_PER_SECOND)
+        assert _missing(b) <= missing
+        missing = _missing(b)
+    assert missing < lots
+
+
+def test_they_do_not_come_back_through_a_resting_own_order() -> None:
+    b, k, source, ask, lots = _taken((0.05,))
+    _enter(b, k, source, 1, ask, 7, 1, False)
+    assert b[lay.BEST_BID] == ask
+    for _ in range(20):
+        _until(b, k, source, int(k[sim.NOW]) + 100_000_000)
+        if k[sim.PASSIVE_LOTS] > 0:
+            break
+        real = orders(behind(b))
+        gone = int(real[(real[:, lay.SIDE] == -1) & (real[:, lay.PRICE] <= ask), lay.QTY].sum())
+        assert _missing(b) >= min(gone, lots)
+        assert b[lay.BEST_BID] < b[lay.BEST_ASK]
+        audit(b, k)
+
+
+def test_an_event_of_more_rows_than_there_is_room_for_lays_the_book_anew() -> None:
+    b, k, source, _, _ = _taken((600.0,))
+    _enter(b, k, source, 1, int(k[sim.PUBLIC_BID]) - 1, 900, 1, False)
+    before = public(behind(b))
+    background.lay_anew(b, k)
+    assert public(behind(b)) == before
+    assert _missing(b) == 0
+    check(b, k)
+    audit(b, k)
+
+
+def test_strategies_on_one_seed_share_the_markets_moves() -> None:
+    """Paired costs of two strategies correlate; before own orders stood apart they did not."""
+    preset = load("csco")
+    task = Task()
+    plan = seeded_plan(task, task.quantity(preset.volume_per_s), 5, 0, 128)
+    source = reactive(preset, settle_s=900.0)
+    costs = [run_strategy(source, task, plan, build(name)) for name in ("twap_take", "twap_passive")]
+    assert np.corrcoef(*[one.shortfall() for one in costs])[0, 1] > 0.6
+
+
+class Shown(Strategy):
+    """So many lots at the touch at every decision, the rest out of sight."""
+
+    name = "shown"
+
+    def decide(self, view: View) -> Intents:
+        intents = ladder(view)
+        intents[:, REST0 + AT_TOUCH] = view.left
+        return settle(intents, view)
+
+
+def test_size_on_show_calls_forth_nobody() -> None:
+    """A world with an order of a day's volume on show has the public trades of one without."""
+    preset = load("goog")
+    source, task = reactive(preset, settle_s=900.0), Task(horizon_s=300.0, decisions=10)
+    plan = seeded_plan(task, round(preset.volume_per_s * 23_400), 5, 0, 32)
+    ours, twins = Episodes(source, task, 32), Episodes(source, task, 32)
+    ours.start(plan)
+    twins.start(without_orders(plan))
+    while ours.working.any():
+        ours.step(Shown().decide(ours.view))
+        twins.step(np.zeros_like(build("twap_take").decide(twins.view)))
+    for word in (sim.BOUGHT, sim.SOLD):
+        at = sim.BACKGROUND + word - sim.EVENTS
+        assert ours.states[:, at].tolist() == twins.states[:, at].tolist()
+
+
+def test_rows_of_the_record_are_those_of_the_book_on_show() -> None:
+    source = source_of("csco")
+    b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, 20_000)
+    _enter(b, k, source, 1, int(k[sim.PUBLIC_ASK]) + 3, 4_000, 0, True)
+    _until(b, k, source, int(k[sim.NOW]) + 300 * NS_PER_SECOND)
+    rows = k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
+    shift, lots = 0, {}
+    before = orders(source.worlds_b[0])
+    for slot in np.flatnonzero(before[:, lay.QTY]):
+        lots[int(slot)] = int(before[slot, lay.QTY])
+    for row in rows:
+        kind, slot = int(row[sim.R_KIND]), int(row[sim.R_WHO])
+        if kind == sim.SHIFTED:
+            shift += int(row[sim.R_PRICE])
+        elif kind == ADD:
+            assert lots.get(slot, 0) == 0
+            lots[slot] = int(row[sim.R_LOTS])
+        elif kind < sim.OWN_REST:
+            lots[slot] = lots.get(slot, 0) - int(row[sim.R_LOTS])
+    assert shift == k[sim.SHIFT] > 0
+    after = orders(b)[:, lay.QTY]
+    assert {slot: n for slot, n in lots.items() if n} == {int(s): int(after[s]) for s in np.flatnonzero(after)}
