@@ -184,6 +184,7 @@ class JudgedRun:
             cluster=self.cluster,
             notes=[*self.standings(), *(note for note in self.notes if not note.startswith((FEW_NOTE, REPLAY_NOTE)))],
             title=self.market,
+            unfilled={name: row.get("unfilled_share", 0.0) for name, row in self.counts.items()},
         )
 
     def intervals(self) -> dict[str, dict[str, dict[str, float | None]]]:

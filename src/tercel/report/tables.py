@@ -25,6 +25,10 @@ FEW_CLUSTERS = 20
 NOTHING = "\N{EN DASH}"
 
 
+MUCH_UNFILLED = 0.001
+"""Share of lots that the book could not fill beyond which a row says so: their price is a rule, not a trade."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A judged key and how it is shown."""
@@ -73,6 +77,8 @@ class Judged:
     called : callable, optional
         "better", "worse" or "open" of a paired difference after the correction of all comparisons; by its interval
         alone if not given.
+    unfilled : mapping of str to float
+        Share of all lots that the book could not fill; a row with more than `MUCH_UNFILLED` says so.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -85,6 +91,7 @@ class Judged:
     title: str = ""
     learned: Collection[str] = ()
     called: Callable[[Interval], str] | None = None
+    unfilled: Mapping[str, float] = field(default_factory=dict)
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -186,7 +193,13 @@ class Judged:
         return sorted(kept, key=COLUMNS.index), versus
 
     def _label(self, name: str) -> str:
-        return f"{name} *" if name == self.best_baseline else name
+        unfilled = self._unfilled(name)
+        return (f"{name} *" if name == self.best_baseline else name) + (f" ({unfilled})" if unfilled else "")
+
+    def _unfilled(self, name: str) -> str:
+        """What a row says of lots that found no other side; empty where they are few."""
+        share = self.unfilled.get(name, 0.0)
+        return f"{100 * share:.2g} % unfilled" if share > MUCH_UNFILLED else ""
 
     def _cell(self, name: str, column: Column) -> str:
         interval = self.strategies[name].get(column.key, {})
@@ -221,6 +234,8 @@ class Judged:
     def _html_row(self, name: str) -> str:
         kind = "learned" if self._is_learned(name) else "best" if name == self.best_baseline else ""
         mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
+        unfilled = self._unfilled(name)
+        mark += f' <span class="mark">{unfilled}</span>' if unfilled else ""
         cells = [f"<td>{self._html_cell(name, column)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
         gain = "" if versus is None else _html_interval(versus, self.digits, signed=True)

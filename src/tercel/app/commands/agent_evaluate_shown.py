@@ -29,6 +29,7 @@ def shown(result: Mapping[str, Any]) -> Judged:
         title=result["market"],
         learned=learned,
         called=called,
+        unfilled={name: row.get("unfilled_share", 0.0) for name, row in result["counts"].items()},
     )
 
 

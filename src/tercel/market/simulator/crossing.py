@@ -57,7 +57,8 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
         if own < 0:
             break
         done += fill_own_head(b, k, own, lots - done)
-    k[sim.DOUBLE_LOTS] += done
+    if k[sim.MODEL] == sim.REPLAY:
+        k[sim.DOUBLE_LOTS] += done
     return done
 
 
@@ -77,5 +78,6 @@ def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
         return 0
     meet(k, side)
     done = lots - fill_crossed(b, k, side, price, lots)
-    k[sim.DOUBLE_LOTS] += done
+    if k[sim.MODEL] == sim.REPLAY:
+        k[sim.DOUBLE_LOTS] += done
     return done

@@ -25,8 +25,8 @@ from tercel.market.tape.schema import EXECUTE
 _LEDGER = lay.LEDGER
 
 BAND_PERCENT = 5
-"""What is to trade at once does so within so many percent of the mid it met: the band of US rules for listed stocks above
-three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out.
+"""What is to trade at once does so within so many percent of the mid it met: the band of US rules for listed stocks
+above three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out.
 """
 
 
