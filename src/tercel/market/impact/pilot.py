@@ -92,8 +92,16 @@ def pilot_law(
     )
 
 
-def carrying(preset: AnyPreset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] = ()) -> AnyPreset:
-    """The preset with its law on its card, so that its market is under it by default."""
+def carrying(
+    preset: AnyPreset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] | None = None
+) -> AnyPreset:
+    """The preset with its law on its card, so that its market is under it by default.
+
+    `replenishment_s`: of its tape; those that its card has, if not given.
+    """
+    if replenishment_s is None:
+        known = preset.card.get("impact") or {}
+        replenishment_s = tuple(float(delay) for delay in known.get("replenishment_s", ()))
     law = pilot_law(preset, y=y, seed=seed, replenishment_s=replenishment_s)
     return preset.model_copy(update={"card": {**preset.card, "impact": law.card()}})
 

@@ -124,7 +124,11 @@ def calibrate(
     law = _law(read, season_s)
     window = max(instrument.levels for instrument, _ in days)
     made = _preset(common, read, law, season_s, reach, window)
-    return tune(made, _means(read, law.theta), seed, min(max(PILOT_EVENTS / _rate(read), 3600.0), MOST_PILOT_S))
+    made = tune(made, _means(read, law.theta), seed, min(max(PILOT_EVENTS / _rate(read), 3600.0), MOST_PILOT_S))
+    from tercel.market.impact.pilot import carrying  # it runs markets of presets
+    from tercel.market.impact.replenishment import replenishment
+
+    return carrying(made, replenishment_s=tuple(replenishment(seen).round(3).tolist()))
 
 
 def _rate(days: Sequence[Day]) -> float:

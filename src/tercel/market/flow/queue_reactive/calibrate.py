@@ -85,11 +85,12 @@ def calibrate(
         from tercel.market.flow.queue_reactive.tune import tune
 
         preset = tune(preset, stretch, seed, tell=tell)
-        from tercel.market.impact.pilot import carrying  # its pilots run in markets of presets
+        from tercel.market.impact.pilot import carrying  # it runs markets of presets
+        from tercel.market.impact.replenishment import replenishment
 
         if tell:
-            tell("measuring how far own lots move it")
-        preset = carrying(preset)
+            tell("measuring its mean trade, and how long lots that were taken stay away")
+        preset = carrying(preset, replenishment_s=tuple(replenishment(observed).round(3).tolist()))
     return preset
 
 
