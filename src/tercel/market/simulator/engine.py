@@ -6,7 +6,6 @@ At equal times the flow comes first, then commands, then the decision: a decisio
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
-from tercel.market.coupled.kernel import coupled_santa_fe_event, key_event
 from tercel.market.flow.cheridito_weiss.kernel import cheridito_weiss_event
 from tercel.market.flow.hawkes.kernel import hawkes_event
 from tercel.market.flow.martingale import martingale_event
@@ -67,9 +66,7 @@ def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
 @kernel
 def _flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
     """What the public does next."""
-    if k[sim.COUPLED] != 0:
-        _coupled_event(b, k, flow)
-    elif k[sim.MODEL] == sim.SANTA_FE:
+    if k[sim.MODEL] == sim.SANTA_FE:
         santa_fe_event(b, k, flow)
     elif k[sim.MODEL] == sim.QUEUE_REACTIVE:
         queue_reactive_event(b, k, flow)
@@ -81,20 +78,6 @@ def _flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
         replay_event(b, k, tape)
     else:
         martingale_event(b, k, flow)
-
-
-@kernel
-def _coupled_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """An event whose draws hang on its number, not on how many were drawn before."""
-    if k[sim.MODEL] == sim.SANTA_FE:
-        coupled_santa_fe_event(b, k, flow)
-        return
-    key_event(k)
-    if k[sim.MODEL] == sim.QUEUE_REACTIVE:
-        queue_reactive_event(b, k, flow)
-    else:
-        hawkes_event(b, k, flow)
-    k[sim.COUPLED_LEFT] = k[sim.FLOW_RNG]
 
 
 @kernel

@@ -183,16 +183,8 @@ ENTRY_TABLE: Final = TERMS + 14
 FEED_TABLE: Final = ENTRY_TABLE + LATENCY_VALUES
 TERMS_WORDS: Final = 80
 
-# -- coupled twins (`market.coupled`) ----------------------------------------------------------------------------------
-COUPLED: Final = TERMS + TERMS_WORDS  # 1: draws have keys; 0: one stream for the whole episode
-COUPLED_KEY: Final = COUPLED + 1  # of the episode
-COUPLED_LEFT: Final = COUPLED + 2  # first word of the flow's stream as the last event left it
-COUPLED_EVENT: Final = COUPLED + 3  # number of the next event; (SANTA_FE) of the next proposal
-COUPLED_SLOTS: Final = COUPLED + 4  # (SANTA_FE) order slots that the dominating clock names
-COUPLED_WORDS: Final = 8
-
 # -- what the decision intervals before the last one showed (`execution.observation`) ----------------------------------
-PAST: Final = COUPLED + COUPLED_WORDS  # the interval before the last first; zeros where the order is younger
+PAST: Final = TERMS + TERMS_WORDS  # the interval before the last first; zeros where the order is younger
 PAST_INTERVALS: Final = 3
 PAST_FEATURES: Final = 6  # volume with and against, order flow imbalance, variance, events, drift
 PAST_WORDS: Final = PAST_INTERVALS * PAST_FEATURES
