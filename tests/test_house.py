@@ -1,5 +1,6 @@
 """The house itself: what an import may load, the layering, the Makefile's own words."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -101,3 +102,21 @@ def test_make_alone_explains_every_target() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("setup", "run", "test", "check", "bench", "help"):
         assert f"make {target} " in said
+
+
+def sleeps(source: str) -> list[int]:
+    """Lines that let a fixed time pass: `sleep(1)`, `Event().wait(0.2)`."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        what = ast.unparse(call.func)
+        if what.endswith(("sleep", "Event().wait")) and any(isinstance(one, ast.Constant) for one in call.args):
+            found.append(call.lineno)
+    return found
+
+
+def test_no_test_waits_for_a_time_instead_of_a_condition() -> None:
+    """A machine may be as busy as it likes: `tests/waiting.py` waits for what is to come about."""
+    assert sleeps("import time\ntime.sleep(3)") == sleeps("import threading\nthreading.Event().wait(0.2)") == [2]
+    assert sleeps("def sleep_ns(self, ns):\n    time.sleep(ns / 1e9)\nover.wait(300)") == []
+    found = {str(path.relative_to(ROOT)): sleeps(path.read_text()) for path in (ROOT / "tests").rglob("*.py")}
+    assert {path: lines for path, lines in found.items() if lines} == {}

@@ -20,6 +20,7 @@ from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
 from tercel.market.flow.preset import load
+from tercel.testing.lake import DAYS, simulated_lake
 
 FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
 SMALL = "--market csco-santa-fe --episodes 24 --seeds 901,902"
@@ -220,6 +221,49 @@ def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
     assert "2003-01-15" in said
     with pytest.raises(ConfigError, match="2003-01-14"):
         refuse_leaks(policies_of([str(policy)]), [replace(settings, judged="2003-01-14,2003-01-15")])
+
+
+@pytest.fixture(scope="module")
+def one_day(tmp_path_factory: pytest.TempPathFactory) -> RunSettings:
+    """A lake with one day of four hours, of which what follows 12:10 is judged."""
+    folder = tmp_path_factory.mktemp("one")
+    simulated_lake(folder, 4, DAYS[:1])
+    return RunSettings(lake=str(folder), symbol="SIM")
+
+
+def trained_in(folder: Path, **card: Any) -> list[Any]:
+    """A policy of a market that was calibrated on the day."""
+    preset = load("csco-santa-fe")
+    preset = preset.model_copy(update={"symbol": "SIM", "card": {**preset.card, "days": [DAYS[0]], **card}})
+    preset.save(folder / "morning.json")
+    return policies_of([str(copy_of_the_shipped(folder / "p", trained_on={"market": str(folder / "morning.json")}))])
+
+
+def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(tmp_path: Path, one_day: RunSettings) -> None:
+    [said] = refuse_leaks(trained_in(tmp_path, from_s=0.0, to_s=9000.0), [one_day])
+    assert said.startswith("Leaks: no policy learned from the judged hours (SIM, 2003-01-13 12:10 to 13:30), but from")
+    assert said.endswith("a market calibrated on 2003-01-13, up to 12:00.")
+
+
+@pytest.mark.parametrize("card", [{"to_s": 12150.0}, {"window_s": [900.0, 9700.0]}, {}])
+def test_a_market_calibrated_on_judged_hours_is_refused(
+    tmp_path: Path, one_day: RunSettings, card: dict[str, Any]
+) -> None:
+    """A preset of a long session ends before two thirds of that; the judged session may be shorter."""
+    with pytest.raises(ConfigError, match=r"judged hours that no policy learned from.*12:10 to 13:30"):
+        refuse_leaks(trained_in(tmp_path, **card), [one_day])
+
+
+def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: RunSettings) -> None:
+    told = {"symbol": "SIM", "trained on": f"{DAYS[0]}, first two thirds"}
+    [said] = refuse_leaks(policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on=told))]), [one_day])
+    assert said.endswith(f"was trained on {DAYS[0]}, first two thirds, up to 12:10.")
+
+
+def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: RunSettings) -> None:
+    [policy] = policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on={"market": "/gone/mine.json"}))])
+    [said] = refuse_leaks([policy], [one_day])
+    assert said.endswith(f"What {policy.key} learned from is not known.")
 
 
 @pytest.mark.slow

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from tercel.app.commands.agent_train import train
 from tercel.app.job.agent_config import parse
@@ -47,9 +47,12 @@ def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
     begun = [*command, str(tmp_path / "small.toml"), "--out", str(folder), *on_ray]
     with subprocess.Popen(begun, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
-        while not (folder / "checkpoint" / "checkpoint.json").exists():
+
+        def kept() -> bool:
             assert driver.poll() is None, "the training ended before its first checkpoint"
-            time.sleep(0.01)
+            return (folder / "checkpoint" / "checkpoint.json").exists()
+
+        until(kept, what="a checkpoint")
         driver.send_signal(signal.SIGKILL)
     killed_at = load_checkpoint(folder / "checkpoint")["frames"]
     assert 0 < killed_at < SMALL["learner"]["frames"]

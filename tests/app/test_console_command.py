@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
@@ -245,11 +246,9 @@ def test_a_follower_reads_while_a_desk_writes(desk: Path) -> None:
     follower.start()
     writer = threading.Thread(target=write)
     writer.start()
-    writer.join(60)
+    writer.join(DEADLINE_S)
     assert over.is_set()
-    end = time.monotonic() + 30
-    while follower.shown()["seq"] < 200 and time.monotonic() < end:
-        time.sleep(0.05)
+    until(lambda: follower.shown()["seq"] >= 200, what="the last entry")
     follower.stop()
     assert follower.shown()["seq"] == JournalReader(desk).last == 200
     assert follower.shown()["fault"] == ""

@@ -125,6 +125,18 @@ def test_facts_of_next_to_nothing(tmp_path: Path) -> None:
     refused(tercel("market", "facts", "csco", *words), "market orders")
 
 
+def test_facts_of_another_tick_than_the_presets(tmp_path: Path) -> None:
+    """Spreads and returns are told in ticks: of two ticks they would be held against each other as if they were one."""
+    history([(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2)] * 10, 2).write(tmp_path / "files")
+    words = ("data", "import", "lobster", tmp_path / "files", "--lake", tmp_path / "lake", "--tick", "0.001")
+    assert tercel(*words).exit_code == 0
+    words = ("--lake", tmp_path / "lake", "--symbol", "TOY", "--date", "2012-06-21")
+    result = tercel("market", "facts", "csco", "csco-hawkes", *words)
+    refused(result, "the tick of csco, 0.01")
+    for said in ("0.001 on TOY 2012-06-21", "--tick 0.01 --replace"):
+        assert said in " ".join(result.stderr.split())
+
+
 def test_one_sanity_run_at_a_time_and_each_market_once(tmp_path: Path) -> None:
     kept = tmp_path / "csco.jsonl"
     with kept.open("a") as file:

@@ -5,13 +5,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.program import COMMAND
+from tests.waiting import DEADLINE_S, until
 
 from tercel.app.job.settings import RunSettings, load_settings
 from tercel.evaluation.result import JudgedRun
@@ -19,15 +19,12 @@ from tercel.evaluation.task import Latency, Task
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.strategies import NAMES
+from tercel.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load
 from tercel.market.tape import Lake
 from tercel.testing.lake import DAYS, simulated_lake
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = (  # a job in the background is started without Ctrl-C
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "sys.argv[0] = 'tercel'; from tercel.app.cli import main; main()"
-)
 LEARNED = ["ppo", "dqn", "ppo_untrained", "dqn_untrained"]
 KEYS = {
     *("is_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps", "timing_risk_bps"),
@@ -38,7 +35,7 @@ KEYS = {
 def start(folder: Path, *words: object, **options: Any) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
-    command = [sys.executable, "-c", PROGRAM, "run", *map(str, words)]
+    command = [*COMMAND, "run", *map(str, words)]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options
     )
@@ -47,7 +44,7 @@ def start(folder: Path, *words: object, **options: Any) -> "subprocess.Popen[str
 def tercel(folder: Path, *words: object) -> tuple[int, str, str]:
     process = start(folder, *words)
     try:
-        stdout, stderr = process.communicate(timeout=300)
+        stdout, stderr = process.communicate(timeout=2 * DEADLINE_S)
     finally:
         process.kill()
     return process.returncode, stdout, stderr
@@ -199,24 +196,39 @@ def prepared(folder: Path) -> Path:
     return folder
 
 
-def metrics(folder: Path) -> str:
-    return "".join(p.read_text() for p in sorted(folder.glob("training/*/metrics.csv")))
+TRAININGS = ("ppo-3000", "dqn-3000")
+
+
+def metrics(folder: Path, training: str) -> list[str]:
+    """What a training wrote of its updates, one line each."""
+    file = folder / "training" / training / "metrics.csv"
+    return file.read_text().splitlines()[1:] if file.exists() else []
 
 
 def stop(folder: Path, how: str) -> tuple[int, str, str]:
-    """Resume the run in `folder` and stop it after some updates; what came of it."""
-    seen = {metrics(folder)}
+    """Resume the run in `folder` and stop it when every training has learned something new; what came of it.
+
+    Two states of a training's metrics that were not there before hold an update at least: the first may be what a
+    resumed training takes back.
+    """
+    seen = {one: {"".join(metrics(folder, one))} for one in TRAININGS}
     process = start(folder.parent, "--resume", "--json", "--out", folder.name)
+
+    def learned() -> bool:
+        assert process.poll() is None, process.communicate()
+        for one in TRAININGS:
+            seen[one].add("".join(metrics(folder, one)))
+        return all(
+            len(states) > 2 or (folder / "policies" / one / "card.json").exists() for one, states in seen.items()
+        )
+
     try:
-        until = time.monotonic() + 120
-        while len(seen) < 4 and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
-            seen.add(metrics(folder))
+        until(learned, what="updates of both trainings")
         if how == "group":
             os.killpg(process.pid, signal.SIGINT)
         else:
             os.kill(process.pid, signal.SIGINT if how == "parent" else signal.SIGKILL)
-        stdout, stderr = process.communicate(timeout=60)  # ends when every worker has ended too
+        stdout, stderr = process.communicate(timeout=DEADLINE_S)  # ends when every worker has ended too
     finally:
         process.kill()
     return process.returncode, stdout, stderr
@@ -240,17 +252,17 @@ def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_pat
         if how != "kill":
             assert code == 130
             assert "tercel run --resume --out 'cut it'" in stderr
-            assert all((p / "checkpoint" / "checkpoint.json").exists() for p in cut.glob("training/*"))
+            for one in TRAININGS:
+                kept = load_checkpoint(cut / "training" / one / "checkpoint")
+                assert kept is not None
+                assert kept["frames"] == float(metrics(cut, one)[-1].split(",", 1)[0]), "nothing learned is lost"
         else:
             assert code == -signal.SIGKILL
     code, _, stderr = tercel(tmp_path, "--resume", "--out", "cut it")
     assert code == 0, stderr
     assert strategies(cut) == strategies(whole)
-    for name in ("ppo-3000", "dqn-3000"):
-        one, two = (
-            [row.rsplit(",", 1)[0] for row in (f / "training" / name / "metrics.csv").read_text().splitlines()]
-            for f in (whole, cut)
-        )
+    for name in TRAININGS:
+        one, two = ([row.rsplit(",", 1)[0] for row in metrics(f, name)] for f in (whole, cut))
         assert one == two, "all but the seconds"
         assert (cut / "policies" / name / "policy.onnx").read_bytes() == (
             whole / "policies" / name / "policy.onnx"

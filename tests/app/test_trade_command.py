@@ -4,13 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from tests.program import COMMAND
+from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
@@ -382,15 +382,17 @@ def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> Non
 def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
     file, desk = folder / "long.toml", folder / "long"
     file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
-    words = [sys.executable, "-m", "tercel.app.cli", "trade", "run", str(file), "--desk", str(desk)]
+    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        end = time.monotonic() + 180
-        while time.monotonic() < end and not _trading(desk):
+
+        def trades() -> bool:
             assert process.poll() is None, process.communicate()
-            time.sleep(0.2)
+            return _trading(desk)
+
+        until(trades, what="an order")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=DEADLINE_S)
     finally:
         process.kill()
     assert process.returncode == 130, said

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.waiting import DEADLINE_S
 
 from tercel.core.orders import MarketRows
 from tercel.venues.wire import RemoteVenue
@@ -38,7 +39,7 @@ def test_it_serves_until_it_is_told_to_end() -> None:
         venue.close()
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 130
+        assert process.wait(DEADLINE_S) == 130
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from tests.waiting import DEADLINE_S, until
 
 from tercel.app.job import pool, side_by_side, worker
 
@@ -41,13 +41,6 @@ def alive(pid: int) -> bool:
     return bool(state.strip()) and not state.startswith("Z")
 
 
-def until(done, seconds: float = 60.0) -> bool:
-    end = time.monotonic() + seconds
-    while not done() and time.monotonic() < end:
-        time.sleep(0.05)
-    return bool(done())
-
-
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize(
     ("kind", "how", "mark"),
@@ -65,13 +58,13 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, kind, how, mark):
     parent = subprocess.Popen([sys.executable, program, tmp_path, kind], env=environment, stderr=subprocess.DEVNULL)
     workers = set()
     try:
-        assert until(lambda: len({p.stem for p in tmp_path.glob(f"*.{mark}")} - {str(parent.pid)}) == 2)
+        until(lambda: len({p.stem for p in tmp_path.glob(f"*.{mark}")} - {str(parent.pid)}) == 2)
         workers = {int(p.stem) for p in tmp_path.glob("*.here")} - {parent.pid}
         assert len(workers) == 2
         assert all(alive(pid) for pid in workers)
         os.kill(parent.pid, how)
-        assert parent.wait(10) == -how
-        assert until(lambda: not any(alive(pid) for pid in workers))
+        assert parent.wait(DEADLINE_S) == -how
+        until(lambda: not any(alive(pid) for pid in workers))
     finally:
         parent.kill()
         parent.wait()

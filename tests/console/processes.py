@@ -4,14 +4,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.program import COMMAND
+from tests.waiting import until
+
 PASSWORD = "eight or more"
-COMMAND = (sys.executable, "-m", "tercel.app.cli")
 CONFIG = """
 [desk]
 name = "small"
@@ -38,15 +38,6 @@ strategy = "peg_behind"
 [demand]
 share = 0.5
 """
-
-
-def until(holds: Callable[[], bool], seconds: float = 60.0, what: str = "it") -> float:
-    """Wait for something; how long it took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds, f"{what} did not come about"
-        time.sleep(0.02)
-    return time.monotonic() - began
 
 
 def tercel(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -103,5 +94,5 @@ def running_desk(folder: Path, speed: float = 10.0, round_s: float = 600.0) -> I
             return False
 
     with started(["trade", "run", config, "--desk", desk], said) as process:
-        until(works, 180.0, f"a desk at work ({said})")
+        until(works, what=f"a desk at work ({said})")
         yield desk

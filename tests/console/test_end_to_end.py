@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.console.browser import chromium
-from tests.console.processes import PASSWORD, console, running_desk, tercel, until
+from tests.console.processes import PASSWORD, console, running_desk, tercel
+from tests.waiting import DEADLINE_S, until
 
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
@@ -23,6 +23,8 @@ from tercel.trading.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 log = logging.getLogger(__name__)
+PAINTED = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+"""What the page was told is on the screen two frames later."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def page(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         browser.get(address)
         browser.find_element("id", "password").send_keys("not the password")
         browser.find_element("css selector", "button").click()
-        until(lambda: "not the password" in text(browser, ".said"), 10, "a refusal")
+        until(lambda: "not the password" in text(browser, ".said"), what="a refusal")
         browser.find_element("id", "password").send_keys(PASSWORD)
         browser.find_element("css selector", "button").click()
         until(lambda: "peg_behind" in text(browser, "#agents"), what="the page")
@@ -74,7 +76,7 @@ def picture(page: Any, name: str, width: int, height: int, scheme: str = "light"
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.execute_script("dispatchEvent(new Event('resize')); scrollTo(0, 0)")
-    time.sleep(1.0)
+    page.execute_async_script(PAINTED)
     shot = Image.open(BytesIO(page.get_screenshot_as_png())).convert("RGB")
     shot.quantize(192, dither=Image.Dither.NONE).save(Path(folder) / f"{name}.png", optimize=True)
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -105,7 +107,7 @@ def a_live_parent(desk: Path) -> str:
         found[:] = [p.id for p in Ledger.of(reader).parents if p.status == "working" and p.ends_ns - now > 150e9]
         return bool(found)
 
-    until(there, 60.0, "a parent with time left")
+    until(there, what="a parent with time left")
     return found[0]
 
 
@@ -129,12 +131,12 @@ def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
     until(lambda: len(page.find_elements("css selector", "#decisions button")) > 3, what="decisions on the page")
     parent = a_live_parent(desk)
     press(page, f"tr[data-id='{parent}'] .acts button")
-    until(lambda: events(desk, parent)[-1] == "paused", 10, "a pause")
-    until(lambda: "paused" in text(page, f"tr[data-id='{parent}']"), 5, "paused, shown")
+    until(lambda: events(desk, parent)[-1] == "paused", what="a pause")
+    until(lambda: "paused" in text(page, f"tr[data-id='{parent}']"), what="paused, shown")
     press(page, f"tr[data-id='{parent}'] .acts button")
-    until(lambda: events(desk, parent)[-1] == "resumed", 10, "going on")
+    until(lambda: events(desk, parent)[-1] == "resumed", what="going on")
     press(page, "#decisions button")
-    until(lambda: page.find_element("id", "why").is_displayed(), 5, "an explanation")
+    until(lambda: page.find_element("id", "why").is_displayed(), what="an explanation")
     for shown in ("lots left", "The market stood at", "It wanted to", "mid, ticks"):
         assert shown in text(page, "#why"), shown
     picture(page, "why", 1400, 900)
@@ -146,46 +148,46 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     press(page, "#kill")
     assert not page.find_element("id", "ask-yes").is_enabled()
     say_why(page, "prices look wrong")
-    log.info("kill from the page confirmed after %.3f s", until(lambda: confirmed(desk, before), 20, "a kill"))
-    until(lambda: "prices look wrong" in text(page, "#killed"), 5, "the banner")
-    until(lambda: text(page, "#killed").count("nothing open at the venue") == 2, 5, "the venue's word, shown")
-    until(lambda: events(desk, parent)[-1] == "paused", 5, "parents paused")
+    log.info("kill from the page confirmed after %.3f s", until(lambda: confirmed(desk, before), what="a kill"))
+    until(lambda: "prices look wrong" in text(page, "#killed"), what="the banner")
+    until(lambda: text(page, "#killed").count("nothing open at the venue") == 2, what="the venue's word, shown")
+    until(lambda: events(desk, parent)[-1] == "paused", what="parents paused")
     seen = JournalReader(desk).last
-    until(lambda: JournalReader(desk).last > seen + 2, 30, "time passing")
+    until(lambda: JournalReader(desk).last > seen + 2, what="time passing")
     nothing_new_leaves(desk, before)
     assert page.title.startswith("KILLED")
     picture(page, "killed", 1400, 700)
     press(page, "#rearm")
     say_why(page, "prices were right")
-    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, 10, "re-armed")
+    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, what="re-armed")
     assert {e.body["reason"] for _, e in entries(desk, kinds.REARM, after=before)} == {"prices were right"}
-    until(lambda: not page.find_element("id", "killed").is_displayed(), 5, "the banner gone")
+    until(lambda: not page.find_element("id", "killed").is_displayed(), what="the banner gone")
     if events(desk, parent)[-1] == "paused":
         press(page, f"tr[data-id='{parent}'] .acts button")
-        until(lambda: events(desk, parent)[-1] in ("resumed", "done", "cancelled"), 10, "going on")
+        until(lambda: events(desk, parent)[-1] in ("resumed", "done", "cancelled"), what="going on")
     at = JournalReader(desk).last
     sent = ("new", "replace")
-    until(lambda: any(e.body["what"] in sent for _, e in entries(desk, kinds.ORDER_OUT, after=at)), 60, "orders again")
+    until(lambda: any(e.body["what"] in sent for _, e in entries(desk, kinds.ORDER_OUT, after=at)), what="orders again")
 
 
 def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
     if os.environ.get("TERCEL_SCREENSHOTS"):  # a fuller page is a better picture
-        until(lambda: len(entries(desk, kinds.SHARE)) > 4, 120, "rounds")
+        until(lambda: len(entries(desk, kinds.SHARE)) > 4, what="rounds")
         a_live_parent(desk)
-        time.sleep(2.0)
+        before = len(entries(desk, kinds.DECISION))
+        until(lambda: len(entries(desk, kinds.DECISION)) > before + 8, what="decisions")
     picture(page, "console", 1400, 1500)
     picture(page, "console-dark", 1400, 1500, "dark")
     picture(page, "console-narrow", 700, 1500)
     press(page, "tr[data-id=ppo] td:last-child button")
     say_why(page, "to see it at work")
-    until(lambda: bool(entries(desk, kinds.PROMOTED)), 10, "a promotion")
+    until(lambda: bool(entries(desk, kinds.PROMOTED)), what="a promotion")
     (_, entry), *_ = entries(desk, kinds.PROMOTED)
     assert entry.body["challenger"] == "packaged:dqn-csco-santa-fe+alpha+posture"
     assert entry.body["by"] == "console"
     until(
         lambda: "dqn-csco-santa-fe" in text(page, "tr[data-id=ppo] th"),
-        5,
-        "on the page",
+        what="on the page",
     )
 
 
@@ -197,19 +199,19 @@ def test_a_kill_from_the_command_line_with_the_page_down(desk: Path) -> None:
     assert json.loads(done.stdout)["killed"] == {"*": "from a terminal"}
     log.info(
         "kill from the command line confirmed %.3f s after it ended",
-        until(lambda: confirmed(desk, before), 20, "a kill"),
+        until(lambda: confirmed(desk, before), what="a kill"),
     )
     nothing_new_leaves(desk, before)
     assert tercel("rearm", "--desk", desk).returncode == 2
     assert tercel("rearm", "--reason", " ", "--desk", desk).returncode == 2
     assert tercel("rearm", "--reason", "looked at it", "--desk", desk).returncode == 0
-    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, 10, "re-armed")
+    until(lambda: len(entries(desk, kinds.REARM, after=before)) == 2, what="re-armed")
 
 
 def test_metrics_are_scraped_and_two_consoles_show_one_desk(desk: Path, tmp_path: Path) -> None:
     with console(desk, tmp_path / "one.out") as one, console(desk, tmp_path / "two.out") as two:
         for address in (one, two):
-            with urllib.request.urlopen(f"{address}metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}metrics", timeout=DEADLINE_S) as answer:
                 assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
                 said = answer.read().decode()
             assert 'tercel_orders_out_total{agent="peg",what="mass_cancel"} ' in said

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.console.processes import until
 from tests.trading.desk_of_two import S, asked, exchange_of, session_of, truth
+from tests.waiting import DEADLINE_S, until
 
 from tercel.app.commands import console
 from tercel.core.errors import ConfigError, OrderError
 from tercel.execution.strategies import build
-from tercel.trading.alerts import AlertSender
+from tercel.trading.alerts import AlertSender, post_json
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
@@ -93,9 +93,9 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     session.accept(asked("p2", agent="bob", side=-1))
     loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
     loop.start()
-    assert strategy.hanging.wait(60)
+    assert strategy.hanging.wait(DEADLINE_S)
     stood = time.monotonic()
-    until(lambda: any(b["code"] == "loop_stands_still" for _, b in hook.got), 60)  # type: ignore[attr-defined]
+    until(lambda: any(b["code"] == "loop_stands_still" for _, b in hook.got))  # type: ignore[attr-defined]
     told, body = next((at, b) for at, b in hook.got if b["code"] == "loop_stands_still")  # type: ignore[attr-defined]
     log.info("webhook knew of the hanging agent %.2f s after it stopped", told - stood)
     assert "worked on p1" in body["text"] or "worked on p2" in body["text"]
@@ -103,12 +103,12 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     before = len(said(tmp_path, kinds.ORDER_OUT))
     began = time.monotonic()
     console.kill(tmp_path, [], "it hangs", as_json=False)
-    until(lambda: sum(b["event"] == "confirmed" for b in said(tmp_path, kinds.KILL)) == 2, 60, "a confirmed kill")
+    until(lambda: sum(b["event"] == "confirmed" for b in said(tmp_path, kinds.KILL)) == 2, what="a confirmed kill")
     log.info("kill confirmed %.3f s after it was asked for, agent %s", time.monotonic() - began, strategy.how)
     assert truth(venue, "ann")[1] == truth(venue, "bob")[1] == 0
-    until(lambda: sum(b["code"] == "KILL" for _, b in hook.got) == 4, 60, "the kill, told")  # type: ignore[attr-defined]
+    until(lambda: sum(b["code"] == "KILL" for _, b in hook.got) == 4, what="the kill, told")  # type: ignore[attr-defined]
     strategy.go_on.set()
-    loop.join(60)
+    loop.join(DEADLINE_S)
     assert not loop.is_alive()
     sender.stop()
     hook.shutdown()
@@ -138,13 +138,22 @@ def test_a_webhook_that_was_down_hears_everything_in_order(tmp_path: Path) -> No
     server.server_close()
     session = session_of(exchange_of(), SqlJournal(tmp_path, "test"), warm_s=0)
     with closing(JournalReader(tmp_path)) as reader:
-        sender = AlertSender(reader, f"http://127.0.0.1:{port}/")
+        refused: list[str] = []
+
+        def post(url: str, body: dict[str, Any]) -> None:
+            try:
+                post_json(url, body)
+            except OSError:
+                refused.append(body["text"])
+                raise
+
+        sender = AlertSender(reader, f"http://127.0.0.1:{port}/", send=post)
         sender.start()
         for number in range(3):
             session.shop.alert("test", f"number {number}")
-        time.sleep(0.6)  # two looks at least: all are refused
+        until(lambda: len(refused) > 1, what="two looks that are refused")
         server, began = listening(port), time.monotonic()
-        until(lambda: len(server.got) == 3, 60)  # type: ignore[attr-defined]
+        until(lambda: len(server.got) == 3)  # type: ignore[attr-defined]
         log.info("a webhook that came back knew everything after %.2f s", time.monotonic() - began)
         sender.stop()
     assert [body["text"] for _, body in server.got] == [f"number {n}" for n in range(3)]  # type: ignore[attr-defined]

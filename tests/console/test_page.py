@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tests.console.browser import chromium
 from tests.console.desks import ListedDesk, a_session
+from tests.waiting import until
 
 from tercel.console.follow import Follower
 from tercel.console.login import Doorkeeper
@@ -40,13 +41,6 @@ def page(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield browser
     server.should_exit = True
     thread.join(timeout=5)
-
-
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "the page did not get there"
-        time.sleep(0.05)
 
 
 def test_everything_is_on_the_page(page: Any, tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from tests.program import COMMAND
+from tests.waiting import DEADLINE_S
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
@@ -65,11 +65,15 @@ def test_stress_refuses_what_makes_no_sense(words: list[str]) -> None:
 
 
 def test_ctrl_c_says_how_far_it_came() -> None:
-    words = [sys.executable, "-m", "tercel.app.cli", "limits", "stress", "--actions", "100000000", "--json"]
+    words = [*COMMAND, "limits", "stress", "--actions", "100000000", "--json"]
     running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
-    time.sleep(3)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=30)
+    try:
+        assert running.stderr is not None
+        assert "100,000,000 actions" in running.stderr.readline()  # it has begun
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=DEADLINE_S)
+    finally:
+        running.kill()
     assert running.returncode == 130
     assert out == ""
     assert "0 breaches among them" in err

@@ -3,15 +3,15 @@
 import json
 import logging
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Entry
-from tercel.trading.alerts import AlertSender
+from tercel.trading.alerts import EVERY_S, TIMEOUT_S, AlertSender
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 
@@ -20,13 +20,16 @@ def alert(text: str, severity: str = "warning") -> Entry:
     return Entry(kinds.ALERT, 5, "AAA", "ppo", body={"severity": severity, "code": "DRIFT", "text": text})
 
 
-def test_a_webhook_gets_every_alert_within_five_seconds() -> None:
-    got: list[tuple[float, dict[str, Any]]] = []
+def test_an_alert_waits_less_than_five_seconds_for_a_webhook_that_answers() -> None:
+    assert EVERY_S + TIMEOUT_S < 5
+
+
+def test_a_webhook_gets_every_alert() -> None:
+    got: list[dict[str, Any]] = []
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            got.append((time.monotonic(), body))
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 
@@ -39,15 +42,12 @@ def test_a_webhook_gets_every_alert_within_five_seconds() -> None:
     sender = AlertSender(journal, f"http://127.0.0.1:{server.server_port}/hook")
     sender.start()
     journal.append([alert("one"), Entry(kinds.HEARTBEAT, 6), alert("two")])
-    began = time.monotonic()
     journal.append([Entry(kinds.KILL, 7, body={"event": "latched", "scope": "all", "by": "ann", "reason": "test"})])
-    while len(got) < 3 and time.monotonic() < began + 10:
-        time.sleep(0.02)
+    until(lambda: len(got) >= 3, what="three alerts")
     sender.stop()
     server.shutdown()
-    assert [body["text"] for _, body in got] == ["one", "two", "latched: all by ann: test"]
-    assert got[-1][0] - began < 5
-    assert got[-1][1]["severity"] == "critical"
+    assert [body["text"] for body in got] == ["one", "two", "latched: all by ann: test"]
+    assert got[-1]["severity"] == "critical"
 
 
 def test_a_webhook_that_is_down_is_tried_again_and_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,13 +4,13 @@ import ast
 import contextlib
 import sqlite3
 import threading
-import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.waiting import DEADLINE_S, until
 
 import tercel
 from tercel.core.errors import JournalError, OrderError, UnknownNameError, VenueError
@@ -431,12 +431,14 @@ def test_a_link_that_breaks_is_found_again_and_the_session_goes_on(tmp_path):
         session.venue._socket.shutdown(2)
         with contextlib.suppress(VenueError):  # the account is held until the exchange has noticed
             session.step(session.now_ns + S)
-        for _ in range(100):
+
+        def there_again():
             with contextlib.suppress(VenueError):
                 session.step(session.now_ns + S)
-                if session.door.shut is None:
-                    break
-            time.sleep(0.02)
+                return session.door.shut is None
+            return False
+
+        until(there_again, what="the link")
         session.run(session.now_ns + 400 * S)
         assert session.ledger.parents.must("p1").status == "done"
         assert session.ledger.faults() == []
@@ -508,7 +510,7 @@ def test_a_kill_works_while_a_strategy_hangs(tmp_path):
         def decide(self, view):
             if view.decision[0] == 3:
                 hanging.set()
-                go_on.wait(30)
+                go_on.wait(DEADLINE_S)
             return build("peg_behind").decide(view)
 
         def expected(self, view):
@@ -520,17 +522,14 @@ def test_a_kill_works_while_a_strategy_hangs(tmp_path):
     session.accept(asked())
     loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
     loop.start()
-    assert hanging.wait(30)
+    assert hanging.wait(DEADLINE_S)
     assert session.ledger.orders.live("ann")
     KillLatch(tmp_path / "kill.json").kill("it hangs", "carl", 5)
-    for _ in range(3000):
-        if not session.stopper.open and session.stopper.killed:
-            break
-        time.sleep(0.01)
+    until(lambda: not session.stopper.open and session.stopper.killed, what="a confirmed kill")
     assert truth(session.venue, "ann")[1] == 0
     assert [body["event"] for body in bodies(session.journal, kinds.KILL)] == ["latched", "confirmed"]
     go_on.set()
-    loop.join(60)
+    loop.join(DEADLINE_S)
     assert not loop.is_alive()
     assert truth(session.venue, "ann")[1] == 0
     assert session.ledger.parents.must("p1").status == "paused"

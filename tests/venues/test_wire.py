@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import TercelError, UnknownNameError, VenueError
 from tercel.core.orders import (
@@ -60,7 +61,7 @@ def served(csco: Source, host: str = "127.0.0.1", speed: float = 0.0) -> Iterato
     thread.start()
     yield server
     over.set()
-    thread.join(5)
+    thread.join(DEADLINE_S)
     assert not thread.is_alive()
     server.close()
 
@@ -131,14 +132,17 @@ def test_orders_of_a_client_that_vanishes(csco: Source, cancels: bool) -> None:
         venue.close()
 
 
-def _retry(make):  # type: ignore[no-untyped-def]
+def _retry(make: Callable[[], RemoteVenue]) -> RemoteVenue:
     """The server hears of a closed connection a moment later."""
-    for _ in range(50):
-        try:
-            return make()
-        except VenueError:
-            time.sleep(0.02)
-    return make()
+    made: list[RemoteVenue] = []
+
+    def there() -> bool:
+        with suppress(VenueError):
+            made.append(make())
+        return bool(made)
+
+    until(there, what="an account that is free again")
+    return made[0]
 
 
 def _until_told(venue: RemoteVenue) -> list[Report]:
@@ -172,7 +176,7 @@ def test_a_killed_client_leaves_the_exchange_running(csco: Source) -> None:
         with pytest.raises(VenueError, match="another connection holds it"):
             RemoteVenue(*server.address, ["kit"])
         os.kill(client.pid, signal.SIGKILL)
-        client.wait(10)
+        client.wait(DEADLINE_S)
         venue = _retry(lambda: RemoteVenue(*server.address, ["kit"]))
         venue.send(StatusRequest("k1", "kit", 0))
         assert _until_told(venue)[-1].leaves == 5

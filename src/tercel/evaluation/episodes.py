@@ -31,6 +31,9 @@ from tercel.market.simulator.source import Source
 
 Ints = NDArray[np.int64]
 
+ROOM = [sim.GRID_POINTS, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT, sim.LOG_ROWS]
+"""Words of a market that say where its grid, its record and its log lie behind the world it began as."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -72,7 +75,7 @@ class Episodes:
     threads : int
         1, or more to spread the markets over threads: the results are the same bytes.
     log_rows, record_rows : int
-        Own fills and event rows kept per market.
+        Own fills and event rows kept per market: the memory grows with `n` and not with the worlds of the source.
     """
 
     def __init__(
@@ -87,7 +90,9 @@ class Episodes:
         record_rows: int = 0,
     ) -> None:
         self.source, self.task, self.n = source, task, n
-        worlds = sim.extend(source.worlds_k, task.grid_points, record_rows, log_rows)
+        room = sim.extend(source.worlds_k[:1], task.grid_points, record_rows, log_rows)
+        worlds = source.worlds_k[:, : sim.GRID].copy()
+        worlds[:, ROOM] = room[0, ROOM]
         worlds[:, sim.HORIZON_NS] = task.horizon_ns
         worlds[:, sim.DECISIONS] = task.decisions
         worlds[:, sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
@@ -103,7 +108,7 @@ class Episodes:
         worlds[:, sim.MAKER_FEE : sim.TAKER_RATE + 1] = source.fees.words(source.tick)
         self._worlds = worlds
         self.books = np.zeros((n, source.worlds_b.shape[1]), np.int32)
-        self.states = np.zeros((n, worlds.shape[1]), np.int64)
+        self.states = np.zeros((n, room.shape[1]), np.int64)
         self.states[:, sim.PHASE] = sim.DONE
         self.terms = np.zeros((n, kernels.TERMS), np.int64)
         self._x = np.zeros((n, c.PX), np.int64)

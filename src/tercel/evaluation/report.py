@@ -5,6 +5,7 @@ One HTML file that opens offline, made with the report room.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ class BookExample:
     fill_passive: ArrayLike
     tick: float = 1.0
 
+    @cached_property
     def figure(self) -> Figure:
         """The price ladder through time with own fills on it."""
         return book_around_trades(
@@ -244,7 +246,7 @@ def _timing(
 def _book(examples: Sequence[BookExample]) -> list[Section]:
     if not examples:
         return []
-    return [Section("The book around the trades", figures=[example.figure() for example in examples])]
+    return [Section("The book around the trades", figures=[example.figure for example in examples])]
 
 
 def _learning(result: JudgedRun, curves: Curves | None) -> list[Section]:

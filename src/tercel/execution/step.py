@@ -109,14 +109,17 @@ def begin(
 ) -> None:  # fmt: skip
     """Start an episode: copy a prepared world, seed its streams, warm it up, arrive.
 
-    The warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
+    A world has no room for the grid, the record and the log that a market keeps behind it: these begin as zeros. The
+    warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
     """
     world = episode[E_WORLD]
     room = worlds_b[world, lay.BACKGROUND] if worlds_b[world, lay.BACKGROUND] > 0 else b.shape[0]
     for j in range(room):
         b[j] = worlds_b[world, j]
-    for j in range(k.shape[0]):
+    for j in range(worlds_k.shape[1]):
         k[j] = worlds_k[world, j]
+    for j in range(worlds_k.shape[1], k.shape[0]):
+        k[j] = 0
     seed_stream(k, sim.FLOW_RNG, episode[E_SEED], episode[E_INDEX], 1)
     seed_stream(k, sim.ENTRY_RNG, episode[E_SEED], episode[E_INDEX], 2)
     seed_stream(k, sim.DRAW_RNG, episode[E_SEED], episode[E_INDEX], 3)

@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_obeyed_is_refused(change: tuple[str, str], said: 
 class TestPlanted:
     def test_news_knows_as_much_of_the_drift_as_it_is_said_to(self) -> None:
         text = demo_text().replace("rounds = 12", "rounds = 4000").replace("drift = 0.25", "drift = 0.2", 1)
-        config = parse_config(text + "\n[signals]\nnews = 0.6\n", "desk.toml")
+        config = parse_config(text, "desk.toml")
         truth = planted(config, 1)["AAA"]
         drift = np.array([scene.buy_share for scene in truth.scenes]) - 0.5
         assert len(drift) == 4000

@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 
 import pytest
+from tests import waiting
 from tests.venues.fix.plain import order
 from tests.venues.fix.tiny import WAY_NS
 
@@ -212,12 +213,15 @@ def test_a_killed_client_goes_on_with_its_store(serve, connect, port, tmp_path):
             words, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)), stderr=subprocess.PIPE
         )
         before = server.venue._execs
-        while server.venue._execs < before + 40:
+
+        def worked(process=process, before=before):
             assert process.poll() is None, process.stderr.read()
-            threading.Event().wait(0.01)
+            return server.venue._execs >= before + 40
+
+        waiting.until(worked, what="forty executions")
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        threading.Event().wait(0.2)  # the server sees the line go dead
+        waiting.until(lambda: not server._linked and not server._parties["A"].up, what="a line seen to be dead")
     known = journal.read_text().split()
     venue = connect("A", store=tmp_path / "store")
     heard = []

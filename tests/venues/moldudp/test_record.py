@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.market.feeds.itch.test_itch_write import simulated
+from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import VenueError
 from tercel.market.feeds import FeedOptions
@@ -114,10 +115,7 @@ def command(folder: Path, port: int, server: FaultyServer, *more: str) -> "subpr
 
 
 def wait_for_bytes(path: Path, size: int) -> None:
-    until = time.monotonic() + 60
-    while not (path.exists() and path.stat().st_size >= size):
-        assert time.monotonic() < until
-        time.sleep(0.002)
+    until(lambda: path.exists() and path.stat().st_size >= size, what=f"{size} bytes of {path}")
 
 
 @pytest.mark.slow
@@ -134,7 +132,7 @@ def test_kills_and_gaps_give_the_tape_of_the_file(file: Path, tmp_path: Path) ->
             assert data.startswith(path.read_bytes())
             assert path.stat().st_size < len(data)
             assert not (tmp_path / "lake" / "venue=NASDAQ").exists()
-        out, err = command(tmp_path, port, server, "--resume").communicate(timeout=120)
+        out, err = command(tmp_path, port, server, "--resume").communicate(timeout=DEADLINE_S)
     assert out, err
     found = json.loads(out)
     assert found["outcome"] == "ended"
@@ -156,7 +154,7 @@ def test_a_stopped_recording_imports_what_it_has(file: Path, tmp_path: Path) -> 
         process = command(tmp_path, port, server, "--symbol", "AAA")
         wait_for_bytes(tmp_path / "a.itch", 10_000)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=DEADLINE_S)
     found = json.loads(out)
     assert (found["outcome"], process.returncode) == ("stopped", 0), err
     (day,) = found["days"]

@@ -21,6 +21,7 @@ websockets = pytest.importorskip("websockets", reason="the extra [record] is not
 
 from tests.market.feeds.binance.binance_twin import Binance
 from tests.market.feeds.bitstamp.bitstamp_twin import Bitstamp
+from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import ConfigError
 from tercel.market.feeds import BinanceFeed, BitstampFeed, FeedOptions
@@ -91,7 +92,7 @@ class Fake:
         time.sleep(min(ns / 1e9, 0.02))
 
     def stopping(self) -> bool:
-        return bool(self.stop()) or time.monotonic() - self.began > 60
+        return bool(self.stop()) or time.monotonic() - self.began > DEADLINE_S
 
 
 def record(folder: Path, server: PlayedBinance, symbol: str = "BTCUSDT") -> Recorder:
@@ -160,12 +161,13 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
 
     exchange = Bitstamp(4, steps=200)
     heard: list[str] = []
+    over = threading.Event()
 
     def play(connection: Any) -> None:
         heard.extend(json.loads(connection.recv())["data"]["channel"] for _ in range(2))
         for message in [*exchange.shuffled([]), {"event": "bts:heartbeat", "channel": "", "data": ""}]:
             connection.send(json.dumps(message))
-        time.sleep(3)
+        over.wait(DEADLINE_S)  # the line stays open until the recorder has all
 
     def answer(connection: Any, request: Any) -> Any:
         book = exchange.snapshot(3)["data"]
@@ -180,6 +182,7 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
                 stream, writer, Fake(lambda: stream.seen.others > 0 and recorder.recorded.snapshots > 0)
             )
             recorder.run()
+        over.set()
     assert heard == ["live_orders_btcusd", "live_trades_btcusd"]
     with BitstampFeed("0.00000001").days([tmp_path / "captures"], FeedOptions(tick=0.01)) as days:
         events = days[0].read().events
@@ -193,13 +196,6 @@ def start(server: PlayedBinance, lake: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "tercel.app.cli", "data", "record", "crypto", "--market", "usdm"]
     command += ["--symbol", "BTCUSDT", "--url", server.url, "--snapshot-url", server.snapshot_url]
     return subprocess.Popen([*command, "--lake", str(lake), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def until(holds: Any, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 def lines(lake: Path) -> list[str]:
@@ -228,7 +224,7 @@ def test_a_killed_recorder_loses_nothing_it_accepted(real: list[str], tmp_path: 
         try:
             until(lambda: server.over.is_set() and server.messages[-1] in "".join(lines(lake)[-3:]))
             process.send_signal(signal.SIGTERM)
-            out, said = process.communicate(timeout=60)
+            out, said = process.communicate(timeout=DEADLINE_S)
         finally:
             process.kill()
             process.wait()

@@ -132,6 +132,7 @@ def _weather(storm: Storm, actions: int) -> None:
     console, left = progress_console(), actions
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
+        say(f"storming the gate with {actions:,} actions; Ctrl-C says how far it came")
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("actions", total=actions)
             while left:

@@ -11,7 +11,7 @@ from tercel.app.job.side_by_side import as_they_end
 from tercel.app.output import print_json, print_table, say
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow.preset import load
-from tercel.market.score.days import Day, simulated
+from tercel.market.score.days import Day, of_one_market, simulated
 from tercel.market.score.sample import sample
 from tercel.market.score.sanity import FreeDay, Sanity, free_day, summary
 from tercel.market.score.stylised import FACTS, Finding, find
@@ -39,11 +39,13 @@ def facts(
             f"{symbol} on {', '.join(dates) or 'at least one day'}", f"days {', '.join(known) or 'none'}", "import it"
         )
     days = [Day(*store.read(symbol, date)) for date in dates]
+    asked = [load(name) for name in presets]
+    for preset in asked:
+        of_one_market(preset, days)
     real = [day.seen() for day in days]
     sample(real)  # refuses tapes that are too short to say anything
     columns = {"real": real}
-    for name in presets:
-        preset = load(name)
+    for preset in asked:
         columns[preset.name] = [simulated(preset, seed, like) for like in real for seed in seeds]
     found = {fact.name: {name: find(fact, seen) for name, seen in columns.items()} for fact in FACTS}
     if as_json:

@@ -1,6 +1,7 @@
 """``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from tercel.evaluation.by_regime import by_regime
 from tercel.evaluation.by_regime import in_words as regimes_in_words
 from tercel.evaluation.episodes import regimes_of
 from tercel.evaluation.judge import judge
-from tercel.evaluation.report import write_report
+from tercel.evaluation.report import BookExample, write_report
 from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.task import Task
 from tercel.learning import defaults
@@ -72,13 +73,14 @@ def run(
         train(settings, folder)
         _judge(settings, folder)
         result = _result(settings, built, folder)
+        if not as_json:
+            result_console().print(result.shown())
         _report(settings, built, result, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder)) from None
     if as_json:
         print_json(result.to_json())
     else:
-        result_console().print(result.shown())
         say(f"report    {folder / REPORT}")
         say(f"policies  {folder / 'policies'}")
         say("next      tercel trade run --demo   (from a clone: make demo)")
@@ -322,11 +324,8 @@ def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
 
 
 def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Path) -> None:
-    from tercel.app.job.example import book_example
-
     seed = settings.training_seeds[0]
-    shown = [Candidate("ppo", seed), Candidate(result.best_baseline)]
-    examples = [book_example(settings, market, strategy_of(one, market, out)) for one in shown]
+    examples, missing = _examples(settings, market, [Candidate("ppo", seed), Candidate(result.best_baseline)], out)
     curves = {learner: [_curve(out, learner, s) for s in settings.training_seeds] for learner in LEARNERS}
     grid_s = np.linspace(0.0, settings.task.horizon_s, settings.task.grid_points)
     write_report(
@@ -337,9 +336,28 @@ def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Pa
         grid_s=grid_s,
         learning_curves=curves,
         book_examples=examples,
-        facts={**market.facts, "seed": settings.seed},
+        facts={**market.facts, "seed": settings.seed, **missing},
         footer=f"reprint: tercel run --resume --out {out}",
     )
+
+
+def _examples(
+    settings: RunSettings, market: JobMarket, shown: Sequence[Candidate], out: Path
+) -> tuple[list[BookExample], dict[str, str]]:
+    """Pictures of one episode, and a fact for the report where one could not be drawn: it never costs the page."""
+    from tercel.app.job.example import book_example
+
+    examples, missing = [], {}
+    for one in shown:
+        try:
+            example = book_example(settings, market, strategy_of(one, market, out))
+            _ = example.figure  # drawn here, where a failure costs the picture alone
+            examples.append(example)
+        except Exception as error:
+            why = f"not drawn for {one.name}: {type(error).__name__}, {error}"
+            say(f"report    the picture of an episode is {why}")
+            missing[f"picture of {one.name}"] = why
+    return examples, missing
 
 
 def _curve(out: Path, learner: str, seed: int) -> tuple[Any, Any]:

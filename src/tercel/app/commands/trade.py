@@ -127,6 +127,7 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
             config.desk.seed,
             bench,
             venue,
+            planted(config, config.desk.seed) if config.desk.venue == SIMULATED else None,
             latch,
             beside,
             lambda done: bar.update(task, completed=done),

@@ -211,6 +211,13 @@ def split_dates(lake: Lake, symbol: str, judged: str = "") -> tuple[list[str], l
     return train, listed
 
 
+def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
+    """Opening and close of a session, and where it is cut when it is the only one, ns."""
+    opening = instrument.session_open_ns or int(events.exch_ns[0])
+    closing = instrument.session_close_ns or int(events.exch_ns[-1])
+    return opening, closing, int(opening + TRAINING_SHARE * (closing - opening))
+
+
 def _split(lake: Lake, symbol: str, judged: str = "") -> _Split:
     """Earlier days to train, later days to judge; a single day is cut at two thirds of its session."""
     train, test = split_dates(lake, symbol, judged)
@@ -218,9 +225,7 @@ def _split(lake: Lake, symbol: str, judged: str = "") -> _Split:
     if train != test:
         return _Split(train, test, 0, days)
     instrument, events = days[0]
-    opening = instrument.session_open_ns or int(events.exch_ns[0])
-    closing = instrument.session_close_ns or int(events.exch_ns[-1])
-    cut = int(opening + TRAINING_SHARE * (closing - opening))
+    opening, _, cut = cut_of(instrument, events)
     part = events.slice(0, int(np.searchsorted(events.exch_ns, cut)))
     return _Split(train, test, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
 

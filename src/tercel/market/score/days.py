@@ -96,11 +96,11 @@ def of_one_market(preset: Preset, days: Sequence[Day]) -> None:
         No days, or prices in other units than the preset's.
     """
     if not days:
-        raise ConfigError("at least one day to score on", "none", "name days that the lake holds")
+        raise ConfigError("at least one day to compare with", "none", "name days that the lake holds")
     for day in days:
         if day.instrument.tick != preset.tick:
             raise ConfigError(
                 f"days with the tick of {preset.name}, {preset.tick:g}",
-                f"{day.instrument.tick:g} on {day.label}",
-                "import them with that tick, or score on the symbol calibrated on",
+                f"{day.instrument.tick:g} on {day.instrument.symbol} {day.label}",
+                f"import them again with `--tick {preset.tick:g} --replace`, or name a preset of the days' own tick",
             )

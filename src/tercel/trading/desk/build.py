@@ -216,6 +216,7 @@ class Opened:
     session: Session
     venue: Venue
     truth: Mapping[str, Planted]
+    """What is planted in its markets; nothing anywhere but on the desk's own simulated exchange."""
 
 
 def open_desk(
@@ -224,6 +225,7 @@ def open_desk(
     seed: int,
     bench: Workbench | None = None,
     venue: Venue | None = None,
+    truth: Mapping[str, Planted] | None = None,
     latch: Latch | None = None,
     beside: Path | None = None,
     progress: Callable[[int], None] | None = None,
@@ -241,6 +243,9 @@ def open_desk(
         Shared with other desks.
     venue : Venue, optional
         By default the simulated exchange that the configuration describes.
+    truth : mapping of instrument to Planted, optional
+        What is planted in the markets of `venue`, where that is such an exchange. The news score comes from it: at any
+        other venue there is none.
     latch : Latch, optional
         The kill latch.
     beside : Path, optional
@@ -256,8 +261,10 @@ def open_desk(
         For anything in the configuration that does not exist.
     """
     bench = bench or Workbench()
-    truth = planted(config, seed)
-    venue = venue if venue is not None else bench.exchange(config, seed, truth)
+    if venue is None:
+        truth = planted(config, seed)
+        venue = bench.exchange(config, seed, truth)
+    truth = truth or {}
     listed = {listing.instrument for listing in venue.listings()}
     for instrument in config.instrument:
         if instrument.name not in listed:

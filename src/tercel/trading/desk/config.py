@@ -111,10 +111,10 @@ class DemandSection(_Section):
 class SignalsSection(_Section):
     """Which way."""
 
-    model: str = "packaged:demo"
-    """`off`, `packaged:NAME`, or the folder of a trained model."""
+    model: str = "off"
+    """`off`, `packaged:NAME`, or the file of a trained model."""
     news: float = Field(default=0.6, ge=-1, le=1)
-    """Correlation of the synthetic news score with the planted drift; NaN-free noise otherwise."""
+    """Correlation of the synthetic news score with the planted drift; where none is planted there is no score."""
 
 
 class RiskSection(_Section):

@@ -60,7 +60,7 @@ class _Line:
     sizing: Sizing
     hedge: Hedge
     policy: PosturePolicy | None
-    news: NDArray[np.float64]
+    news: NDArray[np.float64] | None
     alpha: Alpha | None = None
     posture: Posture | None = None
     round_costs: dict[str, float] = field(default_factory=dict)
@@ -79,8 +79,8 @@ class Desk:
     seats : sequence of Seat
     oracle : Oracle or None
         None: no forecasts.
-    news : mapping of instrument to float64 (rounds,)
-        Score known at the start of each round.
+    news : mapping of instrument to float64 (rounds,) or None
+        Score known at the start of each round, where there is one.
     seed : int
         Of what comes in.
     progress : callable, optional
@@ -95,7 +95,7 @@ class Desk:
         session: Session,
         seats: Sequence[Seat],
         oracle: Oracle | None,
-        news: Mapping[str, NDArray[np.float64]],
+        news: Mapping[str, NDArray[np.float64] | None],
         seed: int,
         progress: Callable[[int], None] | None = None,
         calm: Mapping[str, Calm] | None = None,
@@ -130,7 +130,7 @@ class Desk:
         """One row a parent: what `trade run --json` calls `parents`."""
         session.shop.watchers.append(self)
 
-    def _line(self, name: str, side: int, news: Mapping[str, NDArray[np.float64]]) -> _Line:
+    def _line(self, name: str, side: int, news: Mapping[str, NDArray[np.float64] | None]) -> _Line:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return _Line(
             program=Program(side),
@@ -142,7 +142,7 @@ class Desk:
             sizing=Sizing(loop.sizing),
             hedge=Hedge(list(self.seats), loop.hedge),
             policy=PosturePolicy(name, desk_rules()) if on else None,
-            news=news[name],
+            news=news.get(name),
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ class Desk:
         line.alpha = None
         if self.oracle is None:
             return
-        features = line.senses.features(float(line.news[number]))
+        features = line.senses.features(None if line.news is None else float(line.news[number]))
         try:
             line.alpha = self.oracle.alpha(features, name, at_ns)
         except DataError as error:

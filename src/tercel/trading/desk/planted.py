@@ -41,12 +41,13 @@ class Planted:
     ----------
     scenes : tuple of Scene
         In order of time.
-    news : float64 (rounds,)
-        Score known at the start of each round: unit variance, correlated with the drift as the configuration says.
+    news : float64 (rounds,), or None
+        Score known at the start of each round: unit variance, correlated with the drift as the configuration says. None
+        where no drift is planted: there is nothing that it could tell of.
     """
 
     scenes: tuple[Scene, ...]
-    news: Floats
+    news: Floats | None
 
 
 def planted(config: DeskConfig, seed: int) -> dict[str, Planted]:
@@ -78,4 +79,4 @@ def _of(config: DeskConfig, instrument: InstrumentSection, rng: np.random.Genera
                 buy_share=float(np.clip(buy_share + tilt, 0.05, 0.95)),
             )
         )
-    return Planted(tuple(scenes), news)
+    return Planted(tuple(scenes), news if instrument.drift else None)

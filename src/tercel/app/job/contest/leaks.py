@@ -3,22 +3,26 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.places import Place
-from tercel.app.job.market import TRAINING_SHARE, split_dates
+from tercel.app.job.market import TRAINING_SHARE, cut_of, split_dates
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Plan
 from tercel.execution import step as kernels
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
+from tercel.market.tape.instrument import midnight_ns
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2}) to (\d{4}-\d{2}-\d{2})")
 _PART = "first two thirds"
-SESSION_S = 23_400.0
+ROUNDING_S = 1.0
+"""Cards tell hours in whole seconds."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,10 @@ class Seen:
         Empty: not known.
     first, last : str
         Dates, both inclusive.
-    early : bool
-        Whether only the part of the day was used that a run trains on when it has one day.
+    until_s : float
+        Seconds after the opening that were used of each day, at most.
+    share : float
+        Share of each session that was used, at most.
     how : str
         In words.
     """
@@ -40,8 +46,57 @@ class Seen:
     symbol: str
     first: str
     last: str
-    early: bool
+    until_s: float
+    share: float
     how: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Recorded days that are judged, and from when on.
+
+    Parameters
+    ----------
+    symbol : str
+    days : tuple of str
+        Dates.
+    after_s : float
+        Seconds after the opening: of the only day the rest is judged; 0: whole days are.
+    session_s : float
+        From opening to close of the only day.
+    opening_s : float
+        Seconds after midnight at which it opens, local time of the exchange.
+    """
+
+    symbol: str
+    days: tuple[str, ...]
+    after_s: float = 0.0
+    session_s: float = 0.0
+    opening_s: float = 0.0
+
+    def until(self, seen: Seen) -> float:
+        """Seconds after the opening that were seen of the only day."""
+        return min(seen.until_s, seen.share * self.session_s)
+
+    def overlaps(self, seen: Seen) -> bool:
+        """Whether something that is judged was seen."""
+        return bool(self.same_day(seen)) and (not self.after_s or self.until(seen) > self.after_s + ROUNDING_S)
+
+    def same_day(self, seen: Seen) -> list[str]:
+        """Judged days of which some hours were seen."""
+        if seen.symbol and seen.symbol != self.symbol:
+            return []
+        return [day for day in self.days if seen.first <= day <= seen.last]
+
+    def clock(self, seconds: float) -> str:
+        """Local time of the exchange so long after the opening."""
+        minutes = round((self.opening_s + seconds) / 60)
+        return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+
+    def __str__(self) -> str:
+        if self.after_s:
+            return f"{self.symbol}, {self.days[0]} {self.clock(self.after_s)} to {self.clock(self.session_s)}"
+        return f"{self.symbol}, {self.days[0]}" + (f" to {self.days[-1]}" if len(self.days) > 1 else "")
 
 
 def seen_by(policy: Contender) -> list[Seen]:
@@ -49,7 +104,7 @@ def seen_by(policy: Contender) -> list[Seen]:
     told = policy.card.trained_on
     symbol = str(told.get("symbol", ""))
     found = [
-        Seen(symbol, first, last, _PART in text, f"was trained on {text}")
+        Seen(symbol, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}")
         for key, value in told.items()
         if key.startswith(("trained", "days", "train"))
         for text in _texts(value)
@@ -74,52 +129,76 @@ def _spans(text: str) -> list[tuple[str, str]]:
     return spans or [(date, date) for date in _DATE.findall(text)]
 
 
+def _loaded(name: str) -> presets.Preset | None:
+    try:
+        return presets.load(name)
+    except TercelError:
+        return None
+
+
 def _calibrated_on(name: str) -> list[Seen]:
     """The days behind a market."""
-    try:
-        preset = presets.load(name)
-    except TercelError:
+    preset = _loaded(name)
+    if preset is None:
         return []
     _, end = preset.card.get("window_s") or (None, preset.card.get("to_s"))
-    early = end is not None and float(end) <= TRAINING_SHARE * SESSION_S + 1.0
+    until_s = inf if end is None else float(end)
     return [
-        Seen(preset.symbol, str(day), str(day), early, f"was trained in {name}, a market calibrated on {day}")
+        Seen(preset.symbol, str(day), str(day), until_s, 1.0, f"was trained in {name}, a market calibrated on {day}")
         for day in preset.card.get("days", [])
     ]
 
 
 def refuse_leaks(policies: Sequence[Contender], places: Iterable[RunSettings]) -> list[str]:
-    """Refuse policies that learned from judged days; what was checked, in words.
+    """Refuse policies that learned from judged days or hours; what was checked, in words.
 
     Raises
     ------
     ConfigError
         With the first day that a policy has seen.
     """
-    said = []
-    for settings in places:
-        if not settings.on_tape:
-            continue
-        judged, cut = judged_days(settings)
-        for policy in policies:
-            for seen in seen_by(policy):
-                days = [day for day in judged if seen.first <= day <= seen.last]
-                if not days or (seen.early and cut) or (seen.symbol and seen.symbol != settings.symbol):
-                    continue
+    return [_checked(policies, judged_days(settings)) for settings in places if settings.on_tape]
+
+
+def _checked(policies: Sequence[Contender], judged: Judged) -> str:
+    earlier: list[str] = []
+    for policy in policies:
+        for seen in seen_by(policy):
+            if judged.overlaps(seen):
                 raise ConfigError(
-                    "judged days that no policy learned from",
-                    f"{policy.key} {seen.how}; judged: {settings.symbol} on {days[0]}",
+                    f"judged {'hours' if judged.after_s else 'days'} that no policy learned from",
+                    f"{policy.key} {seen.how}; judged: {judged}",
                     "judge on later days with --date, or train on others",
                 )
-        told = judged[0] if len(judged) == 1 else f"{judged[0]} to {judged[-1]}"
-        said.append(f"Leaks: no policy learned from the judged days ({settings.symbol}, {told}).")
-    return said
+            if judged.same_day(seen):
+                earlier.append(f"{policy.key} {seen.how}, up to {judged.clock(judged.until(seen))}")
+    said = f"Leaks: no policy learned from the judged {'hours' if judged.after_s else 'days'} ({judged})"
+    if earlier:
+        said += f", but from earlier hours of that day: {'; '.join(dict.fromkeys(earlier))}"
+    unknown = [policy.key for policy in policies if not days_are_known(policy)]
+    return said + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
 
 
-def judged_days(settings: RunSettings) -> tuple[list[str], bool]:
-    """Dates that a run on tape judges, and whether that is the rest of the only day."""
-    train, judged = split_dates(Lake(settings.lake), settings.symbol, settings.judged)
-    return judged, train == judged
+def days_are_known(policy: Contender) -> bool:
+    """Whether a card says which days a policy learned from, if any: it names days, or markets that are known here."""
+    told = policy.card.trained_on
+    names = _texts(told.get("market", "")) + _texts(told.get("markets", ""))
+    return bool(seen_by(policy)) or any(_loaded(name) is not None for name in names)
+
+
+def judged_days(settings: RunSettings) -> Judged:
+    """What a run on tape judges: its days, or the rest of the only one."""
+    lake, symbol = Lake(settings.lake), settings.symbol
+    train, judged = split_dates(lake, symbol, settings.judged)
+    if train != judged:
+        return Judged(symbol, tuple(judged))
+    instrument, events = lake.read(symbol, judged[0])
+    opening, closing, cut = cut_of(instrument, events)
+    midnight = midnight_ns(instrument.date, instrument.timezone)
+    after_s, session_s, opening_s = (
+        ns / NS_PER_SECOND for ns in (cut - opening, closing - opening, opening - midnight)
+    )
+    return Judged(symbol, tuple(judged), after_s, session_s, opening_s)
 
 
 def refuse_trained_seeds(place: Place, plan: Plan) -> None:

@@ -1,0 +1,97 @@
+"""A desk trades on a planted score nowhere but on its own simulated exchange, and on no model unless it names one."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tercel.core.ports import Venue
+from tercel.trading.desk.build import Workbench, open_desk
+from tercel.trading.desk.config import demo_config, parse_config
+from tercel.trading.desk.planted import planted
+from tercel.trading.journal import kinds
+from tercel.trading.journal.memory import MemoryJournal
+from tercel.venues.exchange import MarketSpec, SimulatedExchange
+from tercel.venues.wire import RemoteVenue, WireServer
+
+DESK = """
+[desk]
+rounds = 2
+round_s = 60.0
+decision_s = 10.0
+warmup_s = 240.0
+venue = "wire://127.0.0.1:1"
+[risk]
+posture = "off"
+[[instrument]]
+name = "AAA"
+drift = 0.25
+[[agent]]
+name = "peg"
+strategy = "peg_behind"
+"""
+MODEL = '[signals]\nmodel = "packaged:demo"\n'
+
+
+@pytest.fixture(scope="module")
+def tools() -> Workbench:
+    return Workbench()
+
+
+@contextmanager
+def elsewhere(tools: Workbench, how: str, folder: Path) -> Iterator[Venue]:
+    """An exchange that nothing is planted in: in this process, or behind a socket."""
+    preset, source = tools.market("csco-santa-fe")
+    exchange = SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})
+    if how == "in process":
+        yield exchange
+        return
+    over, server = threading.Event(), WireServer(exchange, f"unix:{folder / 'x'}")
+    thread = threading.Thread(target=lambda: server.run(over.is_set))
+    thread.start()
+    venue = RemoteVenue(*server.address, ["peg"])
+    try:
+        yield venue
+    finally:
+        venue.close()
+        over.set()
+        thread.join()
+        server.close()
+
+
+def heard(text: str, tools: Workbench, venue: Venue | None = None) -> list[tuple[str, ...]]:
+    """The sources of every forecast of a desk that ran to its end."""
+    journal = MemoryJournal(chained=False)
+    opened = open_desk(parse_config(text, "desk.toml"), journal, 1, tools, venue)
+    opened.desk.run()
+    assert opened.desk.results
+    assert all(row["alpha_bps"] is None for row in opened.desk.results) or "[signals]" in text
+    return [tuple(entry.body["sources"]) for _, entry in journal.read(0, (kinds.ALPHA,))]
+
+
+@pytest.mark.parametrize("how", ["in process", "socket"])
+def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(tools: Workbench, tmp_path: Path, how: str) -> None:
+    with elsewhere(tools, how, tmp_path) as venue:
+        assert heard(DESK, tools, venue) == []
+
+
+@pytest.mark.parametrize("how", ["in process", "socket"])
+def test_a_model_that_is_named_hears_no_news_elsewhere(tools: Workbench, tmp_path: Path, how: str) -> None:
+    with elsewhere(tools, how, tmp_path) as venue:
+        found = heard(DESK + MODEL, tools, venue)
+    assert len(found) == 2
+    assert all("news" not in sources for sources in found)
+
+
+def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: Workbench) -> None:
+    assert heard(DESK, tools) == []
+    assert all("news" in sources for sources in heard(DESK + MODEL, tools))
+    assert all("news" not in sources for sources in heard(DESK.replace("drift = 0.25", "") + MODEL, tools))
+
+
+def test_the_demo_names_its_model_and_keeps_its_news() -> None:
+    demo = demo_config()
+    assert demo.signals.model == "packaged:demo"
+    assert all(truth.news is not None for truth in planted(demo, 1).values())
