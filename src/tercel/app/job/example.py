@@ -11,7 +11,7 @@ from tercel.evaluation.report import BookExample
 from tercel.execution.strategy import Strategy
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, LEVEL_SET, REDUCE, ROLL_IN, ROLL_OUT
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, LEVEL_SET, REDUCE, ROLL_IN, ROLL_OUT
 
 RECORD_ROWS = 1 << 20
 TIMES = 240
@@ -23,7 +23,7 @@ def book_example(settings: RunSettings, market: JobMarket, strategy: Strategy, e
     plan = market.plan.take(slice(episode, episode + 1))
     episodes = Episodes(market.judged, settings.task, 1, record_rows=RECORD_ROWS, log_rows=4096)
     episodes.start(plan)
-    levels = _levels(episodes.books[0])
+    levels = levels_of(episodes.books[0])
     start = int(episodes.states[0, sim.START_NS])
     first = int(episodes.states[0, sim.RECORD])
     while episodes.working.any():
@@ -54,7 +54,7 @@ def book_example(settings: RunSettings, market: JobMarket, strategy: Strategy, e
     )
 
 
-def _levels(b: NDArray[np.int32]) -> dict[tuple[int, int], int]:
+def levels_of(b: NDArray[np.int32]) -> dict[tuple[int, int], int]:
     """Public lots by (side, price) of a packed book."""
     total = int(b[lay.ORDERS]) + 2 * int(b[lay.OWN])
     records = b[lay.HEADER : lay.HEADER + total * lay.ORDER].reshape(-1, lay.ORDER)
@@ -81,7 +81,7 @@ def _replay_levels(
     for t, when in enumerate(times.tolist()):
         until = start + int(when * NS_PER_SECOND)
         while at < len(rows) and rows[at, sim.R_NS] <= until:
-            _apply(levels, rows[at].tolist())
+            apply_row(levels, rows[at].tolist())
             at += 1
         bids = [p for (s, p), q in levels.items() if s > 0 and q > 0]
         asks = [p for (s, p), q in levels.items() if s < 0 and q > 0]
@@ -93,7 +93,8 @@ def _replay_levels(
     return lots, bid, ask
 
 
-def _apply(levels: dict[tuple[int, int], int], row: list[int]) -> None:
+def apply_row(levels: dict[tuple[int, int], int], row: list[int]) -> None:
+    """One recorded row on public lots by (side, price)."""
     kind, side, price, lots = row[sim.R_KIND], row[sim.R_SIDE], row[sim.R_PRICE], row[sim.R_LOTS]
     key = (side, price)
     if kind in (ADD, ROLL_IN):
@@ -104,3 +105,9 @@ def _apply(levels: dict[tuple[int, int], int], row: list[int]) -> None:
         levels[key] = lots
     elif kind == ROLL_OUT:
         levels.pop(key, None)
+    elif kind == CLEAR:
+        levels.clear()
+    elif kind == sim.SHIFTED:  # the law moved every public order
+        moved = {(s, p + price): q for (s, p), q in levels.items()}
+        levels.clear()
+        levels.update(moved)
