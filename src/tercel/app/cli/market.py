@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli import market_facts, market_impact, market_queues, market_twins, transfer
+from tercel.app.cli import market_facts, market_impact, market_queues, market_studies, market_twins, transfer
 from tercel.app.cli.shared import AsJson, Lake, Seed, check_date, listed_dates, told
 
 market_app = typer.Typer(
@@ -159,3 +159,4 @@ market_impact.add_to(market_app)
 market_twins.add_to(market_app)
 transfer.add_to(market_app)
 market_queues.add_to(market_app)
+market_studies.add_to(market_app)

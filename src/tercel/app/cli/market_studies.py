@@ -1,0 +1,38 @@
+"""`tercel market event-study`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.app.cli.shared import AsJson, Lake, Seed, listed_dates, told
+
+Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
+Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
+LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
+Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
+
+
+def event_study(
+    lake: Lake,
+    symbol: Symbol,
+    date: Dates = "",
+    leave_out: LeaveOut = "",
+    venue: Venue = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for event_study.html and event_study.json.", metavar="DIR")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What size on show really does: large limit orders beside matched usual ones, and a placebo."""
+    with told(as_json):
+        dates, without = listed_dates(date), listed_dates(leave_out)
+        from tercel.app.commands import market_event_study as command
+
+        command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, out=out, seed=seed, as_json=as_json)
+
+
+def add_to(market_app: typer.Typer) -> None:
+    """Hang the commands under `tercel market`."""
+    market_app.command("event-study")(event_study)
