@@ -1,4 +1,4 @@
-"""`tercel market event-study`."""
+"""`tercel market event-study` and `tercel market metaorders`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +33,24 @@ def event_study(
         command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, out=out, seed=seed, as_json=as_json)
 
 
+def metaorders(
+    lake: Lake,
+    symbol: Symbol,
+    date: Dates = "",
+    leave_out: LeaveOut = "",
+    venue: Venue = "",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Impact of metaorders proxied from public trades: Y and delta, with intervals over days."""
+    with told(as_json):
+        dates, without = listed_dates(date), listed_dates(leave_out)
+        from tercel.app.commands import market_metaorders as command
+
+        command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, seed=seed, as_json=as_json)
+
+
 def add_to(market_app: typer.Typer) -> None:
     """Hang the commands under `tercel market`."""
     market_app.command("event-study")(event_study)
+    market_app.command("metaorders")(metaorders)

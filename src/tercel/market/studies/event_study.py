@@ -91,8 +91,7 @@ def event_study(symbol: str, days: Mapping[str, Observed], seed: int = 0) -> Stu
     ConfigError
         No day that can be used, or no limit order at the touch.
     """
-    wide = shown.wide_from(list(days.values())) if days else 0.0
-    used, left_out = _usable(days, wide)
+    used, left_out, wide = shown.usable_days(days)
     usual = shown.usual_lots(list(used.values()))
     orders = [shown.shown_orders(day, wide) for day in used.values()]
     labels, size = _clusters(orders)
@@ -121,27 +120,6 @@ def event_study(symbol: str, days: Mapping[str, Observed], seed: int = 0) -> Stu
 def _each(by_kind: Mapping[str, Mapping[int, Sums]], of: Callable[[Sums], Any]) -> dict[str, dict[str, Any]]:
     """Something of the sums of each kind and factor."""
     return {kind: {str(k): of(one) for k, one in sums.items()} for kind, sums in by_kind.items()}
-
-
-def _usable(days: Mapping[str, Observed], wide: float) -> tuple[dict[str, Observed], dict[str, str]]:
-    """Days that are used, and why the others are not."""
-    left_out = {date: why for date, day in days.items() if (why := unusable(day, wide))}
-    used = {date: day for date, day in days.items() if date not in left_out}
-    if not used:
-        received = "; ".join(f"{date}: {why}" for date, why in left_out.items()) or "no day"
-        raise ConfigError("a day with a book through most of it", received, "name other days")
-    return used, left_out
-
-
-def unusable(day: Observed, wide: float) -> str:
-    """Why a day is left out; nothing where it is not."""
-    if day.n == 0:
-        return "no events"
-    if (short := (day.stop_ns - int(day.ns[-1])) / 1e9) > HORIZONS_S[-1]:
-        return f"ends {short:.0f} s before its close"
-    if (share := shown.wide_share(day, wide)) > shown.WIDE_SHARE:
-        return f"the touch is wider than {wide:g} ticks for {100 * share:.2g} % of it"
-    return ""
 
 
 def _clusters(orders: Sequence[ShownOrders]) -> tuple[list[Longs], int]:

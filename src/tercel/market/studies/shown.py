@@ -8,7 +8,7 @@ Hidden executions are in no count, and executions of one stamp and side are one 
 tape that way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,7 +47,11 @@ STATE: Final = (
     "other_orders_10s", "move_10s", "time_of_day",
 )  # fmt: skip
 """What events are matched on."""
-WIDE_TICKS, WIDE_MEDIANS, WIDE_SHARE = 100.0, 15.0, 0.001
+WIDE_TICKS: Final = 100.0
+WIDE_MEDIANS: Final = 15.0
+"""A touch wider than both is none: the tape has minutes without a book."""
+WIDE_SHARE: Final = 0.001
+"""A day with more of it is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +104,34 @@ def wide_from(days: Sequence[Observed]) -> float:
 def wide_share(day: Observed, wide: float) -> float:
     """Share of seconds with a wider touch, the last ones of the stretch, in which no event can lie, left out."""
     return float(np.mean(day.spread[: -round(HORIZONS_S[-1])] > wide))
+
+
+def usable_days(days: Mapping[str, Observed]) -> tuple[dict[str, Observed], dict[str, str], float]:
+    """Days that can be used, why the others cannot, and the spread from which on a book counts as absent.
+
+    Raises
+    ------
+    ConfigError
+        No day at all.
+    """
+    wide = wide_from(list(days.values())) if days else 0.0
+    left_out = {date: why for date, day in days.items() if (why := unusable(day, wide))}
+    used = {date: day for date, day in days.items() if date not in left_out}
+    if not used:
+        received = "; ".join(f"{date}: {why}" for date, why in left_out.items()) or "no day"
+        raise ConfigError("a day with a book through most of it", received, "name other days")
+    return used, left_out, wide
+
+
+def unusable(day: Observed, wide: float) -> str:
+    """Why a day is left out; nothing where it is not."""
+    if day.n == 0:
+        return "no events"
+    if (short := (day.stop_ns - int(day.ns[-1])) / NS_PER_SECOND) > HORIZONS_S[-1]:
+        return f"ends {short:.0f} s before its close"
+    if (share := wide_share(day, wide)) > WIDE_SHARE:
+        return f"the touch is wider than {wide:g} ticks for {100 * share:.2g} % of it"
+    return ""
 
 
 def shown_orders(day: Observed, wide: float) -> ShownOrders:
