@@ -1,4 +1,4 @@
-"""`tercel market event-study` and `tercel market metaorders`."""
+"""`tercel market event-study`, `tercel market metaorders` and `tercel market replenishment`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +50,22 @@ def metaorders(
         command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, seed=seed, as_json=as_json)
 
 
+def replenishment(
+    preset: Annotated[
+        str, typer.Argument(help="Market whose days and hours are read, by name or as a .json file.", metavar="PRESET")
+    ],
+    lake: Lake,
+    as_json: AsJson = False,
+) -> None:
+    """How long until lots that a market order took are added again, on the days a market was calibrated on."""
+    with told(as_json):
+        from tercel.app.commands import market_replenishment as command
+
+        command.run(preset, lake, as_json)
+
+
 def add_to(market_app: typer.Typer) -> None:
     """Hang the commands under `tercel market`."""
     market_app.command("event-study")(event_study)
     market_app.command("metaorders")(metaorders)
+    market_app.command("replenishment")(replenishment)
