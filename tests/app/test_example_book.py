@@ -28,7 +28,7 @@ LINEAR = replace(LOUD, exponent=1.0, explicit=((0.0, 0.3), (0.01, 0.7)))
 def market(name: str) -> Source:
     if name.startswith("tape"):
         tape = recorded_tape(2, levels=5 if "levels" in name else 0)
-        return with_impact(tape, {"tape": None, "tape_square_root": LOUD}.get(name, LINEAR))
+        return with_impact(tape, {"tape": None, "tape_square_root": LOUD, "tape_levels": None}.get(name, LINEAR))
     preset = load("csco" if "queue" in name else "csco-santa-fe")
     if name == "santa_fe_translation":
         return reactive(preset, settle_s=600.0, impact=LOUD)
@@ -54,6 +54,8 @@ def plan_of(source: Source, quantity: int) -> Plan:
         "santa_fe_none",
         "tape",
         "tape_square_root",
+        "tape_levels",
+        "tape_propagator",
         "tape_propagator_levels",
     ],
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli import market_facts, market_impact, market_queues, transfer
+from tercel.app.cli import market_facts, market_impact, market_queues, market_studies, transfer
 from tercel.app.cli.shared import AsJson, Lake, Seed, check_date, listed_dates, told
 
 market_app = typer.Typer(
@@ -158,3 +158,4 @@ market_facts.add_to(market_app)
 market_impact.add_to(market_app)
 transfer.add_to(market_app)
 market_queues.add_to(market_app)
+market_studies.add_to(market_app)

@@ -38,7 +38,7 @@ def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int)
         k[sim.OFI] -= side * taken
     if kind == EXECUTE and k[sim.HALTED] == 0:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
-    write(k, kind, -1, side, price, lots, 0, 0)
+    write(k, kind, -1, side, price, taken, 0, 0)
     settle(b, k, side, price)
 
 

@@ -1,0 +1,71 @@
+"""`tercel market event-study`, `tercel market metaorders` and `tercel market replenishment`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.app.cli.shared import AsJson, Lake, Seed, listed_dates, told
+
+Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
+Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
+LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
+Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
+
+
+def event_study(
+    lake: Lake,
+    symbol: Symbol,
+    date: Dates = "",
+    leave_out: LeaveOut = "",
+    venue: Venue = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for event_study.html and event_study.json.", metavar="DIR")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What size on show really does: large limit orders beside matched usual ones, and a placebo."""
+    with told(as_json):
+        dates, without = listed_dates(date), listed_dates(leave_out)
+        from tercel.app.commands import market_event_study as command
+
+        command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, out=out, seed=seed, as_json=as_json)
+
+
+def metaorders(
+    lake: Lake,
+    symbol: Symbol,
+    date: Dates = "",
+    leave_out: LeaveOut = "",
+    venue: Venue = "",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Impact of metaorders proxied from public trades: Y and delta, with intervals over days."""
+    with told(as_json):
+        dates, without = listed_dates(date), listed_dates(leave_out)
+        from tercel.app.commands import market_metaorders as command
+
+        command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, seed=seed, as_json=as_json)
+
+
+def replenishment(
+    preset: Annotated[
+        str, typer.Argument(help="Market whose days and hours are read, by name or as a .json file.", metavar="PRESET")
+    ],
+    lake: Lake,
+    as_json: AsJson = False,
+) -> None:
+    """How long until lots that a market order took are added again, on the days a market was calibrated on."""
+    with told(as_json):
+        from tercel.app.commands import market_replenishment as command
+
+        command.run(preset, lake, as_json)
+
+
+def add_to(market_app: typer.Typer) -> None:
+    """Hang the commands under `tercel market`."""
+    market_app.command("event-study")(event_study)
+    market_app.command("metaorders")(metaorders)
+    market_app.command("replenishment")(replenishment)

@@ -1,0 +1,178 @@
+"""`tercel market event-study`: what size on show did on recorded days, as tables and a page."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tercel.app.commands.market_days import read_days
+from tercel.app.output import json_text, print_json, print_table, say
+from tercel.core.errors import ConfigError, TapeError
+from tercel.market.studies.event_study import FACTORS, TELLS, Study, event_study
+from tercel.market.studies.shown import HORIZONS_S
+from tercel.market.tape import Lake
+
+WORDS = {
+    "opposite_orders": "opposite market orders, number",
+    "opposite_lots": "opposite market orders, lots",
+    "opposite_over_other_orders": "opposite over other side, number",
+    "opposite_over_other_lots": "opposite over other side, lots",
+    "other_orders": "other side's market orders, number",
+    "other_lots": "other side's market orders, lots",
+    "own_cancels": "own side's cancels, lots",
+    "own_cancels_by_others": "the same without the order's own",
+    "other_cancels": "other side's cancels, lots",
+    "own_adds": "own side's limit orders, lots",
+    "other_adds": "other side's limit orders, lots",
+}
+DRIFT = "mid_drift_ticks"
+ASKED = ("opposite_orders", "opposite_lots", "opposite_over_other_orders")
+HEAD = tuple(f"{seconds:g} s" for seconds in HORIZONS_S)
+
+
+def run(
+    lake: Path,
+    symbol: str,
+    *,
+    dates: Sequence[str],
+    leave_out: Collection[str],
+    venue: str,
+    out: Path | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Measure, print, and write `event_study.json` and `event_study.html` to `out`.
+
+    Raises
+    ------
+    ConfigError, TapeError
+        Days that are missing or cannot be used, an `out` that is a file.
+    """
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
+    study = event_study(symbol, read(lake, symbol, dates, leave_out, venue), seed)
+    card = asdict(study)
+    if out is not None:
+        write(study, card, out)
+        say(f"report  {out / 'event_study.html'}")
+    if as_json:
+        print_json(card)
+    else:
+        show(study)
+
+
+def read(lake: Path, symbol: str, dates: Sequence[str], leave_out: Collection[str], venue: str) -> dict[str, Any]:
+    """The observed days, by date; all that the lake has where none is named.
+
+    Raises
+    ------
+    TapeError
+        A day that the lake does not have.
+    """
+    known = Lake(lake).days(symbol, venue or None)
+    if strange := sorted(set(leave_out) - set(known)):
+        raise TapeError(
+            f"{symbol} on {', '.join(strange)} in {lake} to leave out", f"days {', '.join(known) or 'none'}",
+            "correct --leave-out",
+        )  # fmt: skip
+    named = [date for date in (dates or known) if date not in leave_out]
+    return {date: read_days(lake, symbol, [date], venue=venue)[0].seen() for date in named}
+
+
+def show(study: Study) -> None:
+    """The tables."""
+    for date, why in study.left_out.items():
+        say(f"left out  {date}: {why}")
+    about = f"{study.symbol}, {len(study.days)} day{'s' if len(study.days) > 1 else ''}, clusters: {study.clusters}"
+    rows = [
+        (f"{kind}, k >= {k}: {WORDS[outcome]}", str(study.events[kind][str(k)]),
+         *(cell_text(cell) for cell in study.effects[kind][str(k)][outcome].values()))
+        for kind in study.effects for k in FACTORS for outcome in ASKED
+    ]  # fmt: skip
+    title = f"{about}: after / placebo [95 %], a usual order has {study.usual_lots:g} lots"
+    print_table(title, ("", "orders", *HEAD), rows, leaves=("orders", "10 s"))
+    for kind, factors in study.effects.items():
+        cells = factors[str(FACTORS[0])]
+        lines = [(words, *(cell_text(cell) for cell in cells[outcome].values())) for outcome, words in WORDS.items()]
+        lines += [(f"  placebo: {WORDS[o]}", *(placebo_text(cell) for cell in cells[o].values())) for o in ASKED]
+        lines.append(("drift of the mid, ticks (difference)", *(cell_text(cell) for cell in cells[DRIFT].values())))
+        print_table(f"{about}: {kind}, k >= {FACTORS[0]}, every outcome", ("", *HEAD), lines, leaves=("10 s",))
+    slopes = [
+        ("after [95 %]", *(interval(r["mean"], r["ci_low"], r["ci_high"]) for r in study.lots_per_lot_shown.values())),
+        ("placebo", *(f"{r['placebo']:.3f}" for r in study.lots_per_lot_shown.values())),
+        ("beyond the placebo",
+         *(interval(r["beyond"], r["beyond_low"], r["beyond_high"]) for r in study.lots_per_lot_shown.values())),
+    ]  # fmt: skip
+    print_table(f"{about}: extra opposite lots for each lot shown", ("", *HEAD), slopes, leaves=("10 s",))
+    say(f"?: cannot tell; a factor of {TELLS:g} (a quarter of the spread, of a drift) would have been missed too often")
+
+
+def cell_text(cell: dict[str, Any] | None) -> str:
+    """One cell: estimate and interval, `?` where it cannot tell, a dash where there are too few."""
+    if not cell:
+        return "-"
+    mean = cell["after_over_placebo"] if "after_over_placebo" in cell else cell["difference"]
+    return interval(mean, cell["ci_low"], cell["ci_high"], 2) + ("" if cell["tells"] else " ?")
+
+
+def placebo_text(cell: dict[str, Any] | None) -> str:
+    """The placebo of a cell."""
+    return interval(cell["placebo"], cell["placebo_low"], cell["placebo_high"], 2) if cell else "-"
+
+
+def interval(mean: float | None, low: float | None, high: float | None, digits: int = 3) -> str:
+    """A number and its interval."""
+    if mean is None:
+        return "-"
+    return f"{mean:.{digits}f}" + ("" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]")
+
+
+def write(study: Study, card: dict[str, Any], out: Path) -> None:
+    """`event_study.json` and `event_study.html`, each aside first, then renamed."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in (("event_study.json", json_text(card) + "\n"), ("event_study.html", page(study))):
+        aside = out / f".{name}.part"
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(out / name)
+
+
+def page(study: Study) -> str:
+    """The page of pictures."""
+    from tercel.report.event_study_figures import by_horizon, by_outcome, drift_and_slope
+    from tercel.report.page import Section, render
+
+    events = {f"{kind}, k >= {k}": n for kind, factors in study.events.items() for k, n in factors.items()}
+    sections = [
+        Section(
+            "Do market orders come to size on show?",
+            "Limit orders of several times the usual size, beside usual ones at like moments of the same day.",
+            figures=[by_horizon(study.effects, study.symbol)], facts=events,
+        ),
+        Section("Everything else", figures=[by_outcome(study.effects, study.symbol, WORDS)]),
+        Section(
+            "Drift, and lots for each lot",
+            figures=[drift_and_slope(study.effects, study.lots_per_lot_shown, study.symbol)],
+        ),
+    ]  # fmt: skip
+    facts = {
+        "days": len(study.days), "clusters": study.clusters, "usual order": f"{study.usual_lots:g} lots",
+        "left out": ", ".join(study.left_out) or "none",
+    }  # fmt: skip
+    return render(
+        f"Size on show in {study.symbol}", lead(study), sections, facts,
+        f"tercel market event-study --symbol {study.symbol}",
+    )  # fmt: skip
+
+
+def lead(study: Study) -> str:
+    """The finding in a sentence."""
+    cell = study.effects["join"][str(FACTORS[0])]["opposite_orders"]["60"]
+    if not cell:
+        return "Too few large orders joined the touch to say anything."
+    mean, low, high = (cell[key] for key in ("after_over_placebo", "ci_low", "ci_high"))
+    told = (
+        f"In the minute after an order of {FACTORS[0]} usual sizes joined, opposite market orders came {mean:.2f} times"
+    )
+    return f"{told} as often as after usual ones, after / placebo, 95 % [{low:.2f}, {high:.2f}]" + (
+        "." if cell["tells"] else ": this tape cannot tell."
+    )
