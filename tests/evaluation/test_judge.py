@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.evaluation.adaptability import Response
-from tercel.evaluation.judge import Entry, judge, within_range
+from tercel.evaluation.judge import Entry, judge, paired_correlation, within_range
 from tercel.evaluation.result import KEYS, MEANINGS, JudgedRun
 from tercel.execution.costs import PARTS, Costs, attribute
 from tercel.stats import Estimate, mean_interval
@@ -310,3 +310,20 @@ def test_intervals_stay_within_what_a_key_can_be():
     assert (cut.mean, cut.ci_low, cut.ci_high) == (0.9, 0.4, 1.0)
     assert within_range("timing_risk_bps", Estimate(2.0, -1.0, 5.0)).ci_low == 0.0
     assert within_range("is_bps", Estimate(2.0, -1.0, 5.0)).ci_low == -1.0
+
+
+def test_the_correlation_of_paired_costs_is_said() -> None:
+    """The median over pairs of written strategies, as NumPy has it; nothing with one strategy alone."""
+    entries = field()
+    costs = [entry.runs[0].shortfall / entry.runs[0].denominator for entry in entries if entry.kind == "baseline"]
+    assert paired_correlation(entries) == pytest.approx(np.corrcoef(costs)[0, 1])
+    assert any("correlate at" in note for note in run(entries, twin()).notes)
+    assert paired_correlation(entries[:1]) is None
+    assert paired_correlation(field(2)) is None
+
+
+def test_a_row_of_which_much_was_not_filled_says_so() -> None:
+    shown = replace(run(field(), twin()).shown(), unfilled={"immediate": 0.034, "twap_take": 0.0005})
+    assert shown._label("immediate").endswith("(3.4 % unfilled)")
+    assert "unfilled" not in shown._label("twap_take")
+    assert "3.4 % unfilled" in shown.html()

@@ -336,7 +336,24 @@ def _notes(entries: Sequence[Entry], clusters: int, replayed: bool) -> list[str]
         listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
         if listed:
             notes.append(f"{words}: {listed}.")
+    shared = paired_correlation(entries)
+    if shared is not None:
+        notes.append(f"Costs of two written strategies in one episode correlate at {shared:.2f} (median over pairs).")
     return notes
+
+
+def paired_correlation(entries: Sequence[Entry]) -> float | None:
+    """Median over pairs of written strategies of the correlation of their costs, episode by episode.
+
+    What pairing is worth: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
+    than two strategies whose costs vary, or fewer than three episodes.
+    """
+    costs = [entry.runs[0].shortfall / entry.runs[0].denominator for entry in entries if entry.kind == "baseline"]
+    costs = [one for one in costs if len(one) > 2 and np.ptp(one) > 0.0]
+    if len(costs) < 2:
+        return None
+    matrix = np.corrcoef(costs)
+    return float(np.median(matrix[np.triu_indices(len(costs), 1)]))
 
 
 def _refuse_nonsense(entries: Sequence[Entry]) -> None:
