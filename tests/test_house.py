@@ -108,7 +108,7 @@ RUNS_CODE = {"pickle", "_pickle", "cPickle", "joblib", "cloudpickle", "dill", "s
 
 
 def unsafe_loads(source: str) -> list[str]:
-    """What of a source reads files that may run code: imports (by name too), `torch.load` of objects, `allow_pickle`."""
+    """What of a source reads what may run code: imports (by name too), `torch.load` of objects, `allow_pickle`."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
