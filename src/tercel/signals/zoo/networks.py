@@ -4,7 +4,7 @@ A row is a sequence laid out flat, oldest step first: column ``step * F + featur
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class _Network(Estimator):
     """What the four classes share."""
 
     body = ""
-    learned = _SCALES
+    learned: ClassVar[tuple[str, ...]] = _SCALES
 
     def __init__(
         self,
