@@ -104,6 +104,49 @@ def test_make_alone_explains_every_target() -> None:
         assert f"make {target} " in said
 
 
+RUNS_CODE = {"pickle", "_pickle", "cPickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
+
+
+def unsafe_loads(source: str) -> list[str]:
+    """What of a source reads what may run code: imports (by name too), `torch.load` of objects, `allow_pickle`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [one.name for one in node.names if one.name.split(".")[0] in RUNS_CODE]
+        elif isinstance(node, ast.ImportFrom):
+            found += [str(node.module)] if str(node.module).split(".")[0] in RUNS_CODE else []
+        elif isinstance(node, ast.Call):
+            what = ast.unparse(node.func)
+            words = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            if what.endswith(("needed", "import_module", "__import__")):
+                found += [text for text in texts if text.split(".")[0] in RUNS_CODE]
+            if what.endswith("torch.load") and words.get("weights_only") != "True":
+                found.append(what)
+            if words.get("allow_pickle", "False") != "False" or what.endswith("read_pickle"):
+                found.append(what)
+    return found
+
+
+def test_nothing_that_a_person_may_be_handed_can_run_code() -> None:
+    """Model folders, policies, runs and lakes are JSON, Parquet, ONNX and arrays: what may run code is never loaded."""
+    for planted in (
+        "import pickle",
+        "from joblib import load",
+        "def late():\n    import cloudpickle as c",
+        "needed('joblib').load(path)",
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "np.load(path, allow_pickle=True)",
+        "np.load(path, allow_pickle=asked)",
+        "pl.read_pickle(path)",
+    ):
+        assert len(unsafe_loads(planted)) == 1, planted
+    assert unsafe_loads("torch.load(f, weights_only=True)\nnp.load(f)\nnp.load(f, allow_pickle=False)") == []
+    found = {str(path.relative_to(ROOT)): unsafe_loads(path.read_text()) for path in (ROOT / "src").rglob("*.py")}
+    assert {path: what for path, what in found.items() if what} == {}
+
+
 def sleeps(source: str) -> list[int]:
     """Lines that let a fixed time pass: `sleep(1)`, `Event().wait(0.2)`."""
     found = []

@@ -1,15 +1,16 @@
-"""A trained fusion as a folder: weights as JSON, linear parts as npz, others by joblib, each with its hash in a card.
+"""A trained fusion as a folder: weights as JSON, what models learned as arrays (npz), each with its hash in a card.
 
-Joblib files run code when they are loaded: a folder is read only where every hash is the one that its card names, and a
-card says nothing about who wrote it. Load what you trained.
+Nothing in it can run code when it is read: numbers, texts and arrays without objects, whoever wrote them.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,17 +18,21 @@ from numpy.typing import ArrayLike, NDArray
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.alpha import Scale
-from tercel.signals.extras import needed
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import BaseModel
 from tercel.signals.gate import GatedFusion
 from tercel.signals.gate_walk import Gate, Trained
-from tercel.signals.zoo.linear import Ridge
+from tercel.signals.zoo import family
 
 Floats = NDArray[np.float64]
 CARD = "card.json"
 WEIGHTS = "fusion.json"
-STATES = "gate.joblib"
+STATES = "gate.npz"
+FORMAT = 2
+"""1 had files of joblib, which run code when they are loaded: such folders are refused unread."""
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
+"""What reading a file raises that is none."""
+AGAIN = "train it again: tercel signals train CONFIG.toml --out FOLDER"
 GATED = "gated.json"
 
 
@@ -36,22 +41,20 @@ def save(
 ) -> dict[str, Any]:
     """Write a trained fusion; the card last, so that a folder without one was cut short. Returns the card."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
+    for stale in (folder / CARD, *folder.glob("*.joblib")):
+        stale.unlink(missing_ok=True)
     (folder / WEIGHTS).write_text(json.dumps(fusion.to_json(), indent=1) + "\n", encoding="utf-8")
     parts = []
     for number, one in enumerate(models):
-        file = folder / f"{number:02d}-{one.family}.{'npz' if isinstance(one.model, Ridge) else 'joblib'}"
-        if isinstance(one.model, Ridge):
-            np.savez(file, coef=one.model.coef_, intercept=one.model.intercept_)
-        else:
-            needed("joblib").dump(one.model, file, compress=3)
+        file = folder / f"{number:02d}-{one.family}.npz"
+        np.savez_compressed(file, allow_pickle=False, **one.model.kept())
         parts.append({
             "source": one.source, "family": one.family, "features": list(one.names), "used": one.used.tolist(),
             "medians": one.medians.tolist(), "parameters": _plain(one.model.get_params()), "file": file.name,
             "sha256": _hash(file),
         })  # fmt: skip
     weights = {"file": WEIGHTS, "sha256": _hash(folder / WEIGHTS)}
-    card = {"format": 1, **about, "parts": parts, "fusion": weights, "gate": _save_gate(folder, gate)}
+    card = {"format": FORMAT, **about, "parts": parts, "fusion": weights, "gate": _save_gate(folder, gate)}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return card
 
@@ -62,24 +65,27 @@ def load(folder: Path) -> tuple[Fusion, list[BaseModel], dict[str, Any]]:
     Raises
     ------
     DataError
-        When there is none, or a file is not the one that the card names.
+        When there is none, it is of another format, or a file is not the one that the card names.
     """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        weights = _checked(folder, card["fusion"]).read_text(encoding="utf-8")
+        if card["format"] != FORMAT:
+            what = f"format {card['format']} in {folder}, whose files may run code and were not opened"
+            raise DataError(f"a trained model of format {FORMAT}, arrays alone", what, AGAIN)
+        fusion = Fusion.from_json(json.loads(_checked(folder, card["fusion"])))
         models = [_part(folder, raw) for raw in card["parts"]]
     except OSError as error:
         raise DataError("the folder of a trained model", f"{folder}: {error.strerror}", "train it") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError("a model as it was trained", f"{folder}: {error}", "train it again") from error
-    return Fusion.from_json(json.loads(weights)), models, card
+    except DAMAGED as error:
+        raise DataError("a model as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
+    return fusion, models, card
 
 
 def _save_gate(folder: Path, gate: Trained | None) -> dict[str, Any] | None:
     """Write the gate's two files; returns what the card says of them."""
     if gate is None:
         return None
-    needed("joblib").dump(gate.regimes, folder / STATES, compress=3)
+    np.savez_compressed(folder / STATES, allow_pickle=False, **gate.regimes.kept())
     fusions = [part.to_json() for part in gate.fusion.parts]
     (folder / GATED).write_text(json.dumps(fusions, indent=1) + "\n", encoding="utf-8")
     return {
@@ -99,9 +105,12 @@ def load_gate(folder: Path, card: Mapping[str, Any]) -> Trained | None:
     raw = card.get("gate")
     if raw is None:
         return None
-    regimes = needed("joblib").load(_checked(folder, raw))
-    parts = json.loads(_checked(folder, raw["fusions"]).read_text(encoding="utf-8"))
-    gate = Gate(tuple(raw["columns"]), raw["kind"], raw["states"], raw["seed"])
+    try:
+        gate = Gate(tuple(raw["columns"]), raw["kind"], raw["states"], raw["seed"])
+        regimes = gate.make().put_back(_arrays(folder, raw))
+        parts = json.loads(_checked(folder, raw["fusions"]))
+    except (OSError, *DAMAGED) as error:
+        raise DataError("a gate as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
     return Trained(gate, regimes, GatedFusion(tuple(map(Fusion.from_json, parts))), np.array(raw["usual"]))
 
 
@@ -152,23 +161,24 @@ def told_by(models: list[BaseModel], features: Mapping[str, ArrayLike]) -> Float
 
 
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:
-    file = _checked(folder, raw)
-    if file.suffix == ".npz":
-        model: Any = Ridge(**raw["parameters"])
-        with np.load(file) as kept:
-            model.coef_, model.intercept_ = kept["coef"], float(kept["intercept"])
-        model.n_features_in_ = len(model.coef_)
-    else:
-        model = needed("joblib").load(file)
+    model = family(raw["family"]).make("regress", **raw["parameters"]).put_back(_arrays(folder, raw))
     used, medians = np.array(raw["used"], np.intp), np.array(raw["medians"], np.float64)
     return BaseModel(raw["source"], raw["family"], tuple(raw["features"]), used, medians, model)
 
 
-def _checked(folder: Path, raw: Mapping[str, Any]) -> Path:
+def _arrays(folder: Path, raw: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Arrays of a file; one that holds objects is refused."""
+    with np.load(io.BytesIO(_checked(folder, raw)), allow_pickle=False) as kept:
+        return {name: kept[name] for name in kept.files}
+
+
+def _checked(folder: Path, raw: Mapping[str, Any]) -> bytes:
+    """The bytes of a file, which are those that the card names."""
     file = folder / Path(str(raw["file"])).name
-    if _hash(file) != raw["sha256"]:
-        raise DataError("the file that the card names", f"{file}, which was changed", "train it again")
-    return file
+    data = file.read_bytes()
+    if hashlib.sha256(data).hexdigest() != raw["sha256"]:
+        raise DataError("the file that the card names", f"{file}, which was changed", AGAIN)
+    return data
 
 
 def _hash(path: Path) -> str:

@@ -96,21 +96,6 @@ def test_what_is_saved_comes_back(data: Dataset, tmp_path: Path) -> None:
         fusion_saved.load(tmp_path)
 
 
-def test_other_families_are_saved_by_joblib(data: Dataset, tmp_path: Path) -> None:
-    pytest.importorskip("lightgbm")
-    folds = folds_of(data)
-    settings = {"boosting": {"n_estimators": 10}}
-    told = out_of_fold(data, ("boosting",), folds, settings=settings)
-    fusion, models = final(data, ("boosting",), told, settings=settings)
-    card = fusion_saved.save(tmp_path, fusion, models, {})
-    assert card["parts"][0]["file"].endswith(".joblib")
-    again, parts, _ = fusion_saved.load(tmp_path)
-    features = {name: data.x[:50, c] for c, name in enumerate(data.names)}
-    np.testing.assert_array_equal(
-        fusion_saved.forecast(again, parts, features)[0], fusion_saved.forecast(fusion, models, features)[0]
-    )
-
-
 def test_messages_are_in_bps_and_less_is_less_sure(data: Dataset) -> None:
     folds, names = folds_of(data), base_names(data, ("linear",))
     told = out_of_fold(data, ("linear",), folds)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
+from tercel.signals.zoo.forest import ForestClassifier, ForestRegressor
 from tercel.signals.zoo.linear import Logistic, Ridge
 from tercel.signals.zoo.networks import LstmClassifier, LstmRegressor
-from tercel.signals.zoo.svm import SvmClassifier
+from tercel.signals.zoo.regimes import ClusterRegimes
+from tercel.signals.zoo.svm import SvmClassifier, SvmRegressor
 from tercel.testing.signal_model import separable
 
 
@@ -27,6 +29,50 @@ def test_linear_models_are_scikit_learns_on_standardised_columns(weighted: bool)
     np.testing.assert_allclose(told, oracle.predict_proba(Z), atol=1e-5)
 
 
+def test_forests_are_scikit_learns_node_by_node() -> None:
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    X, y, up = separable(3000)
+    weights = np.random.default_rng(1).uniform(0.1, 2, len(X))
+    how = {"n_estimators": 20, "min_samples_leaf": 10, "random_state": 3}
+    oracle = ensemble.RandomForestRegressor(max_features=0.33, **how).fit(X, y, weights)
+    np.testing.assert_allclose(ForestRegressor(**how).fit(X, y, weights).predict(X), oracle.predict(X), rtol=1e-12)
+    oracle = ensemble.RandomForestClassifier(max_features="sqrt", **how).fit(X, up.astype(float), weights)
+    told = ForestClassifier(**how).fit(X, up, weights).predict_proba(X)
+    np.testing.assert_allclose(told, oracle.predict_proba(X), atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_machines_decide_as_scikit_learns(kernel: str) -> None:
+    svm = pytest.importorskip("sklearn.svm")
+    X, y, up = separable(400)
+    weights = np.random.default_rng(1).uniform(0.1, 2, len(X))
+    mean = np.average(X, axis=0, weights=weights)
+    Z = (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
+    made = svm.LinearSVC(dual=False, max_iter=3000, random_state=0) if kernel == "linear" else svm.SVC()
+    model = SvmClassifier(kernel).fit(X, up, weights)
+    told = (model.decision_function(X) - model.offset_) / model.slope_
+    np.testing.assert_allclose(told, made.fit(Z, up, weights).decision_function(Z), atol=1e-7)
+    centre = np.average(y, weights=weights)
+    spread = np.sqrt(np.average((y - centre) ** 2, weights=weights))
+    loss = "squared_epsilon_insensitive"
+    made = svm.LinearSVR(loss=loss, dual=False, max_iter=3000, random_state=0) if kernel == "linear" else svm.SVR()
+    oracle = made.fit(Z, (y - centre) / spread, weights).predict(Z) * spread + centre
+    np.testing.assert_allclose(SvmRegressor(kernel).fit(X, y, weights).predict(X), oracle, atol=1e-7)
+    with pytest.raises(DataError, match="linear or rbf"):
+        SvmClassifier("poly").fit(X, up)
+
+
+def test_clusters_are_those_of_scikit_learn() -> None:
+    mixture = pytest.importorskip("sklearn.mixture")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3)) * np.where(np.arange(400) % 100 < 50, 1.0, 4.0)[:, None]
+    model = ClusterRegimes().fit(X)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    oracle = mixture.GaussianMixture(2, covariance_type="diag", n_init=3, random_state=0).fit(Z)
+    order = np.argsort(oracle.covariances_[:, 0])
+    np.testing.assert_allclose(model.predict_proba(X), oracle.predict_proba(Z)[:, order], atol=1e-9)
+
+
 def test_separable_classes_do_not_make_logistic_run_away() -> None:
     X = np.linspace(-1, 1, 40)[:, None]
     model = Logistic(C=1e6).fit(X, (X[:, 0] > 0).astype(int))
@@ -38,7 +84,7 @@ def test_the_subsample_of_a_kernel_is_stated_and_drawn_by_the_seed() -> None:
     pytest.importorskip("sklearn")
     X, _, up = separable(400)
     first = SvmClassifier(subsample=50, random_state=1).fit(X, up)
-    assert len(first.model_.support_) <= 50
+    assert len(first.vectors_) <= 50
     other = SvmClassifier(subsample=50, random_state=2).fit(X, up)
     assert not np.array_equal(first.predict_proba(X), other.predict_proba(X))
 

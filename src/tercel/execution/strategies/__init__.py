@@ -16,6 +16,7 @@ from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
+from tercel.execution.strategies.imbalance_peg import ImbalancePeg
 from tercel.execution.strategies.immediate import Immediate
 from tercel.execution.strategies.passive import PovPassive, TwapCross, TwapRepeg, VwapCross
 from tercel.execution.strategies.peg import Peg, PegTouch
@@ -72,6 +73,7 @@ _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     "pov": (Pov, True),
     "almgren_chriss": (_almgren_chriss, True),
     "submit_and_leave": (SubmitAndLeave, False),
+    "imbalance_peg": (ImbalancePeg, False),
 }
 """Name -> what makes it, and whether that needs the market's estimates; in the order of the tables."""
 NAMES: Final = tuple(_MAKERS)

@@ -1,10 +1,13 @@
 """scikit-learn's interface to the letter, without importing scikit-learn: parameters, checks, classes, tags.
 
+What a model learned are arrays (:meth:`Estimator.kept`): nothing that is stored of one can run code when it is read.
+
 A model inherits :class:`Classifier` or :class:`Regressor` and says how to learn and how to predict; everything that a
 person can do wrong is caught here once. No model can predict NaN: what is not finite is an error.
 """
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +32,9 @@ class Estimator:
     kind: ClassVar[str] = ""
     least_rows: ClassVar[int] = 2
     takes_weights: ClassVar[bool] = True
+    common: ClassVar[tuple[str, ...]] = ("n_features_in_",)
+    learned: ClassVar[tuple[str, ...]] = ()
+    """Attributes that a training leaves behind: arrays and numbers."""
     n_features_in_: int
 
     @classmethod
@@ -55,6 +61,31 @@ class Estimator:
                 getattr(self, name).set_params(**{inner: value})
             else:
                 setattr(self, name, value)
+        return self
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """What it learned, as arrays: with the parameters all that a prediction needs.
+
+        Raises
+        ------
+        FitError
+            When it has learned nothing yet.
+        """
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(type(self).__name__)
+        return {name: np.asarray(getattr(self, name)) for name in (*self.common, *self.learned)}
+
+    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+        """Be the model of these parameters that :meth:`kept` was asked of.
+
+        Raises
+        ------
+        KeyError
+            When something of it is missing.
+        """
+        for name in (*self.learned, *self.common):
+            value = np.asarray(kept[name])
+            setattr(self, name, value.item() if value.ndim == 0 else value)
         return self
 
     def __repr__(self) -> str:
@@ -114,6 +145,7 @@ class Classifier(Estimator):
     """Two classes: `_fit` learns from targets 0 and 1, `_chance` gives the chance of the second class."""
 
     kind = "classifier"
+    common = ("n_features_in_", "classes_")
     _estimator_type = "classifier"
     classes_: NDArray[Any]
 

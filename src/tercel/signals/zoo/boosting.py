@@ -1,10 +1,12 @@
 """Gradient boosting (Friedman, 2001): LightGBM (Ke et al., 2017), deterministic, one thread."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tercel.signals.zoo.base import Classifier, Regressor
+from tercel.signals.zoo.base import Classifier, Estimator, Regressor
 from tercel.signals.zoo.checks import Floats
 from tercel.signals.zoo.port import FamilyCard
 
@@ -21,8 +23,8 @@ def _settings(model: Any) -> dict[str, Any]:
     return {**model.get_params(), **_FIXED}
 
 
-class _Boosting:
-    """What both share: the parameters, and that trees read NaN."""
+class _Boosting(Estimator):
+    """What both share: the parameters, that trees read NaN, and that they are kept as LightGBM's own text."""
 
     native_nan = True
 
@@ -46,6 +48,17 @@ class _Boosting:
         self.reg_lambda = reg_lambda
         self.random_state = random_state
 
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """The trees as bytes of LightGBM's text format, which is read by a parser and runs nothing."""
+        return super().kept() | {"trees": np.frombuffer(self.booster_.model_to_string().encode(), np.uint8)}
+
+    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+        """Read the trees again."""
+        from lightgbm import Booster
+
+        self.booster_ = Booster(model_str=np.asarray(kept["trees"], np.uint8).tobytes().decode())
+        return super().put_back(kept)
+
 
 class BoostingClassifier(_Boosting, Classifier):
     """LightGBM for up against down.
@@ -61,10 +74,10 @@ class BoostingClassifier(_Boosting, Classifier):
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from lightgbm import LGBMClassifier
 
-        self.model_ = LGBMClassifier(**_settings(self)).fit(X, up.astype(np.int64), weights)
+        self.booster_ = LGBMClassifier(**_settings(self)).fit(X, up.astype(np.int64), weights).booster_
 
     def _chance(self, X: Floats) -> Any:
-        return self.model_.booster_.predict(X)
+        return self.booster_.predict(X, num_threads=1)
 
 
 class BoostingRegressor(_Boosting, Regressor):
@@ -73,10 +86,10 @@ class BoostingRegressor(_Boosting, Regressor):
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from lightgbm import LGBMRegressor
 
-        self.model_ = LGBMRegressor(**_settings(self)).fit(X, y, weights)
+        self.booster_ = LGBMRegressor(**_settings(self)).fit(X, y, weights).booster_
 
     def _value(self, X: Floats) -> Any:
-        return self.model_.booster_.predict(X)
+        return self.booster_.predict(X, num_threads=1)
 
 
 CARDS = (

@@ -1,9 +1,13 @@
-"""Random forests (Breiman, 2001), of scikit-learn, behind the zoo's checks."""
+"""Random forests (Breiman, 2001), grown by scikit-learn; what is kept and asked are the nodes as arrays."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final, Self
 
-from tercel.signals.zoo.base import Classifier, Regressor
-from tercel.signals.zoo.checks import Floats
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.signals.zoo.base import Classifier, Estimator, Regressor
+from tercel.signals.zoo.checks import FitError, Floats
 from tercel.signals.zoo.port import FamilyCard
 
 
@@ -11,7 +15,68 @@ def _settings(model: Any) -> dict[str, Any]:
     return {**model.get_params(), "n_jobs": 1}
 
 
-class ForestClassifier(Classifier):
+NODES: Final = ("feature_", "threshold_", "left_", "right_", "value_")
+_ROWS: Final = 1024
+"""Rows that go down all trees at once."""
+
+
+class _Forest(Estimator):
+    """Nodes of all trees, one after another. A leaf is its own child, so that every row goes down as far as it can."""
+
+    learned = ("roots_", *NODES)
+    roots_: NDArray[np.int64]
+    feature_: NDArray[np.int64]
+    threshold_: Floats
+    left_: NDArray[np.int64]
+    right_: NDArray[np.int64]
+    value_: Floats
+
+    def _hold(self, forest: Any) -> None:
+        """Take the nodes of a fitted forest of scikit-learn; the value of a classifier's is its share of ups."""
+        trees = [one.tree_ for one in forest.estimators_]
+        sizes = np.array([tree.node_count for tree in trees])
+        self.roots_ = np.cumsum(sizes) - sizes
+        parts: dict[str, list[Any]] = {name: [] for name in NODES}
+        for root, tree in zip(self.roots_.tolist(), trees, strict=True):
+            here, leaf = root + np.arange(tree.node_count), tree.children_left < 0
+            parts["feature_"].append(np.where(leaf, 0, tree.feature))
+            parts["threshold_"].append(np.where(leaf, np.inf, tree.threshold))
+            parts["left_"].append(np.where(leaf, here, root + tree.children_left))
+            parts["right_"].append(np.where(leaf, here, root + tree.children_right))
+            told = tree.value[:, 0, :]
+            parts["value_"].append(told[:, -1] / told.sum(axis=1) if told.shape[1] > 1 else told[:, 0])
+        for name, part in parts.items():
+            setattr(self, name, np.concatenate(part))
+
+    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+        """Refuse nodes that lead nowhere or back."""
+        super().put_back(kept)
+        here = np.arange(len(self.value_))
+        down = all(((child >= here) & (child < len(here))).all() for child in (self.left_, self.right_))
+        known = (self.feature_ >= 0).all() and (self.feature_ < self.n_features_in_).all()
+        if not (down and known and np.isin(self.roots_, here).all()):
+            raise FitError("trees whose nodes lead down", "others", "train it again")
+        return self
+
+    def _mean(self, X: Floats) -> Floats:
+        """Mean value of the leaves that each row comes to; thresholds were found on single precision."""
+        single = X.astype(np.float32)
+        parts = [self._leaves(single[at : at + _ROWS]) for at in range(0, len(X), _ROWS)]
+        return np.concatenate([self.value_[leaves].mean(axis=1) for leaves in parts])
+
+    def _leaves(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Leaf of each row in each tree, (n, T)."""
+        rows = np.arange(len(X))[:, None]
+        node = np.broadcast_to(self.roots_, (len(X), len(self.roots_)))
+        while True:
+            low = X[rows, self.feature_[node]] <= self.threshold_[node]
+            below = np.where(low, self.left_[node], self.right_[node])
+            if np.array_equal(below, node):
+                return below
+            node = below
+
+
+class ForestClassifier(_Forest, Classifier):
     """A forest that votes with class shares of its leaves.
 
     Parameters
@@ -39,13 +104,13 @@ class ForestClassifier(Classifier):
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from sklearn.ensemble import RandomForestClassifier
 
-        self.model_ = RandomForestClassifier(**_settings(self)).fit(X, up, weights)
+        self._hold(RandomForestClassifier(**_settings(self)).fit(X, up, weights))
 
-    def _chance(self, X: Floats) -> Any:
-        return self.model_.predict_proba(X)[:, 1]
+    def _chance(self, X: Floats) -> Floats:
+        return self._mean(X)
 
 
-class ForestRegressor(Regressor):
+class ForestRegressor(_Forest, Regressor):
     """A forest that averages its leaves; parameters as :class:`ForestClassifier`."""
 
     def __init__(
@@ -65,10 +130,10 @@ class ForestRegressor(Regressor):
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from sklearn.ensemble import RandomForestRegressor
 
-        self.model_ = RandomForestRegressor(**_settings(self)).fit(X, y, weights)
+        self._hold(RandomForestRegressor(**_settings(self)).fit(X, y, weights))
 
-    def _value(self, X: Floats) -> Any:
-        return self.model_.predict(X)
+    def _value(self, X: Floats) -> Floats:
+        return self._mean(X)
 
 
 CARDS = (

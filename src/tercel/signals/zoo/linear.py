@@ -22,6 +22,7 @@ class Ridge(Regressor):
     NaN is refused; sample weights are used.
     """
 
+    learned = ("coef_", "intercept_")
     coef_: Floats
     intercept_: float
 
@@ -54,6 +55,7 @@ class Logistic(Classifier):
     NaN is refused; sample weights are used.
     """
 
+    learned = ("coef_", "intercept_")
     coef_: Floats
     intercept_: float
 

@@ -3,11 +3,13 @@
 A row is a sequence laid out flat, oldest step first: column ``step * F + feature``. With ``steps=1`` it is a plain row.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tercel.signals.zoo.base import Classifier, Regressor, scale_of, sigmoid
+from tercel.signals.zoo.base import Classifier, Estimator, Regressor, scale_of, sigmoid
 from tercel.signals.zoo.checks import FitError, Floats
 from tercel.signals.zoo.port import FamilyCard
 
@@ -20,10 +22,16 @@ def _folded(X: Floats, steps: int) -> Floats:
     return X.reshape(len(X), steps, -1)
 
 
-class _Network:
+_SCALES: Final = ("mean_", "deviation_", "losses_", "n_iter_")
+_NET: Final = "net."
+"""Before the names of a network's weights among what is kept."""
+
+
+class _Network(Estimator):
     """What the four classes share."""
 
     body = ""
+    learned: ClassVar[tuple[str, ...]] = _SCALES
 
     def __init__(
         self,
@@ -55,6 +63,19 @@ class _Network:
         scaled = (sequences - self.mean_) / self.deviation_
         self.net_, self.losses_ = torch_nets.train(self.body, self.hidden, scaled, y, weights, classify, how)
         self.n_iter_ = len(self.losses_)
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """The weights are arrays by name."""
+        return super().kept() | {_NET + name: value.numpy() for name, value in self.net_.state_dict().items()}
+
+    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+        """Put the weights into a network of the same make."""
+        from tercel.signals.zoo import torch_nets
+
+        super().put_back(kept)
+        weights = {name.removeprefix(_NET): value for name, value in kept.items() if name.startswith(_NET)}
+        self.net_ = torch_nets.rebuilt(self.body, self.hidden, len(self.mean_), self.steps, weights)
+        return self
 
     def _out(self, X: Floats) -> Floats:
         from tercel.signals.zoo import torch_nets
@@ -96,6 +117,7 @@ class LstmRegressor(_Network, Regressor):
     """An LSTM for a number; parameters as :class:`LstmClassifier`."""
 
     body = "lstm"
+    learned = (*_SCALES, "centre_", "spread_")
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         centre, spread = scale_of(y[:, None], weights)

@@ -5,6 +5,7 @@ hmmlearn's own ``predict_proba`` gives, look into the future and are never used.
 """
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +34,7 @@ class HmmRegimes(Estimator):
     """
 
     takes_weights = False
+    learned = ("mean_", "deviation_", "start_", "transitions_", "means_", "variances_")
 
     def __init__(self, states: int = 2, n_init: int = 3, n_iter: int = 60, random_state: int = 0) -> None:
         self.states = states
@@ -128,6 +130,7 @@ class ClusterRegimes(Estimator):
     """
 
     takes_weights = False
+    learned = ("mean_", "deviation_", "shares_", "means_", "variances_")
 
     def __init__(self, states: int = 2, n_init: int = 3, random_state: int = 0) -> None:
         self.states = states
@@ -146,15 +149,20 @@ class ClusterRegimes(Estimator):
         model = GaussianMixture(self.states, covariance_type="diag", n_init=self.n_init, random_state=self.random_state)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.model_ = model.fit((features - self.mean_) / self.deviation_)
-        self.order_ = np.argsort(self.model_.covariances_[:, 0])
+            model.fit((features - self.mean_) / self.deviation_)
+        order = np.argsort(model.covariances_[:, 0])
+        self.shares_ = model.weights_[order]
+        self.means_, self.variances_ = model.means_[order], model.covariances_[order]
         self.n_features_in_ = features.shape[1]
         return self
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities of the states, float64 (n, S)."""
-        features = self._asked(X)
-        return self._finite(self.model_.predict_proba((features - self.mean_) / self.deviation_)[:, self.order_])
+        Z = (self._asked(X) - self.mean_) / self.deviation_
+        gap = (Z[:, None, :] - self.means_[None]) ** 2 / self.variances_[None]
+        log = np.log(self.shares_) - 0.5 * (gap + np.log(self.variances_[None])).sum(axis=2)
+        likely = np.exp(log - log.max(axis=1, keepdims=True))
+        return self._finite(likely / likely.sum(axis=1, keepdims=True))
 
     def filtered(self, X: Any, before: Floats | None) -> Floats:
         """As :meth:`predict_proba`: clusters have no memory to go on from."""
@@ -177,17 +185,32 @@ class RegimeClassifier(Classifier):
     Rows are moments in time order. NaN is refused; weights count the ups, the states are found without them.
     """
 
+    learned = ("up_",)
+
     def __init__(self, regimes: str = "hmm", states: int = 2, random_state: int = 0) -> None:
         self.regimes = regimes
         self.states = states
         self.random_state = random_state
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
-        kind = HmmRegimes if self.regimes == "hmm" else ClusterRegimes
-        self.gate_ = kind(states=self.states, random_state=self.random_state).fit(X)
+        self.gate_ = self._gate().fit(X)
         share = self.gate_.predict_proba(X) * weights[:, None]
         # one up and one down are put to each state: a state that was never seen says one half
         self.up_ = (share.T @ up + 1.0) / (share.sum(axis=0) + 2.0)
+
+    def _gate(self) -> Any:
+        kind = HmmRegimes if self.regimes == "hmm" else ClusterRegimes
+        return kind(states=self.states, random_state=self.random_state)
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """The states' own arrays beside the share of ups."""
+        return super().kept() | {f"gate.{name}": value for name, value in self.gate_.kept().items()}
+
+    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+        """The states first."""
+        inner = {name.removeprefix("gate."): value for name, value in kept.items() if name.startswith("gate.")}
+        self.gate_ = self._gate().put_back(inner)
+        return super().put_back(kept)
 
     def _chance(self, X: Floats) -> Floats:
         return np.asarray(self.gate_.predict_proba(X) @ self.up_)

@@ -7,22 +7,33 @@ from typing import Any
 
 import numpy as np
 
-from tercel.signals.zoo.base import Classifier, Regressor, platt, scale_of, sigmoid
-from tercel.signals.zoo.checks import Floats
+from tercel.signals.zoo.base import Classifier, Estimator, Regressor, platt, scale_of, sigmoid
+from tercel.signals.zoo.checks import FitError, Floats
 from tercel.signals.zoo.port import FamilyCard
 
 _FOLDS = 3
 
 
-def _machine(model: Any, regress: bool) -> Any:
+_ROWS = 1024
+"""Rows that meet all support vectors at once."""
+
+
+def _machine(model: Any, regress: bool, gamma: float) -> Any:
     from sklearn import svm
 
+    if model.kernel not in ("linear", "rbf"):
+        raise FitError("a kernel: linear or rbf", repr(model.kernel), "name one of these")
     if model.kernel == "linear":
         kind = svm.LinearSVR if regress else svm.LinearSVC
         extra = {"loss": "squared_epsilon_insensitive"} if regress else {}
         return kind(C=model.C, dual=False, max_iter=3000, random_state=model.random_state, **extra)
     kind = svm.SVR if regress else svm.SVC
-    return kind(kernel=model.kernel, C=model.C, cache_size=100)
+    return kind(kernel="rbf", gamma=gamma, C=model.C, cache_size=100)
+
+
+def _gamma(Z: Floats) -> float:
+    """The width that scikit-learn calls "scale"."""
+    return 1.0 / (Z.shape[1] * float(Z.var()) or 1.0)
 
 
 def _subsample(model: Any, rows: int) -> Any:
@@ -32,8 +43,13 @@ def _subsample(model: Any, rows: int) -> Any:
     return np.sort(np.random.default_rng(model.random_state).choice(rows, model.subsample, replace=False))
 
 
-class _Machine:
-    """What both share: the parameters."""
+class _Machine(Estimator):
+    """What both share: the parameters, and support vectors with their weights (a linear kernel has one)."""
+
+    vectors_: Floats
+    dual_: Floats
+    gamma_: float
+    intercept_: float
 
     def __init__(
         self, kernel: str = "rbf", C: float = 1.0, subsample: int | None = 5000, random_state: int = 0
@@ -42,6 +58,26 @@ class _Machine:
         self.C = C
         self.subsample = subsample
         self.random_state = random_state
+
+    def _hold(self, machine: Any, gamma: float) -> None:
+        """Take what a fitted machine of scikit-learn decides by."""
+        self.gamma_, self.intercept_ = gamma, float(np.ravel(machine.intercept_)[0])
+        if self.kernel == "linear":
+            self.vectors_, self.dual_ = machine.coef_.reshape(1, -1), np.ones(1)
+        else:
+            self.vectors_, self.dual_ = machine.support_vectors_, machine.dual_coef_.ravel()
+
+    def _decision(self, Z: Floats) -> Floats:
+        """Decision values (n,) of standardised rows."""
+        parts = [self._kernel(Z[at : at + _ROWS]) @ self.dual_ for at in range(0, len(Z), _ROWS)]
+        return np.concatenate(parts) + self.intercept_
+
+    def _kernel(self, Z: Floats) -> Floats:
+        products = Z @ self.vectors_.T
+        if self.kernel == "linear":
+            return products
+        apart = (Z**2).sum(axis=1)[:, None] + (self.vectors_**2).sum(axis=1) - 2.0 * products
+        return np.asarray(np.exp(-self.gamma_ * np.maximum(apart, 0.0)))
 
 
 class SvmClassifier(_Machine, Classifier):
@@ -59,20 +95,24 @@ class SvmClassifier(_Machine, Classifier):
     NaN is refused; sample weights are used.
     """
 
+    learned = ("vectors_", "dual_", "gamma_", "intercept_", "mean_", "deviation_", "slope_", "offset_")
+
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         rows = _subsample(self, len(X))
         X, up, weights = X[rows], up[rows], weights[rows]
         self.mean_, self.deviation_ = scale_of(X, weights)
         Z = (X - self.mean_) / self.deviation_
+        gamma = _gamma(Z)
         decision, told = np.zeros(len(Z)), np.zeros(len(Z), bool)
         for fold in np.array_split(np.arange(len(Z)), _FOLDS):
             rest = np.setdiff1d(np.arange(len(Z)), fold)
             if len(np.unique(up[rest][weights[rest] > 0])) == 2:
-                decision[fold] = _machine(self, False).fit(Z[rest], up[rest], weights[rest]).decision_function(Z[fold])
+                machine = _machine(self, False, _gamma(Z[rest])).fit(Z[rest], up[rest], weights[rest])
+                decision[fold] = machine.decision_function(Z[fold])
                 told[fold] = True
-        self.model_ = _machine(self, False).fit(Z, up, weights)
+        self._hold(_machine(self, False, gamma).fit(Z, up, weights), gamma)
         if not told.any():
-            decision, told = self.model_.decision_function(Z), np.ones(len(Z), bool)
+            decision, told = self._decision(Z), np.ones(len(Z), bool)
         slope, self.offset_ = platt(decision[told], up[told], weights[told])
         # too few rows to calibrate can turn the sign; the machine's own order is then kept
         self.slope_ = max(slope, 1e-3)
@@ -80,15 +120,17 @@ class SvmClassifier(_Machine, Classifier):
     def decision_function(self, X: Floats) -> Floats:
         """Calibrated log odds of the second class, (n,)."""
         features = (self._asked(X) - self.mean_) / self.deviation_
-        return self._finite(self.slope_ * self.model_.decision_function(features) + self.offset_)
+        return self._finite(self.slope_ * self._decision(features) + self.offset_)
 
     def _chance(self, X: Floats) -> Floats:
         Z = (X - self.mean_) / self.deviation_
-        return sigmoid(self.slope_ * self.model_.decision_function(Z) + self.offset_)
+        return sigmoid(self.slope_ * self._decision(Z) + self.offset_)
 
 
 class SvmRegressor(_Machine, Regressor):
     """A support vector regressor on the standardised target; parameters as :class:`SvmClassifier`."""
+
+    learned = ("vectors_", "dual_", "gamma_", "intercept_", "mean_", "deviation_", "centre_", "spread_")
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         rows = _subsample(self, len(X))
@@ -97,11 +139,13 @@ class SvmRegressor(_Machine, Regressor):
         centre, spread = scale_of(y[:, None], weights)
         self.centre_, self.spread_ = float(centre[0]), float(spread[0])
         target = (y - self.centre_) / self.spread_
-        self.model_ = _machine(self, True).fit((X - self.mean_) / self.deviation_, target, weights)
+        Z = (X - self.mean_) / self.deviation_
+        gamma = _gamma(Z)
+        self._hold(_machine(self, True, gamma).fit(Z, target, weights), gamma)
 
     def _value(self, X: Floats) -> Floats:
         Z = (X - self.mean_) / self.deviation_
-        return np.asarray(self.model_.predict(Z) * self.spread_ + self.centre_)
+        return np.asarray(self._decision(Z) * self.spread_ + self.centre_)
 
 
 CARDS = (

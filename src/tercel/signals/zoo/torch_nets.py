@@ -2,11 +2,13 @@
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tercel.signals.zoo.checks import Floats
@@ -106,6 +108,24 @@ def train(
     net.load_state_dict(kept)
     net.eval()
     return net, losses
+
+
+def rebuilt(body: str, hidden: int, features: int, steps: int, weights: Mapping[str, NDArray[Any]]) -> nn.Module:
+    """The network with these weights by name.
+
+    Raises
+    ------
+    ValueError
+        When they are those of another.
+    """
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn, and overwritten
+        net = BODIES[body](features, steps, hidden)
+    try:
+        net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    except RuntimeError as error:
+        raise ValueError(f"weights of another network: {error}") from error
+    net.eval()
+    return net
 
 
 def _loss(out: torch.Tensor, y: torch.Tensor, w: torch.Tensor, classify: bool) -> torch.Tensor:
