@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tercel.app.cli import (
+    market_arbitrage,
     market_facts,
     market_impact,
     market_queues,
@@ -165,5 +166,6 @@ market_facts.add_to(market_app)
 market_impact.add_to(market_app)
 market_twins.add_to(market_app)
 market_response.add_to(market_app)
+market_arbitrage.add_to(market_app)
 transfer.add_to(market_app)
 market_queues.add_to(market_app)
