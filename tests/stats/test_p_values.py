@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.stats import benjamini_hochberg, deflate, detectable_gain, two_sided_p
+from tercel.stats import benjamini_hochberg, deflate, detectable_gain, holm, two_sided_p
 from tercel.stats.bootstrap import Replicates
 from tercel.stats.deflated import exceeds, expected_best
 
@@ -94,3 +94,15 @@ def test_the_ratio_of_paired_estimates_follows_fieller():
     assert exact.error < 1e-9  # the same noise above and below
     free = Replicates(4.0, 4.0 + 0.2 * generator.normal(size=30_000), ((0.04, 99.0),))
     assert (top / free).error == pytest.approx(np.sqrt(0.1**2 / 16 + 0.04 * 4 / 256), rel=0.03)
+
+
+def test_holm_rejects_as_the_step_down_does() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        p = rng.random(8) ** 3
+        order, rejected = np.argsort(p), np.zeros(8, bool)
+        for step, i in enumerate(order):
+            if p[i] * (8 - step) > 0.05:
+                break
+            rejected[i] = True
+        np.testing.assert_array_equal(holm(p) <= 0.05, rejected)

@@ -24,7 +24,7 @@ from tercel.stats.clusters import (
 from tercel.stats.deflated import Deflated, deflate
 from tercel.stats.hierarchy import over_markets
 from tercel.stats.iqm import interquartile_mean
-from tercel.stats.p_values import benjamini_hochberg, two_sided_p
+from tercel.stats.p_values import benjamini_hochberg, holm, two_sided_p
 from tercel.stats.power import detectable_gain
 from tercel.stats.student import normal_quantile, t_quantile, weighted_interval
 from tercel.stats.tails import moments_of_cvar, moments_of_slope, moments_of_wins
@@ -41,6 +41,7 @@ __all__ = [
     "deflate",
     "detectable_gain",
     "few_clusters",
+    "holm",
     "interquartile_mean",
     "intervals",
     "mean_interval",

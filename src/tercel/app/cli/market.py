@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli import market_facts, market_impact, market_queues, market_studies, transfer
+from tercel.app.cli import (
+    market_arbitrage,
+    market_facts,
+    market_impact,
+    market_queues,
+    market_response,
+    market_studies,
+    transfer,
+)
 from tercel.app.cli.shared import AsJson, Lake, Seed, check_date, listed_dates, told
 
 market_app = typer.Typer(
@@ -156,6 +164,8 @@ def _listed(text: str) -> list[str]:
 
 market_facts.add_to(market_app)
 market_impact.add_to(market_app)
+market_response.add_to(market_app)
+market_arbitrage.add_to(market_app)
 transfer.add_to(market_app)
 market_queues.add_to(market_app)
 market_studies.add_to(market_app)

@@ -145,7 +145,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
 
 
 @dataclass(frozen=True, eq=False)
-class _Split:
+class Split:
     """Days for training, days for judging, and where one day is cut when there is only one."""
 
     train: list[str]
@@ -218,21 +218,21 @@ def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
     return opening, closing, int(opening + TRAINING_SHARE * (closing - opening))
 
 
-def _split(lake: Lake, symbol: str, judged: str = "") -> _Split:
+def split_days(lake: Lake, symbol: str, judged: str = "") -> Split:
     """Earlier days to train, later days to judge; a single day is cut at two thirds of its session."""
     train, test = split_dates(lake, symbol, judged)
     days = [lake.read(symbol, date) for date in train]
     if train != test:
-        return _Split(train, test, 0, days)
+        return Split(train, test, 0, days)
     instrument, events = days[0]
     opening, _, cut = cut_of(instrument, events)
     part = events.slice(0, int(np.searchsorted(events.exch_ns, cut)))
-    return _Split(train, test, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
+    return Split(train, test, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
 
 
 def _on_tape(settings: RunSettings) -> JobMarket:
     lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
-    split = _split(lake, symbol, settings.judged)
+    split = split_days(lake, symbol, settings.judged)
     curve = split.curve
     queue, law = settings.queue, tape_law(split.days, settings.impact or "none")
     recorded = partial(replay, lake, symbol, queue=queue, impact=law)

@@ -1,0 +1,171 @@
+"""`tercel market response`: what a market answers to styles of execution, as tables, bars and a page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tercel.app.output import json_text, print_json, print_table, say
+from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
+from tercel.evaluation.response import measure
+from tercel.market.flow import preset as presets
+from tercel.market.impact.law import LAWS
+from tercel.market.simulator.source import reactive
+from tercel.report.page import Section, render
+from tercel.report.tables import plain_table
+
+Cells = list[list[str]]
+AFTER = ("60", "180", "300")
+
+
+def run(
+    name: str,
+    *,
+    sizes: Sequence[float],
+    pairs: int,
+    seed: int,
+    impact: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> dict[str, Any]:
+    """Measure, print, and write `response.json` and `response.html` to `out`.
+
+    Raises
+    ------
+    ConfigError
+        No such preset or law, too few pairs, a size of nothing, an `out` that is a file.
+    """
+    if impact is not None and impact not in LAWS:
+        raise ConfigError(f"an impact law: {', '.join(LAWS)}", f"'{impact}'", "such as --impact translation")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
+    preset = presets.load(name)
+    market = reactive(preset, seed=seed, impact=impact)
+    found = {
+        "preset": preset.name,
+        "model": preset.model,
+        "impact": None if market.impact is None else market.impact.card(),
+        "pairs": pairs,
+        "seed": seed,
+        **measure(market, preset.volume_per_s, sizes=sizes, pairs=pairs, seed=seed, progress=say),
+    }
+    if out is not None:
+        write(found, out)
+    if as_json:
+        print_json(found)
+    else:
+        show(found)
+    return found
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+STYLES = ("style", "size", "pairs", "at T, ticks", "law", "at 2T", "law at 2T", "cost, bps", "unfilled", "missed")
+NEVER = ("never trading", "less the twin's move, bps", "immediate, bps", "difference", "missed")
+HITS = ("style", *(f"{what}, {seconds} s" for seconds in AFTER for what in ("lots", "takers")), "by translation")
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Three tables and a verdict."""
+    law = found["impact"]["law"] if found["impact"] else "no law"
+    leaves = ("pairs", "unfilled", "law at 2T", "at 2T")
+    print_table(f"{found['preset']}: response to styles, {law}", STYLES, of_styles(found), leaves, words=["missed"])
+    print_table("nothing done before the horizon", NEVER, of_never(found), words=["missed"])
+    title = f"who comes to orders of {100 * float(found['attraction_size']):g} %, over the twin's"
+    print_table(title, HITS, of_hits(found))
+    for line in lines(found):
+        say(line)
+
+
+def of_styles(found: Mapping[str, Any]) -> Cells:
+    """A row for each style and size."""
+    bars, rows = found["bars"], []
+    for name, by_size in found["styles"].items():
+        for size, one in by_size.items():
+            moved, later = one["displacement_ticks"], one["at_2T"]
+            missed = [at for at, fine in bars["displacement"][name][size].items() if fine is False]
+            rows.append(
+                [
+                    name, _percent(float(size)), str(moved["n"]), _figure(moved), _number(one["law_ticks"]),
+                    _figure(later), _number(later["law_ticks"]), _figure(one["cost_bps"]),
+                    _percent(one["unfilled_share"]), " ".join(missed),
+                ]
+            )  # fmt: skip
+    return rows
+
+
+def of_never(found: Mapping[str, Any]) -> Cells:
+    """A row for each size."""
+    return [
+        [
+            _percent(float(size)), *(_figure(one[key]) for key in ("less_twin_bps", "immediate_bps", "difference_bps")),
+            "cheaper" if found["bars"]["never"][size] is False else "",
+        ]
+        for size, one in found["never"].items()
+    ]  # fmt: skip
+
+
+def of_hits(found: Mapping[str, Any]) -> Cells:
+    """A row for each style."""
+    rows = []
+    for name, at in found["attraction"].items():
+        told = [_figure(one) for seconds in AFTER for one in (at[seconds], at[seconds]["takers"])]
+        shares = [share for share in found["translation"][name].values() if share is not None]
+        rows.append([name, *told, _percent(max(shares)) if shares else ""])
+    return rows
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """What was missed, in sentences."""
+    bars, told = found["bars"], []
+    off = [
+        f"{name} {_percent(float(size))} at {at}"
+        for name, by_size in bars["displacement"].items()
+        for size, ends in by_size.items()
+        for at, fine in ends.items()
+        if fine is False
+    ]
+    cheaper = [name for name, one in bars["cost_by_size"].items() if not one["passed"]]
+    share = found["filled_by_translation_share"]
+    told.append(f"off the law by more than 25 % and 2 s.e.: {', '.join(off) or 'none'}")
+    told.append(f"cheaper when larger, beyond 2 s.e.: {', '.join(cheaper) or 'none'}")
+    if share is not None:
+        missed = ", more than 2 %" if bars["translation"] is False else ""
+        told.append(f"own passive lots filled by the law's own moves: {100 * share:.2f} %{missed}")
+    joined = [f"{what} at {at} s" for at, one in bars["attraction"].items() for what in one if one[what] is False]
+    told.append(f"joining the touch draws too many: {', '.join(joined) or 'nothing'}")
+    return [*told, "all bars are met" if found["passed"] else "bars are missed"]
+
+
+def _figure(one: Mapping[str, Any]) -> str:
+    if one["mean"] is None:
+        return ""
+    return f"{one['mean']:.2f}" if one["se"] is None else f"{one['mean']:.2f} ±{1.96 * one['se']:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.3g} %"
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def write(found: Mapping[str, Any], out: Path) -> None:
+    """`response.json` and `response.html`, each whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    page = render(
+        f"Response of {found['preset']}",
+        "All bars are met." if found["passed"] else "Bars are missed.",
+        [
+            Section("Displacement and cost by style", lines(found), html=plain_table(STYLES, of_styles(found))),
+            Section("Nothing done before the horizon", html=plain_table(NEVER, of_never(found))),
+            Section("Who comes to resting orders", html=plain_table(HITS, of_hits(found))),
+        ],
+        footer=f"reprint: tercel market response {found['preset']} --pairs {found['pairs']} --seed {found['seed']}",
+    )
+    for name, text in (("response.json", json_text(found) + "\n"), ("response.html", page)):
+        write_whole(out / name, text)
