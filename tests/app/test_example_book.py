@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.execution.test_identity import recorded_tape
 
 from tercel.app.job.example import apply_row, book_example, levels_of
 from tercel.app.job.market import build_market
@@ -18,7 +19,6 @@ from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.impact.pilot import law_for
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
-from tests.execution.test_identity import recorded_tape
 
 TASK = Task(horizon_s=240.0, decisions=24, warmup_s=20.0, grid_points=13)
 LOUD = ImpactLaw("translation", mean_trade_lots=5.0, trades=10.0, sigma_ticks=6.0)

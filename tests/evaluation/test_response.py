@@ -5,7 +5,7 @@ import pytest
 
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.evaluation import response_bars as bars
-from tercel.evaluation.attraction import CROSSING, MARKET, TRANSLATION, Hits, count, read_hits
+from tercel.evaluation.attraction import CROSSING, MARKET, RECORD_ROWS, TRANSLATION, Hits, count, read_hits
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_strategy, run_twins
 from tercel.evaluation.law_targets import LOTS, NS, executed, fills_of_all, target_ticks
@@ -209,3 +209,23 @@ def test_a_market_without_a_law_has_no_bar_of_displacement() -> None:
 def test_what_is_refused(market, sizes, pairs) -> None:
     with pytest.raises(ConfigError, match="8 pairs"):
         measure(market, 40.0, sizes=sizes, pairs=pairs, task=TASK)
+
+
+@pytest.mark.parametrize("name", ["peg_touch", "submit_and_leave"])
+def test_who_filled_us_is_what_the_market_counted(name: str) -> None:
+    """Crossings and translations read off the record are those that the market itself counted."""
+    preset = load("csco")
+    task = Task()
+    source = reactive(preset, worlds=2, settle_s=900.0)
+    batch = Worlds(source, task, seeded_plan(task, 1, 3, 0, 8, 2), RECORD_ROWS)
+    batch.run(Never(), 0)
+    twins = [read_hits(batch.episodes.record(i), int(batch.side[i])) for i in range(8)]
+    batch.run(build(name), task.quantity(preset.volume_per_s))
+    k = batch.episodes.states
+    assert k[:, sim.PASSIVE_LOTS].sum() > 0
+    for i, twin in enumerate(twins):
+        hits = read_hits(batch.episodes.record(i), int(batch.side[i]), twin.moments)
+        by = np.bincount(hits.own_by, weights=hits.own_lots, minlength=3)
+        assert by.sum() == k[i, sim.PASSIVE_LOTS]
+        assert by[CROSSING] == k[i, sim.CROSSED_LOTS]
+        assert by[TRANSLATION] == k[i, sim.TRANSLATED_LOTS]

@@ -1,8 +1,9 @@
 """Who comes to meet our resting orders: lots and takers that hit our side, over those of the twin, read off the record.
 
-Own passive fills are told apart by who made them: a public market order (EXECUTE rows of that moment, or no other row:
-it took own lots alone), a public limit order that crossed them (an ADD row of the other side at that moment), or the
-law's translation, which brought the other side's orders to ours (a row SHIFTED against our side follows them).
+Own passive fills are told apart by who made them: a public market order (one of the twin's where own orders stand apart;
+else EXECUTE rows of that moment, or no other row: it took own lots alone), a public limit order that crossed them (an
+ADD row of the other side at that moment), or the law's translation, which brought the other side's orders to ours (a
+row SHIFTED against our side follows them).
 """
 
 from collections.abc import Mapping
@@ -56,8 +57,12 @@ class Hits:
     own_by: Ints
 
 
-def read_hits(rows: Rows, side: int) -> Hits:
-    """Read the record of one world whose order is on `side`."""
+def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> Hits:
+    """Read the record of one world whose order is on `side`.
+
+    `orders_ns`: when public market orders hit this side in the twin, where the public market is the twin's (own orders
+    stand apart): whoever else trades with a resting order is a limit order. Without it the record has to tell.
+    """
     ns, kind, lots = rows[:, sim.R_NS], rows[:, sim.R_KIND], rows[:, sim.R_LOTS]
     public = (kind == EXECUTE) & (rows[:, sim.R_SIDE] == side) & (rows[:, sim.R_TOUCH2] == 0)
     moments, of = np.unique(ns[public], return_inverse=True)
@@ -65,6 +70,8 @@ def read_hits(rows: Rows, side: int) -> Hits:
     own = np.flatnonzero((kind == sim.OWN_FILL) & (rows[:, sim.R_SIDE] & 1 == 1))
     crossing = np.isin(ns[own], ns[(kind == ADD) & (rows[:, sim.R_SIDE] == -side)])
     by = np.where(crossing & ~np.isin(ns[own], moments), CROSSING, MARKET)
+    if orders_ns is not None:
+        by = np.where(np.isin(ns[own], orders_ns), MARKET, CROSSING)
     by[_translated(rows, own, side)] = TRANSLATION
     return Hits(moments, taken, ns[own], lots[own], by)
 
@@ -129,6 +136,7 @@ def attraction(
         over all; `translation` {style: {size: share}}.
     """
     smallest = next(iter(lots))
+    apart = bool(source.worlds_k[0, sim.APART] != sim.TOGETHER)
     counted: dict[tuple[str, int], list[tuple[dict[str, int], dict[str, int]]]] = {}
     by: dict[tuple[str, str], Floats] = {}
     for first in range(0, worlds, BATCH):
@@ -136,12 +144,13 @@ def attraction(
         batch = Worlds(source, task, plan, RECORD_ROWS)
         batch.run(Never(), 0)
         twins = _hits(batch)
+        known = twins if apart else None
         for name, strategy in shown.items():
             for size, quantity in lots.items():
                 if size != smallest and first >= EVERY_SIZE:
                     continue
                 batch.run(strategy, quantity)
-                here = _hits(batch)
+                here = _hits(batch, known)
                 by[name, size] = by.get((name, size), np.zeros(3)) + sum(_by_kind(one) for one in here)
                 if size == smallest:
                     for seconds in AFTER_S:
@@ -154,9 +163,11 @@ def attraction(
     }
 
 
-def _hits(batch: Worlds) -> list[Hits]:
+def _hits(batch: Worlds, twins: list[Hits] | None = None) -> list[Hits]:
     run: Episodes = batch.episodes
-    return [read_hits(run.record(i), int(batch.side[i])) for i in range(run.n)]
+    return [
+        read_hits(run.record(i), int(batch.side[i]), None if twins is None else twins[i].moments) for i in range(run.n)
+    ]
 
 
 def _counts(

@@ -44,7 +44,15 @@ def begin_legs(
         legs[:, column] = word
     view = episodes.view
     refused = kernels.begin_legs(
-        episodes.books, episodes.states, legs, np.asarray(which, np.int64), view.x, view.m, view.obs, view.draw
+        episodes.books,
+        episodes.states,
+        episodes.source.flow,
+        legs,
+        np.asarray(which, np.int64),
+        view.x,
+        view.m,
+        view.obs,
+        view.draw,
     )
     if refused:
         remedy = "take the order before back, and wait until that is acknowledged"

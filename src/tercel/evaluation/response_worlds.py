@@ -12,6 +12,7 @@ from tercel.evaluation.unseen import Never
 from tercel.execution import columns as c
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
+from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -37,6 +38,7 @@ class Worlds:
         run = self.episodes
         run.back(self._arrived)
         run.states[:, [sim.QUANTITY, sim.LEFT]] = lots
+        run.states[:, sim.UNFILLED_TICKS] = whole_order_ticks(run.source.flow, lots)
         run.view.x[:, [c.QTY0, c.LEFT]] = lots
         while run.working.any():
             run.step(strategy.decide(run.view))

@@ -7,6 +7,7 @@ from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.reconcile import open_lots
 from tercel.execution.step import observe_and_draw
+from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.simulator import layout as sim
 
 # -- a leg: int64 columns ---------------------------------------------------------------------------------------------
@@ -25,6 +26,7 @@ def clear_account(k: Longs) -> None:
     k[sim.FORCED_SPREAD] = k[sim.FORCED_WALK] = k[sim.FORCED_TIMING] = 0
     k[sim.PASSIVE_LOTS] = k[sim.FORCED_LOTS] = k[sim.UNFILLED_LOTS] = 0
     k[sim.FILL_ROWS] = k[sim.STEP_CASH] = k[sim.DOUBLE_LOTS] = 0
+    k[sim.CROSSED_LOTS] = k[sim.TRANSLATED_LOTS] = 0
     k[sim.FEES] = k[sim.FEES_REST] = 0
     k[sim.GRID_NEXT] = 0
     for j in range(3 * k[sim.GRID_POINTS]):
@@ -32,13 +34,14 @@ def clear_account(k: Longs) -> None:
 
 
 @kernel
-def begin_leg(b: Packed, k: Longs, leg: Longs) -> bool:
+def begin_leg(b: Packed, k: Longs, flow: Floats, leg: Longs) -> bool:
     """An order begins now, in the world as it stands; False, and nothing is changed, while own lots are alive."""
     if open_lots(b) != 0:
         return False
     clear_account(k)
     k[sim.SIDE] = leg[L_SIDE]
     k[sim.QUANTITY] = k[sim.LEFT] = leg[L_QUANTITY]
+    k[sim.UNFILLED_TICKS] = whole_order_ticks(flow, leg[L_QUANTITY])
     k[sim.START_NS] = k[sim.NOW]
     k[sim.HORIZON_NS] = max(leg[L_UNTIL_NS] - k[sim.NOW], 1)
     k[sim.DECISIONS] = leg[L_DECISIONS]
@@ -61,7 +64,7 @@ def begin_leg(b: Packed, k: Longs, leg: Longs) -> bool:
 
 @kernel
 def begin_legs(
-    bs: Packed, ks: Longs, legs: Longs, which: Longs,
+    bs: Packed, ks: Longs, flow: Floats, legs: Longs, which: Longs,
     x: Longs, m: Longs, o: Singles, draw: Floats,
 ) -> int:  # fmt: skip
     """Begin a leg in each market of `which` and observe it.
@@ -78,7 +81,7 @@ def begin_legs(
     refused = 0
     for n in range(which.shape[0]):
         i = which[n]
-        if begin_leg(bs[i], ks[i], legs[n]):
+        if begin_leg(bs[i], ks[i], flow, legs[n]):
             observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
         else:
             refused += 1
