@@ -17,6 +17,7 @@ from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card, with_impact
 from tercel.market.simulator import background, together
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, Source, reactive
 from tercel.market.tape.schema import ADD, EXECUTE
 from tercel.testing.market import audit
@@ -278,7 +279,26 @@ def test_rows_of_the_record_are_those_of_the_book_on_show() -> None:
             assert lots.get(slot, 0) == 0
             lots[slot] = int(row[sim.R_LOTS])
         elif kind < sim.OWN_REST:
-            lots[slot] = lots.get(slot, 0) - int(row[sim.R_LOTS])
+            assert 0 < row[sim.R_LOTS] <= lots[slot]
+            lots[slot] -= int(row[sim.R_LOTS])
     assert shift == k[sim.SHIFT] > 0
     after = orders(b)[:, lay.QTY]
     assert {slot: n for slot, n in lots.items() if n} == {int(s): int(after[s]) for s in np.flatnonzero(after)}
+
+
+def test_what_nobody_sold_moves_nothing() -> None:
+    """Lots that the book could not fill are priced by a rule and move no price: the law counts the others alone."""
+    source = source_of("goog")
+    b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
+    ask, mid2 = int(k[sim.PUBLIC_ASK]), int(k[sim.MID2])
+    k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY], k[sim.UNFILLED_TICKS] = 1, 10**7, 10**7, 40
+    led = int(b[lay.AT_LEDGER])
+    b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE]] = lay.IN_FLIGHT, 10**7, 1
+    arrive_new(b, k, 0, sim.LAST_ASK + 10**8, 10**7, sim.FORCED | sim.IMMEDIATE)
+    assert 0 < k[sim.UNFILLED_LOTS] < 10**7
+    assert k[sim.PENDING] == 10**7 - k[sim.UNFILLED_LOTS]
+    assert k[sim.LEFT] == 0
+    shown = orders(b)
+    beyond = (shown[:, lay.QTY] > 0) & (shown[:, lay.SIDE] == -1)
+    assert (shown[beyond, lay.PRICE] * 2 > 1.05 * mid2).all()
+    assert ask * 2 < 1.05 * mid2

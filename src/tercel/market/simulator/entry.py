@@ -157,6 +157,8 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
     if forced:
         k[sim.UNFILLED_LOTS] += left
         own_fill(b, k, own, worst + side * k[sim.UNFILLED_TICKS], left, mid2, 2 * worst, False, True)
+        if k[sim.IMPACT] != sim.NO_IMPACT:
+            k[sim.PENDING] -= side * left  # nobody sold them: they move nothing
     elif how & sim.IMMEDIATE != 0:
         own_dead(b, k, own, left, 0)
     else:
