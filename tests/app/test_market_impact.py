@@ -22,8 +22,8 @@ def test_a_card_as_json_and_as_a_page(tmp_path: Path) -> None:
     card = json.loads(result.stdout)
     for name in ("exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T"):
         assert set(card[name]) == {"mean", "ci_low", "ci_high"}
-    assert card["round_trips"]["after_spread"]["searched"] == 100
-    assert not card["round_trips"]["law_alone"]["makes_money"]
+    assert card["round_trips"]["searched"] == 100
+    assert not card["round_trips"]["makes_money"]
     assert json.loads((tmp_path / "card" / "impact.json").read_text()) == card
     page = (tmp_path / "card" / "impact.html").read_text()
     assert page.count("<svg") >= 3

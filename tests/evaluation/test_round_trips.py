@@ -124,6 +124,23 @@ def test_no_trip_is_proved_where_prices_are_a_martingale() -> None:
     assert set(found["by_size"]) == {"1"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "pays"), [("csco", False), ("goog", False), ("csco-santa-fe", True)])
+def test_trips_pay_where_the_flow_sees_own_orders_and_nowhere_else(name: str, pays: bool) -> None:
+    """A small search, legs that rest among its trips; `tercel market arbitrage` searches longer.
+
+    The straw man shows that the search has power.
+    """
+    preset = load(name)
+    market, volume = reactive(preset, worlds=4, settle_s=900.0), round(1800 * preset.volume_per_s)
+    found = arbitrage(
+        ground(market, volume), ground(market, volume, 2), sizes=(0.1, 1.0), latencies=(Latency(),), budget=4_000,
+        pairs=48, task=TASK,
+    )  # fmt: skip
+    assert len(found["proved"]) > 5
+    assert (found["profitable"] > 0) == pays, found["proved"]
+
+
 def test_a_planted_free_lunch_is_found_and_proved() -> None:
     """The law turned round: buying cheapens what is bought. Whoever buys a lot and then sells it gains."""
     preset = load("csco")

@@ -40,9 +40,9 @@ def test_no_round_trip_gains_on_the_law_alone(changes: dict[str, float]) -> None
 
 def test_the_card_has_its_shape_and_a_market_without_a_law_has_straight_impact() -> None:
     preset = load("csco-santa-fe")
-    plain = impact_card(preset, pairs=40, seed=3, trips=False)
+    plain = impact_card(preset, pairs=40, seed=3)
     assert plain["law"] is None
-    card = impact_card(preset, pairs=40, seed=3, impact="translation", trips=False)
+    card = impact_card(preset, pairs=40, seed=3, impact="translation")
     for name in BARS:
         assert card[name]["ci_low"] < card[name]["mean"] < card[name]["ci_high"]
     assert card["exponent_size"]["mean"] < plain["exponent_size"]["mean"]

@@ -93,15 +93,7 @@ def lines(card: Mapping[str, Any]) -> list[str]:
         )
     trips = card["round_trips"]
     if trips is not None:
-        for key, words in (("after_spread", "after spread"), ("at_mids", "at mids")):
-            one = trips[key]
-            told.append(
-                f"best of {one['searched']} round trips {words}: {one['best_ticks']:.2f} +- {one['se']:.2f} ticks a lot"
-                + (", makes money" if one["makes_money"] else "")
-            )
-        if trips["law_alone"] is not None:
-            share = trips["law_alone"]["best_share_of_peak"]
-            told.append(f"best round trip on the law alone: {100 * share:.1f} % of size x peak")
+        told.append(f"best round trip on the law alone: {100 * trips['best_share_of_peak']:.1f} % of size x peak")
     return told
 
 

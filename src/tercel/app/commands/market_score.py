@@ -64,7 +64,7 @@ def impact_of(preset: Preset) -> dict[str, Any]:
     """The impact card (minutes of paired metaorders)."""
     from tercel.market.impact.card import impact_card
 
-    return impact_card(preset, trips=False)
+    return impact_card(preset)
 
 
 def show(card: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from tercel.market.flow.preset import Preset
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.metaorder import Leg, displacement, paired
 from tercel.market.impact.pilot import WORLDS, mean_trade
-from tercel.market.impact.round_trips import round_trips, trips_on_the_law
+from tercel.market.impact.round_trips import trips_on_the_law
 from tercel.market.observed import observe
 from tercel.market.score.sample import RESPONSE_LAGS, sample
 from tercel.market.simulator.days import simulated_day
@@ -91,7 +91,7 @@ class Resampled:
 
 
 def impact_card(
-    preset: Preset, *, pairs: int = PAIRS, seed: int = 0, impact: "str | ImpactLaw | None" = None, trips: bool = True
+    preset: Preset, *, pairs: int = PAIRS, seed: int = 0, impact: "str | ImpactLaw | None" = None
 ) -> dict[str, Any]:
     """Measure the card of a preset.
 
@@ -103,15 +103,13 @@ def impact_card(
         Of their streams.
     impact : str or ImpactLaw, optional
         As `reactive` takes it: none, translation, weights, a law; the preset's own by default.
-    trips : bool
-        Search round trips as well.
 
     Returns
     -------
     dict
         `exponent_size`, `exponent_participation`, `exponent_time`, `level_2T`, `level_3T` as {"mean", "ci_low",
         "ci_high"}; `bars` and `passed` by name; `law`, `prior` (None: none); `sizes`, `lengths`, `decay`,
-        `inside` (curves with standard errors), `response`, `twin`, `round_trips`.
+        `inside` (curves with standard errors), `response`, `twin`, `round_trips` (on the law alone).
 
     Raises
     ------
@@ -145,7 +143,7 @@ def impact_card(
         "path": {f"{one.share:g}": _curve(one, 0, one.moved.shape[1]) for one in sizes},
         "response": _response(preset, seed),
         "twin": _twin(sizes, seconds),
-        "round_trips": _trips(market, preset, law, trade, seed) if trips else None,
+        "round_trips": None if law is None else trips_on_the_law(law),
     }
 
 
@@ -277,8 +275,3 @@ def _response(preset: Preset, seed: int, seconds: float = 3600.0, warmup_s: floa
         return {"lags": [], "ticks": []}
     fine = [(lag, float(r)) for lag, r in zip(RESPONSE_LAGS, response, strict=True) if np.isfinite(r)]
     return {"lags": [float(lag) for lag, _ in fine], "ticks": [r for _, r in fine]}
-
-
-def _trips(market: Source, preset: Preset, law: ImpactLaw | None, trade: float, seed: int) -> dict[str, Any]:
-    found = round_trips(market, preset.volume_per_s, trade, seed=seed)
-    return {**found, "law_alone": None if law is None else trips_on_the_law(law)}
