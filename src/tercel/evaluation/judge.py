@@ -352,7 +352,7 @@ def paired_correlation(entries: Sequence[Entry]) -> float | None:
     costs = [one for one in costs if len(one) > 2 and np.ptp(one) > 0.0]
     if len(costs) < 2:
         return None
-    matrix = np.corrcoef(costs)
+    matrix = np.atleast_2d(np.corrcoef(costs))
     return float(np.median(matrix[np.triu_indices(len(costs), 1)]))
 
 
