@@ -168,8 +168,8 @@ def test_the_bar_of_displacement() -> None:
     assert not bars.at_end(one(12.6, 0.0, 10.0))
     assert bars.at_end(one(12.6, 0.06, 10.0))
     assert bars.at_end(one(12.6, 0.06, None)) is None
-    assert bars.at_twice(one(12.0, 0.0, 0.0, {"law_ticks": 5.0, "law_booked_ticks": 10.0}))
-    assert not bars.at_twice(one(13.0, 0.0, 0.0, {"law_ticks": 5.0, "law_booked_ticks": 10.0}))
+    assert bars.at_twice(one(12.0, 0.0, 0.0, {"law_ticks": 10.0}))
+    assert not bars.at_twice(one(13.0, 0.0, 0.0, {"law_ticks": 10.0}))
 
 
 def test_costs_must_not_fall_for_certain() -> None:

@@ -18,7 +18,7 @@ from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.legs import ratio
 from tercel.evaluation.response_worlds import Worlds
 from tercel.evaluation.task import Task
-from tercel.evaluation.unseen import Never
+from tercel.evaluation.unseen import JOINS, Never
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -33,6 +33,8 @@ BATCH: Final = 32
 EVERY_SIZE: Final = 64
 """Worlds in which all sizes are read; the others show the smallest alone."""
 RECORD_ROWS: Final = 1 << 16
+ENOUGH: Final = 0.05
+"""Standard error of a ratio."""
 MARKET, CROSSING, TRANSLATION = range(3)
 
 
@@ -124,9 +126,17 @@ def count(hits: Hits, twin: Hits, until_ns: int) -> dict[str, int]:
 
 
 def attraction(
-    source: Source, task: Task, shown: Mapping[str, Strategy], lots: Mapping[str, int], worlds: int, seed: int
+    source: Source,
+    task: Task,
+    shown: Mapping[str, Strategy],
+    lots: Mapping[str, int],
+    worlds: int,
+    most: int,
+    seed: int,
 ) -> dict[str, Any]:
     """Attraction of each style at the smallest size, and who filled own passive lots at all sizes.
+
+    In `worlds` worlds at least, and on, up to `most`, until the ratio of the style that joins is known to `ENOUGH`.
 
     Returns
     -------
@@ -139,8 +149,10 @@ def attraction(
     apart = bool(source.worlds_k[0, sim.APART] != sim.TOGETHER)
     counted: dict[tuple[str, int], list[tuple[dict[str, int], dict[str, int]]]] = {}
     by: dict[tuple[str, str], Floats] = {}
-    for first in range(0, worlds, BATCH):
-        plan = seeded_plan(task, 1, seed, first, min(BATCH, worlds - first))
+    for first in range(0, most, BATCH):
+        if first >= worlds and _known(counted):
+            break
+        plan = seeded_plan(task, 1, seed, first, min(BATCH, most - first))
         batch = Worlds(source, task, plan, RECORD_ROWS)
         batch.run(Never(), 0)
         twins = _hits(batch)
@@ -161,6 +173,12 @@ def attraction(
         "filled_by_translation_share": _share(list(by.values())),
         "translation": {name: {size: _share([by[name, size]]) for size in lots} for name in shown},
     }
+
+
+def _known(counted: Mapping[tuple[str, int], list[tuple[dict[str, int], dict[str, int]]]]) -> bool:
+    """Whether the ratios of the style that joins the touch are known well enough."""
+    errors = [_ratios(pairs)["se"] for (name, _), pairs in counted.items() if name == JOINS]
+    return all(error is not None and error <= ENOUGH for error in errors)
 
 
 def _hits(batch: Worlds, twins: list[Hits] | None = None) -> list[Hits]:

@@ -44,22 +44,19 @@ def bars_of(found: Mapping[str, Any], costs: Mapping[tuple[str, str], Floats]) -
 
 def at_end(one: Mapping[str, Any]) -> bool | None:
     """Whether the displacement at the horizon is what the law says, None without a law."""
-    return _on_law(one["displacement_ticks"], [one["law_ticks"]])
+    return _on_law(one["displacement_ticks"], one["law_ticks"])
 
 
 def at_twice(one: Mapping[str, Any]) -> bool | None:
-    """The same at twice the horizon, by which lots that the book could not fill may count or not."""
-    later = one["at_2T"]
-    return _on_law(later, [later["law_ticks"], later["law_booked_ticks"]])
+    """The same at twice the horizon."""
+    return _on_law(one["at_2T"], one["at_2T"]["law_ticks"])
 
 
-def _on_law(moved: Mapping[str, Any], laws: Sequence[float | None]) -> bool | None:
-    """Whether a displacement lies within `OFF_LAW` of the law, or of anything between two readings of it."""
-    known = [law for law in laws if law is not None]
-    if not known or moved["mean"] is None:
+def _on_law(moved: Mapping[str, Any], law: float | None) -> bool | None:
+    """Whether a displacement lies within `OFF_LAW` of the law, beside its error."""
+    if law is None or moved["mean"] is None:
         return None
-    nearest = min(max(moved["mean"], min(known)), max(known))
-    return bool(abs(moved["mean"] - nearest) <= OFF_LAW * abs(nearest) + ERRORS * (moved["se"] or 0.0))
+    return bool(abs(moved["mean"] - law) <= OFF_LAW * abs(law) + ERRORS * (moved["se"] or 0.0))
 
 
 def _rising(costs: Sequence[Floats]) -> dict[str, Any]:
@@ -79,10 +76,13 @@ def not_cheaper(difference: Mapping[str, Any]) -> bool | None:
 
 
 def _attraction(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Joining the touch, at each time: takers and lots that come, over those of the twin."""
+    """Joining the touch, at each time: market orders and their lots that come, over those of the twin.
+
+    Limit orders that cross ours are counted apart.
+    """
     joined = found.get(JOINS, {})
     return {
-        at: {"takers": _at_most(one["takers"]["mean"], TAKERS), "lots": _at_most(one["mean"], LOTS)}
+        at: {"takers": _at_most(one["takers"]["mean"], TAKERS), "lots": _at_most(one["market_lots"]["mean"], LOTS)}
         for at, one in joined.items()
     }
 

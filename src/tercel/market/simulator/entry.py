@@ -25,8 +25,8 @@ from tercel.market.tape.schema import EXECUTE
 _LEDGER = lay.LEDGER
 
 BAND_PERCENT = 5
-"""What is to trade at once does so within so many percent of the mid it met: the band of US rules for listed stocks
-above three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out.
+"""Nobody aggresses farther than so many percent from the reference price: the band of US rules for listed stocks above
+three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out. Lots that would are cancelled.
 """
 
 
@@ -117,9 +117,17 @@ def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
 
 
 @kernel
-def out_of_band(mid2: int, price2: int, side: int) -> bool:
-    """Whether a price (doubled, as the mid) is farther from the mid than an aggressor of `side` may trade."""
-    return 100 * (price2 - mid2) * side > BAND_PERCENT * mid2
+def reference(k: Longs) -> int:
+    """The price that bands are drawn around, half ticks: the public mid, without what own orders took from it."""
+    if k[sim.APART] == sim.PARTED:
+        return int(k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] + 2 * k[sim.SHIFT])
+    return int(k[sim.MID2])
+
+
+@kernel
+def out_of_band(reference2: int, price2: int, side: int) -> bool:
+    """Whether a price is farther from the reference than an aggressor of `side` may trade; both in half ticks."""
+    return 100 * (price2 - reference2) * side > BAND_PERCENT * reference2
 
 
 @kernel
@@ -133,7 +141,8 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
         part(b, k)
     side = b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_SIDE]
     forced = how & sim.FORCED != 0
-    banded = how & (sim.FORCED | sim.IMMEDIATE) != 0
+    banded = how & (sim.FORCED | sim.IMMEDIATE) != 0 or k[sim.APART] == sim.PARTED
+    reference2, stopped = reference(k), False
     far = best(b, -side)
     last_known = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
     mid2, touch2 = k[sim.MID2], 2 * (far if far != NO_BID and far != NO_ASK else last_known)
@@ -141,7 +150,10 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
     worst = last_known
     while left > 0:
         far = best(b, -side)
-        if far == NO_BID or far == NO_ASK or (far - price) * side > 0 or (banded and out_of_band(mid2, 2 * far, side)):
+        if far == NO_BID or far == NO_ASK or (far - price) * side > 0:
+            break
+        stopped = banded and out_of_band(reference2, 2 * far, side)
+        if stopped:
             break
         slot = head_at(b, -side, far)
         if is_own(b, slot):
@@ -159,7 +171,7 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
         own_fill(b, k, own, worst + side * k[sim.UNFILLED_TICKS], left, mid2, 2 * worst, False, True)
         if k[sim.IMPACT] != sim.NO_IMPACT:
             k[sim.PENDING] -= side * left  # nobody sold them: they move nothing
-    elif how & sim.IMMEDIATE != 0:
+    elif how & sim.IMMEDIATE != 0 or stopped:
         own_dead(b, k, own, left, 0)
     else:
         own_rest(b, k, own, price, left, outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0)
