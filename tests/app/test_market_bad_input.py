@@ -3,6 +3,7 @@
 import fcntl
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from typer.testing import CliRunner, Result
 
 from tercel.app.cli import app, main
 from tercel.market.flow.preset import FOLDER
+from tercel.market.tape import Events, Lake
+from tercel.market.tape.schema import EXECUTE
+from tercel.testing.lake import DAYS, simulated_lake
 
 MAP = """
 [instrument]
@@ -90,9 +94,37 @@ def test_a_preset_that_could_not_run_is_refused(
     assert not (tmp_path / "lake").exists()
 
 
-@pytest.mark.parametrize("words", [("--share", "1e9"), ("--length", "1e12"), ("--share", "inf")])
-def test_twins_that_would_not_fit_in_memory(words: tuple[str, str]) -> None:
-    refused(tercel("market", "twins", "csco", "--pairs", 2, *words), "at most")
+@pytest.mark.parametrize("words", [("response",), ("arbitrage",), ("impact",)])
+def test_a_card_of_the_law_before_names_the_command_that_writes_a_new_one(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    old = edited(tmp_path, "csco", (("card", "impact", "k1_ticks"), 0.1), (("card", "impact", "pay_s"), 20.0))
+    refused(tercel("market", *words, old), "tercel market calibrate")
+
+
+@pytest.fixture(scope="module")
+def thin_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated day without its executions (QUIET), and one of its bids alone (BIDS)."""
+    folder = tmp_path_factory.mktemp("thin") / "lake"
+    simulated_lake(folder, 0.5)
+    lake = Lake(folder)
+    instrument, events = lake.read("SIM", DAYS[0])
+    for symbol, kept in (("QUIET", events.kind != EXECUTE), ("BIDS", events.side > 0)):
+        lake.write(replace(instrument, symbol=symbol), Events(*(column[kept] for column in events.columns())))
+    return folder
+
+
+@pytest.mark.parametrize("symbol", ["QUIET", "BIDS"])
+@pytest.mark.parametrize("command", ["calibrate", "event-study", "metaorders"])
+def test_tapes_without_executions_or_of_one_side_are_refused(
+    thin_lake: Path, tmp_path: Path, symbol: str, command: str
+) -> None:
+    out = ("--out", tmp_path / "made.json") if command == "calibrate" else ()
+    options = ("--lake", thin_lake, "--symbol", symbol, "--date", DAYS[0])
+    result = tercel("market", command, *options, *out)
+    assert result.exit_code == 2, result.output
+    assert json.loads(result.stdout)["error"]
+    assert not (tmp_path / "made.json").exists()
 
 
 @pytest.mark.parametrize(
