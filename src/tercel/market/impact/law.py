@@ -144,7 +144,7 @@ class ImpactLaw:
 
     def card(self) -> dict[str, Any]:
         """As it stands on a preset's card."""
-        said = dataclasses.asdict(self)
+        said = {**dataclasses.asdict(self), "replenishment_s": list(self.replenishment_s)}
         if not self.explicit:
             del said["explicit"]
         return said

@@ -1,14 +1,14 @@
 """One family, fitted once and measured: the cell that the whole comparison is made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.signals.compare.problems import PROBLEMS, Problem, Sample
-from tercel.signals.fusion import stack
+from tercel.signals.fusion import Fusion, stack
 from tercel.signals.gate import GatedClassifier
 from tercel.signals.scores import auc, brier, ece
 from tercel.signals.zoo import absent, families, family
@@ -59,6 +59,10 @@ class Cell:
         return f"{self.problem}-{self.family}-{self.rows}-{self.noise:.2f}-{self.seed}"
 
 
+FUSED: Final = ("centre", "slope", "weights", "gram", "common", "base", "spread", "tail")
+"""What a fusion has learned, in the order of its fields."""
+
+
 class Stacked(Classifier):
     """Several families fused by :func:`tercel.signals.fusion.stack` on forecasts of contiguous folds.
 
@@ -89,6 +93,22 @@ class Stacked(Classifier):
                 out[fold, k] = make(name).fit(X[rest], up[rest], weights[rest]).predict_proba(X[fold])[:, 1]
         self.fusion_ = stack(out, up, self.parts, shrink=0.2)
         self.models_ = [make(name).fit(X, up, weights) for name in self.parts]
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """Arrays of the families and of what fuses them."""
+        own = super().kept()
+        fused = {f"fusion.{name}": np.asarray(getattr(self.fusion_, name)) for name in FUSED}
+        parts = {f"{k}.{name}": value for k, model in enumerate(self.models_) for name, value in model.kept().items()}
+        return own | fused | parts
+
+    def put_back(self, kept: Mapping[str, NDArray[Any]]) -> Self:
+        """The families first."""
+        self.models_ = []
+        for k, name in enumerate(self.parts):
+            inner = {key.removeprefix(f"{k}."): value for key, value in kept.items() if key.startswith(f"{k}.")}
+            self.models_.append(family(name).make("classify", self.random_state, self.steps).put_back(inner))
+        self.fusion_ = Fusion(self.parts, *(kept[f"fusion.{name}"] for name in FUSED))
+        return super().put_back(kept)
 
     def _chance(self, X: Floats) -> Floats:
         told = np.stack([model.predict_proba(X)[:, 1] for model in self.models_], axis=1)
