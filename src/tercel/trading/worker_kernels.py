@@ -11,7 +11,7 @@ from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, insert, public_lots_at
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.entry import outside_feed
+from tercel.market.simulator.crossing import outside_feed
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, STATUS
 

@@ -294,11 +294,44 @@ def test_what_nobody_sold_moves_nothing() -> None:
     k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY], k[sim.UNFILLED_TICKS] = 1, 10**7, 10**7, 40
     led = int(b[lay.AT_LEDGER])
     b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE]] = lay.IN_FLIGHT, 10**7, 1
-    arrive_new(b, k, 0, sim.LAST_ASK + 10**8, 10**7, sim.FORCED | sim.IMMEDIATE)
+    arrive_new(b, k, source.flow, 0, sim.LAST_ASK + 10**8, 10**7, sim.FORCED | sim.IMMEDIATE)
     assert 0 < k[sim.UNFILLED_LOTS] < 10**7
-    assert k[sim.PENDING] == 10**7 - k[sim.UNFILLED_LOTS]
+    law = of_card(load("goog").card)
+    assert law is not None
+    own = float(law.kernel()[1] @ k[sim.KERNEL : sim.KERNEL + 14].view(np.float64)) * law.mean_trade_lots
+    assert own + k[sim.PENDING] == pytest.approx(10**7 - k[sim.UNFILLED_LOTS])
     assert k[sim.LEFT] == 0
     shown = orders(b)
     beyond = (shown[:, lay.QTY] > 0) & (shown[:, lay.SIDE] == -1)
     assert (shown[beyond, lay.PRICE] * 2 > 1.05 * mid2).all()
     assert ask * 2 < 1.05 * mid2
+
+
+def test_one_order_costs_what_its_lots_sent_one_by_one_do() -> None:
+    """The law moves the book while an order matches: slicing it at one moment neither saves nor costs a tick."""
+    source = source_of("ibm")
+    paid = []
+    for slices in (1, 200):
+        b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
+        for n in range(slices):
+            _enter(b, k, source, 1, int(k[sim.PUBLIC_ASK]) + 300, 1_000 // slices, n % 60, True)
+            _until(b, k, source, int(k[sim.NOW]) + 1)
+        spent = k[sim.SPREAD : sim.SPREAD + 3].sum() + 1_000 * k[sim.ARRIVAL_MID2]
+        paid.append((int(spent), int(k[sim.SHIFT])))
+    assert paid[0][1] == paid[1][1] > 5
+    assert paid[0][0] == pytest.approx(paid[1][0], rel=2e-5)
+
+
+def test_a_single_order_is_not_given_its_own_impact() -> None:
+    """Buying at one moment and selling at the next pays the spread at least, however deep the book stands."""
+    source = source_of("ibm")
+    for world in range(2):
+        for lots in (50, 500, 3_000):
+            b, k = source.worlds_b[world].copy(), sim.extend(source.worlds_k[world], 0)
+            cash = 0
+            for side in (1, -1):
+                k[[sim.STEP_CASH, sim.DECISION_MID2]] = 0
+                _enter(b, k, source, side, side * 10**8, lots, 0, True)
+                cash -= int(k[sim.STEP_CASH])
+                _until(b, k, source, int(k[sim.NOW]) + 1)
+            assert cash < 0

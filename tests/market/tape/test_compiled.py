@@ -160,11 +160,11 @@ def act(rng: random.Random, b: np.ndarray, k: np.ndarray, side: int) -> None:
     far = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID])
     if what < 0.25 and len(open_orders) < 20 and far not in (NO_BID, NO_ASK):
         send_new(b, k, far - side * rng.randint(-3, 4), rng.randint(1, 12), sim.IMMEDIATE if what < 0.05 else 0)
-        arrive(b, k)
+        arrive(b, k, np.zeros(0))
     elif what < 0.35 and open_orders:
         i = rng.choice(open_orders)
         send_cancel(b, k, i, int(ledger_of(b)[i][lay.OPEN]))
-        arrive(b, k)
+        arrive(b, k, np.zeros(0))
 
 
 # -- starting anywhere ------------------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ _MOST = 0.1
 """Ticks beyond the threshold before a shift is turned back: the book does not chatter about it."""
 _MOST_BIAS = 4.0
 _LITTLE = 1e-6
+_ALL = 1 << 40
+"""Lots, more than any order has."""
 
 
 @kernel
@@ -33,9 +35,7 @@ def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
     if p == 0:
         k[sim.IMPACT_NS] = FOREVER_NS
         return
-    if real(k, sim.ROUNDING) == 0.0:
-        put_real(k, sim.ROUNDING, rounding(k))
-        k[sim.LAW_NS] = k[sim.NOW]
+    begin_law(k)
     phi, moving = decayed(k, flow, p, 1e-9 * (k[sim.NOW] - k[sim.LAW_NS]))
     k[sim.IMPACT_NS] = k[sim.NOW] + int(flow[p + words.STEP_S] * NS_PER_SECOND)
     if k[sim.PENDING] != 0:
@@ -57,6 +57,36 @@ def target(phi: float, flow: Floats, p: int) -> float:
         return 0.0
     size = flow[p + words.SCALE] * abs(phi) ** flow[p + words.EXPONENT]
     return size if phi > 0.0 else -size
+
+
+@kernel
+def lots_to_next_tick(k: Longs, flow: Floats, side: int) -> int:
+    """Lots that an own aggressor of `side` takes before the law moves the book by a tick; at least 1.
+
+    Rounded up; as many as there are without a law. How far the kernel has decayed since the law last looked, a second
+    at most, is left out.
+    """
+    p = int(flow[sim.IMPACT_AT]) if flow.shape[0] > sim.IMPACT_AT else 0
+    if p == 0 or int(flow[p + words.LAW]) != sim.TRANSLATION or flow[p + words.SCALE] <= 0.0:
+        return _ALL
+    begin_law(k)
+    n = int(flow[p + words.COMPONENTS])
+    phi = 0.0
+    for j in range(n):
+        phi += flow[p + words.HEAD + n + j] * real(k, sim.KERNEL + j)
+    # as `pay` rounds: up from one tick and a little above the threshold, down from a little below it
+    goal = k[sim.SHIFT] - real(k, sim.ROUNDING) + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
+    wanted = (abs(goal) / flow[p + words.SCALE]) ** (1.0 / flow[p + words.EXPONENT])
+    lots = ((wanted if goal > 0.0 else -wanted) - phi) * side * flow[p + words.MEAN_TRADE]
+    return min(max(math.ceil(lots), 1), _ALL) if lots < _ALL else _ALL
+
+
+@kernel
+def begin_law(k: Longs) -> None:
+    """Before the first own lots: where this world rounds up."""
+    if real(k, sim.ROUNDING) == 0.0:
+        put_real(k, sim.ROUNDING, rounding(k))
+        k[sim.LAW_NS] = k[sim.NOW]
 
 
 @kernel

@@ -12,8 +12,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import in_window, insert_own, is_own, level_at, link_after, lots_at, reduce, unlink
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_take, write
-from tercel.market.simulator.crossing import fill_crossed, first_own
-from tercel.market.simulator.entry import outside_feed
+from tercel.market.simulator.crossing import fill_crossed, first_own, outside_feed
 from tercel.market.tape.schema import DELETE, REDUCE
 
 

@@ -1,7 +1,9 @@
-"""Own orders in the way of public flow: who is hit first, and by how much."""
+"""Own orders among the public's: who is hit first and by how much, and where the feed no longer shows them."""
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
+from tercel.market.book.ladder import best, in_window, level_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head
 
@@ -81,3 +83,25 @@ def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
     if k[sim.MODEL] == sim.REPLAY:
         k[sim.DOUBLE_LOTS] += done
     return done
+
+
+@kernel
+def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
+    """Whether a price lies beyond the levels that the feed shows."""
+    limit = k[sim.FEED_LEVELS]
+    if limit == 0:
+        return False
+    seen = 0
+    at = best(b, side)
+    if at == NO_BID or at == NO_ASK:
+        return False
+    while in_window(b, side, at):
+        lv = level_at(b, side, at)
+        if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
+            seen += 1
+            if (price - at) * side >= 0:
+                return False
+        at -= side
+        if seen == limit:
+            return (price - at - side) * side < 0
+    return False

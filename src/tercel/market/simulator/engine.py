@@ -107,7 +107,7 @@ def advance(
         elif command_ns <= due_ns and command_ns < FOREVER_NS:
             mark_grid(k, command_ns + 1)  # the mid at a grid point is the one before own orders of that moment
             k[sim.NOW] = command_ns
-            arrive(b, k)
+            arrive(b, k, flow)
         elif due_ns < FOREVER_NS:
             mark_grid(k, due_ns + 1)
             k[sim.NOW] = due_ns

@@ -4,10 +4,11 @@ Commands travel in one ring per market and never overtake each other (one sessio
 ledger place is kept until its last lot is known dead and no cancel for it is on its way.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, head_at, in_window, is_own, level_at, public_lots_at
+from tercel.market.book.ladder import best, head_at, is_own, public_lots_at
+from tercel.market.impact.kernel import impact_event, lots_to_next_tick
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
     fill_own_head,
@@ -19,6 +20,7 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.background import part
+from tercel.market.simulator.crossing import outside_feed
 from tercel.market.simulator.terms import entry_delay, feed_delay
 from tercel.market.tape.schema import EXECUTE
 
@@ -95,28 +97,6 @@ def next_arrival(k: Longs) -> int:
 
 
 @kernel
-def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
-    """Whether a price lies beyond the levels that the feed shows."""
-    limit = k[sim.FEED_LEVELS]
-    if limit == 0:
-        return False
-    seen = 0
-    at = best(b, side)
-    if at == NO_BID or at == NO_ASK:
-        return False
-    while in_window(b, side, at):
-        lv = level_at(b, side, at)
-        if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
-            seen += 1
-            if (price - at) * side >= 0:
-                return False
-        at -= side
-        if seen == limit:
-            return (price - at - side) * side < 0
-    return False
-
-
-@kernel
 def reference(k: Longs) -> int:
     """The price that bands are drawn around, half ticks: the public mid, without what own orders took from it."""
     if k[sim.APART] == sim.PARTED:
@@ -131,11 +111,13 @@ def out_of_band(reference2: int, price2: int, side: int) -> bool:
 
 
 @kernel
-def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -> None:
+def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: int, how: int) -> None:
     """An own order reaches the market: matches at price-time priority, then rests or dies.
 
-    Mid and touch are taken once, just before it matches. On an exchange with several accounts the other side may hold
-    another account's order: both fill.
+    Mid and touch are taken once, just before it matches. The law of impact moves the book while it matches, tick by
+    tick, so that one order costs what its lots sent one by one would: paid afterwards, the law would give a large order
+    its own impact for nothing. On an exchange with several accounts the other side may hold another account's order:
+    both fill.
     """
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
@@ -156,14 +138,17 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
         if stopped:
             break
         slot = head_at(b, -side, far)
+        most = min(left, lots_to_next_tick(k, flow, side))
         if is_own(b, slot):
             k[sim.AGGRESSOR_MID2] = mid2
-            taken = fill_own_head(b, k, slot - b[lay.ORDERS], left)
+            taken = fill_own_head(b, k, slot - b[lay.ORDERS], most)
         else:
-            taken = public_take(b, k, slot, left, EXECUTE, True)
+            taken = public_take(b, k, slot, most, EXECUTE, True)
         own_fill(b, k, own, far, taken, mid2, touch2, False, forced)
         worst = far
         left -= taken
+        while left > 0 and k[sim.IMPACT_NS] <= k[sim.NOW]:
+            impact_event(b, k, flow)
     if left == 0:
         return
     if forced:
@@ -178,13 +163,13 @@ def arrive_new(b: Packed, k: Longs, own: int, price: int, lots: int, how: int) -
 
 
 @kernel
-def arrive(b: Packed, k: Longs) -> None:
+def arrive(b: Packed, k: Longs, flow: Floats) -> None:
     """The next command reaches the market."""
     c = sim.COMMANDS + (k[sim.COMMAND_HEAD] % sim.COMMAND_SLOTS) * sim.COMMAND
     k[sim.COMMAND_HEAD] += 1
     who, lots = k[c + sim.WHO], k[c + sim.HOW_MANY]
     if k[c + sim.WHAT] == sim.NEW:
-        arrive_new(b, k, who, k[c + sim.AT_PRICE], lots, k[c + sim.HOW])
+        arrive_new(b, k, flow, who, k[c + sim.AT_PRICE], lots, k[c + sim.HOW])
     else:
         resting = b[lay.HEADER + (b[lay.ORDERS] + who) * lay.ORDER + lay.QTY]
         own_dead(b, k, who, min(lots, resting), lots)

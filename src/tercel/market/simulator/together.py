@@ -99,7 +99,7 @@ def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs
     i = w[0]
     book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
     if what == NEW:
-        enter_new(book, state, w[1], w[2], w[3], w[4], w[5] != 0)
+        enter_new(book, state, flow[at[i, FLOW] : at[i, FLOW_END]], w[1], w[2], w[3], w[4], w[5] != 0)
     else:
         enter_cancel(book, state, w[1], w[2])
     return 0
@@ -187,7 +187,7 @@ def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first
             k[sim.SIDE] = side
             k[sim.LEFT] = abs(lots)
             k[sim.STEP_CASH] = k[sim.TIMING] = 0
-            enter_new(b, k, 0, side, side * FARTHEST, abs(lots), True)
+            enter_new(b, k, flow, 0, side, side * FARTHEST, abs(lots), True)
             cash2 += k[sim.STEP_CASH]
             mids2 += k[sim.TIMING]
             held += side * (abs(lots) - k[sim.LEFT])
@@ -239,7 +239,7 @@ def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unti
 
 
 @kernel
-def enter_new(b: Packed, k: Longs, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
+def enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
     """A client's order arrives under ledger place `own`."""
     led = b[lay.AT_LEDGER] + own * lay.LEDGER
     b[led + lay.STATE] = lay.IN_FLIGHT
@@ -251,7 +251,7 @@ def enter_new(b: Packed, k: Longs, own: int, side: int, price: int, lots: int, i
     b[led + lay.OWN_SIDE] = side
     b[led + lay.SENT] = k[sim.OWN_SEQUENCE]
     k[sim.OWN_SEQUENCE] += 1
-    arrive_new(b, k, own, price, lots, sim.IMMEDIATE if immediate else 0)
+    arrive_new(b, k, flow, own, price, lots, sim.IMMEDIATE if immediate else 0)
     free_if_over(b, own)
     k[sim.ATTENTION] = 0
 
