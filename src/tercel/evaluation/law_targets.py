@@ -71,4 +71,4 @@ def target_ticks(law: ImpactLaw, fills: Ints, at_ns: Ints, *, forced: bool) -> F
     phi = np.zeros(len(fills))
     for rate, weight in zip(*law.kernel(), strict=True):
         phi += weight * (q * np.exp(-rate * age_s)).sum(axis=1)
-    return np.asarray(law.scale_ticks * np.sign(phi) * np.abs(phi) ** law.exponent, np.float64)
+    return law.target(phi)

@@ -16,7 +16,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import book_fill
 from tercel.market.simulator.background import part
 from tercel.market.simulator.engine import advance, mark_grid
-from tercel.market.simulator.entry import next_arrival
+from tercel.market.simulator.entry import ladder_end, next_arrival
 
 # -- an episode's orders: int64 columns -------------------------------------------------------------------------------
 E_SEED = 0
@@ -76,7 +76,8 @@ def run(
 def end(k: Longs) -> None:
     """Trading is over. What is left could not be sent: it is booked like what the book cannot fill, and counted."""
     if k[sim.LEFT] > 0:
-        worst = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
+        last = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
+        worst = ladder_end(k, k[sim.SIDE], last)
         k[sim.UNFILLED_LOTS] += k[sim.LEFT]
         lots, k[sim.LEFT] = k[sim.LEFT], 0
         price = worst + k[sim.SIDE] * k[sim.UNFILLED_TICKS]
@@ -166,6 +167,7 @@ def begin(
     k[sim.QUANTITY] = episode[E_QUANTITY]
     k[sim.LEFT] = episode[E_QUANTITY]
     k[sim.UNFILLED_TICKS] = whole_order_ticks(flow, episode[E_QUANTITY])
+    k[sim.WORST_PAID] = 0
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
     k[sim.DECISION] = 0

@@ -193,7 +193,7 @@ import sys
 from pathlib import Path
 from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
 from tercel.venues.fix.client import FixVenue
-venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]))
+venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), timeout_s=60.0)
 with Path(sys.argv[3]).open("a") as journal:
     for n in range(10**6):
         venue.send(NewOrder(f"{sys.argv[4]}-{n}", "TINY", 1, 1, 90, Tif.DAY, "A", "", venue.now_ns))

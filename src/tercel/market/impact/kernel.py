@@ -1,11 +1,11 @@
 """Impact as the market goes: own fills add to it, and the public book follows.
 
 Own volume in mean trades, under a kernel G that is a sum of exponentials, is Phi. The law wants the public book to
-stand ``scale x sgn(Phi) |Phi|^exponent`` ticks above where it would be without us. By themselves own lots move nothing
-for good (`market.simulator.background`), so the law is all there is, and it is paid at once, one tick at a time: paid
-late, it would give back what fast trading saves. Ticks are whole, the law is not: the
-fraction is rounded by a threshold that is drawn once a world from the state of its flow's stream (which is read, not
-advanced), so that the expected shift is the law's.
+stand ``scale x sgn(Phi) |Phi|^exponent`` ticks above where it would be without us, ``scale x Phi`` below a mean trade.
+By themselves own lots move nothing for good (`market.simulator.background`), so the law is all there is. It is paid at
+once, one tick at a time, while an own order matches too: paid late, it would give back what fast trading saves. Ticks
+are whole, the law is not: the fraction is rounded by a threshold that is drawn once a world from the state of its
+flow's stream (which is read, not advanced), so that the expected shift is the law's.
 """
 
 import math
@@ -53,8 +53,8 @@ def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
 @kernel
 def target(phi: float, flow: Floats, p: int) -> float:
     """Where the law wants the price, ticks above where it would be without us."""
-    if phi == 0.0:
-        return 0.0
+    if abs(phi) < 1.0:
+        return flow[p + words.SCALE] * phi
     size = flow[p + words.SCALE] * abs(phi) ** flow[p + words.EXPONENT]
     return size if phi > 0.0 else -size
 
@@ -76,7 +76,9 @@ def lots_to_next_tick(k: Longs, flow: Floats, side: int) -> int:
         phi += flow[p + words.HEAD + n + j] * real(k, sim.KERNEL + j)
     # as `pay` rounds: up from one tick and a little above the threshold, down from a little below it
     goal = k[sim.SHIFT] - real(k, sim.ROUNDING) + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
-    wanted = (abs(goal) / flow[p + words.SCALE]) ** (1.0 / flow[p + words.EXPONENT])
+    wanted = abs(goal) / flow[p + words.SCALE]
+    if wanted > 1.0:
+        wanted **= 1.0 / flow[p + words.EXPONENT]
     lots = ((wanted if goal > 0.0 else -wanted) - phi) * side * flow[p + words.MEAN_TRADE]
     return min(max(math.ceil(lots), 1), _ALL) if lots < _ALL else _ALL
 

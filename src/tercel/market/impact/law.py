@@ -2,9 +2,9 @@
 
 `translation` (the default): own volume in mean trades under ``G(t) = (1 + t / td)^-beta`` is Phi; the price is to
 stand ``y sigma sgn(Phi) |Phi / trades|^exponent`` above where it would be without us, sigma and trades those of one
-`horizon_s`. With exponent 1/2 that is the square-root law (Almgren, Thum, Hauptmann & Li 2005; Bouchaud, Bonart, Donier
-& Gould 2018): the exponent is a prior, no public tape can teach it. `weights`: Phi leans on the weights of public
-market orders against our flow (Noble, Rosenbaum & Souilmi 2026).
+`horizon_s`, linear below one mean trade. With exponent 1/2 that is the square-root law (Almgren, Thum, Hauptmann & Li
+2005; Bouchaud, Bonart, Donier & Gould 2018): the exponent is a prior, no public tape can teach it. `weights`: Phi leans
+on the weights of public market orders against our flow (Noble, Rosenbaum & Souilmi 2026).
 
 G is a sum of exponentials, so that what a market remembers has a fixed size.
 """
@@ -110,6 +110,15 @@ class ImpactLaw:
         """Ticks at which the law wants the price after one mean trade."""
         return float(self.y * self.sigma_ticks / self.trades**self.exponent)
 
+    def target(self, phi: float | Floats) -> Floats:
+        """Ticks that the law wants at Phi: a root beyond one mean trade, a line below it.
+
+        A root is infinitely steep at 0, where one lot would move the price; that impact is linear in the smallest
+        volumes is seen (Bucci, Benzaquen, Lillo & Bouchaud 2019).
+        """
+        size = np.abs(np.asarray(phi, np.float64))
+        return np.asarray(self.scale_ticks * np.sign(phi) * np.where(size < 1.0, size, size**self.exponent))
+
     def kernel(self) -> tuple[Floats, Floats]:
         """Rates (1/s) and weights of the exponentials whose sum is the kernel; the weights sum to 1."""
         if self.explicit:
@@ -130,7 +139,7 @@ class ImpactLaw:
     def wanted_ticks(self, share: float, seconds: float) -> float:
         """Where the law wants the price at the end of a metaorder: a share of the volume expected in its time."""
         phi = share * self.trades * seconds / self.horizon_s * self.left(seconds)
-        return float(self.scale_ticks * phi**self.exponent)
+        return float(self.target(phi))
 
     def packed(self) -> Floats:
         """The words that `market.impact.kernel` reads."""

@@ -52,7 +52,7 @@ def _law_trip(law: ImpactLaw, rates: Floats, weights: Floats, first: float, wait
     for volume, seconds in steps:
         z = z * np.exp(-rates * seconds / 2.0) + volume / 2.0
         phi = float(weights @ z)
-        price = law.scale_ticks * np.sign(phi) * abs(phi) ** law.exponent
+        price = float(law.target(phi))
         cost += volume * price
         peak = max(peak, abs(price))
         z = (z + volume / 2.0) * np.exp(-rates * seconds / 2.0)

@@ -194,6 +194,8 @@ def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
 def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool) -> None:
     """Add a fill to the costs (half-ticks x lots), its fee too, to the grid and the log."""
     side = k[sim.SIDE]
+    if k[sim.WORST_PAID] == 0 or (price - k[sim.WORST_PAID]) * side > 0:
+        k[sim.WORST_PAID] = price
     price2 = 2 * price
     if k[sim.AT_MID] != 0:
         price2 = touch2 = mid2

@@ -98,16 +98,34 @@ def next_arrival(k: Longs) -> int:
 
 @kernel
 def reference(k: Longs) -> int:
-    """The price that bands are drawn around, half ticks: the public mid, without what own orders took from it."""
+    """The price that bands are drawn around, half ticks: the public mid, without what own orders took from it.
+
+    0, which draws none: there never was a mid.
+    """
     if k[sim.APART] == sim.PARTED:
         return int(k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] + 2 * k[sim.SHIFT])
     return int(k[sim.MID2])
 
 
 @kernel
+def ladder_end(k: Longs, side: int, last: int) -> int:
+    """The price at which the book ends for an order that it cannot fill: the last one seen, or the worst that the order
+    has paid before, so that sweeping the book first does not cheapen what is left; within the band, so that a stub is
+    no price.
+    """
+    worst = last
+    if k[sim.WORST_PAID] != 0 and (k[sim.WORST_PAID] - worst) * side > 0:
+        worst = k[sim.WORST_PAID]
+    if reference(k) == 0:
+        return worst
+    farthest2 = reference(k) * (100 + side * BAND_PERCENT) // 100
+    return int(min(worst, farthest2 // 2) if side > 0 else max(worst, (farthest2 + 1) // 2))
+
+
+@kernel
 def out_of_band(reference2: int, price2: int, side: int) -> bool:
     """Whether a price is farther from the reference than an aggressor of `side` may trade; both in half ticks."""
-    return 100 * (price2 - reference2) * side > BAND_PERCENT * reference2
+    return reference2 > 0 and 100 * (price2 - reference2) * side > BAND_PERCENT * reference2
 
 
 @kernel
@@ -153,6 +171,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         return
     if forced:
         k[sim.UNFILLED_LOTS] += left
+        worst = ladder_end(k, side, worst)
         own_fill(b, k, own, worst + side * k[sim.UNFILLED_TICKS], left, mid2, 2 * worst, False, True)
         if k[sim.IMPACT] != sim.NO_IMPACT:
             k[sim.PENDING] -= side * left  # nobody sold them: they move nothing

@@ -199,6 +199,7 @@ MIRROR_AT: Final = MIRROR_ROW + 1
 MIRROR_ROOM: Final = MIRROR_ROW + 2
 TRANSLATED_LOTS: Final = MIRROR_ROW + 3  # own resting lots that the law's move of the book filled
 CROSSED_LOTS: Final = MIRROR_ROW + 4  # own resting lots that arriving public limit orders filled
+WORST_PAID: Final = MIRROR_ROW + 6  # worst price of the parent order so far, 0: it has traded nothing
 UNFILLED_TICKS: Final = MIRROR_ROW + 5  # what lots that the book cannot fill pay beyond the end of the ladder
 MIRROR: Final = APART + 24
 MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
