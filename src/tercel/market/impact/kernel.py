@@ -3,7 +3,8 @@
 Own volume in mean trades, under a kernel G that is a sum of exponentials, is Phi. The law wants the public book to
 stand ``scale x sgn(Phi) |Phi|^exponent`` ticks above where it would be without us, ``scale x Phi`` below a mean trade.
 By themselves own lots move nothing for good (`market.simulator.background`), so the law is all there is. It is paid at
-once, one tick at a time, while an own order matches too: paid late, it would give back what fast trading saves. Ticks
+once, one tick at a time, and charged to the lots of one order as they match: paid late, it would give back what fast
+trading saves. Ticks
 are whole, the law is not: the fraction is rounded by a threshold that is drawn once a world from the state of its
 flow's stream (which is read, not advanced), so that the expected shift is the law's.
 """
@@ -60,27 +61,29 @@ def target(phi: float, flow: Floats, p: int) -> float:
 
 
 @kernel
-def lots_to_next_tick(k: Longs, flow: Floats, side: int) -> int:
-    """Lots that an own aggressor of `side` takes before the law moves the book by a tick; at least 1.
+def ticks_owed(k: Longs, flow: Floats, side: int) -> tuple[int, int]:
+    """Ticks towards `side` by which the law is about to move the book for own lots just traded, and how many lots more
+    of that side there are until it moves a tick further: at least 1, as many as there are without a law.
 
-    Rounded up; as many as there are without a law. How far the kernel has decayed since the law last looked, a second
-    at most, is left out.
+    How far the kernel has decayed since the law last looked, a second at most, is left out.
     """
     p = int(flow[sim.IMPACT_AT]) if flow.shape[0] > sim.IMPACT_AT else 0
     if p == 0 or int(flow[p + words.LAW]) != sim.TRANSLATION or flow[p + words.SCALE] <= 0.0:
-        return _ALL
+        return 0, _ALL
     begin_law(k)
     n = int(flow[p + words.COMPONENTS])
-    phi = 0.0
+    phi = k[sim.PENDING] / flow[p + words.MEAN_TRADE]
     for j in range(n):
         phi += flow[p + words.HEAD + n + j] * real(k, sim.KERNEL + j)
     # as `pay` rounds: up from one tick and a little above the threshold, down from a little below it
-    goal = k[sim.SHIFT] - real(k, sim.ROUNDING) + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
+    first = k[sim.SHIFT] - real(k, sim.ROUNDING) + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
+    owed = max(math.floor((target(phi, flow, p) - first) * side) + 1, 0)
+    goal = first + side * owed
     wanted = abs(goal) / flow[p + words.SCALE]
     if wanted > 1.0:
         wanted **= 1.0 / flow[p + words.EXPONENT]
     lots = ((wanted if goal > 0.0 else -wanted) - phi) * side * flow[p + words.MEAN_TRADE]
-    return min(max(math.ceil(lots), 1), _ALL) if lots < _ALL else _ALL
+    return owed, (min(max(math.ceil(lots), 1), _ALL) if lots < _ALL else _ALL)
 
 
 @kernel

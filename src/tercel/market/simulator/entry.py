@@ -8,7 +8,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, head_at, is_own, public_lots_at
-from tercel.market.impact.kernel import impact_event, lots_to_next_tick
+from tercel.market.impact.kernel import ticks_owed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
     fill_own_head,
@@ -132,10 +132,10 @@ def out_of_band(reference2: int, price2: int, side: int) -> bool:
 def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: int, how: int) -> None:
     """An own order reaches the market: matches at price-time priority, then rests or dies.
 
-    Mid and touch are taken once, just before it matches. The law of impact moves the book while it matches, tick by
-    tick, so that one order costs what its lots sent one by one would: paid afterwards, the law would give a large order
-    its own impact for nothing. On an exchange with several accounts the other side may hold another account's order:
-    both fill.
+    Mid and touch are taken once, just before it matches. Each lot pays the ticks that the lots before it have moved the
+    book by, though the book is moved when all is done: one order costs what its lots sent one by one would. Were it
+    not charged, the law would give a large order its own impact for nothing. On an exchange with several accounts the
+    other side may hold another account's order, which stays where it is: both fill at its price.
     """
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
@@ -150,13 +150,18 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     worst = last_known
     while left > 0:
         far = best(b, -side)
-        if far == NO_BID or far == NO_ASK or (far - price) * side > 0:
+        if far == NO_BID or far == NO_ASK:
+            break
+        slot = head_at(b, -side, far)
+        owed, most = ticks_owed(k, flow, side)
+        most = min(left, most)
+        if not is_own(b, slot):
+            far += side * owed
+        if (far - price) * side > 0:
             break
         stopped = banded and out_of_band(reference2, 2 * far, side)
         if stopped:
             break
-        slot = head_at(b, -side, far)
-        most = min(left, lots_to_next_tick(k, flow, side))
         if is_own(b, slot):
             k[sim.AGGRESSOR_MID2] = mid2
             taken = fill_own_head(b, k, slot - b[lay.ORDERS], most)
@@ -165,8 +170,6 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         own_fill(b, k, own, far, taken, mid2, touch2, False, forced)
         worst = far
         left -= taken
-        while left > 0 and k[sim.IMPACT_NS] <= k[sim.NOW]:
-            impact_event(b, k, flow)
     if left == 0:
         return
     if forced:

@@ -107,7 +107,8 @@ class Stacked(Classifier):
         for k, name in enumerate(self.parts):
             inner = {key.removeprefix(f"{k}."): value for key, value in kept.items() if key.startswith(f"{k}.")}
             self.models_.append(family(name).make("classify", self.random_state, self.steps).put_back(inner))
-        self.fusion_ = Fusion(self.parts, *(kept[f"fusion.{name}"] for name in FUSED))
+        fused: list[Any] = [kept[f"fusion.{name}"] for name in FUSED]
+        self.fusion_ = Fusion(self.parts, *fused)
         return super().put_back(kept)
 
     def _chance(self, X: Floats) -> Floats:
