@@ -26,6 +26,12 @@ def test_sums_by_cluster_are_those_of_a_loop(rows):
     np.testing.assert_allclose(cluster_sums(values[:, 0], index, count), sums[:, 0], atol=1e-9)
 
 
+def test_rows_of_one_cluster_add_up_where_as_many_clusters_are_counted_as_rows():
+    """A cluster may be empty: that there are as many as rows does not say that each row has its own."""
+    values = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
+    assert cluster_sums(values, np.array([2, 0, 2]), 3).tolist() == [[2.0, 20.0], [0.0, 0.0], [5.0, 50.0]]
+
+
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
 def test_clusters_of_one_give_the_naive_error(values):
     assert clustered_se(values, range(len(values))) == pytest.approx(naive_se(values), abs=1e-9)

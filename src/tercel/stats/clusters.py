@@ -74,9 +74,6 @@ def cluster_sums(values: ArrayLike, index: NDArray[np.intp], count: int) -> NDAr
     if array.ndim == 1:
         return np.bincount(index, weights=array, minlength=count).astype(np.float64, copy=False)
     totals = np.zeros((count, array.shape[1]))
-    if count == len(array):  # every episode is its own cluster
-        totals[index] = array
-        return totals
     order = np.argsort(index, kind="stable")
     present, starts = np.unique(index[order], return_index=True)
     totals[present] = np.add.reduceat(array[order], starts, axis=0)
