@@ -38,6 +38,14 @@ def test_one_object_of_the_hours_calibrated_on(made: tuple[Path, Path]) -> None:
     assert found["censored"] == pytest.approx(found["late"] + found["cut"])
 
 
+def test_hours_without_an_end_run_to_the_close(made: tuple[Path, Path], tmp_path: Path) -> None:
+    preset = load(made[1])
+    open_ended = tmp_path / "open.json"
+    preset.model_copy(update={"card": {**preset.card, "to_s": None}}).save(open_ended)
+    found = [json.loads(tercel(which, "--lake", made[0], "--json").stdout) for which in (made[1], open_ended)]
+    assert found[0] == found[1]
+
+
 def test_a_table(made: tuple[Path, Path]) -> None:
     result = tercel(made[1], "--lake", made[0])
     assert result.exit_code == 0, result.output

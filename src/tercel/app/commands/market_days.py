@@ -86,18 +86,9 @@ def clock_s(text: str) -> int:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def window_of(preset: Preset) -> tuple[float, float] | None:
-    """The stretch that a preset was calibrated on, seconds after the opening; None for whole sessions."""
-    card = preset.card
-    start, end = card.get("window_s") or (card.get("from_s"), card.get("to_s"))
-    if start is None and end is None:
-        return None
-    return float(start or 0.0), float("inf" if end is None else end)
-
-
 def train_days(lake: Path, preset: Preset) -> list[Day]:
     """The days that a preset was calibrated on, as far as the lake holds them, each with its stretch."""
-    store, window = Lake(lake), window_of(preset)
+    store = Lake(lake)
     try:
         known = store.days(preset.symbol, preset.venue)
     except TapeError:
@@ -105,7 +96,7 @@ def train_days(lake: Path, preset: Preset) -> list[Day]:
     dates = [str(date) for date in preset.card.get("days", []) if str(date) in known]
     read = [store.read(preset.symbol, date, preset.venue) for date in dates]
     levels = preset.card.get("levels_read")
-    return [Day(seen_through(instrument, levels), events, *(window or (None, None))) for instrument, events in read]
+    return [Day(seen_through(instrument, levels), events, *preset.stretch_s) for instrument, events in read]
 
 
 def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
@@ -116,15 +107,16 @@ def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
     ConfigError
         A day of the card whose stretch overlaps that of the score.
     """
-    calibrated, window = set(preset.card.get("days", [])), window_of(preset)
+    calibrated, (first, last) = set(preset.card.get("days", [])), preset.stretch_s
     for day in days:
         if day.instrument.symbol != preset.symbol or day.instrument.date not in calibrated:
             continue
         start, end = day.stretch_s
-        if window is None or (start < window[1] and window[0] < end):
+        if (first or 0.0) < end and (last is None or start < last):
+            until = "the close" if last is None else f"{last:g} s"
             raise ConfigError(
-                f"days that {preset.name} was not calibrated on ({', '.join(sorted(calibrated))}"
-                + (f", {window[0]:g} to {window[1]:g} s after the opening)" if window else ")"),
+                f"days that {preset.name} was not calibrated on ({', '.join(sorted(calibrated))}, "
+                f"{first or 0:g} s after the opening to {until})",
                 day.label,
                 "score on another day or another stretch (--from, --to), or give --seen to score it all the same",
             )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.market_calibrate import calibrated
-from tercel.app.commands.market_days import window_of
 from tercel.app.commands.market_score import impact_of
 from tercel.app.commands.market_sets import SETS, DataSet
 from tercel.app.output import print_json, print_table, say
@@ -105,8 +104,8 @@ def shipped_for(data: DataSet, model: str, train: Sequence[Day]) -> Preset | Non
         preset = presets.load(name)
         if (preset.venue, preset.symbol, preset.model) != (data.venue, data.symbol, model):
             continue
-        window = window_of(preset)
-        inside = data.split_s is None or (window is not None and window[1] <= data.split_s + 1.0)
+        until_s = preset.stretch_s[1]
+        inside = data.split_s is None or (until_s is not None and until_s <= data.split_s + 1.0)
         if set(preset.card.get("days", [])) == wanted and inside:
             return preset
     return None

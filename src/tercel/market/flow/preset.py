@@ -106,6 +106,12 @@ class Preset(BaseModel):
         return card
 
     @property
+    def stretch_s(self) -> tuple[float | None, float | None]:
+        """Start and end of what was calibrated on, seconds after the opening; None: those of the session."""
+        start, end = self.card.get("window_s") or (self.card.get("from_s"), self.card.get("to_s"))
+        return start, end
+
+    @property
     def code(self) -> int:
         """The kernel's number of the model (`simulator.layout`)."""
         raise NotImplementedError

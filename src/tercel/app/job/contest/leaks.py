@@ -141,8 +141,8 @@ def _calibrated_on(name: str) -> list[Seen]:
     preset = _loaded(name)
     if preset is None:
         return []
-    _, end = preset.card.get("window_s") or (None, preset.card.get("to_s"))
-    until_s = inf if end is None else float(end)
+    _, end = preset.stretch_s
+    until_s = inf if end is None else end
     return [
         Seen(preset.symbol, str(day), str(day), until_s, 1.0, f"was trained in {name}, a market calibrated on {day}")
         for day in preset.card.get("days", [])
