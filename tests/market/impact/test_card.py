@@ -7,7 +7,7 @@ from tercel.core.errors import ConfigError
 from tercel.market.flow.preset import load
 from tercel.market.impact.card import BARS, Resampled, impact_card, slope
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.metaorder import Leg, program
+from tercel.market.impact.metaorder import program
 from tercel.market.impact.pilot import law_for
 from tercel.market.impact.round_trips import schedules, trips_on_the_law
 
@@ -24,10 +24,11 @@ def test_the_interval_of_a_slope_covers_the_known_one(exponent: float) -> None:
 
 
 def test_a_program_has_all_lots_in_even_children() -> None:
-    orders = program([Leg(101, 0.0, 600.0), Leg(-101, 660.0, 60.0)], 8.95, 5)
-    assert orders[orders[:, 1] > 0, 1].sum() == 101 == -orders[orders[:, 1] < 0, 1].sum()
-    assert np.all(np.diff(orders[:, 0]) > 0)
-    assert np.abs(orders[:, 1]).max() <= 9
+    for lots in (101, -101):
+        orders = program(lots, 600.0, 8.95, 5)
+        assert orders[:, 1].sum() == lots
+        assert np.all(np.diff(orders[:, 0]) > 0)
+        assert np.abs(orders[:, 1]).max() <= 9
 
 
 @pytest.mark.parametrize("changes", [{}, {"td_s": 300.0}, {"beta": 1.5}, {"permanent": 0.5}, {"exponent": 0.6}])

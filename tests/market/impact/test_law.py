@@ -11,7 +11,7 @@ from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load, names
 from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.impact.law import ImpactLaw, exponentials, of_card, with_impact
-from tercel.market.impact.metaorder import HELD, SHIFT, Leg, displacement, paired, program, run
+from tercel.market.impact.metaorder import SHIFT, displacement, paired, program, run
 from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
@@ -53,8 +53,7 @@ def test_what_is_shifted_is_the_target_on_average_and_decays_with_it() -> None:
     want = LAW.scale_ticks * np.sqrt(20.0 / (1.0 + after / LAW.td_s))
     shifts = []
     for index in range(200):
-        out = run(still(LAW), program([Leg(80, 0.0, 1e-6)], 80.0, 0), 3, index, 1.0, 902)
-        assert out[-1, HELD] == 80
+        out = run(still(LAW), program(80, 1e-6, 80.0, 0), 3, index, 1.0, 902)
         shifts.append(out[after.astype(int), SHIFT])
     got = np.mean(shifts, axis=0)
     assert np.abs(np.array(shifts) - want).max() < 1.1  # ticks are whole
@@ -62,7 +61,7 @@ def test_what_is_shifted_is_the_target_on_average_and_decays_with_it() -> None:
 
 
 def test_a_sale_is_the_mirror_image() -> None:
-    paths = paired(still(LAW), [Leg(60, 0.0, 60.0)], 4.0, pairs=40, seed=1, step_s=30.0, points=11)
+    paths = paired(still(LAW), 60, 60.0, 4.0, pairs=40, seed=1, step_s=30.0, points=11)
     np.testing.assert_allclose(paths[:, 0, :, SHIFT].mean(0), -paths[:, 1, :, SHIFT].mean(0), atol=0.35)
     assert displacement(paths)[:, -1].mean() > 5.0
 
@@ -71,7 +70,7 @@ def test_the_law_is_in_units_of_the_mean_trade() -> None:
     """80 lots are 20 mean trades, however many children brought them."""
     for child in (80.0, 4.0):
         shift = np.mean([
-            run(still(LAW), program([Leg(80, 0.0, 1e-3)], child, 0), 3, n, 100.0, 2)[-1, SHIFT] for n in range(100)
+            run(still(LAW), program(80, 1e-3, child, 0), 3, n, 100.0, 2)[-1, SHIFT] for n in range(100)
         ])  # fmt: skip
         assert abs(shift - LAW.scale_ticks * np.sqrt(20.0 / (1.0 + 100.0 / LAW.td_s))) < 0.4
 
@@ -140,7 +139,7 @@ def test_under_weights_others_sell_more_while_we_buy(csco: Source) -> None:
             b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
             k[sim.FLOW_RNG] ^= index
             before = int(k[sim.SOLD] - k[sim.BOUGHT])
-            orders = program([Leg(60, 0.0, 120.0)], 4.0, int(k[sim.NOW]))
+            orders = program(60, 120.0, 4.0, int(k[sim.NOW]))
             words = np.zeros(together.WORDS, np.int64)
             out = np.zeros((0, 8))
             together.operate(together.PROGRAM, b, k, source.flow, source.tape, orders, words, out)

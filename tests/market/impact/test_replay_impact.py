@@ -8,7 +8,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card, with_impact
-from tercel.market.impact.metaorder import SHIFT, Leg, displacement, paired
+from tercel.market.impact.metaorder import SHIFT, displacement, paired
 from tercel.market.impact.propagator import LAGS, SignedFlow, exponentials_of, fit, linear, tape_law
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim
@@ -65,7 +65,7 @@ def test_a_tape_under_a_law_is_the_same_until_we_trade(tape: Source) -> None:
 
 
 def test_prices_that_we_see_are_shifted_and_recover(tape: Source) -> None:
-    paths = paired(with_impact(tape, LAW), [Leg(120, 0.0, 300.0)], 9.0, pairs=1, seed=1, step_s=60.0, points=30)
+    paths = paired(with_impact(tape, LAW), 120, 300.0, 9.0, pairs=1, seed=1, step_s=60.0, points=30)
     moved = displacement(paths)[0]
     want = LAW.scale_ticks * np.sqrt(120 / 9.0)
     assert 0.5 * want < moved[5] < 1.1 * want

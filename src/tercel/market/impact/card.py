@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.market.flow.preset import Preset
 from tercel.market.impact.law import ImpactLaw
-from tercel.market.impact.metaorder import Leg, displacement, paired
+from tercel.market.impact.metaorder import displacement, paired
 from tercel.market.impact.pilot import WORLDS, mean_trade
 from tercel.market.impact.round_trips import trips_on_the_law
 from tercel.market.observed import observe
@@ -153,7 +153,7 @@ def _metaorders(
     lots = share * preset.volume_per_s * length_s
     child = min(max(lots / CHILDREN, 1.0), trade)
     points = round(after * length_s / STEP_S) + 1
-    paths = paired(market, [Leg(lots, 0.0, length_s)], child, pairs=pairs, seed=seed, step_s=STEP_S, points=points)
+    paths = paired(market, lots, length_s, child, pairs=pairs, seed=seed, step_s=STEP_S, points=points)
     return Metaorders(share, length_s, displacement(paths))
 
 

@@ -4,8 +4,6 @@ Half the difference of their mids is what the metaorder did to the price; what t
 as the two have not drifted apart.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,40 +17,28 @@ from tercel.market.simulator.source import Source
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 
-MID, CASH, AT_MIDS, HELD, SHIFT = range(5)
-"""Columns of a path: mid (ticks), cash paid (ticks x lots), the same at the mids met, lots held, ticks translated."""
+COLUMNS = 2
+MID, SHIFT = range(COLUMNS)
+"""Columns of a path, ticks: the mid, and how far the book was translated."""
 
 
-@dataclass(frozen=True)
-class Leg:
-    """Lots (buying positive) in even market orders over some seconds, from `start_s` after arrival on."""
+def program(lots: float, length_s: float, child_lots: float, start_ns: int) -> Longs:
+    """Lots (buying positive) in even market orders of about `child_lots`: int64 (n, AT_WORDS), time and signed lots.
 
-    lots: float
-    start_s: float
-    length_s: float
-
-
-def program(legs: list[Leg], child_lots: float, start_ns: int) -> Longs:
-    """Market orders of about `child_lots` each, int64 (n, AT_WORDS): time and signed lots.
-
-    >>> program([Leg(-10, 0.0, 30.0)], 4.0, 0)[:, :2].tolist()
+    >>> program(-10, 30.0, 4.0, 0)[:, :2].tolist()
     [[5000000000, -3], [15000000000, -4], [25000000000, -3]]
     """
     if child_lots <= 0.0:
         raise ConfigError("children of some lots", f"{child_lots}", "use the mean trade")
-    parts = []
-    for leg in legs:
-        n = max(int(np.ceil(abs(leg.lots) / child_lots - 1e-9)), 1)
-        part = np.zeros((n, together.AT_WORDS), np.int64)
-        part[:, 0] = start_ns + np.round((leg.start_s + (np.arange(n) + 0.5) * leg.length_s / n) * NS_PER_SECOND)
-        part[:, 1] = np.diff(np.round(np.linspace(0.0, leg.lots, n + 1)))
-        parts.append(part[part[:, 1] != 0])
-    orders = np.concatenate(parts)
-    return orders[np.argsort(orders[:, 0], kind="stable")]
+    n = max(int(np.ceil(abs(lots) / child_lots - 1e-9)), 1)
+    orders = np.zeros((n, together.AT_WORDS), np.int64)
+    orders[:, 0] = start_ns + np.round((np.arange(n) + 0.5) * length_s / n * NS_PER_SECOND)
+    orders[:, 1] = np.diff(np.round(np.linspace(0.0, lots, n + 1)))
+    return np.asarray(orders[orders[:, 1] != 0])
 
 
 def run(source: Source, orders: Longs, seed: int, index: int, step_s: float, points: int) -> Floats:
-    """One market under a program whose times count from its world's moment: path (points, 8), the first at once."""
+    """One market under a program whose times count from its world's moment: (points, COLUMNS), the first at once."""
     world = index % len(source.worlds_b)
     b = source.worlds_b[world].copy()
     k = sim.extend(source.worlds_k[world], 0)
@@ -61,30 +47,30 @@ def run(source: Source, orders: Longs, seed: int, index: int, step_s: float, poi
     orders[:, 0] += k[sim.NOW]
     words = np.zeros(together.WORDS, np.int64)
     words[:2] = k[sim.NOW], round(step_s * NS_PER_SECOND)
-    out = np.zeros((points, 8))
+    out = np.zeros((points, COLUMNS))
     together.operate(together.PROGRAM, b, k, source.flow, source.tape, orders, words, out)
     return out
 
 
 def paired(
     source: Source,
-    legs: list[Leg],
+    lots: float,
+    length_s: float,
     child_lots: float,
     *,
     pairs: int,
     seed: int,
     step_s: float,
     points: int,
-    first: int = 0,
 ) -> Floats:
-    """Buying and selling twins, numbered from `first` on: paths (pairs, 2, points, 8)."""
-    orders = program(legs, child_lots, 0)
+    """Buying and selling twins: paths (pairs, 2, points, COLUMNS)."""
+    orders = program(lots, length_s, child_lots, 0)
     other = orders.copy()
     other[:, 1] = -other[:, 1]
-    out = np.zeros((pairs, 2, points, 8))
+    out = np.zeros((pairs, 2, points, COLUMNS))
     for index in range(pairs):
-        out[index, 0] = run(source, orders, seed, first + index, step_s, points)
-        out[index, 1] = run(source, other, seed, first + index, step_s, points)
+        out[index, 0] = run(source, orders, seed, index, step_s, points)
+        out[index, 1] = run(source, other, seed, index, step_s, points)
     return out
 
 

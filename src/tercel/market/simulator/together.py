@@ -156,15 +156,8 @@ def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first
     first, step : int
         Of the grid, ns. At equal times the grid comes before our orders.
     out : float64 (m, 8)
-        Out: mid in ticks; cash paid, ticks x lots; the same at the mids that our orders met; lots held; ticks that
-        the book was translated.
-
-    Returns
-    -------
-    Lots that were dropped.
+        Out: mid, and how far the book was translated, ticks.
     """
-    cash2, mids2, held, dropped = 0, 0, 0, 0
-    k[sim.ARRIVAL_MID2] = k[sim.DECISION_MID2] = 0
     i, s = 0, 0
     while i < orders.shape[0] or s < out.shape[0]:
         order_ns = orders[i, 0] if i < orders.shape[0] else FOREVER_NS
@@ -176,24 +169,16 @@ def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first
         k[sim.NOW] = until
         if grid_ns <= order_ns:
             out[s, 0] = 0.5 * k[sim.MID2]
-            out[s, 1] = 0.5 * cash2
-            out[s, 2] = 0.5 * mids2
-            out[s, 3] = held
-            out[s, 4] = k[sim.SHIFT]
+            out[s, 1] = k[sim.SHIFT]
             s += 1
         else:
             lots = orders[i, 1]
             side = 1 if lots > 0 else -1
             k[sim.SIDE] = side
             k[sim.LEFT] = abs(lots)
-            k[sim.STEP_CASH] = k[sim.TIMING] = 0
             enter_new(b, k, flow, 0, side, side * FARTHEST, abs(lots), True)
-            cash2 += k[sim.STEP_CASH]
-            mids2 += k[sim.TIMING]
-            held += side * (abs(lots) - k[sim.LEFT])
-            dropped += k[sim.LEFT]
             i += 1
-    return dropped
+    return 0
 
 
 @kernel
