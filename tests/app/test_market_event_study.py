@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from tercel.app.cli import app
 from tercel.app.commands.market_event_study import WORDS, cell_text
+from tercel.report.tables import NOTHING
 from tercel.testing.lake import DAYS, simulated_lake
 
 
@@ -52,7 +53,7 @@ def test_cells_say_when_they_cannot_tell() -> None:
     cell = {"after_over_placebo": 1.5, "ci_low": 0.9, "ci_high": 2.5, "tells": False}
     assert cell_text(cell) == "1.50 [0.90, 2.50] ?"
     assert cell_text(cell | {"tells": True}) == "1.50 [0.90, 2.50]"
-    assert cell_text(None) == "-"
+    assert cell_text(None) == NOTHING
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -185,6 +188,39 @@ def how_to_install(remedy: str) -> str:
         r"in a clone `make setup` or pip install -e '.[\1]', otherwise pip install 'tercel[\1]'",
         remedy,
     )
+
+
+def with_error(one: Mapping[str, Any]) -> str:
+    """A cell of a mean and 1.96 of its standard errors; empty where there is none.
+
+    >>> with_error({"mean": 1.0, "se": 0.5}), with_error({"mean": 1.0, "se": None}), with_error({"mean": None})
+    ('1.00 ±0.98', '1.00', '')
+    """
+    if one["mean"] is None:
+        return ""
+    return f"{one['mean']:.2f}" + ("" if one["se"] is None else f" ±{1.96 * one['se']:.2f}")
+
+
+def percent(share: float | None) -> str:
+    """A cell of a share; empty where there is none.
+
+    >>> percent(0.1234), percent(None)
+    ('12.3 %', '')
+    """
+    return "" if share is None else f"{100 * share:.3g} %"
+
+
+def check_folder(out: Path | None) -> None:
+    """Refuse to measure for an `--out` that is a file."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
+
+
+def write_page(out: Path, name: str, found: Any, page: str) -> None:
+    """What was found as `name`.json, and its page as `name`.html, each whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / f"{name}.json", json_text(found) + "\n")
+    write_whole(out / f"{name}.html", page)
 
 
 def print_error(error: "TercelError", as_json: bool = False) -> None:

@@ -6,23 +6,14 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli import (
-    market_arbitrage,
-    market_facts,
-    market_impact,
-    market_queues,
-    market_response,
-    market_studies,
-    transfer,
-)
-from tercel.app.cli.shared import AsJson, Lake, Seed, check_date, listed_dates, told
+from tercel.app.cli import market_facts, market_impact, market_queues, market_studies, transfer
+from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, check_date, listed_dates, told
 
 market_app = typer.Typer(
     name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
 )
 Which = Annotated[str, typer.Argument(help="A preset's name, or a preset file (.json).", metavar="PRESET")]
 From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
-Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
 To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 
 
@@ -164,8 +155,6 @@ def _listed(text: str) -> list[str]:
 
 market_facts.add_to(market_app)
 market_impact.add_to(market_app)
-market_response.add_to(market_app)
-market_arbitrage.add_to(market_app)
 transfer.add_to(market_app)
 market_queues.add_to(market_app)
 market_studies.add_to(market_app)

@@ -1,16 +1,20 @@
 """`tercel market event-study`, `tercel market metaorders` and `tercel market replenishment`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Lake, Seed, listed_dates, told
+from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, listed_dates, page_folder, told
+from tercel.app.output import check_folder
+
+if TYPE_CHECKING:
+    from tercel.market.observed import Observed
 
 Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
 Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
 LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
-Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
 
 
 def event_study(
@@ -19,18 +23,16 @@ def event_study(
     date: Dates = "",
     leave_out: LeaveOut = "",
     venue: Venue = "",
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for event_study.html and event_study.json.", metavar="DIR")
-    ] = None,
+    out: Annotated[Path | None, page_folder("event_study")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """What size on show really does: large limit orders beside matched usual ones, and a placebo."""
     with told(as_json):
-        dates, without = listed_dates(date), listed_dates(leave_out)
+        check_folder(out)
         from tercel.app.commands import market_event_study as command
 
-        command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, out=out, seed=seed, as_json=as_json)
+        command.run(symbol, _days(lake, symbol, date, leave_out, venue), out=out, seed=seed, as_json=as_json)
 
 
 def metaorders(
@@ -44,10 +46,16 @@ def metaorders(
 ) -> None:
     """Impact of metaorders proxied from public trades: Y and delta, with intervals over days."""
     with told(as_json):
-        dates, without = listed_dates(date), listed_dates(leave_out)
         from tercel.app.commands import market_metaorders as command
 
-        command.run(lake, symbol, dates=dates, leave_out=without, venue=venue, seed=seed, as_json=as_json)
+        command.run(symbol, _days(lake, symbol, date, leave_out, venue), seed=seed, as_json=as_json)
+
+
+def _days(lake: Path, symbol: str, date: str, leave_out: str, venue: str) -> Mapping[str, "Observed"]:
+    dates, without = listed_dates(date), listed_dates(leave_out)
+    from tercel.app.commands.market_days import observed_days
+
+    return observed_days(lake, symbol, dates, without, venue)
 
 
 def replenishment(
@@ -66,6 +74,5 @@ def replenishment(
 
 def add_to(market_app: typer.Typer) -> None:
     """Hang the commands under `tercel market`."""
-    market_app.command("event-study")(event_study)
-    market_app.command("metaorders")(metaorders)
-    market_app.command("replenishment")(replenishment)
+    for command in (event_study, metaorders, replenishment):
+        market_app.command()(command)

@@ -6,12 +6,10 @@ from typing import Any
 
 from tercel.app.job.trips import preset_grounds, tape_grounds
 from tercel.app.job.venue import latency_of
-from tercel.app.output import print_json, print_table, say
+from tercel.app.output import percent, print_json, print_table, say, with_error
 from tercel.core.errors import ConfigError
 from tercel.evaluation.trip_search import arbitrage
 from tercel.market.flow import preset as presets
-from tercel.market.impact.law import LAWS
-from tercel.market.impact.propagator import TAPE_LAWS
 
 HEADINGS = (
     "size", "latency", "first leg", "wait, s", "second leg", "profit, bps", "p", "p adjusted", "ticks a lot", "traded",
@@ -44,9 +42,6 @@ def run(
     if (name is None) == (not tape) or bool(tape) != bool(symbol):
         received = f"preset {name}, --tape {tape or 'none'}, --symbol {symbol or 'none'}"
         raise ConfigError("a preset, or --tape with --symbol", received, "such as tercel market arbitrage goog")
-    known = TAPE_LAWS if tape else tuple(LAWS)
-    if impact is not None and impact not in known:
-        raise ConfigError(f"an impact law: {', '.join(known)}", f"'{impact}'", "leave --impact out for the default")
     if name is not None:
         searched, proof = preset_grounds(presets.load(name), impact, seed)
     else:
@@ -90,7 +85,7 @@ def show(found: Mapping[str, Any]) -> None:
     for size, one in found["by_size"].items():
         told, ticks = one["profit_bps"], one["ticks_a_lot"]
         lot = "nothing traded" if ticks is None else f"{ticks:.3g} ticks a lot on {one['share_traded']:.1%} of it"
-        say(f"best at {100 * float(size):g} %: {_figure(told)} bps of the order, {lot}")
+        say(f"best at {100 * float(size):g} %: {with_error(told)} bps of the order, {lot}")
     say(f"{found['profitable']} of {len(found['proved'])} pay for certain (Holm, 5 %)")
 
 
@@ -98,8 +93,8 @@ def _row(one: Mapping[str, Any]) -> list[str]:
     legs, ticks = one["legs"], one["ticks_a_lot"]
     return [
         f"{100 * one['size']:g} %", f"{one['latency_ms']:g} ms", leg_words(legs["first"]), f"{legs['wait_s']:g}",
-        leg_words(legs["second"]), _figure(one["profit_bps"]), f"{one['p']:.2g}", f"{one['p_adjusted']:.2g}",
-        "" if ticks is None else f"{ticks:.3g}", _percent(one["share_traded"]), _percent(one["unfilled_share"]),
+        leg_words(legs["second"]), with_error(one["profit_bps"]), f"{one['p']:.2g}", f"{one['p_adjusted']:.2g}",
+        "" if ticks is None else f"{ticks:.3g}", percent(one["share_traded"]), percent(one["unfilled_share"]),
     ]  # fmt: skip
 
 
@@ -118,13 +113,3 @@ def leg_words(leg: Mapping[str, Any]) -> str:
         stays = " and stays" if leg["keeps_its_price"] else ""
         parts.append(f"rests {100 * leg['shows']:.0f} % at touch{-leg['ticks_behind']:+d}{stays}")
     return ", ".join(parts) + (", then crosses" if leg["crosses_at_its_end"] else "")
-
-
-def _figure(one: Mapping[str, Any]) -> str:
-    if one["mean"] is None:
-        return ""
-    return f"{one['mean']:.2f}" if one["se"] is None else f"{one['mean']:.2f} ±{1.96 * one['se']:.2f}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.3g} %"

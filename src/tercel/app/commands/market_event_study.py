@@ -1,16 +1,15 @@
 """`tercel market event-study`: what size on show did on recorded days, as tables and a page."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tercel.app.commands.market_days import read_days
-from tercel.app.output import json_text, print_json, print_table, say
-from tercel.core.errors import ConfigError, TapeError
+from tercel.app.output import print_json, print_table, say, write_page
+from tercel.market.observed import Observed
 from tercel.market.studies.event_study import FACTORS, TELLS, Study, event_study
 from tercel.market.studies.shown import HORIZONS_S
-from tercel.market.tape import Lake
+from tercel.report.tables import NOTHING, spelt
 
 WORDS = {
     "opposite_orders": "opposite market orders, number",
@@ -30,53 +29,23 @@ ASKED = ("opposite_orders", "opposite_lots", "opposite_over_other_orders")
 HEAD = tuple(f"{seconds:g} s" for seconds in HORIZONS_S)
 
 
-def run(
-    lake: Path,
-    symbol: str,
-    *,
-    dates: Sequence[str],
-    leave_out: Collection[str],
-    venue: str,
-    out: Path | None,
-    seed: int,
-    as_json: bool,
-) -> None:
+def run(symbol: str, days: Mapping[str, Observed], *, out: Path | None, seed: int, as_json: bool) -> None:
     """Measure, print, and write `event_study.json` and `event_study.html` to `out`.
 
     Raises
     ------
-    ConfigError, TapeError
-        Days that are missing or cannot be used, an `out` that is a file.
+    ConfigError
+        Days that cannot be used.
     """
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
-    study = event_study(symbol, read(lake, symbol, dates, leave_out, venue), seed)
+    study = event_study(symbol, days, seed)
     card = asdict(study)
     if out is not None:
-        write(study, card, out)
+        write_page(out, "event_study", card, page(study))
         say(f"report  {out / 'event_study.html'}")
     if as_json:
         print_json(card)
     else:
         show(study)
-
-
-def read(lake: Path, symbol: str, dates: Sequence[str], leave_out: Collection[str], venue: str) -> dict[str, Any]:
-    """The observed days, by date; all that the lake has where none is named.
-
-    Raises
-    ------
-    TapeError
-        A day that the lake does not have.
-    """
-    known = Lake(lake).days(symbol, venue or None)
-    if strange := sorted(set(leave_out) - set(known)):
-        raise TapeError(
-            f"{symbol} on {', '.join(strange)} in {lake} to leave out", f"days {', '.join(known) or 'none'}",
-            "correct --leave-out",
-        )  # fmt: skip
-    named = [date for date in (dates or known) if date not in leave_out]
-    return {date: read_days(lake, symbol, [date], venue=venue)[0].seen() for date in named}
 
 
 def show(study: Study) -> None:
@@ -110,30 +79,19 @@ def show(study: Study) -> None:
 def cell_text(cell: dict[str, Any] | None) -> str:
     """One cell: estimate and interval, `?` where it cannot tell, a dash where there are too few."""
     if not cell:
-        return "-"
+        return NOTHING
     mean = cell["after_over_placebo"] if "after_over_placebo" in cell else cell["difference"]
     return interval(mean, cell["ci_low"], cell["ci_high"], 2) + ("" if cell["tells"] else " ?")
 
 
 def placebo_text(cell: dict[str, Any] | None) -> str:
     """The placebo of a cell."""
-    return interval(cell["placebo"], cell["placebo_low"], cell["placebo_high"], 2) if cell else "-"
+    return interval(cell["placebo"], cell["placebo_low"], cell["placebo_high"], 2) if cell else NOTHING
 
 
 def interval(mean: float | None, low: float | None, high: float | None, digits: int = 3) -> str:
     """A number and its interval."""
-    if mean is None:
-        return "-"
-    return f"{mean:.{digits}f}" + ("" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]")
-
-
-def write(study: Study, card: dict[str, Any], out: Path) -> None:
-    """`event_study.json` and `event_study.html`, each aside first, then renamed."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in (("event_study.json", json_text(card) + "\n"), ("event_study.html", page(study))):
-        aside = out / f".{name}.part"
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(out / name)
+    return spelt({"mean": mean, "ci_low": low, "ci_high": high}, digits=digits)
 
 
 def page(study: Study) -> str:

@@ -1,19 +1,17 @@
 """`tercel market impact`: what metaorders do to a market's price, as a table, a page and a law for its card."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from tercel.app.output import json_text, print_json, result_console, say
-from tercel.core.errors import ConfigError
+from tercel.app.output import print_json, print_table, say, write_page
 from tercel.market.flow import preset as presets
 from tercel.market.impact.card import BARS, LENGTH_S, impact_card
-from tercel.market.impact.law import LAWS, ImpactLaw
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import carrying
 from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
 from tercel.report.page import Section, render
+from tercel.report.tables import spelt
 
 WORDS = {
     "exponent_size": "exponent of size, 600 s",
@@ -22,6 +20,7 @@ WORDS = {
     "level_2T": "level at twice the length",
     "level_3T": "level at three times",
 }
+HEADINGS = ("figure", "mean [95 %]", "markets", "missed")
 
 
 def measure(name: str, *, pairs: int, seed: int, impact: str | None, out: Path | None, as_json: bool) -> None:
@@ -30,19 +29,17 @@ def measure(name: str, *, pairs: int, seed: int, impact: str | None, out: Path |
     Raises
     ------
     ConfigError
-        No such preset or law, too few pairs, an `out` that is a file.
+        No such preset or law, too few pairs.
     """
-    if impact is not None and impact not in LAWS:
-        raise ConfigError(f"an impact law: {', '.join(LAWS)}", f"'{impact}'", "such as --impact translation")
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
     card = impact_card(presets.load(name), pairs=pairs, seed=seed, impact=impact)
     if out is not None:
-        write(card, out)
+        write_page(out, "impact", card, page(card, out))
     if as_json:
         print_json(card)
         return
-    result_console().print(table(card))
+    law = card["law"]["law"] if card["law"] else "no law"
+    title = f"{card['preset']}: impact of metaorders, {law}, {card['pairs']:,} pairs"
+    print_table(title, HEADINGS, list(rows(card)), words=["missed"])
     for line in lines(card):
         say(line)
     if out is not None:
@@ -61,18 +58,11 @@ def carry(name: str, out: Path, *, y: float, seed: int, as_json: bool) -> None:
     say(f"written  {out}")
 
 
-def table(card: Mapping[str, Any]) -> Table:
+def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """The five figures beside their bars."""
-    law = card["law"]["law"] if card["law"] else "no law"
-    found = Table(title=f"{card['preset']}: impact of metaorders, {law}, {card['pairs']:,} pairs", box=None)
-    for heading in ("", "mean", "95 % interval", "markets", ""):
-        found.add_column(heading, justify="right" if heading else "left")
     for key, words in WORDS.items():
-        one, (low, high) = card[key], BARS[key]
-        interval = "" if one["ci_low"] is None else f"{one['ci_low']:.2f} to {one['ci_high']:.2f}"
-        mean = "" if one["mean"] is None else f"{one['mean']:.2f}"
-        found.add_row(words, mean, interval, f"{low:g} to {high:g}", "" if card["passed"][key] else "missed")
-    return found
+        low, high = BARS[key]
+        yield words, spelt(card[key]), f"{low:g} to {high:g}", "" if card["passed"][key] else "missed"
 
 
 def lines(card: Mapping[str, Any]) -> list[str]:
@@ -101,13 +91,12 @@ def _told(value: object) -> object:
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
-def write(card: Mapping[str, Any], out: Path) -> None:
-    """`impact.json` and `impact.html`, each aside first, then renamed."""
-    out.mkdir(parents=True, exist_ok=True)
+def page(card: Mapping[str, Any], out: Path) -> str:
+    """The figures as pictures."""
     missed = [WORDS[key] for key, fine in card["passed"].items() if not fine]
     lead = "All five figures lie where markets stand." if not missed else f"Missed: {', '.join(missed)}."
     facts = {key: _told(value) for key, value in (card["law"] or {}).items() if value != 0.0}
-    page = render(
+    return render(
         f"Impact of metaorders in {card['preset']}",
         lead,
         [
@@ -122,7 +111,3 @@ def write(card: Mapping[str, Any], out: Path) -> None:
         ],
         footer=f"reprint: tercel market impact {card['preset']} --pairs {card['pairs']} --out {out}",
     )  # fmt: skip
-    for name, text in (("impact.json", json_text(card) + "\n"), ("impact.html", page)):
-        aside = out / f".{name}.part"
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(out / name)

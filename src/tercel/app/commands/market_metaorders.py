@@ -1,35 +1,25 @@
 """`tercel market metaorders`: Y and delta of proxy metaorders, from public trades alone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
-from tercel.app.commands.market_event_study import read
 from tercel.app.output import print_json, print_table, say
+from tercel.market.observed import Observed
 from tercel.market.studies.metaorders import SHARE, Metaorders, metaorders
-from tercel.stats.bootstrap import Estimate
+from tercel.report.tables import spelt
 
 HEAD = ("traders", "shares", "metaorders", "orders each", "Y, delta 1/2", "delta", "Y, delta free", "at 1 % of a day")
 
 
-def run(
-    lake: Path,
-    symbol: str,
-    *,
-    dates: Sequence[str],
-    leave_out: Collection[str],
-    venue: str,
-    seed: int,
-    as_json: bool,
-) -> None:
+def run(symbol: str, days: Mapping[str, Observed], *, seed: int, as_json: bool) -> None:
     """Measure and print.
 
     Raises
     ------
-    ConfigError, TapeError
-        Days that are missing, cannot be used or are too few.
+    ConfigError
+        Days that cannot be used or are too few.
     """
-    found = metaorders(symbol, read(lake, symbol, dates, leave_out, venue), seed)
+    found = metaorders(symbol, days, seed)
     if as_json:
         print_json({**asdict(found), "share": SHARE})
     else:
@@ -41,8 +31,8 @@ def show(found: Metaorders) -> None:
     for date, why in found.left_out.items():
         say(f"left out  {date}: {why}")
     rows = [
-        (str(fit.traders), fit.participation, f"{fit.metaorders:,}", f"{fit.mean_orders:.1f}", _told(fit.y_half),
-         _told(fit.delta), _told(fit.y), _told(fit.at_share, 3))
+        (str(fit.traders), fit.participation, f"{fit.metaorders:,}", f"{fit.mean_orders:.1f}",
+         *(spelt(one.to_json()) for one in (fit.y_half, fit.delta, fit.y)), spelt(fit.at_share.to_json(), digits=3))
         for fit in found.fits
     ]  # fmt: skip
     title = (
@@ -51,9 +41,3 @@ def show(found: Metaorders) -> None:
     )
     print_table(title, HEAD, rows, leaves=("metaorders", "orders each", "at 1 % of a day"), words=("shares",))
     say("at 1 % of a day: impact in sigma, delta free. Intervals know nothing of how many traders there are.")
-
-
-def _told(value: Estimate, digits: int = 2) -> str:
-    if value.ci_low is None or value.ci_high is None:
-        return f"{value.mean:.{digits}f}"
-    return f"{value.mean:.{digits}f} [{value.ci_low:.{digits}f}, {value.ci_high:.{digits}f}]"

@@ -4,9 +4,11 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-from tercel.app.output import print_json, result_console, say
+from tercel.app.output import print_json, print_table, say
 from tercel.market.simulator.queue_study import QueueRow, compare_queues
 from tercel.market.tape import Lake
+
+HEADINGS = ("queue", "filled", "mean s", "agree", "extra", "missed", "err s", "|err| s")
 
 
 def run(lake: Path, symbol: str, date: str, wait_s: float, lots: int, as_json: bool) -> None:
@@ -18,7 +20,8 @@ def run(lake: Path, symbol: str, date: str, wait_s: float, lots: int, as_json: b
         about = {"symbol": instrument.symbol, "date": instrument.date, "wait_s": wait_s, "lots": lots, "orders": orders}
         print_json({**about, "rows": told})
         return
-    _show(rows, f"{symbol} {date}: {orders:,} passive orders of {lots} at the touch, {wait_s:g} s each")
+    title = f"{symbol} {date}: {orders:,} passive orders of {lots} at the touch, {wait_s:g} s each"
+    print_table(title, HEADINGS, [_cells(row) for row in rows])
     say("agree, extra and missed: share of orders filled as in the true queue, only here, only there")
 
 
@@ -27,17 +30,7 @@ def _number(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _show(rows: list[QueueRow], title: str) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-    table.add_column("queue", no_wrap=True)
-    for heading in ("filled", "mean s", "agree", "extra", "missed", "err s", "|err| s"):
-        table.add_column(heading, justify="right")
-    for r in rows:
-        shares = [f"{x:.1%}" for x in (r.agree, r.extra, r.missed)]
-        mean = "-" if math.isnan(r.mean_fill_s) else f"{r.mean_fill_s:.2f}"
-        errors = [f"{r.mean_error_s:+.2f}", f"{r.mean_abs_error_s:.2f}"]
-        table.add_row(r.model, f"{r.filled:.1%}", mean, *shares, *errors)
-    result_console().print(table)
+def _cells(row: QueueRow) -> list[str]:
+    mean = "-" if math.isnan(row.mean_fill_s) else f"{row.mean_fill_s:.2f}"
+    shares = [f"{share:.1%}" for share in (row.agree, row.extra, row.missed)]
+    return [row.model, f"{row.filled:.1%}", mean, *shares, f"{row.mean_error_s:+.2f}", f"{row.mean_abs_error_s:.2f}"]

@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tercel.app.output import json_text, print_json, print_table, say
-from tercel.core.errors import ConfigError
-from tercel.core.written import write_whole
+from tercel.app.output import percent, print_json, print_table, say, with_error, write_page
 from tercel.evaluation.response import measure
 from tercel.market.flow import preset as presets
-from tercel.market.impact.law import LAWS
 from tercel.market.simulator.source import reactive
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
@@ -33,12 +30,8 @@ def run(
     Raises
     ------
     ConfigError
-        No such preset or law, too few pairs, a size of nothing, an `out` that is a file.
+        No such preset or law, too few pairs, a size of nothing.
     """
-    if impact is not None and impact not in LAWS:
-        raise ConfigError(f"an impact law: {', '.join(LAWS)}", f"'{impact}'", "such as --impact translation")
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
     preset = presets.load(name)
     market = reactive(preset, seed=seed, impact=impact)
     found = {
@@ -50,7 +43,7 @@ def run(
         **measure(market, preset.volume_per_s, sizes=sizes, pairs=pairs, seed=seed, progress=say),
     }
     if out is not None:
-        write(found, out)
+        write_page(out, "response", found, page(found))
     if as_json:
         print_json(found)
     else:
@@ -86,9 +79,9 @@ def of_styles(found: Mapping[str, Any]) -> Cells:
             missed = [at for at, fine in bars["displacement"][name][size].items() if fine is False]
             rows.append(
                 [
-                    name, _percent(float(size)), str(moved["n"]), _figure(moved), _number(one["law_ticks"]),
-                    _figure(later), _number(later["law_ticks"]), _figure(one["cost_bps"]),
-                    _percent(one["unfilled_share"]), " ".join(missed),
+                    name, percent(float(size)), str(moved["n"]), with_error(moved), _number(one["law_ticks"]),
+                    with_error(later), _number(later["law_ticks"]), with_error(one["cost_bps"]),
+                    percent(one["unfilled_share"]), " ".join(missed),
                 ]
             )  # fmt: skip
     return rows
@@ -96,22 +89,21 @@ def of_styles(found: Mapping[str, Any]) -> Cells:
 
 def of_never(found: Mapping[str, Any]) -> Cells:
     """A row for each size."""
+    parts = ("less_twin_bps", "immediate_bps", "difference_bps")
+    cheaper = {size: "cheaper" if fine is False else "" for size, fine in found["bars"]["never"].items()}
     return [
-        [
-            _percent(float(size)), *(_figure(one[key]) for key in ("less_twin_bps", "immediate_bps", "difference_bps")),
-            "cheaper" if found["bars"]["never"][size] is False else "",
-        ]
+        [percent(float(size)), *(with_error(one[part]) for part in parts), cheaper[size]]
         for size, one in found["never"].items()
-    ]  # fmt: skip
+    ]
 
 
 def of_hits(found: Mapping[str, Any]) -> Cells:
     """A row for each style."""
     rows = []
     for name, at in found["attraction"].items():
-        told = [_figure(one) for seconds in AFTER for one in (at[seconds], at[seconds]["takers"])]
+        told = [with_error(one) for seconds in AFTER for one in (at[seconds], at[seconds]["takers"])]
         shares = [share for share in found["translation"][name].values() if share is not None]
-        rows.append([name, *told, _percent(max(shares)) if shares else ""])
+        rows.append([name, *told, percent(max(shares)) if shares else ""])
     return rows
 
 
@@ -119,7 +111,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     """What was missed, in sentences."""
     bars, told = found["bars"], []
     off = [
-        f"{name} {_percent(float(size))} at {at}"
+        f"{name} {percent(float(size))} at {at}"
         for name, by_size in bars["displacement"].items()
         for size, ends in by_size.items()
         for at, fine in ends.items()
@@ -137,27 +129,13 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     return [*told, "all bars are met" if found["passed"] else "bars are missed"]
 
 
-def _figure(one: Mapping[str, Any]) -> str:
-    if one["mean"] is None:
-        return ""
-    return f"{one['mean']:.2f}" if one["se"] is None else f"{one['mean']:.2f} ±{1.96 * one['se']:.2f}"
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.3g} %"
-
-
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
-def write(found: Mapping[str, Any], out: Path) -> None:
-    """`response.json` and `response.html`, each whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
-    page = render(
+def page(found: Mapping[str, Any]) -> str:
+    """The tables and the verdict as a page."""
+    return render(
         f"Response of {found['preset']}",
         "All bars are met." if found["passed"] else "Bars are missed.",
         [
@@ -167,5 +145,3 @@ def write(found: Mapping[str, Any], out: Path) -> None:
         ],
         footer=f"reprint: tercel market response {found['preset']} --pairs {found['pairs']} --seed {found['seed']}",
     )
-    for name, text in (("response.json", json_text(found) + "\n"), ("response.html", page)):
-        write_whole(out / name, text)

@@ -153,6 +153,9 @@ def reactive(
     ConfigError
         For an unknown law.
     """
+    from tercel.market.impact.pilot import law_for  # it runs pilots in sources of its own
+
+    law = law_for(preset, impact)
     b, k, flow = first_world(preset, seed)
     books, states = [], []
     settle_s = settle_s if preset.settles else 0.0
@@ -167,9 +170,7 @@ def reactive(
     source = Source(
         preset.name, preset.code, flow, NO_TAPE, np.stack(books), np.stack(states), preset.tick, preset.lot
     )  # fmt: skip
-    from tercel.market.impact.pilot import law_for  # it runs pilots in sources of its own
-
-    return with_impact(source, law_for(preset, impact))
+    return with_impact(source, law)
 
 
 def settled_bank(
