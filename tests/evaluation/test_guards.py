@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.execution.fills import Fills, costs_of_fills
 
 from tercel.core.vocabulary import NO_ASK
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
-from tercel.execution import costs
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
@@ -164,8 +164,8 @@ def costs_of_log(episodes, done, mutate=""):
             bucket = min(max((ns - start) * (points - 1) // episodes.task.horizon_ns, 0), points - 1)
             rows.append((i, 2 * price, touch2, mid2, lots, bucket, passive, forced, 0))
     columns = np.array(rows, np.int64).T.reshape(9, -1)
-    fills = costs.Fills(*columns[:6], *(column.astype(bool) for column in columns[6:]))
-    return costs.costs_of_fills(
+    fills = Fills(*columns[:6], *(column.astype(bool) for column in columns[6:]))
+    return costs_of_fills(
         fills, qty=done.qty, arrival_mid2=done.arrival_mid2, side=done.side, mid2_grid=done.mid2_grid,
         cluster=done.cluster,
     )  # fmt: skip

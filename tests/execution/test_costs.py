@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.execution.fills import Fills, costs_of_fills
 
 from tercel.core.errors import TercelError
-from tercel.execution.costs import PARTS, Costs, Fills, attribute, costs_of_fills, displacement
+from tercel.execution.costs import PARTS, Costs, attribute, displacement
 
 Fill = namedtuple("Fill", "price2 touch2 mid2 qty bucket passive forced unfilled")
 Episode = namedtuple("Episode", "side arrival_mid2 fills mids twin_mids")
@@ -58,7 +59,7 @@ def costs_of(days):
 
 
 def by_the_book(days, twin):
-    """The formulas of the issue, one fill at a time, in exact fractions of bps; prices in ticks."""
+    """The formulas, one fill at a time, in exact fractions of bps; prices in ticks."""
 
     def ticks(half_ticks):
         return Fraction(half_ticks, 2)

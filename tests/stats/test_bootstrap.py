@@ -15,7 +15,6 @@ from tercel.stats import (
     intervals,
     mean_interval,
     moments_of_mean,
-    moments_of_ratio,
     over_seeds,
     paired_difference,
     replicate,
@@ -26,6 +25,12 @@ from tercel.stats.bootstrap import draw_counts
 
 def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+def moments_of_ratio(top, bottom, labels):
+    """Of sum(top) / sum(bottom): a figure that is no mean."""
+    plain = moments_of_mean(np.stack([top, bottom], axis=1), labels)
+    return Moments(plain.sums, plain.weights, lambda means: means[:, :1] / means[:, 1:])
 
 
 def covers(estimate, truth):

@@ -6,8 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.stats import cluster_index, cluster_sums, clustered_se, naive_se, tape_clusters
+from tercel.stats import cluster_index, cluster_sums, clustered_se, tape_clusters
 from tercel.stats.clusters import BLOCK_NS
+
+
+def naive_se(values):
+    """As if every value were an independent draw."""
+    return np.std(values, ddof=1) / np.sqrt(len(values))
+
 
 labels_and_values = st.lists(
     st.tuples(st.integers(-3, 3), st.floats(-100, 100), st.floats(-100, 100)), min_size=2, max_size=40

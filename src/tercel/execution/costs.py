@@ -34,8 +34,6 @@ Floats = NDArray[np.float64]
 BPS = 1e4
 PARTS = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
 """The keys that add up to `is_bps`."""
-EPISODE_KEYS = ("is_bps", *PARTS, "passive_share")
-"""The keys that :func:`attribute` gives for every episode."""
 
 _GRIDS = ("mid2_grid", "lots_grid", "forced_lots_grid")
 
@@ -227,7 +225,7 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
     Returns
     -------
     dict of key to float64 (n,)
-        The keys of `EPISODE_KEYS`. `is_bps` is the sum of the other `_bps` keys that are not nan;
+        `is_bps`, those of `PARTS`, `passive_share`. `is_bps` is the sum of the other `_bps` keys that are not nan;
         `impact_bps` is nan without a twin. `passive_share` is resting fills over the whole order, forced lots
         included.
     """
@@ -248,86 +246,3 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
         "fees_bps": costs.fees * scale,
         "passive_share": costs.passive_lots / costs.qty,
     }
-
-
-@dataclass(frozen=True, eq=False)
-class Fills:
-    """Fills of any number of episodes, one row each, in any order.
-
-    Parameters
-    ----------
-    episode : int64 (f,)
-        Row of the episode in the Costs to be made.
-    price2, touch2, mid2 : int64 (f,)
-        Price, touch and mid that the aggressor met, half ticks; `touch2 = price2` for a passive fill and for
-        lots that the book could not fill.
-    qty : int64 (f,)
-        Lots.
-    bucket : int64 (f,)
-        Grid bucket of the fill's time.
-    passive, forced, unfilled : bool (f,)
-        Filled while resting; sent at the horizon; could not be filled (`forced` too).
-    """
-
-    episode: Ints
-    price2: Ints
-    touch2: Ints
-    mid2: Ints
-    qty: Ints
-    bucket: Ints
-    passive: NDArray[np.bool_]
-    forced: NDArray[np.bool_]
-    unfilled: NDArray[np.bool_]
-
-
-def costs_of_fills(
-    fills: Fills, *, qty: Ints, arrival_mid2: Ints, side: NDArray[np.int8], mid2_grid: Ints, cluster: Ints
-) -> Costs:
-    """Add a list of fills up into the sums of :class:`Costs`; fees, double fills and overflows are 0.
-
-    >>> one = np.ones(1, np.int64)
-    >>> taken = Fills(0 * one, 202 * one, 202 * one, 201 * one, 5 * one, 0 * one, one < 0, one < 0, one < 0)
-    >>> grid = np.full((1, 1), 201)
-    >>> costs = costs_of_fills(
-    ...     taken, qty=5 * one, arrival_mid2=200 * one, side=np.ones(1, np.int8), mid2_grid=grid, cluster=one
-    ... )
-    >>> costs.spread, costs.timing, attribute(costs, grid)["is_bps"]
-    (array([5]), array([5]), array([100.]))
-    """
-    n, grid = mid2_grid.shape
-    s = side.astype(np.int64)[fills.episode]
-    sums = {
-        "spread": s * (fills.touch2 - fills.mid2) * fills.qty,
-        "walk": s * (fills.price2 - fills.touch2) * fills.qty,
-        "timing": s * (fills.mid2 - arrival_mid2[fills.episode]) * fills.qty,
-    }
-
-    def total(values: Ints, where: NDArray[np.bool_]) -> Ints:
-        result = np.zeros(n, np.int64)
-        np.add.at(result, fills.episode[where], values[where])
-        return result
-
-    def on_grid(where: NDArray[np.bool_]) -> Ints:
-        result = np.zeros((n, grid), np.int64)
-        np.add.at(result, (fills.episode[where], fills.bucket[where]), fills.qty[where])
-        return result
-
-    nothing = np.zeros(n, np.int64)
-    return Costs(
-        qty=qty,
-        arrival_mid2=arrival_mid2,
-        **{name: total(values, ~fills.forced) for name, values in sums.items()},
-        **{f"forced_{name}": total(values, fills.forced) for name, values in sums.items()},
-        lots_filled=total(fills.qty, ~fills.unfilled),
-        passive_lots=total(fills.qty, fills.passive),
-        forced_lots=total(fills.qty, fills.forced),
-        unfilled_lots=total(fills.qty, fills.unfilled),
-        mid2_grid=mid2_grid,
-        lots_grid=on_grid(~fills.forced),
-        forced_lots_grid=on_grid(fills.forced),
-        side=side,
-        cluster=cluster,
-        fees=nothing,
-        double_lots=nothing,
-        overflow=nothing,
-    )

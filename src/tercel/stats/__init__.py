@@ -7,7 +7,6 @@ from tercel.stats.bootstrap import (
     intervals,
     mean_interval,
     moments_of_mean,
-    moments_of_ratio,
     over_seeds,
     paired_difference,
     replicate,
@@ -18,7 +17,6 @@ from tercel.stats.clusters import (
     cluster_sums,
     clustered_se,
     few_clusters,
-    naive_se,
     tape_clusters,
 )
 from tercel.stats.deflated import Deflated, deflate
@@ -47,10 +45,8 @@ __all__ = [
     "mean_interval",
     "moments_of_cvar",
     "moments_of_mean",
-    "moments_of_ratio",
     "moments_of_slope",
     "moments_of_wins",
-    "naive_se",
     "normal_quantile",
     "over_markets",
     "over_seeds",

@@ -103,17 +103,6 @@ def moments_of_mean(values: ArrayLike, labels: ArrayLike) -> Moments:
     return Moments(cluster_sums(columns, index, count), cluster_sums(np.ones(index.size), index, count), _identity)
 
 
-def moments_of_ratio(numerator: ArrayLike, denominator: ArrayLike, labels: ArrayLike) -> Moments:
-    """Moments of `sum(numerator) / sum(denominator)`, 0 where the denominator is 0; arrays of shape (n,).
-
-    >>> moments_of_ratio([1.0, 2.0], [1.0, 5.0], [0, 1]).point()
-    array([0.5])
-    """
-    columns = np.stack([np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)], axis=1)
-    plain = moments_of_mean(columns, labels)
-    return Moments(plain.sums, plain.weights, _ratio)
-
-
 def draw_counts(clusters: int, resamples: int, rng: np.random.Generator) -> Floats:
     """How often each cluster is taken: C - 1 draws with replacement from C (all of them when C is 1).
 
@@ -373,9 +362,3 @@ def _same_length(values: int, labels: int) -> None:
 
 def _identity(means: Floats) -> Floats:
     return means
-
-
-def _ratio(means: Floats) -> Floats:
-    """First column over second, 0 where the second is 0; (B, 2) -> (B, 1)."""
-    top, bottom = means[:, :1], means[:, 1:]
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0.0)

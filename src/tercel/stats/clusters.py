@@ -80,21 +80,11 @@ def cluster_sums(values: ArrayLike, index: NDArray[np.intp], count: int) -> NDAr
     return totals
 
 
-def naive_se(values: ArrayLike) -> float:
-    """Standard error of a mean as if every value were an independent draw: sd / sqrt(n).
-
-    >>> naive_se([1.0, 3.0])
-    1.0
-    """
-    array = np.asarray(values, dtype=np.float64)
-    return float(array.std(ddof=1) / np.sqrt(array.size))
-
-
 def clustered_se(values: ArrayLike, labels: ArrayLike) -> float:
     """Standard error of a mean of clustered values.
 
     With residual sums `e_c` over cluster c of C, n values in all: `sqrt(C / (C - 1) * sum e_c^2) / n`;
-    clusters of one value each give :func:`naive_se`.
+    clusters of one value each give sd / sqrt(n).
 
     Returns
     -------

@@ -11,7 +11,7 @@ from tercel.execution import intent as i
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.display import GRAINS
-from tercel.execution.strategies.score_rule import LAYOUT, LEVERS, ScoreRule
+from tercel.execution.strategies.score_rule import LAYOUT, ScoreRule
 from tercel.testing.strategy import StrategyConformance, random_views, take_rows, view_of, wanted
 
 NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}
@@ -116,10 +116,6 @@ def test_direction_waits_while_the_market_comes_and_takes_when_it_turns() -> Non
     turned = {"drift": 8, "v_same": 100, "own1": 400, "far1": 60}
     assert rule.decide(view_of(left=90, **coming))[0, [i.TAKE, *range(i.REST0, i.WIDTH)]].sum() == 0
     assert rule.decide(view_of(left=90, **turned))[0, i.TAKE] == 30
-
-
-def test_levers_are_parameters() -> None:
-    assert set(LEVERS) <= set(LAYOUT.names)
 
 
 def test_wrong_parameters_are_named() -> None:

@@ -58,7 +58,6 @@ def test_counts_a_tape_that_can_be_counted_by_hand() -> None:
     assert day.cancelled_lots[[1, 5]].tolist() == [2, 10]
     assert day.cancelled_orders.sum() == 1
     assert day.market_sizes.tolist() == [22, 1]
-    assert day.market_sides.tolist() == [1, -1]
     assert (day.remainders, day.hidden_lots, day.unknown_ids) == (1, 9, 1)
     assert day.limit_sizes.tolist() == [5, 7]
     # Lots at distance 1: bid 5 lots for 2 s, 3 for 1 s, ask 20 lots for 3 s (bid at 102).
@@ -153,7 +152,7 @@ def test_refuses_what_cannot_be_counted(events: Events, says: str) -> None:
 def brute_force(events: Events, start: int, stop: int) -> SimpleNamespace:
     """The integrals again, with dictionaries and no cleverness."""
     book: dict[int, dict[int, list[int]]] = {1: {}, -1: {}}  # side -> id -> [price, lots]
-    out = SimpleNamespace(seconds=0.0, spread=0.0, lots=np.zeros(REACH + 1), orders=np.zeros(REACH + 1), live=0.0)
+    out = SimpleNamespace(seconds=0.0, spread=0.0, lots=np.zeros(REACH + 1), live=0.0)
     out.depth, out.placed = np.zeros(LEVELS), np.zeros(REACH + 1)
     before = start
     for t, kind, order, side, price, qty in zip(
@@ -173,7 +172,6 @@ def brute_force(events: Events, start: int, stop: int) -> SimpleNamespace:
                     for p, lots in book[s].values():
                         levels[p] = levels.get(p, 0) + lots
                         out.lots[s * (best[-s] - p)] += dt * lots
-                        out.orders[s * (best[-s] - p)] += dt
                         out.live += dt
                     for k, p in enumerate(sorted(levels, key=lambda p: -s * p)[:LEVELS]):
                         out.depth[k] += 0.5 * dt * levels[p]
@@ -197,6 +195,5 @@ def test_agrees_with_brute_force_on_a_simulated_day(toy_day: Events) -> None:
     assert kernel.spread_time == pytest.approx(slow.spread)
     assert kernel.orders_live_time == pytest.approx(slow.live)
     np.testing.assert_allclose(kernel.lots_time, slow.lots)
-    np.testing.assert_allclose(kernel.orders_time, slow.orders)
     np.testing.assert_allclose(kernel.depth_time, slow.depth)
     np.testing.assert_array_equal(kernel.placed, slow.placed)

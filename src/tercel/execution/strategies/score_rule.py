@@ -61,8 +61,6 @@ LAYOUT: Final = Layout(
 )  # fmt: skip
 """Names, order and generic values of the parameters."""
 NAMES: Final = LAYOUT.names
-LEVERS: Final = ("threshold", "take", "pace", "improve", "touch", "behind_1", "behind_2", "behind_3")
-"""What a learned residual moves to most effect."""
 
 (
     DECAY, W_DRIFT, W_TRADES, W_FLOW, W_SINCE, W_ALPHA, W_FAR, W_SPREAD, THRESHOLD, RAMP, TAKE, PACE, CURVE, IMPROVE,

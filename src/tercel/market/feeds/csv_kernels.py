@@ -10,7 +10,6 @@ from tercel.market.tape.schema import CROSS, LEVEL_SET, MESSAGE_END, OFF_TICK, O
 
 QUOTE: Final = 0
 PRINT: Final = 1
-DIRECT: Final = 2
 
 
 @kernel

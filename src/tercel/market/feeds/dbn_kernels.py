@@ -46,7 +46,6 @@ MAYBE_BAD: Final = 4
 
 NO_PRICE: Final = 2**63 - 1
 NO_SIZE: Final = 2**32 - 1
-NO_TIME: Final = -1
 MOST: Final = 2**30
 
 # What is kept of a resting order.

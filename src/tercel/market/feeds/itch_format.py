@@ -48,11 +48,6 @@ ADDED, ATTRIBUTED, EXECUTED, EXECUTED_AT = ord("A"), ord("F"), ord("E"), ord("C"
 CANCELLED, DELETED, REPLACED = ord("X"), ord("D"), ord("U")
 PRINT, CROSSED, BROKEN = ord("P"), ord("Q"), ord("B")
 
-CROSS_ID: Final = {"O": -1, "C": -2, "H": -3, "I": -4}
-"""Order id of a CROSS row by cross type, as LOBSTER writes it: open, close, halt or IPO, intraday."""
-STATUS_OF: Final = {"H": -1, "P": -1, "Q": 0, "T": 1}
-"""Trading status by state: halted, paused, quoting only, trading."""
-
 
 def lengths() -> NDArray[np.int64]:
     """Length by type, int64[256]; 0 where no type is known.

@@ -91,6 +91,7 @@ def decode(
             at = _print(w, rows, at, 0, be4(b, m + 32), be4(b, m + 20), locate, side)
         elif y == f.CROSSED:
             kind = b[m + 39]
+            # opening, close, halt or IPO, intraday, as LOBSTER has them
             key = -1 if kind == 79 else -2 if kind == 67 else -3 if kind == 72 else -4
             shares = be8(b, m + 11)
             if shares < 0 or shares >= MOST:

@@ -26,7 +26,6 @@ _NAME: Final = re.compile(
 )
 _SESSION_MS: Final = (34_200_000, 57_600_000)
 _DAY_MS: Final = 86_400_000
-_TEXT: Final = (".csv", ".txt", "")
 
 
 @dataclass(frozen=True)

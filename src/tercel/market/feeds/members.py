@@ -22,7 +22,6 @@ from tercel.core.errors import FeedError
 
 _TAR = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _TAR_ZST = (".tar.zst", ".tzst")
-_ARCHIVES = (*_TAR, *_TAR_ZST, ".zip")
 _COMPRESSED = (".gz", ".zst")
 _DAMAGED = (
     *(OSError, EOFError, RuntimeError, NotImplementedError),

@@ -26,7 +26,6 @@ from tercel.market.flow.count import (
     SPREAD,
     STATE,
     SUMS,
-    TAIL,
     UNKNOWN,
     count,
 )
@@ -51,21 +50,17 @@ class Census:
     ----------
     seconds : float
         Time counted: both sides quoted, not halted, between the bounds asked for.
-    span_s : float
-        Length of the counted stretch, gaps included.
     placed, cancelled_lots, cancelled_orders : ndarray, shape (REACH + 1,)
         Limit orders placed, lots and orders withdrawn at distance i = 1 .. REACH from the opposite best
         (index 0 unused).
-    beyond, beyond_cancelled_lots : int
-        The same, farther than REACH.
-    lots_time, orders_time : ndarray, shape (REACH + 1,)
-        Time integrals (lot seconds, order seconds) of what rests at each distance.
-    beyond_lots_time : float
-        Lot seconds farther than REACH.
+    beyond : int
+        Limit orders placed farther than REACH.
+    lots_time : ndarray, shape (REACH + 1,)
+        Time integral (lot seconds) of what rests at each distance.
     limit_sizes, limit_distance : ndarray, shape (placements,)
         Lots and distance of every placement counted.
-    market_sizes, market_sides : ndarray, shape (market orders,)
-        Lots and aggressor side of every market order.
+    market_sizes : ndarray, shape (market orders,)
+        Lots of every market order.
     remainders, hidden_lots, unknown_ids, far_rows : int
         Marketable remainders (not counted as placements), lots of hidden trades, messages of unknown
         orders that found no anonymous lots, rows at prices outside half to twice the median, which are
@@ -82,19 +77,14 @@ class Census:
     """
 
     seconds: float
-    span_s: float
     placed: NDArray[np.float64]
     cancelled_lots: NDArray[np.float64]
     cancelled_orders: NDArray[np.float64]
     beyond: int
-    beyond_cancelled_lots: int
     lots_time: NDArray[np.float64]
-    orders_time: NDArray[np.float64]
-    beyond_lots_time: float
     limit_sizes: NDArray[np.int64]
     limit_distance: NDArray[np.int64]
     market_sizes: NDArray[np.int64]
-    market_sides: NDArray[np.int64]
     remainders: int
     hidden_lots: int
     unknown_ids: int
@@ -141,17 +131,17 @@ def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900
     distance, removed, whole = np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_)
     market = np.full(n, -1, np.int32)
     sums = np.zeros(SUMS)
-    per_distance = np.zeros((2, REACH + 1))
+    lots_time = np.zeros(REACH + 1)
     per_level = np.zeros((2, LEVELS))
     mid2 = np.zeros(seconds + 1, np.int64)
     rows = (events.exch_ns, kind, dense.astype(np.int64), events.order_id)
     level, known = np.zeros((2, width, 4), np.int64), np.zeros((int(dense.max()) + 1, 4), np.int64)
     count(
         *rows, events.side, events.price_ticks, events.qty_lots, open_ns + skip_ns, close_ns, base,
-        level, known, distance, removed, whole, market, sums, per_distance, per_level, mid2,
-        np.zeros(STATE, np.int64), np.zeros(4, np.int64),
+        level, known, distance, removed, whole, market, sums, lots_time, per_level, mid2,
+        np.zeros(STATE, np.int64), np.zeros(2, np.int64),
     )  # fmt: skip
-    return _collect(events, open_ns, close_ns, distance, removed, whole, market, sums, per_distance, per_level, mid2)
+    return _collect(events, open_ns, close_ns, distance, removed, whole, market, sums, lots_time, per_level, mid2)
 
 
 def _window(events: EventColumns) -> tuple[int, int]:
@@ -172,7 +162,7 @@ def _collect(
     whole: NDArray[np.bool_],
     market: NDArray[np.int32],
     sums: NDArray[np.float64],
-    per_distance: NDArray[np.float64],
+    lots_time: NDArray[np.float64],
     per_level: NDArray[np.float64],
     mid2: NDArray[np.int64],
 ) -> Census:
@@ -183,8 +173,6 @@ def _collect(
     near = distance <= REACH
     orders = market >= 0
     sizes = np.bincount(market[orders], weights=qty[orders]).astype(np.int64)
-    sides = np.zeros(len(sizes), np.int64)
-    sides[market[orders]] = -events.side[orders]
     visible = (kind == EXECUTE) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
     bins = ((events.exch_ns[visible] - open_ns) * CURVE_BINS // (close_ns - open_ns)).astype(np.int64)
     hidden = (kind == TRADE_HIDDEN) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
@@ -196,19 +184,14 @@ def _collect(
 
     return Census(
         seconds=float(sums[SECONDS]),
-        span_s=float(len(mid2) - 1),
         placed=by_distance(added),
         cancelled_lots=by_distance(gone, removed),
         cancelled_orders=by_distance(gone & whole),
         beyond=int(np.sum(added & ~near)),
-        beyond_cancelled_lots=int(removed[gone & ~near].sum()),
-        lots_time=per_distance[0],
-        orders_time=per_distance[1],
-        beyond_lots_time=float(sums[TAIL]),
+        lots_time=lots_time,
         limit_sizes=qty[added],
         limit_distance=distance[added].astype(np.int64),
         market_sizes=sizes,
-        market_sides=sides,
         remainders=int(sums[REMAINDERS]),
         hidden_lots=int(qty[hidden].sum()),
         unknown_ids=int(sums[UNKNOWN]),

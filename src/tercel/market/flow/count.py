@@ -31,7 +31,7 @@ LOTS, COUNT, ANON, EPOCH = range(4)
 """Columns of a level: all lots, known orders, lots of its anonymous block, times it rolled out."""
 LEFT, PRICE, SIDE, BORN = range(4)
 """Columns of a known order: lots left, price index, side index, its level's epoch when it came."""
-SECONDS, TAIL, REMAINDERS, UNKNOWN, FAR, SPREAD, LIVE, SUMS = range(8)
+SECONDS, REMAINDERS, UNKNOWN, FAR, SPREAD, LIVE, SUMS = range(7)
 """Entries of `sums` (SUMS is their number); the fields of `Census` say what each is."""
 BID, ASK, HALTED, MARKETS, EXEC_NS, EXEC_SIDE, STATE = range(7)
 """Entries of the running state: price indices of the touch, halted, market orders so far, last execution."""
@@ -40,12 +40,12 @@ BID, ASK, HALTED, MARKETS, EXEC_NS, EXEC_SIDE, STATE = range(7)
 @kernel
 def count(
     t: Any, kind: Any, dense: Any, order_id: Any, side: Any, price: Any, qty: Any, start: int, stop: int, base: int,
-    level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any, per_distance: Any,
+    level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any, lots_time: Any,
     per_level: Any, mid2: Any, state: Any, totals: Any,
 ) -> None:  # fmt: skip
     """Replay the rows; mark placements and cancels with their distance, executions with their market order.
 
-    `state` int64[STATE] and `totals` int64[4] (lots bid, ask; known orders bid, ask) come in as zeros.
+    `state` int64[STATE] and `totals` int64[2] (known orders bid, ask) come in as zeros.
     """
     width = level.shape[1]
     state[BID], state[ASK], state[EXEC_NS] = 0, width - 1, -1
@@ -60,7 +60,7 @@ def count(
         until = min(t[r], stop)
         if until > last_ns:
             if two_sided and not state[HALTED]:
-                _integrate(level, bid, ask, (until - last_ns) * 1e-9, totals, sums, per_distance, per_level)
+                _integrate(level, bid, ask, (until - last_ns) * 1e-9, totals, sums, lots_time, per_level)
             last_ns = until
         what, p = kind[r], price[r] - base
         if what == STATUS:
@@ -137,26 +137,21 @@ def _best(level: Any, s: int, start: int) -> int:
 
 @kernel
 def _integrate(
-    level: Any, bid: int, ask: int, dt: float, totals: Any, sums: Any, per_distance: Any, per_level: Any
+    level: Any, bid: int, ask: int, dt: float, totals: Any, sums: Any, lots_time: Any, per_level: Any
 ) -> None:
     """Add `dt` seconds of the standing book to the integrals."""
     width = level.shape[1]
     sums[SECONDS] += dt
     sums[SPREAD] += dt * (ask - bid)
-    sums[LIVE] += dt * (totals[2] + totals[3])
+    sums[LIVE] += dt * (totals[0] + totals[1])
     for s in range(2):
-        seen, step = 0, 1 - 2 * s  # from the opposite best: bids lie below the ask, asks above the bid
+        step = 1 - 2 * s  # from the opposite best: bids lie below the ask, asks above the bid
         p = (ask if s == 0 else bid) - step
         for i in range(1, REACH + 1):
             if p < 0 or p >= width:
                 break
-            lots = level[s, p, LOTS]
-            if lots != 0:
-                seen += lots
-                per_distance[0, i] += dt * lots
-                per_distance[1, i] += dt * level[s, p, COUNT]
+            lots_time[i] += dt * level[s, p, LOTS]
             p -= step
-        sums[TAIL] += dt * (totals[s] - seen)
         k, p, touch = 0, bid if s == 0 else ask, bid if s == 0 else ask
         while k < LEVELS and 0 <= p < width:
             if level[s, p, LOTS] != 0:
@@ -175,14 +170,13 @@ def _take(level: Any, known: Any, order: int, s: int, p: int, qty: int, totals: 
         known[order, LEFT] -= gone
         if known[order, LEFT] == 0:
             level[s, p, COUNT] -= 1
-            totals[2 + s] -= 1
+            totals[s] -= 1
     elif level[s, p, ANON] > 0:
         gone = min(qty, level[s, p, ANON])
         level[s, p, ANON] -= gone
     else:
         return -1
     level[s, p, LOTS] -= gone
-    totals[s] -= gone
     return int(gone)
 
 
@@ -190,12 +184,11 @@ def _take(level: Any, known: Any, order: int, s: int, p: int, qty: int, totals: 
 def _rest(level: Any, known: Any, order: int, s: int, p: int, qty: int, totals: Any) -> None:
     """Put an order (or, with order -1, an anonymous block) to rest."""
     level[s, p, LOTS] += qty
-    totals[s] += qty
     if order < 0:
         level[s, p, ANON] += qty
         return
     level[s, p, COUNT] += 1
-    totals[2 + s] += 1
+    totals[s] += 1
     known[order, LEFT], known[order, PRICE] = qty, p
     known[order, SIDE], known[order, BORN] = s, level[s, p, EPOCH]
 
@@ -203,8 +196,7 @@ def _rest(level: Any, known: Any, order: int, s: int, p: int, qty: int, totals: 
 @kernel
 def _forget(level: Any, s: int, p: int, totals: Any) -> None:
     """Empty a level and make its orders unknown."""
-    totals[s] -= level[s, p, LOTS]
-    totals[2 + s] -= level[s, p, COUNT]
+    totals[s] -= level[s, p, COUNT]
     level[s, p, LOTS], level[s, p, COUNT], level[s, p, ANON] = 0, 0, 0
     level[s, p, EPOCH] += 1
 

@@ -8,7 +8,7 @@ the readable form that the conformance kit (`tercel.testing.flow`) and the oracl
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -62,12 +62,4 @@ class Flow(Protocol):
 
     def next(self, book: FlowBook, rng: np.random.Generator) -> FlowEvent:
         """The next public event, a function of the book and the stream alone."""
-        ...
-
-
-class Calibrator(Protocol):
-    """Turns days of tape into a preset."""
-
-    def __call__(self, days: Sequence[tuple[Any, Any]], *, name: str, date: str) -> Preset:
-        """`days` are (Instrument, Events) pairs, pooled; `date` goes on the card."""
         ...

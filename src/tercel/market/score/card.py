@@ -118,9 +118,6 @@ def notes(drawn: Drawn) -> list[str]:
     return said
 
 
-LEFT_OUT: Final = ("conditional", "gates_train", "preset")
-
-
 def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     """A score small enough to be kept in a preset's card: figures rounded, tables of second rank left out."""
     kept = {

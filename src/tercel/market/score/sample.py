@@ -63,8 +63,8 @@ class Sample:
         Mean signed change of the mid (ticks) from before a trade to before the `RESPONSE_LAGS`-th after it.
     sd : dict of int to float
         Root mean square of the mid's changes over so many seconds (ticks); NaN where the stretch is too short.
-    mean_spread, mean_spread_time : float
-        Over events, and over full seconds (ticks).
+    mean_spread : float
+        Over events (ticks).
     market_orders_per_s, mean_market_size : float
     seconds : float
     clock_ns : int
@@ -76,7 +76,6 @@ class Sample:
     response: Floats
     sd: dict[int, float]
     mean_spread: float
-    mean_spread_time: float
     market_orders_per_s: float
     mean_market_size: float
     seconds: float
@@ -136,7 +135,6 @@ def sample(seen: Observed | Sequence[Observed], clock_ns: int = 1) -> Sample:
         response=response(parts),
         sd={h: _rms(np.concatenate([returns(o, h) for o in parts])) for h in SD_SECONDS},
         mean_spread=float(values["spread"].mean()),
-        mean_spread_time=float(np.concatenate([o.spread[o.mid2 != 0] for o in parts]).mean()),
         market_orders_per_s=markets / seconds,
         mean_market_size=float(values["market_size"].mean()),
         seconds=seconds,

@@ -228,7 +228,7 @@ WEIGHTS: Final = 2
 """Own flow leans on the weights of public events."""
 
 # -- the head that every flow model's parameters begin with: float64 words ---------------------------------------------
-OWN_WORDS: Final = 6  # words 0 to 5 are the model's own
+# words 0 to 5 are the model's own
 REGIMES_AT: Final = 6  # where the regimes' parameters lie in the same array, 0: there are none
 IMPACT_AT: Final = 7  # ... and the impact law's
 FLOW_HEAD: Final = 8

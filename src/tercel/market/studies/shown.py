@@ -98,12 +98,13 @@ def usual_lots(days: Sequence[Observed]) -> float:
 def wide_from(days: Sequence[Observed]) -> float:
     """Spread, ticks, from which on a book counts as absent: 15 medians, at least 100."""
     spreads = np.concatenate([day.spread[day.spread > 0] for day in days])
-    return max(WIDE_TICKS, WIDE_MEDIANS * float(np.median(spreads)))
+    return max(WIDE_TICKS, WIDE_MEDIANS * float(np.median(spreads))) if len(spreads) else WIDE_TICKS
 
 
 def wide_share(day: Observed, wide: float) -> float:
     """Share of seconds with a wider touch, the last ones of the stretch, in which no event can lie, left out."""
-    return float(np.mean(day.spread[: -round(HORIZONS_S[-1])] > wide))
+    spread = day.spread[: -round(HORIZONS_S[-1])]
+    return float(np.mean(spread > wide)) if len(spread) else 0.0
 
 
 def usable_days(days: Mapping[str, Observed]) -> tuple[dict[str, Observed], dict[str, str], float]:

@@ -29,7 +29,6 @@ from tercel.market.tape.validate import validate
 
 EVENTS = "events.parquet"
 INSTRUMENT = "instrument.json"
-ROW_GROUP = 1 << 18
 Outcome = Literal["written", "unchanged", "replaced"]
 Dates = list[str]
 

@@ -23,10 +23,11 @@ def tuned_parameters(market: str, strategy: str) -> dict[str, float]:
     """
     if market not in tuned_markets():
         return {}
-    found: dict[str, float] = _read(FOLDER / f"{market}.json").get(strategy, {})
+    found: dict[str, float] = read_tuned(FOLDER / f"{market}.json").get(strategy, {})
     return dict(found)
 
 
+@lru_cache(maxsize=32)
 def read_tuned(path: Path) -> dict[str, dict[str, float]]:
     """Strategy -> its parameters, from a file of `tercel agent tune`.
 
@@ -35,11 +36,6 @@ def read_tuned(path: Path) -> dict[str, dict[str, float]]:
     ConfigError
         A file that is missing or none of these.
     """
-    return {name: dict(values) for name, values in _read(path).items()}
-
-
-@lru_cache(maxsize=32)
-def _read(path: Path) -> dict[str, dict[str, float]]:
     remedy = "write it again with `tercel agent tune --out FILE`"
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
