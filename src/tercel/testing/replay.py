@@ -187,11 +187,14 @@ class ReplayOracle:
         Of the agent.
     levels : int
         The feed's window, 0 for a full feed.
+    theirs : bool
+        Whether trades at an own order's price stay the tape's (the other bound of rule 6).
     """
 
     rows: list[tuple[int, ...]]
     side: int
     levels: int = 0
+    theirs: bool = False
     now: int = 0
     halted: bool = False
     double: int = 0
@@ -328,7 +331,7 @@ class ReplayOracle:
         """Rule 2: own orders at better prices, then those at the price with nothing ahead."""
         done = 0
         for own in self._own_levels(side):
-            if (own - price) * side < 0:
+            if (own - price) * side < 0 or (self.theirs and own == price):
                 break
             for entry in list(self.queues[side, own]):
                 if entry.what != "own":

@@ -109,10 +109,11 @@ def compare(kernel, oracle):
     audit(kernel.b, kernel.k)
 
 
-def play(seed, messages, levels, side, delays):
+def play(seed, messages, levels, side, delays, theirs):
     rng = random.Random(seed)
     tape = RandomTape(rng, messages, levels)
-    kernel, oracle = Replay(tape.rows, side, levels), ReplayOracle(list(tape.rows), side, levels)
+    kernel, oracle = Replay(tape.rows, side, levels), ReplayOracle(list(tape.rows), side, levels, theirs)
+    kernel.k[sim.THEIRS] = int(theirs)
     due, number = 0, 0
     while due < tape.now + 40:
         due += rng.choice((0, 1, 2, 9))
@@ -142,11 +143,11 @@ def play(seed, messages, levels, side, delays):
 
 @given(
     st.integers(0, 2**32), st.integers(1, 90), st.sampled_from([0, 0, 1, 2, 3]), st.sampled_from([1, -1]),
-    st.sampled_from([(0,), (3,), (0, 1, 5, 30)]),
+    st.sampled_from([(0,), (3,), (0, 1, 5, 30)]), st.booleans(),
 )  # fmt: skip
 @settings(max_examples=60)
-def test_kernels_replay_as_the_plain_market(seed, messages, levels, side, delays):
-    play(seed, messages, levels, side, delays)
+def test_kernels_replay_as_the_plain_market(seed, messages, levels, side, delays, theirs):
+    play(seed, messages, levels, side, delays, theirs)
 
 
 # -- the rules, one by one --------------------------------------------------------------------------------------------
@@ -181,6 +182,16 @@ def test_an_execution_fills_better_own_orders_then_those_with_nothing_ahead():
     assert m.fills()[1:] == [(8, behind, 99, 2, 1, 200, 198)]
     assert m.k[sim.DOUBLE_LOTS] == 5
     assert public_lots(m.b) == {(-1, 101): 10}
+
+
+def test_the_other_bound_leaves_the_tape_what_trades_at_an_own_price():
+    m = Replay([*BOOK, (5, EXECUTE, 0, 1, 99, 6), (6, ADD, 2, 1, 99, 4), (7, EXECUTE, 2, 1, 99, 4)])
+    m.k[sim.THEIRS] = 1
+    m.run_to(1)
+    better, behind = m.new(100, 3), m.new(99, 2)
+    m.run_to(9)
+    assert m.fills() == [(5, better, 100, 3, 1, 200, 200)], "a trade beyond an own price would have met it first"
+    assert m.own()[behind][:2] == (99, 2)
 
 
 def test_a_crossing_add_fills_own_orders_and_rests_with_the_remainder():

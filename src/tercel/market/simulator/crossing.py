@@ -51,13 +51,15 @@ def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
     """The tape trades `lots` of `side`'s resting orders at `price`: own orders with priority trade too.
 
-    Returns the lots that own orders traded.
+    Returns the lots that own orders traded. Where `THEIRS` is set, those at the trade's own price trade nothing.
     """
     done = 0
     while done < lots and b[lay.OWN_RESTING] > 0:
         own = first_own(b, side, price, False)
         if own < 0:
             break
+        if k[sim.THEIRS] != 0 and b[lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER + lay.PRICE] == price:
+            break  # better prices came first: all that is left stands here
         done += fill_own_head(b, k, own, lots - done)
     if k[sim.MODEL] == sim.REPLAY:
         k[sim.DOUBLE_LOTS] += done

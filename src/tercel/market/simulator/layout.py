@@ -101,6 +101,7 @@ LOG_ROWS: Final = 90
 AGGRESSOR_MID2: Final = 91  # mid that the public aggressor of this moment met, just before it arrived
 AGGRESSOR_SIDE: Final = 92  # (replay) rows of one time and side are one aggressor
 AGGRESSOR_NS: Final = 93
+THEIRS: Final = 94  # (replay) 1: what a trade at an own order's price filled twice stays the tape's
 COMMANDS: Final = 96
 COMMAND_SLOTS: Final = 64
 COMMAND: Final = 6  # words: arrival ns, what, own index, price, lots, flags

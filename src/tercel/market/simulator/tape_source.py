@@ -1,7 +1,7 @@
 """Replay markets: compiled days of a lake, and the worlds that their checkpoints are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,24 @@ def replay(
         )  # fmt: skip
     source, placed = source_of(days, queue)
     return with_impact(source, impact), placed
+
+
+def theirs(source: Source) -> Source:
+    """The same recorded days with the other bound on double fills (`docs/design.md`, rule 6).
+
+    What a tape's trade fills twice at an own order's price stays the tape's: own orders fill by trades beyond their
+    price, and by orders that arrive through them.
+
+    Raises
+    ------
+    ConfigError
+        A tape of level totals, or no tape.
+    """
+    if source.model != sim.REPLAY or source.worlds_k[:, QUEUE].any():
+        raise ConfigError("a tape of single orders", f"{source.name} without any", "leave the bound out")
+    states = source.worlds_k.copy()
+    states[:, sim.THEIRS] = 1
+    return replace(source, worlds_k=states)
 
 
 def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source, list[TapeDay]]:
