@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli import market_facts, market_impact, market_queues, market_studies, transfer
+from tercel.app.cli import market_facts, market_impact, market_predict, market_queues, market_studies, transfer
 from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, check_date, listed_dates, told
 
 market_app = typer.Typer(
@@ -155,6 +155,7 @@ def _listed(text: str) -> list[str]:
 
 market_facts.add_to(market_app)
 market_impact.add_to(market_app)
+market_predict.add_to(market_app)
 transfer.add_to(market_app)
 market_queues.add_to(market_app)
 market_studies.add_to(market_app)

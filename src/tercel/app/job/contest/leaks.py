@@ -111,7 +111,7 @@ def seen_by(policy: Contender) -> list[Seen]:
         for first, last in _spans(text)
     ]
     for name in _texts(told.get("market", "")) + _texts(told.get("markets", "")):
-        found += _calibrated_on(name)
+        found += calibrated_on(name)
     return found
 
 
@@ -136,7 +136,7 @@ def _loaded(name: str) -> presets.Preset | None:
         return None
 
 
-def _calibrated_on(name: str) -> list[Seen]:
+def calibrated_on(name: str) -> list[Seen]:
     """The days behind a market."""
     preset = _loaded(name)
     if preset is None:

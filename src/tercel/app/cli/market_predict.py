@@ -1,0 +1,57 @@
+"""`tercel market predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.app.cli.shared import AsJson, Lake, Seed, listed_dates, told
+
+
+def predict(
+    preset: Annotated[
+        str, typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
+    ],
+    lake: Lake,
+    date: Annotated[
+        list[str],
+        typer.Option(help="Days that the market was not calibrated on; may be given again.", metavar="D[,D...]"),
+    ],
+    symbol: Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")] = "",
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Written strategies (all: every one), or policies as in `tercel agent evaluate`; may be given again. "
+            "Default: all.",
+            metavar="NAME[,NAME...]",
+        ),
+    ] = None,
+    episodes: Annotated[
+        int, typer.Option(help="Simulated orders; on tape all that fit.", min=2, max=1_000_000, metavar="N")
+    ] = 1_000,
+    seed: Seed = 1,
+    share: Annotated[
+        float, typer.Option(help="The order, as a share of the volume expected in half an hour.", metavar="X")
+    ] = 0.1,
+    impact: Annotated[
+        str, typer.Option(help="Law of impact on tape: square_root, propagator, none.", metavar="LAW")
+    ] = "square_root",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for prediction.html and prediction.json.", metavar="DIR")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
+    with told(as_json):
+        from tercel.app.commands import market_predict as command
+
+        command.run(
+            preset, lake, symbol=symbol, dates=[one for text in date for one in listed_dates(text)],
+            strategies=strategy or ("all",), episodes=episodes, seed=seed, share=share, impact=impact, out=out,
+            as_json=as_json,
+        )  # fmt: skip
+
+
+def add_to(market_app: typer.Typer) -> None:
+    """Make it a command of `tercel market`."""
+    market_app.command("predict")(predict)
