@@ -28,6 +28,8 @@ RESTING: Final = 0.5
 LEAST: Final = 3
 """Fewer strategies have no ranking."""
 CALLED: Final = 0.05
+SAME: Final = 9
+"""Decimals of a bp: strategies that differ in later ones did the same, and floating point alone tells them apart."""
 NEAR: Final = 0.10
 """Passive and late shares that lie so near one another agree."""
 
@@ -69,11 +71,11 @@ class Side:
 
     def point(self, names: Sequence[str]) -> Floats:
         """Mean shortfalls, float64 (K,)."""
-        return np.array([self.means[name].point for name in names])
+        return np.array([self.means[name].point for name in names]).round(SAME)
 
     def draws(self, names: Sequence[str]) -> Floats:
         """Resampled mean shortfalls, float64 (B, K)."""
-        return np.stack([self.means[name].draws for name in names], axis=1)
+        return np.stack([self.means[name].draws for name in names], axis=1).round(SAME)
 
     def passive(self, name: str) -> float:
         """Share of the order filled while it rested, mean over episodes."""
@@ -140,7 +142,7 @@ def correlation(simulated: Side, tape: Side, names: Sequence[str], seed: int = 0
     drawn = spearman(simulated.draws(names), tape.draws(names))
     freedom = min(simulated.resampled.clusters, tape.resampled.clusters) - 1.0
     told = Replicates(point, drawn, ((float(drawn.var()), freedom),)).estimate()
-    columns = np.concatenate([tape.scores.bps[name] for name in names]).T
+    columns = np.concatenate([tape.scores.bps[name] for name in names]).T.round(SAME)
     index, count = cluster_index(tape.scores.cluster)
     sums, weights = cluster_sums(columns, index, count), cluster_sums(np.ones(len(index)), index, count)
     halves, ceiling = split_half(sums, weights, np.random.default_rng(seed))
@@ -156,11 +158,12 @@ def _within(value: float | None) -> float | None:
 def signs(simulated: Side, tape: Side, names: Sequence[str]) -> dict[str, Any]:
     """Pairs whose difference is told on tape (Benjamini and Hochberg over all pairs), and the share that agrees."""
     ledger, pairs = Ledger(), list(combinations(names, 2))
-    rows = [ledger.enter(tape.means[a] - tape.means[b]) for a, b in pairs]
+    gaps = {(a, b): tape.means[a] - tape.means[b] for a, b in pairs}
+    rows = {pair: ledger.enter(gap) for pair, gap in gaps.items() if gap.error > 10.0**-SAME}
     ledger.adjust()
     agree = [
         (simulated.means[a].point - simulated.means[b].point) * row["mean"] > 0.0
-        for (a, b), row in zip(pairs, rows, strict=True)
+        for (a, b), row in rows.items()
         if row["p_adjusted"] is not None and row["p_adjusted"] < CALLED
     ]
     return {"pairs": len(pairs), "told": len(agree), "agree": float(np.mean(agree)) if agree else None}

@@ -75,7 +75,8 @@ def split_half(sums: Floats, weights: Floats, rng: np.random.Generator, splits: 
         return float("nan"), float("nan")
     order = rng.permuted(np.tile(np.arange(clusters), (splits, 1)), axis=1)
     means = [_means(sums, weights, part) for part in (order[:, :half], order[:, half : 2 * half])]
-    halves = float(np.nanmean(spearman(*means)))
+    found = spearman(*means)
+    halves = float(found[~np.isnan(found)].mean()) if not np.isnan(found).all() else float("nan")
     longer = clusters / half
     return halves, longer * halves / (1.0 + (longer - 1.0) * halves) if halves > 0.0 else halves
 

@@ -16,8 +16,10 @@ WARM_S: Final = 600
 DAYS: Final = ("2003-01-13", "2003-01-14", "2003-01-15")
 
 
-def simulated_lake(folder: Path, hours: float, days: Sequence[str] = DAYS, seed: int = 5) -> Lake:
-    """A lake with days of symbol SIM at venue TEST: the flow of `csco-santa-fe` from 9:30 New York time.
+def simulated_lake(
+    folder: Path, hours: float, days: Sequence[str] = DAYS, seed: int = 5, market: str = "csco-santa-fe"
+) -> Lake:
+    """A lake with days of symbol SIM at venue TEST: the flow of a preset from 9:30 New York time.
 
     Parameters
     ----------
@@ -27,8 +29,10 @@ def simulated_lake(folder: Path, hours: float, days: Sequence[str] = DAYS, seed:
     days : sequence of str
         YYYY-MM-DD; the k-th has seed `seed` + k.
     seed : int
+    market : str
+        The preset.
     """
-    preset, lake = load("csco-santa-fe"), Lake(folder)
+    preset, lake = load(market), Lake(folder)
     for number, date in enumerate(days):
         events = simulated_day(preset, seed + number, hours * 3600.0, WARM_S)
         opening = midnight_ns(date, "America/New_York") + OPENS_S * NS_PER_SECOND
