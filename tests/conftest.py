@@ -22,10 +22,20 @@ def shared_data() -> Path:
 
     A test that needs it skips where it is absent, and fails when `TERCEL_REQUIRE_DATA=1`.
     """
-    folder = Path(os.environ.get("TERCEL_DATA", ROOT.parent / "shared" / "data"))
+    return _shared("TERCEL_DATA", "data", "real data")
+
+
+@pytest.fixture(scope="session")
+def shared_peers() -> Path:
+    """Folder of other people's judges: `$TERCEL_PEERS`, else `../shared/peers`; absent as `shared_data` is."""
+    return _shared("TERCEL_PEERS", "peers", "other people's judges")
+
+
+def _shared(variable: str, name: str, what: str) -> Path:
+    folder = Path(os.environ.get(variable, ROOT.parent / "shared" / name))
     if folder.is_dir():
         return folder
-    message = f"no real data at {folder}; set TERCEL_DATA to the folder that holds it"
+    message = f"no {what} at {folder}; set {variable} to the folder that holds it"
     if REQUIRE_DATA:
         pytest.fail(message)
     pytest.skip(message)

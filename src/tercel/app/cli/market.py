@@ -8,6 +8,7 @@ import typer
 
 from tercel.app.cli import market_facts, market_impact, market_predict, market_queues, market_studies, transfer
 from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, check_date, listed_dates, told
+from tercel.core.errors import UnknownNameError
 
 market_app = typer.Typer(
     name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
@@ -65,8 +66,20 @@ def score_market(
     venue: Venue = "",
     start: From = "",
     end: To = "",
-    seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3,
+    seeds: Annotated[
+        int | None, typer.Option(help="Simulated paths for each day. Default: 3, by lob-bench 5.", min=1, max=100)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
+    by: Annotated[
+        str, typer.Option(help="Whose figures: tercel, or lob-bench (its own code; see --peers).", metavar="JUDGE")
+    ] = "tercel",
+    peers: Annotated[
+        Path | None,
+        typer.Option(
+            help="(lob-bench) A clone of peernagy/lob_bench, or its folder.", envvar="TERCEL_PEERS", metavar="DIR"
+        ),
+    ] = None,
+    windows: Annotated[int, typer.Option(help="(lob-bench) Windows of 500 messages a side.", min=2, max=10_000)] = 64,
     classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = True,
     impact: Annotated[bool, typer.Option("--impact", help="Measure the impact card too (minutes).")] = False,
     seen: Annotated[bool, typer.Option("--seen", help="Score on days calibrated on all the same.")] = False,
@@ -75,10 +88,20 @@ def score_market(
 ) -> None:
     """Score a market against tape that it has not seen, real against real beside every figure."""
     with told(as_json):
+        if by not in ("tercel", "lob-bench"):
+            raise UnknownNameError("a judge: tercel, lob-bench", f"--by {by}", "name one of them")
+        if by == "lob-bench":
+            from tercel.app.commands import market_lob_bench
+
+            market_lob_bench.run(
+                preset, lake, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end,
+                seeds=seeds or market_lob_bench.SEEDS, windows=windows, peers=peers, seen=seen, as_json=as_json,
+            )  # fmt: skip
+            return
         from tercel.app.commands import market_score
 
         market_score.run(
-            preset, lake, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end, seeds=seeds,
+            preset, lake, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end, seeds=seeds or 3,
             out=out, classifier=classifier, impact=impact, seen=seen, write=write, as_json=as_json,
         )  # fmt: skip
 
