@@ -111,6 +111,7 @@ def test_refusals(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (["nobody"], "tercel, lob-bench"),
         (["lob-bench"], "git clone https://github.com/peernagy/lob_bench"),
         (["lob-bench", "--peers", tmp_path], "none in"),
+        (["lob-bench", "--peers", tmp_path, "--write"], "--json has all"),
     ):
         result = tercel(*options, *words)
         assert result.exit_code == 2

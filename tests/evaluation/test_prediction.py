@@ -47,6 +47,7 @@ def test_a_market_that_says_what_tape_says():
     assert found["signs"]["told"] > 20
     assert found["signs"]["agree"] == 1.0
     assert found["strategies"]["s3"]["simulated_bps"] == pytest.approx(9.0, abs=0.05)
+    assert found["strategies"]["s3"]["rank"] == {"simulated": 4.0, "tape": 4.0}
     assert found["strategies"]["s3"]["tape_bps"] == pytest.approx(14.0, abs=0.05)
 
 
@@ -93,7 +94,8 @@ def test_shares_lie_side_by_side_and_who_rests_is_ranked_alone():
     assert found["spearman_resting"]["strategies"] == NAMES
     assert found["bounds"]["ours"]["spearman"] == found["bounds"]["theirs"]["spearman"] == found["spearman"]
     assert len(in_words(found, "m", "t")) == 5
-    taking = predict(simulated, side(APART, rng, days=20))
+    assert predict(simulated, side(APART, rng, days=20))["spearman_resting"]["strategies"] == NAMES
+    taking = predict(side(APART, rng), side(APART, rng, days=20))
     assert taking["spearman_resting"]["mean"] is None
 
 

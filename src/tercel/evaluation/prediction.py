@@ -19,12 +19,12 @@ from tercel.evaluation.comparisons import Ledger, Resampled, Scores
 from tercel.execution.costs import Costs
 from tercel.stats.bootstrap import Replicates
 from tercel.stats.clusters import cluster_index, cluster_sums
-from tercel.stats.ranks import spearman, split_half
+from tercel.stats.ranks import ranks, spearman, split_half
 
 Floats = NDArray[np.float64]
 
 RESTING: Final = 0.5
-"""Who has so much of the order filled resting on tape counts as resting."""
+"""Who has so much of the order filled while it rests, in simulation or on tape, counts as resting."""
 LEAST: Final = 3
 """Fewer strategies have no ranking."""
 CALLED: Final = 0.05
@@ -111,7 +111,8 @@ def predict(simulated: Side, tape: Side, theirs: Side | None = None, seed: int =
         for fewer than three strategies, ceilings and intervals with a single day.
     """
     names = sorted(tape.costs, key=lambda name: tape.means[name].point)
-    resting = [name for name in names if tape.passive(name) >= RESTING]
+    resting = [name for name in names if max(simulated.passive(name), tape.passive(name)) >= RESTING]
+    places = {key: ranks(side.point(names)).tolist() for key, side in (("simulated", simulated), ("tape", tape))}
     ways = {"ours": tape} | ({} if theirs is None else {"theirs": theirs})
     return {
         "spearman": correlation(simulated, tape, names, seed),
@@ -127,7 +128,11 @@ def predict(simulated: Side, tape: Side, theirs: Side | None = None, seed: int =
             }
             for way, side in ways.items()
         },
-        "strategies": {name: _row(name, simulated, tape, ways, name in resting) for name in names},
+        "strategies": {
+            name: _row(name, simulated, tape, ways)
+            | {"rank": {key: row[number] for key, row in places.items()}, "resting": name in resting}
+            for number, name in enumerate(names)
+        },
     }
 
 
@@ -179,7 +184,7 @@ def _shares(simulated: Side, tape: Side, names: Sequence[str]) -> dict[str, Any]
     return {"near": int(near.sum()), "of": len(names), **{key: float(np.mean(row)) for key, row in apart.items()}}
 
 
-def _row(name: str, simulated: Side, tape: Side, ways: Mapping[str, Side], resting: bool) -> dict[str, Any]:
+def _row(name: str, simulated: Side, tape: Side, ways: Mapping[str, Side]) -> dict[str, Any]:
     """One strategy, as plain values."""
     here = {"simulated": simulated, "tape": tape} | ({"theirs": ways["theirs"]} if "theirs" in ways else {})
     return {
@@ -187,7 +192,6 @@ def _row(name: str, simulated: Side, tape: Side, ways: Mapping[str, Side], resti
         "interval_bps": {where: side.means[name].estimate().to_json() for where, side in here.items()},
         "passive_share": {where: side.passive(name) for where, side in here.items()},
         "late_share": {where: side.late(name) for where, side in here.items()},
-        "resting": resting,
     }
 
 

@@ -8,22 +8,20 @@ import numpy as np
 from tercel.report import style
 from tercel.report.figures import WIDE
 from tercel.report.svg import Figure, drawn
-from tercel.stats.ranks import ranks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 Rows = Mapping[str, Mapping[str, Any]]
-"""Strategy -> `simulated_bps`, `tape_bps`, `interval_bps`, `passive_share`, `late_share`, `resting`."""
+"""Strategy -> `simulated_bps`, `tape_bps`, `interval_bps`, `rank`, `passive_share`, `late_share`, `resting`."""
 COLOURS = {True: style.SERIES[1].token, False: style.SERIES[0].token}
-WORDS = {True: "mostly rests on tape", False: "mostly takes"}
+WORDS = {True: "mostly rests, here or there", False: "mostly takes"}
 
 
 def costs(rows: Rows, symbol: str, name: str = "predicted-costs") -> Figure:
     """Simulated against tape cost with intervals, and rank against rank, each point a strategy."""
     x, y = (np.array([row[key] for row in rows.values()]) for key in ("simulated_bps", "tape_bps"))
-    places = ranks(x), ranks(y)
 
     def draw(drawing: "Drawing") -> None:
         left, right = drawing.subplots(1, 2)
@@ -32,11 +30,11 @@ def costs(rows: Rows, symbol: str, name: str = "predicted-costs") -> Figure:
         _diagonal(left, np.concatenate([x, y]))
         left.set_xlabel("simulated, bps")
         left.set_ylabel("on tape, bps")
-        for number, (one, row) in enumerate(rows.items()):
-            at = places[0][number], places[1][number]
+        for one, row in rows.items():
+            at = row["rank"]["simulated"], row["rank"]["tape"]
             right.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5)
             right.annotate(one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=style.INK.token)
-        _diagonal(right, places[0])
+        _diagonal(right, np.array([1, len(rows)]))
         right.set_xlim(0, len(rows) * 1.35)
         right.set_xlabel("rank in simulation, 1 the cheapest")
         right.set_ylabel("rank on tape")

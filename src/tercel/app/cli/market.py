@@ -8,7 +8,7 @@ import typer
 
 from tercel.app.cli import market_facts, market_impact, market_predict, market_queues, market_studies, transfer
 from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, check_date, listed_dates, told
-from tercel.core.errors import UnknownNameError
+from tercel.core.errors import ConfigError, UnknownNameError
 
 market_app = typer.Typer(
     name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
@@ -91,6 +91,10 @@ def score_market(
         if by not in ("tercel", "lob-bench"):
             raise UnknownNameError("a judge: tercel, lob-bench", f"--by {by}", "name one of them")
         if by == "lob-bench":
+            if out is not None or impact or write:
+                raise ConfigError(
+                    "--by lob-bench alone", "--out, --impact or --write", "leave them out; --json has all"
+                )
             from tercel.app.commands import market_lob_bench
 
             market_lob_bench.run(

@@ -142,7 +142,8 @@ def sides(
         kept, said = roomy(one.without(gone))
         found[where] = Side(kept.costs, seed)
         notes += said
-    return found, [*notes, *recorded.market.notes]
+    learned = f"Schedules know volume and volatility from {known.market.facts['trained on']}."
+    return found, [*notes, learned, *known.market.notes[1:]]
 
 
 def held(grounds: Mapping[str, tuple[Place, Ground]], contenders: Sequence[Contender]) -> dict[str, Judged]:
@@ -234,7 +235,10 @@ def page(found: Mapping[str, Any]) -> str:
             facts={"notes": " ".join(found["notes"])},
         ),
     ]
-    facts = {"days": ", ".join(found["dates"]), **{f"orders, {key}": n for key, n in found["episodes"].items()}}
+    facts = {
+        "days": f"{len(found['dates'])}, {found['dates'][0]} to {found['dates'][-1]}",
+        **{f"orders, {key}": n for key, n in found["episodes"].items()},
+    }
     title = f"Does {found['market']} predict {found['symbol']}?"
     return render(title, lead, sections, facts, f"tercel market predict {found['market']}")
 
