@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli import market_facts, market_impact, market_predict, market_queues, market_studies, transfer
+from tercel.app.cli import (
+    market_facts,
+    market_fills,
+    market_impact,
+    market_predict,
+    market_queues,
+    market_studies,
+    transfer,
+)
 from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, check_date, listed_dates, told
 from tercel.core.errors import ConfigError, UnknownNameError
 
@@ -185,4 +193,5 @@ market_impact.add_to(market_app)
 market_predict.add_to(market_app)
 transfer.add_to(market_app)
 market_queues.add_to(market_app)
+market_fills.add_to(market_app)
 market_studies.add_to(market_app)

@@ -1,0 +1,114 @@
+"""Sums by half-hour, and figures made of them: what a study adds up on a day and what it says of many days.
+
+A figure is a function of a few sums (a share is hits over cases), so days and half-hours are added up once and a
+bootstrap draws clusters of sums (`tercel.stats.bootstrap`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.market.studies.replayed import HALVES, Replayed
+from tercel.stats.bootstrap import Estimate, Moments, intervals
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+Sums = dict[str, Floats]
+"""Name to float64[HALVES]."""
+RESAMPLES = 1000
+
+
+class Tally:
+    """Sums of one day by half-hour."""
+
+    def __init__(self, day: Replayed) -> None:
+        self.day, self.sums = day, {}  # type: tuple[Replayed, Sums]
+
+    def add(self, name: str, ns: Longs, values: NDArray[np.generic] | None = None) -> None:
+        """Add values (or ones) up by the half-hour of their moments, arrays of one shape."""
+        weights = None if values is None else np.asarray(values, np.float64).ravel()
+        found = np.bincount(self.day.half_hour(ns.ravel()), weights=weights, minlength=HALVES)
+        self.sums[name] = self.sums.get(name, 0.0) + found.astype(np.float64)
+
+    def share(self, name: str, ns: Longs, hits: NDArray[np.generic], cases: NDArray[np.bool_] | None = None) -> None:
+        """The mean of `hits` over `cases`: sums `name` and `name#`."""
+        chosen = slice(None) if cases is None else cases
+        self.add(name, ns[chosen], hits[chosen])
+        self.add(f"{name}#", ns[chosen])
+
+
+Means = Mapping[str, Floats]
+"""Sum (or mean) of each name over the draws, float64[B]."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number made of sums.
+
+    Parameters
+    ----------
+    name : str
+    columns : tuple of str
+        The sums that it reads.
+    of : callable
+        Those columns, float64[B] each, to float64[B].
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    of: Callable[..., Floats]
+
+
+def over(top: Floats, bottom: Floats) -> Floats:
+    """A quotient, nan where the bottom is 0."""
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0.0)
+
+
+def shares(names: Sequence[str]) -> list[Figure]:
+    """Figures of what :meth:`Tally.share` added."""
+    return [Figure(name, (name, f"{name}#"), over) for name in names]
+
+
+def table(days: Sequence[Sums], columns: Sequence[str]) -> Floats:
+    """Sums by day and half-hour, float64[D, HALVES, F]."""
+    return np.stack([np.column_stack([day.get(c, np.zeros(HALVES)) for c in columns]) for day in days])
+
+
+def clusters(sums: Floats) -> tuple[Floats, str]:
+    """Sums by cluster, float64[C, F], and what they are: days, or of one day its half-hours."""
+    if len(sums) > 1:
+        return sums.sum(axis=1), "days"
+    return sums[0][sums[0].any(axis=1)], "half hours"
+
+
+def estimates(figures: Sequence[Figure], sums: Floats, columns: Sequence[str], seed: int) -> dict[str, Estimate]:
+    """Every figure with its interval over clusters."""
+    found, _ = clusters(sums)
+    moments = Moments(found, np.ones(len(found)), lambda means: _all(figures, means, columns))
+    told = intervals(moments, np.random.default_rng(seed), resamples=RESAMPLES)
+    return {figure.name: one for figure, one in zip(figures, told, strict=True)}
+
+
+def values(figures: Sequence[Figure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
+    """Every figure of sums float64[..., F], all added up."""
+    total = sums.reshape(1, -1, sums.shape[-1]).sum(axis=1)
+    return {figure.name: float(x) for figure, x in zip(figures, _all(figures, total, columns)[0], strict=True)}
+
+
+def interleaved(figures: Sequence[Figure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
+    """Odd against even half-hours, absolute; which are odd changes from day to day, so that no hour is on one side."""
+    number = np.arange(sums.shape[0])[:, None] + np.arange(sums.shape[1])[None, :]
+    odd, even = (values(figures, sums[number % 2 == half], columns) for half in (1, 0))
+    return {name: abs(odd[name] - even[name]) for name in odd}
+
+
+def by_day(figure: Figure, sums: Floats, columns: Sequence[str]) -> Floats:
+    """A figure of each day, float64[D]."""
+    return _all([figure], sums.sum(axis=1), columns)[:, 0]
+
+
+def _all(figures: Sequence[Figure], means: Floats, columns: Sequence[str]) -> Floats:
+    at = {name: means[:, i] for i, name in enumerate(columns)}
+    return np.column_stack([figure.of(*(at[c] for c in figure.columns)) for figure in figures])
