@@ -1,4 +1,4 @@
-"""`tercel market fills`: do resting orders fill in a market as they do on its tape? Tables, a page, gates."""
+"""`tercel market fills`: do resting orders fill in a market as they do on its tape? A table, a page, gates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -9,11 +9,12 @@ import numpy as np
 
 from tercel.app.commands.market_days import read_days
 from tercel.app.commands.market_simulate import synthetic, working_days
-from tercel.app.output import print_json, print_table
+from tercel.app.output import json_text, plain, print_json, print_table, say
 from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
 from tercel.market.flow.preset import Preset, load
 from tercel.market.score.days import Day, of_one_market
-from tercel.market.studies.fill_gates import Cell, Gate, compare
+from tercel.market.studies.fill_gates import MARKOUTS_S, Cell, Gate, compare
 from tercel.market.studies.fill_study import sums_of
 from tercel.market.studies.fills import WAITS_S, Scale, scale_of
 from tercel.market.studies.markouts import HORIZONS_S
@@ -21,11 +22,42 @@ from tercel.market.studies.replayed import replayed
 from tercel.market.studies.sums import Sums
 
 FIRST = "2030-01-02"
+"""Date of the first simulated day; it names the day and nothing else."""
+HEAD = ("", "tape", "floor", "simulated", "passed")
+WORDS = {
+    **{f"filled_{wait}s": f"filled in {wait} s" for wait in WAITS_S},
+    "filled_before_away": "filled in 300 s before the touch moved away",
+    "filled_given_away": "filled in 300 s, given it moved away first",
+    **{f"joins_filled_{wait}s": f"tape's own joins executed in {wait} s" for wait in WAITS_S},
+    **{f"markout_{h}s_bps": f"mark-out {h} s after a fill, ticks" for h in MARKOUTS_S},
+    "back_after_trade_10s": "old price back 10 s after a trade emptied it",
+    "cancel_ratio": "cancel rate behind over ahead",
+    "fano": "Fano factor of market orders, 300 s",
+    "hidden_rows": "hidden among executions",
+}
 
 
 @dataclass(frozen=True)
 class Fills:
-    """A finished study."""
+    """A finished study; the fields are those of its JSON.
+
+    Parameters
+    ----------
+    preset, symbol : str
+    days : tuple of str
+        Of tape.
+    calibrated_on : tuple of str
+        Those of them that the preset was calibrated on.
+    simulated_days, seed : int
+    clusters : str
+        What the tape's intervals are drawn over: days, or the half hours of one day.
+    scale : Scale
+        Shares of a ghost, and the tape's queue.
+    dropped_minutes : int
+        Minutes of tape without a book.
+    figures : dict of str to Cell
+    gates : list of Gate
+    """
 
     preset: str
     symbol: str
@@ -38,36 +70,6 @@ class Fills:
     dropped_minutes: int
     figures: dict[str, Cell]
     gates: list[Gate]
-
-
-def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int) -> Fills:
-    """Measure tape and simulated days.
-
-    Raises
-    ------
-    ConfigError, TapeError
-        Days of another tick than the preset's, too short, or without single orders.
-    """
-    of_one_market(preset, days)
-    read = [replayed(day.instrument, day.events) for day in days]
-    scale = scale_of(read)
-    real = [sums_of(day, scale) for day in read]
-    seconds = float(np.median([day.session_s for day in days]))
-    made = list(simulated_sums(preset, scale, simulated_days, seed, seconds))
-    cells, gates, clusters = compare(real, made, seed)
-    dates = tuple(day.instrument.date for day in days)
-    seen = tuple(date for date in dates if date in preset.card.get("days", []))
-    dropped = sum(int(np.sum(~day.booked)) for day in read)
-    symbol = days[0].instrument.symbol
-    return Fills(
-        preset.name, symbol, dates, seen, simulated_days, seed, clusters, scale, dropped, cells, gates
-    )  # fmt: skip
-
-
-def simulated_sums(preset: Preset, scale: Scale, days: int, seed: int, seconds: float) -> Iterator[Sums]:
-    """The sums of each simulated day."""
-    for number, date in enumerate(working_days(FIRST, days)):
-        yield sums_of(replayed(*synthetic(preset, seed + number, date, seconds, preset.symbol)), scale)
 
 
 def run(
@@ -93,14 +95,49 @@ def run(
         raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
     preset = load(which)
     found = study(preset, read_days(lake, symbol or preset.symbol, dates, venue=venue), simulated_days, seed)
+    if out is not None:
+        write(found, out)
+        say(f"report  {out / 'fills.html'}")
     if as_json:
         print_json(card(found))
     else:
         show(found)
 
 
+def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int) -> Fills:
+    """Measure tape and simulated days by the same code.
+
+    Raises
+    ------
+    ConfigError, TapeError
+        Days of another tick than the preset's, too short, or without single orders.
+    """
+    of_one_market(preset, days)
+    read = [replayed(day.instrument, day.events) for day in days]
+    scale = scale_of(read)
+    real = [sums_of(day, scale) for day in read]
+    say(f"tape       {len(real)} days")
+    seconds = float(np.median([day.session_s for day in days]))
+    made = list(simulated_sums(preset, scale, simulated_days, seed, seconds))
+    cells, gates, clusters = compare(real, made, seed)
+    dates = tuple(day.instrument.date for day in days)
+    return Fills(
+        preset=preset.name, symbol=days[0].instrument.symbol, days=dates,
+        calibrated_on=tuple(date for date in dates if date in preset.card.get("days", [])),
+        simulated_days=simulated_days, seed=seed, clusters=clusters, scale=scale,
+        dropped_minutes=sum(int(np.sum(~day.booked)) for day in read), figures=cells, gates=gates,
+    )  # fmt: skip
+
+
+def simulated_sums(preset: Preset, scale: Scale, days: int, seed: int, seconds: float) -> Iterator[Sums]:
+    """The sums of each simulated day, one after the other."""
+    for number, date in enumerate(working_days(FIRST, days)):
+        yield sums_of(replayed(*synthetic(preset, seed + number, date, seconds, preset.symbol)), scale)
+        say(f"simulated  day {number + 1} of {days}")
+
+
 def card(found: Fills) -> dict[str, Any]:
-    """What `--json` prints."""
+    """What `--json` prints: the curves by wait, mark-outs and hidden share, and every figure by name."""
     cells = found.figures
     curve = [cells[f"filled_{wait}s"] for wait in WAITS_S]
     marks = {str(h): cells[f"markout_{h}s_bps"] for h in HORIZONS_S}
@@ -119,9 +156,79 @@ def card(found: Fills) -> dict[str, Any]:
 
 
 def show(found: Fills) -> None:
-    """The table of gates."""
-    rows = [
-        (g.name, f"{g.real:.3f}", f"{g.floor:.3f}", f"{g.simulated:.3f}", "yes" if g.passed else "NO")
-        for g in found.gates
+    """The table of gates and what there is to say."""
+    days = f"{len(found.days)} day{'s' if len(found.days) > 1 else ''} of tape"
+    title = f"{found.preset} beside {found.symbol}: {days}, {found.simulated_days} simulated"
+    print_table(title, HEAD, table(found), leaves=("floor",), words=("passed",))
+    for line in sentences(found):
+        say(line)
+
+
+def table(found: Fills) -> list[list[str]]:
+    """A row for each gate; mark-outs are judged in bps and shown in ticks."""
+    rows = []
+    for gate in found.gates:
+        cell = found.figures[gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name]
+        numbers = [_number(x) for x in (cell.real, cell.floor, cell.simulated)]
+        rows.append([WORDS[gate.name], *numbers, "yes" if gate.passed else "NO"])
+    return rows
+
+
+def _number(value: float) -> str:
+    return "-" if not np.isfinite(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def sentences(found: Fills) -> list[str]:
+    """What was found and how to read it, five sentences at most."""
+    passed = sum(gate.passed for gate in found.gates)
+    lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
+    told = [
+        f"{passed} of {len(found.gates)} gates passed.",
+        f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
+        "Intervals are over days." if found.clusters == "days" else
+        "Intervals are over the half hours of one day, which is optimistic.",
+        "Floor: odd against even half hours of tape.",
+    ]  # fmt: skip
+    if found.calibrated_on:
+        told.append(f"Calibrated on {len(found.calibrated_on)} of these days, which is kind to the preset.")
+    return told
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def write(found: Fills, out: Path) -> None:
+    """`fills.json` and `fills.html`, each whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in (("fills.json", json_text(card(found)) + "\n"), ("fills.html", page(found))):
+        write_whole(out / name, text)
+
+
+def page(found: Fills) -> str:
+    """The page of tables and pictures."""
+    from tercel.report.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
+    from tercel.report.page import Section, render
+    from tercel.report.tables import plain_table
+
+    cells, symbol = plain({name: asdict(cell) for name, cell in found.figures.items()}), found.symbol
+    everything = [
+        [name.replace("_", " "), *(_number(x) for x in (cell.real, cell.floor, cell.simulated))]
+        for name, cell in found.figures.items()
     ]
-    print_table(f"{found.preset}", ("", "tape", "floor", "simulated", "passed"), rows)
+    sections = [
+        Section("Gates", html=plain_table(HEAD, table(found))),
+        Section("Do orders fill as on tape?", figures=[fill_curves(cells, WAITS_S, symbol), by_class(cells, symbol)]),
+        Section("What fills are worth", figures=[markouts(cells, HORIZONS_S, symbol)]),
+        Section("After the touch was emptied, and hidden executions", figures=[returns_and_hidden(cells, symbol)]),
+        Section("Every figure", html=plain_table(HEAD[:-1], everything)),
+    ]
+    facts = {
+        "days of tape": len(found.days), "simulated days": found.simulated_days,
+        "minutes without a book": found.dropped_minutes, "a ghost": f"{found.scale.ghost} shares",
+        "usual queue": f"{found.scale.queue:g} shares",
+    }  # fmt: skip
+    footer = (
+        f"reprint: tercel market fills {found.preset} --symbol {symbol} --date {','.join(found.days)} "
+        f"--days {found.simulated_days} --seed {found.seed}"
+    )
+    return render(f"Fills of {found.preset} beside {symbol}", " ".join(sentences(found)), sections, facts, footer)

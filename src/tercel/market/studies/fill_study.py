@@ -7,7 +7,7 @@ import numpy as np
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.depletions import FOLLOWED_S, RETURNS_S, add_depletions
 from tercel.market.studies.fills import SHOWN_S, SIZES, SPREADS, WAITS_S, Scale, add_fills, usable
-from tercel.market.studies.markouts import HORIZONS_S, add_counts, add_markouts, fano, market_orders
+from tercel.market.studies.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from tercel.market.studies.own_orders import KINDS, QUICK_S, add_own_orders
 from tercel.market.studies.replayed import DISTANCES, Replayed
 from tercel.market.studies.sums import Figure, Floats, Sums, Tally, over, shares
@@ -58,9 +58,9 @@ def figures() -> list[Figure]:
     ]
     for what in ("trade", "cancel"):
         names += [f"back_after_{what}_{h}s" for h in RETURNS_S] + [f"followed_after_{what}_{FOLLOWED_S}s"]
-    names += ["hidden_rows", "hidden_volume"] + [f"hidden_rows_spread_{name}" for name in SPREADS]
+    names += ["fano", "hidden_rows", "hidden_volume"] + [f"hidden_rows_spread_{name}" for name in SPREADS]
     hazards = ("cancelled_behind", "cancelled_behind#", "cancelled_ahead", "cancelled_ahead#")
-    return [*shares(names), Figure("cancel_ratio", hazards, _ratio), Figure("fano", ("fano", "fano1", "fano2"), fano)]
+    return [*shares(names), Figure("cancel_ratio", hazards, _ratio)]
 
 
 def _ratio(behind: Floats, behind_s: Floats, ahead: Floats, ahead_s: Floats) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.replayed import Replayed
-from tercel.market.studies.sums import Tally, over
+from tercel.market.studies.sums import Tally
 from tercel.market.tape.schema import EXECUTE
 
 Floats = NDArray[np.float64]
@@ -77,22 +77,14 @@ def _add(tally: Tally, name: str, ns: Longs, side: Floats, start: Floats) -> Non
 
 
 def add_counts(tally: Tally, orders: Orders) -> None:
-    """Number of market orders in each stretch of 300 s: `fano` (stretches), `fano1`, `fano2` (its powers)."""
+    """Market orders in stretches of 300 s: `fano`, squares about the day's mean, over `fano#`, their number."""
     day, (start, stop) = tally.day, tally.day.window
-    length = COUNT_S * NS_PER_SECOND
-    edges = np.arange(start, stop + 1, length)
-    counts = np.histogram(orders.ns, edges)[0] if len(edges) > 1 else np.zeros(0)
-    minutes = [edges[:-1] + i * 60 * NS_PER_SECOND for i in range(COUNT_S // 60)]
-    whole = np.all([day.has_book(minute) for minute in minutes], axis=0) if len(edges) > 1 else np.zeros(0, np.bool_)
-    for name, values in (("fano", np.ones(len(counts))), ("fano1", counts), ("fano2", counts**2)):
-        tally.add(name, edges[:-1][whole], values[whole])
-
-
-def fano(n: Floats, first: Floats, second: Floats) -> Floats:
-    """Variance over mean of counts, from their number and the sums of their powers.
-
-    >>> fano(np.array([2.0]), np.array([4.0]), np.array([10.0]))
-    array([0.5])
-    """
-    mean = over(first, n)
-    return over(second / np.maximum(n, 1e-300) - mean**2, mean)
+    edges = np.arange(start, stop + 1, COUNT_S * NS_PER_SECOND)
+    if len(edges) < 2:
+        return
+    counts = np.histogram(orders.ns, edges)[0].astype(np.float64)
+    minutes = edges[:-1, None] + np.arange(COUNT_S // 60) * 60 * NS_PER_SECOND
+    whole = day.has_book(minutes).all(axis=1)
+    ns, counts = edges[:-1][whole], counts[whole]
+    tally.add("fano", ns, (counts - counts.mean()) ** 2 if len(counts) else counts)
+    tally.add("fano#", ns, counts)

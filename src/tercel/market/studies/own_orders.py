@@ -1,7 +1,7 @@
 """What became of the tape's own orders: those that joined the touch, and those that improved it.
 
-An order counts as filled once any of it was executed. What a market order leaves resting is no such order. An order
-that a feed forgets with its level is left out of the waits that it could not be followed through.
+An order counts as filled once any of it was executed. What a market order leaves resting is no such order. One that a
+feed forgets with its level can fill no more.
 """
 
 from typing import Final

@@ -2,7 +2,7 @@
 
 The window is that of all fill studies: from 900 s after the opening to 300 s before the end. Minutes without a book
 (a side empty, or a touch wider than 100 ticks, for any time at all) are dropped: nothing starts in one and no mid of
-one is a mid. Days are never dropped.
+one is a mid. Days are never dropped. A tape that ends early ends the session a minute later.
 """
 
 from dataclasses import dataclass
@@ -132,21 +132,22 @@ def replayed(instrument: Instrument, events: Events) -> Replayed:
     open_ns, close_ns = instrument.session_open_ns, instrument.session_close_ns
     if not close_ns:
         open_ns, close_ns = int(events.exch_ns[0]), int(events.exch_ns[-1])
+    close_ns = min(close_ns, int(events.exch_ns[-1]) + MINUTE_NS)
     start, stop = _window(open_ns, close_ns)
     if start >= stop:
         received = f"{(close_ns - open_ns) / NS_PER_SECOND:g} s on {about}"
         raise TapeError(f"a session longer than {SKIP_S + END_S:g} s", received, "name a longer day")
     rows = day.rows.copy()
     starts = np.arange(start, stop + 1, round(EACH_S * NS_PER_SECOND), dtype=np.int64)
-    seen, first, stand = _noted(rows, starts, day.slots)
+    seen, first, stand = noted(rows, starts, day.slots)
     return Replayed(
         rows, seen, starts, first, stand, _booked(rows, seen, open_ns, close_ns), open_ns, close_ns, instrument.lot,
         instrument.tick, instrument.venue,
     )  # fmt: skip
 
 
-def _noted(rows: Longs, starts: Longs, slots: int) -> tuple[Longs, Longs, Longs]:
-    """`seen`, `first` and `stand` of the kernel."""
+def noted(rows: Longs, starts: Longs, slots: int) -> tuple[Longs, Longs, Longs]:
+    """What each row did, the first row after each start and how the levels stood: `seen`, `first`, `stand`."""
     prices, rank = np.unique(rows[:, k.PRICE], return_inverse=True)
     seen = np.zeros((len(rows), k.SEEN), np.int64)
     first = np.zeros(len(starts), np.int64)
