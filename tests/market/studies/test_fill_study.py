@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.market.studies.tapes import Row, tape
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.market.studies.tapes import Row, drawn, tape
 
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.depletions import add_depletions
 from tercel.market.studies.fill_gates import Cell, compare, gates
 from tercel.market.studies.fill_study import add_hidden, figures, sums_of
@@ -88,6 +91,32 @@ def test_fano_is_variance_over_mean_of_whole_stretches_about_the_days_mean() -> 
 
 
 # -- depletions -------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**31))
+def test_depletions_are_those_of_a_slow_look(seed: int) -> None:
+    instrument, events = drawn(seed, 400)
+    day = replayed(instrument, events)
+    one = Tally(day)
+    add_depletions(one, market_orders(day))
+    found = {name: cases(one.sums, f"back_after_{name}_1s") for name in ("trade", "cancel")}
+    back = {name: one.sums[f"back_after_{name}_10s"].sum() for name in found}
+    slow, returned = {"trade": 0, "cancel": 0}, {"trade": 0, "cancel": 0}
+    touch = [(-(2**30), 2**30), *((int(bid), int(ask)) for bid, ask in day.seen[:, [k.BID, k.ASK]])]
+    i = 0
+    while i < len(day.rows):
+        what, side, ns, j = day.rows[i, k.KIND], day.rows[i, k.SIDE], day.ns[i], i
+        while what == EXECUTE and (day.rows[j + 1, [k.KIND, k.NS, k.SIDE]] == (what, ns, side)).all():
+            j += 1
+        name = {EXECUTE: "trade", REDUCE: "cancel", DELETE: "cancel"}.get(int(what))
+        at = 0 if side > 0 else 1
+        if name and day.within(day.ns[i : i + 1])[0] and (touch[j + 1][at] - touch[i][at]) * side < 0:
+            later = np.flatnonzero(day.ns <= ns + 10 * NS_PER_SECOND)[-1] + 1
+            slow[name] += bool(day.has_book(day.ns[i : i + 1] + NS_PER_SECOND)[0])
+            fine = day.has_book(day.ns[i : i + 1] + 10 * NS_PER_SECOND)[0]
+            returned[name] += bool(fine and (touch[later][at] - touch[i][at]) * side >= 0)
+        i = j + 1
+    assert (found, back) == (slow, returned)
 
 
 def test_the_old_price_back_and_the_far_side_after_a_trade() -> None:

@@ -89,25 +89,30 @@ def add_fills(tally: Tally, scale: Scale) -> Floats:
     day, fine = tally.day, usable(tally.day)
     ns = np.repeat(day.starts[:, None], 2, axis=1)
     found = run_ghosts(day, scale.ghost)
-    filled = found[..., k.FILLED]
     for wait in WAITS_S:
-        tally.share(f"filled_{wait}s", ns, filled <= wait, _in_time(day, fine, wait))
+        tally.share(f"filled_{wait}s", ns, found[..., k.FILLED] <= wait, _in_time(day, fine, wait))
     _add_parts(tally, ns, found, fine)
     for name, among in _classes(day, scale).items():
-        for wait in SHOWN_S:
-            tally.share(f"filled_{wait}s_{name}", ns, filled <= wait, _in_time(day, fine, wait) & among)
-    others: dict[str, tuple[float, int]] = {f"behind_{d}": (scale.ghost, d) for d in DISTANCES[1:]}
-    others |= {f"size_{part:g}": (part * scale.queue, 0) for part in SIZES}
-    for name, (shares, distance) in others.items():
-        other = run_ghosts(day, shares, distance, SHOWN_S[-1])[..., k.FILLED]
-        for wait in SHOWN_S:
-            tally.share(f"filled_{wait}s_{name}", ns, other <= wait, _in_time(day, fine, wait))
-    for name, at in (("ahead", k.AHEAD_S), ("behind", k.BEHIND_S)):
-        tally.add(
-            f"cancelled_{name}", ns[fine], found[..., k.CANCEL_AHEAD if name == "ahead" else k.CANCEL_BEHIND][fine]
-        )
-        tally.add(f"cancelled_{name}#", ns[fine], found[..., at][fine])
+        _add_shown(tally, name, ns, found[..., k.FILLED], fine & among)
+    for name, (shares, distance) in _others(scale).items():
+        other = run_ghosts(day, shares, distance, SHOWN_S[-1])
+        _add_shown(tally, name, ns, other[..., k.FILLED], fine)
+    for name, lots, stood in (("ahead", k.CANCEL_AHEAD, k.AHEAD_S), ("behind", k.CANCEL_BEHIND, k.BEHIND_S)):
+        tally.add(f"cancelled_{name}", ns[fine], found[..., lots][fine])
+        tally.add(f"cancelled_{name}#", ns[fine], found[..., stood][fine])
     return found
+
+
+def _add_shown(tally: Tally, name: str, ns: Longs, filled: Floats, among: Bools) -> None:
+    """Fills of some ghosts at the waits that are told by class."""
+    for wait in SHOWN_S:
+        tally.share(f"filled_{wait}s_{name}", ns, filled <= wait, _in_time(tally.day, among, wait))
+
+
+def _others(scale: Scale) -> dict[str, tuple[float, int]]:
+    """Ghosts of other sizes and behind the touch: shares and ticks."""
+    found: dict[str, tuple[float, int]] = {f"behind_{d}": (scale.ghost, d) for d in DISTANCES[1:]}
+    return found | {f"size_{part:g}": (part * scale.queue, 0) for part in SIZES}
 
 
 def _in_time(day: Replayed, fine: Bools, wait_s: float) -> Bools:

@@ -24,7 +24,8 @@ class Tally:
     """Sums of one day by half-hour."""
 
     def __init__(self, day: Replayed) -> None:
-        self.day, self.sums = day, {}  # type: tuple[Replayed, Sums]
+        self.day = day
+        self.sums: Sums = {}
 
     def add(self, name: str, ns: Longs, values: NDArray[np.generic] | None = None) -> None:
         """Add values (or ones) up by the half-hour of their moments, arrays of one shape."""
@@ -62,7 +63,11 @@ class Figure:
 
 
 def over(top: Floats, bottom: Floats) -> Floats:
-    """A quotient, nan where the bottom is 0."""
+    """A quotient, nan where the bottom is 0.
+
+    >>> over(np.array([1.0, 1.0]), np.array([4.0, 0.0]))
+    array([0.25,  nan])
+    """
     return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0.0)
 
 
