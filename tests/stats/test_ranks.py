@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tercel.core.errors import ConfigError
-from tercel.stats.ranks import ranks, spearman, split_half
+from tercel.stats.bootstrap import moments_of_mean
+from tercel.stats.ranks import clustered_spearman, ranks, spearman, split_half
+
+
+def each_a_cluster(rows):
+    return moments_of_mean(rows, np.arange(len(rows)))
+
 
 COLUMN = st.lists(st.integers(-5, 5), min_size=3, max_size=20)
 
@@ -33,6 +39,20 @@ def test_many_at_once_are_one_by_one():
     assert spearman(first, second) == pytest.approx(each)
 
 
+def test_what_one_side_does_not_say_is_left_out():
+    first, second = np.array([3.0, 1.0, np.nan, 2.0, 9.0]), np.array([2.0, np.inf, 1.0, 1.0, 7.0])
+    assert spearman(first, second) == pytest.approx(spearman([3.0, 2.0, 9.0], [2.0, 1.0, 7.0]))
+
+
+def test_the_interval_over_clusters_holds_scipys_correlation():
+    rng = np.random.default_rng(4)
+    first = rng.normal(size=400)
+    second = first + rng.normal(size=400)
+    found = clustered_spearman(first, second, np.arange(400) // 4, rng)
+    assert found.mean == pytest.approx(stats.spearmanr(first, second).statistic)
+    assert 0.05 < found.ci_high - found.ci_low < 0.2
+
+
 def test_other_lengths_are_refused():
     with pytest.raises(ConfigError, match="pair them first"):
         spearman([1, 2, 3], [1, 2])
@@ -41,8 +61,8 @@ def test_other_lengths_are_refused():
 def test_halves_of_a_ranking_without_noise_agree_and_of_noise_alone_do_not():
     rng = np.random.default_rng(2)
     same = np.tile(np.arange(12.0), (10, 1))
-    assert split_half(same, np.ones(10), rng) == pytest.approx((1.0, 1.0))
-    halves = [split_half(rng.normal(size=(10, 12)), np.ones(10), rng, splits=50)[0] for _ in range(100)]
+    assert split_half(each_a_cluster(same), rng) == pytest.approx((1.0, 1.0))
+    halves = [split_half(each_a_cluster(rng.normal(size=(10, 12))), rng, splits=50)[0] for _ in range(100)]
     assert abs(np.mean(halves)) < 0.1
 
 
@@ -54,10 +74,10 @@ def test_what_is_stepped_up_is_how_two_samples_of_all_clusters_agree():
     def sample():
         return true + rng.normal(scale=0.7, size=(16, 20))
 
-    stepped = np.mean([split_half(sample(), np.ones(16), rng, splits=20)[1] for _ in range(200)])
+    stepped = np.mean([split_half(each_a_cluster(sample()), rng, splits=20)[1] for _ in range(200)])
     drawn = np.mean([spearman(sample().mean(axis=0), sample().mean(axis=0)) for _ in range(400)])
     assert stepped == pytest.approx(drawn, abs=0.03)
 
 
 def test_one_cluster_has_no_halves():
-    assert np.isnan(split_half(np.ones((1, 4)), np.ones(1), np.random.default_rng(0))).all()
+    assert np.isnan(split_half(each_a_cluster(np.ones((1, 4))), np.random.default_rng(0))).all()

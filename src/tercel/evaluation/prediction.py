@@ -7,7 +7,7 @@ after correction for all pairs, it is counted in how many simulation has the sam
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any, Final
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from tercel.evaluation.comparisons import Ledger, Resampled, Scores
 from tercel.execution.costs import Costs
-from tercel.stats.bootstrap import Replicates
-from tercel.stats.clusters import cluster_index, cluster_sums
+from tercel.stats.bootstrap import Replicates, moments_of_mean
 from tercel.stats.ranks import ranks, spearman, split_half
 
 Floats = NDArray[np.float64]
@@ -147,12 +146,16 @@ def correlation(simulated: Side, tape: Side, names: Sequence[str], seed: int = 0
     drawn = spearman(simulated.draws(names), tape.draws(names))
     freedom = min(simulated.resampled.clusters, tape.resampled.clusters) - 1.0
     told = Replicates(point, drawn, ((float(drawn.var()), freedom),)).estimate()
-    columns = np.concatenate([tape.scores.bps[name] for name in names]).T.round(SAME)
-    index, count = cluster_index(tape.scores.cluster)
-    sums, weights = cluster_sums(columns, index, count), cluster_sums(np.ones(len(index)), index, count)
-    halves, ceiling = split_half(sums, weights, np.random.default_rng(seed))
+    costs = np.concatenate([tape.scores.bps[name] for name in names]).T
+    means = replace(moments_of_mean(costs, tape.scores.cluster), statistic=_same)
+    halves, ceiling = split_half(means, np.random.default_rng(seed))
     found = {"mean": point, "ci_low": told.ci_low, "ci_high": told.ci_high, "ceiling": ceiling, "halves": halves}
     return {key: _within(value) for key, value in found.items()}
+
+
+def _same(means: Floats) -> Floats:
+    """Means without what floating point alone tells apart."""
+    return means.round(SAME)
 
 
 def _within(value: float | None) -> float | None:

@@ -16,8 +16,8 @@ from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.fusion import Fusion
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.scores import ranks
-from tercel.stats import Estimate, Moments, cluster_index, cluster_sums, intervals
+from tercel.stats import Estimate, cluster_index, cluster_sums
+from tercel.stats.ranks import clustered_spearman, spearman
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
         x = x - x.mean()
         slope[h] = float(x @ (y - y.mean())) / float(x @ x)
         precision[h] = float(x @ x) / max(float(y.var()), 1e-300)
-        ic[h] = float(np.corrcoef(ranks(x), ranks(y))[0, 1]) if y.std() > 0 else 0.0
+        ic[h] = float(spearman(x, y)) if y.std() > 0 else 0.0
     return Decay(horizons, ic, slope, _half_life(horizons, slope, precision))
 
 
@@ -101,22 +101,11 @@ def series_ic(forecast: ArrayLike, outcome: ArrayLike, rng: np.random.Generator,
     """
     f, o = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64)
     seen = np.isfinite(f) & np.isfinite(o)
-    x, y = ranks(f[seen]), ranks(o[seen])
-    if len(x) < 2 * block or not (x.std() > 0 and y.std() > 0):
+    x, y = f[seen], o[seen]
+    if len(x) < 2 * block or not (np.ptp(x) > 0 and np.ptp(y) > 0):
         text = f"{len(x)} rows, blocks of {block}"
         raise DataError("two blocks of forecasts and outcomes that vary", text, "take a longer history")
-    x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
-    index, count = cluster_index(np.arange(len(x)) // block)
-    columns = np.stack([x, y, x * x, y * y, x * y], axis=1)
-    sums = cluster_sums(columns, index, count)
-    return intervals(Moments(sums, cluster_sums(np.ones(len(x)), index, count), _correlation), rng)[0]
-
-
-def _correlation(means: Floats) -> Floats:
-    """Means of x, y, x^2, y^2, xy, (B, 5) -> correlations (B, 1)."""
-    mx, my, xx, yy, xy = means.T
-    scale = np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300))
-    return np.asarray(((xy - mx * my) / scale)[:, None])
+    return clustered_spearman(x, y, np.arange(len(x)) // block, rng)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import DataError
 from tercel.stats import Estimate, clustered_se, mean_interval
+from tercel.stats.ranks import ranks, spearman
 
 Floats = NDArray[np.float64]
 FEWEST = 5
@@ -47,18 +48,6 @@ class Skill:
         return {"mean": self.mean, "t": self.t, "ci_low": self.ci_low, "ci_high": self.ci_high, "dates": self.dates}
 
 
-def ranks(values: ArrayLike) -> Floats:
-    """Ranks from 1, ties share their mean.
-
-    >>> ranks([3.0, 1.0, 3.0]).tolist()
-    [2.5, 1.0, 2.5]
-    """
-    value = np.asarray(values, np.float64)
-    _, at, count = np.unique(value, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return np.asarray((last - (count - 1) / 2.0)[at], np.float64)
-
-
 def correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Pearson's correlation, NaN where one side does not vary."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
@@ -86,34 +75,8 @@ def rank_ic_of_rows(forecast: Floats, outcome: Floats) -> Floats:
 
     NaN for a row with fewer than 5 of them or one that does not vary.
     """
-    held = np.isfinite(forecast) & np.isfinite(outcome)
-    count = held.sum(axis=1)
-    centred = []
-    for side in (forecast, outcome):
-        rank = row_ranks(np.where(held, side, np.nan))
-        mean = np.where(held, rank, 0.0).sum(axis=1) / np.maximum(count, 1)
-        centred.append(np.where(held, rank - mean[:, None], 0.0))
-    a, b = centred
-    scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    usable = (count >= FEWEST) & (scale > 0)
-    return np.where(usable, (a * b).sum(axis=1) / np.where(usable, scale, 1.0), np.nan)
-
-
-def row_ranks(values: Floats) -> Floats:
-    """Ranks from 1 within each row, ties share their mean; NaN (or infinite) come last and have no meaning."""
-    n = values.shape[1]
-    order = np.argsort(values, axis=1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=1)
-    at = np.arange(n)
-    fresh = np.ones(values.shape, np.bool_)
-    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    ends = np.ones(values.shape, np.bool_)
-    ends[:, :-1] = fresh[:, 1:]
-    first = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)
-    last = np.minimum.accumulate(np.where(ends, at, n)[:, ::-1], axis=1)[:, ::-1]
-    out = np.empty(values.shape)
-    np.put_along_axis(out, order, (first + last) / 2.0 + 1.0, axis=1)
-    return out
+    count = (np.isfinite(forecast) & np.isfinite(outcome)).sum(axis=1)
+    return np.where(count >= FEWEST, spearman(forecast, outcome), np.nan)
 
 
 def rank_ic(

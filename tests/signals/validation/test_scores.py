@@ -22,7 +22,6 @@ def test_scores_are_those_of_the_libraries() -> None:
     assert scores.brier(TRUTH, CHANCE) == pytest.approx(metrics.brier_score_loss(TRUTH, CHANCE))
     assert scores.r2(TRUTH, CHANCE) == pytest.approx(metrics.r2_score(TRUTH, CHANCE))
     assert scores.accuracy(TRUTH, guess) == pytest.approx(metrics.accuracy_score(TRUTH, guess))
-    assert scores.ranks(SCORE) == pytest.approx(stats.rankdata(SCORE))
 
 
 def test_rank_ic_is_spearman_by_date() -> None:

@@ -15,13 +15,23 @@ from tercel.app.cli import (
     market_studies,
     transfer,
 )
-from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, check_date, listed_dates, told
+from tercel.app.cli.shared import (
+    PRESET,
+    AsJson,
+    Lake,
+    PresetsSymbol,
+    Seed,
+    Symbol,
+    Venue,
+    check_date,
+    listed_dates,
+    told,
+)
 from tercel.core.errors import ConfigError, UnknownNameError
 
 market_app = typer.Typer(
     name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
 )
-Which = Annotated[str, typer.Argument(help="A preset's name, or a preset file (.json).", metavar="PRESET")]
 From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
 To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 
@@ -29,7 +39,7 @@ To = Annotated[str, typer.Option("--to", help="End at this local time of the exc
 @market_app.command("calibrate")
 def calibrate_market(
     lake: Lake,
-    symbol: Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")],
+    symbol: Symbol,
     dates: Annotated[
         str, typer.Option("--date", "--days", help="Days to calibrate on, separated by commas.", metavar="D[,D...]")
     ],
@@ -67,10 +77,10 @@ def calibrate_market(
 
 @market_app.command("score")
 def score_market(
-    preset: Which,
+    preset: Annotated[str, PRESET],
     lake: Lake,
     dates: Annotated[str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")],
-    symbol: Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")] = "",
+    symbol: PresetsSymbol = "",
     venue: Venue = "",
     start: From = "",
     end: To = "",
@@ -120,7 +130,7 @@ def score_market(
 
 @market_app.command("simulate")
 def simulate_market(
-    preset: Which,
+    preset: Annotated[str, PRESET],
     out: Annotated[Path, typer.Option(help="Lake to write into.", metavar="LAKE")],
     days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=10_000)] = 1,
     seed: Seed = 1,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Lake, Seed, listed_dates, told
+from tercel.app.cli.shared import AsJson, Lake, Seed, Symbol, listed_dates, told
 
 Markets = Annotated[list[str], typer.Argument(help="Markets, by name or as .json files.", metavar="MARKET...")]
 
@@ -13,7 +13,7 @@ Markets = Annotated[list[str], typer.Argument(help="Markets, by name or as .json
 def facts(
     markets: Markets,
     lake: Lake,
-    symbol: Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")],
+    symbol: Symbol,
     date: Annotated[str, typer.Option(help="Days, separated by commas.", metavar="D,D,...")],
     as_json: AsJson = False,
 ) -> None:

@@ -5,26 +5,26 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Lake, Seed, listed_dates, told
+from tercel.app.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder, told
+from tercel.app.output import check_folder
 
 
 def fills(
-    preset: Annotated[
-        str, typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
-    ],
+    preset: Annotated[str, PRESET],
     lake: Lake,
     dates: Annotated[
         list[str], typer.Option("--date", help="Days of tape, separated by commas or given again.", metavar="D[,D...]")
     ],
-    symbol: Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")] = "",
-    venue: Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")] = "",
+    symbol: PresetsSymbol = "",
+    venue: Venue = "",
     days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=1000, metavar="N")] = 5,
     seed: Seed = 1,
-    out: Annotated[Path | None, typer.Option(help="Folder for fills.html and fills.json.", metavar="DIR")] = None,
+    out: Annotated[Path | None, page_folder("fills")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Do resting orders fill as on tape? Fill curves, mark-outs, returns and cancels beside simulated days."""
     with told(as_json):
+        check_folder(out)
         listed = listed_dates(",".join(dates))
         from tercel.app.commands import market_fills as command
 

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Seed, page_folder, told
+from tercel.app.cli.shared import PRESET, AsJson, Seed, page_folder, told
 from tercel.app.output import check_folder
 from tercel.core.errors import ConfigError
 
-PRESET = typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
 Impact = Annotated[
     str | None, typer.Option(help="none, translation or weights (default: what the preset carries).", metavar="LAW")
 ]

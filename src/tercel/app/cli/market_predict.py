@@ -5,19 +5,18 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Lake, Seed, listed_dates, told
+from tercel.app.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder, told
+from tercel.app.output import check_folder
 
 
 def predict(
-    preset: Annotated[
-        str, typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
-    ],
+    preset: Annotated[str, PRESET],
     lake: Lake,
     date: Annotated[
         list[str],
         typer.Option(help="Days that the market was not calibrated on; may be given again.", metavar="D[,D...]"),
     ],
-    symbol: Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")] = "",
+    symbol: PresetsSymbol = "",
     strategy: Annotated[
         list[str] | None,
         typer.Option(
@@ -36,19 +35,18 @@ def predict(
     impact: Annotated[
         str, typer.Option(help="Law of impact on tape: square_root, propagator, none.", metavar="LAW")
     ] = "square_root",
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for prediction.html and prediction.json.", metavar="DIR")
-    ] = None,
+    out: Annotated[Path | None, page_folder("prediction")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
     with told(as_json):
+        check_folder(out)
+        listed = listed_dates(",".join(date))
         from tercel.app.commands import market_predict as command
 
         command.run(
-            preset, lake, symbol=symbol, dates=[one for text in date for one in listed_dates(text)],
-            strategies=strategy or ("all",), episodes=episodes, seed=seed, share=share, impact=impact, out=out,
-            as_json=as_json,
+            preset, lake, symbol=symbol, dates=listed, strategies=strategy or ("all",), episodes=episodes, seed=seed,
+            share=share, impact=impact, out=out, as_json=as_json,
         )  # fmt: skip
 
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Lake, Seed, Venue, listed_dates, page_folder, told
+from tercel.app.cli.shared import AsJson, Lake, Seed, Symbol, Venue, listed_dates, page_folder, told
 from tercel.app.output import check_folder
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed
 
-Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
 Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
 LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
 

@@ -17,7 +17,10 @@ INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")]
+Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
+PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")]
 Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
+PRESET = typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
 
 
 def page_folder(name: str) -> Any:

@@ -49,6 +49,15 @@ def read_days(
     return [day_of(seen_through(instrument, levels), events, start, end) for instrument, events in read]
 
 
+def days_of(
+    preset: Preset, lake: Path, dates: Sequence[str], *, symbol: str, venue: str, start: str = "", end: str = ""
+) -> list[Day]:
+    """Days beside a preset, read as it was calibrated: its symbol, venue and levels where no others are named."""
+    symbol = symbol or preset.symbol
+    venue = venue or (preset.venue if (preset.venue, symbol) in {one.key[:2] for one in Lake(lake).list()} else "")
+    return read_days(lake, symbol, dates, start, end, venue, preset.card.get("levels_read"))
+
+
 def observed_days(
     lake: Path, symbol: str, dates: Sequence[str], leave_out: Collection[str], venue: str
 ) -> dict[str, Observed]:
@@ -120,6 +129,18 @@ def train_days(lake: Path, preset: Preset) -> list[Day]:
     return [Day(seen_through(instrument, levels), events, *preset.stretch_s) for instrument, events in read]
 
 
+def seen_days(preset: Preset, days: Sequence[Day]) -> list[Day]:
+    """Those of some days whose stretch overlaps one that a preset was calibrated on."""
+    dates, (first, last) = preset.card.get("days", []), preset.stretch_s
+
+    def overlaps(day: Day) -> bool:
+        start, end = day.stretch_s
+        return (first or 0.0) < end and (last is None or start < last)
+
+    known = [day for day in days if day.instrument.symbol == preset.symbol and day.instrument.date in dates]
+    return [day for day in known if overlaps(day)]
+
+
 def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
     """Refuse to score on what was calibrated on.
 
@@ -128,16 +149,12 @@ def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
     ConfigError
         A day of the card whose stretch overlaps that of the score.
     """
-    calibrated, (first, last) = set(preset.card.get("days", [])), preset.stretch_s
-    for day in days:
-        if day.instrument.symbol != preset.symbol or day.instrument.date not in calibrated:
-            continue
-        start, end = day.stretch_s
-        if (first or 0.0) < end and (last is None or start < last):
-            until = "the close" if last is None else f"{last:g} s"
-            raise ConfigError(
-                f"days that {preset.name} was not calibrated on ({', '.join(sorted(calibrated))}, "
-                f"{first or 0:g} s after the opening to {until})",
-                day.label,
-                "score on another day or another stretch (--from, --to), or give --seen to score it all the same",
-            )
+    for day in seen_days(preset, days):
+        first, last = preset.stretch_s
+        until = "the close" if last is None else f"{last:g} s"
+        raise ConfigError(
+            f"days that {preset.name} was not calibrated on ({', '.join(sorted(preset.card['days']))}, "
+            f"{first or 0:g} s after the opening to {until})",
+            day.label,
+            "score on another day or another stretch (--from, --to), or give --seen to score it all the same",
+        )

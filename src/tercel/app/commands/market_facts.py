@@ -7,15 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
+from tercel.app.commands.market_days import read_days
 from tercel.app.job.side_by_side import as_they_end
 from tercel.app.output import print_json, print_table, say
-from tercel.core.errors import ConfigError, TapeError
+from tercel.core.errors import ConfigError
 from tercel.market.flow.preset import load
-from tercel.market.score.days import Day, of_one_market, simulated
+from tercel.market.score.days import of_one_market, simulated
 from tercel.market.score.sample import sample
 from tercel.market.score.sanity import FreeDay, Sanity, free_day, summary
 from tercel.market.score.stylised import FACTS, Finding, find
-from tercel.market.tape import Lake
 
 SEEDS = (1, 2, 3)
 FACTS_HEAD = ("fact", "what is asked")
@@ -31,14 +31,7 @@ def facts(
     *, lake: Path, symbol: str, dates: Sequence[str], presets: Sequence[str], seeds: Sequence[int], as_json: bool
 ) -> int:
     """Each stylised fact on real days and in each market, simulated as long and at the same time of day."""
-    store = Lake(lake)
-    known = store.days(symbol)
-    missing = [date for date in dates if date not in known]
-    if missing or not dates:
-        raise TapeError(
-            f"{symbol} on {', '.join(dates) or 'at least one day'}", f"days {', '.join(known) or 'none'}", "import it"
-        )
-    days = [Day(*store.read(symbol, date)) for date in dates]
+    days = read_days(lake, symbol, dates)
     asked = [load(name) for name in presets]
     for preset in asked:
         of_one_market(preset, days)

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tercel.app.commands.market_days import read_days
+from tercel.app.commands.market_days import days_of, seen_days
 from tercel.app.commands.market_simulate import synthetic, working_days
-from tercel.app.output import json_text, plain, print_json, print_table, say
-from tercel.core.errors import ConfigError
-from tercel.core.written import write_whole
+from tercel.app.output import plain, print_json, print_table, say, write_page
 from tercel.market.flow.preset import Preset, load
 from tercel.market.score.days import Day, of_one_market
 from tercel.market.studies.fill_gates import MARKOUTS_S, Cell, Gate, compare
@@ -20,6 +18,7 @@ from tercel.market.studies.fills import WAITS_S, Scale, scale_of
 from tercel.market.studies.markouts import HORIZONS_S
 from tercel.market.studies.replayed import replayed
 from tercel.market.studies.sums import Sums
+from tercel.report.tables import NOTHING, plain_table
 
 FIRST = "2030-01-02"
 """Date of the first simulated day; it names the day and nothing else."""
@@ -89,14 +88,12 @@ def run(
     Raises
     ------
     ConfigError, TapeError
-        Days that are missing or cannot be used, an `out` that is a file.
+        Days that are missing or cannot be used.
     """
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
     preset = load(which)
-    found = study(preset, read_days(lake, symbol or preset.symbol, dates, venue=venue), simulated_days, seed)
+    found = study(preset, days_of(preset, lake, dates, symbol=symbol, venue=venue), simulated_days, seed)
     if out is not None:
-        write(found, out)
+        write_page(out, "fills", card(found), page(found))
         say(f"report  {out / 'fills.html'}")
     if as_json:
         print_json(card(found))
@@ -120,10 +117,10 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int) -
     seconds = float(np.median([day.session_s for day in days]))
     made = list(simulated_sums(preset, scale, simulated_days, seed, seconds))
     cells, gates, clusters = compare(real, made, seed)
-    dates = tuple(day.instrument.date for day in days)
     return Fills(
-        preset=preset.name, symbol=days[0].instrument.symbol, days=dates,
-        calibrated_on=tuple(date for date in dates if date in preset.card.get("days", [])),
+        preset=preset.name, symbol=days[0].instrument.symbol,
+        days=tuple(day.instrument.date for day in days),
+        calibrated_on=tuple(day.instrument.date for day in seen_days(preset, days)),
         simulated_days=simulated_days, seed=seed, clusters=clusters, scale=scale,
         dropped_minutes=sum(int(np.sum(~day.booked)) for day in read), figures=cells, gates=gates,
     )  # fmt: skip
@@ -175,7 +172,7 @@ def table(found: Fills) -> list[list[str]]:
 
 
 def _number(value: float) -> str:
-    return "-" if not np.isfinite(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return NOTHING if not np.isfinite(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def sentences(found: Fills) -> list[str]:
@@ -194,21 +191,10 @@ def sentences(found: Fills) -> list[str]:
     return told
 
 
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
-def write(found: Fills, out: Path) -> None:
-    """`fills.json` and `fills.html`, each whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in (("fills.json", json_text(card(found)) + "\n"), ("fills.html", page(found))):
-        write_whole(out / name, text)
-
-
 def page(found: Fills) -> str:
     """The page of tables and pictures."""
     from tercel.report.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
     from tercel.report.page import Section, render
-    from tercel.report.tables import plain_table
 
     cells, symbol = plain({name: asdict(cell) for name, cell in found.figures.items()}), found.symbol
     everything = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.app.commands.market_days import read_days, refuse_seen
+from tercel.app.commands.market_days import days_of, refuse_seen
 from tercel.app.job.lob_bench import MESSAGES, METRICS, Ints, Rows, Window, distances, lob_bench, mean_of
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -48,7 +48,7 @@ def run(
     """
     preset = load(which)
     with lob_bench(peers) as bench:
-        days = read_days(lake, symbol or preset.symbol, dates, start, end, venue, preset.card.get("levels_read"))
+        days = days_of(preset, lake, dates, symbol=symbol, venue=venue, start=start, end=end)
         of_one_market(preset, days)
         if not seen:
             refuse_seen(preset, days)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.agent_evaluate import markets_of
-from tercel.app.commands.market_event_study import interval
 from tercel.app.job.contest.cells import Judged
 from tercel.app.job.contest.contenders import ALL, Contender, baselines_of, policies_of
 from tercel.app.job.contest.families import members_of
@@ -15,9 +14,8 @@ from tercel.app.job.contest.leaks import calibrated_on, judged_days, refuse_leak
 from tercel.app.job.contest.places import Ground, Place, build_place
 from tercel.app.job.contest.room import cramped, roomy
 from tercel.app.job.settings import RunSettings
-from tercel.app.output import json_text, print_json, print_table, progress_console, say
+from tercel.app.output import print_json, print_table, progress_console, say, write_page
 from tercel.core.errors import ConfigError
-from tercel.core.written import write_whole
 from tercel.evaluation.experiment import BATCH, run_strategies
 from tercel.evaluation.prediction import LEAST, Side, in_words, predict
 from tercel.evaluation.task import Task
@@ -26,6 +24,7 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.tape_source import theirs
 from tercel.market.simulator.terms import NO_FEES
+from tercel.report.tables import NOTHING, plain_table, spelt
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
 THEIRS = "theirs"
@@ -50,10 +49,8 @@ def run(
     Raises
     ------
     ConfigError
-        Days that the market was calibrated on, a strategy that is unknown, an `out` that is a file.
+        Days that the market was calibrated on, a strategy that is unknown.
     """
-    if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
     began = time.process_time()
     preset = load(which)
     contenders = contenders_of(strategies)
@@ -76,7 +73,7 @@ def run(
         "cpu_s": time.process_time() - began,
     }
     if out is not None:
-        write(found, out)
+        write_page(out, "prediction", found, page(found))
         say(f"report  {out / 'prediction.html'}")
     if as_json:
         print_json(found)
@@ -202,7 +199,7 @@ def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _cost(cell: Mapping[str, Any] | None) -> str:
-    return "-" if cell is None else interval(cell["mean"], cell["ci_low"], cell["ci_high"], 2)
+    return NOTHING if cell is None else spelt(cell)
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
@@ -211,18 +208,10 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     return in_words(found, found["market"], f"{len(found['dates'])} {days} of {found['symbol']}")
 
 
-def write(found: Mapping[str, Any], out: Path) -> None:
-    """`prediction.json` and `prediction.html`."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "prediction.json", json_text(found) + "\n")
-    write_whole(out / "prediction.html", page(found))
-
-
 def page(found: Mapping[str, Any]) -> str:
     """The page of pictures."""
     from tercel.report.page import Section, render
     from tercel.report.prediction_figures import costs, shares
-    from tercel.report.tables import plain_table
 
     lead, *rest = sentences(found)
     sections = [

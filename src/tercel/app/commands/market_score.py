@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tercel.app.commands.market_days import read_days, refuse_seen, train_days
+from tercel.app.commands.market_days import days_of, refuse_seen, train_days
 from tercel.app.output import print_json, print_table, say
 from tercel.core.errors import ConfigError
 from tercel.market.flow.preset import Preset, load
 from tercel.market.score.card import compact, score
 from tercel.market.score.realism import Drawn
 from tercel.market.score.sample import CURVES
-from tercel.market.tape import Lake
 
 DASH = "\N{EN DASH}"
 
@@ -37,9 +36,7 @@ def run(
     preset = load(which)
     if write and not which.endswith(".json"):
         raise ConfigError("a preset file (.json) to write the scores into", f"the name {which}", "give its path")
-    symbol = symbol or preset.symbol
-    venue = venue or (preset.venue if (preset.venue, symbol) in {i.key[:2] for i in Lake(lake).list()} else "")
-    days = read_days(lake, symbol, dates, start, end, venue, preset.card.get("levels_read"))
+    days = days_of(preset, lake, dates, symbol=symbol, venue=venue, start=start, end=end)
     if not seen:
         refuse_seen(preset, days)
     drawn = Drawn(preset, days, train_days(lake, preset), range(1, seeds + 1))

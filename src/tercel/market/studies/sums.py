@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tercel.market.studies.replayed import HALVES, Replayed
 from tercel.stats.bootstrap import Estimate, Moments, intervals
+from tercel.stats.clusters import cluster_sums
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -29,9 +30,9 @@ class Tally:
 
     def add(self, name: str, ns: Longs, values: NDArray[np.generic] | None = None) -> None:
         """Add values (or ones) up by the half-hour of their moments, arrays of one shape."""
-        weights = None if values is None else np.asarray(values, np.float64).ravel()
-        found = np.bincount(self.day.half_hour(ns.ravel()), weights=weights, minlength=HALVES)
-        self.sums[name] = self.sums.get(name, 0.0) + found.astype(np.float64)
+        found = np.ones(ns.size) if values is None else values.ravel()
+        index = self.day.half_hour(ns.ravel()).astype(np.intp)
+        self.sums[name] = self.sums.get(name, 0.0) + cluster_sums(found, index, HALVES)
 
     def share(self, name: str, ns: Longs, hits: NDArray[np.generic], cases: NDArray[np.bool_] | None = None) -> None:
         """The mean of `hits` over `cases`: sums `name` and `name#`."""

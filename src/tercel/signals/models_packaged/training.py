@@ -11,9 +11,8 @@ from tercel.signals.alpha import decay
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.models_packaged.material import HORIZONS_S, NAMES, SOURCES, Material, simulate_rounds
 from tercel.signals.models_packaged.model import AlphaModel, SourceModel
-from tercel.signals.scores import ranks
 from tercel.signals.zoo.linear import Ridge
-from tercel.stats import Moments, cluster_index, cluster_sums, intervals
+from tercel.stats.ranks import clustered_spearman
 
 Floats = NDArray[np.float64]
 FOLDS = 5
@@ -95,7 +94,7 @@ def judged(models: dict[str, SourceModel], fusion: Fusion, test: Material, seed:
         holed[:, [list(models).index(name) for name in gone]] = np.nan
         value, sd = fusion.combine(holed)
         error = y - value
-        ic = _ic(value, y, test.chain, rng)
+        ic = clustered_spearman(value, y, test.chain, rng).to_json()
         found[case] = {
             "ic": ic,
             "r2": float(1 - error @ error / ((y - y.mean()) @ (y - y.mean()))),
@@ -103,20 +102,3 @@ def judged(models: dict[str, SourceModel], fusion: Fusion, test: Material, seed:
             "within_90": float(np.mean(np.abs(error) <= fusion.tail * sd)),
         }
     return found
-
-
-def _ic(forecast: Floats, outcome: Floats, chain: NDArray[np.int64], rng: np.random.Generator) -> dict[str, Any]:
-    """Rank correlation with an interval over markets."""
-    x, y = ranks(forecast), ranks(outcome)
-    x, y = x - x.mean(), y - y.mean()
-    index, count = cluster_index(chain)
-    sums = cluster_sums(np.stack([x, y, x * x, y * y, x * y], axis=1), index, count)
-    moments = Moments(sums, cluster_sums(np.ones(len(x)), index, count), _correlation)
-    estimate = intervals(moments, rng)[0]
-    return estimate.to_json()
-
-
-def _correlation(means: Floats) -> Floats:
-    """Means of x, y, x^2, y^2, xy, (B, 5) -> correlations (B, 1)."""
-    mx, my, xx, yy, xy = means.T
-    return np.asarray(((xy - mx * my) / np.sqrt(np.maximum((xx - mx**2) * (yy - my**2), 1e-300)))[:, None])

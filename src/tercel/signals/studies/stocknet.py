@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from tercel.features.text import words
 from tercel.signals.extras import needed
-from tercel.signals.scores import accuracy, clustered, correlation, mcc, ranks, single_class
+from tercel.signals.scores import accuracy, clustered, correlation, mcc, single_class
 from tercel.signals.sources.stocknet import Cutoff, StockNet, assigned
 from tercel.stats import Estimate
+from tercel.stats.ranks import ranks
 
 if TYPE_CHECKING:
     import polars as pl
