@@ -39,24 +39,24 @@ LEFT, RANK, SIDE, BORN, FIELDS = range(5)
 """Of a known order: lots left, rank of its price, side index, its level's epoch when it came."""
 (
     BID, ASK, HALTED, ROWS, EXEC_NS, EXEC_SIDE, EXEC_ROW, CLEAR_NS, CLEAR_SEQ, LEVELS_BID, LEVELS_ASK,
-    UNKNOWN, HALTS, CLEARS, OUTSIDE, HIDDEN, STATE,
-) = range(17)  # fmt: skip
+    UNKNOWN, HALTS, CLEARS, OUTSIDE, HIDDEN, HIDDEN_ROWS, STATE,
+) = range(18)  # fmt: skip
 """Running state: ranks of the touch (-1 and the number of ranks when a side is empty), halted or not, rows written,
 the last execution and its row, the last CLEAR, occupied levels a side; then counts: messages of unknown orders, halts,
-clears, events outside the window of levels, hidden lots."""
+clears, events outside the window of levels, hidden lots, rows of hidden executions written."""
 
 
 @kernel
 def play(
     t: Any, seq: Any, kind: Any, dense: Any, order_id: Any, side: Any, rank: Any, price: Any, qty: Any, flags: Any,
     prices: Any, start: int, stop: int, window: int, level: Any, known: Any, state: Any, wide: Any, book: Any,
-    grid2: Any,
+    grid2: Any, hidden: Any,
 ) -> None:  # fmt: skip
-    """Replay the rows and write events, the book before each, and the touch at every full second.
+    """Replay the rows and write events, the book before each, hidden executions, and the touch at every full second.
 
     `wide` int64[rows, 8]: ns, kind, side, price, distance, lots, order id, remainder. `book` int32[rows, 4, L]: bid
     prices, ask prices, bid lots, ask lots. `grid2` int64[seconds + 1, 2]: bid + ask and ask - bid, the last values
-    where a side is missing.
+    where a side is missing. `hidden` int64[hidden executions, 5]: ns, price, lots, best bid, best ask.
     """
     n, none = t.shape[0], prices.shape[0]
     state[BID], state[ASK], state[EXEC_NS], state[EXEC_ROW] = -1, none, -1, -1
@@ -86,7 +86,8 @@ def play(
             state[CLEAR_NS], state[CLEAR_SEQ] = t[r], seq[r]
             state[CLEARS] += 1
         elif what == TRADE_HIDDEN:
-            state[HIDDEN] += qty[r] if start <= t[r] and t[r] < stop else 0
+            if start <= t[r] and t[r] < stop:
+                _hidden(t[r], price[r], qty[r], prices, state, hidden)
         elif side[r] == BUY or side[r] == SELL:
             s = 0 if side[r] == BUY else 1
             order = dense[r] if order_id[r] != 0 else -1
@@ -98,6 +99,17 @@ def play(
         _second(state, prices, grid2, k)
         grid += NS_PER_SECOND
         k += 1
+
+
+@kernel
+def _hidden(now: int, price: int, qty: int, prices: Any, state: Any, hidden: Any) -> None:
+    """An execution of what nobody saw, and the touch that it met; without a touch its lots alone are counted."""
+    state[HIDDEN] += qty
+    if _quoted(state, prices):
+        row = state[HIDDEN_ROWS]
+        state[HIDDEN_ROWS] += 1
+        hidden[row, 0], hidden[row, 1], hidden[row, 2] = now, price, qty
+        hidden[row, 3], hidden[row, 4] = prices[state[BID]], prices[state[ASK]]
 
 
 @kernel

@@ -6,8 +6,9 @@ What is an event and what is not:
   written too, flagged `remainder`;
 - lots withdrawn, whole or in part; an order moved to another price is a cancel and a limit order;
 - executions of one stamp and one aggressor side, merged into one MARKET row (size together, price of the first);
-- no event: hidden executions, crosses, levels that roll in or out of a feed's window, the rows of a snapshot (OPENING,
-  or right after a CLEAR), anything while trading is halted, a side is missing or the book is crossed.
+- no event: hidden executions (kept apart), crosses, levels that roll in or out of a feed's window, the rows of a
+  snapshot (OPENING, or right after a CLEAR), anything while trading is halted, a side is missing or the book is
+  crossed.
 
 Of a feed of level totals (LEVEL_SET) the differences are read: prints (TRADE) are MARKET rows, what a level has more
 than its prints left is a limit order, what it has less is a cancel. Several orders within one update are one there.
@@ -24,7 +25,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import EventColumns as BookColumns
 from tercel.market.observed import kernel as k
 from tercel.market.observed.kernel import play
-from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY
+from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY, TRADE_HIDDEN
 
 
 class EventColumns(BookColumns, Protocol):
@@ -75,6 +76,8 @@ class Observed:
         What a market order left resting.
     bid_px, ask_px, bid_lots, ask_lots : int32[n, levels]
         The occupied levels just before, best first, 0 where there are fewer.
+    hidden : int64[h, 5]
+        Hidden executions while a touch stood and trading was on: ns, price and lots (of the tape), best bid, best ask.
     mid2, spread : int64[seconds + 1]
         Best bid + best ask and their difference (ticks) at each full second from `start_ns`, the last two-sided
         values where a side is missing; 0 before there were any.
@@ -101,6 +104,7 @@ class Observed:
     ask_px: NDArray[np.int32]
     bid_lots: NDArray[np.int32]
     ask_lots: NDArray[np.int32]
+    hidden: NDArray[np.int64]
     mid2: NDArray[np.int64]
     spread: NDArray[np.int64]
     start_ns: int
@@ -165,15 +169,17 @@ def observe(
     wide = np.zeros((rows, 8), np.int64)
     book = np.zeros((rows, 4, levels), np.int32)
     grid2 = np.zeros(((stop - start) // NS_PER_SECOND + 1, 2), np.int64)
+    hidden = np.zeros((int(np.count_nonzero(kind == TRADE_HIDDEN)), 5), np.int64)
     state = np.zeros(k.STATE, np.int64)
     shown = instrument.levels if window is None else window
     play(
         events.exch_ns, events.seq, kind, dense.astype(np.int64), events.order_id, events.side, rank.astype(np.int64),
         events.price_ticks, events.qty_lots, events.flags, prices.astype(np.int64), start, stop, shown,
         np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64), state, wide, book,
-        grid2,
+        grid2, hidden,
     )  # fmt: skip
-    return _collected(wide, book, grid2, state, start, stop, opening, instrument.lot, shown)
+    kept = hidden[: state[k.HIDDEN_ROWS]]
+    return _collected(wide, book, grid2, kept, state, start, stop, opening, instrument.lot, shown)
 
 
 def stretch(
@@ -205,6 +211,7 @@ def _collected(
     wide: NDArray[np.int64],
     book: NDArray[np.int32],
     grid2: NDArray[np.int64],
+    hidden: NDArray[np.int64],
     state: NDArray[np.int64],
     start: int,
     stop: int,
@@ -231,6 +238,7 @@ def _collected(
         ask_px=np.ascontiguousarray(book[:n, 1]),
         bid_lots=np.ascontiguousarray(book[:n, 2]),
         ask_lots=np.ascontiguousarray(book[:n, 3]),
+        hidden=hidden,
         mid2=np.ascontiguousarray(grid2[:, 0]),
         spread=np.ascontiguousarray(grid2[:, 1]),
         start_ns=start,

@@ -140,7 +140,7 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
 
 @kernel
 def hidden_trade(k: Longs, side: int, price: int, lots: int) -> None:
-    """(replay) A hidden order was executed on tape: the book stays as it is, the lots are counted."""
+    """A hidden order was executed: the book stays as it is, the lots are counted."""
     k[sim.HIDDEN_LOTS] += lots
     write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
 

@@ -17,10 +17,10 @@ from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
 from tercel.market.impact import words
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import owe, public_add, public_take
+from tercel.market.simulator.account import owe, public_add, public_take, write
 from tercel.market.simulator.crossing import fill_traded, first_own, meet
 from tercel.market.simulator.replay import replay_row
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
 _MS = 1_000_000
 _AGAIN_MS = 1000
@@ -78,6 +78,8 @@ def leave_background(b: Packed, k: Longs) -> None:
         if k[at + sim.R_KIND] == ADD:
             b[behind + lay.HEADER + slot * lay.ORDER + lay.TOLD] = 0
             arrives(b, k, slot, side, price, lots)
+        elif k[at + sim.R_KIND] == TRADE_HIDDEN:
+            write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
         elif b[lay.HEADER + slot * lay.ORDER + lay.QTY] > 0:
             replay_row(b, k, k[at + sim.R_KIND], slot, side, price, lots)
         elif k[at + sim.R_KIND] == EXECUTE and b[lay.OWN_RESTING] > 0:  # all of it is ours, nobody sees it leave

@@ -8,7 +8,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, head_at, is_own, public_lots_at
-from tercel.market.impact.kernel import ticks_owed
+from tercel.market.impact.kernel import impact_event, ticks_owed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
     fill_own_head,
@@ -133,9 +133,10 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     """An own order reaches the market: matches at price-time priority, then rests or dies.
 
     Mid and touch are taken once, just before it matches. Each lot pays the ticks that the lots before it have moved the
-    book by, though the book is moved when all is done: one order costs what its lots sent one by one would. Were it
-    not charged, the law would give a large order its own impact for nothing. On an exchange with several accounts the
-    other side may hold another account's order, which stays where it is: both fill at its price.
+    book by, though the book is moved when all is done (and before what is left comes to rest): one order costs what its
+    lots sent one by one would. Were it not charged, the law would give a large order its own impact for nothing. On an
+    exchange with several accounts the other side may hold another account's order, which stays where it is: both fill
+    at its price.
     """
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
@@ -181,6 +182,8 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     elif how & sim.IMMEDIATE != 0 or stopped:
         own_dead(b, k, own, left, 0)
     else:
+        while k[sim.IMPACT_NS] <= k[sim.NOW]:  # a book that still owes a tick would lock with what rests now
+            impact_event(b, k, flow)
         own_rest(b, k, own, price, left, outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0)
 
 

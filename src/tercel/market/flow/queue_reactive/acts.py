@@ -1,32 +1,27 @@
-"""What the queue-reactive flow does to the book: it looks at the best levels, places, cancels, takes, and refills.
+"""What the queue-reactive flow does to the book: it looks at the best levels, places, takes, and refills.
 
-The book holds public orders alone: own orders stand in another (`market.simulator.background`).
+Whose order is cancelled is the matter of `withdrawals`; what trades unseen, that of `hidden_acts`. The book holds
+public orders alone: own orders stand in another (`market.simulator.background`).
 """
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, level_at
+from tercel.market.book.ladder import allocate, best
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.memory import class_of, quarters
+from tercel.market.flow.queue_reactive.memory import class_of, gone, touch
+from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import public_add, public_take
+from tercel.market.simulator.account import public_add
 from tercel.market.simulator.reals import real
-from tercel.market.tape.schema import DELETE
 
 
 @kernel
 def reach(b: Packed, flow: Floats) -> int:
     """Ticks behind the best within which levels are looked at and kept."""
     return min(int(flow[q.WINDOW]), b[lay.WIDTH] // 4)
-
-
-@kernel
-def touch(k: Longs, side: int) -> int:
-    """The best public price of a side, NO_BID or NO_ASK."""
-    return int(k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK])
 
 
 @kernel
@@ -112,7 +107,11 @@ def _limit_lots(k: Longs, flow: Floats, kind: int, side: int) -> int:
     """Lots: those of the previous event, of the side's last cancelled order, or fresh ones. Negative: see `_limit`."""
     if k[q.LAST_LOTS] > 0:
         same = 0 if k[q.P_SIDE] == side else 1
-        if uniform(k, sim.FLOW_RNG) < flow[q.REPEAT_SIZE + (k[q.P_KIND] * 3 + kind) * 2 + same]:
+        c = class_of(flow, q.REPEAT_EDGES, q.STAY_CLASSES - 1, k[q.LAST_LOTS])
+        chance = (
+            flow[q.REPEAT_SIZE + (k[q.P_KIND] * 3 + kind) * 2 + same] * flow[q.REPEAT_BY + kind * q.STAY_CLASSES + c]
+        )
+        if uniform(k, sim.FLOW_RNG) < chance:
             return int(k[q.LAST_LOTS])
     gone = k[q.GONE_LOTS + (0 if side > 0 else 1)]
     if gone > 0 and uniform(k, sim.FLOW_RNG) < flow[q.REPOST_SIZE + kind]:
@@ -156,7 +155,8 @@ def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: i
     spread = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
     if kind == q.LIMIT_IN_SPREAD:
         i = int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)
-        better = int(flow[q.INSIDE + spread * q.INSIDE_POINTS + i])
+        law = spread + q.SPREADS * gone(k, side)
+        better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + i])
         if better < 0:
             better += gap
         return near + side * min(max(better, 1), gap - 1)
@@ -164,9 +164,10 @@ def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: i
     if limited and uniform(k, sim.FLOW_RNG) < flow[q.AMONG]:
         return _among_levels(k, flow, side, near)
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    law = class_of(flow, q.DEEP_EDGES, q.SPREADS - 1, k[q.BEHIND + (0 if side > 0 else 1)])
     reaches = (near - k[at + k[at + 2 * q.LEVELS] - 1]) * side  # what is placed farther nobody would see
     for _ in range(4):
-        behind = int(flow[q.DEEP + spread * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
+        behind = int(flow[q.DEEP + law * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
         if not limited or behind <= reaches:
             return max(near - side * behind, 1)
     return _among_levels(k, flow, side, near)
@@ -207,100 +208,9 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
 
 
 @kernel
-def _nth_order(b: Packed, side: int, price: int, n: int) -> int:
-    """Slot of the n-th order from the tail of a level's queue; -1 - (orders there) when it has fewer."""
-    slot = b[level_at(b, side, price) + lay.TAIL]
-    seen = 0
-    while slot >= 0:
-        if seen == n:
-            return int(slot)
-        seen += 1
-        slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
-    return -1 - seen
-
-
-@kernel
-def _any_order(b: Packed, k: Longs, side: int, price: int) -> int:
-    """Slot of an order of a level, all alike; -1: none."""
-    count = -1 - _nth_order(b, side, price, lay.NO_WINDOW)
-    if count == 0:
-        return -1
-    return _nth_order(b, side, price, int(uniform(k, sim.FLOW_RNG) * count))
-
-
-@kernel
-def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
-    """Whether an order behind the best that was picked is cancelled: large ones stay longer than small ones."""
-    c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, b[lay.HEADER + slot * lay.ORDER + lay.QTY])
-    return uniform(k, sim.FLOW_RNG) < flow[q.STAYS + c]
-
-
-@kernel
-def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Slot of the order behind the best that its owner withdraws; -1: none found."""
-    near = touch(k, side)
-    at = 0 if side > 0 else 1
-    u = uniform(k, sim.FLOW_RNG)
-    if u < flow[q.RANK + q.RANKS - 1]:
-        rank = class_of(flow, q.RANK, q.RANKS, u)
-        i = k[q.RING_AT + at] - 1
-        oldest = max(i - q.RING_SIZE + 1, 0)
-        while i >= oldest:
-            word = k[q.RING + at * q.RING_SIZE + i % q.RING_SIZE]
-            slot = word & 0xFFFFFF
-            o = lay.HEADER + slot * lay.ORDER
-            if b[o + lay.QTY] > 0 and b[o + lay.ARR] == word >> 24 and b[o + lay.PRICE] != near:
-                if rank == 0 and _goes(b, k, flow, slot):
-                    return int(slot)
-                rank = max(rank - 1, 0)
-            i -= 1
-    if uniform(k, sim.FLOW_RNG) < flow[q.BEYOND]:
-        scanned = q.SCAN + at * q.SCAN_SIDE
-        last = k[scanned + k[scanned + 2 * q.LEVELS] - 1]
-        for _ in range(8):
-            slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
-            o = lay.HEADER + slot * lay.ORDER
-            if b[o + lay.QTY] > 0 and b[o + lay.SIDE] == side and (last - b[o + lay.PRICE]) * side > 0:
-                return slot
-    slot = -1
-    for _ in range(4):
-        slot = _scanned_order(b, k, flow, side)
-        if slot < 0 or _goes(b, k, flow, slot):
-            break
-    return slot
-
-
-@kernel
-def _scanned_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Slot of an order on the levels behind the best, by hazard and lots; -1: none."""
-    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
-    found = k[at + 2 * q.LEVELS]
-    total = 0.0
-    for n in range(1, found):
-        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
-    u = uniform(k, sim.FLOW_RNG) * total
-    for n in range(1, found):
-        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
-        if u < 0.0 or n == found - 1:
-            return _any_order(b, k, side, k[at + n])
-    return -1
-
-
-@kernel
-def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
-    """Slot of the order to withdraw, -1 none."""
-    if kind == q.CANCEL_DEEPER:
-        return _deeper_order(b, k, flow, side)
-    price = touch(k, side)
-    if uniform(k, sim.FLOW_RNG) < flow[q.NEWEST]:
-        return max(_nth_order(b, side, price, 0), -1)
-    return _any_order(b, k, side, price)
-
-
-@kernel
-def withdraw(b: Packed, k: Longs, slot: int) -> None:
-    """An order leaves the book."""
-    public_take(b, k, slot, b[lay.HEADER + slot * lay.ORDER + lay.QTY], DELETE, False)
+def _tilted(k: Longs, flow: Floats) -> int:
+    """Which of the equally likely sizes a market order has, large ones as the knob `lots` says."""
+    return int(uniform(k, sim.FLOW_RNG) ** flow[q.TAKE_TILT] * q.TAKE_POINTS)
 
 
 @kernel
@@ -310,13 +220,17 @@ def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     queue = k[at + q.LEVELS]
     c = class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, queue)
     u = uniform(k, sim.FLOW_RNG)
-    i = int(uniform(k, sim.FLOW_RNG) * q.TAKE_POINTS)
     if u < flow[q.TAKE_EQUAL + c]:
         lots = queue
     elif u < flow[q.TAKE_LESS + c]:
-        lots = min(int(flow[q.LESS + c * q.TAKE_POINTS + i]), max(queue - 1, 1))
+        lots = queue
+        for _ in range(9):  # the law of a class holds for longer queues too
+            lots = int(flow[q.LESS + c * q.TAKE_POINTS + _tilted(k, flow)])
+            if lots < queue:
+                break
+        lots = min(lots, max(queue - 1, 1))
     else:
-        lots = queue + int(flow[q.MORE + c * q.TAKE_POINTS + i])
+        lots = queue + int(flow[q.MORE + c * q.TAKE_POINTS + _tilted(k, flow)])
     limit_lots = -1
     for n in range(k[at + 2 * q.LEVELS]):
         limit_lots += k[at + q.LEVELS + n]

@@ -1,7 +1,6 @@
 """A queue-reactive preset from days of tape: classes, weights by raking, and the empirical laws of the rest."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,22 +9,22 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
-from tercel.market.flow.queue_reactive import pools
+from tercel.market.flow.queue_reactive import cancels, hidden, pools
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.extract import Day, Seen, day_of, look
-from tercel.market.flow.queue_reactive.preset import UNBOUNDED, QueueReactivePreset
+from tercel.market.flow.queue_reactive.edges import displacements, edges
+from tercel.market.flow.queue_reactive.extract import WAIT_CELL, Day, Seen, day_of, look
+from tercel.market.flow.queue_reactive.minutes import minutes_of
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.rake import rake
-from tercel.market.flow.queue_reactive.tables import SCALARS
+from tercel.market.flow.queue_reactive.repeats import repeats
+from tercel.market.flow.queue_reactive.tables import LAYOUT, SCALARS, WEIGHTS
 from tercel.market.observed import Observed, observe
 
 MIN_EVENTS = 2_000
 MIN_MARKET_ORDERS = 50
-SPREAD_AT = (0.15, 0.3, 0.45, 0.6, 0.72, 0.83, 0.91, 0.96, 0.985)
-SLOW_AT = (0.15, 0.4, 0.7, 0.92)
-FAST_AT = (0.45, 0.85)
-TOUCH_POWERS = (0.0, 1.0, 2.0)
 SLOW_S, FAST_S = 30.0, 2.0
 DRIFT_S = 10.0
+RUN_S = 10.0
 MOST_WINDOW = 256
 
 
@@ -105,66 +104,6 @@ def _enough(observed: Sequence[Observed], instruments: Sequence[Any]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Minutes:
-    """Activity of the minutes calibrated on.
-
-    Attributes
-    ----------
-    season : float64[SEASONS]
-    edges, mean : float64[ACTIVITIES - 1], float64[ACTIVITIES]
-    classes : list of int64[minutes]
-        By day.
-    rows : float64[n, 3]
-        Activity over season, factor of market orders, day.
-    """
-
-    season: NDArray[np.float64]
-    edges: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    classes: list[NDArray[np.int64]]
-    rows: NDArray[np.float64]
-
-
-def minutes_of(days: Sequence[Day], session_ns: int) -> Minutes:
-    """Season of the half hours, what each minute had over it, and how many market orders it had over its events."""
-    events = [np.bincount(d.minute, minlength=d.minutes)[: d.minutes].astype(float) for d in days]
-    markets = [
-        np.bincount(d.minute[d.o.kind == q.MARKET], minlength=d.minutes)[: d.minutes].astype(float) for d in days
-    ]
-    offset = [(d.o.start_ns - d.o.open_ns) for d in days]
-    when = [
-        np.minimum(
-            ((o + 60 * NS_PER_SECOND * np.arange(d.minutes)) % session_ns) * (q.SEASONS // 2) // session_ns,
-            q.SEASONS // 2 - 1,
-        )
-        for o, d in zip(offset, days, strict=True)
-    ]
-    everything, half = np.concatenate(events), np.concatenate(when).astype(np.int64)
-    mean = everything.mean()
-    count = np.bincount(half, minlength=q.SEASONS // 2)
-    season = np.where(count >= 10, np.bincount(half, everything, q.SEASONS // 2) / np.maximum(count, 1) / mean, 1.0)
-    total = everything / mean
-    edges = np.quantile(total, np.arange(1, q.ACTIVITIES) / q.ACTIVITIES)
-    classes = np.searchsorted(edges, total, side="right")
-    by_class = np.array([total[classes == c].mean() if (classes == c).any() else 1.0 for c in range(q.ACTIVITIES)])
-    traded = np.concatenate(markets)
-    shares = [traded[classes == c].sum() / max(everything[classes == c].sum(), 1.0) for c in range(q.ACTIVITIES)]
-    expected = np.array(shares)[classes] * everything
-    spare = float(((traded - expected) ** 2 - expected).sum())
-    inertia = (expected**2).sum() / spare if spare > 0.0 else 1e6
-    factor = (traded + inertia) / (expected + inertia)
-    day = np.repeat(np.arange(len(days)) % q.DAYS, [d.minutes for d in days])
-    bounds = np.cumsum([d.minutes for d in days])[:-1]
-    return Minutes(
-        np.repeat(np.maximum(season, 1e-3), 2),
-        edges,
-        np.maximum(by_class, 1e-6),
-        np.split(classes, bounds),
-        np.stack((total / season[half], factor, day), axis=1),
-    )
-
-
 def estimate(
     days: Sequence[Day],
     sessions: Sequence[tuple[int, int]],
@@ -179,79 +118,37 @@ def estimate(
     opening, close = sessions[0]
     session_ns = close - opening if close else days[0].o.stop_ns - days[0].o.open_ns
     minutes = minutes_of(days, session_ns)
-    law: dict[str, NDArray[np.float64]] = _edges(days)
+    law: dict[str, NDArray[np.float64]] = edges(days)
     law |= {"season": minutes.season, "activity_edges": minutes.edges, "activity_mean": minutes.mean}
     scalars = _scalars(days, session_ns)
     activity = [c[d.minute] for c, d in zip(minutes.classes, days, strict=True)]
     blank = _blank(law, scalars)
     first_look = [look(d, blank, a) for d, a in zip(days, activity, strict=True)]
-    centres = _displacements(law, first_look)
-    scalars["deep_power"], law["hazard"] = pools.hazards(days, scalars["beyond"])
-    _, law["pull"] = pools.hazards(days, scalars["beyond"], (4.0,))
-    choices = [(power, choice) for choice in _either(by_imbalance) for power in TOUCH_POWERS]
+    centres = displacements(law, first_look)
+    scalars["deep_power"], law["hazard"] = cancels.hazards(days, scalars["beyond"])
+    _, law["pull"] = cancels.hazards(days, scalars["beyond"], (4.0,))
+    leaves, scalars["leaves_mean"], totals = cancels.leaving(days, lot / instrument.lot)
+    law |= leaves
     best: Any = None
-    for power, choice in choices:
-        scalars["touch_power"], scalars["by_imbalance"] = power, float(choice)
+    for choice in _either(by_imbalance):
+        scalars["by_imbalance"] = float(choice)
         flow = _blank(law, scalars)
         seen = [look(d, flow, a) for d, a in zip(days, activity, strict=True)]
-        tables, score = _weights(days, seen, law["pull"], scalars)
+        tables, score = _weights(days, seen, law["pull"], scalars, minutes.markets, totals)
         if best is None or score > best[0]:
             best = score, dict(scalars), tables, seen
     _, scalars, tables, seen = best
-    law |= dict(zip(("state", "before", "before2", "place", "trade", "activity"), tables, strict=True))
+    law |= dict(zip(WEIGHTS, tables, strict=True))
     law |= pools.waits(days, seen, law["wait_edges"])
-    law |= pools.sizes_and_places(days, law["spread_edges"], law["queue_edges"])
-    law |= pools.repeats(days, seen)
-    law |= pools.cancelled(days)
-    scalars["newest"] = float(law.pop("newest")[0])
+    law |= pools.sizes_and_places(days, seen, law["spread_edges"], law["queue_edges"])
+    law |= repeats(days, seen)
+    law |= cancels.cancelled(days)
+    law |= hidden.laws(days, seen, law["spread_edges"], lot / instrument.lot)
     return _preset(days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot)
 
 
 def _either(by_imbalance: bool | None) -> tuple[bool, ...]:
     return (False, True) if by_imbalance is None else (by_imbalance,)
-
-
-def pad(edges: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Ascending edges filled up with what nothing reaches."""
-    return np.concatenate((edges[:count], np.full(max(count - len(edges), 0), UNBOUNDED)))
-
-
-def _edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
-    spread = np.concatenate([d.spread for d in days])
-    touch = np.concatenate([np.concatenate((d.bid_lots[:, 0], d.ask_lots[:, 0])) for d in days])
-    imbalance = np.concatenate(
-        [(d.bid_lots[:, 0] - d.ask_lots[:, 0]) / np.maximum(d.bid_lots[:, 0] + d.ask_lots[:, 0], 1) for d in days]
-    )
-    imbalance = np.concatenate((imbalance, -imbalance))
-    wait = np.concatenate([d.wait[1:] for d in days]).astype(float)
-    spreads = np.unique(np.quantile(spread, SPREAD_AT).astype(np.int64) + 1)
-    if (spread == 1).mean() > 0.01:
-        spreads = np.unique(np.concatenate(([2], spreads)))
-    width = np.unique(np.quantile(spread, (0.4, 0.85)).astype(np.int64) + 1)
-    queues = np.unique(np.quantile(touch, (0.15, 0.35, 0.6, 0.82, 0.95)).astype(np.int64) + 1)
-    return {
-        "spread_edges": pad(spreads[: q.SPREADS - 1].astype(float), q.SPREADS - 1),
-        "width_edges": pad(width.astype(float), q.WIDTHS - 1),
-        "queue_edges": pad(queues.astype(float), q.QUEUES - 1),
-        "imbalance_edges": np.quantile(imbalance, np.arange(1, q.TOUCHES) / q.TOUCHES),
-        "flow_edges": np.array([-0.6, -0.2, 0.2, 0.6]),
-        "age_edges": np.array([0.05e9, 2e9]),
-        "slow_edges": np.zeros(q.SLOW - 1),
-        "fast_edges": np.zeros(q.FAST - 1),
-        "wait_edges": _wait_edges(wait),
-    }
-
-
-def _wait_edges(wait: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges that part the zeros from the rest and the rest evenly."""
-    positive = np.sort(wait[wait > 0])
-    zeros = 1.0 - len(positive) / max(len(wait), 1)
-    edges = np.array([positive[0] / 2.0]) if zeros > 0.01 else np.zeros(0)
-    missing = q.WAITS - 1 - len(edges)
-    at = (np.arange(1, missing + 1)) / (missing + 1)
-    more = np.unique(np.quantile(positive, at))
-    more = more[more > positive[0]] if len(edges) else more
-    return pad(np.unique(np.concatenate((edges, more))), q.WAITS - 1)
 
 
 def _scalars(days: Sequence[Day], session_ns: int) -> dict[str, float]:
@@ -261,32 +158,29 @@ def _scalars(days: Sequence[Day], session_ns: int) -> dict[str, float]:
     fifth = np.concatenate([(d.bid[:, 0] - d.bid[:, -1])[d.bid[:, -1] > 0] for d in days])
     window = float(np.quantile(fifth, 0.995)) if len(fifth) else 10.0
     second = np.concatenate([(d.bid[:, 0] - d.bid[:, 1])[d.bid[:, 1] > 0] for d in days])
-    touch = np.concatenate([np.concatenate((d.bid_lots[:, 0], d.ask_lots[:, 0])) for d in days])
     wait = np.concatenate([d.wait for d in days])
     return {
         "resolution_ns": float(resolution),
         "session_ns": float(session_ns),
         "slow_ns": SLOW_S * NS_PER_SECOND,
         "fast_ns": FAST_S * NS_PER_SECOND,
+        "run_ns": RUN_S * NS_PER_SECOND,
         "drift_ns": DRIFT_S * NS_PER_SECOND,
         "window": float(np.clip(round(window), 8, MOST_WINDOW)),
         "hole": max(float(np.quantile(second, 0.995)), 1.0),
         "limited": float(limited),
         "by_imbalance": 0.0,
-        "beyond": 0.0 if limited else pools.beyond(days),
+        "beyond": 0.0 if limited else cancels.beyond(days),
         "live_mean": pools.live_mean(days),
-        "touch_power": 0.0,
         "deep_power": 4.0,
-        "touch_mean": float(touch.mean()),
-        "newest": 0.0,
+        "leaves_mean": 0.0,
+        "hidden_again": hidden.again(days),
         "short_ns": float(np.quantile(wait, 0.4)),
     }
 
 
 def _blank(law: dict[str, NDArray[np.float64]], scalars: dict[str, float]) -> NDArray[np.float64]:
     """Parameters with edges and scalars alone: what `look` needs."""
-    from tercel.market.flow.queue_reactive.tables import LAYOUT
-
     flow = np.zeros(q.FIXED)
     for name, values in law.items():
         place = LAYOUT[name]
@@ -296,30 +190,20 @@ def _blank(law: dict[str, NDArray[np.float64]], scalars: dict[str, float]) -> ND
     return flow
 
 
-def _displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[Seen]) -> dict[str, NDArray[np.float64]]:
-    """Set symmetric edges of the displacement classes; the centre of each in standard deviations."""
-    centres = {}
-    for name, at in (("slow", SLOW_AT), ("fast", FAST_AT)):
-        x = np.concatenate([getattr(s, name) for s in seen])
-        upper = np.quantile(np.abs(x), at)
-        upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))
-        edges = np.concatenate((-upper[::-1], upper))
-        classes = np.searchsorted(edges, x, side="right")
-        sd = max(float(x.std()), 1e-9)
-        centre = np.array([x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(len(edges) + 1)]) / sd
-        law[f"{name}_edges"] = edges
-        centres[name] = np.clip((centre - centre[::-1]) / 2.0, -3.0, 3.0)
-    return centres
-
-
 def _weights(
-    days: Sequence[Day], seen: Sequence[Seen], pull: NDArray[np.float64], scalars: dict[str, float]
+    days: Sequence[Day],
+    seen: Sequence[Seen],
+    pull: NDArray[np.float64],
+    scalars: dict[str, float],
+    markets: Sequence[NDArray[np.float64]],
+    totals: Sequence[NDArray[np.float64]],
 ) -> tuple[list[NDArray[np.float64]], float]:
-    """Raked tables, flat, and the mean log likelihood of the events."""
-    cells = np.concatenate([s.cells[:, :6] for s in seen])
+    """Raked tables, flat, in the order of `tables.WEIGHTS`, and the mean log likelihood of the events."""
+    cells = np.concatenate([s.cells[:, :WAIT_CELL] for s in seen])
     events = np.concatenate([s.event for s in seen])
-    offsets = np.concatenate([_offsets(d, s, pull, scalars) for d, s in zip(days, seen, strict=True)])
-    sizes = (q.STATES, q.BEFORE, q.BEFORE2, q.PLACES, q.TRADES, q.ACTIVITIES)
+    each = zip(days, seen, markets, totals, strict=True)
+    offsets = np.concatenate([_offsets(d, s, pull, scalars, f[d.minute], total) for d, s, f, total in each])
+    sizes = tuple(LAYOUT[name].length // q.EVENTS for name in WEIGHTS)
     tables = rake(cells, offsets, events, sizes)
     weight = np.ones((len(events), q.EVENTS))
     for t, table in enumerate(tables):
@@ -332,18 +216,30 @@ def _weights(
     return [t.ravel() for t in tables], float(likelihood)
 
 
-def _offsets(day: Day, seen: Seen, pull: NDArray[np.float64], scalars: dict[str, float]) -> NDArray[np.float64]:
-    """Known factors of the weights, as `kernel.offsets` has them."""
+def _offsets(
+    day: Day,
+    seen: Seen,
+    pull: NDArray[np.float64],
+    scalars: dict[str, float],
+    markets: NDArray[np.float64],
+    total: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Known factors of the weights, float64[n, 6]: see `rake.expect`, and `kernel.offsets` for the market's own.
+
+    `markets` float64[n]: factor of market orders in the event's minute. `total` float64[n, 2]: sums of the weights of
+    the orders at the best bid and ask.
+    """
     n = len(day.lots)
     side = day.o.side.astype(np.int64) * np.where(seen.event % 2 == 0, 1, -1)  # of the frame
     bids = side > 0
     books = (day.bid_lots, day.ask_lots)
     deep_bid, deep_ask = (scalars["beyond"] + x[:, 1:] @ pull for x in books)
-    near, far = (pools.quarters(x[:, 0] / scalars["touch_mean"], scalars["touch_power"]) for x in books)
+    near, far = (total / (scalars["leaves_mean"] or 1.0)).T
     out = np.ones((n, 6))
     out[:, 0] = day.spread > 1
     out[:, 1], out[:, 2] = np.where(bids, near, far), np.where(bids, far, near)
     out[:, 3], out[:, 4] = np.where(bids, deep_bid, deep_ask), np.where(bids, deep_ask, deep_bid)
+    out[:, 5] = markets
     return np.maximum(out, np.where(np.arange(6) == 0, 0.0, 1e-6))
 
 
@@ -386,7 +282,6 @@ def _preset(
         scalars={key: float(value) for key, value in scalars.items()},
         minutes=tuple((_short(a), _short(m), float(day)) for a, m, day in minutes.tolist()),
         slow_centres=_plain(centres["slow"]),
-        fast_centres=_plain(centres["fast"]),
         card={"calibrated": date, "seconds": seconds, "events": int(sum(len(d.lots) for d in days))},
     )
 

@@ -1,6 +1,7 @@
 """Days of tape as what the queue-reactive law is estimated from: classes, waits and orders of each event."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +10,16 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.memory import class_of, remember, see
+from tercel.market.flow.queue_reactive.memory import class_of, remember, see, wait_row
 from tercel.market.flow.queue_reactive.preset import start_memory
+from tercel.market.flow.queue_reactive.queues import queues
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import real
 
-CELLS = 7  # state, before, before2, place, trade, activity, width of the spread (law of waits)
+CELLS = 14
+"""Of an event: those of `tables.WEIGHTS`; row of the law of the wait after it."""
+EMPTIED_CELL, VACATED_CELL, ACTIVITY_CELL, WAIT_CELL = 5, 6, 12, 13
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Day:
         ns since the event before.
     minute : int64[n]
         Minute of the stretch.
+    orders : int64[n, 2]
+        At the best bid and ask.
     """
 
     o: Observed
@@ -43,6 +49,7 @@ class Day:
     ask_lots: NDArray[np.int64]
     wait: NDArray[np.int64]
     minute: NDArray[np.int64]
+    orders: NDArray[np.int64]
 
     @property
     def spread(self) -> NDArray[np.int64]:
@@ -70,6 +77,7 @@ def day_of(o: Observed, per_lot: float) -> Day:
         depth(o.ask_lots),
         np.diff(o.ns, prepend=o.ns[:1]),
         np.minimum((o.ns - o.start_ns) // (60 * NS_PER_SECOND), max(int(o.seconds // 60), 1) - 1),
+        queues(o).orders,
     )
 
 
@@ -80,6 +88,7 @@ class Seen:
     Attributes
     ----------
     cells : int32[n, CELLS]
+        Of the tables of weights, and the row of the law of waits; see `CELLS`.
     event : int64[n]
         Index in the frame of the previous event.
     slow, fast : float64[n]
@@ -118,26 +127,50 @@ def look(day: Day, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> Se
     waits = np.zeros(n, np.int64)
     _look(
         k, flow, day.o.ns, day.o.kind.astype(np.int64), day.o.side.astype(np.int64), day.o.price.astype(np.int64),
-        day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.wait, activity, cells, event, moves, before, waits,
+        day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.orders, day.wait, activity, cells, event, moves,
+        before, waits,
     )  # fmt: skip
     return Seen(cells, event, moves[:, 0], moves[:, 1], before, waits)
+
+
+def behind_best(day: Day) -> NDArray[np.int64]:
+    """Ticks from the own best to a limit or cancel (positive: deeper)."""
+    side = day.o.side.astype(np.int64)
+    return np.where(side > 0, day.bid[:, 0] - day.o.price, day.o.price - day.ask[:, 0])
+
+
+def gone(day: Day, seen: Seen) -> NDArray[np.int64]:
+    """As `memory.gone` before each event, of the bid and of the ask, int64[n, 2]."""
+    frame = day.o.side.astype(np.int64) * np.where(seen.event % 2 == 0, 1, -1)
+    found = np.zeros((len(frame), 2), np.int64)
+    for which, cell in ((2, VACATED_CELL), (1, EMPTIED_CELL)):
+        same, opposite = np.divmod(seen.cells[:, cell], q.TOUCHED)
+        for at, side in enumerate((1, -1)):
+            own = np.where(frame == side, same, opposite)
+            found[(own > 0) & (own <= q.SINCE), at] = which
+    return found
+
+
+def of_side(values: NDArray[np.int64], side: NDArray[Any]) -> NDArray[np.int64]:
+    """Of int64[n, 2], the bid's where `side` is above 0, the ask's elsewhere."""
+    return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 
 
 @kernel
 def _look(
     k: Longs, flow: Floats, ns: Longs, kind: Longs, side: Longs, price: Longs, lots: Longs, bid: Longs, ask: Longs,
-    bid_lots: Longs, ask_lots: Longs, wait: Longs, activity: Longs, cells: Packed, event: Longs, moves: Floats,
-    before: Longs, waits: Longs,
+    bid_lots: Longs, ask_lots: Longs, queue: Longs, wait: Longs, activity: Longs, cells: Packed, event: Longs,
+    moves: Floats, before: Longs, waits: Longs,
 ) -> None:  # fmt: skip
     n = ns.shape[0]
     for i in range(n):
         k[q.WAIT] = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
         waits[i] = k[q.WAIT]
-        see(k, flow, ns[i], bid[i, 0], ask[i, 0], bid_lots[i, 0], ask_lots[i, 0])
-        for t in range(5):
+        k[q.BEHIND], k[q.BEHIND + 1] = abs(bid[i, 0] - bid[i, 1]), abs(ask[i, 1] - ask[i, 0])
+        see(k, flow, ns[i], bid[i, 0], ask[i, 0], bid_lots[i, 0], ask_lots[i, 0], queue[i, 0], queue[i, 1])
+        for t in range(ACTIVITY_CELL):
             cells[i, t] = k[q.I_STATE + t]
-        cells[i, 5] = activity[i]
-        cells[i, 6] = class_of(flow, q.WIDTH_EDGES, q.WIDTHS - 1, ask[i, 0] - bid[i, 0])
+        cells[i, ACTIVITY_CELL] = activity[i]
         frame = k[q.P_SIDE]
         event[i] = 2 * kind[i] + (0 if side[i] == frame else 1)
         moves[i, 0] = frame * (k[q.MID] - real(k, q.MEAN_SLOW))
@@ -151,6 +184,7 @@ def _look(
         before[i, 5] = k[q.GONE_LOTS + at]
         j = min(i + 1, n - 1)
         remember(k, ns[i], kind[i], side[i], price[i], lots[i], bid[j, 0] + ask[j, 0])
+        cells[i, WAIT_CELL] = wait_row(k, flow, ask[j, 0] - bid[j, 0], activity[j])
 
 
 @kernel

@@ -3,7 +3,15 @@
 A wait is drawn given the previous event, the wait before it, the activity of the minute and the spread; then the type
 of the event, with weights that are a product of factors: (spread, best queues), (previous event, this wait), (the two
 previous events), (displacement of the mid from its slow and fast means, its last move), (flow of trade signs, sign and
-age of the last trade), activity; cancels weigh in proportion to what rests. Then price, size, or which order.
+age of the last trade), touches that market orders and cancels emptied and whether their price is back, the age of best
+prices, orders alone at them, market orders of the last seconds a side, a slow mean of their signs, activity. Cancels at
+the best weigh by the ages and sizes of the orders there, deeper ones in proportion to the lots. Then price, size, or
+which order. Hidden executions come with market orders and between events.
+
+References
+----------
+Huang, Lehalle & Rosenbaum (2015), Simulating and analyzing order book data: the queue-reactive model, Journal of the
+American Statistical Association 110(509), 107-122.
 """
 
 import math
@@ -14,8 +22,10 @@ from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.acts import cancel, limit, purge, refill, repair, take, wants, withdraw
-from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, quarters, remember, see
+from tercel.market.flow.queue_reactive.acts import limit, purge, refill, repair, take, wants
+from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
+from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
+from tercel.market.flow.queue_reactive.withdrawals import cancel, readiness, withdraw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import put_real, real
 
@@ -33,7 +43,14 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     if k[q.N_EVENTS] & 3 == 0:
         purge(b, k, flow)
     bid, ask = k[q.SCAN], k[q.SCAN + q.SCAN_SIDE]
-    see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS])
+    bids, ready_bid = readiness(b, flow, 1, bid)
+    asks, ready_ask = readiness(b, flow, -1, ask)
+    if flow[q.LEAVES_MEAN] > 0.0:
+        put_real(k, q.READY, ready_bid / flow[q.LEAVES_MEAN])
+        put_real(k, q.READY + 1, ready_ask / flow[q.LEAVES_MEAN])
+    for at in range(2):
+        k[q.BEHIND + at] = abs(k[q.SCAN + at * q.SCAN_SIDE] - k[q.SCAN + at * q.SCAN_SIDE + 1])
+    see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS], bids, asks)
     if flow[q.DRIFT_SD] > 0.0:
         _drift(k, flow)
     k[q.N_EVENTS] += 1
@@ -43,6 +60,7 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     elif after_ask >= 0:
         _lay(b, k, flow, now, -1, after_ask)
     else:
+        hidden_alone(k, flow)
         event = choose(k, flow, ask - bid, b[lay.LIVE])
         side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
         _act(b, k, flow, now, event >> 1, side)
@@ -63,6 +81,7 @@ def _lay(b: Packed, k: Longs, flow: Floats, now: int, side: int, after: int) -> 
 def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> None:
     lots, price = 0, 0
     if kind == q.MARKET:
+        hidden(k, flow, -side)
         lots = take(b, k, flow, side)
         k[q.N_MARKET] += 1
     elif kind <= q.LIMIT_DEEPER:
@@ -142,10 +161,12 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
 def product(k: Longs, flow: Floats, e: int) -> float:
     """The weight of event `e` by its cells alone."""
     w = flow[q.W_STATE + k[q.I_STATE] * q.EVENTS + e] * flow[q.W_BEFORE + k[q.I_BEFORE] * q.EVENTS + e]
-    w *= flow[q.W_BEFORE2 + k[q.I_BEFORE2] * q.EVENTS + e]
-    w *= flow[q.W_PLACE + k[q.I_PLACE] * q.EVENTS + e]
-    w *= flow[q.W_TRADE + k[q.I_TRADE] * q.EVENTS + e]
-    return w * flow[q.W_ACTIVITY + k[q.ACTIVITY] * q.EVENTS + e]
+    w *= flow[q.W_BEFORE2 + k[q.I_BEFORE2] * q.EVENTS + e] * flow[q.W_PLACE + k[q.I_PLACE] * q.EVENTS + e]
+    w *= flow[q.W_EMPTIED + k[q.I_EMPTIED] * q.EVENTS + e] * flow[q.W_VACATED + k[q.I_VACATED] * q.EVENTS + e]
+    w *= flow[q.W_BEST + (k[q.I_FRESH] * q.ALONE + k[q.I_ALONE]) * q.EVENTS + e]
+    w *= flow[q.W_SIGNED + (k[q.I_RUNS] * q.SIGNS + k[q.I_SIGNS]) * q.EVENTS + e]
+    w *= flow[q.W_BEHIND + k[q.I_BEHIND] * q.EVENTS + e]
+    return w * flow[q.W_TRADED + (k[q.I_TRADE] * q.ACTIVITIES + k[q.ACTIVITY]) * q.EVENTS + e]
 
 
 @kernel
@@ -153,9 +174,7 @@ def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float,
     """Factors of the cancels at the best and deeper, same side and opposite, by what rests there."""
     same = q.SCAN + flip * q.SCAN_SIDE
     opposite = q.SCAN + (1 - flip) * q.SCAN_SIDE
-    power, mean = flow[q.TOUCH_POWER], flow[q.TOUCH_MEAN]
-    near = quarters(k[same + q.LEVELS] / mean, power)
-    far = quarters(k[opposite + q.LEVELS] / mean, power)
+    near, far = real(k, q.READY + flip), real(k, q.READY + 1 - flip)
     beyond = flow[q.BEYOND] * live / flow[q.LIVE_MEAN]
     deep_near = deep_far = beyond
     for n in range(1, q.LEVELS):

@@ -34,6 +34,12 @@ def touch_class(flow: Floats, same: int, opposite: int) -> int:
 
 
 @kernel
+def touch(k: Longs, side: int) -> int:
+    """The best public price of a side, NO_BID or NO_ASK."""
+    return int(k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK])
+
+
+@kernel
 def quarters(x: float, power: float) -> float:
     """x to the power of `power` quarters: 0, 1, 2 or 4 (a general power would cost more than all the rest)."""
     if power == 4.0:
@@ -44,13 +50,21 @@ def quarters(x: float, power: float) -> float:
 
 
 @kernel
-def see(k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask_lots: int) -> None:
-    """Find the classes that the next event's weights depend on, in the frame of the previous event's side."""
+def see(
+    k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask_lots: int, bids: int, asks: int
+) -> None:
+    """Find the classes that the next event's weights depend on, in the frame of the previous event's side.
+
+    `bids`, `asks`: orders at the best prices, at most AT_BEST of them counted.
+    """
     side = k[q.P_SIDE]
     mid2 = bid + ask
     elapsed = now - k[q.SEEN_NS]
     slow, fast = real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)
     if elapsed > 0:
+        keep = exp(-elapsed / flow[q.RUN_NS])
+        put_real(k, q.RUN, real(k, q.RUN) * keep)
+        put_real(k, q.RUN + 1, real(k, q.RUN + 1) * keep)
         slow += (k[q.MID] - slow) * (1.0 - exp(-elapsed / flow[q.SLOW_NS]))
         fast += (k[q.MID] - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS]))
         put_real(k, q.MEAN_SLOW, slow)
@@ -70,6 +84,71 @@ def see(k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask
     trade = class_of(flow, q.FLOW_EDGES, q.FLOWS - 1, side * real(k, q.SIGN_FLOW)) * q.AGES
     trade += class_of(flow, q.AGE_EDGES, q.AGES - 1, now - k[q.TRADE_NS])
     k[q.I_TRADE] = trade * 2 + (0 if k[q.TRADE_SIGN] * side >= 0 else 1)
+    k[q.TOUCH], k[q.TOUCH + 1] = bid, ask
+    own, other = (bids, asks) if side > 0 else (asks, bids)
+    k[q.I_ALONE] = (min(max(own, 1), q.AT_BEST) - 1) * q.AT_BEST + min(max(other, 1), q.AT_BEST) - 1
+    _recall(k, flow, now, side)
+
+
+@kernel
+def _recall(k: Longs, flow: Floats, now: int, side: int) -> None:
+    """The classes that depend on what was seen before alone: touches emptied, their age, market orders."""
+    k[q.I_EMPTIED] = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(k, flow, now, -side, q.EMPTIED)
+    k[q.I_VACATED] = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(k, flow, now, -side, q.VACATED)
+    k[q.I_FRESH] = young(k, flow, now, side) * (q.YOUNG + 1) + young(k, flow, now, -side)
+    run = q.RUN if side > 0 else q.RUN + 1
+    k[q.I_RUNS] = class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, run)) * q.RUNS
+    k[q.I_RUNS] += class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, 2 * q.RUN + 1 - run))
+    at = 0 if side > 0 else 1
+    k[q.I_BEHIND] = class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + at]) * q.GAPS
+    k[q.I_BEHIND] += class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + 1 - at])
+    k[q.I_SIGNS] = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * real(k, q.SLOW_SIGNS))
+
+
+@kernel
+def young(k: Longs, flow: Floats, now: int, side: int) -> int:
+    """1 + class of the age of a side's best price that a limit order in the spread has made; 0: old, or not so made."""
+    at = 0 if side > 0 else 1
+    if k[q.TOUCH + at] != k[q.MADE + at]:
+        return 0
+    age = class_of(flow, q.YOUNG_EDGES, q.YOUNG, now - k[q.MADE_NS + at])
+    return 0 if age == q.YOUNG else 1 + age
+
+
+@kernel
+def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
+    """How long ago a side's touch was EMPTIED or VACATED, and whether its price is back: see `words.TOUCHED`."""
+    at = 0 if side > 0 else 1
+    age = class_of(flow, q.SINCE_EDGES, q.SINCE, now - k[what + 2 + at])
+    if age == q.SINCE:
+        return 0
+    back = (k[q.TOUCH + at] - k[what + at]) * side >= 0
+    return 1 + age + (q.SINCE if back else 0)
+
+
+@kernel
+def gone(k: Longs, side: int) -> int:
+    """Whether a side's best price is gone and not yet back: 1 by a market order, 2 by a cancel, 0 neither."""
+    same = side == k[q.P_SIDE]
+    emptied = k[q.I_EMPTIED] // q.TOUCHED if same else k[q.I_EMPTIED] % q.TOUCHED
+    vacated = k[q.I_VACATED] // q.TOUCHED if same else k[q.I_VACATED] % q.TOUCHED
+    if 0 < emptied <= q.SINCE:
+        return 1
+    return 2 if 0 < vacated <= q.SINCE else 0
+
+
+@kernel
+def recency(k: Longs, flow: Floats, now: int) -> int:
+    """Class of the time since a market order last emptied a touch: the law of waits depends on it."""
+    return class_of(flow, q.SINCE_EDGES, q.SINCE - 1, now - max(k[q.EMPTIED_NS], k[q.EMPTIED_NS + 1]))
+
+
+@kernel
+def wait_row(k: Longs, flow: Floats, spread: int, activity: int) -> int:
+    """Row of the law of waits that the next wait is drawn from, right after an event."""
+    width = class_of(flow, q.WIDTH_EDGES, q.WIDTHS - 1, spread)
+    row = ((k[q.P_KIND] * q.WAITS + k[q.WAIT]) * q.ACTIVITIES + activity) * q.WIDTHS + width
+    return row * q.SINCE + recency(k, flow, k[q.SEEN_NS])
 
 
 @kernel
@@ -82,26 +161,29 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     k[q.P2_KIND] = k[q.P_KIND]
     k[q.P2_SIDE] = k[q.P_SIDE]
     k[q.P_KIND] = kind
+    at = 0 if side > 0 else 1
     if moved and kind == q.CANCEL_AT_BEST:
         k[q.P_KIND] = q.CANCEL_MOVED
+        k[q.VACATED + at], k[q.VACATED_NS + at] = k[q.TOUCH + at], now
     if kind == q.MARKET:
         if moved:
             k[q.P_KIND] = q.MARKET_MOVED
+            k[q.EMPTIED + 1 - at], k[q.EMPTIED_NS + 1 - at] = k[q.TOUCH + 1 - at], now
         put_real(k, q.SIGN_FLOW, 0.5 * real(k, q.SIGN_FLOW) + 0.5 * side)
+        put_real(k, q.SLOW_SIGNS, 0.92 * real(k, q.SLOW_SIGNS) + 0.08 * side)
         k[q.TRADE_NS] = now
+        put_real(k, q.RUN + at, real(k, q.RUN + at) + 1.0)
         k[q.TRADE_SIGN] = side
     k[q.P_SIDE] = side
+    if kind == q.LIMIT_IN_SPREAD:
+        k[q.MADE + at], k[q.MADE_NS + at] = price, now
+    k[q.LAST_LOTS] = lots
     if kind != q.MARKET:
-        k[q.LAST_KIND] = kind
         k[q.LAST_SIDE] = side
         k[q.LAST_PRICE] = price
-        k[q.LAST_LOTS] = lots
     else:
-        k[q.LAST_KIND] = kind
-        k[q.LAST_LOTS] = lots
         k[q.LAST_SIDE] = 0
     if kind == q.CANCEL_AT_BEST or kind == q.CANCEL_DEEPER:
-        at = 0 if side > 0 else 1
         k[q.GONE_PRICE + at] = price
         k[q.GONE_LOTS + at] = lots
 
@@ -132,9 +214,7 @@ def next_minute(k: Longs, flow: Floats, now: int) -> None:
 @kernel
 def next_wait(k: Longs, flow: Floats, spread: int) -> int:
     """Draw the class of the wait to the next event and the wait itself, ns."""
-    width = class_of(flow, q.WIDTH_EDGES, q.WIDTHS - 1, spread)
-    row = ((k[q.P_KIND] * q.WAITS + k[q.WAIT]) * q.ACTIVITIES + k[q.ACTIVITY]) * q.WIDTHS + width
-    law = q.WAIT_LAW + row * q.WAITS
+    law = q.WAIT_LAW + wait_row(k, flow, spread, k[q.ACTIVITY]) * q.WAITS
     u = uniform(k, sim.FLOW_RNG)
     i = class_of(flow, law, q.WAITS - 1, u)
     k[q.WAIT] = i

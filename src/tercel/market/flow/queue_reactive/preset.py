@@ -25,15 +25,15 @@ class Knobs(BaseModel):
     ----------
     clock : float
         Factor of the waits.
-    market, inside : float
-        Factors of the weights of market orders and of limit orders in the spread.
-    anchor_slow, anchor_fast : float
-        Log factor of the events that move the mid, per standard deviation of its displacement from its slow and fast
-        means; positive pulls back. Never negative: a market that runs after itself does not stop.
+    market, inside, cancel : float
+        Factors of the weights of market orders, of limit orders in the spread and of cancels at the best.
+    anchor_slow : float
+        Log factor of the events that move the mid, per standard deviation of its displacement from its slow mean;
+        positive pulls back. Never negative: a market that runs after itself does not stop.
     drift_sd : float
         Standard deviation of an Ornstein-Uhlenbeck lean of the same events that comes from outside.
-    more : float
-        Factor of the share of market orders that take more than the queue.
+    lots : float
+        How far market orders that do not take just the queue lean to larger sizes; 1: as on tape.
     repeat : float
         Factor of the chances that a limit order repeats a size.
     among : float
@@ -44,10 +44,10 @@ class Knobs(BaseModel):
     clock: Positive = 1.0
     market: Positive = 1.0
     inside: Positive = 1.0
+    cancel: Positive = 1.0
     anchor_slow: Rate = 0.0
-    anchor_fast: Rate = 0.0
     drift_sd: Rate = 0.0
-    more: Rate = 1.0
+    lots: Positive = 1.0
     repeat: Rate = 1.0
     among: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
 
@@ -66,7 +66,7 @@ class QueueReactivePreset(Preset):
     minutes : tuple of (activity, market factor, day)
         The minutes calibrated on: events over what the half hour has on average, how many market orders came over
         what the events say, which day.
-    slow_centres, fast_centres : tuple of float
+    slow_centres : tuple of float
         Displacement in standard deviations that each class stands for.
     knobs : Knobs
     """
@@ -77,7 +77,6 @@ class QueueReactivePreset(Preset):
     scalars: dict[str, Finite]
     minutes: Annotated[tuple[tuple[Rate, Rate, Rate], ...], Field(min_length=1, max_length=8192)]
     slow_centres: Annotated[tuple[Finite, ...], Field(min_length=q.SLOW, max_length=q.SLOW)]
-    fast_centres: Annotated[tuple[Finite, ...], Field(min_length=q.FAST, max_length=q.FAST)]
     knobs: Knobs = Knobs()
 
     @model_validator(mode="before")
@@ -117,7 +116,7 @@ class QueueReactivePreset(Preset):
         law = {name: np.asarray(self.law[name], np.float64) for name in LAYOUT}
         return pack(
             law, self.scalars, np.asarray(self.minutes, np.float64), self.knobs.model_dump(),
-            np.asarray(self.slow_centres), np.asarray(self.fast_centres),
+            np.asarray(self.slow_centres),
         )  # fmt: skip
 
     def remember(self, k: NDArray[np.int64]) -> None:
@@ -135,9 +134,10 @@ def start_memory(k: NDArray[np.int64], mid2: int, now: int = 0) -> None:
     k[q.MID] = mid2
     for at in (q.MEAN_SLOW, q.MEAN_FAST):
         put_real(k, at, float(mid2))
-    for at in (q.PACE, q.MARKETS, q.RATE):
+    for at in (q.PACE, q.MARKETS, q.RATE, q.READY, q.READY + 1):
         put_real(k, at, 1.0)
     k[q.SEEN_NS] = now
+    for at in (q.EMPTIED_NS, q.VACATED_NS, q.MADE_NS):
+        k[[at, at + 1]] = now - 10**12
     k[q.TRADE_NS] = now - 10**12
     k[q.MINUTE_END] = now
-    k[q.LAST_KIND] = q.LIMIT_AT_BEST

@@ -1,4 +1,4 @@
-"""Weights of events as a product of factors, by iterative proportional fitting with a prior.
+"""Weights of events as a product of factors, by iterative proportional fitting (Deming & Stephan 1940) with a prior.
 
 P(event | cells) is proportional to the product over tables of table[cell, event], times known offsets. Each sweep fits
 one table after the other, the rest held: factor = (count + p) / (expected / factor + p), where p is `prior` times the

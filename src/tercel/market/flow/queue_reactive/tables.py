@@ -30,7 +30,12 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "slow_edges": Place(q.SLOW_EDGES, q.SLOW - 1, -_INF, ascending=True),
     "fast_edges": Place(q.FAST_EDGES, q.FAST - 1, -_INF, ascending=True),
     "flow_edges": Place(q.FLOW_EDGES, q.FLOWS - 1, -1.0, 1.0, ascending=True),
+    "sign_edges": Place(q.SIGN_EDGES, q.SIGNS - 1, -1.0, 1.0, ascending=True),
+    "run_edges": Place(q.RUN_EDGES, q.RUNS - 1, 0.0, ascending=True),
+    "behind_edges": Place(q.BEHIND_EDGES, q.GAPS - 1, 0.0, ascending=True),
     "age_edges": Place(q.AGE_EDGES, q.AGES - 1, 0.0, ascending=True),
+    "since_edges": Place(q.SINCE_EDGES, q.SINCE, 0.0, ascending=True),
+    "young_edges": Place(q.YOUNG_EDGES, q.YOUNG, 0.0, ascending=True),
     "wait_edges": Place(q.WAIT_EDGES, q.WAITS - 1, 0.0, ascending=True),
     "activity_edges": Place(q.ACTIVITY_EDGES, q.ACTIVITIES - 1, 0.0, ascending=True),
     "activity_mean": Place(q.ACTIVITY_MEAN, q.ACTIVITIES, 1e-9),
@@ -42,10 +47,18 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "before2": Place(q.W_BEFORE2, q.BEFORE2 * q.EVENTS),
     "place": Place(q.W_PLACE, q.PLACES * q.EVENTS),
     "trade": Place(q.W_TRADE, q.TRADES * q.EVENTS),
+    "emptied": Place(q.W_EMPTIED, q.EMPTIES * q.EVENTS),
+    "vacated": Place(q.W_VACATED, q.EMPTIES * q.EVENTS),
+    "fresh": Place(q.W_FRESH, q.FRESH * q.EVENTS),
+    "signs": Place(q.W_SIGNS, q.SIGNS * q.EVENTS),
+    "alone": Place(q.W_ALONE, q.ALONE * q.EVENTS),
+    "runs": Place(q.W_RUNS, q.BOTH_RUNS * q.EVENTS),
+    "behind": Place(q.W_BEHIND, q.BOTH_GAPS * q.EVENTS),
     "activity": Place(q.W_ACTIVITY, q.ACTIVITIES * q.EVENTS),
     "wait_law": Place(q.WAIT_LAW, q.WAIT_NS - q.WAIT_LAW, 0.0, 1.0),
     "wait_ns": Place(q.WAIT_NS, q.SIZE - q.WAIT_NS, 0.0, 1e15),
-    "size": Place(q.SIZE, q.DEEP - q.SIZE, 1.0, 1e6),
+    "size": Place(q.SIZE, q.DEEP_EDGES - q.SIZE, 1.0, 1e6),
+    "deep_edges": Place(q.DEEP_EDGES, q.SPREADS - 1, 0.0, ascending=True),
     "deep": Place(q.DEEP, q.INSIDE - q.DEEP, 1.0, 1e6),
     "inside": Place(q.INSIDE, q.TAKE_EQUAL - q.INSIDE, -1e6, 1e6),
     "take_equal": Place(q.TAKE_EQUAL, q.QUEUES, 0.0, 1.0),
@@ -55,6 +68,8 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "gap": Place(q.GAP, q.GAP_POINTS, 1.0, 1e6),
     "deep_lots": Place(q.DEEP_LOTS, q.GAP_POINTS, 1.0, 1e6),
     "repeat_size": Place(q.REPEAT_SIZE, q.PREVIOUS * 6, 0.0, 1.0),
+    "repeat_edges": Place(q.REPEAT_EDGES, q.STAY_CLASSES - 1, 1.0, ascending=True),
+    "repeat_by": Place(q.REPEAT_BY, 3 * q.STAY_CLASSES, 0.0, 1e3),
     "repeat_price": Place(q.REPEAT_PRICE, q.PREVIOUS * 3, 0.0, 1.0),
     "repost_size": Place(q.REPOST_SIZE, 3, 0.0, 1.0),
     "repost_price": Place(q.REPOST_PRICE, 3, 0.0, 1.0),
@@ -63,14 +78,27 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "rank": Place(q.RANK, q.RANKS, 0.0, 1.0, ascending=True),
     "stays": Place(q.STAYS, q.STAY_CLASSES, 1e-3, 1.0),
     "stay_edges": Place(q.STAY_EDGES, q.STAY_CLASSES - 1, 1.0, ascending=True),
+    "life_edges": Place(q.LIFE_EDGES, q.LIFE - 1, 0.0, ascending=True),
+    "leaves": Place(q.LEAVES, q.LIFE * q.STAY_CLASSES, 0.0, 1e6),
+    "leaves_edges": Place(q.LEAVES_EDGES, q.STAY_CLASSES - 1, 1.0, ascending=True),
+    "hidden": Place(q.HIDDEN, 2 * q.STATES_OF_TOUCH * q.SPREADS, 0.0, 1e3),
+    "hidden_at": Place(q.HIDDEN_AT, q.SPREADS * q.HIDDEN_POINTS, 0.0, 1.0),
+    "hidden_lots": Place(q.HIDDEN_LOTS, q.GAP_POINTS, 1.0, 1e7),
 }
 """Tables of fixed length. The minutes follow at the end."""
+
+WEIGHTS: Final = (
+    "state", "before", "before2", "place", "trade", "emptied", "vacated", "fresh", "signs", "alone", "runs", "behind",
+    "activity",
+)  # fmt: skip
+"""Tables of weights, in the order of the cells that `extract.look` finds."""
 
 SCALARS: Final[Mapping[str, tuple[int, float, float]]] = {
     "resolution_ns": (q.RESOLUTION, 1.0, 1e9),
     "session_ns": (q.SESSION, 1e9, 1e15),
     "slow_ns": (q.SLOW_NS, 1e6, 1e13),
     "fast_ns": (q.FAST_NS, 1e6, 1e13),
+    "run_ns": (q.RUN_NS, 1e6, 1e13),
     "drift_ns": (q.DRIFT_NS, 1e6, 1e13),
     "window": (q.WINDOW, 5.0, 1e5),
     "hole": (q.HOLE, 1.0, 1e5),
@@ -78,10 +106,9 @@ SCALARS: Final[Mapping[str, tuple[int, float, float]]] = {
     "by_imbalance": (q.BY_IMBALANCE, 0.0, 1.0),
     "beyond": (q.BEYOND, 0.0, 1.0),
     "live_mean": (q.LIVE_MEAN, 1.0, 1e7),
-    "touch_power": (q.TOUCH_POWER, 0.0, 4.0),
     "deep_power": (q.DEEP_POWER, 0.0, 4.0),
-    "touch_mean": (q.TOUCH_MEAN, 1e-3, 1e7),
-    "newest": (q.NEWEST, 0.0, 1.0),
+    "leaves_mean": (q.LEAVES_MEAN, 0.0, 1e9),
+    "hidden_again": (q.HIDDEN_AGAIN, 0.0, 0.95),
     "short_ns": (q.SHORT_NS, 0.0, 1e12),
 }
 """Scalars: where, and between which bounds."""
@@ -93,7 +120,6 @@ def pack(
     minutes: NDArray[np.float64],
     knobs: Mapping[str, float],
     slow_centres: NDArray[np.float64],
-    fast_centres: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """All parameters as the one float64 array that the kernel reads.
 
@@ -106,8 +132,8 @@ def pack(
     minutes : float64[n, 3]
         Activity over the season's, factor of market orders, day.
     knobs : mapping
-        clock, market, inside, anchor_slow, anchor_fast, drift_sd, more: see `QueueReactivePreset`.
-    slow_centres, fast_centres : float64[SLOW], float64[FAST]
+        clock, market, inside, cancel, anchor_slow, drift_sd, lots, repeat, among: see `QueueReactivePreset`.
+    slow_centres : float64[SLOW]
         Displacement that each class stands for, in standard deviations.
     """
     flow = np.zeros(q.FIXED + q.MINUTE * len(minutes))
@@ -116,7 +142,8 @@ def pack(
         flow[place.at : place.at + place.length] = law[name]
     for name, (at, _, _) in SCALARS.items():
         flow[at] = scalars[name]
-    flow[q.MINUTES], flow[q.DAY_COUNT] = len(minutes), 1 + int(minutes[:, 2].max())
+    flow[q.LEAVES_MOST] = max(law["leaves"])
+    flow[q.MINUTES] = len(minutes)
     rows = flow[q.MINUTE_TABLE :].reshape(-1, q.MINUTE)
     rows[:, :3] = minutes[:, :3]
     flow[q.CLOCK], flow[q.DRIFT_SD] = knobs["clock"], knobs["drift_sd"]
@@ -124,22 +151,26 @@ def pack(
     state = flow[q.W_STATE : q.W_BEFORE].reshape(q.STATES, q.EVENTS)
     state[:, 2 * q.MARKET :] *= knobs["market"]
     state[:, : 2 * q.LIMIT_IN_SPREAD + 2] *= knobs["inside"]
-    pull = knobs["anchor_slow"] * slow_centres[:, None] + knobs["anchor_fast"] * fast_centres[None, :]
-    up = np.exp(-np.clip(pull, -3.0, 3.0))[:, :, None]
+    state[:, 2 * q.CANCEL_AT_BEST : 2 * q.CANCEL_AT_BEST + 2] *= knobs["cancel"]
+    up = np.exp(-np.clip(knobs["anchor_slow"] * slow_centres, -3.0, 3.0))[:, None, None]
     places = flow[q.W_PLACE : q.W_TRADE].reshape(q.SLOW, q.FAST, q.MOVES, q.EVENTS)
     for event, rises in RISES.items():
         places[:, :, :, event] *= up if rises else 1.0 / up
+    for at, names in PRODUCTS.items():
+        first, second = (np.asarray(law[name]).reshape(-1, q.EVENTS) for name in names)
+        joint = first[:, None] * second[None, :]
+        flow[at : at + joint.size] = joint.ravel()
+    flow[q.TAKE_TILT] = 1.0 / knobs["lots"]
     for name in ("repeat_size", "repost_size"):
         chances = flow[LAYOUT[name].at : LAYOUT[name].at + LAYOUT[name].length]
         np.minimum(chances * knobs["repeat"], 1.0, out=chances)
-    equal = flow[q.TAKE_EQUAL : q.TAKE_EQUAL + q.QUEUES]
-    less = flow[q.TAKE_LESS : q.TAKE_LESS + q.QUEUES]
-    beyond = (1.0 - less) * knobs["more"]  # the share of market orders that take more than the queue
-    shrink = np.where(less > 0.0, (1.0 - np.minimum(beyond, 0.9)) / np.maximum(less, 1e-9), 1.0)
-    equal *= shrink
-    less *= shrink
     return flow
 
+
+PRODUCTS: Final = {
+    q.W_BEST: ("fresh", "alone"), q.W_SIGNED: ("runs", "signs"), q.W_TRADED: ("trade", "activity"),
+}  # fmt: skip
+"""Two tables multiplied cell by cell, the second's cells within the first's: an event reads one of them, not two."""
 
 RISES: Final = {
     2 * q.LIMIT_IN_SPREAD: True,
@@ -170,7 +201,7 @@ def misfit(law: Mapping[str, Any], scalars: Mapping[str, float]) -> str:
             return f"scalar {name} is missing"
         if not low <= scalars[name] <= high:
             return f"{name} is {scalars[name]:g}, not between {low:g} and {high:g}"
-    for name in ("state", "before", "before2", "place", "trade", "activity"):
+    for name in WEIGHTS:
         cells = np.asarray(law[name]).reshape(-1, q.EVENTS)
         if not np.isfinite(cells).all() or (cells.max(axis=1) <= 0.0).any():
             return f"table {name} has a cell in which nothing can happen"

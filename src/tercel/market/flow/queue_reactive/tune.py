@@ -24,7 +24,17 @@ HORIZONS = (1, 10, 60, 600)
 WARMUP_S = 900.0
 PILOTS = 5
 ROUNDS = 12
-LOSS = {"rate": 1.0, "markets": 1.0, "lots": 1.0, "spread": 1.0, "sd1": 1.0, "sd10": 1.0, "sd60": 1.0, "sd600": 0.5}
+LOSS = {
+    "rate": 1.0,
+    "markets": 1.0,
+    "gone": 1.0,
+    "lots": 1.0,
+    "spread": 1.0,
+    "sd1": 1.0,
+    "sd10": 1.0,
+    "sd60": 1.0,
+    "sd600": 0.5,
+}
 DEPTH_LOSS = 0.15
 
 
@@ -37,6 +47,7 @@ def measure(days: Sequence[Day]) -> dict[str, float]:
     out = {
         "rate": events / seconds,
         "markets": len(markets) / seconds,
+        "gone": np.concatenate([d.o.kind == q.CANCEL_AT_BEST for d in days]).sum() / events,
         "lots": float(markets.mean()) if len(markets) else 1e-9,
         "spread": float(np.concatenate([d.spread for d in days]).mean()),
     }
@@ -155,12 +166,12 @@ def _turned(
         clock=float(np.clip(knobs.clock * np.exp(gain * 0.9 * over("rate")), 0.2, 5.0)),
         market=float(np.clip(knobs.market * np.exp(-gain * 0.9 * share), 0.1, 10.0)),
         inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.3, 3.0)),
+        cancel=float(np.clip(knobs.cancel * np.exp(-gain * 0.9 * over("gone")), 0.3, 3.0)),
         anchor_slow=float(np.clip(lean, 0.0, 2.0)),
-        anchor_fast=float(np.clip(knobs.anchor_fast + gain * 0.4 * (over("sd1") + over("sd10")) / 2.0, 0.0, 1.5)),
         drift_sd=float(np.clip(-lean, 0.0, 1.0)),
+        lots=float(np.clip(knobs.lots * np.exp(-gain * over("lots")), 0.5, 2.0)),
         repeat=float(np.clip(knobs.repeat * np.exp(-gain * 1.0 * over("same")), 0.0, 2.0)),
         among=float(np.clip(knobs.among - gain * 0.8 * over("reach"), 0.0, 1.0)),
-        more=float(np.clip(knobs.more * np.exp(-gain * 1.0 * over("lots")), 0.02, 20.0)),
     )
     depth = np.array([over(f"depth{n}") for n in range(1, q.LEVELS)])
     factor = np.exp(np.clip(gain * 0.6 * depth, -0.5, 0.5))

@@ -8,7 +8,7 @@ from typing import Final
 
 from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
 LIMIT_IN_SPREAD: Final = 0
@@ -32,11 +32,19 @@ TOUCHES: Final = QUEUES * QUEUES
 WAITS: Final = 10
 ACTIVITIES: Final = 4
 WIDTHS: Final = 3  # groups of spread classes in the law of waits
+YOUNG: Final = 3  # ages of a best price that a limit order has made; older: all alike
 SLOW: Final = 9  # displacement from the slow mean of the mid
 FAST: Final = 5  # ... from the fast one
 MOVES: Final = 2
 FLOWS: Final = 5
+GAPS: Final = 5  # ticks from a best price to the next level behind it
+RUNS: Final = 5  # of the market orders of a side in the last seconds
+AT_BEST: Final = 4  # orders at a best price: 1, 2, 3, more
+SIGNS: Final = 7  # of the slow mean of trade signs
 AGES: Final = 3
+SINCE: Final = 4  # ages since a touch was emptied, by a market order or by a cancel; older: as if it had not been
+STATES_OF_TOUCH: Final = 3  # it stands; it is gone by a market order, or by a cancel, and not yet back
+TOUCHED: Final = 1 + 2 * SINCE  # of a side: 0 long ago, then by age, the price still gone; then by age, back
 LEVELS: Final = 5
 WAIT_POINTS: Final = 17
 SIZE_POINTS: Final = 256
@@ -45,7 +53,9 @@ INSIDE_POINTS: Final = 32
 TAKE_POINTS: Final = 64
 GAP_POINTS: Final = 64
 RANKS: Final = 8
-STAY_CLASSES: Final = 4
+LIFE: Final = 10  # ages of an order at the best, counted in limit orders that came after it
+HIDDEN_POINTS: Final = 16
+STAY_CLASSES: Final = 4  # sizes of orders that stay or go
 SEASONS: Final = 26
 MINUTE: Final = 4  # words of a minute: activity, market factor, day, (free)
 BLOCK: Final = 20  # minutes that are drawn together
@@ -64,16 +74,17 @@ WINDOW: Final = FLOW_HEAD + 7  # ticks behind the best within which levels are k
 LIMITED: Final = FLOW_HEAD + 8  # 1: nothing happens beyond the LEVELS-th level
 BY_IMBALANCE: Final = FLOW_HEAD + 9
 MINUTES: Final = FLOW_HEAD + 10
-DAY_COUNT: Final = FLOW_HEAD + 11
 BEYOND: Final = FLOW_HEAD + 12  # share of the deeper cancels that lie beyond the LEVELS-th level
 LIVE_MEAN: Final = FLOW_HEAD + 13
-TOUCH_POWER: Final = FLOW_HEAD + 14  # quarters: 0, 1, 2 or 4
-TOUCH_MEAN: Final = FLOW_HEAD + 15
-NEWEST: Final = FLOW_HEAD + 16  # excess probability that a cancel at the best takes the newest order
-SHORT_NS: Final = FLOW_HEAD + 17  # waits below are not scaled by activity
-HOLE: Final = FLOW_HEAD + 18  # ticks behind the best within which another level is kept
-DEEP_POWER: Final = FLOW_HEAD + 19  # quarters
-AMONG: Final = FLOW_HEAD + 20  # (limited) share of deeper limit orders that are placed by level, not by distance
+LEAVES_MEAN: Final = FLOW_HEAD + 14  # mean sum of LEAVES over the orders at a best price; 0: the tape did not tell
+LEAVES_MOST: Final = FLOW_HEAD + 15  # the largest of LEAVES
+SHORT_NS: Final = FLOW_HEAD + 16  # waits below are not scaled by activity
+HOLE: Final = FLOW_HEAD + 17  # ticks behind the best within which another level is kept
+DEEP_POWER: Final = FLOW_HEAD + 18  # quarters
+AMONG: Final = FLOW_HEAD + 19  # (limited) share of deeper limit orders that are placed by level, not by distance
+TAKE_TILT: Final = FLOW_HEAD + 22  # power of the uniform that draws what a market order takes; below 1: more
+RUN_NS: Final = FLOW_HEAD + 20  # how fast market orders are forgotten
+HIDDEN_AGAIN: Final = FLOW_HEAD + 21  # chance that a hidden execution is followed by another of its side
 SCALARS: Final = FLOW_HEAD + 24
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------
@@ -84,8 +95,13 @@ IMBALANCE_EDGES: Final = QUEUE_EDGES + QUEUES - 1
 SLOW_EDGES: Final = IMBALANCE_EDGES + TOUCHES - 1
 FAST_EDGES: Final = SLOW_EDGES + SLOW - 1
 FLOW_EDGES: Final = FAST_EDGES + FAST - 1
-AGE_EDGES: Final = FLOW_EDGES + FLOWS - 1
-WAIT_EDGES: Final = AGE_EDGES + AGES - 1
+SIGN_EDGES: Final = FLOW_EDGES + FLOWS - 1
+RUN_EDGES: Final = SIGN_EDGES + SIGNS - 1
+BEHIND_EDGES: Final = RUN_EDGES + RUNS - 1  # [GAPS - 1] ticks
+AGE_EDGES: Final = BEHIND_EDGES + GAPS - 1
+SINCE_EDGES: Final = AGE_EDGES + AGES - 1  # SINCE, the last is where memory ends
+YOUNG_EDGES: Final = SINCE_EDGES + SINCE  # YOUNG
+WAIT_EDGES: Final = YOUNG_EDGES + YOUNG
 ACTIVITY_EDGES: Final = WAIT_EDGES + WAITS - 1
 ACTIVITY_MEAN: Final = ACTIVITY_EDGES + ACTIVITIES - 1
 SEASON: Final = ACTIVITY_MEAN + ACTIVITIES
@@ -99,27 +115,48 @@ BEFORE: Final = PREVIOUS * WAITS
 BEFORE2: Final = PREVIOUS * PREVIOUS * 2
 PLACES: Final = SLOW * FAST * MOVES
 TRADES: Final = FLOWS * AGES * 2
+ALONE: Final = AT_BEST * AT_BEST
+BOTH_RUNS: Final = RUNS * RUNS
+BOTH_GAPS: Final = GAPS * GAPS
+FRESH: Final = (YOUNG + 1) * (YOUNG + 1)  # same side, opposite side: 0 old, else 1 + age
+EMPTIES: Final = TOUCHED * TOUCHED  # same side, opposite side
 W_STATE: Final = TABLES
 W_BEFORE: Final = W_STATE + STATES * EVENTS
 W_BEFORE2: Final = W_BEFORE + BEFORE * EVENTS
 W_PLACE: Final = W_BEFORE2 + BEFORE2 * EVENTS
 W_TRADE: Final = W_PLACE + PLACES * EVENTS
-W_ACTIVITY: Final = W_TRADE + TRADES * EVENTS
+W_EMPTIED: Final = W_TRADE + TRADES * EVENTS
+W_VACATED: Final = W_EMPTIED + EMPTIES * EVENTS
+W_FRESH: Final = W_VACATED + EMPTIES * EVENTS
+W_SIGNS: Final = W_FRESH + FRESH * EVENTS
+W_ALONE: Final = W_SIGNS + SIGNS * EVENTS
+W_RUNS: Final = W_ALONE + ALONE * EVENTS
+W_BEHIND: Final = W_RUNS + BOTH_RUNS * EVENTS
+W_ACTIVITY: Final = W_BEHIND + BOTH_GAPS * EVENTS
+# products of two tables, so that an event reads fewer: fresh x alone, runs x signs, trade x activity
+W_BEST: Final = W_ACTIVITY + ACTIVITIES * EVENTS
+W_SIGNED: Final = W_BEST + FRESH * ALONE * EVENTS
+W_TRADED: Final = W_SIGNED + BOTH_RUNS * SIGNS * EVENTS
 
 # -- other laws -------------------------------------------------------------------------------------------------------
-WAIT_LAW: Final = W_ACTIVITY + ACTIVITIES * EVENTS  # cumulative, [PREVIOUS, WAITS, ACTIVITIES, WIDTHS][WAITS]
-WAIT_NS: Final = WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * WAITS  # [WAITS][WAIT_POINTS] quantiles
+# cumulative, [PREVIOUS, WAITS, ACTIVITIES, WIDTHS, SINCE][WAITS]; SINCE a market order emptied a touch
+WAIT_LAW: Final = W_TRADED + TRADES * ACTIVITIES * EVENTS
+WAIT_NS: Final = WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * SINCE * WAITS  # [WAITS][WAIT_POINTS] quantiles
 SIZE: Final = WAIT_NS + WAITS * WAIT_POINTS  # [DAYS][3][SIZE_POINTS] lots
-DEEP: Final = SIZE + DAYS * 3 * SIZE_POINTS  # [SPREADS][DEEP_POINTS] ticks behind the best
-INSIDE: Final = DEEP + SPREADS * DEEP_POINTS  # [SPREADS][INSIDE_POINTS]: > 0 from the own best, < 0 from the opposite
-TAKE_EQUAL: Final = INSIDE + SPREADS * INSIDE_POINTS  # [QUEUES] P(size = queue)
+DEEP_EDGES: Final = SIZE + DAYS * 3 * SIZE_POINTS  # [SPREADS - 1] ticks from the best to the next level
+DEEP: Final = DEEP_EDGES + SPREADS - 1  # [SPREADS][DEEP_POINTS] ticks behind the best, by that gap
+# [STATES_OF_TOUCH][SPREADS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
+INSIDE: Final = DEEP + SPREADS * DEEP_POINTS
+TAKE_EQUAL: Final = INSIDE + STATES_OF_TOUCH * SPREADS * INSIDE_POINTS  # [QUEUES] P(size = queue)
 TAKE_LESS: Final = TAKE_EQUAL + QUEUES  # [QUEUES] P(size <= queue)
 LESS: Final = TAKE_LESS + QUEUES  # [QUEUES][TAKE_POINTS] lots where below the queue
 MORE: Final = LESS + QUEUES * TAKE_POINTS  # [QUEUES][TAKE_POINTS] lots beyond the queue
 GAP: Final = MORE + QUEUES * TAKE_POINTS  # [GAP_POINTS] ticks from one level to the next
 DEEP_LOTS: Final = GAP + GAP_POINTS  # [GAP_POINTS] lots on a level behind the best
 REPEAT_SIZE: Final = DEEP_LOTS + GAP_POINTS  # [PREVIOUS][3][2]: size of the previous event again (same side, opposite)
-REPEAT_PRICE: Final = REPEAT_SIZE + PREVIOUS * 6  # [PREVIOUS][3]: its price too
+REPEAT_EDGES: Final = REPEAT_SIZE + PREVIOUS * 6  # [STAY_CLASSES - 1] lots
+REPEAT_BY: Final = REPEAT_EDGES + STAY_CLASSES - 1  # [3][STAY_CLASSES] factor by the size repeated
+REPEAT_PRICE: Final = REPEAT_BY + 3 * STAY_CLASSES  # [PREVIOUS][3]: its price too
 REPOST_SIZE: Final = REPEAT_PRICE + PREVIOUS * 3  # [3]: size of the side's last cancelled order
 REPOST_PRICE: Final = REPOST_SIZE + 3  # [3]
 SLOT: Final = REPOST_PRICE + 3  # [2 (LEVELS - 1)] cumulative: joins level 2.., or makes a new level 2..
@@ -127,7 +164,15 @@ BETWEEN: Final = SLOT + 2 * (LEVELS - 1)  # [INSIDE_POINTS] where in the gap: > 
 RANK: Final = BETWEEN + INSIDE_POINTS  # [RANKS] cumulative: rank of the cancelled deeper order among the side's newest
 STAYS: Final = RANK + RANKS  # [STAY_CLASSES] chance that a deeper order picked for cancelling goes, by its size
 STAY_EDGES: Final = STAYS + STAY_CLASSES  # [STAY_CLASSES - 1] lots
-MINUTE_TABLE: Final = STAY_EDGES + STAY_CLASSES - 1  # [MINUTES][MINUTE]
+LIFE_EDGES: Final = STAY_EDGES + STAY_CLASSES - 1  # [LIFE - 1] limit orders that came since
+# [LIFE][STAY_CLASSES] how readily an order at the best is withdrawn, by age and size, over the mean
+LEAVES: Final = LIFE_EDGES + LIFE - 1
+LEAVES_EDGES: Final = LEAVES + LIFE * STAY_CLASSES  # [STAY_CLASSES - 1] lots
+# hidden executions of a side: [2][STATES_OF_TOUCH][SPREADS] for each market order that takes from it, for each event
+HIDDEN: Final = LEAVES_EDGES + STAY_CLASSES - 1
+HIDDEN_AT: Final = HIDDEN + 2 * STATES_OF_TOUCH * SPREADS  # [SPREADS][HIDDEN_POINTS] share of the spread from that side
+HIDDEN_LOTS: Final = HIDDEN_AT + SPREADS * HIDDEN_POINTS  # [GAP_POINTS] lots
+MINUTE_TABLE: Final = HIDDEN_LOTS + GAP_POINTS  # [MINUTES][MINUTE]
 FIXED: Final = MINUTE_TABLE
 """Length of the array but for its minutes."""
 
@@ -154,8 +199,7 @@ PACE: Final = _M + 17  # real: factor of long waits
 MARKETS: Final = _M + 18  # real: factor of market orders in this minute
 DAY: Final = _M + 19
 DRIFT: Final = _M + 20  # real
-LAST_KIND: Final = _M + 21  # last event, for repeats: side, price, lots
-LAST_SIDE: Final = _M + 22
+LAST_SIDE: Final = _M + 22  # last event, for repeats: side, price, lots
 LAST_PRICE: Final = _M + 23
 LAST_LOTS: Final = _M + 24
 GONE_PRICE: Final = _M + 25  # last cancelled order of each side (bid, ask): price
@@ -167,21 +211,40 @@ I_BEFORE: Final = _M + 31
 I_BEFORE2: Final = _M + 32
 I_PLACE: Final = _M + 33
 I_TRADE: Final = _M + 34
+I_EMPTIED: Final = _M + 35
+I_VACATED: Final = _M + 36
+I_FRESH: Final = _M + 37
+I_SIGNS: Final = _M + 38
+I_ALONE: Final = _M + 39
+I_RUNS: Final = _M + 40
+I_BEHIND: Final = _M + 41
 # tallies
-N_EVENTS: Final = _M + 35
-N_MARKET: Final = _M + 36
-SPREAD_SUM: Final = _M + 37
-REFILLS: Final = _M + 38
-REPAIRS: Final = _M + 39
-VOID: Final = _M + 40
+N_EVENTS: Final = _M + 42
+N_MARKET: Final = _M + 43
+SPREAD_SUM: Final = _M + 44
+REFILLS: Final = _M + 45
+REPAIRS: Final = _M + 46
+VOID: Final = _M + 47
+# touches (bid, ask) as last seen, those that market orders emptied last, and when
+TOUCH: Final = _M + 48
+EMPTIED: Final = _M + 50
+EMPTIED_NS: Final = _M + 52
+# best prices (bid, ask) that limit orders made last, and when; the slow mean of trade signs
+MADE: Final = _M + 54
+MADE_NS: Final = _M + 56
+VACATED: Final = _M + 58  # as EMPTIED, by cancels
+VACATED_NS: Final = _M + 60
+SLOW_SIGNS: Final = _M + 62
+RUN: Final = _M + 63  # market orders of buyers and sellers, decaying
+READY: Final = _M + 65  # reals (bid, ask): how readily orders there are withdrawn, over the mean
 # scan: per side prices and lots of the first LEVELS levels, and how many there are, bid then ask
-SCAN: Final = _M + 41
+BEHIND: Final = _M + 67  # ticks from the best bid and ask to the next level, set before `memory.see`
+SCAN: Final = _M + 69
 SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot
 RING_SIZE: Final = 16
 RING_AT: Final = RING + 2 * RING_SIZE  # two words
-WEIGHTS_AT: Final = RING_AT + 2  # EVENTS reals, the cumulative weights
-DRIFT_SEEN: Final = WEIGHTS_AT + EVENTS
+DRIFT_SEEN: Final = RING_AT + 2
 DRIFT_OF: Final = DRIFT_SEEN + 1  # the drift whose exponentials follow
 DRIFT_UP: Final = DRIFT_SEEN + 2
 DRIFT_DOWN: Final = DRIFT_SEEN + 3

@@ -1,0 +1,95 @@
+"""Hidden executions: how many come with a market order and alone, by the spread, where in it, and how large."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.market.flow.calibrate import to_lots
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.extract import Day, Seen, gone, of_side
+from tercel.market.flow.queue_reactive.pools import points
+
+WITH_NS: Final = 10_000_000
+"""An execution belongs to the market order that comes within so long after it."""
+SOON_NS: Final = 1_000_000_000
+"""Executions of a side within so long belong to one burst."""
+FEW: Final = 20
+PRIOR: Final = 5.0
+"""Occasions at the wider law's rate that a cell leans on."""
+
+
+def laws(
+    days: Sequence[Day], seen: Sequence[Seen], spread_edges: NDArray[np.float64], per_lot: float
+) -> dict[str, NDArray[np.float64]]:
+    """Hidden executions of a side by the spread and by whether its best price stands.
+
+    For each market order that takes from the side (those that it follows at once), and for each event (all others).
+    Their place is a share of the spread. Which side rested is not told by the price on every feed: the nearer one did,
+    so that a share is at most a half. A tape may round prices outwards, to the touch itself; then that is where they
+    lie. `per_lot`: tape lots of a simulated lot.
+
+    Returns
+    -------
+    hidden : float64[2 * STATES_OF_TOUCH * SPREADS]
+        Mean executions on a side per market order that takes from it, then per event; by the state of its best price.
+    hidden_at : float64[SPREADS * HIDDEN_POINTS]
+    hidden_lots : float64[GAP_POINTS]
+        Equally likely values.
+    """
+    rows = np.concatenate([d.o.hidden for d in days])
+    gap = rows[:, 4] - rows[:, 3]
+    at = np.clip((rows[:, 1] - rows[:, 3]) / np.maximum(gap, 1), 0.0, 1.0)
+    at = np.minimum(at, 1.0 - at)
+    classes = np.searchsorted(spread_edges, gap, side="right")
+    places = np.zeros((q.SPREADS, q.HIDDEN_POINTS))
+    for c in range(q.SPREADS):
+        mine = at[classes == c] if (classes == c).sum() >= FEW else at
+        if len(mine):
+            places[c] = points(mine, q.HIDDEN_POINTS, whole=False)
+    lots = to_lots(rows[:, 2], per_lot) if len(rows) else np.ones(1)
+    counts = np.sum([_counts(d, s, spread_edges) for d, s in zip(days, seen, strict=True)], axis=0)
+    return {
+        "hidden": np.concatenate([_rate(*counts[i]).ravel() for i in range(2)]),
+        "hidden_at": np.clip(places, 0.0, 0.5).ravel(),
+        "hidden_lots": np.maximum(points(lots, q.GAP_POINTS), 1.0),
+    }
+
+
+def again(days: Sequence[Day]) -> float:
+    """Share of the hidden executions that come within a second after another one of their side, at most .9."""
+    close, count = 0, 0
+    for d in days:
+        ns, nearer = d.o.hidden[:, 0], np.sign(2 * d.o.hidden[:, 1] - d.o.hidden[:, 3] - d.o.hidden[:, 4])
+        for side in (-1, 1):
+            close += int((np.diff(ns[nearer == side]) < SOON_NS).sum())
+            count += int((nearer == side).sum())
+    return min(close / max(count, 1), 0.9)
+
+
+def _counts(day: Day, seen: Seen, spread_edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Executions, and occasions for them, float64[2, 2, STATES_OF_TOUCH, SPREADS]: with market orders, alone."""
+    state, o = gone(day, seen), day.o
+    out = np.zeros((2, 2, q.STATES_OF_TOUCH, q.SPREADS))
+    spread = np.searchsorted(spread_edges, day.spread, side="right")
+    market = o.kind == q.MARKET
+    np.add.at(out[0, 1], (of_side(state, -o.side.astype(np.int64))[market], spread[market]), 1.0)
+    for at in range(2):
+        np.add.at(out[1, 1], (state[:, at], spread), 1.0)
+    ns, price = o.hidden[:, 0], 2 * o.hidden[:, 1] - o.hidden[:, 3] - o.hidden[:, 4]
+    met = np.searchsorted(spread_edges, o.hidden[:, 4] - o.hidden[:, 3], side="right")
+    after = np.append(o.ns[market], np.iinfo(np.int64).max)
+    joined = after[np.searchsorted(after, ns)] - ns <= WITH_NS
+    then = state[np.minimum(np.searchsorted(o.ns, ns), max(o.n - 1, 0))]
+    for side, weight in ((-1, np.where(price == 0, 0.5, price > 0)), (1, np.where(price == 0, 0.5, price < 0))):
+        where = (np.where(joined, 0, 1), np.zeros(len(ns), np.int64), of_side(then, np.full(len(ns), side)), met)
+        np.add.at(out, where, weight)
+    return out
+
+
+def _rate(hidden: NDArray[np.float64], met: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Executions over occasions; thin cells lean on their spread, thin spreads on all."""
+    over_all = hidden.sum() / max(met.sum(), 1.0)
+    by_spread = (hidden.sum(axis=0) + PRIOR * over_all) / (met.sum(axis=0) + PRIOR)
+    return np.asarray((hidden + PRIOR * by_spread) / (met + PRIOR))

@@ -1,0 +1,51 @@
+"""Executions of what nobody sees, as the queue-reactive flow sends them: the book stays as it is.
+
+They come in bursts: each is followed by another of its side with the chance HIDDEN_AGAIN, so that bursts are geometric
+and begin with 1 - HIDDEN_AGAIN of the rate that the tape has.
+"""
+
+from tercel.core.jit import Floats, Longs, kernel
+from tercel.core.seeds import uniform
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.memory import gone, touch
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import hidden_trade
+
+
+@kernel
+def hidden(k: Longs, flow: Floats, side: int) -> None:
+    """Executions of what nobody sees on a side, on the way of a market order that takes from it."""
+    mean = flow[q.HIDDEN + gone(k, side) * q.SPREADS + k[q.I_STATE] // q.TOUCHES]
+    bursts = int(mean * (1.0 - flow[q.HIDDEN_AGAIN]) + uniform(k, sim.FLOW_RNG))
+    _bursts(k, flow, side, bursts)
+
+
+@kernel
+def hidden_alone(k: Longs, flow: Floats) -> None:
+    """Executions of what nobody sees that no market order follows, on one of the sides; asked before each event."""
+    at = q.HIDDEN + q.STATES_OF_TOUCH * q.SPREADS + k[q.I_STATE] // q.TOUCHES
+    bid = flow[at + gone(k, 1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])
+    ask = flow[at + gone(k, -1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])
+    bursts = int(bid + ask + uniform(k, sim.FLOW_RNG))
+    if bursts == 0:
+        return
+    side = 1 if uniform(k, sim.FLOW_RNG) * (bid + ask) < bid else -1
+    _bursts(k, flow, side, bursts)
+
+
+@kernel
+def _bursts(k: Longs, flow: Floats, side: int, bursts: int) -> None:
+    """So many bursts of hidden executions on a side."""
+    while bursts > 0:
+        _hidden(k, flow, side)
+        bursts -= 0 if uniform(k, sim.FLOW_RNG) < flow[q.HIDDEN_AGAIN] else 1
+
+
+@kernel
+def _hidden(k: Longs, flow: Floats, side: int) -> None:
+    """One hidden execution: a share of the spread away from the side that rested, at most half of it, whole ticks."""
+    spread = k[q.I_STATE] // q.TOUCHES
+    i = int(uniform(k, sim.FLOW_RNG) * q.HIDDEN_POINTS)
+    away = flow[q.HIDDEN_AT + spread * q.HIDDEN_POINTS + i] * (k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID])
+    lots = int(flow[q.HIDDEN_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+    hidden_trade(k, side, touch(k, side) + side * int(away + 0.5), lots)

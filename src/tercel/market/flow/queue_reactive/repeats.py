@@ -1,0 +1,112 @@
+"""How often limit orders repeat a size or a price that was there before, and the sizes of those that repeat none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.edges import pad
+from tercel.market.flow.queue_reactive.extract import Day, Seen, behind_best
+
+Table = NDArray[np.float64]
+SIZES_AT = (0.25, 0.5, 0.85)
+
+
+def repeats(days: Sequence[Day], seen: Sequence[Seen]) -> dict[str, Table]:
+    """How often a limit order repeats size and price of the event before, or of its side's last cancelled order.
+
+    `repeat_by`: how often a size of a class is repeated, over the mean of its kind.
+    """
+    size, price = np.zeros((q.PREVIOUS, 3, 2, 3)), np.zeros((q.PREVIOUS, 3, 3))
+    again, there = np.zeros((3, 3)), np.zeros((3, 3))
+    edges = np.unique(np.quantile(np.concatenate([d.lots for d in days]), SIZES_AT).astype(np.int64) + 1)
+    by_size = np.zeros((3, q.STAY_CLASSES, 3))
+    for d, s in zip(days, seen, strict=True):
+        kind, side, px = d.o.kind.astype(np.int64), d.o.side.astype(np.int64), d.o.price.astype(np.int64)
+        near = np.where(side > 0, d.bid[:, 0], d.ask[:, 0])
+        far = np.where(side > 0, d.ask[:, 0], d.bid[:, 0])
+        away = behind_best(d)
+        for what in range(3):
+            rows = kind == what
+            if not rows.any():
+                continue
+            values, count = np.unique(d.lots[rows], return_counts=True)
+            share = dict(zip(values.tolist(), (count / rows.sum()).tolist(), strict=True))
+            steps, count = np.unique(away[rows], return_counts=True)
+            step_share = dict(zip(steps.tolist(), (count / rows.sum()).tolist(), strict=True))
+
+            def luck(lots: NDArray[np.int64], law: dict[int, float]) -> Table:
+                return np.array([law.get(x, 0.0) for x in lots.tolist()])
+
+            last, same = s.before[:, 1], s.event % 2 == 0
+            can = rows & (last > 0)
+            hit = can & (d.lots == last)
+            chance = np.zeros(len(rows))
+            chance[can] = luck(last[can], share)
+            opposite = np.where(same, 0, 1)
+            for column, x in enumerate((hit, chance, can)):
+                np.add.at(size[:, what, :, column], (s.before[can, 0], opposite[can]), x[can].astype(float))
+                np.add.at(
+                    by_size[what, :, column], np.searchsorted(edges, last[can], side="right"), x[can].astype(float)
+                )
+            fits = _fitting(what, side, s.before[:, 2], near, far)
+            can_price = hit & (s.before[:, 3] == side) & fits
+            jump = np.where(side > 0, near - s.before[:, 2], s.before[:, 2] - near)
+            chance[can_price] = luck(jump[can_price], step_share)
+            for column, x in enumerate((px == s.before[:, 2], chance, can_price)):
+                np.add.at(price[:, what, column], s.before[can_price, 0], x[can_price].astype(float))
+            gone = s.before[:, 5]
+            can_gone = rows & ~hit & (gone > 0) & (gone != last)
+            hit_gone = can_gone & (d.lots == gone)
+            again[what] += (
+                hit_gone.sum(), luck(gone[can_gone], share).sum(), can_gone.sum()
+            )  # fmt: skip
+            fits = _fitting(what, side, s.before[:, 4], near, far) & hit_gone
+            jump = np.where(side > 0, near - s.before[:, 4], s.before[:, 4] - near)
+            there[what] += ((px == s.before[:, 4])[fits].sum(), luck(jump[fits], step_share).sum(), fits.sum())
+    mean = np.array([_excess(*x) for x in by_size.sum(axis=1)])[:, None]
+    by = np.array([[_excess(*x) for x in row] for row in by_size]) / np.maximum(mean, 1e-6)
+    return {
+        "repeat_edges": pad(edges.astype(float), q.STAY_CLASSES - 1),
+        "repeat_by": np.where(mean > 0.0, by, 1.0).ravel(),
+        "repeat_size": np.array([_excess(*x) for x in size.reshape(-1, 3)]),
+        "repeat_price": np.array([_excess(*x) for x in price.reshape(-1, 3)]),
+        "repost_size": np.array([_excess(*x) for x in again]),
+        "repost_price": np.array([_excess(*x) for x in there]),
+    }
+
+
+def _excess(hits: float, chance: float, count: float, prior: float = 30.0) -> float:
+    """Probability above chance, shrunk where there are few."""
+    if count <= 0.0:
+        return 0.0
+    seen, by_luck = hits / count, min(chance / count, 0.99)
+    return float(np.clip((seen - by_luck) / (1.0 - by_luck), 0.0, 1.0) * count / (count + prior))
+
+
+def _fitting(
+    kind: int, side: NDArray[np.int64], price: NDArray[np.int64], near: NDArray[np.int64], far: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    if kind == q.LIMIT_IN_SPREAD:
+        return ((price - near) * side > 0) & ((far - price) * side > 0)
+    if kind == q.LIMIT_DEEPER:
+        return ((near - price) * side > 0) & (price > 0)
+    return price == near
+
+
+def fresh(day: Day, seen: Seen, kind: int) -> NDArray[np.int64]:
+    """Sizes of a day's limit orders of a kind, less those that repeat a size more often than chance would."""
+    rows = day.o.kind == kind
+    sizes, count = np.unique(day.lots[rows], return_counts=True)
+    left, share = count.astype(float), count / max(rows.sum(), 1)
+    taken = np.zeros(len(day.lots), np.bool_)
+    for before in (seen.before[:, 1], seen.before[:, 5]):  # the event before, the side's last cancelled order
+        can = rows & (before > 0) & ~taken
+        hit = can & (day.lots == before)
+        at = np.minimum(np.searchsorted(sizes, before[can]), max(len(sizes) - 1, 0))
+        known = sizes[at] == before[can] if len(sizes) else np.zeros(0, np.bool_)
+        chance = np.bincount(at[known], minlength=len(sizes)) * share
+        left -= np.maximum(np.bincount(np.searchsorted(sizes, before[hit]), minlength=len(sizes)) - chance, 0.0)
+        taken |= hit
+    return np.repeat(sizes, np.maximum(np.round(left), 0).astype(np.int64))

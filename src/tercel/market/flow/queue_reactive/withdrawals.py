@@ -1,0 +1,146 @@
+"""Whose order is withdrawn: at the best by age and size, behind it by rank, by level, or out of sight.
+
+The age of an order is counted in limit orders that came after it, on both sides: the book numbers them as they come
+(`lay.ARR`), so that tape (`queues`) and market count alike and no order carries a clock.
+"""
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.seeds import uniform
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import level_at
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.memory import class_of, quarters, touch
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import public_take
+from tercel.market.tape.schema import DELETE
+
+
+@kernel
+def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
+    """Slot of the order to withdraw, -1 none."""
+    return _deeper_order(b, k, flow, side) if kind == q.CANCEL_DEEPER else _leaver(b, k, flow, side, touch(k, side))
+
+
+@kernel
+def _leaver(b: Packed, k: Longs, flow: Floats, side: int, price: int) -> int:
+    """Slot of the order at the best that its owner withdraws; -1: none rests there."""
+    u = uniform(k, sim.FLOW_RNG) * readiness(b, flow, side, price)[1]
+    slot = int(b[level_at(b, side, price) + lay.HEAD])
+    while slot >= 0:
+        u -= _leaves(b, flow, slot)
+        after = int(b[lay.HEADER + slot * lay.ORDER + lay.NEXT])
+        if u < 0.0 or after < 0:
+            break
+        slot = after
+    return slot
+
+
+@kernel
+def readiness(b: Packed, flow: Floats, side: int, price: int) -> tuple[int, float]:
+    """Orders of a best price, and the sum of the weights with which they are withdrawn."""
+    total, count, age = 0.0, 0, 0
+    slot = b[level_at(b, side, price) + lay.TAIL]
+    while slot >= 0:  # from the youngest on, so that classes of age only rise
+        o = lay.HEADER + slot * lay.ORDER
+        came = b[lay.ARRIVAL] - b[o + lay.ARR] - 1
+        while age < q.LIFE - 1 and flow[q.LIFE_EDGES + age] <= came:
+            age += 1
+        size = class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, b[o + lay.QTY])
+        total += flow[q.LEAVES + age * q.STAY_CLASSES + size]
+        count += 1
+        slot = b[o + lay.PREV]
+    return count, total
+
+
+@kernel
+def _leaves(b: Packed, flow: Floats, slot: int) -> float:
+    """Weight with which an order is withdrawn, by its age and its size."""
+    o = lay.HEADER + slot * lay.ORDER
+    age = class_of(flow, q.LIFE_EDGES, q.LIFE - 1, b[lay.ARRIVAL] - b[o + lay.ARR] - 1)
+    return flow[q.LEAVES + age * q.STAY_CLASSES + class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, b[o + lay.QTY])]
+
+
+@kernel
+def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Slot of the order behind the best that its owner withdraws; -1: none found."""
+    near = touch(k, side)
+    at = 0 if side > 0 else 1
+    u = uniform(k, sim.FLOW_RNG)
+    if u < flow[q.RANK + q.RANKS - 1]:
+        rank = class_of(flow, q.RANK, q.RANKS, u)
+        i = k[q.RING_AT + at] - 1
+        oldest = max(i - q.RING_SIZE + 1, 0)
+        while i >= oldest:
+            word = k[q.RING + at * q.RING_SIZE + i % q.RING_SIZE]
+            slot = word & 0xFFFFFF
+            o = lay.HEADER + slot * lay.ORDER
+            if b[o + lay.QTY] > 0 and b[o + lay.ARR] == word >> 24 and b[o + lay.PRICE] != near:
+                if rank == 0 and _goes(b, k, flow, slot):
+                    return int(slot)
+                rank = max(rank - 1, 0)
+            i -= 1
+    if uniform(k, sim.FLOW_RNG) < flow[q.BEYOND]:
+        scanned = q.SCAN + at * q.SCAN_SIDE
+        last = k[scanned + k[scanned + 2 * q.LEVELS] - 1]
+        for _ in range(8):
+            slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
+            o = lay.HEADER + slot * lay.ORDER
+            if b[o + lay.QTY] > 0 and b[o + lay.SIDE] == side and (last - b[o + lay.PRICE]) * side > 0:
+                return slot
+    slot = -1
+    for _ in range(8):  # who has stood long stays, at the best and behind it
+        slot = _scanned_order(b, k, flow, side)
+        if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(b, flow, slot):
+            break
+    return slot
+
+
+@kernel
+def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
+    """Whether an order behind the best that was picked is cancelled: large ones stay longer than small ones."""
+    c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, b[lay.HEADER + slot * lay.ORDER + lay.QTY])
+    return uniform(k, sim.FLOW_RNG) < flow[q.STAYS + c]
+
+
+@kernel
+def _scanned_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
+    """Slot of an order on the levels behind the best, by hazard and lots; -1: none."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    found = k[at + 2 * q.LEVELS]
+    total = 0.0
+    for n in range(1, found):
+        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
+    u = uniform(k, sim.FLOW_RNG) * total
+    for n in range(1, found):
+        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
+        if u < 0.0 or n == found - 1:
+            return _any_order(b, k, side, k[at + n])
+    return -1
+
+
+@kernel
+def _any_order(b: Packed, k: Longs, side: int, price: int) -> int:
+    """Slot of an order of a level, all alike; -1: none."""
+    count = -1 - _nth_order(b, side, price, lay.NO_WINDOW)
+    if count == 0:
+        return -1
+    return _nth_order(b, side, price, int(uniform(k, sim.FLOW_RNG) * count))
+
+
+@kernel
+def _nth_order(b: Packed, side: int, price: int, n: int) -> int:
+    """Slot of the n-th order from the tail of a level's queue; -1 - (orders there) when it has fewer."""
+    slot = b[level_at(b, side, price) + lay.TAIL]
+    seen = 0
+    while slot >= 0:
+        if seen == n:
+            return int(slot)
+        seen += 1
+        slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
+    return -1 - seen
+
+
+@kernel
+def withdraw(b: Packed, k: Longs, slot: int) -> None:
+    """An order leaves the book."""
+    public_take(b, k, slot, b[lay.HEADER + slot * lay.ORDER + lay.QTY], DELETE, False)
