@@ -15,7 +15,7 @@ from tercel.app.commands.market_days import read_days
 from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import MODELS, Preset
+from tercel.market.flow.preset import Preset
 from tercel.market.score.card import compact, score
 from tercel.market.score.days import LEAST_SESSION_S, Day
 from tercel.market.score.realism import Drawn
@@ -123,8 +123,8 @@ def _until(day: Day, end_s: float) -> Any:
 
 
 def _module(model: str) -> Any:
-    if model not in MODELS:
-        raise ConfigError(f"a flow model: {', '.join(MODELS)}", f"--model {model}", "give one of them")
+    if model not in CALIBRATORS:
+        raise ConfigError(f"a flow model: {', '.join(CALIBRATORS)}", f"--model {model}", "give one of them")
     try:
         return importlib.import_module(CALIBRATORS[model])
     except ModuleNotFoundError as error:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tercel.app.commands.market_calibrate import calibrated
+from tercel.app.commands.market_calibrate import CALIBRATORS, calibrated
 from tercel.app.commands.market_score import impact_of
 from tercel.app.commands.market_sets import SETS, DataSet
 from tercel.app.output import print_json, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.market.flow import preset as presets
-from tercel.market.flow.preset import MODELS, Preset
+from tercel.market.flow.preset import Preset
 from tercel.market.score.card import compact, score
 from tercel.market.score.days import Day
 from tercel.market.score.realism import Drawn
@@ -39,7 +39,7 @@ def run(
 
     `write` puts the table into a Markdown file between its marks, `keep` the scores into the shipped presets' cards.
     """
-    for given, known, what in ((names, [s.name for s in SETS], "data set"), (models, MODELS, "model")):
+    for given, known, what in ((names, [s.name for s in SETS], "data set"), (models, tuple(CALIBRATORS), "model")):
         for one in given:
             if one not in known:
                 raise ConfigError(f"a {what}: {', '.join(known)}", repr(one), "name those")
@@ -48,7 +48,7 @@ def run(
     rows = []
     for data in SETS:
         if not names or data.name in names:
-            rows += _rows(data, lakes, models or MODELS, seeds, impact, keep)
+            rows += _rows(data, lakes, models or tuple(CALIBRATORS), seeds, impact, keep)
     if not rows:
         raise TapeError("a data set of the table in a lake", f"none in {', '.join(map(str, lakes))}", "import one")
     if write is not None:
