@@ -6,7 +6,7 @@ import numpy as np
 
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
-from tercel.market.flow.queue_reactive.tables import LAYOUT
+from tercel.market.flow.queue_reactive.tables import LAYOUT, WEIGHTS
 
 SHARES = (0.06, 0.06, 0.08, 0.08, 0.13, 0.13, 0.08, 0.08, 0.12, 0.12, 0.03, 0.03)
 
@@ -15,7 +15,7 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
     """A preset with weights that are lognormal about a stable market's shares, `rough` their log sd."""
     rng = np.random.default_rng(seed)
     law: dict[str, np.ndarray] = {}
-    for name in ("state", "before", "before2", "place", "trade", "activity"):
+    for name in WEIGHTS:
         cells = LAYOUT[name].length // q.EVENTS
         law[name] = rng.lognormal(0.0, rough / 2.0, (cells, q.EVENTS)) * (np.array(SHARES) if name == "state" else 1.0)
     law |= {
@@ -26,7 +26,11 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "slow_edges": np.array([-6.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 6.0]),
         "fast_edges": np.array([-3.0, -1.0, 1.0, 3.0]),
         "flow_edges": np.array([-0.6, -0.2, 0.2, 0.6]),
+        "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
+        "run_edges": np.array([0.15, 0.6, 1.4, 3.0]),
         "age_edges": np.array([5e7, 2e9]),
+        "since_edges": np.array([1e8, 1e9, 5e9, 2e10]),
+        "young_edges": np.array([2e8, 2e9, 1e10]),
         "wait_edges": np.array([1e6, 1e7, 3e7, 1e8, 2e8, 4e8, 8e8, 1.6e9, 3e9]),
         "activity_edges": np.array([0.5, 1.0, 1.5]),
         "activity_mean": np.array([0.4, 0.8, 1.2, 2.0]),
@@ -51,15 +55,22 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "rank": np.arange(1, 9) / 16.0,
         "stays": np.array([1.0, 0.9, 0.8, 0.7]),
         "stay_edges": np.array([2.0, 4.0, 6.0]),
+        "life_edges": np.array([1.0, 2.0, 4.0, 7.0, 12.0, 20.0, 35.0, 60.0, 120.0]),
+        "leaves": np.exp(-0.2 * np.arange(q.LIFE))[:, None] * rng.uniform(0.5, 1.5, (q.LIFE, q.STAY_CLASSES)),
+        "leaves_edges": np.array([2.0, 4.0, 6.0]),
+        "hidden": np.repeat((0.5, 0.02), q.STATES_OF_TOUCH * q.SPREADS)
+        * rng.uniform(0.5, 1.5, LAYOUT["hidden"].length),
+        "hidden_at": rng.choice([0.0, 0.25, 0.5], LAYOUT["hidden_at"].length),
+        "hidden_lots": rng.integers(1, 9, q.GAP_POINTS),
     }
-    waits = rng.dirichlet(np.ones(q.WAITS), q.PREVIOUS * q.WAITS * q.ACTIVITIES * q.WIDTHS)
+    waits = rng.dirichlet(np.ones(q.WAITS), q.PREVIOUS * q.WAITS * q.ACTIVITIES * q.WIDTHS * q.SINCE)
     law["wait_law"] = np.minimum(np.cumsum(waits, axis=1), 1.0)
     edges = np.concatenate(([0.0], law["wait_edges"], [6e9]))
     law["wait_ns"] = np.linspace(edges[:-1], edges[1:], q.WAIT_POINTS, axis=1)
     scalars = {
-        "resolution_ns": 1.0, "session_ns": 23_400e9, "slow_ns": 30e9, "fast_ns": 2e9, "drift_ns": 10e9,
+        "resolution_ns": 1.0, "session_ns": 23_400e9, "slow_ns": 30e9, "fast_ns": 2e9, "run_ns": 10e9, "drift_ns": 10e9,
         "window": 30.0, "hole": 8.0, "limited": 0.0, "by_imbalance": 0.0, "beyond": 0.1, "live_mean": 60.0,
-        "touch_power": 1.0, "deep_power": 2.0, "touch_mean": 8.0, "newest": 0.2, "short_ns": 1e8,
+        "leaves_mean": 2.0, "hidden_again": 0.4, "deep_power": 2.0, "short_ns": 1e8,
     }  # fmt: skip
     minutes = tuple((float(a), float(m), float(i % 2)) for i, (a, m) in enumerate(rng.uniform(0.5, 1.5, (60, 2))))
     fields: dict[str, Any] = {
@@ -69,7 +80,8 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "orders": 4096, "width": 256, "card": {}, "version": q.VERSION,
         "law": {name: tuple(float(x) for x in np.asarray(values).ravel()) for name, values in law.items()},
         "scalars": scalars, "minutes": minutes, "slow_centres": tuple(np.linspace(-2, 2, q.SLOW)),
-        "fast_centres": tuple(np.linspace(-2, 2, q.FAST)), "knobs": Knobs(),
+        "knobs": Knobs(),
     }  # fmt: skip
     fields["scalars"] = scalars | changes.pop("scalars", {})
+    fields["law"] |= changes.pop("law", {})
     return QueueReactivePreset(**(fields | changes))

@@ -9,6 +9,7 @@ from tests.market.flow.queue_reactive.made import made
 
 from tercel.core.errors import ConfigError
 from tercel.market.flow import load, names
+from tercel.market.flow.preset import FOLDER
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
@@ -16,7 +17,7 @@ from tercel.market.flow.queue_reactive.rake import rake
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
-SHIPPED = [name for name in names() if load(name).model == "queue_reactive"]
+SHIPPED = [n for n in names() if json.loads((FOLDER / f"{n}.json").read_text()).get("model") == "queue_reactive"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -45,6 +46,11 @@ def test_a_file_comes_back(tmp_path: Path) -> None:
         (lambda raw: raw["scalars"].pop("window"), "scalar window is missing"),
         (lambda raw: raw["law"]["queue_edges"].__setitem__(0, 1e9), "does not ascend"),
         (lambda raw: raw["knobs"].update(anchor_slow=-0.1), "anchor_slow"),
+        (lambda raw: raw["knobs"].update(anchor_fast=0.1), "anchor_fast"),
+        (lambda raw: raw["law"].pop("leaves"), "table leaves is missing"),
+        (lambda raw: raw["law"].update(hidden_at=[0.1]), "table hidden_at has 1 numbers"),
+        (lambda raw: raw["law"]["life_edges"].__setitem__(0, 1e9), "life_edges does not ascend"),
+        (lambda raw: raw["scalars"].update(hidden_again=1.0), "hidden_again is 1"),
         (lambda raw: raw["law"].update(other=[1.0]), "unknown"),
         (lambda raw: raw.update(width=64), "width 64"),
     ],
@@ -57,6 +63,31 @@ def test_wrong_files_are_refused(tmp_path: Path, change, says: str) -> None:  # 
     path.write_text(json.dumps(raw))
     with pytest.raises(ConfigError, match=says):
         load(path)
+
+
+def test_a_file_of_another_version_says_how_to_make_it_anew(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    made(1).save(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    assert "version 1 of the tables; this program reads version 2" in str(refused.value)
+    assert "tercel market calibrate" in str(refused.value)
+
+
+def test_products_of_tables_are_the_tables() -> None:
+    """The joint tables that events are drawn from, against the two that each is made of."""
+    preset = made(6)
+    flow = preset.packed()
+    for at, one, other in (
+        (q.W_BEST, "fresh", "alone"),
+        (q.W_SIGNED, "runs", "signs"),
+        (q.W_TRADED, "trade", "activity"),
+    ):
+        first, second = (np.asarray(preset.law[name]).reshape(-1, q.EVENTS) for name in (one, other))
+        for i, j in ((0, 0), (1, 2), (len(first) - 1, len(second) - 1)):
+            cell = at + (i * len(second) + j) * q.EVENTS
+            np.testing.assert_allclose(flow[cell : cell + q.EVENTS], first[i] * second[j])
 
 
 def test_raking_finds_the_law_that_drew_the_events() -> None:

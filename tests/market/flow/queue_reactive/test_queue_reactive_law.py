@@ -2,19 +2,26 @@
 
 import math
 from bisect import bisect_right
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
 
-from tercel.core.jit import Floats, Longs, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.kernel import choose
 from tercel.market.flow.queue_reactive.memory import next_wait, see
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.withdrawals import cancel, readiness
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import public_add
 from tercel.market.simulator.reals import put_real
+from tercel.market.simulator.source import NO_TAPE, first_world, run_free
 
 DRAWS = 40_000
 SIGMAS = 4.8
@@ -39,7 +46,7 @@ def many_waits(k: Longs, flow: Floats, spread: int, waits: Longs, classes: Longs
 class Oracle:
     """The law in words of its own: dictionaries and bisection on the preset's tables, nothing of the kernel."""
 
-    def __init__(self, preset: QueueReactivePreset, situation: dict[str, float]) -> None:
+    def __init__(self, preset: QueueReactivePreset, situation: dict[str, Any]) -> None:
         self.p, self.s = preset, situation
 
     def table(self, name: str, *cell: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -64,17 +71,19 @@ class Oracle:
         w *= self.table("place", slow, fast, 0 if s["move"] * side >= 0 else 1, shape=(9, 5, 2))
         w *= self.table("trade", flow, age, 0 if s["sign"] * side >= 0 else 1, shape=(5, 3, 2))
         w *= self.table("activity", int(s["activity"]), shape=(4,))
-        pull = (
-            self.p.knobs.anchor_slow * self.p.slow_centres[slow] + self.p.knobs.anchor_fast * self.p.fast_centres[fast]
-        )
-        up = math.exp(-pull)
+        for what in ("emptied", "vacated"):
+            w *= self.table(what, self.touched(what, side), self.touched(what, -side), shape=(9, 9))
+        w *= self.table("fresh", self.fresh(side), self.fresh(-side), shape=(4, 4))
+        w *= self.table("signs", bisect_right(law["sign_edges"], side * s["signs"]), shape=(7,))
+        w *= self.table("alone", *(min(s["orders"][x], 4) - 1 for x in (side, -side)), shape=(4, 4))
+        w *= self.table("runs", *(bisect_right(law["run_edges"], s["runs"][x]) for x in (side, -side)), shape=(5, 5))
+        up = math.exp(-self.p.knobs.anchor_slow * self.p.slow_centres[slow])
         for event, towards in ((0, 1), (1, -1), (6, -1), (7, 1), (10, 1), (11, -1)):
             w[event] *= up**towards
         w[0:2] *= self.p.knobs.inside * (spread > 1)
         w[10:12] *= self.p.knobs.market * s["markets"]
-        power = scalars["touch_power"] / 4.0
-        w[6] *= (queues[0] / scalars["touch_mean"]) ** power
-        w[7] *= (queues[1] / scalars["touch_mean"]) ** power
+        w[6] *= self.p.knobs.cancel * s["ready"][side]
+        w[7] *= self.p.knobs.cancel * s["ready"][-side]
         far = scalars["beyond"] * s["live"] / scalars["live_mean"]
         deep = {1: sum(a * b for a, b in zip(law["pull"], s["deep_bid"], strict=True)),
                 -1: sum(a * b for a, b in zip(law["pull"], s["deep_ask"], strict=True))}  # fmt: skip
@@ -82,17 +91,36 @@ class Oracle:
         w[9] *= far + deep[-side]
         return w / w.sum()
 
+    def touched(self, what: str, side: int) -> int:
+        """0: long ago; 1 to 4: by age, the price that was emptied not yet back; 5 to 8: by age, back."""
+        better, age_ns = self.s[what][side]
+        age = bisect_right(self.p.law["since_edges"], age_ns)
+        return 0 if age == 4 else 1 + age + (0 if better > 0 else 4)
+
+    def fresh(self, side: int) -> int:
+        """0: the best price is old, or another than the one that was made; 1 to 3: by age."""
+        better, age_ns = self.s["made"][side]
+        age = bisect_right(self.p.law["young_edges"], age_ns)
+        return 0 if better != 0 or age == 3 else 1 + age
+
     def wait_shares(self, spread: int) -> np.ndarray:
         width = bisect_right(self.p.law["width_edges"], spread)
-        cell = int(self.s["kind"]), int(self.s["wait"]), int(self.s["activity"]), width
-        return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 3, 10)[cell], prepend=0.0)
+        since = bisect_right(self.p.law["since_edges"][:3], min(age for _, age in self.s["emptied"].values()))
+        cell = int(self.s["kind"]), int(self.s["wait"]), int(self.s["activity"]), width, since
+        return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 3, 4, 10)[cell], prepend=0.0)
 
 
-def situation(seed: int) -> dict:
-    """A random state of market and memory."""
+def situation(seed: int) -> dict[str, Any]:
+    """A random state of market and memory; by side: ticks that a remembered price is better than now, and its age."""
     rng = np.random.default_rng(seed)
     bid = 10_000
+    ages = (5 * 10**7, 5 * 10**8, 3 * 10**9, 10**10, 10**11)
     return {
+        **{what: {side: (int(rng.integers(-1, 2)), int(rng.choice(ages))) for side in (1, -1)}
+           for what in ("emptied", "vacated", "made")},
+        "orders": {side: int(rng.integers(1, 7)) for side in (1, -1)},
+        "ready": {side: rng.uniform(0.2, 3.0) for side in (1, -1)},
+        "runs": {side: rng.uniform(0.0, 4.0) for side in (1, -1)}, "signs": rng.uniform(-0.8, 0.8),
         "bid": bid, "ask": bid + int(rng.integers(1, 12)), "bid_lots": int(rng.integers(1, 40)),
         "ask_lots": int(rng.integers(1, 40)), "deep_bid": rng.integers(1, 30, 4).tolist(),
         "deep_ask": rng.integers(1, 30, 4).tolist(), "side": int(rng.choice([-1, 1])), "kind": int(rng.integers(0, 8)),
@@ -104,7 +132,7 @@ def situation(seed: int) -> dict:
     }  # fmt: skip
 
 
-def memory(preset: QueueReactivePreset, s: dict, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The kernel's state in that situation, classes found."""
     flow = preset.packed()
     k = np.zeros(sim.GRID, np.int64)
@@ -115,18 +143,25 @@ def memory(preset: QueueReactivePreset, s: dict, seed: int) -> tuple[np.ndarray,
     for word, name in words.items():
         k[word] = s[name]
     k[q.TRADE_NS] = NOW - s["age_ns"]
-    for word, name in ((q.MEAN_SLOW, "slow"), (q.MEAN_FAST, "fast"), (q.SIGN_FLOW, "flow"), (q.MARKETS, "markets")):
+    reals = {q.MEAN_SLOW: "slow", q.MEAN_FAST: "fast", q.SIGN_FLOW: "flow", q.MARKETS: "markets", q.SLOW_SIGNS: "signs"}
+    for word, name in reals.items():
         put_real(k, word, float(s[name]))
+    for at, (side, touch) in enumerate(((1, s["bid"]), (-1, s["ask"]))):
+        put_real(k, q.READY + at, s["ready"][side])
+        put_real(k, q.RUN + at, s["runs"][side])
+        for word, name in ((q.EMPTIED, "emptied"), (q.VACATED, "vacated"), (q.MADE, "made")):
+            better, age_ns = s[name][side]
+            k[word + at], k[word + 2 + at] = touch + side * better, NOW - age_ns
     for at, lots, deep in ((q.SCAN, "bid_lots", "deep_bid"), (q.SCAN + q.SCAN_SIDE, "ask_lots", "deep_ask")):
         k[at + q.LEVELS : at + 2 * q.LEVELS] = [s[lots], *s[deep]]
         k[at + 2 * q.LEVELS] = q.LEVELS
-    see(k, flow, NOW, s["bid"], s["ask"], s["bid_lots"], s["ask_lots"])
+    see(k, flow, NOW, s["bid"], s["ask"], s["bid_lots"], s["ask_lots"], s["orders"][1], s["orders"][-1])
     return k, flow
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_events_come_with_the_shares_that_the_tables_say(seed: int) -> None:
-    preset = made(seed, knobs=Knobs(market=1.3, inside=0.8, anchor_slow=0.3, anchor_fast=0.1))
+    preset = made(seed, knobs=Knobs(market=1.3, inside=0.8, cancel=1.2, anchor_slow=0.3))
     s = situation(100 + seed)
     k, flow = memory(preset, s, seed)
     counts = np.zeros(q.EVENTS, np.int64)
@@ -161,10 +196,49 @@ def test_a_mirrored_market_mirrors_its_events() -> None:
         "bid_lots": s["ask_lots"], "ask_lots": s["bid_lots"], "deep_bid": s["deep_ask"], "deep_ask": s["deep_bid"],
         "side": -s["side"], "side2": -s["side2"], "sign": -s["sign"], "move": -s["move"], "flow": -s["flow"],
         "slow": 2 * (s["bid"] + s["ask"]) - s["slow"], "fast": 2 * (s["bid"] + s["ask"]) - s["fast"],
+        "signs": -s["signs"],
     }  # fmt: skip
+    for name in ("emptied", "vacated", "made", "orders", "ready", "runs"):
+        mirrored[name] = {side: s[name][-side] for side in (1, -1)}
     cells = []
     for one in (s, mirrored):
         k, _ = memory(preset, one, 1)
-        cells.append(k[q.I_STATE : q.I_TRADE + 1].tolist())
+        cells.append(k[q.I_STATE : q.I_RUNS + 1].tolist())
     assert cells[0] == cells[1]
     assert np.allclose(Oracle(preset, s).shares(), Oracle(preset, mirrored).shares())
+
+
+# -- which order is withdrawn -----------------------------------------------------------------------------------------
+
+
+@kernel
+def many_leavers(b: Packed, k: Longs, flow: Floats, side: int, counts: Longs) -> None:
+    for _ in range(DRAWS):
+        counts[cancel(b, k, flow, q.CANCEL_AT_BEST, side)] += 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_order_at_the_best_leaves_by_its_age_and_size(seed: int) -> None:
+    preset = made(seed)
+    b, k, flow = first_world(preset, seed)
+    run_free(b, k, flow, NO_TAPE, 300 * NS_PER_SECOND)
+    rng = np.random.default_rng(seed)
+    price = int(k[sim.PUBLIC_BID])
+    for _ in range(60):  # orders at the best bid, and others that make them older
+        slot = allocate(b)
+        public_add(b, k, slot, *((1, price) if rng.random() < 0.3 else (-1, price + 40)), int(rng.integers(1, 9)))
+    words = b[lay.HEADER :][: preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
+    there = np.flatnonzero((words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == 1) & (words[:, lay.PRICE] == price))
+    came = int(words[words[:, lay.QTY] > 0, lay.ARR].max())
+    leaves = np.asarray(preset.law["leaves"]).reshape(q.LIFE, q.STAY_CLASSES)
+    weight = np.array([
+        leaves[bisect_right(preset.law["life_edges"], came - arr), bisect_right(preset.law["leaves_edges"], lots)]
+        for arr, lots in words[there][:, [lay.ARR, lay.QTY]].tolist()
+    ])  # fmt: skip
+    orders, total = readiness(b, flow, 1, price)
+    assert (orders, total) == (len(there), pytest.approx(weight.sum()))
+    counts = np.zeros(preset.orders, np.int64)
+    many_leavers(b, k, flow, 1, counts)
+    shares = weight / weight.sum()
+    assert counts[there].sum() == DRAWS
+    assert (np.abs(counts[there] / DRAWS - shares) < SIGMAS * np.sqrt(shares * (1 - shares) / DRAWS) + 1e-9).all()

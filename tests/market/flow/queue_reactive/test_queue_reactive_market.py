@@ -13,7 +13,7 @@ from tercel.market.simulator import together
 from tercel.market.simulator.days import run_recorded, standing
 from tercel.market.simulator.reals import real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
 
 def replay(rows: np.ndarray, first: np.ndarray) -> None:
@@ -29,7 +29,11 @@ def replay(rows: np.ndarray, first: np.ndarray) -> None:
 
     for row in np.concatenate((first, rows)).tolist():
         _, kind, who, side, price, lots = row[:6]
-        if kind == ADD:
+        if kind == TRADE_HIDDEN:
+            assert who == 0
+            assert lots > 0
+            assert max(levels[1]) <= price <= min(levels[-1])
+        elif kind == ADD:
             assert who not in orders
             orders[who] = [side, price, lots]
             change(side, price, lots)
@@ -69,6 +73,9 @@ def test_lots_are_conserved() -> None:
     b, k, flow = first_world(preset, 1)
     start = standing(b)[:, sim.R_LOTS].sum()
     rows = run_recorded(b, k, flow, 3_600 * NS_PER_SECOND)
+    hidden = rows[:, sim.R_KIND] == TRADE_HIDDEN
+    assert rows[hidden, sim.R_LOTS].sum() == k[sim.HIDDEN_LOTS] > 0
+    rows = rows[~hidden]
     signed = np.where(rows[:, sim.R_KIND] == ADD, 1, -1) * rows[:, sim.R_LOTS]
     assert start + signed.sum() == standing(b)[:, sim.R_LOTS].sum()
     executed = rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_LOTS].sum()

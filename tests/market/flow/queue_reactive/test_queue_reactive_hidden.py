@@ -1,0 +1,178 @@
+"""Hidden executions: their laws from a made tape, and the flow's draws against the laws it was given."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.market.flow.queue_reactive.made import made
+
+from tercel.core.jit import Floats, Longs, kernel
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.calibrate import calibrate
+from tercel.market.flow.queue_reactive.extract import day_of
+from tercel.market.flow.queue_reactive.hidden import WITH_NS, again
+from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
+from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.queue_reactive.tables import LAYOUT
+from tercel.market.observed import Observed, observe
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.days import run_recorded, simulated_day
+from tercel.market.simulator.source import first_world
+from tercel.market.tape import Events, Instrument
+from tercel.market.tape.schema import EXECUTE, MESSAGE_END, TRADE_HIDDEN
+
+MADE = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
+NONE = {"hidden": np.zeros(LAYOUT["hidden"].length)}
+DRAWS = 40_000
+
+
+def market(seed: int, **law: Any) -> QueueReactivePreset:
+    return made(seed, law={name: tuple(map(float, np.ravel(x))) for name, x in law.items()})
+
+
+def seen(events: Events) -> Observed:
+    return observe(MADE, events, 60.0, q.LEVELS)
+
+
+# -- from tape to laws ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bare() -> Events:
+    """A day of 12,000 s without hidden executions."""
+    return simulated_day(market(1, **NONE), 1, 12_000.0, 0.0)
+
+
+def planted(events: Events, seed: int, with_share: float, alone: int, bursts: float = 0.0) -> Events:
+    """The day with hidden executions of five lots put in a quarter into the spread from the bid: for a share of the
+    sellers just before their market order, and `alone` others, each again with the chance `bursts` .1 s later."""
+    rng, o = np.random.default_rng(seed), seen(events)
+    sold = np.flatnonzero((o.kind == q.MARKET) & (o.side < 0))
+    alone_at = rng.choice(np.flatnonzero(o.kind != q.MARKET)[:-50], alone, replace=False)
+    ns = [o.ns[sold[rng.random(len(sold)) < with_share]] - WITH_NS // 2, o.ns[alone_at] + 1]
+    where = np.sort(np.concatenate(ns))
+    while bursts and len(ns[-1]):
+        ns.append(ns[-1][rng.random(len(ns[-1])) < bursts] + NS_PER_SECOND // 10)
+        where = np.sort(np.concatenate(ns))
+    at = np.minimum(np.searchsorted(o.ns, where), o.n - 1)
+    price = o.bid_px[at, 0] + np.floor(0.25 * (o.ask_px[at, 0] - o.bid_px[at, 0]) + 0.5).astype(np.int64)
+    rows = {"exch_ns": where, "recv_ns": where, "seq": 0, "kind": TRADE_HIDDEN, "order_id": 0, "side": 1,
+            "price_ticks": price, "qty_lots": 5, "flags": MESSAGE_END}  # fmt: skip
+    names = Events.empty(0).__dataclass_fields__
+    every = {n: np.concatenate((getattr(events, n), np.broadcast_to(rows[n], len(where)))) for n in names}
+    order = np.argsort(every["exch_ns"], kind="stable")
+    columns = {name: values[order] for name, values in every.items()}
+    columns["seq"] = np.arange(1, len(order) + 1)
+    return Events.from_columns(columns)
+
+
+def estimated(events: Events) -> QueueReactivePreset:
+    return calibrate([(MADE, events)], name="x", date="2026-01-01", skip_s=60.0, tuned=False)
+
+
+def test_a_tape_without_them_makes_a_market_without_them(bare: Events) -> None:
+    preset = estimated(bare)
+    assert not any(preset.law["hidden"])
+    assert preset.scalars["hidden_again"] == 0.0
+    assert not (simulated_day(preset, 2, 600.0, 0.0).kind == TRADE_HIDDEN).any()
+
+
+def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
+    events = planted(bare, 1, with_share=0.6, alone=300)
+    o = seen(events)
+    assert len(o.hidden) == (events.kind[events.exch_ns >= o.start_ns] == TRADE_HIDDEN).sum()
+    assert o.hidden[:, 2].sum() == o.counts["hidden_lots"] == 5 * len(o.hidden)
+    assert o.n == seen(bare).n
+    preset = estimated(events)
+    rates = np.asarray(preset.law["hidden"]).reshape(2, q.STATES_OF_TOUCH, q.SPREADS)
+    sides = np.where(o.kind == q.MARKET, -o.side.astype(np.int64), 0)
+    # the frame is each side's own: half of the market orders are sellers, 0.6 of which have one
+    spread = np.searchsorted(preset.law["spread_edges"], o.ask_px[:, 0] - o.bid_px[:, 0], side="right")
+    joined = (rates[0, 0][spread[sides != 0]]).mean()
+    assert joined == pytest.approx(0.6 * (sides == 1).sum() / (sides != 0).sum(), rel=0.15)
+    assert rates[1, 0][spread].mean() * 2 * o.n == pytest.approx(300, rel=0.2)  # for each side of each event
+    at = np.asarray(preset.law["hidden_at"])
+    assert at.min() >= 0.0
+    assert at.max() <= 0.5
+    assert set(preset.law["hidden_lots"]) == {5.0}
+
+
+@pytest.mark.parametrize("bursts", [0.0, 0.5])
+def test_bursts_of_a_made_tape_come_back(bare: Events, bursts: float) -> None:
+    events = planted(bare, 2, with_share=0.0, alone=400, bursts=bursts)
+    assert again([day_of(seen(events), 1.0)]) == pytest.approx(bursts, abs=0.12)
+
+
+def test_what_a_calibrated_market_sends_is_what_the_tape_had() -> None:
+    """Count and lots of hidden executions over those of market orders, tape against the market made of it."""
+    truth = made(3, 0.2)
+    events = simulated_day(truth, 1, 12_000.0, 0.0)
+    found = simulated_day(estimated(events), 5, 12_000.0, 0.0)
+    shares, lots = [], []
+    for one in (events, found):
+        o = seen(one)
+        shares.append(len(o.hidden) / (o.kind == q.MARKET).sum())
+        lots.append(o.hidden[:, 2].mean())
+    assert shares[1] == pytest.approx(shares[0], rel=0.15)
+    assert lots[1] == pytest.approx(lots[0], rel=0.1)
+
+
+# -- from laws to draws -----------------------------------------------------------------------------------------------
+
+
+@kernel
+def many(k: Longs, flow: Floats, side: int, alone: bool) -> None:
+    for _ in range(DRAWS):
+        if alone:
+            hidden_alone(k, flow)
+        else:
+            hidden(k, flow, side)
+
+
+@pytest.mark.parametrize("spread", [1, 4, 9])
+@pytest.mark.parametrize("state", ["stands", "emptied", "vacated"])
+def test_as_many_as_the_law_says(spread: int, state: str) -> None:
+    """Executions of one lot, counted: their mean is the law's, whatever the bursts."""
+    preset = market(2, hidden_lots=np.ones(q.GAP_POINTS))
+    _, k, flow = first_world(preset, 1)
+    k[q.P_SIDE] = 1
+    k[q.I_STATE] = np.searchsorted(preset.law["spread_edges"], spread, side="right") * q.TOUCHES
+    k[q.I_EMPTIED] = q.TOUCHED if state == "emptied" else 0  # of the same side, the bid
+    k[q.I_VACATED] = q.TOUCHED if state == "vacated" else 0
+    law = np.asarray(preset.law["hidden"]).reshape(2, 3, q.SPREADS)[:, :, k[q.I_STATE] // q.TOUCHES]
+    which = ["stands", "emptied", "vacated"].index(state)
+    for side, alone, mean in ((1, False, law[0, which]), (-1, False, law[0, 0]), (1, True, law[1, which] + law[1, 0])):
+        before = int(k[sim.HIDDEN_LOTS])
+        many(k, flow, side, alone)
+        bursts = 1.0 + preset.scalars["hidden_again"]
+        sd = np.sqrt(bursts / (1.0 - preset.scalars["hidden_again"]) * mean / DRAWS)
+        assert (int(k[sim.HIDDEN_LOTS]) - before) / DRAWS == pytest.approx(mean, abs=5.0 * sd)
+
+
+def test_they_lie_at_the_touch_or_inside_the_spread_and_leave_the_book() -> None:
+    """Each at most half the spread away from the side that rested, at the touch that stood; no lots leave the book."""
+    b, k, flow = first_world(made(4), 3)
+    bid, ask = int(k[sim.PUBLIC_BID]), int(k[sim.PUBLIC_ASK])
+    rows = run_recorded(b, k, flow, 3_600 * NS_PER_SECOND)
+    o = seen(simulated_day(made(4), 3, 3_600.0, 60.0))
+    price, low, high = o.hidden[:, 1], o.hidden[:, 3], o.hidden[:, 4]
+    assert len(price) > 200
+    assert ((low <= price) & (price <= high)).all()
+    assert ((low < price) & (price < high)).any()
+    hidden_rows = rows[rows[:, sim.R_KIND] == TRADE_HIDDEN]
+    assert hidden_rows[:, sim.R_LOTS].sum() == k[sim.HIDDEN_LOTS] > 0
+    assert (rows[rows[:, sim.R_KIND] == EXECUTE, sim.R_LOTS].sum()) == k[sim.BOUGHT] + k[sim.SOLD]
+    assert bid < ask
+
+
+def test_their_place_and_lots_are_the_laws() -> None:
+    at = np.repeat([0.0, 0.25, 0.5, 0.5], q.HIDDEN_POINTS // 4)
+    preset = market(5, hidden_at=np.tile(at, q.SPREADS), hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2))
+    o = seen(simulated_day(preset, 1, 12_000.0, 60.0))
+    wide = o.hidden[(o.hidden[:, 4] - o.hidden[:, 3]) % 4 == 0]
+    share = (wide[:, 1] - wide[:, 3]) / (wide[:, 4] - wide[:, 3])
+    counted = np.array([(np.minimum(share, 1.0 - share) == x).mean() for x in (0.0, 0.25, 0.5)])
+    np.testing.assert_allclose(counted, [0.25, 0.25, 0.5], atol=5.0 * 0.5 / np.sqrt(len(wide)))
+    assert set(o.hidden[:, 2].tolist()) == {1, 7}
+    assert (o.hidden[:, 2] == 7).mean() == pytest.approx(0.5, abs=2.5 / np.sqrt(len(o.hidden)))
