@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.market.flow.queue_reactive.made import made
 
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, seeded_plan
@@ -19,7 +20,7 @@ from tercel.market.simulator import background, together
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, Source, reactive
-from tercel.market.tape.schema import ADD, EXECUTE
+from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
 from tercel.testing.market import audit
 
 Book = NDArray[np.int32]
@@ -158,9 +159,7 @@ def test_own_lots_take_their_share_of_an_aggressor_and_do_not_size_him() -> None
 def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:
     """A market in which we have just taken the best ask whole: what it is, its price, its lots."""
     source = source_of("csco")
-    law = of_card(load("csco").card)
-    assert law is not None
-    quiet = ImpactLaw(**{**law.card(), "y": 0.0, "replenishment_s": delays})
+    quiet = ImpactLaw(**{**_law_of("csco").card(), "y": 0.0, "replenishment_s": delays})
     source = with_impact(source, quiet)
     b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0)
     ask = int(k[sim.PUBLIC_ASK])
@@ -170,6 +169,12 @@ def _taken(delays: tuple[float, ...]) -> tuple[Book, State, Source, int, int]:
     _enter(b, k, source, 1, ask, lots, 0, True)
     assert k[sim.PUBLIC_ASK] > ask == k[sim.BACKGROUND + sim.PUBLIC_ASK - sim.EVENTS]
     return b, k, source, ask, lots
+
+
+def _law_of(name: str) -> ImpactLaw:
+    law = of_card(load(name).card)
+    assert law is not None
+    return law
 
 
 def _missing(b: Book) -> int:
@@ -278,12 +283,42 @@ def test_rows_of_the_record_are_those_of_the_book_on_show() -> None:
         elif kind == ADD:
             assert lots.get(slot, 0) == 0
             lots[slot] = int(row[sim.R_LOTS])
-        elif kind < sim.OWN_REST:
+        elif kind < sim.OWN_REST and kind != TRADE_HIDDEN:
             assert 0 < row[sim.R_LOTS] <= lots[slot]
             lots[slot] -= int(row[sim.R_LOTS])
     assert shift == k[sim.SHIFT] > 0
     after = orders(b)[:, lay.QTY]
     assert {slot: n for slot, n in lots.items() if n} == {int(s): int(after[s]) for s in np.flatnonzero(after)}
+
+
+def recorded(k: State) -> NDArray[np.int64]:
+    return k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_hidden_executions_are_the_twins_told_and_counted_once(seed: int) -> None:
+    """Own orders and the law leave them as they are, but for the ticks that the law has moved the book on show by."""
+    law = ImpactLaw("translation", mean_trade_lots=20.0, trades=100.0, sigma_ticks=40.0)
+    source = with_impact(reactive(made(seed), seed=3, settle_s=300.0), law)
+    rows, lots = [], []
+    for trades in (False, True):
+        b, k = source.worlds_b[0].copy(), sim.extend(source.worlds_k[0], 0, 40_000)
+        start = int(k[sim.NOW])
+        for n in range(30):
+            if trades:
+                _enter(b, k, source, 1, int(k[sim.PUBLIC_ASK]) + 50, 15, n, True)
+                _enter(b, k, source, 1, int(k[sim.PUBLIC_BID]), 15, 30 + n, False)
+            _until(b, k, source, start + (n + 1) * 20 * NS_PER_SECOND)
+        found, shift = [], 0
+        for row in recorded(k):
+            shift += int(row[sim.R_PRICE]) if row[sim.R_KIND] == sim.SHIFTED else 0
+            if row[sim.R_KIND] == TRADE_HIDDEN:
+                found.append([*row[[sim.R_NS, sim.R_SIDE, sim.R_LOTS]].tolist(), int(row[sim.R_PRICE]) - shift])
+        assert (shift != 0) == trades
+        rows.append(found)
+        lots.append(int(k[sim.HIDDEN_LOTS] - source.worlds_k[0][sim.HIDDEN_LOTS]))
+    assert rows[0] == rows[1]
+    assert lots[0] == lots[1] == sum(row[2] for row in rows[0]) > 0
 
 
 def test_what_nobody_sold_moves_nothing() -> None:
@@ -296,8 +331,7 @@ def test_what_nobody_sold_moves_nothing() -> None:
     b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE]] = lay.IN_FLIGHT, 10**7, 1
     arrive_new(b, k, source.flow, 0, sim.LAST_ASK + 10**8, 10**7, sim.FORCED | sim.IMMEDIATE)
     assert 0 < k[sim.UNFILLED_LOTS] < 10**7
-    law = of_card(load("goog").card)
-    assert law is not None
+    law = _law_of("goog")
     own = float(law.kernel()[1] @ k[sim.KERNEL : sim.KERNEL + 14].view(np.float64)) * law.mean_trade_lots
     assert own + k[sim.PENDING] == pytest.approx(10**7 - k[sim.UNFILLED_LOTS])
     assert k[sim.LEFT] == 0

@@ -133,10 +133,11 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     """An own order reaches the market: matches at price-time priority, then rests or dies.
 
     Mid and touch are taken once, just before it matches. Each lot pays the ticks that the lots before it have moved the
-    book by, though the book is moved when all is done (and before what is left comes to rest): one order costs what its
-    lots sent one by one would. Were it not charged, the law would give a large order its own impact for nothing. On an
-    exchange with several accounts the other side may hold another account's order, which stays where it is: both fill
-    at its price.
+    book by, though the book is moved when all is done, or when the price is reached and what is left shall rest: one
+    order costs what its lots sent one by one would. Were it not charged, the law would give a large order its own impact
+    for nothing. A book moved late would lock with what rests; one that has moved less far than was charged, or back, as
+    the kernel has decayed since the law last looked, is matched with again. On an exchange with several accounts the
+    other side may hold another account's order, which stays where it is: both fill at its price.
     """
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
@@ -159,7 +160,10 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         if not is_own(b, slot):
             far += side * owed
         if (far - price) * side > 0:
-            break
+            if how & (sim.FORCED | sim.IMMEDIATE) != 0 or k[sim.IMPACT_NS] > k[sim.NOW]:
+                break
+            impact_event(b, k, flow)
+            continue
         stopped = banded and out_of_band(reference2, 2 * far, side)
         if stopped:
             break
@@ -182,8 +186,6 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     elif how & sim.IMMEDIATE != 0 or stopped:
         own_dead(b, k, own, left, 0)
     else:
-        while k[sim.IMPACT_NS] <= k[sim.NOW]:  # a book that still owes a tick would lock with what rests now
-            impact_event(b, k, flow)
         own_rest(b, k, own, price, left, outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0)
 
 

@@ -1,0 +1,87 @@
+"""Own orders as they reach the market: what is left of one comes to rest in a book that has paid for what traded."""
+
+import numpy as np
+import pytest
+from tests.market.flow.queue_reactive.made import made
+
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import public_lots_at
+from tercel.market.impact.kernel import impact_event
+from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.entry import arrive_new
+from tercel.market.simulator.source import reactive
+from tercel.testing.market import audit
+
+LOTS = 40
+TICKS = range(4)
+SOURCE = with_impact(
+    reactive(made(1), worlds=8, seed=3, settle_s=300.0),
+    ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=30.0, td_s=2.0),
+)
+World = tuple[np.ndarray, np.ndarray]
+
+
+def market(world: int) -> World:
+    """A market of our own that is about to work an order of many lots."""
+    b, k = SOURCE.worlds_b[world].copy(), sim.extend(SOURCE.worlds_k[world], 0)
+    k[sim.LEFT] = k[sim.QUANTITY] = 10_000
+    return b, k
+
+
+def send(b: np.ndarray, k: np.ndarray, own: int, side: int, beyond: int, lots: int = LOTS) -> int:
+    """A limit order for so many ticks beyond the far touch has just arrived; its price."""
+    price = int(k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID]) + side * beyond
+    k[sim.SIDE] = side
+    led = int(b[lay.AT_LEDGER]) + own * lay.LEDGER
+    b[[led + lay.STATE, led + lay.OPEN, led + lay.OWN_SIDE, led + lay.OWN_PRICE]] = lay.IN_FLIGHT, lots, side, price
+    arrive_new(b, k, SOURCE.flow, own, price, lots, 0)
+    return price
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("beyond", TICKS)
+def test_what_is_left_never_locks_the_book(side: int, beyond: int) -> None:
+    """A limit order whose last lots would pay a tick beyond its price: the far touch has moved before it rests."""
+    rested = 0
+    for world in range(8):
+        b, k = market(world)
+        price = send(b, k, 0, side, beyond)
+        assert b[lay.BEST_BID] < b[lay.BEST_ASK]
+        if b[lay.OWN_RESTING] > 0:
+            rested += 1
+            assert (b[lay.BEST_BID] if side > 0 else b[lay.BEST_ASK]) == price
+            audit(b, k)
+    assert rested > 0
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_nor_after_the_law_has_decayed(side: int) -> None:
+    """What earlier lots moved has decayed since the law last looked: the book moves less than was charged, or back."""
+    rested = 0
+    for world in range(8):
+        for wait_ms in (1, 300, 600, 999):
+            for lots in range(1, 15, 2):
+                b, k = market(world)
+                send(b, k, 0, side, 5, lots)
+                while k[sim.IMPACT_NS] <= k[sim.NOW]:
+                    impact_event(b, k, SOURCE.flow)
+                k[sim.NOW] += wait_ms * 1_000_000
+                before = int(b[lay.OWN_RESTING])
+                send(b, k, 1, side, 0)
+                assert b[lay.BEST_BID] < b[lay.BEST_ASK]
+                audit(b, k)
+                rested += int(b[lay.OWN_RESTING]) > before
+    assert rested > 100
+
+
+def test_lots_stop_at_the_limit_though_the_touch_shows_more() -> None:
+    """Lots on show at the limit are left standing: to take them would cost a tick more than the limit."""
+    left_standing = 0
+    for world in range(8):
+        b, k = market(world)
+        shown = int(public_lots_at(b, -1, k[sim.PUBLIC_ASK]))
+        price = send(b, k, 0, 1, 0)
+        traded = 10_000 - int(k[sim.LEFT])
+        left_standing += 0 < traded < min(shown, LOTS) and b[lay.BEST_BID] == price and k[sim.SHIFT] > 0
+    assert left_standing > 0
