@@ -33,6 +33,7 @@ class Twin:
         self.last: tuple[int, int] | None = None
         self.last_row: int | None = None
         self.cleared: tuple[int, int] | None = None
+        self.hidden: list[list[int]] = []
 
     def depth(self, side: int) -> list[tuple[int, int]]:
         total: dict[int, int] = defaultdict(int)
@@ -68,6 +69,11 @@ class Twin:
         self.books.append([bids[: self.levels], asks[: self.levels]])
         return True
 
+    def unseen(self, now: int, price: int, lots: int, counted: bool) -> None:
+        bids, asks = self.depth(1), self.depth(-1)
+        if counted and not self.halted and bids and asks and bids[0][0] < asks[0][0]:
+            self.hidden.append([now, price, lots, bids[0][0], asks[0][0]])
+
     def take(self, key: int, side: int, price: int, lots: int) -> None:
         if key in self.orders and self.orders[key][:2] == [side, price]:
             self.orders[key][2] -= lots
@@ -82,6 +88,8 @@ class Twin:
         return self.nobody[side, price]
 
     def row(self, now: int, seq: int, kind: int, key: int, side: int, price: int, lots: int, counted: bool) -> None:
+        if kind == schema.TRADE_HIDDEN:
+            self.unseen(now, price, lots, counted)
         counted = counted and (self.cleared is None or (now != self.cleared[0] and seq != self.cleared[1]))
         if kind == schema.STATUS:
             self.halted = price != 1
@@ -146,7 +154,7 @@ class Twin:
 def read_by_twin(events: Events, start: int, stop: int, levels: int, window: int) -> Twin:
     twin = Twin(levels, window)
     for now, _, seq, kind, key, side, price, lots, _ in zip(*(c.tolist() for c in events.columns()), strict=True):
-        if side != 0 or kind in (schema.STATUS, schema.CLEAR):
+        if side != 0 or kind in (schema.STATUS, schema.CLEAR, schema.TRADE_HIDDEN):
             twin.row(now, seq, kind, key, side, price, lots, start <= now < stop)
     return twin
 
@@ -186,6 +194,7 @@ def test_as_the_twin_reads_it(seed: int, levels: int, window: int, step: int) ->
     twin = read_by_twin(events, seen.start_ns, seen.stop_ns, levels, window)
     assert rows_of(seen) == twin.rows
     assert books_of(seen) == twin.books
+    assert seen.hidden.tolist() == twin.hidden
 
 
 def tape(*rows: tuple[int, int, int, int, int, int]) -> Events:
@@ -232,6 +241,24 @@ def test_the_kinds_and_where_they_stand() -> None:
     assert seen.bid_px[1, :2].tolist() == [100, 99]
     assert seen.mid2.tolist() == [0, 200, 201, 201, 201, 201, 201, 201, 201, 201]
     assert seen.counts["hidden_lots"] == 7
+
+
+def test_hidden_executions_are_kept_apart_with_the_touch_that_they_met() -> None:
+    seen = seen_in(
+        (1, schema.TRADE_HIDDEN, 0, 1, 100, 7),
+        (2, schema.ADD, 1, 1, 100, 5),
+        (3, schema.TRADE_HIDDEN, 0, 0, 101, 2),  # its side is masked
+        (4, schema.STATUS, 0, 0, 0, 0),
+        (5, schema.TRADE_HIDDEN, 0, -1, 100, 9),  # halted: no touch to meet
+        (6, schema.STATUS, 0, 0, 1, 0),
+        (7, schema.DELETE, 0, -1, 101, 10),
+        (8, schema.TRADE_HIDDEN, 0, -1, 100, 4),  # no asks
+        (9, schema.ADD, 2, -1, 102, 1),
+    )
+    at = [s * NS_PER_SECOND for s in (1, 3)]
+    assert seen.hidden.tolist() == [[at[0], 100, 7, 99, 101], [at[1], 101, 2, 100, 101]]
+    assert seen.counts["hidden_lots"] == 22
+    assert [kinds.NAMES[x] for x in seen.kind] == ["limit in spread", "cancel at best"]
 
 
 def test_a_remainder_is_said() -> None:
