@@ -133,9 +133,9 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     """An own order reaches the market: matches at price-time priority, then rests or dies.
 
     Mid and touch are taken once, just before it matches. Each lot pays the ticks that the lots before it have moved the
-    book by, though the book is moved when all is done, or when the price is reached and what is left shall rest: one
-    order costs what its lots sent one by one would. Were it not charged, the law would give a large order its own impact
-    for nothing. A book moved late would lock with what rests; one that has moved less far than was charged, or back, as
+    book by, though the book is moved when all is done, or when its price is reached and what is left shall rest: one
+    order costs what its lots sent one by one would. Were it not charged, the law would give a large order its own
+    impact for nothing. A book moved later would lock with what rests; one that moves less than was charged, or back, as
     the kernel has decayed since the law last looked, is matched with again. On an exchange with several accounts the
     other side may hold another account's order, which stays where it is: both fill at its price.
     """
