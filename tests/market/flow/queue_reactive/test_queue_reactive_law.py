@@ -77,6 +77,9 @@ class Oracle:
         w *= self.table("signs", bisect_right(law["sign_edges"], side * s["signs"]), shape=(7,))
         w *= self.table("alone", *(min(s["orders"][x], 4) - 1 for x in (side, -side)), shape=(4, 4))
         w *= self.table("runs", *(bisect_right(law["run_edges"], s["runs"][x]) for x in (side, -side)), shape=(5, 5))
+        w *= self.table(
+            "behind", *(bisect_right(law["behind_edges"], s["behind"][x]) for x in (side, -side)), shape=(5, 5)
+        )
         up = math.exp(-self.p.knobs.anchor_slow * self.p.slow_centres[slow])
         for event, towards in ((0, 1), (1, -1), (6, -1), (7, 1), (10, 1), (11, -1)):
             w[event] *= up**towards
@@ -120,6 +123,7 @@ def situation(seed: int) -> dict[str, Any]:
            for what in ("emptied", "vacated", "made")},
         "orders": {side: int(rng.integers(1, 7)) for side in (1, -1)},
         "ready": {side: rng.uniform(0.2, 3.0) for side in (1, -1)},
+        "behind": {side: int(rng.integers(1, 14)) for side in (1, -1)},
         "runs": {side: rng.uniform(0.0, 4.0) for side in (1, -1)}, "signs": rng.uniform(-0.8, 0.8),
         "bid": bid, "ask": bid + int(rng.integers(1, 12)), "bid_lots": int(rng.integers(1, 40)),
         "ask_lots": int(rng.integers(1, 40)), "deep_bid": rng.integers(1, 30, 4).tolist(),
@@ -148,6 +152,7 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
         put_real(k, word, float(s[name]))
     for at, (side, touch) in enumerate(((1, s["bid"]), (-1, s["ask"]))):
         put_real(k, q.READY + at, s["ready"][side])
+        k[q.BEHIND + at] = s["behind"][side]
         put_real(k, q.RUN + at, s["runs"][side])
         for word, name in ((q.EMPTIED, "emptied"), (q.VACATED, "vacated"), (q.MADE, "made")):
             better, age_ns = s[name][side]
@@ -198,7 +203,7 @@ def test_a_mirrored_market_mirrors_its_events() -> None:
         "slow": 2 * (s["bid"] + s["ask"]) - s["slow"], "fast": 2 * (s["bid"] + s["ask"]) - s["fast"],
         "signs": -s["signs"],
     }  # fmt: skip
-    for name in ("emptied", "vacated", "made", "orders", "ready", "runs"):
+    for name in ("emptied", "vacated", "made", "orders", "ready", "runs", "behind"):
         mirrored[name] = {side: s[name][-side] for side in (1, -1)}
     cells = []
     for one in (s, mirrored):
