@@ -35,7 +35,7 @@ def observed(
         lots=np.asarray(lots, np.int32)[order], order_id=np.zeros(n, np.int64), remainder=np.zeros(n, np.bool_),
         bid_px=bid_px, ask_px=ask_px, bid_lots=shown, ask_lots=shown.copy(), mid2=mids[grid].astype(np.int64),
         spread=np.ones(int(seconds) + 1, np.int64), start_ns=0, stop_ns=round(seconds * NS_PER_SECOND), open_ns=0,
-        lot=1, window=0, counts={},
+        lot=1, window=0, counts={}, hidden=np.zeros((0, 5), np.int64),
     )  # fmt: skip
 
 
