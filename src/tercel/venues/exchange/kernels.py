@@ -14,36 +14,65 @@ WORDS = sim.RECORD_WORDS + 1
 
 
 @kernel
-def show_again(b: Packed, ns: int, side: int, price: int, rows: Longs, n: int) -> int:
-    """ADD rows, by priority, of client orders that stay where a row forgot a level (side 0: every level)."""
+def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
+    """Lots of a client order that rested when row `r` was written.
+
+    The order that is arriving rests when all is done, if at all; of the others it may have taken lots since.
+    """
+    if b[lay.ORDERS] + own == aggressor:
+        return 0
+    lots = int(b[lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER + lay.QTY])
+    for later in range(r + 1, k[sim.RECORD]):
+        c = k[sim.RECORD_AT] + (later % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
+        if k[c + sim.R_KIND] == sim.OWN_FILL and k[c + sim.R_WHO] == own and k[c + sim.R_SIDE] & 1 != 0:
+            lots += k[c + sim.R_LOTS]
+    return lots
+
+
+@kernel
+def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
+    """Who takes what row `r` executes: the order that is arriving if its own fill comes next; -1: one of the public."""
+    if aggressor < 0 or r + 1 >= k[sim.RECORD]:
+        return -1
+    c = k[sim.RECORD_AT] + ((r + 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
+    takes = k[c + sim.R_KIND] == sim.OWN_FILL and b[lay.ORDERS] + k[c + sim.R_WHO] == aggressor
+    return aggressor if takes and k[c + sim.R_SIDE] & 1 == 0 else -1
+
+
+@kernel
+def show_again(b: Packed, k: Longs, r: int, aggressor: int, ns: int, side: int, price: int, rows: Longs, n: int) -> int:
+    """ADD rows, by priority, of client orders that stay where row `r` forgot a level (side 0: every level)."""
     last = -1
     while True:
         found, arrival = -1, -1
         for i in range(int(b[lay.OWN])):
             o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
             there = side == 0 or (b[o + lay.SIDE] == side and b[o + lay.PRICE] == price)
-            if b[o + lay.QTY] > 0 and there and b[o + lay.ARR] > last and (found < 0 or b[o + lay.ARR] < arrival):
-                found, arrival = b[lay.ORDERS] + i, b[o + lay.ARR]
+            if there and b[o + lay.ARR] > last and (found < 0 or b[o + lay.ARR] < arrival):
+                if stood(b, k, r, i, aggressor) > 0:
+                    found, arrival = i, b[o + lay.ARR]
         if found < 0:
             return n
-        o = lay.HEADER + found * lay.ORDER
-        show(rows[n], ns, ADD, found, b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY], -1)
+        o = lay.HEADER + (b[lay.ORDERS] + found) * lay.ORDER
+        lots = stood(b, k, r, found, aggressor)
+        show(rows[n], ns, ADD, b[lay.ORDERS] + found, b[o + lay.SIDE], b[o + lay.PRICE], lots, -1)
         last = arrival
         n += 1
 
 
 @kernel
-def stay(b: Packed, ns: int, rows: Longs, n: int) -> int:
-    """After a translation, which moved every order in the books of those who follow: client orders go back.
+def stay(b: Packed, k: Longs, r: int, aggressor: int, ns: int, rows: Longs, n: int) -> int:
+    """After a translation (row `r`), which moved every order in the books of those who follow: client orders go back.
 
     Whoever owns one knows that it stayed, and passes over these rows.
     """
     for i in range(int(b[lay.OWN])):
         o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-        if b[o + lay.QTY] > 0:
-            show(rows[n], ns, DELETE, b[lay.ORDERS] + i, b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY], -1)
+        lots = stood(b, k, r, i, aggressor)
+        if lots > 0:
+            show(rows[n], ns, DELETE, b[lay.ORDERS] + i, b[o + lay.SIDE], b[o + lay.PRICE], lots, -1)
             n += 1
-    return show_again(b, ns, 0, 0, rows, n)
+    return show_again(b, k, r, aggressor, ns, 0, 0, rows, n)
 
 
 @kernel
@@ -94,12 +123,13 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
                 public, shown, price = True, (REDUCE if b[o + lay.QTY] > 0 else DELETE), b[o + lay.PRICE]
         if public:
             number = b[lay.ORDERS] + who if client else who
-            show(rows[n], k[c + sim.R_NS], shown, number, side, price, lots, aggressor if shown == EXECUTE else -1)
+            by = taker(b, k, r, aggressor) if shown == EXECUTE else -1
+            show(rows[n], k[c + sim.R_NS], shown, number, side, price, lots, by)
             n += 1
         if shown == ROLL_OUT or shown == CLEAR:
-            n = show_again(b, k[c + sim.R_NS], side, price, rows, n)
+            n = show_again(b, k, r, aggressor, k[c + sim.R_NS], side, price, rows, n)
         if shown == sim.SHIFTED:
-            n = stay(b, k[c + sim.R_NS], rows, n)
+            n = stay(b, k, r, aggressor, k[c + sim.R_NS], rows, n)
         if client:
             for j in range(sim.RECORD_WORDS):
                 words[m, j] = k[c + j]
