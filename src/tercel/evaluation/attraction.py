@@ -74,8 +74,24 @@ def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> Hits:
     by = np.where(crossing & ~np.isin(ns[own], moments), CROSSING, MARKET)
     if orders_ns is not None:
         by = np.where(np.isin(ns[own], orders_ns), MARKET, CROSSING)
+        by[_another(rows, own, side)] = CROSSING
     by[_translated(rows, own, side)] = TRANSLATION
     return Hits(moments, taken, ns[own], lots[own], by)
+
+
+def _another(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
+    """Own passive fills, by their rows, at the moment of a market order that met another mid than theirs.
+
+    What a market order trades with us is followed by what the public loses to it; on a tape of coarse stamps a limit
+    order that crosses ours may come within the same one.
+    """
+    ns, kind = rows[:, sim.R_NS], rows[:, sim.R_KIND]
+    after = np.minimum(own + 1, len(rows) - 1)
+    market = (kind[after] == EXECUTE) & (rows[after, sim.R_SIDE] == side) & (ns[after] == ns[own])
+    met = {(int(ns[i]), int(rows[i, sim.R_MID2])) for i in own[market]}
+    stamps = {stamp for stamp, _ in met}
+    found = [int(ns[i]) in stamps and (int(ns[i]), int(rows[i, sim.R_MID2])) not in met for i in own]
+    return np.array(found, bool)
 
 
 def _translated(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
