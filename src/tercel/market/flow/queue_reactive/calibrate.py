@@ -249,7 +249,7 @@ def _preset(
     law: dict[str, NDArray[np.float64]],
     scalars: dict[str, float],
     minutes: NDArray[np.float64],
-    centres: dict[str, NDArray[np.float64]],
+    centres: NDArray[np.float64],
     *,
     name: str,
     date: str,
@@ -281,7 +281,7 @@ def _preset(
         law={key: _plain(np.asarray(values).ravel()) for key, values in law.items()},
         scalars={key: float(value) for key, value in scalars.items()},
         minutes=tuple((_short(a), _short(m), float(day)) for a, m, day in minutes.tolist()),
-        slow_centres=_plain(centres["slow"]),
+        slow_centres=_plain(centres),
         card={"calibrated": date, "seconds": seconds, "events": int(sum(len(d.lots) for d in days))},
     )
 

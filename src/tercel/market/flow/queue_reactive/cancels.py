@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.edges import pad
+from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import Day, ranks
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
 from tercel.market.flow.queue_reactive.queues import queues
@@ -39,8 +39,7 @@ def leaving(days: Sequence[Day], per_lot: float) -> tuple[dict[str, Table], floa
     totals : list of float64[n, 2]
         By day: sums of the weights of the orders at the best bid and ask before each event.
     """
-    plain = [queues(d.o) for d in days]
-    ages = np.concatenate([found.ages for found in plain])
+    ages = np.concatenate([d.queues.ages for d in days])
     if len(ages) < FEW:
         tables = {
             "life_edges": np.full(q.LIFE - 1, UNBOUNDED),
@@ -50,7 +49,7 @@ def leaving(days: Sequence[Day], per_lot: float) -> tuple[dict[str, Table], floa
         return tables, 0.0, [np.ones((d.o.n, 2)) for d in days]
     life = np.quantile(ages, AGES_AT).round() + 1.0
     resting = np.concatenate([d.o.lots[d.o.kind <= q.LIMIT_AT_BEST] for d in days])
-    size = np.unique(np.quantile(resting, SIZES_AT).astype(np.int64) + 1).astype(float)
+    size = cuts(resting, SIZES_AT)
     counted = [queues(d.o, life, size) for d in days]
     stood, left = (np.sum([getattr(x, name) for x in counted], axis=0) for name in ("stood", "left"))
     mean = left.sum() / max(stood.sum(), 1.0)
@@ -122,7 +121,7 @@ def cancelled(days: Sequence[Day]) -> dict[str, Table]:
     counts = np.zeros(q.RANKS + 1)
     resting = np.zeros((2, q.STAY_CLASSES))
     sizes = np.concatenate([d.lots[d.o.kind == q.LIMIT_DEEPER] for d in days])
-    edges = np.unique(np.quantile(sizes, (0.4, 0.8, 0.95)).astype(np.int64) + 1) if len(sizes) else np.zeros(0)
+    edges = cuts(sizes, SIZES_AT)
     for d in days:
         known = d.o.order_id != 0
         if known.mean() < 0.5:
@@ -142,5 +141,5 @@ def cancelled(days: Sequence[Day]) -> dict[str, Table]:
     return {
         "rank": law,
         "stays": goes,
-        "stay_edges": pad(edges.astype(float), q.STAY_CLASSES - 1),
+        "stay_edges": pad(edges, q.STAY_CLASSES - 1),
     }

@@ -1,6 +1,7 @@
 """Where the classes of the queue-reactive law begin: quantiles of what a tape shows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +30,18 @@ def edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
     imbalance = np.concatenate((imbalance, -imbalance))
     wait = np.concatenate([d.wait[1:] for d in days]).astype(float)
     gap = np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
-    gaps = np.unique(np.quantile(gap, GAPS_AT).astype(np.int64) + 1)
-    spreads = np.unique(np.quantile(spread, SPREAD_AT).astype(np.int64) + 1)
+    spreads = cuts(spread, SPREAD_AT)
     if (spread == 1).mean() > 0.01:
-        spreads = np.unique(np.concatenate(([2], spreads)))
-    width = np.unique(np.quantile(spread, (0.4, 0.85)).astype(np.int64) + 1)
-    queues = np.unique(np.quantile(touch, (0.15, 0.35, 0.6, 0.82, 0.95)).astype(np.int64) + 1)
+        spreads = np.unique(np.concatenate(([2.0], spreads)))
     return {
-        "spread_edges": pad(spreads[: q.SPREADS - 1].astype(float), q.SPREADS - 1),
-        "width_edges": pad(width.astype(float), q.WIDTHS - 1),
-        "queue_edges": pad(queues.astype(float), q.QUEUES - 1),
+        "spread_edges": pad(spreads, q.SPREADS - 1),
+        "width_edges": pad(cuts(spread, (0.4, 0.85)), q.WIDTHS - 1),
+        "queue_edges": pad(cuts(touch, (0.15, 0.35, 0.6, 0.82, 0.95)), q.QUEUES - 1),
         "imbalance_edges": np.quantile(imbalance, np.arange(1, q.TOUCHES) / q.TOUCHES),
         "flow_edges": np.array([-0.6, -0.2, 0.2, 0.6]),
         "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
         "run_edges": np.array([0.15, 0.6, 1.4, 3.0]),
-        "behind_edges": pad(gaps.astype(float), q.GAPS - 1),
+        "behind_edges": pad(cuts(gap, GAPS_AT), q.GAPS - 1),
         "age_edges": np.array([0.05e9, 2e9]),
         "since_edges": np.quantile(returns(days), (0.15, 0.4, 0.65, 0.9)) + np.arange(1, q.SINCE + 1),
         "young_edges": np.quantile(lifetimes(days), (0.25, 0.5, 0.8)) + np.arange(1, q.YOUNG + 1),
@@ -51,6 +49,17 @@ def edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
         "fast_edges": np.zeros(q.FAST - 1),
         "wait_edges": _wait_edges(wait),
     }
+
+
+def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[np.float64]:
+    """Whole numbers from which on classes begin that hold about such shares of a sample; none of an empty one.
+
+    >>> cuts(np.array([1, 1, 2, 5]), (0.5, 0.9)).tolist()
+    [2.0, 5.0]
+    """
+    if not len(sample):
+        return np.zeros(0)
+    return np.unique(np.quantile(sample, shares).astype(np.int64) + 1).astype(float)
 
 
 def pad(found: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -106,17 +115,13 @@ def lifetimes(days: Sequence[Day]) -> NDArray[np.float64]:
     return np.concatenate(found)
 
 
-def displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[Seen]) -> dict[str, NDArray[np.float64]]:
-    """Set symmetric edges of the displacement classes; the centre of each in standard deviations."""
-    centres = {}
+def displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[Seen]) -> NDArray[np.float64]:
+    """Set symmetric edges of the displacement classes; centres of those from the slow mean, standard deviations."""
     for name, at in (("slow", SLOW_AT), ("fast", FAST_AT)):
-        x = np.concatenate([getattr(s, name) for s in seen])
-        upper = np.quantile(np.abs(x), at)
+        upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))
-        ends = np.concatenate((-upper[::-1], upper))
-        classes = np.searchsorted(ends, x, side="right")
-        sd = max(float(x.std()), 1e-9)
-        centre = np.array([x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(len(ends) + 1)]) / sd
-        law[f"{name}_edges"] = ends
-        centres[name] = np.clip((centre - centre[::-1]) / 2.0, -3.0, 3.0)
-    return centres
+        law[f"{name}_edges"] = np.concatenate((-upper[::-1], upper))
+    x = np.concatenate([s.slow for s in seen])
+    classes = np.searchsorted(law["slow_edges"], x, side="right")
+    centre = np.array([x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(q.SLOW)])
+    return np.clip((centre - centre[::-1]) / max(float(x.std()), 1e-9) / 2.0, -3.0, 3.0)

@@ -1,6 +1,7 @@
 """Days of tape as what the queue-reactive law is estimated from: classes, waits and orders of each event."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of, remember, see, wait_row
 from tercel.market.flow.queue_reactive.preset import start_memory
-from tercel.market.flow.queue_reactive.queues import queues
+from tercel.market.flow.queue_reactive.queues import Queues, queues
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import real
@@ -37,8 +38,6 @@ class Day:
         ns since the event before.
     minute : int64[n]
         Minute of the stretch.
-    orders : int64[n, 2]
-        At the best bid and ask.
     """
 
     o: Observed
@@ -49,7 +48,11 @@ class Day:
     ask_lots: NDArray[np.int64]
     wait: NDArray[np.int64]
     minute: NDArray[np.int64]
-    orders: NDArray[np.int64]
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Who stands at the best prices; followed when first asked for."""
+        return queues(self.o)
 
     @property
     def spread(self) -> NDArray[np.int64]:
@@ -77,7 +80,6 @@ def day_of(o: Observed, per_lot: float) -> Day:
         depth(o.ask_lots),
         np.diff(o.ns, prepend=o.ns[:1]),
         np.minimum((o.ns - o.start_ns) // (60 * NS_PER_SECOND), max(int(o.seconds // 60), 1) - 1),
-        queues(o).orders,
     )
 
 
@@ -127,8 +129,8 @@ def look(day: Day, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> Se
     waits = np.zeros(n, np.int64)
     _look(
         k, flow, day.o.ns, day.o.kind.astype(np.int64), day.o.side.astype(np.int64), day.o.price.astype(np.int64),
-        day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.orders, day.wait, activity, cells, event, moves,
-        before, waits,
+        day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.queues.orders, day.wait, activity, cells, event,
+        moves, before, waits,
     )  # fmt: skip
     return Seen(cells, event, moves[:, 0], moves[:, 1], before, waits)
 

@@ -4,7 +4,8 @@ A wait is drawn given the previous event, the wait before it, the activity of th
 of the event, with weights that are a product of factors: (spread, best queues), (previous event, this wait), (the two
 previous events), (displacement of the mid from its slow and fast means, its last move), (flow of trade signs, sign and
 age of the last trade), touches that market orders and cancels emptied and whether their price is back, the age of best
-prices, orders alone at them, market orders of the last seconds a side, a slow mean of their signs, activity. Cancels at
+prices, orders alone at them and the gaps behind them, market orders of the last seconds a side, a slow mean of their
+signs, activity. Cancels at
 the best weigh by the ages and sizes of the orders there, deeper ones in proportion to the lots. Then price, size, or
 which order. Hidden executions come with market orders and between events.
 

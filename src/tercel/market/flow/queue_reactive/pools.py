@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.edges import pad
+from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import WAIT_CELL, Day, Seen, behind_best, gone, of_side
 from tercel.market.flow.queue_reactive.repeats import fresh
 
@@ -106,11 +106,11 @@ def _places(days: Sequence[Day], seen: Sequence[Seen], spread_edges: Table) -> d
     laws = [_by_class(signed, classes, inside & (missing == which), inside, q.INSIDE_POINTS) for which in range(3)]
     deeper = kind == q.LIMIT_DEEPER
     gap = np.concatenate([np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days])
-    edges = np.unique(np.quantile(gap[deeper], GAPS_AT).astype(np.int64) + 1) if deeper.any() else np.zeros(0, np.int64)
+    edges = cuts(gap[deeper], GAPS_AT)
     behind = np.searchsorted(edges, gap, side="right")
     deep = np.maximum(_by_class(away, behind, deeper, deeper, q.DEEP_POINTS), 1.0)
     return {
-        "deep_edges": pad(edges.astype(float), q.SPREADS - 1),
+        "deep_edges": pad(edges, q.SPREADS - 1),
         "deep": deep.ravel(),
         "inside": np.concatenate(laws).ravel(),
     }

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.edges import pad
+from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import Day, Seen, behind_best
 
 Table = NDArray[np.float64]
@@ -20,7 +20,7 @@ def repeats(days: Sequence[Day], seen: Sequence[Seen]) -> dict[str, Table]:
     """
     size, price = np.zeros((q.PREVIOUS, 3, 2, 3)), np.zeros((q.PREVIOUS, 3, 3))
     again, there = np.zeros((3, 3)), np.zeros((3, 3))
-    edges = np.unique(np.quantile(np.concatenate([d.lots for d in days]), SIZES_AT).astype(np.int64) + 1)
+    edges = cuts(np.concatenate([d.lots for d in days]), SIZES_AT)
     by_size = np.zeros((3, q.STAY_CLASSES, 3))
     for d, s in zip(days, seen, strict=True):
         kind, side, px = d.o.kind.astype(np.int64), d.o.side.astype(np.int64), d.o.price.astype(np.int64)
@@ -68,7 +68,7 @@ def repeats(days: Sequence[Day], seen: Sequence[Seen]) -> dict[str, Table]:
     mean = np.array([_excess(*x) for x in by_size.sum(axis=1)])[:, None]
     by = np.array([[_excess(*x) for x in row] for row in by_size]) / np.maximum(mean, 1e-6)
     return {
-        "repeat_edges": pad(edges.astype(float), q.STAY_CLASSES - 1),
+        "repeat_edges": pad(edges, q.STAY_CLASSES - 1),
         "repeat_by": np.where(mean > 0.0, by, 1.0).ravel(),
         "repeat_size": np.array([_excess(*x) for x in size.reshape(-1, 3)]),
         "repeat_price": np.array([_excess(*x) for x in price.reshape(-1, 3)]),

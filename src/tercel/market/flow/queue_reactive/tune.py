@@ -1,8 +1,9 @@
 """Pilot runs: simulate, compare with the tape calibrated on, turn the knobs, until what the weights miss is small.
 
-What is compared: events and market orders per second, lots of a market order, spread, depth of each level, standard
-deviations of the mid's changes over 1, 10, 60 and 600 s. Every target has a knob that moves it nearly alone, so that
-damped steps on the logarithms converge in a few rounds; the round with the smallest loss is kept.
+What is compared: events and market orders per second, cancels at the best, lots of a market order, spread, depth of
+each level, standard deviations of the mid's changes over 1, 10, 60 and 600 s. Every target has a knob that moves it
+nearly alone, so that damped steps on the logarithms converge in a few rounds; the mean knobs of the last third are
+kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -45,8 +45,7 @@ def readiness(b: Packed, flow: Floats, side: int, price: int) -> tuple[int, floa
         came = b[lay.ARRIVAL] - b[o + lay.ARR] - 1
         while age < q.LIFE - 1 and flow[q.LIFE_EDGES + age] <= came:
             age += 1
-        size = class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, b[o + lay.QTY])
-        total += flow[q.LEAVES + age * q.STAY_CLASSES + size]
+        total += _weight(flow, age, b[o + lay.QTY])
         count += 1
         slot = b[o + lay.PREV]
     return count, total
@@ -57,7 +56,13 @@ def _leaves(b: Packed, flow: Floats, slot: int) -> float:
     """Weight with which an order is withdrawn, by its age and its size."""
     o = lay.HEADER + slot * lay.ORDER
     age = class_of(flow, q.LIFE_EDGES, q.LIFE - 1, b[lay.ARRIVAL] - b[o + lay.ARR] - 1)
-    return flow[q.LEAVES + age * q.STAY_CLASSES + class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, b[o + lay.QTY])]
+    return _weight(flow, age, b[o + lay.QTY])
+
+
+@kernel
+def _weight(flow: Floats, age: int, lots: int) -> float:
+    """How readily orders of a class of age and of so many lots are withdrawn."""
+    return flow[q.LEAVES + age * q.STAY_CLASSES + class_of(flow, q.LEAVES_EDGES, q.STAY_CLASSES - 1, lots)]
 
 
 @kernel
