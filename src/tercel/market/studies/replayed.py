@@ -95,8 +95,7 @@ class Replayed:
 
     def half_hour(self, ns: Longs) -> Longs:
         """Half-hours since the opening."""
-        found = (ns - self.open_ns) // round(HALF_HOUR_S * NS_PER_SECOND)
-        return np.clip(found, 0, HALVES - 1)
+        return half_hour(ns, self.open_ns)
 
     def row_at(self, ns: Longs) -> Longs:
         """Last row up to each moment, -1 before the first."""
@@ -111,6 +110,15 @@ class Replayed:
         bid, ask = (self.seen[np.maximum(row, 0), column] for column in (k.BID, k.ASK))
         fine = (row >= 0) & (bid < ask) & (ask - bid <= WIDE_TICKS)
         return np.where(fine, 0.5 * (bid + ask), np.nan)
+
+
+def half_hour(ns: Longs, open_ns: int) -> Longs:
+    """Half-hours since an opening, the last of `HALVES` taking what comes later.
+
+    >>> half_hour(np.array([0, 1800, 3599]) * NS_PER_SECOND, 0).tolist()
+    [0, 1, 1]
+    """
+    return np.clip((ns - open_ns) // round(HALF_HOUR_S * NS_PER_SECOND), 0, HALVES - 1)
 
 
 def _window(open_ns: int, close_ns: int) -> tuple[int, int]:

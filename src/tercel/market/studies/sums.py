@@ -21,17 +21,17 @@ Sums = dict[str, Floats]
 RESAMPLES = 1000
 
 
-class Tally:
-    """Sums of one day by half-hour."""
+class Adder:
+    """Sums by half-hour: `half_hour` says of moments, ns, in which they lie."""
 
-    def __init__(self, day: Replayed) -> None:
-        self.day = day
+    def __init__(self, half_hour: Callable[[Longs], Longs]) -> None:
+        self.half_hour = half_hour
         self.sums: Sums = {}
 
     def add(self, name: str, ns: Longs, values: NDArray[np.generic] | None = None) -> None:
         """Add values (or ones) up by the half-hour of their moments, arrays of one shape."""
         found = np.ones(ns.size) if values is None else values.ravel()
-        index = self.day.half_hour(ns.ravel()).astype(np.intp)
+        index = self.half_hour(ns.ravel()).astype(np.intp)
         self.sums[name] = self.sums.get(name, 0.0) + cluster_sums(found, index, HALVES)
 
     def share(self, name: str, ns: Longs, hits: NDArray[np.generic], cases: NDArray[np.bool_] | None = None) -> None:
@@ -39,6 +39,14 @@ class Tally:
         chosen = slice(None) if cases is None else cases
         self.add(name, ns[chosen], hits[chosen])
         self.add(f"{name}#", ns[chosen])
+
+
+class Tally(Adder):
+    """Sums of one replayed day."""
+
+    def __init__(self, day: Replayed) -> None:
+        super().__init__(day.half_hour)
+        self.day = day
 
 
 Means = Mapping[str, Floats]

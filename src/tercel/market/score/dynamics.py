@@ -1,0 +1,291 @@
+"""How a market moves: what moves follow from, how they add up over horizons, what lasts, what a trade leaves behind.
+
+| figure | what it is | bar |
+|---|---|---|
+| ofi_r2_1s, 10s, 60s | R^2 of the mid's move on order-flow imbalance at the touch | 20 % at 10 s |
+| signed_volume_r2_10s | R^2 of the mid's move on lots bought less lots sold | 20 % |
+| variance_1s_to_10s .. 600s | variance over h seconds by h times that over one | .15 at 10 and 300 s |
+| depth_acf_60s, depth_both_sides | log lots at the touch: 60 s later, and the two sides' | spread |
+| volume_acf_1, 5, 20 | root of a minute's volume, so many minutes later | spread |
+| abs_return_acf_1s, 10s, 60s; 1min, 5min | size of moves over a second; over a minute | spread |
+| sign_acf_1, 10, 100, 1000 | signs of market orders, so many orders later | spread |
+| response_emptied_1s, 10s; response_left_1s, 10s | move after an order that emptied the touch, or not | spread |
+| excess_spread_60s | spread 60 s after a market order less that of its half hour, ticks | spread |
+
+*Spread*: 1.5 standard deviations of the figure over the tape's days, or over the halves of each stretch where there are
+fewer than three. Correlations are about the mean of the day, those of signs about zero. Order-flow imbalance is that of
+Cont, Kukanov & Stoikov (2014), "The price impact of order book events": what each change of the touch adds to the
+demand less the supply.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.observed import Observed
+from tercel.market.observed.kinds import MARKET
+from tercel.market.score.sample import minute_volume, returns
+from tercel.market.studies.replayed import HALVES, half_hour
+from tercel.market.studies.sums import Adder, Figure, Sums, by_day, estimates, interleaved, over, shares, table, values
+from tercel.stats.clusters import cluster_sums
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+Dynamics = dict[str, dict[str, Any]]
+"""By figure: real, ci_low, ci_high, floor (odd against even half hours), train, bar; and value, passed once judged."""
+
+OFI_S: Final = (1, 10, 60)
+VOLUME_S: Final = 10
+RATIOS_S: Final = (10, 60, 300, 600)
+GRID_S: Final = 10
+"""Depth is looked at so often."""
+LATER_S: Final = 60
+"""Depth, and the spread after a trade, are looked at again so much later."""
+VOLUME_LAGS: Final = (1, 5, 20)
+MOVE_LAGS_S: Final = (1, 10, 60)
+MOVE_LAGS_MIN: Final = (1, 5)
+SIGN_LAGS: Final = (1, 10, 100, 1000)
+AFTER_S: Final = (1, 10)
+MINUTE: Final = 60
+
+R2: Final = 0.20
+RELATIVE: Final = ("ofi_r2_10s", "signed_volume_r2_10s")
+RATIO: Final = 0.15
+ABSOLUTE: Final = ("variance_1s_to_10s", "variance_1s_to_300s")
+SPREADS: Final = 1.5
+FEW_DAYS: Final = 3
+"""With fewer stretches the spread is that of their halves."""
+SEED: Final = 1
+"""Of the intervals."""
+
+
+def judge(tape: Dynamics, simulated: Sequence[Sums]) -> Dynamics:
+    """The tape's figures with `value` (simulated) and `passed` beside them; without a value a figure has not passed."""
+    made = values(FIGURES, table(simulated, COLUMNS), COLUMNS)
+    return {
+        name: {**row, "value": _number(made[name]), "passed": bool(abs(made[name] - row["real"]) <= row["bar"])}
+        for name, row in tape.items()
+    }
+
+
+def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> Dynamics:
+    """The figures of some days of tape, their intervals, floors and bars.
+
+    Parameters
+    ----------
+    test, train : sequences of Sums
+        Of each stretch (:func:`sums_of`) held out, and calibrated on.
+
+    Returns
+    -------
+    dict
+        What the tape does not tell (too few trades for a lag, a spread of one stretch) is left out.
+    """
+    held = table(test, COLUMNS)
+    floor, seen = interleaved(FIGURES, held, COLUMNS), values(FIGURES, table(train or test, COLUMNS), COLUMNS)
+    spread = spreads(table([*test, *train], COLUMNS))
+    rows: Dynamics = {
+        name: {
+            "real": one.mean, "ci_low": _number(one.ci_low), "ci_high": _number(one.ci_high),
+            "floor": _number(floor[name]), "train": _number(seen[name]) if train else None,
+            "bar": bar(name, one.mean, spread[name]),
+        }
+        for name, one in estimates(FIGURES, held, COLUMNS, SEED).items()
+    }  # fmt: skip
+    return {name: row for name, row in rows.items() if np.isfinite(row["real"]) and np.isfinite(row["bar"])}
+
+
+def bar(name: str, real: float, spread: float) -> float:
+    """How far from tape a figure may be.
+
+    >>> bar("ofi_r2_10s", 0.5, 0.3), bar("variance_1s_to_300s", 0.5, 0.3), round(bar("sign_acf_1", 0.5, 0.3), 9)
+    (0.1, 0.15, 0.45)
+    """
+    if name in RELATIVE:
+        return R2 * abs(real)
+    return RATIO if name in ABSOLUTE else SPREADS * spread
+
+
+def spreads(stretches: Floats) -> dict[str, float]:
+    """Standard deviation of each figure over stretches, or over their halves; sums float64[D, HALVES, F]."""
+    parts = list(stretches)
+    if len(parts) < FEW_DAYS:
+        parts = [half for one in parts for half in np.array_split(one[one.any(axis=1)], 2) if len(half)]
+    found = {}
+    totals = np.stack([part.sum(axis=0) for part in parts])[:, None]
+    for figure in FIGURES:
+        told = by_day(figure, totals, COLUMNS)
+        told = told[np.isfinite(told)]
+        found[figure.name] = float(told.std(ddof=1)) if len(told) > 1 else np.nan
+    return found
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+# -- sums -------------------------------------------------------------------------------------------------------------
+
+
+def sums_of(o: Observed) -> Sums:
+    """Everything that the figures are made of, added up over one stretch by half hour."""
+    adder = Adder(partial(half_hour, open_ns=o.open_ns))
+    _add_flow(adder, o)
+    _add_moves(adder, o)
+    _add_depth(adder, o)
+    _add_trades(adder, o)
+    return adder.sums
+
+
+def order_flow(o: Observed) -> Floats:
+    """Order-flow imbalance at the touch from the first row to each, lots, float64[n].
+
+    A bid that improves adds its lots, one that worsens takes away those that stood, one that stays adds the change;
+    the ask the other way round.
+    """
+    bid, ask = o.bid_px[:, 0], o.ask_px[:, 0]
+    wanted, offered = o.bid_lots[:, 0].astype(np.float64), o.ask_lots[:, 0].astype(np.float64)
+    demand = (bid[1:] >= bid[:-1]) * wanted[1:] - (bid[1:] <= bid[:-1]) * wanted[:-1]
+    supply = (ask[1:] <= ask[:-1]) * offered[1:] - (ask[1:] >= ask[:-1]) * offered[:-1]
+    return np.concatenate((np.zeros(min(o.n, 1)), np.cumsum(demand - supply)))
+
+
+def _grid(o: Observed, seconds: int) -> tuple[Longs, Longs]:
+    """Moments so many seconds apart, and the first row from each on, whose book is the one that stood then."""
+    moments = np.arange(o.start_ns, o.stop_ns, seconds * NS_PER_SECOND, dtype=np.int64)
+    row = np.searchsorted(o.ns, moments)
+    return moments[row < o.n], row[row < o.n]
+
+
+def _mid(o: Observed) -> Floats:
+    return (o.bid_px[:, 0] + o.ask_px[:, 0]) / 2.0
+
+
+def _together(adder: Adder, name: str, ns: Longs, x: Floats, y: Floats) -> None:
+    """Second moments of two series of one length."""
+    n = min(len(ns), len(x), len(y))
+    for what, product in (("xx", x[:n] * x[:n]), ("yy", y[:n] * y[:n]), ("xy", x[:n] * y[:n])):
+        adder.add(f"{name} {what}", ns[:n], product)
+
+
+def _later(adder: Adder, name: str, ns: Longs, x: Floats, lag: int) -> None:
+    """Second moments of a series and itself so many values later."""
+    _together(adder, name, ns[:-lag], x[:-lag], x[lag:])
+
+
+def _centred(x: Floats) -> Floats:
+    return x - x.mean() if len(x) else x
+
+
+def _add_flow(adder: Adder, o: Observed) -> None:
+    """Moves of the mid beside order-flow imbalance and signed volume."""
+    mid, flow = _mid(o), order_flow(o)
+    signed = np.where(o.kind == MARKET, o.side * o.lots.astype(np.float64), 0.0)
+    volume = np.concatenate(([0.0], np.cumsum(signed)))[: o.n]
+    for seconds in OFI_S:
+        ns, at = _grid(o, seconds)
+        _together(adder, f"ofi_{seconds}s", ns[:-1], _centred(np.diff(flow[at])), _centred(np.diff(mid[at])))
+    ns, at = _grid(o, VOLUME_S)
+    _together(adder, "signed_volume", ns[:-1], _centred(np.diff(volume[at])), _centred(np.diff(mid[at])))
+
+
+def _add_moves(adder: Adder, o: Observed) -> None:
+    """Squares of the mid's moves by horizon, and how long large ones last."""
+    lead = int(np.argmax(o.mid2 != 0))
+    for seconds in (1, *RATIOS_S):
+        moved = returns(o, seconds)
+        adder.share(f"move_{seconds}s", _every(o, 1, len(moved), lead), moved**2)
+    one, sixty = _centred(np.abs(returns(o, 1))), _centred(np.abs(returns(o, MINUTE)[::MINUTE]))
+    for lag in MOVE_LAGS_S:
+        _later(adder, f"abs_return_acf_{lag}s", _every(o, 1, len(one), lead), one, lag)
+    for lag in MOVE_LAGS_MIN:
+        _later(adder, f"abs_return_acf_{lag}min", _every(o, MINUTE, len(sixty), lead), sixty, lag)
+
+
+def _every(o: Observed, seconds: int, count: int, lead: int = 0) -> Longs:
+    """Moments so many seconds apart from the start (and `lead` seconds) on."""
+    return o.start_ns + (lead + seconds * np.arange(count, dtype=np.int64)) * NS_PER_SECOND
+
+
+def _add_depth(adder: Adder, o: Observed) -> None:
+    """Log lots at both touches, and the minutes' volume."""
+    ns, at = _grid(o, GRID_S)
+    sides = [_centred(np.log(np.maximum(lots[at, 0], 1).astype(np.float64))) for lots in (o.bid_lots, o.ask_lots)]
+    for lots in sides:
+        _later(adder, "depth_acf_60s", ns, lots, LATER_S // GRID_S)
+    _together(adder, "depth_both_sides", ns, *sides)
+    volume = _centred(np.sqrt(minute_volume(o)))
+    for lag in VOLUME_LAGS:
+        _later(adder, f"volume_acf_{lag}", _every(o, MINUTE, len(volume)), volume, lag)
+
+
+def _add_trades(adder: Adder, o: Observed) -> None:
+    """Memory of signs, where the mid stands after a market order, and the spread."""
+    mid, width = _mid(o), (o.ask_px[:, 0] - o.bid_px[:, 0]).astype(np.float64)
+    rows = np.flatnonzero(o.kind == MARKET)
+    signs = o.side[rows].astype(np.float64)
+    for lag in SIGN_LAGS:
+        _later(adder, f"sign_acf_{lag}", o.ns[rows], signs, lag)
+    rows = rows[rows + 1 < o.n]
+    emptied = np.where(
+        o.side[rows] > 0, o.ask_px[rows + 1, 0] > o.ask_px[rows, 0], o.bid_px[rows + 1, 0] < o.bid_px[rows, 0]
+    )
+    for seconds in AFTER_S:
+        at = np.searchsorted(o.ns, o.ns[rows] + seconds * NS_PER_SECOND)
+        seen = at < o.n
+        moved = o.side[rows] * (mid[np.minimum(at, o.n - 1)] - mid[rows])
+        for name, chosen in (("emptied", emptied), ("left", ~emptied)):
+            adder.share(f"response_{name}_{seconds}s", o.ns[rows], moved, seen & chosen)
+    at = np.searchsorted(o.ns, o.ns[rows] + LATER_S * NS_PER_SECOND)
+    rows, at = rows[at < o.n], at[at < o.n]
+    usual = _usual_spread(o)[half_hour(o.ns[rows], o.open_ns)]
+    adder.share("excess_spread_60s", o.ns[rows], width[at] - usual, np.isfinite(usual))
+
+
+def _usual_spread(o: Observed) -> Floats:
+    """Mean spread of each half hour over its seconds, float64[HALVES]."""
+    lead = int(np.argmax(o.mid2 != 0))
+    spread = o.spread[lead:].astype(np.float64)
+    at = half_hour(_every(o, 1, len(spread), lead), o.open_ns).astype(np.intp)
+    return over(cluster_sums(spread, at, HALVES), cluster_sums(np.ones(len(spread)), at, HALVES))
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+
+def _correlation(xx: Floats, yy: Floats, xy: Floats) -> Floats:
+    return over(xy, np.sqrt(xx * yy))
+
+
+def _squared(xx: Floats, yy: Floats, xy: Floats) -> Floats:
+    return _correlation(xx, yy, xy) ** 2
+
+
+def _ratio(seconds: int, long: Floats, longs: Floats, short: Floats, shorts: Floats) -> Floats:
+    return over(over(long, longs), seconds * over(short, shorts))
+
+
+def _figures() -> list[Figure]:
+    def moments(of: str) -> tuple[str, ...]:
+        return tuple(f"{of} {what}" for what in ("xx", "yy", "xy"))
+
+    found = [Figure(f"ofi_r2_{h}s", moments(f"ofi_{h}s"), _squared) for h in OFI_S]
+    found.append(Figure(f"signed_volume_r2_{VOLUME_S}s", moments("signed_volume"), _squared))
+    found += [
+        Figure(f"variance_1s_to_{h}s", (f"move_{h}s", f"move_{h}s#", "move_1s", "move_1s#"), partial(_ratio, h))
+        for h in RATIOS_S
+    ]
+    names = ["depth_acf_60s", "depth_both_sides", *(f"volume_acf_{lag}" for lag in VOLUME_LAGS)]
+    names += [f"abs_return_acf_{lag}s" for lag in MOVE_LAGS_S] + [f"abs_return_acf_{lag}min" for lag in MOVE_LAGS_MIN]
+    names += [f"sign_acf_{lag}" for lag in SIGN_LAGS]
+    found += [Figure(name, moments(name), _correlation) for name in names]
+    means = [f"response_{name}_{h}s" for name in ("emptied", "left") for h in AFTER_S]
+    return [*found, *shares([*means, "excess_spread_60s"])]
+
+
+FIGURES: Final = _figures()
+COLUMNS: Final = sorted({name for figure in FIGURES for name in figure.columns})
