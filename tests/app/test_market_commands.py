@@ -105,9 +105,38 @@ def test_a_score_has_its_shape(preset: Path, lake: Path, tmp_path: Path) -> None
     assert not card["judged"]
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 5
+    assert "ofi r2 10s" in page
+    assert all(
+        set(row) == {"real", "ci_low", "ci_high", "floor", "train", "bar", "value", "passed"}
+        for row in card["dynamics"].values()
+    )
+    assert card["interleaved_mean_l1"] < 1.6 * card["interleaved_floor_mean_l1"]
     kept = load(preset).card["scores"]
     assert kept["mean_l1"] == pytest.approx(card["mean_l1"], rel=1e-3)
     assert len(json.dumps(kept)) < 6000
+
+
+def test_a_preset_with_its_tape_is_scored_without_a_lake(preset: Path, lake: Path, tmp_path: Path) -> None:
+    file = tmp_path / "travels.json"
+    file.write_text(preset.read_text(encoding="utf-8"), encoding="utf-8")
+    there = score(file, lake, "--date", DATES[2], "--no-classifier", "--write", "--json")
+    here = tercel("market", "score", file, "--seeds", 1, "--json")
+    assert here.exit_code == 0, here.stderr
+    told, again = json.loads(there.stdout), json.loads(here.stdout)
+    assert again["mean_l1"] == told["mean_l1"]
+    assert again["classifier_auc"] is None
+    assert again["scored_on"] == [DATES[2]]
+    assert "the classifier need the days" in tercel("market", "score", file, "--seeds", 1).stderr
+    for words, says in (
+        (("csco-santa-fe",), "no tape on the card"),
+        ((file, "--date", DATES[2]), "without it"),
+        ((file, "--lake", lake), "name the days"),
+        ((file, "--write"), "without it"),
+        ((file, "--by", "lob-bench"), "lob-bench"),
+    ):
+        refused = tercel("market", "score", *words)
+        assert refused.exit_code == 2
+        assert says in refused.stderr
 
 
 def test_a_score_as_tables(preset: Path, lake: Path) -> None:

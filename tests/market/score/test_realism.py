@@ -1,19 +1,23 @@
 """Scores of markets whose truth is known."""
 
+import json
+
 import numpy as np
 import pytest
+from tests.market.score.conftest import day_of
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
 from tercel.market.observed import observe
 from tercel.market.observed.kinds import MARKET
-from tercel.market.score.card import compact, score
-from tercel.market.score.days import Day, simulated
+from tercel.market.score.card import compact, keep, score, score_by_card
+from tercel.market.score.days import Day, half_hours, simulated
 from tercel.market.score.distance import distances, mean14
 from tercel.market.score.gates import gates, numbers
 from tercel.market.score.realism import Drawn, interleaved, realism
 from tercel.market.score.sample import CURVES, FOURTEEN, RESPONSE_LAGS, acf, clock_of, response, returns, sample
+from tercel.market.score.tape import Tape
 from tercel.market.tape import Events, schema
 
 
@@ -27,7 +31,8 @@ def test_a_day_against_itself_is_at_zero(days: list[Day]) -> None:
 
 
 def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(truth: Preset, days: list[Day]) -> None:
-    card = realism(Drawn(truth, days[:1], days[1:]))
+    drawn = Drawn(truth, days[:1], days[1:])
+    card = realism(drawn.tape, drawn.made)
     assert card["mean_l1"] == pytest.approx(card["floor_mean_l1"], rel=0.25)
     assert card["pooled_floor_mean_l1"] <= card["floor_mean_l1"]
     assert card["mean_l1"] < 0.08
@@ -40,7 +45,8 @@ def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(truth: Pre
 def test_another_market_is_far(truth: Preset, days: list[Day]) -> None:
     rates = tuple(3.0 * r for r in truth.cancel_rate)
     thin = truth.model_copy(update={"cancel_rate": rates})
-    card = realism(Drawn(thin, days[:1], days[1:2], seeds=(1,)))
+    drawn = Drawn(thin, days[:1], days[1:2], seeds=(1,))
+    card = realism(drawn.tape, drawn.made)
     assert card["mean_l1"] > 3.0 * card["floor_mean_l1"]
     assert not card["gates"]["mean_spread"]["passed"]
 
@@ -55,11 +61,62 @@ def test_the_simulated_stretch_is_as_long_and_as_late_as_the_real_one(truth: Pre
     assert len(like.mid2) == len(seen.mid2)
 
 
-def test_interleaved_blocks_know_no_season(days: list[Day]) -> None:
-    found = interleaved(days[:1], 1)
-    assert found is not None
-    assert found < 0.12
-    assert interleaved([Day(days[0].instrument, days[0].events, 900.0, 1800.0)], 1) is None
+def test_a_part_is_what_would_have_been_read(days: list[Day]) -> None:
+    day, whole = days[0], days[0].seen()
+    start = day.instrument.session_open_ns + 1800 * NS_PER_SECOND
+    part = whole.part(start, start + 1200 * NS_PER_SECOND)
+    read = observe(day.instrument, day.events, 900.0, from_s=1800.0, to_s=3000.0)
+    for name in vars(read):
+        if name != "counts":
+            np.testing.assert_array_equal(getattr(part, name), getattr(read, name), name)
+
+
+def test_half_hours_take_turns_and_lose_nothing(days: list[Day]) -> None:
+    seen = [day.seen() for day in days[:2]]
+    odd, even = (half_hours(seen, odd) for odd in (True, False))
+    assert sum(o.n for o in (*odd, *even)) == sum(o.n for o in seen)
+    first = [(o.start_ns - o.open_ns) // (1800 * NS_PER_SECOND) for o in odd]
+    assert first == [1, 3, 0, 2]
+
+
+def test_interleaved_halves_forgive_no_day(truth: Preset, days: list[Day]) -> None:
+    """Where days differ among themselves, the floor of another day grows and that of the half hours does not."""
+    thin = truth.model_copy(update={"cancel_rate": tuple(3.0 * r for r in truth.cancel_rate)})
+    mixed = [days[0], day_of(thin, "2003-01-20", 60)]
+    drawn = Drawn(truth, mixed, days[1:2], seeds=(1,))
+    card = realism(drawn.tape, drawn.made)
+    assert card["interleaved_floor_mean_l1"] < 0.6 * card["floor_mean_l1"]
+    forgiven = card["mean_l1"] / card["floor_mean_l1"]
+    assert card["interleaved_mean_l1"] / card["interleaved_floor_mean_l1"] > 1.3 * forgiven
+    short = Drawn(truth, [Day(days[0].instrument, days[0].events, 1800.0, 3600.0)], [], seeds=(1,))
+    assert short.tape.interleaved_floor_mean_l1 is None
+    assert interleaved(short.tape, short.made) is None
+
+
+def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
+    """The tape travels as JSON: distances are the same to the last digit, gates to the five that are kept."""
+    drawn = Drawn(truth, days[:2], days[2:], seeds=(1,))
+    told = score(drawn, classifier=False)
+    kept = keep(truth, drawn.tape, told)
+    assert len(json.dumps(kept.card["tape"])) < 30_000
+    kept = kept.model_copy(update={"card": json.loads(json.dumps(kept.card))})
+    again = score_by_card(kept, (1,))
+    for name, row in told["distances"].items():
+        assert again["distances"][name]["l1"] == pytest.approx(row["l1"], abs=0.0 if name in FOURTEEN else 1e-4)
+        assert again["distances"][name]["wasserstein"] is None
+    for key in ("mean_l1", "floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1"):
+        assert again[key] == pytest.approx(told[key], rel=1e-4)
+    for key in ("gates", "gates_train", "dynamics"):
+        assert {name: row["passed"] for name, row in again[key].items()} == {
+            name: row["passed"] for name, row in told[key].items()
+        }
+    assert again["scored_on"] == told["scored_on"]
+    assert "need the days themselves" in again["notes"][-1]
+    with pytest.raises(ConfigError, match="no tape on the card"):
+        Tape.of_card(truth)
+    torn = kept.card["tape"] | {"references": [{"bins": {}, "curves": {}}]}
+    with pytest.raises(ConfigError, match="market score --write"):
+        Tape.of_card(kept.model_copy(update={"card": {**kept.card, "tape": torn}}))
 
 
 def test_statistics_by_brute_force(days: list[Day]) -> None:

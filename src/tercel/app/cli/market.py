@@ -78,8 +78,13 @@ def calibrate_market(
 @market_app.command("score")
 def score_market(
     preset: Annotated[str, PRESET],
-    lake: Lake,
-    dates: Annotated[str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")],
+    lake: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the tape lake. Default: the tape that the preset's card carries.", metavar="DIR"),
+    ] = None,
+    dates: Annotated[
+        str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")
+    ] = "",
     symbol: PresetsSymbol = "",
     venue: Venue = "",
     start: From = "",
@@ -101,10 +106,12 @@ def score_market(
     classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = True,
     impact: Annotated[bool, typer.Option("--impact", help="Measure the impact card too (minutes).")] = False,
     seen: Annotated[bool, typer.Option("--seen", help="Score on days calibrated on all the same.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Keep the scores in the preset file's card.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Keep scores, and the tape that they need, in the preset file's card.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a market against tape that it has not seen, real against real beside every figure."""
+    """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
     with told(as_json):
         if by not in ("tercel", "lob-bench"):
             raise UnknownNameError("a judge: tercel, lob-bench", f"--by {by}", "name one of them")
@@ -112,6 +119,10 @@ def score_market(
             if out is not None or impact or write:
                 raise ConfigError(
                     "--by lob-bench alone", "--out, --impact or --write", "leave them out; --json has all"
+                )
+            if lake is None or not dates:
+                raise ConfigError(
+                    "--lake and --date with --by lob-bench", "one of them is missing", "name days of a lake"
                 )
             from tercel.app.commands import market_lob_bench
 

@@ -16,7 +16,7 @@ from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
-from tercel.market.score.card import compact, score
+from tercel.market.score.card import keep, score
 from tercel.market.score.days import LEAST_SESSION_S, Day
 from tercel.market.score.realism import Drawn
 
@@ -68,8 +68,9 @@ def run(
     scores = None
     if held_out:
         drawn = Drawn(made, read_days(lake, symbol, held_out, venue=venue, levels=levels), days)
-        scores = compact(score(drawn, classifier=False))
-        made = made.model_copy(update={"card": {**made.card, "held_out_days": list(held_out), "scores": scores}})
+        made = keep(made, drawn.tape, score(drawn, classifier=False))
+        scores = made.card["scores"]
+        made = made.model_copy(update={"card": {**made.card, "held_out_days": list(held_out)}})
     made.save(out)
     seconds = time.perf_counter() - began
     if as_json:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tercel.app.commands.market_score import DYNAMICS, dynamics_rows
 from tercel.market.impact.card import LENGTH_S
 from tercel.market.score import figures
 from tercel.market.score.realism import Drawn
@@ -43,6 +44,9 @@ def page(drawn: Drawn, card: dict[str, Any], impact: dict[str, Any] | None = Non
     sections = [
         Section("Distances and floors", html=_distances(card), figures=[figures.floors(card["distances"])]),
         Section("Gates", "What marginal laws do not show.", html=_gates(card), figures=[figures.moves(drawn)]),
+        Section(
+            "Dynamics", "How it moves, and what lasts.", html=plain_table(DYNAMICS, dynamics_rows(card["dynamics"]))
+        ),
         Section("Laws", figures=[figures.laws(drawn)]),
         Section("Memory", figures=[figures.memories(drawn)]),
         Section("Given the spread, and the time of day", html=_given(card), figures=[figures.conditionals(drawn)]),
@@ -72,7 +76,9 @@ def _distances(card: dict[str, Any]) -> str:
         for name, row in card["distances"].items()
     ]
     means = [card["mean_l1"], None, card["floor_mean_l1"], card["pooled_floor_mean_l1"]]
+    halves = [card["interleaved_mean_l1"], None, card["interleaved_floor_mean_l1"], None]
     rows.append(["mean of the first 14", *(_text(x) for x in means)])
+    rows.append(["the same, odd against even half hours", *(_text(x) for x in halves)])
     return plain_table(["statistic", "L1", "Wasserstein", "floor: a real day", "floor: real days pooled"], rows)
 
 

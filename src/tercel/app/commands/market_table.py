@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.market_calibrate import CALIBRATORS, calibrated
-from tercel.app.commands.market_score import impact_of
+from tercel.app.commands.market_score import impact_of, predicted
 from tercel.app.commands.market_sets import SETS, DataSet
 from tercel.app.output import print_json, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import Preset
-from tercel.market.score.card import compact, score
+from tercel.market.score.card import keep as kept
+from tercel.market.score.card import score
 from tercel.market.score.days import Day
 from tercel.market.score.realism import Drawn
 
 STAMP = "for the table"
 HEADINGS = (
-    "data set", "model", "MEAN14", "a real day", "real pooled", "x floor", "gates", "gates, train", "AUC", "AUC real",
-    "sd60", "MO", "judged",
+    "data set", "model", "Spearman", "MEAN14", "a real day", "real pooled", "x floor", "interleaved", "x interleaved",
+    "gates", "gates, train", "dynamics", "AUC", "AUC real", "sd60", "MO", "judged",
 )  # fmt: skip
 FIRST, LAST = "<!-- table: tercel market table -->", "<!-- end of table -->"
 
@@ -57,7 +58,10 @@ def run(
     if as_json:
         print_json({"rows": rows})
     else:
-        leaves = ["judged", "gates, train", "AUC real", "sd60", "MO", "real pooled", "AUC", "gates"]
+        leaves = [
+            "judged", "gates, train", "AUC real", "sd60", "MO", "real pooled", "AUC", "interleaved", "gates",
+            "dynamics",
+        ]  # fmt: skip
         print_table("models on tape that they have not seen", HEADINGS, [cells(r) for r in rows], leaves, ["model"])
     return 0
 
@@ -90,8 +94,7 @@ def _rows(
             say(f"{data.name}, {model}: left out ({error})")
             continue
         if keep and shipped:
-            kept = {**shipped.card, "scores": compact(card)}
-            shipped.model_copy(update={"card": kept}).save(presets.FOLDER / f"{shipped.name}.json")
+            kept(shipped, drawn.tape, card).save(presets.FOLDER / f"{shipped.name}.json")
         say(f"{data.name}, {model}: {card['mean_l1']:.3f} in {time.perf_counter() - began:.0f} s")
         rows.append({"set": data.name, "about": data.about, **card})
     return rows
@@ -120,16 +123,17 @@ def made_for(data: DataSet, model: str, train: Sequence[Day]) -> Preset:
 def cells(row: dict[str, Any]) -> list[str]:
     """One line of the table."""
     gates = row["gates"]
-    floor = row["floor_mean_l1"]
+    floor, between = row["floor_mean_l1"], row["interleaved_floor_mean_l1"]
 
     def ratio(name: str) -> str:
         gate = gates[name]
         return "" if not gate["real"] or gate["value"] is None else f"{gate['value'] / gate['real']:.2f}"
 
     return [
-        row["set"], row["model"], _text(row["mean_l1"]), _text(floor), _text(row["pooled_floor_mean_l1"]),
-        "" if not floor else f"{row['mean_l1'] / floor:.2f}",
-        _passed(gates), _passed(row["gates_train"]), _text(row["classifier_auc"]),
+        row["set"], row["model"], predicted(row["prediction"]), _text(row["mean_l1"]), _text(floor),
+        _text(row["pooled_floor_mean_l1"]), "" if not floor else f"{row['mean_l1'] / floor:.2f}", _text(between),
+        "" if not between or row["interleaved_mean_l1"] is None else f"{row['interleaved_mean_l1'] / between:.2f}",
+        _passed(gates), _passed(row["gates_train"]), _passed(row["dynamics"]), _text(row["classifier_auc"]),
         _text(row["classifier_auc_real"]), ratio("sd_60s"), ratio("market_orders"), "yes" if row["judged"] else "no",
     ]  # fmt: skip
 
@@ -145,21 +149,23 @@ def _text(value: float | None) -> str:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The table, the gates that were missed, and the impact figures, as Markdown."""
     lines = [_line(HEADINGS), _line(["---"] * len(HEADINGS)), *(_line(cells(row)) for row in rows), ""]
-    lines += ["Gates missed (simulated / real):", ""]
-    for row in rows:
-        missed = [
-            f"{name.replace('_', ' ')} {_pair(gate)}" for name, gate in row["gates"].items() if not gate["passed"]
-        ]
-        lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
+    for key in ("gates", "dynamics"):
+        lines += [f"{key.capitalize()} missed (simulated / real):", ""]
+        for row in rows:
+            missed = [
+                f"{name.replace('_', ' ')} {_pair(gate)}" for name, gate in row[key].items() if not gate["passed"]
+            ]
+            lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
+        lines.append("")
     with_impact = [row for row in rows if any(row["impact"].values())]
     if with_impact:
         keys = list(with_impact[0]["impact"])
-        lines += ["", _line(["data set", "model", *(k.replace("_", " ") for k in keys)])]
+        lines += [_line(["data set", "model", *(k.replace("_", " ") for k in keys)])]
         lines.append(_line(["---"] * (len(keys) + 2)))
         lines += [
             _line([row["set"], row["model"], *(_interval(row["impact"][k]) for k in keys)]) for row in with_impact
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _line(parts: Sequence[str]) -> str:

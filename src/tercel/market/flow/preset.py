@@ -1,6 +1,7 @@
 """A calibrated market as a file: what every flow model's preset has, and how one is loaded by name or path."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,7 +93,7 @@ class Preset(BaseModel):
     @classmethod
     def _readable(cls, card: dict[str, Any]) -> dict[str, Any]:
         """What programs read of a card is as they write it; the rest is for people."""
-        days, window, scores = card.get("days", []), card.get("window_s"), card.get("scores")
+        days, window = card.get("days", []), card.get("window_s")
         for key in ("from_s", "to_s"):
             if not (card.get(key) is None or type(card[key]) in (int, float)):
                 raise ValueError(f"{key} {card[key]!r} is no time in seconds")
@@ -101,8 +102,9 @@ class Preset(BaseModel):
         numbers = isinstance(window, list | tuple) and all(type(x) in (int, float) for x in window)
         if window is not None and not (numbers and len(window) == 2):
             raise ValueError(f"window_s {window!r} is no start and end in seconds")
-        if scores is not None and not isinstance(scores, dict):
-            raise ValueError(f"scores {scores!r} are no table")
+        for key in ("scores", "tape", "prediction"):
+            if not isinstance(card.get(key, {}), dict | None):
+                raise ValueError(f"{key} {card[key]!r} is no table")
         return card
 
     @property
@@ -148,7 +150,7 @@ class Preset(BaseModel):
         """Set the model's memory (`FLOW_MEMORY`) in a blank state whose book is laid; times are ns from 0."""
 
     def save(self, path: Path) -> None:
-        """Write as JSON, floats unrounded, one list a line; aside first, then renamed."""
+        """Write as JSON, floats unrounded, one list of numbers a line; aside first, then renamed."""
         body = ",\n".join(f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items())
         aside = path.with_name(path.name + ".part")
         aside.write_text("{\n" + body + "\n}\n", encoding="utf-8")
@@ -156,10 +158,14 @@ class Preset(BaseModel):
 
 
 def _json(value: Any) -> str:
-    """JSON text: the card indented for people, the rest on one line."""
-    if isinstance(value, dict):
-        return json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n ")
-    return json.dumps(value)
+    """JSON text: the card indented for people, its lists of numbers on one line; the rest on one line."""
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    lines = json.dumps(value, indent=1, ensure_ascii=False)
+    return _NUMBERS.sub(lambda found: " ".join(found[0].split()), lines).replace("\n", "\n ")
+
+
+_NUMBERS = re.compile(r'\[\n[^][{}"]*\n *\]')
 
 
 def names() -> list[str]:

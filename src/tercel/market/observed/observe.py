@@ -14,7 +14,7 @@ Of a feed of level totals (LEVEL_SET) the differences are read: prints (TRADE) a
 than its prints left is a limit order, what it has less is a cancel. Several orders within one update are one there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -123,6 +123,26 @@ class Observed:
     def seconds(self) -> float:
         """Length of the stretch."""
         return (self.stop_ns - self.start_ns) / NS_PER_SECOND
+
+    @property
+    def from_s(self) -> float:
+        """Its beginning, seconds after the session's opening."""
+        return (self.start_ns - self.open_ns) / NS_PER_SECOND
+
+    def part(self, start_ns: int, stop_ns: int) -> "Observed":
+        """What lies between two moments of it; the counts stay those of the whole."""
+        first, last = (int(i) for i in np.searchsorted(self.ns, (start_ns, stop_ns)))
+        begin, end = (-(-(ns - self.start_ns) // NS_PER_SECOND) for ns in (start_ns, stop_ns))
+        rows = {name: getattr(self, name)[first:last] for name in _BY_ROW}
+        hidden = self.hidden[(self.hidden[:, 0] >= start_ns) & (self.hidden[:, 0] < stop_ns)]
+        mid2, spread = self.mid2[begin : end + 1], self.spread[begin : end + 1]
+        return replace(self, start_ns=start_ns, stop_ns=stop_ns, hidden=hidden, mid2=mid2, spread=spread, **rows)
+
+
+_BY_ROW = (
+    "ns", "kind", "side", "price", "distance", "lots", "order_id", "remainder",
+    "bid_px", "ask_px", "bid_lots", "ask_lots",
+)  # fmt: skip
 
 
 def observe(

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from tercel.market.flow.preset import Preset
 from tercel.market.score.classifier import told_apart
 from tercel.market.score.conditional import ConditionalReference
-from tercel.market.score.realism import Drawn, realism
+from tercel.market.score.realism import Drawn, Simulated, realism
+from tercel.market.score.tape import Tape, mean_of, rounded
 
 IMPACT_KEYS: Final = ("exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T")
 JUDGED_MODEL: Final = "queue_reactive"
@@ -36,25 +35,56 @@ def score(
     -------
     dict
         "model", "calibrated_on", "scored_on", "judged", "distances", "mean_l1", "floor_mean_l1",
-        "pooled_floor_mean_l1", "interleaved_floor_mean_l1", "gates", "gates_train", "conditional", "classifier_auc",
-        "classifier_auc_real", "impact", "seeds", "notes".
+        "pooled_floor_mean_l1", "interleaved_mean_l1", "interleaved_floor_mean_l1", "gates", "gates_train", "dynamics",
+        "conditional", "classifier_auc", "classifier_auc_real", "impact", "prediction", "seeds", "notes".
     """
-    preset = drawn.preset
     simulated, real = classifier_scores(drawn) if classifier else (None, None)
+    found = _told(drawn.preset, drawn.tape, drawn.made, impact)
+    given = conditional_table(drawn) if conditional else {}
+    return found | {"conditional": given, "classifier_auc": simulated, "classifier_auc_real": real}
+
+
+def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
+    """Score a preset against the tape on its card: what `score` says, as far as a card can.
+
+    Raises
+    ------
+    ConfigError
+        The card carries no tape.
+    """
+    tape = Tape.of_card(preset)
+    found = _told(preset, tape, Simulated.like(tape, preset, seeds), preset.card.get("scores", {}).get("impact"))
+    return found | {"notes": [*found["notes"], BY_CARD]}
+
+
+BY_CARD: Final = (
+    "held against the tape on its card: Wasserstein, distances given the spread and the half hour, and the classifier "
+    "need the days themselves (--lake, --date)"
+)
+
+
+def _told(preset: Preset, tape: Tape, made: Simulated, impact: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A score without what needs the days."""
     return {
         "model": preset.model,
         "preset": preset.name,
         "calibrated_on": calibrated_on(preset),
-        "scored_on": [day.label for day in drawn.test_days],
-        "judged": is_judged(drawn),
-        **realism(drawn),
-        "conditional": conditional_table(drawn) if conditional else {},
-        "classifier_auc": simulated,
-        "classifier_auc_real": real,
+        "scored_on": [one.label for one in tape.stretches],
+        "judged": preset.model == JUDGED_MODEL and min(tape.hours) >= JUDGED_HOURS,
+        **realism(tape, made),
+        "conditional": {},
+        "classifier_auc": None,
+        "classifier_auc_real": None,
         "impact": {key: (impact or {}).get(key) for key in IMPACT_KEYS},
-        "seeds": len(drawn.sims[0]),
-        "notes": notes(drawn),
+        "prediction": preset.card.get("prediction"),
+        "seeds": len(made.seen[0]),
+        "notes": list(tape.notes),
     }
+
+
+def keep(preset: Preset, tape: Tape, card: Mapping[str, Any]) -> Preset:
+    """The preset with its scores, and the tape that they were taken on, in its card."""
+    return preset.model_copy(update={"card": {**preset.card, "scores": compact(card), "tape": tape.to_card()}})
 
 
 def calibrated_on(preset: Preset) -> list[str]:
@@ -67,12 +97,6 @@ def calibrated_on(preset: Preset) -> list[str]:
     return [f"{day} [{start or 0:g} to {'the close' if end is None else f'{end:g} s'}]" for day in days]
 
 
-def is_judged(drawn: Drawn) -> bool:
-    """Whether the bars bind this preset on these days."""
-    hours = [sum(o.seconds for o in seen) / 3600.0 for seen in (drawn.train_seen, drawn.test_seen)]
-    return drawn.preset.model == JUDGED_MODEL and min(hours) >= JUDGED_HOURS
-
-
 def classifier_scores(drawn: Drawn) -> tuple[float | None, float | None]:
     """Mean AUC of simulated against real, and of real train days against real test days."""
     simulated = [
@@ -81,7 +105,7 @@ def classifier_scores(drawn: Drawn) -> tuple[float | None, float | None]:
     ]
     train = drawn.train_seen
     real = [told_apart(seen, train[i % len(train)], drawn.clock_ns) for i, seen in enumerate(drawn.test_seen) if train]
-    return _mean(simulated), _mean(real)
+    return mean_of(simulated), mean_of(real)
 
 
 def conditional_table(drawn: Drawn) -> dict[str, dict[str, float | None]]:
@@ -93,29 +117,9 @@ def conditional_table(drawn: Drawn) -> dict[str, dict[str, float | None]]:
         found += [reference.l1([o]) for o in sims]
         floor += [reference.l1(drawn.train_seen)] if drawn.train_seen else []
     return {
-        name: {"l1": _mean([f[name] for f in found]), "pooled_floor_l1": _mean([f[name] for f in floor])}
+        name: {"l1": mean_of(f[name] for f in found), "pooled_floor_l1": mean_of(f[name] for f in floor)}
         for name in found[0]
     }
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    given = [v for v in values if v is not None]
-    return float(np.mean(given)) if given else None
-
-
-def notes(drawn: Drawn) -> list[str]:
-    """What a reader of the score has to know about its days."""
-    said = []
-    halts = {day.label: seen.counts["halts"] for day, seen in zip(drawn.test_days, drawn.test_seen, strict=True)}
-    said += [f"{label}: {n} halts, left out" for label, n in halts.items() if n]
-    clears = {day.label: seen.counts["clears"] for day, seen in zip(drawn.test_days, drawn.test_seen, strict=True)}
-    said += [f"{label}: the book was cleared {n} times, each a gap" for label, n in clears.items() if n]
-    if not drawn.train:
-        said.append("no day of its calibration is in the lake: no floors")
-    window = max(seen.window for seen in drawn.test_seen)
-    if window:
-        said.append(f"the feed shows {window} levels: the simulated market is read through as many")
-    return said
 
 
 def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
@@ -123,14 +127,9 @@ def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in card.items()
-        if key not in {"conditional", "gates_train", "calibrated_on", "preset"}
+        if key not in {"conditional", "gates_train", "calibrated_on", "preset", "prediction"}
     }
-    return {key: _rounded(value, digits) for key, value in kept.items()}
-
-
-def _rounded(value: Any, digits: int) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _rounded(item, digits) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item, digits) for item in value]
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+    kept["dynamics"] = {
+        name: {key: row[key] for key in ("value", "real", "passed")} for name, row in card["dynamics"].items()
+    }
+    return {key: rounded(value, digits) for key, value in kept.items()}

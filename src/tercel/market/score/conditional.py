@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
+from tercel.market.score.days import HALF_HOUR_NS
 from tercel.market.score.distance import BINS, Bins, l1
 from tercel.market.score.sample import ZERO_WAIT_S, minute_volume
 
@@ -21,7 +22,6 @@ Floats = NDArray[np.float64]
 GIVEN_SPREAD: Final = ("touch_depth", "imbalance", "event_mix", "limit_distance", "log_wait")
 GIVEN_TIME: Final = ("spread", "touch_depth", "event_mix", "log_wait", "minute_volume")
 CLASSES: Final = 4
-HALF_HOUR_NS: Final = 1800 * NS_PER_SECOND
 MIN_VALUES: Final = 20
 """Values of the reference below which a class is left out."""
 LEAST_MET: Final = 0.5

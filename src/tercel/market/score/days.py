@@ -1,8 +1,8 @@
 """The days that a market is scored on, and the simulated stretches that are held against them."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -17,8 +17,7 @@ LEAST_SESSION_S = 7200.0
 """A shorter session (minutes of a market that never closes, a holiday) has no opening to leave out."""
 WARMUP_S = 600.0
 """Seconds that a simulated market runs before it is looked at."""
-BLOCK_S = 600.0
-"""Length of the blocks that are interleaved."""
+HALF_HOUR_NS = 1800 * NS_PER_SECOND
 LEVELS = 5
 
 
@@ -62,29 +61,50 @@ class Day:
         """Its events."""
         return observe(self.instrument, self.events, self.skip_s, LEVELS, self.from_s, self.to_s)
 
-    def blocks(self, seconds: float = BLOCK_S) -> list[Observed]:
-        """The stretch in blocks, a shorter rest left out."""
-        whole = self.seen()
-        start = (whole.start_ns - whole.open_ns) / NS_PER_SECOND
-        count = int(whole.seconds // seconds)
-        edges = [start + i * seconds for i in range(count + 1)]
-        return [
-            observe(self.instrument, self.events, self.skip_s, LEVELS, a, b)
-            for a, b in itertools.pairwise(edges)
-        ]  # fmt: skip
+
+class Like(Protocol):
+    """What a simulated stretch has to be like: an :class:`Observed` or a :class:`Stretch`."""
+
+    @property
+    def from_s(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def window(self) -> int: ...
 
 
-def simulated(preset: Preset, seed: int, like: Observed, warmup_s: float = WARMUP_S) -> Observed:
+@dataclass(frozen=True)
+class Stretch:
+    """A real stretch without its events: its beginning (seconds after the opening), its length, the levels shown."""
+
+    label: str
+    from_s: float
+    seconds: float
+    window: int
+
+
+def half_hours(days: Sequence[Observed], odd: bool) -> list[Observed]:
+    """Every other half hour; which are odd changes from day to day, so that no hour is on one side."""
+    found = []
+    for number, day in enumerate(days):
+        first, last = (day.start_ns - day.open_ns) // HALF_HOUR_NS, (day.stop_ns - 1 - day.open_ns) // HALF_HOUR_NS
+        for half in range(first, last + 1):
+            if (number + half) % 2 == odd:
+                start = day.open_ns + half * HALF_HOUR_NS
+                found.append(day.part(max(start, day.start_ns), min(start + HALF_HOUR_NS, day.stop_ns)))
+    return found
+
+
+def simulated(preset: Preset, seed: int, like: Like, warmup_s: float = WARMUP_S) -> Observed:
     """A simulated stretch as long as a real one, at its time of day, through the same window of levels."""
-    from_s = (like.start_ns - like.open_ns) / NS_PER_SECOND
-    events = simulated_day(preset, seed, like.seconds, warmup_s, from_s)
+    events = simulated_day(preset, seed, like.seconds, warmup_s, like.from_s)
     stop = round((warmup_s + like.seconds) * NS_PER_SECOND)
     instrument = Instrument(
         preset.venue, preset.symbol, "2000-01-03", preset.tick, lot=preset.lot, levels=like.window,
         session_open_ns=0, session_close_ns=stop,
     )  # fmt: skip
     seen = observe(instrument, events, warmup_s, LEVELS)
-    return replace(seen, open_ns=seen.start_ns - round(from_s * NS_PER_SECOND))
+    return replace(seen, open_ns=seen.start_ns - round(like.from_s * NS_PER_SECOND))
 
 
 def of_one_market(preset: Preset, days: Sequence[Day]) -> None:

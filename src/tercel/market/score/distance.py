@@ -6,9 +6,9 @@ lot of 100 shares) is a bin of its own. Wasserstein-1 is taken after both sample
 of the pool of them, each weighing half.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,10 +55,30 @@ class Bins:
         """Bin of each value."""
         return np.searchsorted(self.cuts, values, side="right")
 
+    def counts(self, values: Floats) -> NDArray[np.int64]:
+        """Number of the values in each bin."""
+        return np.bincount(self.index(values), minlength=self.n)
+
     def shares(self, values: Floats) -> Floats:
         """Share of the values in each bin."""
-        counted = np.bincount(self.index(values), minlength=self.n)
-        return counted / max(len(values), 1)
+        return self.counts(values) / max(len(values), 1)
+
+    def to_json(self) -> list[list[float]]:
+        """Cuts, and the values that are bins alone."""
+        atoms = self.cuts[np.isin(np.nextafter(self.cuts, np.inf), self.cuts)]
+        plain = self.cuts[~np.isin(self.cuts, np.concatenate((atoms, np.nextafter(atoms, np.inf))))]
+        return [[int(x) if x == int(x) else float(x) for x in row] for row in (plain, atoms)]
+
+    @classmethod
+    def of_json(cls, plain: Sequence[float], atoms: Sequence[float]) -> "Bins":
+        """The very bins that :meth:`to_json` wrote.
+
+        >>> bins = Bins.of(np.array([100.0] * 50 + list(range(1, 51))), 4)
+        >>> bool(np.all(Bins.of_json(*bins.to_json()).cuts == bins.cuts))
+        True
+        """
+        alone = np.asarray(atoms, np.float64)
+        return cls(np.unique(np.concatenate((np.asarray(plain, np.float64), alone, np.nextafter(alone, np.inf)))))
 
 
 def l1(p: Floats, q: Floats) -> float:
@@ -91,21 +111,59 @@ def wasserstein(reference: Floats, other: Floats) -> float:
     return float(np.sum(np.diff(edges, prepend=0.0) * np.abs(at_a - at_b)) / sd)
 
 
+@dataclass(frozen=True, eq=False)
 class Reference:
-    """A real sample with its bins, to hold others against."""
+    """A real sample by its bins, to hold others against.
 
-    def __init__(self, real: Sample) -> None:
-        self.real = real
-        self.bins = {n: Bins.of(real.values[n], FEW_BINS if n in FEW else BINS) for n in FOURTEEN}
-        self.shares = {n: self.bins[n].shares(real.values[n]) for n in FOURTEEN}
+    Attributes
+    ----------
+    bins : dict of str to Bins
+    counts : dict of str to int64[bins]
+        Of the fourteen.
+    curves : dict of str to float64[lags]
+        The autocorrelations.
+    real : Sample, optional
+        The sample itself; without it there is no Wasserstein distance.
+    """
+
+    bins: dict[str, Bins]
+    counts: dict[str, NDArray[np.int64]]
+    curves: dict[str, Floats]
+    real: Sample | None = None
+
+    @classmethod
+    def of(cls, real: Sample) -> "Reference":
+        """Bins from a sample, and what falls into them."""
+        bins = {n: Bins.of(real.values[n], FEW_BINS if n in FEW else BINS) for n in FOURTEEN}
+        return cls(bins, {n: bins[n].counts(real.values[n]) for n in FOURTEEN}, real.curves, real)
 
     def l1(self, other: Sample) -> dict[str, float]:
         """L1 of the fourteen, and the mean absolute difference of the two autocorrelations."""
-        found = {n: l1(self.shares[n], self.bins[n].shares(other.values[n])) for n in FOURTEEN}
-        return found | {n: float(np.abs(self.real.curves[n] - other.curves[n]).mean()) for n in CURVES}
+        shares = {n: counted / max(counted.sum(), 1) for n, counted in self.counts.items()}
+        found = {n: l1(shares[n], self.bins[n].shares(other.values[n])) for n in FOURTEEN}
+        return found | {n: float(np.abs(self.curves[n] - other.curves[n]).mean()) for n in CURVES}
+
+    def to_json(self) -> dict[str, Any]:
+        """Bins and counts as they are, the autocorrelations to four digits after the point."""
+        return {
+            "bins": {n: [*self.bins[n].to_json(), self.counts[n].tolist()] for n in FOURTEEN},
+            "curves": {n: self.curves[n].round(4).tolist() for n in CURVES},
+        }
+
+    @classmethod
+    def of_json(cls, given: Mapping[str, Any]) -> "Reference":
+        """What :meth:`to_json` wrote, without the sample."""
+        rows = {n: given["bins"][n] for n in FOURTEEN}
+        bins = {n: Bins.of_json(plain, atoms) for n, (plain, atoms, _) in rows.items()}
+        counts = {n: np.array(counted, np.int64) for n, (_, _, counted) in rows.items()}
+        if any(counts[n].shape != (bins[n].n,) for n in FOURTEEN):
+            raise ValueError("bins and counts of different number")
+        return cls(bins, counts, {n: np.array(given["curves"][n], np.float64) for n in CURVES})
 
     def wasserstein(self, other: Sample) -> dict[str, float | None]:
         """Of the fourteen; kinds of events have no order, and the autocorrelations are no samples: None."""
+        if self.real is None:
+            return dict.fromkeys((*FOURTEEN, *CURVES))
         found: dict[str, float | None] = {
             n: None if n == "event_mix" else wasserstein(self.real.values[n], other.values[n]) for n in FOURTEEN
         }
@@ -114,7 +172,7 @@ class Reference:
 
 def distances(real: Sample, other: Sample) -> Distances:
     """{"l1", "wasserstein"} of every statistic."""
-    reference = Reference(real)
+    reference = Reference.of(real)
     narrow, wide = reference.l1(other), reference.wasserstein(other)
     return {name: {"l1": narrow[name], "wasserstein": wide[name]} for name in narrow}
 

@@ -5,7 +5,7 @@ before they are compared: volatilities as variances, all else plainly.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -28,8 +28,12 @@ Gates = dict[str, dict[str, Any]]
 
 def gates(real: Sample | Sequence[Sample], simulated: Sample | Sequence[Sample]) -> Gates:
     """Every gate as {"value" (simulated), "real", "passed"}; None and not passed where a value cannot be had."""
-    reals, sims = numbers(real), numbers(simulated)
-    return {name: judged(name, sims[name], reals[name]) for name in reals}
+    return held(numbers(real), numbers(simulated))
+
+
+def held(reals: Mapping[str, float], sims: Mapping[str, float]) -> Gates:
+    """Every gate of `numbers` that were taken before."""
+    return {name: judged(name, sims[name], reals[name]) for name in sims}
 
 
 def numbers(drawn: Sample | Sequence[Sample]) -> dict[str, float]:
