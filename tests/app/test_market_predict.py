@@ -8,6 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
+from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import load
 from tercel.testing.lake import DAYS, simulated_lake
 
@@ -42,13 +43,24 @@ def test_a_market_predicts_its_own_days(tmp_path: Path) -> None:
     assert (out / "prediction.html").read_text().count("<svg") == 2
 
 
-def test_a_table_and_few_sentences(lake: Path) -> None:
+def test_a_table_few_sentences_and_what_the_card_keeps(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / f"{HERE}.json"
+    load(HERE).save(file)
     options = ["--symbol", "SIM", "--date", DAYS[2], "--strategy", "twap_take,twap_passive,ppo-csco-santa-fe"]
-    result = tercel(HERE, "--lake", lake, *options, "--episodes", 8)
+    result = tercel(str(file), "--lake", lake, *options, "--episodes", 8, "--write")
     assert result.exit_code == 0, result.output
     assert "ppo-csco-santa-fe" in result.stdout
     assert "Spearman" in result.stderr
     assert "pairs are told apart" in result.stderr
+    kept = load(file).card["prediction"]
+    assert (kept["days"], kept["strategies"], set(kept["spearman"])) == (
+        [DAYS[2]], 3, {"mean", "ci_low", "ci_high", "ceiling"},
+    )  # fmt: skip
+    monkeypatch.setattr(presets, "FOLDER", tmp_path)
+    listed = CliRunner().invoke(app, ["market", "list"])
+    assert f"{kept['spearman']['mean']:.2f}" in listed.stdout
 
 
 @pytest.mark.parametrize(
@@ -60,6 +72,7 @@ def test_a_table_and_few_sentences(lake: Path) -> None:
         (["--date", DAYS[2], "--strategy", "twap_take,pov"], "3 strategies"),
         (["--date", DAYS[2], "--strategy", "twap_take,pov,nobody"], "nobody"),
         (["--date", DAYS[2], "--impact", "root"], "impact law of a tape"),
+        (["--date", DAYS[2], "--write"], "give its path"),
     ],
 )
 def test_refusals(lake: Path, options: list[str], says: str) -> None:

@@ -36,6 +36,9 @@ def predict(
         str, typer.Option(help="Law of impact on tape: square_root, propagator, none.", metavar="LAW")
     ] = "square_root",
     out: Annotated[Path | None, page_folder("prediction")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Keep correlations, signs and days in the preset file's card.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
@@ -46,7 +49,7 @@ def predict(
 
         command.run(
             preset, lake, symbol=symbol, dates=listed, strategies=strategy or ("all",), episodes=episodes, seed=seed,
-            share=share, impact=impact, out=out, as_json=as_json,
+            share=share, impact=impact, out=out, write=write, as_json=as_json,
         )  # fmt: skip
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from tercel.app.commands.market_score import predicted
 from tercel.app.output import print_json, print_table
 from tercel.market.flow import preset as presets
 from tercel.market.score.card import calibrated_on
 
 
 def rows() -> list[dict[str, Any]]:
-    """{"name", "model", "calibrated_on", "judged", "scores"} of every shipped preset."""
+    """{"name", "model", "symbol", "calibrated_on", "judged", "prediction", "scores"} of every shipped preset."""
     found = []
     for name in presets.names():
         preset = presets.load(name)
@@ -20,6 +21,7 @@ def rows() -> list[dict[str, Any]]:
                 "symbol": preset.symbol,
                 "calibrated_on": calibrated_on(preset),
                 "judged": bool(scores and scores.get("judged")),
+                "prediction": preset.card.get("prediction"),
                 "scores": scores or {},
             }
         )
@@ -35,16 +37,24 @@ def run(as_json: bool) -> int:
     cells = []
     for row in found:
         scores = row["scores"]
-        gates = scores.get("gates", {})
-        passed = f"{sum(g['passed'] for g in gates.values())}/{len(gates)}" if gates else ""
+        passed = [
+            f"{sum(g['passed'] for g in gates.values())}/{len(gates)}" if (gates := scores.get(key)) else ""
+            for key in ("gates", "dynamics")
+        ]
         figures = [scores.get(k) for k in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")]
         shown = ["" if x is None else f"{x:.4f}" for x in figures]
         days = row["calibrated_on"]
         about = days[0] if len(days) == 1 else f"{days[0]} .. {days[-1]}, {len(days)} days" if days else ""
         cells.append(
-            [row["name"], row["model"], row["symbol"], about, *shown, passed, "yes" if row["judged"] else "no"]
-        )
-    headings = ["preset", "model", "symbol", "calibrated on", "MEAN14", "floor", "pooled", "AUC", "gates", "judged"]
-    leaves = ["pooled", "symbol", "judged", "gates", "AUC", "calibrated on"]
+            [
+                row["name"], row["model"], predicted(row["prediction"]), row["symbol"], about, *shown, *passed,
+                "yes" if row["judged"] else "no",
+            ]
+        )  # fmt: skip
+    headings = [
+        "preset", "model", "Spearman", "symbol", "calibrated on", "MEAN14", "floor", "pooled", "AUC", "gates",
+        "dynamics", "judged",
+    ]  # fmt: skip
+    leaves = ["pooled", "symbol", "judged", "gates", "dynamics", "AUC", "calibrated on", "floor", "MEAN14"]
     print_table("presets and their scores on held-out tape", headings, cells, leaves, words=["model", "calibrated on"])
     return 0

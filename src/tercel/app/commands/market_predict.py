@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.agent_evaluate import markets_of
+from tercel.app.commands.market_score import file_to_write
 from tercel.app.job.contest.cells import Judged
 from tercel.app.job.contest.contenders import ALL, Contender, baselines_of, policies_of
 from tercel.app.job.contest.families import members_of
@@ -21,6 +22,7 @@ from tercel.evaluation.prediction import LEAST, Side, in_words, predict
 from tercel.evaluation.task import Task
 from tercel.execution.strategies import ALL_BASELINES
 from tercel.market.flow.preset import load
+from tercel.market.score.tape import rounded
 from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.tape_source import theirs
 from tercel.market.simulator.terms import NO_FEES
@@ -28,6 +30,7 @@ from tercel.report.tables import NOTHING, plain_table, spelt
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
 THEIRS = "theirs"
+SPEARMANS = ("spearman", "spearman_resting")
 
 
 def run(
@@ -42,17 +45,19 @@ def run(
     share: float,
     impact: str,
     out: Path | None,
+    write: bool,
     as_json: bool,
 ) -> None:
-    """Run everything in both places, compare, show, and write the page where asked.
+    """Run everything in both places, compare, show, and write the page and the card where asked.
 
     Raises
     ------
     ConfigError
-        Days that the market was calibrated on, a strategy that is unknown.
+        Days that the market was calibrated on, a strategy that is unknown, `write` without a file.
     """
     began = time.process_time()
     preset = load(which)
+    file = file_to_write(which) if write else None
     contenders = contenders_of(strategies)
     task = Task(share=share)
     settings = markets_of([which], lake, symbol or preset.symbol, impact, task, NO_FEES, "", dates)
@@ -72,6 +77,9 @@ def run(
         "notes": [*notes, *more],
         "cpu_s": time.process_time() - began,
     }
+    if file is not None:
+        preset.model_copy(update={"card": {**preset.card, "prediction": kept(found)}}).save(file)
+        say(f"written  {file}")
     if out is not None:
         write_page(out, "prediction", found, page(found))
         say(f"report  {out / 'prediction.html'}")
@@ -79,6 +87,14 @@ def run(
         print_json(found)
     else:
         show(found)
+
+
+def kept(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a preset's card keeps of a prediction."""
+    told = {key: found[key] for key in ("symbol", "impact", "episodes", "signs", "shares")}
+    ranks = {key: {k: found[key][k] for k in ("mean", "ci_low", "ci_high", "ceiling")} for key in SPEARMANS}
+    card: dict[str, Any] = rounded({"days": found["dates"], "strategies": len(found["strategies"]), **ranks, **told}, 4)
+    return card
 
 
 def contenders_of(words: Sequence[str]) -> list[Contender]:
