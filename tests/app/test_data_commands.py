@@ -65,6 +65,23 @@ def test_a_flipped_size_is_exit_1_with_json(tmp_path: Path, lake: Path, row: int
     assert tercel(*words).exit_code == 1
 
 
+@pytest.mark.parametrize(("column", "touch"), [(1, 1), (5, 0)])
+def test_a_tape_that_copies_a_wrong_file_is_exit_1_and_told_apart(
+    tmp_path: Path, lake: Path, column: int, touch: int
+) -> None:
+    made = history(STEADY, 2)
+    made.rows[9][column] += 1
+    messages, book = made.write(tmp_path / "files")
+    assert tercel("data", "import", "lobster", messages, book, "--lake", lake).exit_code == 0
+    words = ("data", "verify", "--lake", lake, "--symbol", "TOY", "--date", "2012-06-21", "--against", book)
+    found = json.loads(tercel(*words, "--json").stdout)
+    assert bool(found["unexplained_touch"]) == bool(touch)
+    told = tercel(*words)
+    assert told.exit_code == 1
+    assert "illegal_rolls counts the rows" in " ".join(told.stderr.split())
+    assert "first mismatch is in the table" not in told.stderr
+
+
 def test_other_content_needs_replace(tmp_path: Path, lake: Path) -> None:
     assert tercel("data", "import", "lobster", *history(STEADY, 2).write(tmp_path / "a"), "--lake", lake).exit_code == 0
     before = content(lake)

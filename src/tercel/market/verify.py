@@ -1,9 +1,10 @@
 """Is the tape true? The shared book replays it, alone or against the orderbook file that it came with.
 
 Against a file, each row from the second on is `by_message` (the touch, both best prices and lots, equals the file's
-before any ROLL_IN of that row), `by_roll_in` (equal only after them), or `unexplained_touch`: all else, and every row
-with an illegal roll. A ROLL_IN is legal at a price strictly worse than every level kept after the message and than the
-level that the message removed, where fewer levels are kept than the file shows; a ROLL_OUT beyond the levels shown.
+before and after any roll of that row), `by_roll_in` (equal only after them, and all are legal), or `unexplained_touch`.
+A ROLL_IN is legal at a price strictly worse than every level kept after the message and than the level that the message
+removed, where fewer levels are kept than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
+are `illegal_rolls`: beyond the touch they leave it as it is. A tape is explained when nothing differs and no roll is illegal.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
 
 def _result(rows: int, levels: int, unit: int, report: NDArray[np.int64], matched: NDArray[np.int64]) -> dict[str, Any]:
     opening = bool(report[v.OPENING_MATCHES])
-    unexplained = int(report[v.UNEXPLAINED])
+    unexplained, illegal = int(report[v.UNEXPLAINED]), int(report[v.ILLEGAL])
     return {
         "rows": rows,
         "levels": levels,
@@ -129,9 +130,9 @@ def _result(rows: int, levels: int, unit: int, report: NDArray[np.int64], matche
         "unexplained_touch": unexplained,
         "matched_by_level": matched.tolist(),
         "opening_matches": opening,
-        "illegal_rolls": int(report[v.ILLEGAL]),
+        "illegal_rolls": illegal,
         "first_mismatch": _mismatch(report, unit) if report[v.BAD_ROW] >= 0 else None,
-        "explained": opening and unexplained == 0 and bool((matched == rows - 1).all()),
+        "explained": opening and unexplained == illegal == 0 and bool((matched == rows - 1).all()),
     }
 
 

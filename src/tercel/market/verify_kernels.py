@@ -27,6 +27,7 @@ BAD_SIDE: Final = 6
 WANTED: Final = 7
 GOT: Final = 9
 ILLEGAL: Final = 11
+"""Rows with a roll that does not follow from the book and the message."""
 MESSAGES: Final = 14
 KEPT: Final = 15
 """Scratch: levels kept on each side."""
@@ -157,7 +158,7 @@ def compare(
     while i < n:
         row = seq[i] - 1
         removed, removed_side = 0, 0
-        legal, snapshot, rolled_in, before = True, False, False, False
+        legal, snapshot, before = True, False, True
         stop = i
         while not flags[stop] & MESSAGE_END:
             stop += 1
@@ -168,16 +169,13 @@ def compare(
                 if not snapshot:
                     for h in range(2):
                         report[KEPT + h] = read_book(b, 1 - 2 * h, kept[h, 0], kept[h, 1])
-                    snapshot = True
+                    snapshot, before = True, _touch_equal(b, want[row])
                 h = 0 if side[j] > 0 else 1
                 if kind[j] == ROLL_OUT:
                     legal &= report[KEPT + h] > levels and (kept[h, 0, levels - 1] - price[j]) * side[j] > 0
                 else:
                     gone = removed if removed_side == side[j] else 0
                     legal &= _legal_in(kept[h, 0], report[KEPT + h], levels, gone, side[j], price[j])
-                if kind[j] == ROLL_IN and not rolled_in:
-                    rolled_in = True
-                    before = _touch_equal(b, want[row])
             held = lots_at(b, side[j], price[j]) if REDUCE <= kind[j] <= EXECUTE else 0
             apply_one(b, keys, slots, key_of, kind[j], order_id[j], side[j], price[j], qty[j])
             if held > 0 and lots_at(b, side[j], price[j]) == 0:
@@ -199,12 +197,12 @@ def compare(
             continue
         for k in range(levels):
             matched[k] += level_ok[k]
-        if not legal or not touch:
-            report[UNEXPLAINED] += 1
-        elif rolled_in and not before:
+        if before and touch:
+            report[BY_MESSAGE] += 1
+        elif legal and touch:
             report[BY_ROLL_IN] += 1
         else:
-            report[BY_MESSAGE] += 1
+            report[UNEXPLAINED] += 1
 
 
 @kernel

@@ -205,8 +205,10 @@ def _print_verdict(instrument: Instrument, found: dict[str, Any], code: int) -> 
         else:
             table.add_row(key, _in_words(value))
     result_console().print(table)
-    if code == UNEXPLAINED:
+    if code == UNEXPLAINED and found["first_mismatch"] is not None:
         say("the tape and the file do not agree; the first mismatch is in the table")
+    elif code == UNEXPLAINED and found.get("illegal_rolls"):
+        say("the tape's levels are the file's; illegal_rolls counts the rows whose levels come or go without cause")
     if found.get("tape") == "level totals":
         if found.get("crossed"):
             say("crossed: quotes of several exchanges, or of one moment told in two messages, stand across each other")
