@@ -13,7 +13,7 @@ from tercel.market.flow.preset import FOLDER
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
-from tercel.market.flow.queue_reactive.rake import rake
+from tercel.market.flow.queue_reactive.rake import expect, rake
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
 
@@ -110,6 +110,23 @@ def test_raking_finds_the_law_that_drew_the_events() -> None:
     fitted = found[0][cells[:, 0]] * found[1][cells[:, 1]] * known
     fitted /= fitted.sum(axis=1, keepdims=True)
     assert np.abs(fitted - share).mean() < 0.006
+
+
+def test_what_is_expected_is_added_up_and_nothing_is_returned() -> None:
+    rng = np.random.default_rng(2)
+    tables, cells = rng.uniform(0.1, 2.0, (5, q.EVENTS)), np.array([[0, 1], [1, 1], [1, 0]], np.int32)
+    offsets = rng.uniform(0.1, 2.0, (3, 6))
+    expected = np.ones_like(tables)
+    starts = np.array([0, 2])
+    assert expect(cells, offsets, tables, starts, 1, expected, np.zeros(q.EVENTS)) is None
+    known = np.ones((3, q.EVENTS))
+    known[:, :2], known[:, 2 * q.MARKET :] = offsets[:, :1], offsets[:, 5:]
+    known[:, 2 * q.CANCEL_AT_BEST : 2 * q.CANCEL_AT_BEST + 4] = offsets[:, 1:5]
+    share = tables[cells[:, 0]] * tables[2 + cells[:, 1]] * known
+    share /= share.sum(axis=1, keepdims=True)
+    wanted = np.ones_like(tables)
+    np.add.at(wanted, 2 + cells[:, 1], share)
+    np.testing.assert_allclose(expected, wanted)
 
 
 def day(preset: QueueReactivePreset, seconds: float) -> tuple[Instrument, object]:

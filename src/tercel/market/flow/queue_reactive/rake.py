@@ -22,8 +22,8 @@ def expect(
     which: int,
     expected: NDArray[np.float64],
     w: NDArray[np.float64],
-) -> float:
-    """Add up, by cell of table `which`, the probabilities of the events; returns the sum of log normalisers.
+) -> None:
+    """Add the probabilities of the events, by cell of table `which`, to `expected`, float64[cells, EVENTS].
 
     `cells` int32[n, T]; `offsets` float64[n, 6]: in the spread allowed, then the four cancels, then market; `tables`
     float64[cells, EVENTS] one behind the other from `starts`; `w` float64[EVENTS] to work in.
@@ -46,7 +46,6 @@ def expect(
         at = starts[which] + cells[i, which]
         for e in range(q.EVENTS):
             expected[at, e] += w[e] / total
-    return 0.0
 
 
 def rake(
