@@ -4,7 +4,8 @@ Against a file, each row from the second on is `by_message` (the touch, both bes
 before and after any roll of that row), `by_roll_in` (equal only after them, and all are legal), or `unexplained_touch`.
 A ROLL_IN is legal at a price strictly worse than every level kept after the message and than the level that the message
 removed, where fewer levels are kept than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
-are `illegal_rolls`: beyond the touch they leave it as it is. A tape is explained when nothing differs and no roll is illegal.
+are `illegal_rolls`; beyond the touch they leave it as it is. A tape is explained when nothing differs and no roll is
+illegal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,13 @@
 """LOBSTER files that are damaged, or come with company, are refused or read for what they are."""
 
+import bz2
+import gzip
+import lzma
+import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import zstandard
@@ -21,12 +27,62 @@ def read(paths: list[Path], **options: object) -> Imported:
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])
-def test_a_cut_zst_file_is_refused(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [("zst", zstandard.compress), ("xz", lzma.compress), ("bz2", bz2.compress), ("gz", gzip.compress)],
+)
+def test_a_cut_file_is_refused(tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], cut: int) -> None:
     data = "".join(f"34200.{i:09d},1,{i * 7919},100,1000000,1\n" for i in range(1, 2000)).encode()
-    path = tmp_path / f"{NAME}_message_1.csv.zst"
-    path.write_bytes(zstandard.compress(data)[:-cut])
-    with pytest.raises(FeedError, match=r"message_1\.csv\.zst.*ends in the middle"):
+    path = tmp_path / f"{NAME}_message_1.csv.{suffix}"
+    path.write_bytes(compress(data)[:-cut])
+    with pytest.raises(FeedError, match=rf"message_1\.csv\.{suffix}.*(ends in the middle|ended before)"):
         read([path])
+    with pytest.raises(FeedError), members([path]) as (only,):
+        list(only.chunks(1000))
+
+
+def test_a_7z_archive_is_read_where_its_library_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = history(STEADY, 2).write(tmp_path / "files")
+    archive = tmp_path / "a.7z"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in files:
+            packed.writestr(f"{file.name}.xz", lzma.compress(file.read_bytes()))
+    monkeypatch.setitem(sys.modules, "py7zr", None)
+    with pytest.raises(FeedError, match=r"pip install py7zr, or unpack it \(7z x a\.7z\)"):
+        read([archive])
+    library = SimpleNamespace(SevenZipFile=zipfile.ZipFile)  # the same calls, another format
+    monkeypatch.setitem(sys.modules, "py7zr", library)
+    assert read([archive]).events == read(files).events
+    with members([archive]) as found:
+        assert [member.where for member in found] == [f"{archive}!{file.name}.xz" for file in sorted(files)]
+    archive.write_bytes(b"7z")
+    with pytest.raises(FeedError, match=r"a\.7z.*not a zip"):
+        read([archive])
+
+
+@pytest.mark.parametrize("who", ["null", "NITE", ""])
+def test_a_seventh_column_is_left_out_and_said(tmp_path: Path, who: str) -> None:
+    made = history(STEADY, 2)
+    plain = read(made.write(tmp_path / "six"))
+    made.messages = [[*message, who] for message in made.messages]
+    files = made.write(tmp_path / "seven")
+    found = read(files)
+    assert found.events == plain.events
+    (warning,) = found.warnings
+    assert "seventh column" in warning
+    other = files[0].rename(tmp_path / "mine.csv")
+    assert read([other], symbol="TOY", date="2012-06-21").events.n == len(made.messages)
+
+
+def test_a_bad_row_beside_a_seventh_column_is_told(tmp_path: Path) -> None:
+    made = history(STEADY, 2)
+    made.messages = [[*message, "NITE"] for message in made.messages]
+    made.messages[4][3] = "many"
+    with pytest.raises(FeedError, match="'many' in row 5"):
+        read(made.write(tmp_path))
+    made.messages[4] = made.messages[4][:4]
+    with pytest.raises(FeedError, match="4 in row 5"):
+        read(made.write(tmp_path))
 
 
 def test_several_zst_frames_are_one_file(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """LOBSTER files to tapes: against the slow replay, on generated histories and on the real sets."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -203,9 +205,15 @@ def _each(suffix: str, compress: Callable[[bytes], bytes]) -> Callable[[list[Pat
     return pack
 
 
-@pytest.mark.parametrize(
-    "pack", [_zip, _tar_zst, _tar_gz, _each(".gz", gzip.compress), _each(".zst", zstandard.compress)]
-)
+def _tar_xz(files: list[Path], at: Path) -> Path:
+    (at / "a.txz").write_bytes(lzma.compress(_tar(files)))
+    return at / "a.txz"
+
+
+EACH = ((".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress), (".zst", zstandard.compress))
+
+
+@pytest.mark.parametrize("pack", [_zip, _tar_zst, _tar_gz, _tar_xz, *(_each(*how) for how in EACH)])
 def test_archives_give_the_same_tape(tmp_path: Path, pack: Callable[[list[Path], Path], Path]) -> None:
     files = history(STEADY, 2).write(tmp_path / "files")
     assert read([pack(files, tmp_path)]).events == read(files).events

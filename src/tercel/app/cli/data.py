@@ -43,7 +43,8 @@ def import_lobster(
 @import_app.command("itch")
 def import_itch(
     paths: Annotated[
-        list[Path], typer.Argument(help="ITCH 5.0 files, plain, .gz, .zst or in archives, or folders.", metavar="PATHS")
+        list[Path],
+        typer.Argument(help="ITCH 5.0 files, plain, compressed, in archives or folders.", metavar="PATHS"),
     ],
     lake: Annotated[Path | None, typer.Option(help="Folder of the tape lake.", metavar="DIR")] = None,
     symbol: Annotated[str | None, typer.Option(help="Symbols, separated by commas (default: all).")] = None,
@@ -130,7 +131,7 @@ def import_binance(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Captures: lines of local ns and JSON, plain, .gz, .zst, in archives or folders.", metavar="PATHS"
+            help="Captures: lines of local ns and JSON, plain, compressed, in archives or folders.", metavar="PATHS"
         ),
     ],
     lake: Lake,
@@ -156,7 +157,7 @@ def import_bitstamp(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Captures: lines of local ns and JSON, plain, .gz, .zst, in archives or folders.", metavar="PATHS"
+            help="Captures: lines of local ns and JSON, plain, compressed, in archives or folders.", metavar="PATHS"
         ),
     ],
     lake: Lake,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import FeedError
-from tercel.market.feeds.lobster_csv import columns_of
+from tercel.market.feeds.lobster_csv import MESSAGE_WIDTHS, columns_of
 from tercel.market.feeds.lobster_day import LobsterDay
 from tercel.market.feeds.members import Member, members
 from tercel.market.feeds.port import FeedOptions
@@ -83,7 +83,7 @@ def _named(member: Member, options: FeedOptions) -> Named | None:
 
 
 def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[Named]:
-    """CSV files of other names, their role told by the number of columns: six are messages."""
+    """CSV files of other names, their role told by the number of columns: six or seven are messages."""
     others = [m for m in found if _NAME.fullmatch(m.name) is None and Path(m.name).suffix.lower() == ".csv"]
     if not others:
         return []
@@ -91,9 +91,9 @@ def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[Named]:
         missing = " and ".join(f"--{w}" for w in ("symbol", "date") if getattr(options, w) is None)
         expected = "a name like TICKER_YYYY-MM-DD_START_END_message_LEVELS.csv"
         raise FeedError(expected, others[0].where, f"give {missing}, or rename the file")
+    roles = ["message" if columns_of(m) in MESSAGE_WIDTHS else "orderbook" for m in others]
     return [
-        Named(m, options.symbol, options.date, "message" if columns_of(m) == 6 else "orderbook", 0, *_SESSION_MS)
-        for m in others
+        Named(m, options.symbol, options.date, role, 0, *_SESSION_MS) for m, role in zip(others, roles, strict=True)
     ]
 
 

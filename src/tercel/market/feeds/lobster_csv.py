@@ -1,6 +1,7 @@
 """LOBSTER's two CSV files as arrays: Polars reads them; when it cannot, a slow scan finds the row and says why.
 
-Message columns: time (seconds after midnight), type, order id, size (shares), price (dollars x 10,000), direction.
+Message columns: time (seconds after midnight), type, order id, size (shares), price (dollars x 10,000), direction; some
+files have a seventh, who attributed the order (an MPID, or null), which is left out.
 Orderbook columns, for each level: ask price, ask size, bid price, bid size.
 """
 
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 MESSAGE_FIELDS: Final = ("time", "type", "order id", "size", "price", "direction")
+ATTRIBUTION: Final = "attribution"
+MESSAGE_WIDTHS: Final = (len(MESSAGE_FIELDS), len(MESSAGE_FIELDS) + 1)
 
 
 @dataclass(frozen=True)
 class Messages:
-    """A message file: six arrays of one length."""
+    """A message file: six arrays of one length, and whether it has a seventh column."""
 
     time: NDArray[np.float64]
     type: NDArray[np.int64]
@@ -33,6 +36,7 @@ class Messages:
     size: NDArray[np.int64]
     price: NDArray[np.int64]
     direction: NDArray[np.int64]
+    attributed: bool = False
 
 
 def read_messages(member: Member) -> Messages:
@@ -41,13 +45,16 @@ def read_messages(member: Member) -> Messages:
     Raises
     ------
     FeedError
-        When it is empty, or a row has other than six numbers.
+        When it is empty, or a row has other than six numbers (and an attribution, where the first has).
     """
     import polars as pl
 
-    schema = {name: pl.Float64 if name == "time" else pl.Int64 for name in MESSAGE_FIELDS}
-    frame = _read(member, schema, member.path or member.content())
-    return Messages(*(frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS))
+    content = member.path or member.content()
+    attributed = _width(content, member.where) == MESSAGE_WIDTHS[1]
+    schema: dict[str, Any] = {name: pl.Float64 if name == "time" else pl.Int64 for name in MESSAGE_FIELDS}
+    frame = _read(member, schema | ({ATTRIBUTION: pl.String} if attributed else {}), content)
+    columns = [frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS]
+    return Messages(*columns, attributed=attributed)
 
 
 def read_orderbook(member: Member) -> NDArray[np.int64]:
@@ -106,7 +113,7 @@ def _read(member: Member, schema: dict[str, Any], content: Path | bytes) -> pl.D
             received, remedy = f"{member.where}: {error}", "check the file"
             raise FeedError(f"rows of {len(schema)} numbers", received, remedy) from error
         frame = pl.DataFrame(schema=schema)
-    if any(frame.null_count().row(0)):
+    if any(frame.drop(ATTRIBUTION, strict=False).null_count().row(0)):
         frame = frame.head(_good_rows(member, list(schema)))
     if frame.height == 0:
         remedy = "download it again, or leave it out"
@@ -115,7 +122,7 @@ def _read(member: Member, schema: dict[str, Any], content: Path | bytes) -> pl.D
 
 
 def _good_rows(member: Member, names: list[str]) -> int:
-    """Number of rows when all have `names` numbers (blank lines at the end do not count); raises for the first else."""
+    """Number of rows when all have what `names` says (blank lines at the end do not count); raises for another."""
     lines = member.content().rstrip().split(b"\n")
     if lines == [b""]:
         return 0
@@ -126,7 +133,7 @@ def _good_rows(member: Member, names: list[str]) -> int:
             remedy = "the row is cut, or from another file: download the file again"
             raise FeedError(f"{len(names)} fields, {names[0]} to {names[-1]}", f"{len(values)} {where}", remedy)
         for name, value in zip(names, values, strict=True):
-            if not _is_number(value, integer=name != "time"):
+            if name != ATTRIBUTION and not _is_number(value, integer=name != "time"):
                 shown = value.decode("utf-8", "replace")[:40]
                 header = row == 1 and any(c.isalpha() for c in shown)
                 remedy = "remove the header line" if header else "correct the row or download the file again"

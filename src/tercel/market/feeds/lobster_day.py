@@ -98,6 +98,8 @@ class LobsterDay:
             unit = stated_unit(self.tick, visible, self.messages.where)
         plain = self._translate(messages, unit)
         warnings: list[str] = []
+        if messages.attributed:
+            warnings.append(f"the seventh column of {self.messages.where}, who attributed an order, is left out")
         if (off := share_off(unit, visible)) > WORTH_SAYING:
             tick = unit / UNITS_PER_DOLLAR
             warnings.append(f"{off:.1%} of the visible prices of {self.messages.where} are not on the tick of {tick}")

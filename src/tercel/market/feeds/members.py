@@ -1,8 +1,10 @@
-"""The files in a list of paths: plain, in folders, compressed (.gz, .zst), in .zip and in .tar archives."""
+"""The files in a list of paths: plain, in folders, compressed (.gz, .xz, .bz2, .zst), in .zip, .tar, .7z archives."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import importlib
 import io
 import lzma
 import tarfile
@@ -11,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -20,9 +22,14 @@ import zstandard
 
 from tercel.core.errors import FeedError
 
-_TAR = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_TAR = (".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
 _TAR_ZST = (".tar.zst", ".tzst")
-_COMPRESSED = (".gz", ".zst")
+_STREAMS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[dict-item,return-value]
+    ".xz": lzma.LZMAFile,
+    ".bz2": bz2.BZ2File,
+}
+_COMPRESSED = (".zst", *_STREAMS)
 _DAMAGED = (
     *(OSError, EOFError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError, zlib.error, lzma.LZMAError),
@@ -36,7 +43,7 @@ class Member:
     Parameters
     ----------
     name : str
-        File name without folder and without ``.gz`` or ``.zst``.
+        File name without folder and without ``.gz``, ``.xz``, ``.bz2`` or ``.zst``.
     where : str
         For people: the path, or ``archive!name``.
     path : Path or None
@@ -81,7 +88,7 @@ class Member:
 
     @property
     def compression(self) -> str:
-        """``".gz"``, ``".zst"``, or nothing."""
+        """``".gz"``, ``".xz"``, ``".bz2"``, ``".zst"``, or nothing."""
         suffix = Path(self.where).suffix.lower()
         return suffix if suffix in _COMPRESSED else ""
 
@@ -125,8 +132,11 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
             return _of_tar(path, None, stack)
     except _DAMAGED as error:
         raise _damaged(str(path), error) from error
-    if name.endswith((".7z", ".rar")):
-        raise FeedError("a .csv, .zip, .gz, .zst or .tar file", str(path), "unpack it and import the folder")
+    if name.endswith(".7z"):
+        return _of_7z(path, stack)
+    if name.endswith(".rar"):
+        expected = "a .csv, .gz, .xz, .bz2, .zst, .zip, .tar or .7z file"
+        raise FeedError(expected, str(path), "unpack it and import the folder")
     if name.endswith(_COMPRESSED):
         read: Callable[[], bytes] = lambda: _inflate(path.name, path.read_bytes())  # noqa: E731
         return [Member(path.stem, str(path), None, read, lambda: path.open("rb"))]
@@ -166,6 +176,24 @@ def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member
     ]
 
 
+def _of_7z(path: Path, stack: ExitStack) -> list[Member]:
+    """Unpacked into a temporary folder, by a library that need not be there."""
+    try:
+        py7zr = importlib.import_module("py7zr")
+    except ModuleNotFoundError as error:
+        remedy = f"pip install py7zr, or unpack it (7z x {path.name}) and import the folder"
+        raise FeedError("py7zr, which reads .7z archives", f"{path} and no py7zr", remedy) from error
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    try:
+        with py7zr.SevenZipFile(path) as archive:
+            archive.extractall(folder)
+    except Exception as error:  # its own, of several kinds, and what its decoders let through
+        raise _damaged(str(path), error) from error
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not _is_clutter(file.name))
+    found = [member for file in files for member in _of_file(file, stack)]
+    return [replace(member, where=f"{path}!{member.where.removeprefix(f'{folder}/')}") for member in found]
+
+
 @contextmanager
 def _decompressed(path: Path) -> Iterator[IO[bytes]]:
     """The content of a .zst file in a temporary file (a tar needs to seek, zstd cannot)."""
@@ -178,11 +206,10 @@ def _decompressed(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _inflate(name: str, data: bytes) -> bytes:
-    if name.lower().endswith(".gz"):
-        return gzip.decompress(data)
-    if name.lower().endswith(".zst"):
-        return b"".join(_unzstd([data]))
-    return data
+    compression = Path(name).suffix.lower()
+    if compression not in _COMPRESSED:
+        return data
+    return b"".join(_inflated(io.BytesIO(data), compression, 1 << 22))
 
 
 def _inflated(file: IO[bytes], compression: str, size: int) -> Iterator[bytes]:
@@ -190,7 +217,7 @@ def _inflated(file: IO[bytes], compression: str, size: int) -> Iterator[bytes]:
     if compression == ".zst":
         yield from _unzstd(iter(partial(file.read, size), b""))
         return
-    source: IO[bytes] = gzip.GzipFile(fileobj=file) if compression == ".gz" else file  # type: ignore[assignment]
+    source = _STREAMS[compression](file) if compression else file
     yield from iter(partial(source.read, size), b"")
 
 
