@@ -1,16 +1,20 @@
 """Own orders as they reach the market: what is left of one comes to rest in a book that has paid for what traded."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
 
+from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_lots_at
 from tercel.market.impact.kernel import impact_event
 from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
 from tercel.market.simulator.entry import arrive_new
-from tercel.market.simulator.source import reactive
+from tercel.market.simulator.source import NO_TAPE, blank_state, reactive
 from tercel.testing.market import audit
 
 LOTS = 40
@@ -85,3 +89,68 @@ def test_lots_stop_at_the_limit_though_the_touch_shows_more() -> None:
         traded = 10_000 - int(k[sim.LEFT])
         left_standing += 0 < traded < min(shown, LOTS) and b[lay.BEST_BID] == price and k[sim.SHIFT] > 0
     assert left_standing > 0
+
+
+def nowhere_to_go(k: np.ndarray) -> None:
+    """Trading stands still."""
+    k[sim.HALTED] = 1
+
+
+def never_two_sided(k: np.ndarray) -> None:
+    """The other side was never quoted."""
+    k[[sim.LAST_BID, sim.PUBLIC_BID]] = NO_BID
+
+
+@pytest.mark.parametrize("still", [nowhere_to_go, never_two_sided])
+@pytest.mark.parametrize("beyond", TICKS)
+def test_nor_where_the_law_cannot_move_it(still: Callable[[np.ndarray], None], beyond: int) -> None:
+    """What the law charges and the book cannot follow is the limit of an order: what is left is cancelled."""
+    dead = 0
+    for world in range(8):
+        b, k = market(world)
+        still(k)
+        stands = int(b[lay.BEST_ASK])
+        price = send(b, k, 0, 1, beyond)
+        assert b[lay.BEST_BID] < b[lay.BEST_ASK]
+        assert k[sim.SHIFT] == 0
+        if b[lay.OWN_RESTING] == 0 and k[sim.LEFT] > 10_000 - LOTS:
+            dead += 1
+            assert stands <= b[lay.BEST_ASK] <= price, "it stopped within its limit"
+    assert dead > 0
+
+
+@pytest.mark.parametrize("bid", [1, 2])
+def test_nor_at_the_lowest_prices(bid: int) -> None:
+    """A book whose bid is at the end of the prices cannot fall, whatever is sold."""
+    law = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=30.0, td_s=2.0)
+    source = with_impact(reactive(made(1), worlds=1, seed=3, settle_s=1.0), law)
+    b, k = lay.new_book(256, 256, 32), blank_state(sim.REPLAY)
+    k = sim.extend(k, 0)
+    words = np.zeros(together.WORDS, np.int64)
+    for side, first in ((1, bid), (-1, bid + 1)):
+        words[:3] = side, first, LOTS
+        together.operate(together.LAY, b, k, source.flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT)
+    k[[sim.IMPACT, sim.LEFT]] = 1, 10_000
+    send(b, k, 0, -1, 0)
+    assert k[sim.LEFT] < 10_000
+    assert k[sim.SHIFT] == 0
+    assert b[lay.BEST_BID] < b[lay.BEST_ASK]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_nor_right_after_a_halt(side: int) -> None:
+    """Lots filled before a halt are paid by the order that arrives when it ends, before the law looks again."""
+    rested = 0
+    for world in range(8):
+        b, k = market(world)
+        k[sim.PENDING], k[sim.IMPACT_NS], k[sim.HALTED] = side * LOTS, k[sim.NOW], 1
+        while k[sim.IMPACT_NS] <= k[sim.NOW]:
+            impact_event(b, k, SOURCE.flow)
+        k[sim.HALTED], k[sim.NOW] = 0, k[sim.NOW] + 100_000_000
+        assert k[sim.SHIFT] == 0
+        price = send(b, k, 0, side, 2)
+        assert b[lay.BEST_BID] < b[lay.BEST_ASK]
+        assert k[sim.SHIFT] * side > 0
+        assert (k[sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID] - price) * side > 0
+        rested += int(b[lay.OWN_RESTING])
+    assert rested > 0

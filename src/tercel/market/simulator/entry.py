@@ -136,8 +136,9 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     book by, though the book is moved when all is done, or when its price is reached and what is left shall rest: one
     order costs what its lots sent one by one would. Were it not charged, the law would give a large order its own
     impact for nothing. A book moved later would lock with what rests; one that moves less than was charged, or back, as
-    the kernel has decayed since the law last looked, is matched with again. On an exchange with several accounts the
-    other side may hold another account's order, which stays where it is: both fill at its price.
+    the kernel has decayed since the law last looked, is matched with again. Where the book cannot move (`impact.kernel.pay`
+    says when), what the price does not allow and what would lock if it rested is cancelled. On an exchange with several
+    accounts the other side may hold another account's order, which stays where it is: both fill at its price.
     """
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
@@ -160,7 +161,10 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         if not is_own(b, slot):
             far += side * owed
         if (far - price) * side > 0:
-            if how & (sim.FORCED | sim.IMMEDIATE) != 0 or k[sim.IMPACT_NS] > k[sim.NOW]:
+            if how & (sim.FORCED | sim.IMMEDIATE) != 0:
+                break
+            if k[sim.IMPACT_NS] > k[sim.NOW] and (owed == 0 or k[sim.LAW_NS] == k[sim.NOW]):
+                stopped = (best(b, -side) - price) * side <= 0
                 break
             impact_event(b, k, flow)
             continue
