@@ -8,11 +8,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
+from tercel.app.commands import market_fills
 from tercel.app.commands.market_fills import WORDS, card, sentences, study, table
 from tercel.app.output import json_text
+from tercel.market.feeds.lobster_write import as_shown
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day
-from tercel.market.tape import Lake
+from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape.schema import ROLL_IN
 from tercel.testing.lake import DAYS, simulated_lake
 
 SYMBOL = ("--symbol", "SIM", "--venue", "TEST", "--days", "2")
@@ -91,3 +94,20 @@ def test_another_tick_and_an_out_that_is_a_file(lake: Path, tmp_path: Path) -> N
     result = tercel("csco-santa-fe", "--lake", lake, *SYMBOL, "--date", DAYS[0], "--out", tmp_path / "file")
     assert result.exit_code == 2
     assert "name another --out" in result.stderr
+
+
+def test_a_simulated_day_is_read_with_the_levels_of_the_tape(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = [Lake(lake).read("SIM", date) for date in DAYS[:2]]
+    seen: list[int] = []
+
+    def noted(instrument: Instrument, events: Events, levels: int) -> tuple[Instrument, Events]:
+        cut = as_shown(instrument, events, levels)
+        assert (cut[1].kind == ROLL_IN).any()
+        seen.append(levels)
+        return cut
+
+    monkeypatch.setattr(market_fills, "as_shown", noted)
+    study(load("csco-santa-fe"), [Day(*day) for day in tape], 1, 9)
+    assert seen == [], "the tape shows all"
+    study(load("csco-santa-fe"), [Day(*as_shown(*day, levels)) for day, levels in zip(tape, (3, 2), strict=True)], 1, 9)
+    assert seen == [2]

@@ -10,6 +10,7 @@ import numpy as np
 from tercel.app.commands.market_days import days_of, seen_days
 from tercel.app.commands.market_simulate import synthetic, working_days
 from tercel.app.output import plain, print_json, print_table, say, write_page
+from tercel.market.feeds.lobster_write import as_shown
 from tercel.market.flow.preset import Preset, load
 from tercel.market.score.days import Day, of_one_market
 from tercel.market.studies.fill_gates import MARKOUTS_S, Cell, Gate, compare
@@ -115,7 +116,8 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int) -
     real = [sums_of(day, scale) for day in read]
     say(f"tape       {len(real)} days")
     seconds = float(np.median([day.session_s for day in days]))
-    made = list(simulated_sums(preset, scale, simulated_days, seed, seconds))
+    levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
+    made = list(simulated_sums(preset, scale, simulated_days, seed, seconds, levels))
     cells, gates, clusters = compare(real, made, seed)
     return Fills(
         preset=preset.name, symbol=days[0].instrument.symbol,
@@ -126,10 +128,13 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int) -
     )  # fmt: skip
 
 
-def simulated_sums(preset: Preset, scale: Scale, days: int, seed: int, seconds: float) -> Iterator[Sums]:
-    """The sums of each simulated day, one after the other."""
+def simulated_sums(
+    preset: Preset, scale: Scale, days: int, seed: int, seconds: float, levels: int = 0
+) -> Iterator[Sums]:
+    """The sums of each simulated day, one after the other; `levels` reads it as a feed of so many, 0: of all."""
     for number, date in enumerate(working_days(FIRST, days)):
-        yield sums_of(replayed(*synthetic(preset, seed + number, date, seconds, preset.symbol)), scale)
+        day = synthetic(preset, seed + number, date, seconds, preset.symbol)
+        yield sums_of(replayed(*(as_shown(*day, levels) if levels else day)), scale)
         say(f"simulated  day {number + 1} of {days}")
 
 

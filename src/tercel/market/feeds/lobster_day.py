@@ -108,7 +108,7 @@ class LobsterDay:
         if self.orderbook is not None:
             book = self._read_orderbook(plain.n)
             levels = book.shape[0] // 4
-            events, report = self._with_rolls(plain, book, unit)
+            events, report = with_rolls(plain, book, unit, self.orderbook.where)
             book_off = int(report[k.OFF])
             warnings += self._judge(report, plain.n)
         else:
@@ -171,63 +171,6 @@ class LobsterDay:
             raise FeedError("as many rows of messages as of the orderbook", received, remedy)
         return book
 
-    def _with_rolls(self, plain: Events, book: NDArray[np.int64], unit: int) -> tuple[Events, NDArray[np.int64]]:
-        """The messages with opening blocks before and rolls between them."""
-        levels = book.shape[0] // 4
-        state = np.zeros((2, 2, 3, levels + 3), np.int32)
-        count = np.zeros(8, np.int64)
-        report = np.zeros(k.REPORT, np.int64)
-        self._open(plain, book, unit, state, count, report)
-        at = opening_rows(plain, state, count, out := Events.empty(plain.n + plain.n // 2 + 16 * levels + 64))
-        row = 0
-        while True:
-            row, at = k.roll_rows(
-                book, unit, row, at, state, count,
-                plain.exch_ns, plain.kind, plain.order_id, plain.side, plain.price_ticks, plain.qty_lots, plain.flags,
-                out.exch_ns, out.seq, out.kind, out.order_id, out.side, out.price_ticks, out.qty_lots, out.flags,
-                report,
-            )  # fmt: skip
-            self._raise_for(report, book)
-            if row == plain.n:
-                break
-            spare = Events.empty(out.n)
-            out = Events(*(np.concatenate(pair) for pair in zip(out.columns(), spare.columns(), strict=True)))
-        out.recv_ns[:at] = out.exch_ns[:at]
-        return out.slice(0, at), report
-
-    def _open(
-        self,
-        plain: Events,
-        book: NDArray[np.int64],
-        unit: int,
-        state: NDArray[np.int32],
-        count: NDArray[np.int64],
-        report: NDArray[np.int64],
-    ) -> None:
-        """Levels before message 1: row 0 less what it did."""
-        for h, side in enumerate((1, -1)):
-            count[h] = k.read_levels(book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report)
-            self._raise_for(report, book)
-        kind, side = int(plain.kind[0]), int(plain.side[0])
-        if kind <= schema.EXECUTE:
-            h = 0 if side > 0 else 1
-            inverse = _INVERSE.get(kind, _INVERSE_OF_EXECUTE)
-            price, lots = int(plain.price_ticks[0]), int(plain.qty_lots[0])
-            p = state[h, 0]
-            count[h] = k.apply_message(p[0], p[1], p[2], int(count[h]), side, inverse, price, lots)
-        report[:] = 0
-
-    def _raise_for(self, report: NDArray[np.int64], book: NDArray[np.int64]) -> None:
-        code, row, level = (int(x) for x in report[[k.CODE, k.ROW, k.LEVEL]])
-        if code == 0:
-            return
-        assert self.orderbook is not None
-        ask_price, ask_size, bid_price, bid_size = (int(x) for x in book[4 * level : 4 * level + 4, row])
-        if code == k.BOOK_CROSSED:
-            raise row_error(code, f"{ask_price}, best bid {bid_price},", row, self.orderbook.where)
-        value = f"ask {ask_price} x {ask_size}, bid {bid_price} x {bid_size},"
-        raise row_error(code, value, row, self.orderbook.where, f" on level {level + 1}:")
-
     def _judge(self, report: NDArray[np.int64], rows: int) -> list[str]:
         """Nothing, a warning, or an error for rows that the messages do not explain."""
         assert self.orderbook is not None
@@ -243,6 +186,88 @@ class LobsterDay:
             expected = f"an orderbook that the messages explain (all but {MOST_ILLEGAL:.0%} of rows)"
             raise FeedError(expected, f"{found}, the first in row {first + 1}", remedy)
         return [f"{found}, the first in row {first + 1}; `tercel data verify` will count them"]
+
+
+def with_rolls(plain: Events, book: NDArray[np.int64], unit: int, where: str) -> tuple[Events, NDArray[np.int64]]:
+    """Messages with opening blocks before and rolls between them, as the levels shown after each ask for.
+
+    Parameters
+    ----------
+    plain : Events
+        One row a message, numbered from 1.
+    book : int64 (4 L, n)
+        Columns of the orderbook file (`lobster_csv.read_orderbook`).
+    unit : int
+        The tick in the file's units.
+    where : str
+        The book's file, for people.
+
+    Returns
+    -------
+    events : Events
+    report : int64[REPORT]
+        See `lobster_kernels`.
+
+    Raises
+    ------
+    FeedError
+        Levels that make no sense.
+    """
+    levels = book.shape[0] // 4
+    state = np.zeros((2, 2, 3, levels + 3), np.int32)
+    count = np.zeros(8, np.int64)
+    report = np.zeros(k.REPORT, np.int64)
+    _open(plain, book, unit, state, count, report, where)
+    at = opening_rows(plain, state, count, out := Events.empty(plain.n + plain.n // 2 + 16 * levels + 64))
+    row = 0
+    while True:
+        row, at = k.roll_rows(
+            book, unit, row, at, state, count,
+            plain.exch_ns, plain.kind, plain.order_id, plain.side, plain.price_ticks, plain.qty_lots, plain.flags,
+            out.exch_ns, out.seq, out.kind, out.order_id, out.side, out.price_ticks, out.qty_lots, out.flags,
+            report,
+        )  # fmt: skip
+        _raise_for(report, book, where)
+        if row == plain.n:
+            break
+        spare = Events.empty(out.n)
+        out = Events(*(np.concatenate(pair) for pair in zip(out.columns(), spare.columns(), strict=True)))
+    out.recv_ns[:at] = out.exch_ns[:at]
+    return out.slice(0, at), report
+
+
+def _open(
+    plain: Events,
+    book: NDArray[np.int64],
+    unit: int,
+    state: NDArray[np.int32],
+    count: NDArray[np.int64],
+    report: NDArray[np.int64],
+    where: str,
+) -> None:
+    """Levels before message 1: row 0 less what it did."""
+    for h, side in enumerate((1, -1)):
+        count[h] = k.read_levels(book, 0, side, unit, state[h, 0, 0], state[h, 0, 1], state[h, 0, 2], report)
+        _raise_for(report, book, where)
+    kind, side = int(plain.kind[0]), int(plain.side[0])
+    if kind <= schema.EXECUTE:
+        h = 0 if side > 0 else 1
+        inverse = _INVERSE.get(kind, _INVERSE_OF_EXECUTE)
+        price, lots = int(plain.price_ticks[0]), int(plain.qty_lots[0])
+        p = state[h, 0]
+        count[h] = k.apply_message(p[0], p[1], p[2], int(count[h]), side, inverse, price, lots)
+    report[:] = 0
+
+
+def _raise_for(report: NDArray[np.int64], book: NDArray[np.int64], where: str) -> None:
+    code, row, level = (int(x) for x in report[[k.CODE, k.ROW, k.LEVEL]])
+    if code == 0:
+        return
+    ask_price, ask_size, bid_price, bid_size = (int(x) for x in book[4 * level : 4 * level + 4, row])
+    if code == k.BOOK_CROSSED:
+        raise row_error(code, f"{ask_price}, best bid {bid_price},", row, where)
+    value = f"ask {ask_price} x {ask_size}, bid {bid_price} x {bid_size},"
+    raise row_error(code, value, row, where, f" on level {level + 1}:")
 
 
 def opening_rows(plain: Events, state: NDArray[np.int32], count: NDArray[np.int64], out: Events) -> int:

@@ -1,5 +1,6 @@
 """A tape, recorded or simulated, as LOBSTER's message and book rows: what other people's judges read."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -7,11 +8,12 @@ from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.book.tape_kernels import apply_one, best_levels
+from tercel.market.feeds.lobster_day import with_rolls
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
 from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
-from tercel.market.tape.schema import ADD, DELETE, EXECUTE, OPENING, REDUCE, TRADE_HIDDEN
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
 from tercel.market.verify import in_room
 
 NS, TYPE, ID, SIZE, PRICE, DIRECTION = range(6)
@@ -99,6 +101,42 @@ def as_lobster(instrument: Instrument, events: Events, levels: int) -> tuple[NDA
     messages[:, PRICE] = events.price_ticks[kept].astype(np.int64) * unit
     messages[:, DIRECTION] = events.side[kept]
     return messages, _in_units(book[: len(kept)].astype(np.int64), unit, instrument.lot)
+
+
+def as_shown(instrument: Instrument, events: Events, levels: int) -> tuple[Instrument, Events]:
+    """A tape of orders as a feed of so many levels would have it: what lies beyond is forgotten, and rolls in again.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Its tick is in dollars.
+    events : Events
+    levels : int
+
+    Returns
+    -------
+    instrument : Instrument
+        Of lots of one share.
+    events : Events
+        Opening blocks, messages within the window and the rolls between them, as the importer writes them.
+    """
+    messages, book = as_lobster(instrument, events, levels)
+    unit = round(instrument.tick * UNITS_PER_DOLLAR)
+    plain = Events.from_columns(
+        {
+            "exch_ns": messages[:, NS],
+            "recv_ns": messages[:, NS],
+            "seq": np.arange(1, len(messages) + 1),
+            "kind": messages[:, TYPE],
+            "order_id": np.where(messages[:, TYPE] == TRADE_HIDDEN, 0, messages[:, ID]),
+            "side": messages[:, DIRECTION],
+            "price_ticks": messages[:, PRICE] // unit,
+            "qty_lots": messages[:, SIZE],
+            "flags": np.full(len(messages), MESSAGE_END),
+        }
+    )
+    seen, _ = with_rolls(plain, np.ascontiguousarray(book.T), unit, f"{instrument.symbol} {instrument.date}")
+    return replace(instrument, lot=1, levels=levels, rows=seen.n), seen
 
 
 def _in_units(book: NDArray[np.int64], unit: int, lot: int) -> NDArray[np.int64]:
