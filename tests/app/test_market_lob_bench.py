@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from tercel.app.cli import app
 from tercel.app.commands.market_lob_bench import halves
+from tercel.app.commands.market_sets import data_days
 from tercel.app.job.lob_bench import MODULES, Rows, distances, lob_bench, mean_of
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -102,6 +103,47 @@ def test_a_market_is_scored(lake: Path, shared_peers: Path) -> None:
     assert found["ratio"]["l1"] == pytest.approx(found["mean_l1"] / found["real"]["mean_l1"])
     assert len(found["scores"]) == 21
     assert 0.5 < found["ratio"]["l1"] < 2.0, "the lake's days are of this very market"
+
+
+def test_without_a_lake_the_held_out_days_of_the_data_sets_are_scored(shared_data: Path) -> None:
+    (afternoon,) = data_days(("NASDAQ", "AMZN"), shared_data)
+    assert (afternoon.instrument.symbol, afternoon.instrument.date, afternoon.instrument.levels) == (
+        "AMZN", "2012-06-21", 5,
+    )  # fmt: skip
+    assert afternoon.stretch_s == (12_150.0, 23_400.0)
+    (told,) = data_days(("NASDAQ", "AMZN"), shared_data, ["2012-06-21"], "12:52:30", "13:00")
+    assert told.stretch_s == (12_150.0, 12_600.0)
+    with pytest.raises(ConfigError, match="2012-06-22"):
+        data_days(("NASDAQ", "AMZN"), shared_data, ["2012-06-22"])
+
+
+def test_a_market_is_scored_without_a_lake(shared_data: Path, shared_peers: Path) -> None:
+    where = ["--data", shared_data, "--peers", shared_peers, "--from", "15:00", "--to", "15:30"]
+    words = ["market", "score", "amzn", "--by", "lob-bench", "--windows", "4", "--seeds", "1", "--json"]
+    result = CliRunner().invoke(app, [*words, *(str(word) for word in where)])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["windows"], found["levels"], len(found["scores"])) == (4, 5, 21)
+    assert "2012-06-21" in found["scored_on"][0]
+
+
+@pytest.mark.parametrize(
+    ("preset", "words", "says"),
+    [
+        ("amzn", [], "no --lake, and TERCEL_DATA is not set"),
+        ("amzn", ["--data", "{tmp}"], "LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"),
+        ("es", ["--data", "{tmp}"], "NASDAQ CSCO, NASDAQ IBM, NASDAQ AMZN, NASDAQ GOOG"),
+    ],
+)
+def test_what_to_give_without_a_lake_is_said(
+    preset: str, words: list[str], says: str, tmp_path: Path, shared_peers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TERCEL_DATA", raising=False)
+    typed = ["market", "score", preset, "--by", "lob-bench", "--peers", str(shared_peers)]
+    result = CliRunner().invoke(app, [*typed, *(word.format(tmp=tmp_path) for word in words)])
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.split())
+    assert "--lake L --date D" in result.stderr
 
 
 def test_refusals(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def score_market(
     preset: Annotated[str, PRESET],
     lake: Annotated[
         Path | None,
-        typer.Option(help="Folder of the tape lake. Default: the tape that the preset's card carries.", metavar="DIR"),
+        typer.Option(help="Folder of the tape lake. Default: the tape of the preset's card; lob-bench: see --data.", metavar="DIR"),
     ] = None,
     dates: Annotated[
         str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")
@@ -100,6 +100,14 @@ def score_market(
         Path | None,
         typer.Option(
             help="(lob-bench) A clone of peernagy/lob_bench, or its folder.", envvar="TERCEL_PEERS", metavar="DIR"
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="(lob-bench, without --lake) Folder of data sets with held-out days of csco, ibm, amzn or goog.",
+            envvar="TERCEL_DATA",
+            metavar="DIR",
         ),
     ] = None,
     windows: Annotated[int, typer.Option(help="(lob-bench) Windows of 500 messages a side.", min=2, max=10_000)] = 64,
@@ -127,10 +135,13 @@ def score_market(
             from tercel.app.commands import market_lob_bench
 
             market_lob_bench.run(
-                preset, lake, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end,
+                preset, lake, data=data, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end,
                 seeds=seeds or market_lob_bench.SEEDS, windows=windows, peers=peers, seen=seen, as_json=as_json,
             )  # fmt: skip
             return
+        if lake is None:
+            remedy = "import days (tercel data import ...) and name them: --lake L --date D"
+            raise ConfigError("--lake, where the days to score on are", "none", remedy)
         from tercel.app.commands import market_score
 
         market_score.run(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tercel.app.commands.market_days import days_of, refuse_seen
+from tercel.app.commands.market_sets import data_days
 from tercel.app.job.lob_bench import MESSAGES, METRICS, Ints, Rows, Window, distances, lob_bench, mean_of
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -26,8 +27,9 @@ Stretch = tuple[float, float]
 
 def run(
     which: str,
-    lake: Path,
+    lake: Path | None,
     *,
+    data: Path | None,
     dates: Sequence[str],
     symbol: str,
     venue: str,
@@ -39,7 +41,7 @@ def run(
     seen: bool,
     as_json: bool,
 ) -> None:
-    """Score, and show.
+    """Score, and show; without a lake, on the days of its data set in `data`.
 
     Raises
     ------
@@ -48,7 +50,10 @@ def run(
     """
     preset = load(which)
     with lob_bench(peers) as bench:
-        days = days_of(preset, lake, dates, symbol=symbol, venue=venue, start=start, end=end)
+        if lake is None:
+            days = data_days((venue or preset.venue, symbol or preset.symbol), data, dates, start, end)
+        else:
+            days = days_of(preset, lake, dates, symbol=symbol, venue=venue, start=start, end=end)
         of_one_market(preset, days)
         if not seen:
             refuse_seen(preset, days)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.app.commands.market_days import seen_through
-from tercel.core.errors import TapeError
+from tercel.app.commands.market_days import day_of, seen_through
+from tercel.core.errors import ConfigError, TapeError
+from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.score.days import Day
 from tercel.market.tape import Lake
 
@@ -26,6 +27,10 @@ class DataSet:
         Units of a simulated lot; by default the calibration chooses.
     levels : int, optional
         Read the tape as a feed of so many levels: what stands dollars away from a crypto touch is no part of its flow.
+    files : str, optional
+        LOBSTER files of the days, in the folder of data sets.
+    tick : float, optional
+        Their tick, where the importer is to be told.
     """
 
     name: str
@@ -37,6 +42,8 @@ class DataSet:
     split_s: float | None = None
     lot: int | None = None
     levels: int | None = None
+    files: str = ""
+    tick: float | None = None
 
     def days(self, lake: Path) -> tuple[list[Day], list[Day]]:
         """Days to calibrate on and days held out.
@@ -69,6 +76,8 @@ SETS = (
         "CSCO",
         ("2003-01-14", "2003-01-15", "2003-01-16", "2003-01-17"),
         ("2003-01-21", "2003-01-23", "2003-01-27", "2003-01-28", "2003-02-05"),
+        files="nasdaq-2003-L1-messages/CSCO_2003_message_1.tar.zst",
+        tick=0.01,
     ),
     DataSet(
         "ibm-2003",
@@ -77,9 +86,29 @@ SETS = (
         "IBM",
         ("2003-02-11", "2003-02-12", "2003-02-13", "2003-02-14"),
         ("2003-02-18", "2003-02-19", "2003-02-20", "2003-02-21", "2003-02-25"),
+        files="nasdaq-2003-L1-messages/IBM_2003-01_02_message_1.tar.zst",
+        tick=0.01,
     ),
-    DataSet("amzn-2012", "small-tick stock", "NASDAQ", "AMZN", ("2012-06-21",), ("2012-06-21",), 12_150.0),
-    DataSet("goog-2012", "small-tick stock", "NASDAQ", "GOOG", ("2012-06-21",), ("2012-06-21",), 12_150.0),
+    DataSet(
+        "amzn-2012",
+        "small-tick stock",
+        "NASDAQ",
+        "AMZN",
+        ("2012-06-21",),
+        ("2012-06-21",),
+        12_150.0,
+        files="lobster-zips-20120621/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip",
+    ),
+    DataSet(
+        "goog-2012",
+        "small-tick stock",
+        "NASDAQ",
+        "GOOG",
+        ("2012-06-21",),
+        ("2012-06-21",),
+        12_150.0,
+        files="lobster-zips-20120621/LOBSTER_SampleFile_GOOG_2012-06-21_5.zip",
+    ),
     DataSet("es-2023", "futures contract, a holiday", "GLBX", "ESH4", ("2023-12-25",), ("2023-12-25",), 1800.0),
     DataSet("btc-spot-2024", "crypto, spot", "BINANCE", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1000, 20),
     DataSet("btc-usdm-2024", "crypto, perpetual", "BINANCE-USDM", "BTCUSDT", CRYPTO_DAY, CRYPTO_DAY, 170.0, 1, 20),
@@ -95,3 +124,32 @@ SETS = (
         20,
     ),
 )
+
+
+def data_days(
+    key: tuple[str, str], data: Path | None, dates: Sequence[str] = (), start: str = "", end: str = ""
+) -> list[Day]:
+    """Days of a venue and symbol from the folder of data sets, without a lake: those held out, or the dates named.
+
+    Raises
+    ------
+    ConfigError
+        A symbol without such files, no folder, files that it lacks, or a date that they lack.
+    """
+    known = {(one.venue, one.symbol): one for one in SETS if one.files}
+    remedy = "import days (tercel data import ...) and name them: --lake L --date D"
+    if key not in known:
+        symbols = ", ".join(" ".join(one) for one in known)
+        raise ConfigError(f"--lake, or a market of {symbols}", f"{' '.join(key)} and no --lake", remedy)
+    found = known[key]
+    if data is None or not (data / found.files).exists():
+        received = "no --lake, and TERCEL_DATA is not set" if data is None else f"no --lake, and none in {data}"
+        raise ConfigError(f"--lake, or TERCEL_DATA with {found.files}", received, remedy)
+    with LobsterFeed().days([data / found.files], FeedOptions(tick=found.tick)) as held:
+        by_date = {day.date: day for day in held}
+        if missing := sorted(set(dates) - set(by_date)):
+            raise ConfigError(f"days of {found.files}: {', '.join(by_date)}", missing[0], "name some of those")
+        read = [by_date[date].read() for date in dates or found.test]
+    if start or end:
+        return [day_of(one.instrument, one.events, start, end) for one in read]
+    return [Day(one.instrument, one.events, found.split_s, None) for one in read]

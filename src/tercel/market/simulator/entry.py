@@ -136,9 +136,9 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     book by, though the book is moved when all is done, or when its price is reached and what is left shall rest: one
     order costs what its lots sent one by one would. Were it not charged, the law would give a large order its own
     impact for nothing. A book moved later would lock with what rests; one that moves less than was charged, or back, as
-    the kernel has decayed since the law last looked, is matched with again. Where the book cannot move (`pay` says when),
-    what the price does not allow and what would lock if it rested is cancelled. On an exchange with several accounts the
-    other side may hold another account's order, which stays where it is: both fill at its price.
+    the kernel has decayed since the law last looked, is matched with again. Where it cannot move (see `pay`), what the
+    price does not allow and what would lock if it rested is cancelled. On an exchange with several accounts the other
+    side may hold another account's order, which stays where it is: both fill at its price.
     """
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
