@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.app.cli.root import app
+from tercel.app.job.agent_config import AgentConfig
+from tercel.app.job.agent_market import markets_of
 from tercel.app.job.contest.contenders import policies_of, recipes_of, variants_of
 from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.settings import RunSettings
@@ -229,6 +231,25 @@ def one_day(tmp_path_factory: pytest.TempPathFactory) -> RunSettings:
     folder = tmp_path_factory.mktemp("one")
     simulated_lake(folder, 4, DAYS[:1])
     return RunSettings(lake=str(folder), symbol="SIM")
+
+
+def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_path: Path, one_day: RunSettings) -> None:
+    where = ("--tape", one_day.lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert f"{found['episodes']} orders are judged, which tells little" in " ".join(result.stderr.split())
+    assert found["episodes"] < 10
+    assert found["validation"]["episodes"] == 64, "not on a thousand"
+
+
+def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: RunSettings) -> None:
+    def episodes(asked: int) -> int:
+        told = {"market": {"lake": one_day.lake, "symbol": "SIM"}, "validation": {"episodes": asked}}
+        (market,) = markets_of(AgentConfig.model_validate({"name": "mine", **told}))
+        return len(market.plan)
+
+    assert (episodes(500), episodes(20)) == (64, 20)
 
 
 def trained_in(folder: Path, **card: Any) -> list[Any]:

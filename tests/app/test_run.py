@@ -279,6 +279,7 @@ def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
     code, stdout, stderr = tercel(tmp_path, *words, "--out", "a")
     assert code == 0, stderr
     result = json.loads(stdout)
+    assert f"{result['episodes']} orders are judged" in stderr
     assert set(result["strategies"]) == {*NAMES, *LEARNED}
     for row in result["strategies"].values():
         assert set(row) == KEYS

@@ -8,7 +8,7 @@ from typing import Any
 from tercel.app.commands.agent_evaluate_page import write_page
 from tercel.app.commands.agent_evaluate_result import composed
 from tercel.app.commands.agent_evaluate_shown import shown
-from tercel.app.job.contest.cells import Judged, read_place
+from tercel.app.job.contest.cells import Judged, episodes_of, read_place
 from tercel.app.job.contest.contenders import Contender, baselines_of, policies_of
 from tercel.app.job.contest.families import Field, field_of, members_of
 from tercel.app.job.contest.held import Contest
@@ -17,7 +17,7 @@ from tercel.app.job.contest.leaks import refuse_leaks
 from tercel.app.job.contest.outside import notes_on, untrained_in
 from tercel.app.job.contest.places import PLAIN, Place, switching
 from tercel.app.job.contest.room import with_room
-from tercel.app.job.market import split_dates
+from tercel.app.job.market import judged_words, split_dates, validated
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of
 from tercel.app.output import json_text, print_json, result_console, say
@@ -160,7 +160,14 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     """Run what is missing of everything that was asked for, and read it."""
     places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
     first, main = next(iter(places.items()))
-    chooser = main.on_validation(min(max(asked.episodes, 64), VALIDATION))
+    episodes = min(max(asked.episodes, 64), VALIDATION)
+    for name, place in places.items():
+        if place.settings.on_tape:
+            say(judged_words(name, episodes_of(place)))
+    if main.settings.on_tape:
+        episodes = validated(episodes, episodes_of(main))
+        say(f"first {len(asked.baselines)} written strategies work {episodes} orders of the training days, to choose")
+    chooser = main.on_validation(episodes)
     hold([(chooser, asked.baselines, False)], out, "choose the best written strategy", asked.ray)
     chosen_on = read_place(chooser, asked.baselines, out)
     regimes = {name: _regimes(asked, place) for name, place in places.items()}

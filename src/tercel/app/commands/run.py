@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins, yardstick_notes
-from tercel.app.job.market import JobMarket, build_market
+from tercel.app.job.market import JobMarket, build_market, judged_words
 from tercel.app.job.pool import Pool, judge_task, train_task
 from tercel.app.job.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
 from tercel.app.job.training import LEARNERS, frames_of, is_trained, training_folder
@@ -70,6 +70,8 @@ def run(
             folder = settings.claim(folder, named=out is not None)
         if settings.on_tape and built.preset is not None:
             built.preset.save(folder / PRESET)
+        if settings.on_tape:
+            say(judged_words(built.name, len(built.plan)))
         train(settings, folder)
         _judge(settings, folder)
         result = _result(settings, built, folder)
@@ -249,6 +251,9 @@ def train(settings: RunSettings, out: Path) -> None:
     jobs = [(ln, s) for ln in LEARNERS for s in settings.training_seeds if not is_trained(out, ln, s)]
     if not jobs:
         return
+    decisions = sum(frames_of(settings, learner) for learner, _ in jobs)
+    if settings.on_tape and not settings.quick:
+        say(f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (--quick: less than one)")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
     with (
         Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=progress_console()) as progress,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tercel.app.job.agent_config import AgentConfig, span
-from tercel.app.job.market import TRAINING_STEP_NS, build_market, curve_lots
+from tercel.app.job.market import TRAINING_STEP_NS, build_market, curve_lots, validated
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Plan, seeded_plan
@@ -125,7 +125,8 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
         settings = RunSettings(lake=told.lake, symbol=told.symbol, task=task, queue=told.queue, impact=impact)
         market = build_market(settings)
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
-        return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts)
+        episodes = validated(config.validation.episodes, len(market.plan))
+        return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts, episodes)
     train, judged = _days(config)
     lake = Lake(told.lake)
     days = [lake.read(told.symbol, date) for date in train]
@@ -137,10 +138,16 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
 
 
 def _of_tape(
-    config: AgentConfig, task: Task, source: Source, sampler: Sampler, spread: float, facts: dict[str, object]
+    config: AgentConfig,
+    task: Task,
+    source: Source,
+    sampler: Sampler,
+    spread: float,
+    facts: dict[str, object],
+    episodes: int = 0,
 ) -> TrainingMarket:
     """Validated on windows of the training days, with streams of their own: the judged days stay unseen."""
-    plan = sampler(-1 - VALIDATION_SEED, 0, config.validation.episodes)
+    plan = sampler(-1 - VALIDATION_SEED, 0, episodes or config.validation.episodes)
     name = config.market.symbol.lower()
     return TrainingMarket(name, name, task, source, source, sampler, plan, spread, facts)
 

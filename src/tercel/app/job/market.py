@@ -35,6 +35,8 @@ PILOT_EPISODES = 256
 PILOT_SEED = -2_000_000_000
 """Of the pilot's streams: apart from every training and judged seed."""
 WORLDS = 64
+FEW = 60
+"""Judged orders of a tape below which its figures tell little apart: two days of half hours, bought and sold."""
 TRAINING_STEP_NS = 60 * 10**9
 """Distance of the arrivals that training draws from."""
 
@@ -293,6 +295,26 @@ def _order_words(task: Task, quantities: NDArray[np.int64], lot: int) -> str:
     share = f"{task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes at that time of day"
     unit = "1 share" if lot == 1 else f"{lot} shares"
     return f"The orders: {share}, {quantities.min():,} to {quantities.max():,} lots of {unit}."
+
+
+def validated(asked: int, judged: int) -> int:
+    """How many of the validation episodes asked for are worth their time beside so many judged orders on tape: sixteen
+    for each, and 64 however few those are.
+
+    >>> validated(1000, 6), validated(1000, 120), validated(32, 6)
+    (96, 1000, 32)
+    """
+    return min(asked, max(16 * judged, 64))
+
+
+def judged_words(name: str, judged: int) -> str:
+    """How many orders of a tape are judged, and what to think of few.
+
+    >>> judged_words("SIM replay", 6)
+    'SIM replay: 6 orders are judged, which tells little: more days in the lake tell more'
+    """
+    few = ", which tells little: more days in the lake tell more" if judged < FEW else ""
+    return f"{name}: {judged} orders are judged{few}"
 
 
 def _thin(plan: Plan, most: int) -> Plan:

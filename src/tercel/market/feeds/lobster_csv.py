@@ -53,8 +53,8 @@ def read_messages(member: Member) -> Messages:
     attributed = _width(content, member.where) == MESSAGE_WIDTHS[1]
     schema: dict[str, Any] = {name: pl.Float64 if name == "time" else pl.Int64 for name in MESSAGE_FIELDS}
     frame = _read(member, schema | ({ATTRIBUTION: pl.String} if attributed else {}), content)
-    columns = [frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS]
-    return Messages(*columns, attributed=attributed)
+    time, kind, order_id, size, price, side = (frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS)
+    return Messages(time, kind, order_id, size, price, side, attributed)
 
 
 def read_orderbook(member: Member) -> NDArray[np.int64]:
