@@ -80,7 +80,9 @@ def score_market(
     preset: Annotated[str, PRESET],
     lake: Annotated[
         Path | None,
-        typer.Option(help="Folder of the tape lake. Default: the tape of the preset's card; lob-bench: see --data.", metavar="DIR"),
+        typer.Option(
+            help="Folder of the tape lake. Default: the tape of the preset's card; lob-bench: see --data.", metavar="DIR"
+        ),
     ] = None,
     dates: Annotated[
         str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")
@@ -128,10 +130,6 @@ def score_market(
                 raise ConfigError(
                     "--by lob-bench alone", "--out, --impact or --write", "leave them out; --json has all"
                 )
-            if lake is None or not dates:
-                raise ConfigError(
-                    "--lake and --date with --by lob-bench", "one of them is missing", "name days of a lake"
-                )
             from tercel.app.commands import market_lob_bench
 
             market_lob_bench.run(
@@ -139,9 +137,6 @@ def score_market(
                 seeds=seeds or market_lob_bench.SEEDS, windows=windows, peers=peers, seen=seen, as_json=as_json,
             )  # fmt: skip
             return
-        if lake is None:
-            remedy = "import days (tercel data import ...) and name them: --lake L --date D"
-            raise ConfigError("--lake, where the days to score on are", "none", remedy)
         from tercel.app.commands import market_score
 
         market_score.run(
