@@ -81,7 +81,8 @@ def score_market(
     lake: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the tape lake. Default: the tape of the preset's card; lob-bench: see --data.", metavar="DIR"
+            help="Folder of the tape lake. Default: the tape of the preset's card; lob-bench: see --data.",
+            metavar="DIR",
         ),
     ] = None,
     dates: Annotated[
