@@ -10,7 +10,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, best
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.memory import class_of, gone, touch
+from tercel.market.flow.queue_reactive.memory import class_of, follows, haste, since_fell, touch
 from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
@@ -155,22 +155,31 @@ def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: i
     spread = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
     if kind == q.LIMIT_IN_SPREAD:
         i = int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)
-        law = spread + q.SPREADS * gone(k, side)
+        law = haste(k[q.I_RUNS], k[q.I_TRADE]) * q.FELL + since_fell(k, flow, k[q.SEEN_NS], side)
+        law = (law * q.FOLLOWS + follows(k, flow, k[q.SEEN_NS], -side)) * q.ROOMS + spread // 2
         better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + i])
         if better < 0:
             better += gap
         return near + side * min(max(better, 1), gap - 1)
     limited = flow[q.LIMITED] != 0.0
-    if limited and uniform(k, sim.FLOW_RNG) < flow[q.AMONG]:
-        return _among_levels(k, flow, side, near)
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     law = class_of(flow, q.DEEP_EDGES, q.SPREADS - 1, k[q.BEHIND + (0 if side > 0 else 1)])
+    behind = _drawn(k, flow, law)
     reaches = (near - k[at + k[at + 2 * q.LEVELS] - 1]) * side  # what is placed farther nobody would see
-    for _ in range(4):
-        behind = int(flow[q.DEEP + law * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
-        if not limited or behind <= reaches:
-            return max(near - side * behind, 1)
-    return _among_levels(k, flow, side, near)
+    if limited:
+        for _ in range(3):
+            behind = behind if behind <= reaches else _drawn(k, flow, law)
+        behind = min(behind, reaches)
+    second = k[q.BEHIND + (0 if side > 0 else 1)]
+    if second < behind <= reaches and uniform(k, sim.FLOW_RNG) < flow[q.AMONG]:
+        return _among_levels(k, flow, side, near)
+    return max(near - side * behind, 1)
+
+
+@kernel
+def _drawn(k: Longs, flow: Floats, law: int) -> int:
+    """Ticks behind the best at which an order comes to rest."""
+    return int(flow[q.DEEP + law * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
 
 
 @kernel

@@ -138,9 +138,10 @@ def estimate(
         if best is None or score > best[0]:
             best = score, dict(scalars), tables, seen
     _, scalars, tables, seen = best
+    law["turned"] = np.ones(q.SPREADS * q.KINDS)
     law |= dict(zip(WEIGHTS, tables, strict=True))
     law |= pools.waits(days, seen, law["wait_edges"])
-    law |= pools.sizes_and_places(days, seen, law["spread_edges"], law["queue_edges"])
+    law |= pools.sizes_and_places(days, seen, law)
     law |= repeats(days, seen)
     law |= cancels.cancelled(days)
     law |= hidden.laws(days, seen, law["spread_edges"], lot / instrument.lot)

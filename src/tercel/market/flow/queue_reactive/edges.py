@@ -7,11 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.extract import Day, Seen
+from tercel.market.flow.queue_reactive.extract import Day, Seen, of_side, since_fell
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
 
-SPREAD_AT = (0.15, 0.3, 0.45, 0.6, 0.72, 0.83, 0.91, 0.96, 0.985)
+LEAST = 200
+"""Events of a class."""
+VALUES = 200
+"""Of which one begins a class."""
 GAPS_AT = (0.3, 0.55, 0.75, 0.92)
+PAUSES_AT = (0.12, 0.3, 0.5, 0.75)
+DROPS_AT = (0.35, 0.75)
+FELL_AT = (0.12, 0.35, 0.6, 0.85)
+AT_ONCE = 0.02
+RETREATS_AT = (0.08, 0.3, 0.6, 0.83, 0.95)
 SLOW_AT = (0.15, 0.4, 0.7, 0.92)
 FAST_AT = (0.45, 0.85)
 
@@ -29,26 +37,78 @@ def edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
     )
     imbalance = np.concatenate((imbalance, -imbalance))
     wait = np.concatenate([d.wait[1:] for d in days]).astype(float)
+    wait_edges = _wait_edges(wait)
+    waits = np.searchsorted(wait_edges, wait, side="right")
+    after = np.concatenate([d.spread[1:] for d in days])
     gap = np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
-    spreads = cuts(spread, SPREAD_AT)
-    if (spread == 1).mean() > 0.01:
-        spreads = np.unique(np.concatenate(([2.0], spreads)))
+    kind = np.concatenate([d.o.kind for d in days]).astype(np.int64)
     return {
-        "spread_edges": pad(spreads, q.SPREADS - 1),
-        "width_edges": pad(cuts(spread, (0.4, 0.85)), q.WIDTHS - 1),
+        "spread_edges": pad(split(spread, kind, q.SPREADS - 1), q.SPREADS - 1),
+        "width_edges": pad(split(after, waits, q.WIDTHS - 1), q.WIDTHS - 1),
+        "narrow_edges": pad(split(spread, (kind == q.MARKET).astype(np.int64), q.NARROWS - 1), q.NARROWS - 1),
         "queue_edges": pad(cuts(touch, (0.15, 0.35, 0.6, 0.82, 0.95)), q.QUEUES - 1),
         "imbalance_edges": np.quantile(imbalance, np.arange(1, q.TOUCHES) / q.TOUCHES),
         "flow_edges": np.array([-0.6, -0.2, 0.2, 0.6]),
         "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
         "run_edges": np.array([0.15, 0.6, 1.4, 3.0]),
         "behind_edges": pad(cuts(gap, GAPS_AT), q.GAPS - 1),
-        "age_edges": np.array([0.05e9, 2e9]),
-        "since_edges": np.quantile(returns(days), (0.15, 0.4, 0.65, 0.9)) + np.arange(1, q.SINCE + 1),
+        "retreat_edges": np.zeros(q.RETREATS - 1),
+        "age_edges": pad(pauses(days), q.AGES - 1),
+        "since_edges": np.quantile(returns(days), (0.2, 0.5, 0.8, 0.97)) + np.arange(1, q.SINCE + 1),
+        "drop_edges": pad(cuts(drops(days), DROPS_AT), q.DROPS - 1),
+        "fell_edges": np.quantile(falls(days, 1), FELL_AT) + np.arange(1, q.FELL),
+        "at_once": np.array([np.quantile(falls(days, -1), AT_ONCE)]) + 1.0,
         "young_edges": np.quantile(lifetimes(days), (0.25, 0.5, 0.8)) + np.arange(1, q.YOUNG + 1),
         "slow_edges": np.zeros(q.SLOW - 1),
         "fast_edges": np.zeros(q.FAST - 1),
-        "wait_edges": _wait_edges(wait),
+        "wait_edges": wait_edges,
     }
+
+
+def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], most: int) -> NDArray[np.float64]:
+    """Whole numbers from which on classes begin, at most `most` edges, so that the classes tell most of the labels.
+
+    The multinomial likelihood of the labels given the class is as large as it can be (dynamic programming over the
+    values that were seen, of many every so many-th). Quantiles would put all narrow touches into one class: they last
+    a moment because they are taken at once, few events see them, and many trades happen in them.
+
+    Parameters
+    ----------
+    values, labels : int[n]
+        What is put into classes, and what the classes shall tell.
+    most : int
+        Edges.
+
+    >>> split(np.array([1, 1, 2, 2, 3, 3] * 100), np.array([0, 0, 0, 0, 1, 1] * 100), 1).tolist()
+    [3.0]
+    """
+    if not len(values):
+        return np.zeros(0)
+    seen = np.unique(values)
+    seen = seen[np.unique(np.linspace(0, len(seen) - 1, VALUES).astype(np.int64))]
+    at = np.searchsorted(seen, values, side="right") - 1
+    counts = np.zeros((len(seen) + 1, int(labels.max()) + 1))
+    np.add.at(counts, (at + 1, labels), 1.0)
+    total = counts.cumsum(axis=0)
+    inside = total[None, :, :] - total[:, None, :]  # [from, to, label]
+    size = inside.sum(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        told = np.where(inside > 0, inside * np.log(inside / size[..., None]), 0.0).sum(axis=2)
+    told[size < min(LEAST, size.max())] = -np.inf
+    best, came = told[0].copy(), []
+    for _ in range(most):
+        reached = best[:, None] + told
+        came.append(reached.argmax(axis=0))
+        better = reached.max(axis=0)
+        if not better[-1] > best[-1]:
+            came.pop()
+            break
+        best = better
+    edges, end = [], len(seen)
+    for back in reversed(came):
+        end = int(back[end])
+        edges.append(float(seen[end]))
+    return np.array(edges[::-1])
 
 
 def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[np.float64]:
@@ -60,6 +120,28 @@ def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[n
     if not len(sample):
         return np.zeros(0)
     return np.unique(np.quantile(sample, shares).astype(np.int64) + 1).astype(float)
+
+
+def drops(days: Sequence[Day]) -> NDArray[np.int64]:
+    """Ticks by which best prices fell back when a market order or a cancel emptied them."""
+    found = []
+    for d in days:
+        for best, step in ((d.bid[:, 0], 1), (d.ask[:, 0], -1)):
+            fell = (best[:-1] - best[1:]) * step
+            found.append(fell[(fell > 0) & (d.o.kind[:-1] >= q.CANCEL_AT_BEST)])
+    return np.concatenate(found)
+
+
+def falls(days: Sequence[Day], side: int) -> NDArray[np.float64]:
+    """ns since the best price of the own side (1) or of the other (-1) fell when an order comes into the spread."""
+    ages = [of_side(since_fell(d), side * d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
+    return np.concatenate([*ages, [1]]).astype(float)
+
+
+def pauses(days: Sequence[Day]) -> NDArray[np.float64]:
+    """Quantiles of the time from one market order to the next, ns."""
+    found = [np.diff(d.o.ns[d.o.kind == q.MARKET]) for d in days]
+    return np.quantile(np.concatenate([*found, [1]]), PAUSES_AT) + np.arange(1, len(PAUSES_AT) + 1)
 
 
 def pad(found: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -121,6 +203,7 @@ def displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[Seen]) -> 
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))
         law[f"{name}_edges"] = np.concatenate((-upper[::-1], upper))
+    law["retreat_edges"] = np.quantile(np.concatenate([s.retreat.ravel() for s in seen]), RETREATS_AT)
     x = np.concatenate([s.slow for s in seen])
     classes = np.searchsorted(law["slow_edges"], x, side="right")
     centre = np.array([x[classes == c].mean() if (classes == c).any() else 0.0 for c in range(q.SLOW)])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,17 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.memory import class_of, remember, see, wait_row
+from tercel.market.flow.queue_reactive.memory import class_of, haste, remember, retreat, see, wait_row
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.flow.queue_reactive.queues import Queues, queues
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import real
 
-CELLS = 14
+LONG_NS: Final = 10**12
+CELLS = 15
 """Of an event: those of `tables.WEIGHTS`; row of the law of the wait after it."""
-EMPTIED_CELL, VACATED_CELL, ACTIVITY_CELL, WAIT_CELL = 5, 6, 12, 13
+TRADE_CELL, EMPTIED_CELL, VACATED_CELL, RUNS_CELL, ACTIVITY_CELL, WAIT_CELL = 4, 5, 6, 10, 13, 14
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Seen:
         Index in the frame of the previous event.
     slow, fast : float64[n]
         Displacements in that frame, half-ticks.
+    retreat : float64[n, 2]
+        Of the best bid and ask from their means, ticks.
     before : int64[n, 6]
         Class of the previous kind, lots and price and side of the previous event (side 0 after a trade), price and
         lots of the side's last cancelled order.
@@ -106,6 +109,7 @@ class Seen:
     event: NDArray[np.int64]
     slow: NDArray[np.float64]
     fast: NDArray[np.float64]
+    retreat: NDArray[np.float64]
     before: NDArray[np.int64]
     wait: NDArray[np.int64]
 
@@ -125,14 +129,14 @@ def look(day: Day, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> Se
     k = np.zeros(sim.GRID, np.int64)
     start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(day.o.ns[0]))
     cells, event = np.zeros((n, CELLS), np.int32), np.zeros(n, np.int64)
-    moves, before = np.zeros((n, 2)), np.zeros((n, 6), np.int64)
+    moves, before = np.zeros((n, 4)), np.zeros((n, 6), np.int64)
     waits = np.zeros(n, np.int64)
     _look(
         k, flow, day.o.ns, day.o.kind.astype(np.int64), day.o.side.astype(np.int64), day.o.price.astype(np.int64),
         day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.queues.orders, day.wait, activity, cells, event,
         moves, before, waits,
     )  # fmt: skip
-    return Seen(cells, event, moves[:, 0], moves[:, 1], before, waits)
+    return Seen(cells, event, moves[:, 0], moves[:, 1], moves[:, 2:], before, waits)
 
 
 def behind_best(day: Day) -> NDArray[np.int64]:
@@ -149,8 +153,36 @@ def gone(day: Day, seen: Seen) -> NDArray[np.int64]:
         same, opposite = np.divmod(seen.cells[:, cell], q.TOUCHED)
         for at, side in enumerate((1, -1)):
             own = np.where(frame == side, same, opposite)
-            found[(own > 0) & (own <= q.SINCE), at] = which
+            found[(own > 0) & (own <= q.GONE), at] = which
     return found
+
+
+def hastes(seen: Seen) -> NDArray[np.int64]:
+    """As `memory.haste` before each event, int64[n]."""
+    both = seen.cells[:, [RUNS_CELL, TRADE_CELL]].tolist()
+    return np.array([haste(runs, trade) for runs, trade in both], np.int64)
+
+
+def dropped(day: Day, seen: Seen) -> NDArray[np.int64]:
+    """As `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
+    frame = day.o.side.astype(np.int64) * np.where(seen.event % 2 == 0, 1, -1)
+    found = np.zeros((len(frame), 2), np.int64)
+    for cell in (EMPTIED_CELL, VACATED_CELL):
+        same, opposite = np.divmod(seen.cells[:, cell], q.TOUCHED)
+        for at, side in enumerate((1, -1)):
+            own = np.where(frame == side, same, opposite)
+            found[:, at] = np.maximum(found[:, at], np.where((own > 0) & (own <= q.GONE), 1 + (own - 1) % q.DROPS, 0))
+    return found
+
+
+def since_fell(day: Day) -> NDArray[np.int64]:
+    """ns before each event since the best bid and ask last fell back (a long time: they have not), int64[n, 2]."""
+    out = np.full((day.o.n, 2), LONG_NS)
+    for at, best in enumerate((day.bid[:, 0], -day.ask[:, 0])):
+        moved = np.append(False, best[1:] < best[:-1]) & (day.o.n > 1)
+        last = np.maximum.accumulate(np.where(moved, np.arange(day.o.n), 0))
+        out[last > 0, at] = (day.o.ns - day.o.ns[last - 1])[last > 0]
+    return out
 
 
 def of_side(values: NDArray[np.int64], side: NDArray[Any]) -> NDArray[np.int64]:
@@ -177,6 +209,7 @@ def _look(
         event[i] = 2 * kind[i] + (0 if side[i] == frame else 1)
         moves[i, 0] = frame * (k[q.MID] - real(k, q.MEAN_SLOW))
         moves[i, 1] = frame * (k[q.MID] - real(k, q.MEAN_FAST))
+        moves[i, 2], moves[i, 3] = retreat(k, 1), retreat(k, -1)
         at = 0 if side[i] > 0 else 1
         before[i, 0] = k[q.P_KIND]
         before[i, 1] = k[q.LAST_LOTS]

@@ -1,5 +1,6 @@
 """Hidden executions: how many come with a market order and alone, by the spread, where in it, and how large."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.extract import Day, Seen, gone, of_side
+from tercel.market.flow.queue_reactive.extract import Day, Seen, dropped, gone, of_side
 from tercel.market.flow.queue_reactive.pools import points
 
 WITH_NS: Final = 10_000_000
@@ -34,7 +35,7 @@ def laws(
     -------
     hidden : float64[2 * STATES_OF_TOUCH * SPREADS]
         Mean executions on a side per market order that takes from it, then per event; by the state of its best price.
-    hidden_at : float64[SPREADS * HIDDEN_POINTS]
+    hidden_at : float64[(1 + DROPS) * SPREADS * HIDDEN_POINTS]
     hidden_lots : float64[GAP_POINTS]
         Equally likely values.
     """
@@ -43,11 +44,15 @@ def laws(
     at = np.clip((rows[:, 1] - rows[:, 3]) / np.maximum(gap, 1), 0.0, 1.0)
     at = np.minimum(at, 1.0 - at)
     classes = np.searchsorted(spread_edges, gap, side="right")
-    places = np.zeros((q.SPREADS, q.HIDDEN_POINTS))
-    for c in range(q.SPREADS):
-        mine = at[classes == c] if (classes == c).sum() >= FEW else at
+    nearer = np.where(2 * rows[:, 1] <= rows[:, 3] + rows[:, 4], 1, -1)
+    state = of_side(np.concatenate([_then(d, dropped(d, s)) for d, s in zip(days, seen, strict=True)]), nearer)
+    places = np.zeros((1 + q.DROPS, q.SPREADS, q.HIDDEN_POINTS))
+    for m, c in itertools.product(range(1 + q.DROPS), range(q.SPREADS)):
+        near = np.abs(classes - c) <= 1
+        choices = ((classes == c) & (state == m), near & (state == m), state == m, classes == c)
+        mine = next((at[which] for which in choices if which.sum() >= FEW), at)
         if len(mine):
-            places[c] = points(mine, q.HIDDEN_POINTS, whole=False)
+            places[m, c] = points(mine, q.HIDDEN_POINTS, whole=False)
     lots = to_lots(rows[:, 2], per_lot) if len(rows) else np.ones(1)
     counts = np.sum([_counts(d, s, spread_edges) for d, s in zip(days, seen, strict=True)], axis=0)
     return {
@@ -81,11 +86,16 @@ def _counts(day: Day, seen: Seen, spread_edges: NDArray[np.float64]) -> NDArray[
     met = np.searchsorted(spread_edges, o.hidden[:, 4] - o.hidden[:, 3], side="right")
     after = np.append(o.ns[market], np.iinfo(np.int64).max)
     joined = after[np.searchsorted(after, ns)] - ns <= WITH_NS
-    then = state[np.minimum(np.searchsorted(o.ns, ns), max(o.n - 1, 0))]
+    then = _then(day, state)
     for side, weight in ((-1, np.where(price == 0, 0.5, price > 0)), (1, np.where(price == 0, 0.5, price < 0))):
         where = (np.where(joined, 0, 1), np.zeros(len(ns), np.int64), of_side(then, np.full(len(ns), side)), met)
         np.add.at(out, where, weight)
     return out
+
+
+def _then(day: Day, state: NDArray[np.int64]) -> NDArray[np.int64]:
+    """States of the bid and of the ask when each hidden execution came, int64[h, 2]."""
+    return state[np.minimum(np.searchsorted(day.o.ns, day.o.hidden[:, 0]), max(day.o.n - 1, 0))]
 
 
 def _rate(hidden: NDArray[np.float64], met: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ and begin with 1 - HIDDEN_AGAIN of the rate that the tape has.
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.memory import gone, touch
+from tercel.market.flow.queue_reactive.memory import dropped, gone, touch
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade
 
@@ -36,16 +36,19 @@ def hidden_alone(k: Longs, flow: Floats) -> None:
 @kernel
 def _bursts(k: Longs, flow: Floats, side: int, bursts: int) -> None:
     """So many bursts of hidden executions on a side."""
-    while bursts > 0:
-        _hidden(k, flow, side)
-        bursts -= 0 if uniform(k, sim.FLOW_RNG) < flow[q.HIDDEN_AGAIN] else 1
+    for _ in range(bursts):
+        price = _price(k, flow, side)
+        while True:
+            lots = int(flow[q.HIDDEN_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
+            hidden_trade(k, side, price, lots)
+            if uniform(k, sim.FLOW_RNG) >= flow[q.HIDDEN_AGAIN]:
+                break
 
 
 @kernel
-def _hidden(k: Longs, flow: Floats, side: int) -> None:
-    """One hidden execution: a share of the spread away from the side that rested, at most half of it, whole ticks."""
-    spread = k[q.I_STATE] // q.TOUCHES
+def _price(k: Longs, flow: Floats, side: int) -> int:
+    """Where hidden lots rest: a share of the spread away from their side, at most half of it, whole ticks."""
+    law = dropped(k, side) * q.SPREADS + k[q.I_STATE] // q.TOUCHES
     i = int(uniform(k, sim.FLOW_RNG) * q.HIDDEN_POINTS)
-    away = flow[q.HIDDEN_AT + spread * q.HIDDEN_POINTS + i] * (k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID])
-    lots = int(flow[q.HIDDEN_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
-    hidden_trade(k, side, touch(k, side) + side * int(away + 0.5), lots)
+    away = flow[q.HIDDEN_AT + law * q.HIDDEN_POINTS + i] * (k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID])
+    return int(touch(k, side) + side * int(away + 0.5))

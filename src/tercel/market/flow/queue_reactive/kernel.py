@@ -166,6 +166,7 @@ def product(k: Longs, flow: Floats, e: int) -> float:
     w *= flow[q.W_EMPTIED + k[q.I_EMPTIED] * q.EVENTS + e] * flow[q.W_VACATED + k[q.I_VACATED] * q.EVENTS + e]
     w *= flow[q.W_BEST + (k[q.I_FRESH] * q.ALONE + k[q.I_ALONE]) * q.EVENTS + e]
     w *= flow[q.W_SIGNED + (k[q.I_RUNS] * q.SIGNS + k[q.I_SIGNS]) * q.EVENTS + e]
+    w *= flow[q.W_RETREAT + k[q.I_RETREAT] * q.EVENTS + e]
     w *= flow[q.W_BEHIND + k[q.I_BEHIND] * q.EVENTS + e]
     return w * flow[q.W_TRADED + (k[q.I_TRADE] * q.ACTIVITIES + k[q.ACTIVITY]) * q.EVENTS + e]
 

@@ -69,6 +69,9 @@ def see(
         fast += (k[q.MID] - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS]))
         put_real(k, q.MEAN_SLOW, slow)
         put_real(k, q.MEAN_FAST, fast)
+        for at in range(2):
+            mean = real(k, q.TOUCH_MEAN + at)
+            put_real(k, q.TOUCH_MEAN + at, mean + (k[q.TOUCH + at] - mean) * (1.0 - keep))
         k[q.SEEN_NS] = now
     if mid2 != k[q.MID]:  # also where others than the flow moved it
         k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
@@ -81,13 +84,17 @@ def see(
     place = class_of(flow, q.SLOW_EDGES, q.SLOW - 1, side * (mid2 - slow)) * q.FAST
     place += class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - fast))
     k[q.I_PLACE] = place * q.MOVES + (0 if k[q.MOVE] * side >= 0 else 1)
+    narrow = class_of(flow, q.NARROW_EDGES, q.NARROWS - 1, ask - bid)
     trade = class_of(flow, q.FLOW_EDGES, q.FLOWS - 1, side * real(k, q.SIGN_FLOW)) * q.AGES
     trade += class_of(flow, q.AGE_EDGES, q.AGES - 1, now - k[q.TRADE_NS])
-    k[q.I_TRADE] = trade * 2 + (0 if k[q.TRADE_SIGN] * side >= 0 else 1)
+    trade = trade * 2 + (0 if k[q.TRADE_SIGN] * side >= 0 else 1)
+    k[q.I_TRADE] = (trade * 2 + k[q.TRADE_MOVED]) * q.NARROWS + narrow
     k[q.TOUCH], k[q.TOUCH + 1] = bid, ask
     own, other = (bids, asks) if side > 0 else (asks, bids)
     k[q.I_ALONE] = (min(max(own, 1), q.AT_BEST) - 1) * q.AT_BEST + min(max(other, 1), q.AT_BEST) - 1
     _recall(k, flow, now, side)
+    k[q.I_RUNS] = k[q.I_RUNS] * q.NARROWS + narrow
+    k[q.I_RETREAT] = k[q.I_RETREAT] * q.NARROWS + narrow
 
 
 @kernel
@@ -102,7 +109,16 @@ def _recall(k: Longs, flow: Floats, now: int, side: int) -> None:
     at = 0 if side > 0 else 1
     k[q.I_BEHIND] = class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + at]) * q.GAPS
     k[q.I_BEHIND] += class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + 1 - at])
+    k[q.I_RETREAT] = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.RETREATS
+    k[q.I_RETREAT] += class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, -side))
     k[q.I_SIGNS] = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * real(k, q.SLOW_SIGNS))
+
+
+@kernel
+def retreat(k: Longs, side: int) -> float:
+    """Ticks from the mean of a side's best price back to it."""
+    at = 0 if side > 0 else 1
+    return (real(k, q.TOUCH_MEAN + at) - k[q.TOUCH + at]) * side
 
 
 @kernel
@@ -122,8 +138,19 @@ def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
     age = class_of(flow, q.SINCE_EDGES, q.SINCE, now - k[what + 2 + at])
     if age == q.SINCE:
         return 0
-    back = (k[q.TOUCH + at] - k[what + at]) * side >= 0
-    return 1 + age + (q.SINCE if back else 0)
+    drop = (k[what + at] - k[q.TOUCH + at]) * side
+    return 1 + q.GONE + age if drop <= 0 else 1 + age * q.DROPS + class_of(flow, q.DROP_EDGES, q.DROPS - 1, drop)
+
+
+@kernel
+def dropped(k: Longs, side: int) -> int:
+    """1 + class of the ticks by which a side's best price stands behind one that is gone; 0: none is."""
+    same, found = side == k[q.P_SIDE], 0
+    for cell in (k[q.I_EMPTIED], k[q.I_VACATED]):
+        own = cell // q.TOUCHED if same else cell % q.TOUCHED
+        if 0 < own <= q.GONE:
+            found = max(found, 1 + (own - 1) % q.DROPS)
+    return found
 
 
 @kernel
@@ -132,9 +159,36 @@ def gone(k: Longs, side: int) -> int:
     same = side == k[q.P_SIDE]
     emptied = k[q.I_EMPTIED] // q.TOUCHED if same else k[q.I_EMPTIED] % q.TOUCHED
     vacated = k[q.I_VACATED] // q.TOUCHED if same else k[q.I_VACATED] % q.TOUCHED
-    if 0 < emptied <= q.SINCE:
+    if 0 < emptied <= q.GONE:
         return 1
-    return 2 if 0 < vacated <= q.SINCE else 0
+    return 2 if 0 < vacated <= q.GONE else 0
+
+
+@kernel
+def haste(runs: int, trade: int) -> int:
+    """Whether much is traded: 1 where a market order came just now, or several in the last seconds.
+
+    `runs`, `trade`: cells of these tables. Orders that narrow the touch to a tick or two come with trades.
+    """
+    both = runs // q.NARROWS
+    return 1 if trade // (4 * q.NARROWS) % q.AGES < 2 or both // q.RUNS + both % q.RUNS > 3 else 0
+
+
+@kernel
+def since_fell(k: Longs, flow: Floats, now: int, side: int) -> int:
+    """Class of how long ago a side's best price fell back."""
+    at = 0 if side > 0 else 1
+    return class_of(flow, q.FELL_EDGES, q.FELL - 1, now - max(k[q.EMPTIED_NS + at], k[q.VACATED_NS + at]))
+
+
+@kernel
+def follows(k: Longs, flow: Floats, now: int, side: int) -> int:
+    """How a side's best price fell back, as orders of the other see it: 0 just now, then by the drop, last not so."""
+    at = 0 if side > 0 else 1
+    if now - max(k[q.EMPTIED_NS + at], k[q.VACATED_NS + at]) < flow[q.AT_ONCE]:
+        return 0
+    drop = dropped(k, side)
+    return drop if drop > 0 else q.DROPS + 1
 
 
 @kernel
@@ -157,6 +211,9 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     moved = mid2 != k[q.MID]
     if moved:
         k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
+        if kind == q.MARKET:  # what trades do to the price stays: the means go along
+            put_real(k, q.MEAN_SLOW, real(k, q.MEAN_SLOW) + mid2 - k[q.MID])
+            put_real(k, q.MEAN_FAST, real(k, q.MEAN_FAST) + mid2 - k[q.MID])
         k[q.MID] = mid2
     k[q.P2_KIND] = k[q.P_KIND]
     k[q.P2_SIDE] = k[q.P_SIDE]
@@ -164,14 +221,14 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     at = 0 if side > 0 else 1
     if moved and kind == q.CANCEL_AT_BEST:
         k[q.P_KIND] = q.CANCEL_MOVED
-        k[q.VACATED + at], k[q.VACATED_NS + at] = k[q.TOUCH + at], now
+        _empty(k, now, side, q.VACATED, k[q.I_VACATED])
     if kind == q.MARKET:
         if moved:
             k[q.P_KIND] = q.MARKET_MOVED
-            k[q.EMPTIED + 1 - at], k[q.EMPTIED_NS + 1 - at] = k[q.TOUCH + 1 - at], now
+            _empty(k, now, -side, q.EMPTIED, k[q.I_EMPTIED])
         put_real(k, q.SIGN_FLOW, 0.5 * real(k, q.SIGN_FLOW) + 0.5 * side)
         put_real(k, q.SLOW_SIGNS, 0.92 * real(k, q.SLOW_SIGNS) + 0.08 * side)
-        k[q.TRADE_NS] = now
+        k[q.TRADE_NS], k[q.TRADE_MOVED] = now, 1 if moved else 0
         put_real(k, q.RUN + at, real(k, q.RUN + at) + 1.0)
         k[q.TRADE_SIGN] = side
     k[q.P_SIDE] = side
@@ -186,6 +243,16 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
     if kind == q.CANCEL_AT_BEST or kind == q.CANCEL_DEEPER:
         k[q.GONE_PRICE + at] = price
         k[q.GONE_LOTS + at] = lots
+
+
+@kernel
+def _empty(k: Longs, now: int, side: int, what: int, cell: int) -> None:
+    """A side's touch is EMPTIED or VACATED now; a better price that is still gone is not forgotten for it."""
+    at = 0 if side > 0 else 1
+    gone_already = cell // q.TOUCHED if side == k[q.P_SIDE] else cell % q.TOUCHED
+    if not 0 < gone_already <= q.GONE:
+        k[what + at] = k[q.TOUCH + at]
+    k[what + 2 + at] = now
 
 
 @kernel

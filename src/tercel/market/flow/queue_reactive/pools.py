@@ -1,5 +1,6 @@
 """The empirical laws beside the weights: waits, sizes, placement, what is taken, what rests."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,7 +8,16 @@ from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
-from tercel.market.flow.queue_reactive.extract import WAIT_CELL, Day, Seen, behind_best, gone, of_side
+from tercel.market.flow.queue_reactive.extract import (
+    WAIT_CELL,
+    Day,
+    Seen,
+    behind_best,
+    dropped,
+    hastes,
+    of_side,
+    since_fell,
+)
 from tercel.market.flow.queue_reactive.repeats import fresh
 
 Table = NDArray[np.float64]
@@ -65,15 +75,13 @@ def waits(days: Sequence[Day], seen: Sequence[Seen], edges: Table, prior: float 
     return {"wait_law": law.ravel(), "wait_ns": np.round(ns).ravel()}
 
 
-def sizes_and_places(
-    days: Sequence[Day], seen: Sequence[Seen], spread_edges: Table, queue_edges: Table
-) -> dict[str, Table]:
+def sizes_and_places(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) -> dict[str, Table]:
     """Sizes by day and kind, distances by spread, what market orders take by queue, gaps and deep lots."""
     return {
         "size": _sizes(days, seen).ravel(),
-        **_places(days, seen, spread_edges),
+        **_places(days, seen, law),
         **_slots(days),
-        **_takes(days, queue_edges),
+        **_takes(days, law["queue_edges"]),
         **_levels(days),
     }
 
@@ -93,22 +101,37 @@ def _sizes(days: Sequence[Day], seen: Sequence[Seen]) -> Table:
     return out
 
 
-def _places(days: Sequence[Day], seen: Sequence[Seen], spread_edges: Table) -> dict[str, Table]:
-    """Ticks behind the best by spread; ticks into it, apart where a trade or a cancel has emptied the own best."""
+def _places(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) -> dict[str, Table]:
+    """Ticks behind the best by its gap; ticks into the spread by its width, trading, and how either side fell back."""
     spread = np.concatenate([d.spread for d in days])
-    classes = np.searchsorted(spread_edges, spread, side="right")
+    classes = np.searchsorted(law["spread_edges"], spread, side="right")
     kind = np.concatenate([d.o.kind for d in days])
     away = np.concatenate([behind_best(d) for d in days])
     better = -away
     signed = np.where(2 * better <= spread, better, better - spread)
-    missing = np.concatenate([of_side(gone(d, s), d.o.side) for d, s in zip(days, seen, strict=True)])
+    ages = np.concatenate(
+        [np.column_stack([of_side(since_fell(d), sign * d.o.side) for sign in (1, -1)]) for d in days]
+    )
+    own = np.searchsorted(law["fell_edges"], ages[:, 0], side="right")
+    drop = np.concatenate([of_side(dropped(d, s), -d.o.side) for d, s in zip(days, seen, strict=True)])
+    other = np.where(ages[:, 1] < law["at_once"], 0, np.where(drop > 0, drop, q.DROPS + 1))
     inside = kind == q.LIMIT_IN_SPREAD
-    laws = [_by_class(signed, classes, inside & (missing == which), inside, q.INSIDE_POINTS) for which in range(3)]
+    stir = np.concatenate([hastes(s) for s in seen])
+    laws = [
+        _by_class(
+            signed,
+            classes // 2,
+            list(itertools.accumulate((inside, other == n, own == m, stir == h), np.logical_and))[::-1],
+            q.INSIDE_POINTS,
+            q.ROOMS,
+        )
+        for h, m, n in itertools.product(range(q.HASTES), range(q.FELL), range(q.FOLLOWS))
+    ]
     deeper = kind == q.LIMIT_DEEPER
     gap = np.concatenate([np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days])
     edges = cuts(gap[deeper], GAPS_AT)
     behind = np.searchsorted(edges, gap, side="right")
-    deep = np.maximum(_by_class(away, behind, deeper, deeper, q.DEEP_POINTS), 1.0)
+    deep = np.maximum(_by_class(away, behind, (deeper,), q.DEEP_POINTS), 1.0)
     return {
         "deep_edges": pad(edges, q.SPREADS - 1),
         "deep": deep.ravel(),
@@ -117,14 +140,19 @@ def _places(days: Sequence[Day], seen: Sequence[Seen], spread_edges: Table) -> d
 
 
 def _by_class(
-    value: NDArray[np.int64], classes: NDArray[np.int64], rows: NDArray[np.bool_], wider: NDArray[np.bool_], count: int
+    value: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    rows: Sequence[NDArray[np.bool_]],
+    count: int,
+    many: int = q.SPREADS,
 ) -> Table:
-    """Equally likely values of each class of spread; of neighbours, of all, of `wider` where there are few."""
-    out = np.ones((q.SPREADS, count))
-    for c in range(q.SPREADS):
+    """Equally likely values of each class of spread; of neighbours, then of wider and wider `rows` where few are."""
+    out = np.ones((many, count))
+    for c in range(many):
         near = np.abs(classes - c)
         beside = near <= 1
-        for choice, least in ((rows & (near == 0), 50), (rows & beside, 20), (wider & beside, 20), (wider, 1)):
+        choices = [choice for one in rows for choice in ((one & (near == 0), 50), (one & beside, 20))]
+        for choice, least in (*choices, (rows[-1], 1)):
             if choice.sum() >= least:
                 ordered = np.sort(value[choice])
                 out[c] = ordered[((np.arange(count) + 0.5) / count * len(ordered)).astype(np.int64)]
@@ -133,7 +161,7 @@ def _by_class(
 
 
 def _slots(days: Sequence[Day]) -> dict[str, Table]:
-    """How deeper limit orders lie among the levels: on which, or making a new one between which, and where there."""
+    """How limit orders lie behind the second level: on which, or making a new one between which two, and where."""
     counts = np.zeros(2 * (q.LEVELS - 1))
     steps = [np.ones(1, np.int64)]
     for d in days:
@@ -144,7 +172,7 @@ def _slots(days: Sequence[Day]) -> dict[str, Table]:
         behind = behind_best(d)[rows]
         away = np.where(px > 0, away, np.iinfo(np.int64).max)
         level = (away < behind[:, None]).sum(axis=1)  # levels in front of it
-        shown = level < q.LEVELS
+        shown = (level > 1) & (level < q.LEVELS)  # up to the second level `deep` tells
         level, away, behind = level[shown], away[shown], behind[shown]
         joins = away[np.arange(len(level)), level] == behind
         counts += np.bincount(np.where(joins, level - 1, level - 1 + q.LEVELS - 1), minlength=len(counts))

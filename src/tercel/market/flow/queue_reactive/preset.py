@@ -36,8 +36,9 @@ class Knobs(BaseModel):
         How far market orders that do not take just the queue lean to larger sizes; 1: as on tape.
     repeat : float
         Factor of the chances that a limit order repeats a size.
-    among : float
-        (feeds of few levels) Share of the deeper limit orders that are placed by level, the others by distance.
+    lone : float
+        Above 0: log factor of the withdrawal of orders behind the best that are alone at their price, against others.
+        Below 0: less the share of limit orders behind the second level that are placed by distance, not by level.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +50,7 @@ class Knobs(BaseModel):
     drift_sd: Rate = 0.0
     lots: Positive = 1.0
     repeat: Rate = 1.0
-    among: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    lone: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.0
 
 
 class QueueReactivePreset(Preset):
@@ -134,6 +135,9 @@ def start_memory(k: NDArray[np.int64], mid2: int, now: int = 0) -> None:
     k[q.MID] = mid2
     for at in (q.MEAN_SLOW, q.MEAN_FAST):
         put_real(k, at, float(mid2))
+    k[[q.TOUCH, q.TOUCH + 1]] = mid2 // 2
+    for at in (q.TOUCH_MEAN, q.TOUCH_MEAN + 1):
+        put_real(k, at, mid2 / 2)
     for at in (q.PACE, q.MARKETS, q.RATE, q.READY, q.READY + 1):
         put_real(k, at, 1.0)
     k[q.SEEN_NS] = now

@@ -25,6 +25,7 @@ _INF: Final = float("inf")
 LAYOUT: Final[Mapping[str, Place]] = {
     "spread_edges": Place(q.SPREAD_EDGES, q.SPREADS - 1, 1.0, ascending=True),
     "width_edges": Place(q.WIDTH_EDGES, q.WIDTHS - 1, 1.0, ascending=True),
+    "narrow_edges": Place(q.NARROW_EDGES, q.NARROWS - 1, 1.0, ascending=True),
     "queue_edges": Place(q.QUEUE_EDGES, q.QUEUES - 1, 0.0, ascending=True),
     "imbalance_edges": Place(q.IMBALANCE_EDGES, q.TOUCHES - 1, -1.0, 1.0, ascending=True),
     "slow_edges": Place(q.SLOW_EDGES, q.SLOW - 1, -_INF, ascending=True),
@@ -33,8 +34,12 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "sign_edges": Place(q.SIGN_EDGES, q.SIGNS - 1, -1.0, 1.0, ascending=True),
     "run_edges": Place(q.RUN_EDGES, q.RUNS - 1, 0.0, ascending=True),
     "behind_edges": Place(q.BEHIND_EDGES, q.GAPS - 1, 0.0, ascending=True),
+    "retreat_edges": Place(q.RETREAT_EDGES, q.RETREATS - 1, -_INF, ascending=True),
     "age_edges": Place(q.AGE_EDGES, q.AGES - 1, 0.0, ascending=True),
     "since_edges": Place(q.SINCE_EDGES, q.SINCE, 0.0, ascending=True),
+    "drop_edges": Place(q.DROP_EDGES, q.DROPS - 1, 0.0, ascending=True),
+    "fell_edges": Place(q.FELL_EDGES, q.FELL - 1, 0.0, ascending=True),
+    "at_once": Place(q.AT_ONCE, 1, 0.0),
     "young_edges": Place(q.YOUNG_EDGES, q.YOUNG, 0.0, ascending=True),
     "wait_edges": Place(q.WAIT_EDGES, q.WAITS - 1, 0.0, ascending=True),
     "activity_edges": Place(q.ACTIVITY_EDGES, q.ACTIVITIES - 1, 0.0, ascending=True),
@@ -43,6 +48,7 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "pull": Place(q.PULL, q.LEVELS - 1, 0.0),
     "hazard": Place(q.HAZARD, q.LEVELS - 1, 0.0),
     "state": Place(q.W_STATE, q.STATES * q.EVENTS),
+    "turned": Place(q.TURNED, q.SPREADS * q.KINDS, 0.01, 100.0),
     "before": Place(q.W_BEFORE, q.BEFORE * q.EVENTS),
     "before2": Place(q.W_BEFORE2, q.BEFORE2 * q.EVENTS),
     "place": Place(q.W_PLACE, q.PLACES * q.EVENTS),
@@ -54,6 +60,7 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "alone": Place(q.W_ALONE, q.ALONE * q.EVENTS),
     "runs": Place(q.W_RUNS, q.BOTH_RUNS * q.EVENTS),
     "behind": Place(q.W_BEHIND, q.BOTH_GAPS * q.EVENTS),
+    "retreat": Place(q.W_RETREAT, q.BOTH_RETREATS * q.EVENTS),
     "activity": Place(q.W_ACTIVITY, q.ACTIVITIES * q.EVENTS),
     "wait_law": Place(q.WAIT_LAW, q.WAIT_NS - q.WAIT_LAW, 0.0, 1.0),
     "wait_ns": Place(q.WAIT_NS, q.SIZE - q.WAIT_NS, 0.0, 1e15),
@@ -82,14 +89,14 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "leaves": Place(q.LEAVES, q.LIFE * q.STAY_CLASSES, 0.0, 1e6),
     "leaves_edges": Place(q.LEAVES_EDGES, q.STAY_CLASSES - 1, 1.0, ascending=True),
     "hidden": Place(q.HIDDEN, 2 * q.STATES_OF_TOUCH * q.SPREADS, 0.0, 1e3),
-    "hidden_at": Place(q.HIDDEN_AT, q.SPREADS * q.HIDDEN_POINTS, 0.0, 1.0),
+    "hidden_at": Place(q.HIDDEN_AT, (1 + q.DROPS) * q.SPREADS * q.HIDDEN_POINTS, 0.0, 1.0),
     "hidden_lots": Place(q.HIDDEN_LOTS, q.GAP_POINTS, 1.0, 1e7),
 }
 """Tables of fixed length. The minutes follow at the end."""
 
 WEIGHTS: Final = (
     "state", "before", "before2", "place", "trade", "emptied", "vacated", "fresh", "signs", "alone", "runs", "behind",
-    "activity",
+    "retreat", "activity",
 )  # fmt: skip
 """Tables of weights, in the order of the cells that `extract.look` finds."""
 
@@ -132,7 +139,7 @@ def pack(
     minutes : float64[n, 3]
         Activity over the season's, factor of market orders, day.
     knobs : mapping
-        clock, market, inside, cancel, anchor_slow, drift_sd, lots, repeat, among: see `QueueReactivePreset`.
+        clock, market, inside, cancel, anchor_slow, drift_sd, lots, repeat, lone: see `QueueReactivePreset`.
     slow_centres : float64[SLOW]
         Displacement that each class stands for, in standard deviations.
     """
@@ -147,11 +154,14 @@ def pack(
     rows = flow[q.MINUTE_TABLE :].reshape(-1, q.MINUTE)
     rows[:, :3] = minutes[:, :3]
     flow[q.CLOCK], flow[q.DRIFT_SD] = knobs["clock"], knobs["drift_sd"]
-    flow[q.AMONG] = knobs["among"]
+    flow[q.LONE : q.LONE + 2] = np.exp([0.0, -max(knobs["lone"], 0.0)])
+    flow[q.AMONG] = 1.0 + min(knobs["lone"], 0.0)
     state = flow[q.W_STATE : q.W_BEFORE].reshape(q.STATES, q.EVENTS)
     state[:, 2 * q.MARKET :] *= knobs["market"]
     state[:, : 2 * q.LIMIT_IN_SPREAD + 2] *= knobs["inside"]
     state[:, 2 * q.CANCEL_AT_BEST : 2 * q.CANCEL_AT_BEST + 2] *= knobs["cancel"]
+    by_spread = np.repeat(np.asarray(law["turned"]).reshape(q.SPREADS, q.KINDS), 2, axis=1)
+    state *= np.repeat(by_spread, q.TOUCHES, axis=0)
     up = np.exp(-np.clip(knobs["anchor_slow"] * slow_centres, -3.0, 3.0))[:, None, None]
     places = flow[q.W_PLACE : q.W_TRADE].reshape(q.SLOW, q.FAST, q.MOVES, q.EVENTS)
     for event, rises in RISES.items():

@@ -22,6 +22,10 @@ from tercel.market.observed import observe
 from tercel.market.simulator.days import simulated_day
 
 HORIZONS = (1, 10, 60, 600)
+UNTOLD = 1e-9
+"""A figure that a tape is too short for."""
+MOST = 1.0
+"""Log ratio at which a step is largest."""
 WARMUP_S = 900.0
 PILOTS = 5
 ROUNDS = 12
@@ -39,6 +43,45 @@ LOSS = {
 DEPTH_LOSS = 0.15
 
 
+TURNED = (q.LIMIT_IN_SPREAD, q.CANCEL_AT_BEST, q.MARKET)
+"""Kinds of events whose share by the spread is turned."""
+TURN = 0.7
+PRIOR = 50.0
+"""Events of a class of the spread at the shares overall."""
+
+
+def tallied(days: Sequence[Day], spread_edges: Sequence[float]) -> NDArray[np.float64]:
+    """Events of each kind by class of the spread, float64[SPREADS, KINDS]."""
+    counts = np.zeros((q.SPREADS, q.KINDS))
+    for d in days:
+        np.add.at(counts, (np.searchsorted(spread_edges, d.spread, side="right"), d.o.kind), 1.0)
+    return counts
+
+
+def mixes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares of the kinds of events by class of the spread, float64[SPREADS, KINDS]; thin classes lean on all.
+
+    >>> mixes(np.zeros((q.SPREADS, q.KINDS)))[0].round(3).tolist()
+    [0.167, 0.167, 0.167, 0.167, 0.167, 0.167]
+    """
+    lean = PRIOR * (counts.sum(axis=0) + 1.0) / (counts.sum() + q.KINDS)
+    return np.asarray((counts + lean) / (counts.sum(axis=1, keepdims=True) + PRIOR))
+
+
+def _by_spread(
+    factors: Sequence[float], tape: NDArray[np.float64], made: NDArray[np.float64], gain: float
+) -> tuple[float, ...]:
+    """`turned` after a damped step from what pilots made to what the tape tallied; their mean on the tape stays 1."""
+    turned = np.log(np.reshape(factors, tape.shape))
+    over = np.log(mixes(made) / mixes(tape))
+    for kind in TURNED:
+        seen = tape[:, kind] > 0.0
+        if seen.any():
+            turned[seen, kind] -= gain * TURN * over[seen, kind]
+            turned[seen, kind] -= np.average(turned[seen, kind], weights=tape[seen, kind])
+    return tuple(_short(x) for x in np.exp(np.clip(turned, -2.0, 2.0)).ravel().tolist())
+
+
 def measure(days: Sequence[Day]) -> dict[str, float]:
     """What pilots are compared by, days pooled."""
     seconds = sum(d.o.seconds for d in days)
@@ -49,7 +92,7 @@ def measure(days: Sequence[Day]) -> dict[str, float]:
         "rate": events / seconds,
         "markets": len(markets) / seconds,
         "gone": np.concatenate([d.o.kind == q.CANCEL_AT_BEST for d in days]).sum() / events,
-        "lots": float(markets.mean()) if len(markets) else 1e-9,
+        "lots": float(markets.mean()) if len(markets) else UNTOLD,
         "spread": float(np.concatenate([d.spread for d in days]).mean()),
     }
     for n in range(q.LEVELS):
@@ -59,7 +102,7 @@ def measure(days: Sequence[Day]) -> dict[str, float]:
     for horizon in HORIZONS:
         moves = [_moves(d.o.mid2, horizon) for d in days]
         every = np.concatenate(moves)
-        out[f"sd{horizon}"] = float(np.sqrt(np.mean(every**2))) / 2.0 if len(every) else 1e-9
+        out[f"sd{horizon}"] = float(np.sqrt(np.mean(every**2))) / 2.0 if len(every) else UNTOLD
     return out
 
 
@@ -89,7 +132,8 @@ def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) ->
 
 def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
     """Weighted sum of squared log ratios."""
-    loss = sum(w * np.log(max(got[key], 1e-9) / max(target[key], 1e-9)) ** 2 for key, w in LOSS.items())
+    told = {key: w for key, w in LOSS.items() if target[key] > UNTOLD}
+    loss = sum(w * np.log(max(got[key], UNTOLD) / target[key]) ** 2 for key, w in told.items())
     for n in range(q.LEVELS):
         loss += DEPTH_LOSS * np.log(max(got[f"depth{n}"], 1e-9) / max(target[f"depth{n}"], 1e-9)) ** 2
     return float(loss)
@@ -114,7 +158,8 @@ def tune(
     tell : callable, optional
         Is told in words which round begins.
     """
-    target = measure(days)
+    target, edges = measure(days), preset.law["spread_edges"]
+    tape = tallied(days, edges)
     seconds = float(np.clip(np.mean([d.o.seconds for d in days]), 1800.0, 23_400.0))
     events = target["rate"] * seconds * PILOTS
     count = int(np.clip(PILOTS * min(1.0, 1.2e6 / events), 2, PILOTS))
@@ -124,12 +169,16 @@ def tune(
             tell(f"pilots, round {turn + 1} of {rounds}")
         seeds = [seed + 1000 * turn + j for j in range(count)]
         try:
-            got = measure(pilots(preset, seconds, seeds))
+            made = pilots(preset, seconds, seeds)
+            got = measure(made)
         except CapacityError:
             preset = preset.model_copy(update={"orders": preset.orders * 4})
             continue
         kept.append((preset, got))
-        preset = _turned(preset, target, got, gain=1.0 if turn < rounds // 2 else 0.5)
+        gain = 1.0 if turn < rounds // 2 else 0.5
+        preset = _turned(preset, target, got, gain)
+        turned = _by_spread(preset.law["turned"], tape, tallied(made, edges), gain)
+        preset = preset.model_copy(update={"law": preset.law | {"turned": turned}})
     last = kept[-max(rounds // 3, 1) :]
     best = _middle([p for p, _ in last])
     reached = {key: float(np.exp(np.mean([np.log(max(g[key], 1e-9)) for _, g in last]))) for key in target}
@@ -142,7 +191,7 @@ def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
     """The last preset with the mean knobs of them all: single pilots are noisy, their mean is less so."""
     knobs = {name: float(np.mean([getattr(p.knobs, name) for p in presets])) for name in Knobs.model_fields}
     law = dict(presets[-1].law)
-    for name in ("pull", "hazard"):
+    for name in ("pull", "hazard", "turned"):
         law[name] = tuple(_short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist())
     return presets[-1].model_copy(update={"knobs": Knobs(**knobs), "law": law})
 
@@ -157,7 +206,9 @@ def _turned(
     """Knobs after one damped step."""
 
     def over(key: str) -> float:
-        return float(np.log(max(got[key], 1e-9) / max(target[key], 1e-9)))
+        if target[key] <= UNTOLD:
+            return 0.0
+        return float(np.clip(np.log(max(got[key], UNTOLD) / target[key]), -MOST, MOST))
 
     knobs = preset.knobs
     share = over("markets") - over("rate")
@@ -170,9 +221,9 @@ def _turned(
         cancel=float(np.clip(knobs.cancel * np.exp(-gain * 0.9 * over("gone")), 0.3, 3.0)),
         anchor_slow=float(np.clip(lean, 0.0, 2.0)),
         drift_sd=float(np.clip(-lean, 0.0, 1.0)),
-        lots=float(np.clip(knobs.lots * np.exp(-gain * over("lots")), 0.5, 2.0)),
+        lots=float(np.clip(knobs.lots * np.exp(-gain * over("lots")), 0.7, 1.6)),
         repeat=float(np.clip(knobs.repeat * np.exp(-gain * 1.0 * over("same")), 0.0, 2.0)),
-        among=float(np.clip(knobs.among - gain * 0.8 * over("reach"), 0.0, 1.0)),
+        lone=float(np.clip(knobs.lone - gain * 1.0 * over("reach"), -1.0, 2.0)),
     )
     depth = np.array([over(f"depth{n}") for n in range(1, q.LEVELS)])
     factor = np.exp(np.clip(gain * 0.6 * depth, -0.5, 0.5))

@@ -95,7 +95,7 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     slot = -1
     for _ in range(8):  # who has stood long stays, at the best and behind it
         slot = _scanned_order(b, k, flow, side)
-        if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(b, flow, slot):
+        if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(b, flow, slot) * _lone(b, flow, slot):
             break
     return slot
 
@@ -104,7 +104,14 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
     """Whether an order behind the best that was picked is cancelled: large ones stay longer than small ones."""
     c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, b[lay.HEADER + slot * lay.ORDER + lay.QTY])
-    return uniform(k, sim.FLOW_RNG) < flow[q.STAYS + c]
+    return uniform(k, sim.FLOW_RNG) < flow[q.STAYS + c] * _lone(b, flow, slot)
+
+
+@kernel
+def _lone(b: Packed, flow: Floats, slot: int) -> float:
+    """At most 1: how readily an order behind the best goes, alone at its price or not."""
+    o = lay.HEADER + slot * lay.ORDER
+    return flow[q.LONE if b[o + lay.PREV] < 0 and b[o + lay.NEXT] < 0 else q.LONE + 1]
 
 
 @kernel

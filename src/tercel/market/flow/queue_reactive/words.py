@@ -8,7 +8,7 @@ from typing import Final
 
 from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
 LIMIT_IN_SPREAD: Final = 0
@@ -26,25 +26,35 @@ MARKET_MOVED: Final = 7
 PREVIOUS: Final = 8
 
 # -- classes ----------------------------------------------------------------------------------------------------------
-SPREADS: Final = 10
+SPREADS: Final = 12
 QUEUES: Final = 6
 TOUCHES: Final = QUEUES * QUEUES
 WAITS: Final = 10
 ACTIVITIES: Final = 4
-WIDTHS: Final = 3  # groups of spread classes in the law of waits
+WIDTHS: Final = 4  # groups of spread classes in the law of waits
 YOUNG: Final = 3  # ages of a best price that a limit order has made; older: all alike
 SLOW: Final = 9  # displacement from the slow mean of the mid
 FAST: Final = 5  # ... from the fast one
 MOVES: Final = 2
 FLOWS: Final = 5
 GAPS: Final = 5  # ticks from a best price to the next level behind it
+RETREATS: Final = 6  # of a best price from its own mean of the last seconds
+NARROWS: Final = 4  # groups of spreads by how readily market orders come in them
 RUNS: Final = 5  # of the market orders of a side in the last seconds
 AT_BEST: Final = 4  # orders at a best price: 1, 2, 3, more
 SIGNS: Final = 7  # of the slow mean of trade signs
-AGES: Final = 3
+AGES: Final = 5  # of the last market order
 SINCE: Final = 4  # ages since a touch was emptied, by a market order or by a cancel; older: as if it had not been
+HASTES: Final = 2  # whether much was traded in the last seconds: see `memory.haste`
+FELL: Final = 5  # ages since a best price fell back, for whatever reason
+ROOMS: Final = SPREADS // 2  # pairs of classes of the spread
 STATES_OF_TOUCH: Final = 3  # it stands; it is gone by a market order, or by a cancel, and not yet back
-TOUCHED: Final = 1 + 2 * SINCE  # of a side: 0 long ago, then by age, the price still gone; then by age, back
+DROPS: Final = 3  # ticks by which a touch stands behind the price that it has lost
+FOLLOWS: Final = 2 + DROPS  # see `memory.follows`
+GONE: Final = SINCE * DROPS
+TOUCHED: Final = (
+    1 + GONE + SINCE
+)  # of a side: 0 long ago, then by age and drop, the price still gone; then by age, back
 LEVELS: Final = 5
 WAIT_POINTS: Final = 17
 SIZE_POINTS: Final = 256
@@ -81,16 +91,18 @@ LEAVES_MOST: Final = FLOW_HEAD + 15  # the largest of LEAVES
 SHORT_NS: Final = FLOW_HEAD + 16  # waits below are not scaled by activity
 HOLE: Final = FLOW_HEAD + 17  # ticks behind the best within which another level is kept
 DEEP_POWER: Final = FLOW_HEAD + 18  # quarters
-AMONG: Final = FLOW_HEAD + 19  # (limited) share of deeper limit orders that are placed by level, not by distance
+LONE: Final = FLOW_HEAD + 23  # two words: how readily an order behind the best goes that is alone at its price, or not
+AMONG: Final = FLOW_HEAD + 25  # share of the orders behind the second level that are placed by level, not by distance
 TAKE_TILT: Final = FLOW_HEAD + 22  # power of the uniform that draws what a market order takes; below 1: more
 RUN_NS: Final = FLOW_HEAD + 20  # how fast market orders are forgotten
 HIDDEN_AGAIN: Final = FLOW_HEAD + 21  # chance that a hidden execution is followed by another of its side
-SCALARS: Final = FLOW_HEAD + 24
+SCALARS: Final = FLOW_HEAD + 26
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------
 SPREAD_EDGES: Final = SCALARS  # SPREADS - 1: class = number of edges <= spread
 WIDTH_EDGES: Final = SPREAD_EDGES + SPREADS - 1
-QUEUE_EDGES: Final = WIDTH_EDGES + WIDTHS - 1
+NARROW_EDGES: Final = WIDTH_EDGES + WIDTHS - 1
+QUEUE_EDGES: Final = NARROW_EDGES + NARROWS - 1
 IMBALANCE_EDGES: Final = QUEUE_EDGES + QUEUES - 1
 SLOW_EDGES: Final = IMBALANCE_EDGES + TOUCHES - 1
 FAST_EDGES: Final = SLOW_EDGES + SLOW - 1
@@ -98,26 +110,32 @@ FLOW_EDGES: Final = FAST_EDGES + FAST - 1
 SIGN_EDGES: Final = FLOW_EDGES + FLOWS - 1
 RUN_EDGES: Final = SIGN_EDGES + SIGNS - 1
 BEHIND_EDGES: Final = RUN_EDGES + RUNS - 1  # [GAPS - 1] ticks
-AGE_EDGES: Final = BEHIND_EDGES + GAPS - 1
+RETREAT_EDGES: Final = BEHIND_EDGES + GAPS - 1  # ticks from the mean of a best price back to it
+AGE_EDGES: Final = RETREAT_EDGES + RETREATS - 1
 SINCE_EDGES: Final = AGE_EDGES + AGES - 1  # SINCE, the last is where memory ends
-YOUNG_EDGES: Final = SINCE_EDGES + SINCE  # YOUNG
+DROP_EDGES: Final = SINCE_EDGES + SINCE  # DROPS - 1
+FELL_EDGES: Final = DROP_EDGES + DROPS - 1  # FELL - 1
+AT_ONCE: Final = FELL_EDGES + FELL - 1  # ns within which the other side answers to a fall
+YOUNG_EDGES: Final = AT_ONCE + 1  # YOUNG
 WAIT_EDGES: Final = YOUNG_EDGES + YOUNG
 ACTIVITY_EDGES: Final = WAIT_EDGES + WAITS - 1
 ACTIVITY_MEAN: Final = ACTIVITY_EDGES + ACTIVITIES - 1
 SEASON: Final = ACTIVITY_MEAN + ACTIVITIES
 PULL: Final = SEASON + SEASONS  # of a lot on level 2 to LEVELS on the weight of deeper cancels, mean total 1
 HAZARD: Final = PULL + LEVELS - 1  # of lots ^ (DEEP_POWER / 4) on them, which level it is
-TABLES: Final = HAZARD + LEVELS - 1
+TURNED: Final = HAZARD + LEVELS - 1  # [SPREADS][KINDS] factors of the weights that pilots turned; already in W_STATE
+TABLES: Final = TURNED + SPREADS * KINDS
 
 # -- weights: EVENTS to a cell ----------------------------------------------------------------------------------------
 STATES: Final = SPREADS * TOUCHES
 BEFORE: Final = PREVIOUS * WAITS
 BEFORE2: Final = PREVIOUS * PREVIOUS * 2
 PLACES: Final = SLOW * FAST * MOVES
-TRADES: Final = FLOWS * AGES * 2
+TRADES: Final = FLOWS * AGES * 2 * 2 * NARROWS
 ALONE: Final = AT_BEST * AT_BEST
-BOTH_RUNS: Final = RUNS * RUNS
+BOTH_RUNS: Final = RUNS * RUNS * NARROWS
 BOTH_GAPS: Final = GAPS * GAPS
+BOTH_RETREATS: Final = RETREATS * RETREATS * NARROWS
 FRESH: Final = (YOUNG + 1) * (YOUNG + 1)  # same side, opposite side: 0 old, else 1 + age
 EMPTIES: Final = TOUCHED * TOUCHED  # same side, opposite side
 W_STATE: Final = TABLES
@@ -132,7 +150,8 @@ W_SIGNS: Final = W_FRESH + FRESH * EVENTS
 W_ALONE: Final = W_SIGNS + SIGNS * EVENTS
 W_RUNS: Final = W_ALONE + ALONE * EVENTS
 W_BEHIND: Final = W_RUNS + BOTH_RUNS * EVENTS
-W_ACTIVITY: Final = W_BEHIND + BOTH_GAPS * EVENTS
+W_RETREAT: Final = W_BEHIND + BOTH_GAPS * EVENTS
+W_ACTIVITY: Final = W_RETREAT + BOTH_RETREATS * EVENTS
 # products of two tables, so that an event reads fewer: fresh x alone, runs x signs, trade x activity
 W_BEST: Final = W_ACTIVITY + ACTIVITIES * EVENTS
 W_SIGNED: Final = W_BEST + FRESH * ALONE * EVENTS
@@ -145,9 +164,9 @@ WAIT_NS: Final = WAIT_LAW + PREVIOUS * WAITS * ACTIVITIES * WIDTHS * SINCE * WAI
 SIZE: Final = WAIT_NS + WAITS * WAIT_POINTS  # [DAYS][3][SIZE_POINTS] lots
 DEEP_EDGES: Final = SIZE + DAYS * 3 * SIZE_POINTS  # [SPREADS - 1] ticks from the best to the next level
 DEEP: Final = DEEP_EDGES + SPREADS - 1  # [SPREADS][DEEP_POINTS] ticks behind the best, by that gap
-# [STATES_OF_TOUCH][SPREADS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
+# [HASTES][FELL of its side][FOLLOWS of the other][ROOMS][INSIDE_POINTS] > 0 from the own best, < 0 from the opposite
 INSIDE: Final = DEEP + SPREADS * DEEP_POINTS
-TAKE_EQUAL: Final = INSIDE + STATES_OF_TOUCH * SPREADS * INSIDE_POINTS  # [QUEUES] P(size = queue)
+TAKE_EQUAL: Final = INSIDE + HASTES * FELL * FOLLOWS * ROOMS * INSIDE_POINTS  # [QUEUES] P(size = queue)
 TAKE_LESS: Final = TAKE_EQUAL + QUEUES  # [QUEUES] P(size <= queue)
 LESS: Final = TAKE_LESS + QUEUES  # [QUEUES][TAKE_POINTS] lots where below the queue
 MORE: Final = LESS + QUEUES * TAKE_POINTS  # [QUEUES][TAKE_POINTS] lots beyond the queue
@@ -170,8 +189,10 @@ LEAVES: Final = LIFE_EDGES + LIFE - 1
 LEAVES_EDGES: Final = LEAVES + LIFE * STAY_CLASSES  # [STAY_CLASSES - 1] lots
 # hidden executions of a side: [2][STATES_OF_TOUCH][SPREADS] for each market order that takes from it, for each event
 HIDDEN: Final = LEAVES_EDGES + STAY_CLASSES - 1
-HIDDEN_AT: Final = HIDDEN + 2 * STATES_OF_TOUCH * SPREADS  # [SPREADS][HIDDEN_POINTS] share of the spread from that side
-HIDDEN_LOTS: Final = HIDDEN_AT + SPREADS * HIDDEN_POINTS  # [GAP_POINTS] lots
+HIDDEN_AT: Final = (
+    HIDDEN + 2 * STATES_OF_TOUCH * SPREADS
+)  # [1 + DROPS][SPREADS][HIDDEN_POINTS] share of the spread from that side
+HIDDEN_LOTS: Final = HIDDEN_AT + (1 + DROPS) * SPREADS * HIDDEN_POINTS  # [GAP_POINTS] lots
 MINUTE_TABLE: Final = HIDDEN_LOTS + GAP_POINTS  # [MINUTES][MINUTE]
 FIXED: Final = MINUTE_TABLE
 """Length of the array but for its minutes."""
@@ -218,28 +239,29 @@ I_SIGNS: Final = _M + 38
 I_ALONE: Final = _M + 39
 I_RUNS: Final = _M + 40
 I_BEHIND: Final = _M + 41
+I_RETREAT: Final = _M + 42
 # tallies
-N_EVENTS: Final = _M + 42
-N_MARKET: Final = _M + 43
-SPREAD_SUM: Final = _M + 44
-REFILLS: Final = _M + 45
-REPAIRS: Final = _M + 46
-VOID: Final = _M + 47
+N_EVENTS: Final = _M + 43
+N_MARKET: Final = _M + 44
+SPREAD_SUM: Final = _M + 45
+REFILLS: Final = _M + 46
+REPAIRS: Final = _M + 47
+VOID: Final = _M + 48
 # touches (bid, ask) as last seen, those that market orders emptied last, and when
-TOUCH: Final = _M + 48
-EMPTIED: Final = _M + 50
-EMPTIED_NS: Final = _M + 52
+TOUCH: Final = _M + 49
+EMPTIED: Final = _M + 51
+EMPTIED_NS: Final = _M + 53
 # best prices (bid, ask) that limit orders made last, and when; the slow mean of trade signs
-MADE: Final = _M + 54
-MADE_NS: Final = _M + 56
-VACATED: Final = _M + 58  # as EMPTIED, by cancels
-VACATED_NS: Final = _M + 60
-SLOW_SIGNS: Final = _M + 62
-RUN: Final = _M + 63  # market orders of buyers and sellers, decaying
-READY: Final = _M + 65  # reals (bid, ask): how readily orders there are withdrawn, over the mean
+MADE: Final = _M + 55
+MADE_NS: Final = _M + 57
+VACATED: Final = _M + 59  # as EMPTIED, by cancels
+VACATED_NS: Final = _M + 61
+SLOW_SIGNS: Final = _M + 63
+RUN: Final = _M + 64  # market orders of buyers and sellers, decaying
+READY: Final = _M + 66  # reals (bid, ask): how readily orders there are withdrawn, over the mean
 # scan: per side prices and lots of the first LEVELS levels, and how many there are, bid then ask
-BEHIND: Final = _M + 67  # ticks from the best bid and ask to the next level, set before `memory.see`
-SCAN: Final = _M + 69
+BEHIND: Final = _M + 68  # ticks from the best bid and ask to the next level, set before `memory.see`
+SCAN: Final = _M + 70
 SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot
 RING_SIZE: Final = 16
@@ -248,4 +270,6 @@ DRIFT_SEEN: Final = RING_AT + 2
 DRIFT_OF: Final = DRIFT_SEEN + 1  # the drift whose exponentials follow
 DRIFT_UP: Final = DRIFT_SEEN + 2
 DRIFT_DOWN: Final = DRIFT_SEEN + 3
-USED: Final = DRIFT_SEEN + 4 - FLOW_MEMORY
+TRADE_MOVED: Final = DRIFT_SEEN + 4  # whether the last market order moved the mid
+TOUCH_MEAN: Final = DRIFT_SEEN + 5  # reals: means of the best bid and ask, ticks
+USED: Final = DRIFT_SEEN + 7 - FLOW_MEMORY
