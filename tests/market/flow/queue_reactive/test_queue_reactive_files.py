@@ -47,6 +47,12 @@ def test_a_file_comes_back(tmp_path: Path) -> None:
         (lambda raw: raw["law"]["queue_edges"].__setitem__(0, 1e9), "does not ascend"),
         (lambda raw: raw["knobs"].update(anchor_slow=-0.1), "anchor_slow"),
         (lambda raw: raw["knobs"].update(anchor_fast=0.1), "anchor_fast"),
+        (lambda raw: raw["knobs"].update(among=1.0), "among"),
+        (lambda raw: raw["knobs"].update(lone=-1.1), "lone"),
+        (lambda raw: raw["law"].pop("turned"), "table turned is missing"),
+        (lambda raw: raw["law"]["turned"].__setitem__(3, 0.0), "table turned holds 0"),
+        (lambda raw: raw["law"]["drop_edges"].__setitem__(0, 1e9), "drop_edges does not ascend"),
+        (lambda raw: raw["law"]["retreat"].pop(), "table retreat has"),
         (lambda raw: raw["law"].pop("leaves"), "table leaves is missing"),
         (lambda raw: raw["law"].update(hidden_at=[0.1]), "table hidden_at has 1 numbers"),
         (lambda raw: raw["law"]["life_edges"].__setitem__(0, 1e9), "life_edges does not ascend"),
@@ -68,10 +74,10 @@ def test_wrong_files_are_refused(tmp_path: Path, change, says: str) -> None:  # 
 def test_a_file_of_another_version_says_how_to_make_it_anew(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     made(1).save(path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 2}))
     with pytest.raises(ConfigError) as refused:
         load(path)
-    assert "version 1 of the tables; this program reads version 2" in str(refused.value)
+    assert "version 2 of the tables; this program reads version 3" in str(refused.value)
     assert "tercel market calibrate" in str(refused.value)
 
 

@@ -57,6 +57,8 @@ class Oracle:
         s, law, scalars = self.s, self.p.law, self.p.scalars
         side = int(s["side"])
         spread = int(s["ask"] - s["bid"])
+        wide = bisect_right(law["spread_edges"], spread)
+        narrow = bisect_right(law["narrow_edges"], spread)
         queues = (s["bid_lots"], s["ask_lots"]) if side > 0 else (s["ask_lots"], s["bid_lots"])
         classes = [bisect_right(law["queue_edges"], x) for x in queues]
         mid2 = s["ask"] + s["bid"]
@@ -64,19 +66,23 @@ class Oracle:
         fast = bisect_right(law["fast_edges"], side * (mid2 - s["fast"]))
         flow = bisect_right(law["flow_edges"], side * s["flow"])
         age = bisect_right(law["age_edges"], s["age_ns"])
-        w = self.table("state", bisect_right(law["spread_edges"], spread), *classes, shape=(10, 6, 6)).copy()
+        w = self.table("state", wide, *classes, shape=(12, 6, 6)).copy()
+        for kind in range(6):
+            w[2 * kind : 2 * kind + 2] *= law["turned"][6 * wide + kind]
         w *= self.table("before", int(s["kind"]), int(s["wait"]), shape=(8, 10))
         other = 0 if s["side2"] == side else 1
         w *= self.table("before2", int(s["kind"]), int(s["kind2"]), other, shape=(8, 8, 2))
         w *= self.table("place", slow, fast, 0 if s["move"] * side >= 0 else 1, shape=(9, 5, 2))
-        w *= self.table("trade", flow, age, 0 if s["sign"] * side >= 0 else 1, shape=(5, 3, 2))
+        turn = 0 if s["sign"] * side >= 0 else 1
+        w *= self.table("trade", flow, age, turn, int(s["moved"]), narrow, shape=(5, 5, 2, 2, 4))
         w *= self.table("activity", int(s["activity"]), shape=(4,))
         for what in ("emptied", "vacated"):
-            w *= self.table(what, self.touched(what, side), self.touched(what, -side), shape=(9, 9))
+            w *= self.table(what, self.touched(what, side), self.touched(what, -side), shape=(17, 17))
         w *= self.table("fresh", self.fresh(side), self.fresh(-side), shape=(4, 4))
         w *= self.table("signs", bisect_right(law["sign_edges"], side * s["signs"]), shape=(7,))
         w *= self.table("alone", *(min(s["orders"][x], 4) - 1 for x in (side, -side)), shape=(4, 4))
-        w *= self.table("runs", *(bisect_right(law["run_edges"], s["runs"][x]) for x in (side, -side)), shape=(5, 5))
+        w *= self.table("runs", *(self.run(x) for x in (side, -side)), narrow, shape=(5, 5, 4))
+        w *= self.table("retreat", *(self.retreat(x) for x in (side, -side)), narrow, shape=(6, 6, 4))
         w *= self.table(
             "behind", *(bisect_right(law["behind_edges"], s["behind"][x]) for x in (side, -side)), shape=(5, 5)
         )
@@ -94,11 +100,20 @@ class Oracle:
         w[9] *= far + deep[-side]
         return w / w.sum()
 
+    def run(self, side: int) -> int:
+        return bisect_right(self.p.law["run_edges"], self.s["runs"][side])
+
+    def retreat(self, side: int) -> int:
+        """By the ticks that a best price stands behind its mean."""
+        return bisect_right(self.p.law["retreat_edges"], self.s["above"][side])
+
     def touched(self, what: str, side: int) -> int:
-        """0: long ago; 1 to 4: by age, the price that was emptied not yet back; 5 to 8: by age, back."""
+        """0: long ago; 1 to 12: the price that was emptied not yet back, by age, then by the drop; 13 to 16: back."""
         better, age_ns = self.s[what][side]
         age = bisect_right(self.p.law["since_edges"], age_ns)
-        return 0 if age == 4 else 1 + age + (0 if better > 0 else 4)
+        if age == 4:
+            return 0
+        return 13 + age if better <= 0 else 1 + 3 * age + bisect_right(self.p.law["drop_edges"], better)
 
     def fresh(self, side: int) -> int:
         """0: the best price is old, or another than the one that was made; 1 to 3: by age."""
@@ -110,17 +125,37 @@ class Oracle:
         width = bisect_right(self.p.law["width_edges"], spread)
         since = bisect_right(self.p.law["since_edges"][:3], min(age for _, age in self.s["emptied"].values()))
         cell = int(self.s["kind"]), int(self.s["wait"]), int(self.s["activity"]), width, since
-        return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 3, 4, 10)[cell], prepend=0.0)
+        return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 4, 4, 10)[cell], prepend=0.0)
+
+    def inside(self, side: int) -> np.ndarray:
+        """Where orders of a side come to rest in the spread: > 0 from its best, < 0 from the other."""
+        s, law = self.s, self.p.law
+        traded_now = s["age_ns"] < law["age_edges"][1]
+        haste = int(traded_now or self.run(1) + self.run(-1) > 3)
+        ages = {x: min(s["emptied"][x][1], s["vacated"][x][1]) for x in (1, -1)}
+        fell = bisect_right(law["fell_edges"], ages[side])
+        if ages[-side] < law["at_once"][0]:
+            follows = 0
+        else:
+            gone = [(t - 1) % 3 for t in (self.touched(what, -side) for what in ("emptied", "vacated")) if 0 < t < 13]
+            follows = 1 + max(gone) if gone else 4
+        room = bisect_right(law["spread_edges"], s["ask"] - s["bid"]) // 2
+        return np.asarray(law["inside"]).reshape(2, 5, 5, 6, 32)[haste, fell, follows, room]
 
 
 def situation(seed: int) -> dict[str, Any]:
-    """A random state of market and memory; by side: ticks that a remembered price is better than now, and its age."""
+    """A random state of market and memory; by side: ticks that a remembered price is better than now, and its age.
+
+    `above`: ticks that the mean of a best price is better than it.
+    """
     rng = np.random.default_rng(seed)
     bid = 10_000
-    ages = (5 * 10**7, 5 * 10**8, 3 * 10**9, 10**10, 10**11)
+    ages = (10**5, 5 * 10**6, 5 * 10**7, 5 * 10**8, 3 * 10**9, 10**10, 10**11)
     return {
-        **{what: {side: (int(rng.integers(-1, 2)), int(rng.choice(ages))) for side in (1, -1)}
-           for what in ("emptied", "vacated", "made")},
+        **{what: {side: (int(rng.integers(-2, 7)), int(rng.choice(ages))) for side in (1, -1)}
+           for what in ("emptied", "vacated")},
+        "made": {side: (int(rng.integers(-1, 2)), int(rng.choice(ages))) for side in (1, -1)},
+        "above": {side: rng.uniform(-3.0, 4.0) for side in (1, -1)}, "moved": int(rng.integers(0, 2)),
         "orders": {side: int(rng.integers(1, 7)) for side in (1, -1)},
         "ready": {side: rng.uniform(0.2, 3.0) for side in (1, -1)},
         "behind": {side: int(rng.integers(1, 14)) for side in (1, -1)},
@@ -130,7 +165,7 @@ def situation(seed: int) -> dict[str, Any]:
         "deep_ask": rng.integers(1, 30, 4).tolist(), "side": int(rng.choice([-1, 1])), "kind": int(rng.integers(0, 8)),
         "side2": int(rng.choice([-1, 1])), "kind2": int(rng.integers(0, 8)), "wait": int(rng.integers(0, 10)),
         "slow": 2 * bid + rng.normal(0, 6), "fast": 2 * bid + rng.normal(0, 3), "flow": rng.uniform(-1, 1),
-        "age_ns": int(rng.choice([10**6, 10**9, 10**11])), "sign": int(rng.choice([-1, 1])),
+        "age_ns": int(rng.choice([10**6, 2 * 10**7, 10**8, 10**9, 10**11])), "sign": int(rng.choice([-1, 1])),
         "move": int(rng.choice([-1, 1])), "activity": int(rng.integers(0, 4)), "markets": rng.uniform(0.5, 2.0),
         "live": 50,
     }  # fmt: skip
@@ -143,7 +178,7 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
     seed_stream(k, sim.FLOW_RNG, seed, 0, 0)
     start_memory(k, s["bid"] + s["ask"], NOW)
     words = {q.P_KIND: "kind", q.P_SIDE: "side", q.P2_KIND: "kind2", q.P2_SIDE: "side2", q.WAIT: "wait",
-             q.TRADE_SIGN: "sign", q.MOVE: "move", q.ACTIVITY: "activity"}  # fmt: skip
+             q.TRADE_SIGN: "sign", q.MOVE: "move", q.ACTIVITY: "activity", q.TRADE_MOVED: "moved"}  # fmt: skip
     for word, name in words.items():
         k[word] = s[name]
     k[q.TRADE_NS] = NOW - s["age_ns"]
@@ -154,6 +189,7 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
         put_real(k, q.READY + at, s["ready"][side])
         k[q.BEHIND + at] = s["behind"][side]
         put_real(k, q.RUN + at, s["runs"][side])
+        put_real(k, q.TOUCH_MEAN + at, touch + side * s["above"][side])
         for word, name in ((q.EMPTIED, "emptied"), (q.VACATED, "vacated"), (q.MADE, "made")):
             better, age_ns = s[name][side]
             k[word + at], k[word + 2 + at] = touch + side * better, NOW - age_ns
@@ -166,7 +202,8 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
 
 @pytest.mark.parametrize("seed", range(12))
 def test_events_come_with_the_shares_that_the_tables_say(seed: int) -> None:
-    preset = made(seed, knobs=Knobs(market=1.3, inside=0.8, cancel=1.2, anchor_slow=0.3))
+    turned = tuple(np.random.default_rng(seed).uniform(0.5, 2.0, q.SPREADS * q.KINDS).tolist())
+    preset = made(seed, law={"turned": turned}, knobs=Knobs(market=1.3, inside=0.8, cancel=1.2, anchor_slow=0.3))
     s = situation(100 + seed)
     k, flow = memory(preset, s, seed)
     counts = np.zeros(q.EVENTS, np.int64)
@@ -203,12 +240,12 @@ def test_a_mirrored_market_mirrors_its_events() -> None:
         "slow": 2 * (s["bid"] + s["ask"]) - s["slow"], "fast": 2 * (s["bid"] + s["ask"]) - s["fast"],
         "signs": -s["signs"],
     }  # fmt: skip
-    for name in ("emptied", "vacated", "made", "orders", "ready", "runs", "behind"):
+    for name in ("emptied", "vacated", "made", "orders", "ready", "runs", "behind", "above"):
         mirrored[name] = {side: s[name][-side] for side in (1, -1)}
     cells = []
     for one in (s, mirrored):
         k, _ = memory(preset, one, 1)
-        cells.append(k[q.I_STATE : q.I_RUNS + 1].tolist())
+        cells.append(k[q.I_STATE : q.I_RETREAT + 1].tolist())
     assert cells[0] == cells[1]
     assert np.allclose(Oracle(preset, s).shares(), Oracle(preset, mirrored).shares())
 
