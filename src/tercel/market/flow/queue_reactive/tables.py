@@ -12,7 +12,7 @@ from tercel.market.flow.queue_reactive import words as q
 
 @dataclass(frozen=True)
 class Place:
-    """A table: where it begins, how many numbers, between which bounds."""
+    """A table: where it begins (`FOLDED`: only folded into others), how many numbers, between which bounds."""
 
     at: int
     length: int
@@ -21,6 +21,7 @@ class Place:
     ascending: bool = False
 
 
+FOLDED: Final = -1
 _INF: Final = float("inf")
 LAYOUT: Final[Mapping[str, Place]] = {
     "spread_edges": Place(q.SPREAD_EDGES, q.SPREADS - 1, 1.0, ascending=True),
@@ -48,20 +49,20 @@ LAYOUT: Final[Mapping[str, Place]] = {
     "pull": Place(q.PULL, q.LEVELS - 1, 0.0),
     "hazard": Place(q.HAZARD, q.LEVELS - 1, 0.0),
     "state": Place(q.W_STATE, q.STATES * q.EVENTS),
-    "turned": Place(q.TURNED, q.SPREADS * q.KINDS, 0.01, 100.0),
+    "turned": Place(FOLDED, q.SPREADS * q.KINDS, 0.01, 100.0),
     "before": Place(q.W_BEFORE, q.BEFORE * q.EVENTS),
     "before2": Place(q.W_BEFORE2, q.BEFORE2 * q.EVENTS),
     "place": Place(q.W_PLACE, q.PLACES * q.EVENTS),
-    "trade": Place(q.W_TRADE, q.TRADES * q.EVENTS),
+    "trade": Place(FOLDED, q.TRADES * q.EVENTS),
     "emptied": Place(q.W_EMPTIED, q.EMPTIES * q.EVENTS),
     "vacated": Place(q.W_VACATED, q.EMPTIES * q.EVENTS),
-    "fresh": Place(q.W_FRESH, q.FRESH * q.EVENTS),
-    "signs": Place(q.W_SIGNS, q.SIGNS * q.EVENTS),
-    "alone": Place(q.W_ALONE, q.ALONE * q.EVENTS),
-    "runs": Place(q.W_RUNS, q.BOTH_RUNS * q.EVENTS),
+    "fresh": Place(FOLDED, q.FRESH * q.EVENTS),
+    "signs": Place(FOLDED, q.SIGNS * q.EVENTS),
+    "alone": Place(FOLDED, q.ALONE * q.EVENTS),
+    "runs": Place(FOLDED, q.BOTH_RUNS * q.EVENTS),
     "behind": Place(q.W_BEHIND, q.BOTH_GAPS * q.EVENTS),
     "retreat": Place(q.W_RETREAT, q.BOTH_RETREATS * q.EVENTS),
-    "activity": Place(q.W_ACTIVITY, q.ACTIVITIES * q.EVENTS),
+    "activity": Place(FOLDED, q.ACTIVITIES * q.EVENTS),
     "wait_law": Place(q.WAIT_LAW, q.WAIT_NS - q.WAIT_LAW, 0.0, 1.0),
     "wait_ns": Place(q.WAIT_NS, q.SIZE - q.WAIT_NS, 0.0, 1e15),
     "size": Place(q.SIZE, q.DEEP_EDGES - q.SIZE, 1.0, 1e6),
@@ -146,6 +147,8 @@ def pack(
     flow = np.zeros(q.FIXED + q.MINUTE * len(minutes))
     flow[q.VERSION_AT] = q.VERSION
     for name, place in LAYOUT.items():
+        if place.at == FOLDED:
+            continue
         flow[place.at : place.at + place.length] = law[name]
     for name, (at, _, _) in SCALARS.items():
         flow[at] = scalars[name]
@@ -163,7 +166,7 @@ def pack(
     by_spread = np.repeat(np.asarray(law["turned"]).reshape(q.SPREADS, q.KINDS), 2, axis=1)
     state *= np.repeat(by_spread, q.TOUCHES, axis=0)
     up = np.exp(-np.clip(knobs["anchor_slow"] * slow_centres, -3.0, 3.0))[:, None, None]
-    places = flow[q.W_PLACE : q.W_TRADE].reshape(q.SLOW, q.FAST, q.MOVES, q.EVENTS)
+    places = flow[q.W_PLACE : q.W_EMPTIED].reshape(q.SLOW, q.FAST, q.MOVES, q.EVENTS)
     for event, rises in RISES.items():
         places[:, :, :, event] *= up if rises else 1.0 / up
     for at, names in PRODUCTS.items():

@@ -52,9 +52,8 @@ STATES_OF_TOUCH: Final = 3  # it stands; it is gone by a market order, or by a c
 DROPS: Final = 3  # ticks by which a touch stands behind the price that it has lost
 FOLLOWS: Final = 2 + DROPS  # see `memory.follows`
 GONE: Final = SINCE * DROPS
-TOUCHED: Final = (
-    1 + GONE + SINCE
-)  # of a side: 0 long ago, then by age and drop, the price still gone; then by age, back
+# of a side: 0 long ago; then by age and drop, the price still gone; then by age, back
+TOUCHED: Final = 1 + GONE + SINCE
 LEVELS: Final = 5
 WAIT_POINTS: Final = 17
 SIZE_POINTS: Final = 256
@@ -84,19 +83,19 @@ WINDOW: Final = FLOW_HEAD + 7  # ticks behind the best within which levels are k
 LIMITED: Final = FLOW_HEAD + 8  # 1: nothing happens beyond the LEVELS-th level
 BY_IMBALANCE: Final = FLOW_HEAD + 9
 MINUTES: Final = FLOW_HEAD + 10
-BEYOND: Final = FLOW_HEAD + 12  # share of the deeper cancels that lie beyond the LEVELS-th level
-LIVE_MEAN: Final = FLOW_HEAD + 13
-LEAVES_MEAN: Final = FLOW_HEAD + 14  # mean sum of LEAVES over the orders at a best price; 0: the tape did not tell
-LEAVES_MOST: Final = FLOW_HEAD + 15  # the largest of LEAVES
-SHORT_NS: Final = FLOW_HEAD + 16  # waits below are not scaled by activity
-HOLE: Final = FLOW_HEAD + 17  # ticks behind the best within which another level is kept
-DEEP_POWER: Final = FLOW_HEAD + 18  # quarters
-LONE: Final = FLOW_HEAD + 23  # two words: how readily an order behind the best goes that is alone at its price, or not
-AMONG: Final = FLOW_HEAD + 25  # share of the orders behind the second level that are placed by level, not by distance
-TAKE_TILT: Final = FLOW_HEAD + 22  # power of the uniform that draws what a market order takes; below 1: more
-RUN_NS: Final = FLOW_HEAD + 20  # how fast market orders are forgotten
-HIDDEN_AGAIN: Final = FLOW_HEAD + 21  # chance that a hidden execution is followed by another of its side
-SCALARS: Final = FLOW_HEAD + 26
+BEYOND: Final = FLOW_HEAD + 11  # share of the deeper cancels that lie beyond the LEVELS-th level
+LIVE_MEAN: Final = FLOW_HEAD + 12
+LEAVES_MEAN: Final = FLOW_HEAD + 13  # mean sum of LEAVES over the orders at a best price; 0: the tape did not tell
+LEAVES_MOST: Final = FLOW_HEAD + 14  # the largest of LEAVES
+SHORT_NS: Final = FLOW_HEAD + 15  # waits below are not scaled by activity
+HOLE: Final = FLOW_HEAD + 16  # ticks behind the best within which another level is kept
+DEEP_POWER: Final = FLOW_HEAD + 17  # quarters
+RUN_NS: Final = FLOW_HEAD + 18  # how fast market orders, and where best prices stood, are forgotten
+HIDDEN_AGAIN: Final = FLOW_HEAD + 19  # chance that a hidden execution is followed by another of its side
+TAKE_TILT: Final = FLOW_HEAD + 20  # power of the uniform that draws what a market order takes; below 1: more
+AMONG: Final = FLOW_HEAD + 21  # share of the orders behind the second level that are placed by level, not by distance
+LONE: Final = FLOW_HEAD + 22  # two words: how readily an order behind the best goes that is alone at its price, or not
+SCALARS: Final = FLOW_HEAD + 24
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------
 SPREAD_EDGES: Final = SCALARS  # SPREADS - 1: class = number of edges <= spread
@@ -123,8 +122,7 @@ ACTIVITY_MEAN: Final = ACTIVITY_EDGES + ACTIVITIES - 1
 SEASON: Final = ACTIVITY_MEAN + ACTIVITIES
 PULL: Final = SEASON + SEASONS  # of a lot on level 2 to LEVELS on the weight of deeper cancels, mean total 1
 HAZARD: Final = PULL + LEVELS - 1  # of lots ^ (DEEP_POWER / 4) on them, which level it is
-TURNED: Final = HAZARD + LEVELS - 1  # [SPREADS][KINDS] factors of the weights that pilots turned; already in W_STATE
-TABLES: Final = TURNED + SPREADS * KINDS
+TABLES: Final = HAZARD + LEVELS - 1
 
 # -- weights: EVENTS to a cell ----------------------------------------------------------------------------------------
 STATES: Final = SPREADS * TOUCHES
@@ -142,18 +140,12 @@ W_STATE: Final = TABLES
 W_BEFORE: Final = W_STATE + STATES * EVENTS
 W_BEFORE2: Final = W_BEFORE + BEFORE * EVENTS
 W_PLACE: Final = W_BEFORE2 + BEFORE2 * EVENTS
-W_TRADE: Final = W_PLACE + PLACES * EVENTS
-W_EMPTIED: Final = W_TRADE + TRADES * EVENTS
+W_EMPTIED: Final = W_PLACE + PLACES * EVENTS
 W_VACATED: Final = W_EMPTIED + EMPTIES * EVENTS
-W_FRESH: Final = W_VACATED + EMPTIES * EVENTS
-W_SIGNS: Final = W_FRESH + FRESH * EVENTS
-W_ALONE: Final = W_SIGNS + SIGNS * EVENTS
-W_RUNS: Final = W_ALONE + ALONE * EVENTS
-W_BEHIND: Final = W_RUNS + BOTH_RUNS * EVENTS
+W_BEHIND: Final = W_VACATED + EMPTIES * EVENTS
 W_RETREAT: Final = W_BEHIND + BOTH_GAPS * EVENTS
-W_ACTIVITY: Final = W_RETREAT + BOTH_RETREATS * EVENTS
 # products of two tables, so that an event reads fewer: fresh x alone, runs x signs, trade x activity
-W_BEST: Final = W_ACTIVITY + ACTIVITIES * EVENTS
+W_BEST: Final = W_RETREAT + BOTH_RETREATS * EVENTS
 W_SIGNED: Final = W_BEST + FRESH * ALONE * EVENTS
 W_TRADED: Final = W_SIGNED + BOTH_RUNS * SIGNS * EVENTS
 
@@ -189,9 +181,8 @@ LEAVES: Final = LIFE_EDGES + LIFE - 1
 LEAVES_EDGES: Final = LEAVES + LIFE * STAY_CLASSES  # [STAY_CLASSES - 1] lots
 # hidden executions of a side: [2][STATES_OF_TOUCH][SPREADS] for each market order that takes from it, for each event
 HIDDEN: Final = LEAVES_EDGES + STAY_CLASSES - 1
-HIDDEN_AT: Final = (
-    HIDDEN + 2 * STATES_OF_TOUCH * SPREADS
-)  # [1 + DROPS][SPREADS][HIDDEN_POINTS] share of the spread from that side
+# [1 + DROPS][SPREADS][HIDDEN_POINTS] share of the spread from that side; by `memory.dropped`
+HIDDEN_AT: Final = HIDDEN + 2 * STATES_OF_TOUCH * SPREADS
 HIDDEN_LOTS: Final = HIDDEN_AT + (1 + DROPS) * SPREADS * HIDDEN_POINTS  # [GAP_POINTS] lots
 MINUTE_TABLE: Final = HIDDEN_LOTS + GAP_POINTS  # [MINUTES][MINUTE]
 FIXED: Final = MINUTE_TABLE
@@ -271,5 +262,5 @@ DRIFT_OF: Final = DRIFT_SEEN + 1  # the drift whose exponentials follow
 DRIFT_UP: Final = DRIFT_SEEN + 2
 DRIFT_DOWN: Final = DRIFT_SEEN + 3
 TRADE_MOVED: Final = DRIFT_SEEN + 4  # whether the last market order moved the mid
-TOUCH_MEAN: Final = DRIFT_SEEN + 5  # reals: means of the best bid and ask, ticks
+TOUCH_MEAN: Final = DRIFT_SEEN + 5  # reals (bid, ask): means of the best prices, ticks
 USED: Final = DRIFT_SEEN + 7 - FLOW_MEMORY
