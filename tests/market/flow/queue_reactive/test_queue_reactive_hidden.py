@@ -10,10 +10,10 @@ from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
-from tercel.market.flow.queue_reactive.extract import day_of
+from tercel.market.flow.queue_reactive.extract import day_of, gone, look, of_side
 from tercel.market.flow.queue_reactive.hidden import WITH_NS, again
 from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
-from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
+from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.observed import Observed, observe
 from tercel.market.simulator import layout as sim
@@ -89,9 +89,17 @@ def test_rates_place_and_lots_of_a_made_tape_come_back(bare: Events) -> None:
     sides = np.where(o.kind == q.MARKET, -o.side.astype(np.int64), 0)
     # the frame is each side's own: half of the market orders are sellers, 0.6 of which have one
     spread = np.searchsorted(preset.law["spread_edges"], o.ask_px[:, 0] - o.bid_px[:, 0], side="right")
-    joined = (rates[0, 0][spread[sides != 0]]).mean()
-    assert joined == pytest.approx(0.6 * (sides == 1).sum() / (sides != 0).sum(), rel=0.15)
-    assert rates[1, 0][spread].mean() * 2 * o.n == pytest.approx(300, rel=0.2)  # for each side of each event
+    day = day_of(o, 1.0)
+    states = gone(day, look(day, preset.packed(), np.zeros(o.n, np.int64)))
+    taken = of_side(states, sides)
+    joined = rates[0, taken, spread][sides != 0]
+    assert joined.mean() == pytest.approx(0.6 * (sides == 1).sum() / (sides != 0).sum(), rel=0.15)
+    for state in range(q.STATES_OF_TOUCH):
+        sold, every = (int((which & (taken == state)).sum()) for which in (sides == 1, sides != 0))
+        room = 5.0 * np.sqrt(0.24 * every + 1.0) / every  # others come in the 5 ms before the market order
+        assert joined[taken[sides != 0] == state].mean() == pytest.approx(0.6 * sold / every, abs=room)
+    alone = sum(rates[1, states[:, at], spread].sum() for at in range(2))  # for each side of each event
+    assert alone == pytest.approx(300, rel=0.2)
     at = np.asarray(preset.law["hidden_at"])
     assert at.min() >= 0.0
     assert at.max() <= 0.5
@@ -168,7 +176,7 @@ def test_they_lie_at_the_touch_or_inside_the_spread_and_leave_the_book() -> None
 
 def test_their_place_and_lots_are_the_laws() -> None:
     at = np.repeat([0.0, 0.25, 0.5, 0.5], q.HIDDEN_POINTS // 4)
-    preset = market(5, hidden_at=np.tile(at, q.SPREADS), hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2))
+    preset = market(5, hidden_at=np.tile(at, (1 + q.DROPS) * q.SPREADS), hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2))
     o = seen(simulated_day(preset, 1, 12_000.0, 60.0))
     wide = o.hidden[(o.hidden[:, 4] - o.hidden[:, 3]) % 4 == 0]
     share = (wide[:, 1] - wide[:, 3]) / (wide[:, 4] - wide[:, 3])
@@ -176,3 +184,44 @@ def test_their_place_and_lots_are_the_laws() -> None:
     np.testing.assert_allclose(counted, [0.25, 0.25, 0.5], atol=5.0 * 0.5 / np.sqrt(len(wide)))
     assert set(o.hidden[:, 2].tolist()) == {1, 7}
     assert (o.hidden[:, 2] == 7).mean() == pytest.approx(0.5, abs=2.5 / np.sqrt(len(o.hidden)))
+
+
+@pytest.mark.parametrize("again_share", [0.0, 0.8])
+def test_a_burst_has_one_price_and_bursts_have_many(again_share: float) -> None:
+    """Executions between events alone: those of one time are a burst, and bursts are geometric."""
+    rates = np.repeat((0.0, 0.1), q.STATES_OF_TOUCH * q.SPREADS)
+    at = np.linspace(0.0, 0.5, LAYOUT["hidden_at"].length)
+    law = {"hidden": tuple(rates), "hidden_at": tuple(at), "spread_edges": (9.0, 12.0, *[1e300] * 9)}
+    law |= {"inside": (1.0,) * LAYOUT["inside"].length}
+    preset = made(7, 0.2, law=law, scalars={"hidden_again": again_share}, knobs=Knobs(inside=0.3))
+    b, k, flow = first_world(preset, 1)
+    rows = run_recorded(b, k, flow, 7_200 * NS_PER_SECOND)
+    rows = rows[rows[:, sim.R_KIND] == TRADE_HIDDEN]
+    _, burst, long = np.unique(rows[:, sim.R_NS], return_inverse=True, return_counts=True)
+    first = rows[np.searchsorted(burst, np.arange(len(long)))]
+    assert len(long) > 100
+    assert (rows[:, [sim.R_PRICE, sim.R_SIDE]] == first[burst][:, [sim.R_PRICE, sim.R_SIDE]]).all()
+    assert long.mean() == pytest.approx(1.0 / (1.0 - again_share), rel=0.35)
+    assert len(np.unique(first[:, sim.R_PRICE])) > 5
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("cell", "drop"), [(0, 0), (1, 1), (q.DROPS, q.DROPS), (q.GONE, q.DROPS), (1 + q.GONE, 0)])
+def test_their_place_depends_on_how_far_the_touch_stands_behind_one_that_is_gone(
+    side: int, cell: int, drop: int
+) -> None:
+    """A law of place has one share, its number in hundredths: so many ticks of a spread of a hundred."""
+    numbers = np.arange((1 + q.DROPS) * q.SPREADS)
+    preset = market(
+        1, hidden_at=np.repeat(numbers % 50 / 100.0, q.HIDDEN_POINTS), hidden=np.ones(LAYOUT["hidden"].length)
+    )
+    _, k, flow = first_world(preset, 1)
+    k = sim.extend(k, 0, 1_000)
+    k[[sim.PUBLIC_BID, sim.PUBLIC_ASK, q.P_SIDE]] = 9_000, 9_100, 1
+    k[q.I_STATE] = 5 * q.TOUCHES
+    k[q.I_VACATED] = cell * (q.TOUCHED if side > 0 else 1)
+    for _ in range(20):
+        hidden(k, flow, side)
+    rows = k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
+    away = (drop * q.SPREADS + 5) % 50
+    assert set(rows[:, sim.R_PRICE].tolist()) == {9_000 + away if side > 0 else 9_100 - away}

@@ -100,7 +100,7 @@ def test_a_price_made_in_the_spread_is_young_for_a_while(after_s: float, class_:
 
 
 def test_a_better_price_that_is_still_gone_is_not_forgotten() -> None:
-    """The ask is emptied from 103 to 105, then from 105 to 106: 103 is the price that is missing, since the last time."""
+    """The ask is emptied from 103 to 105, then from 105 to 106: 103 is the price that is missing, since just now."""
     k = seen(0)
     remember(k, 0, q.MARKET, 1, ASK, 5, BID + 105)
     seen(S // 2, BID, 105, k)

@@ -149,36 +149,39 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 
 
 @kernel
-def _fresh_price(k: Longs, flow: Floats, kind: int, side: int, near: int, far: int) -> int:
-    """A price from the laws of placement."""
-    gap = (far - near) * side
-    spread = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap)
-    if kind == q.LIMIT_IN_SPREAD:
-        i = int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)
-        law = haste(k[q.I_RUNS], k[q.I_TRADE]) * q.FELL + since_fell(k, flow, k[q.SEEN_NS], side)
-        law = (law * q.FOLLOWS + follows(k, flow, k[q.SEEN_NS], -side)) * q.ROOMS + spread // 2
-        better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + i])
-        if better < 0:
-            better += gap
-        return near + side * min(max(better, 1), gap - 1)
-    limited = flow[q.LIMITED] != 0.0
-    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
-    law = class_of(flow, q.DEEP_EDGES, q.SPREADS - 1, k[q.BEHIND + (0 if side > 0 else 1)])
-    behind = _drawn(k, flow, law)
-    reaches = (near - k[at + k[at + 2 * q.LEVELS] - 1]) * side  # what is placed farther nobody would see
-    if limited:
+def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
+    """A price in the spread: by haste, how long ago the own touch fell back, how the other one did, and the room."""
+    now, gap = k[q.SEEN_NS], (far - near) * side
+    law = haste(k[q.I_RUNS], k[q.I_TRADE]) * q.FELL + since_fell(k, flow, now, side)
+    law = law * q.FOLLOWS + follows(k, flow, now, -side)
+    law = law * q.ROOMS + class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap) // 2
+    better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)])
+    if better < 0:
+        better += gap
+    return near + side * min(max(better, 1), gap - 1)
+
+
+@kernel
+def deeper_price(k: Longs, flow: Floats, side: int, near: int) -> int:
+    """A price behind the best: by the gap behind it; beyond the second level by level or by distance, as AMONG says."""
+    at = 0 if side > 0 else 1
+    second = k[q.BEHIND + at]
+    law = class_of(flow, q.DEEP_EDGES, q.SPREADS - 1, second)
+    scanned = q.SCAN + at * q.SCAN_SIDE
+    reaches = (near - k[scanned + k[scanned + 2 * q.LEVELS] - 1]) * side  # what is placed farther nobody would see
+    behind = _ticks_behind(k, flow, law)
+    if flow[q.LIMITED] != 0.0:
         for _ in range(3):
-            behind = behind if behind <= reaches else _drawn(k, flow, law)
+            behind = behind if behind <= reaches else _ticks_behind(k, flow, law)
         behind = min(behind, reaches)
-    second = k[q.BEHIND + (0 if side > 0 else 1)]
     if second < behind <= reaches and uniform(k, sim.FLOW_RNG) < flow[q.AMONG]:
         return _among_levels(k, flow, side, near)
     return max(near - side * behind, 1)
 
 
 @kernel
-def _drawn(k: Longs, flow: Floats, law: int) -> int:
-    """Ticks behind the best at which an order comes to rest."""
+def _ticks_behind(k: Longs, flow: Floats, law: int) -> int:
+    """Ticks behind the best, one of the equally likely values of a law of DEEP."""
     return int(flow[q.DEEP + law * q.DEEP_POINTS + int(uniform(k, sim.FLOW_RNG) * q.DEEP_POINTS)])
 
 
@@ -203,7 +206,8 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
             if uniform(k, sim.FLOW_RNG) < share and _fits(kind, side, again, near, far):
                 price = again
         if price == NO_BID:
-            price = _fresh_price(k, flow, kind, side, near, far)
+            inside = kind == q.LIMIT_IN_SPREAD
+            price = inside_price(k, flow, side, near, far) if inside else deeper_price(k, flow, side, near)
     lots = abs(lots)
     slot = allocate(b)
     if slot < 0:

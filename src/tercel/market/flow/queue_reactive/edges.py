@@ -1,4 +1,4 @@
-"""Where the classes of the queue-reactive law begin: quantiles of what a tape shows."""
+"""Where the classes of the queue-reactive law begin: at quantiles of what a tape shows, or where they tell most."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.extract import Day, Seen, of_side, since_fell
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
+from tercel.market.flow.queue_reactive.tables import LAYOUT
 
 LEAST = 200
-"""Events of a class."""
+"""Events of a class of `split`."""
 VALUES = 200
-"""Of which one begins a class."""
+"""At which a class of `split` may begin."""
+QUEUES_AT = (0.15, 0.35, 0.6, 0.82, 0.95)
 GAPS_AT = (0.3, 0.55, 0.75, 0.92)
 PAUSES_AT = (0.12, 0.3, 0.5, 0.75)
+RETURNS_AT = (0.2, 0.5, 0.8, 0.97)
 DROPS_AT = (0.35, 0.75)
 FELL_AT = (0.12, 0.35, 0.6, 0.85)
 AT_ONCE = 0.02
+LIVES_AT = (0.25, 0.5, 0.8)
 RETREATS_AT = (0.08, 0.3, 0.6, 0.83, 0.95)
 SLOW_AT = (0.15, 0.4, 0.7, 0.92)
 FAST_AT = (0.45, 0.85)
@@ -27,41 +31,39 @@ FAST_AT = (0.45, 0.85)
 def edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
     """Edges by table, see `tables.LAYOUT`; those of the displacements are still zeros (`displacements`).
 
-    Spreads and queues are in ticks and lots, waits and ages in ns, flows of trade signs from -1 to 1, runs in market
-    orders.
+    Spreads, gaps and drops are in ticks, queues in lots, waits and ages in ns, flows of trade signs from -1 to 1, runs
+    in market orders.
     """
-    spread = np.concatenate([d.spread for d in days])
-    touch = np.concatenate([np.concatenate((d.bid_lots[:, 0], d.ask_lots[:, 0])) for d in days])
-    imbalance = np.concatenate(
-        [(d.bid_lots[:, 0] - d.ask_lots[:, 0]) / np.maximum(d.bid_lots[:, 0] + d.ask_lots[:, 0], 1) for d in days]
-    )
-    imbalance = np.concatenate((imbalance, -imbalance))
     wait = np.concatenate([d.wait[1:] for d in days]).astype(float)
-    wait_edges = _wait_edges(wait)
-    waits = np.searchsorted(wait_edges, wait, side="right")
+    touch, imbalance = _touches(days)
+    found = {
+        "queue_edges": pad(cuts(touch, QUEUES_AT), q.QUEUES - 1),
+        "imbalance_edges": np.quantile(imbalance, np.arange(1, q.TOUCHES) / q.TOUCHES),
+        "flow_edges": np.array([-0.6, -0.2, 0.2, 0.6]),
+        "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
+        "run_edges": np.array([0.15, 0.6, 1.4, 3.0]),
+        "behind_edges": pad(cuts(gaps(days), GAPS_AT), q.GAPS - 1),
+        "age_edges": pad(pauses(days), q.AGES - 1),
+        "since_edges": np.quantile(returns(days), RETURNS_AT) + np.arange(1, q.SINCE + 1),
+        "drop_edges": pad(cuts(drops(days), DROPS_AT), q.DROPS - 1),
+        "fell_edges": np.quantile(falls(days, 1), FELL_AT) + np.arange(1, q.FELL),
+        "at_once": np.array([np.quantile(falls(days, -1), AT_ONCE)]) + 1.0,
+        "young_edges": np.quantile(lifetimes(days), LIVES_AT) + np.arange(1, q.YOUNG + 1),
+        "wait_edges": _wait_edges(wait),
+        **{f"{name}_edges": np.zeros(LAYOUT[f"{name}_edges"].length) for name in ("retreat", "slow", "fast")},
+    }
+    return found | _spread_edges(days, np.searchsorted(found["wait_edges"], wait, side="right"))
+
+
+def _spread_edges(days: Sequence[Day], waits: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Classes of the spread that tell most of the kind of event, of whether it is a market order, of the next wait."""
+    spread = np.concatenate([d.spread for d in days])
     after = np.concatenate([d.spread[1:] for d in days])
-    gap = np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
     kind = np.concatenate([d.o.kind for d in days]).astype(np.int64)
     return {
         "spread_edges": pad(split(spread, kind, q.SPREADS - 1), q.SPREADS - 1),
         "width_edges": pad(split(after, waits, q.WIDTHS - 1), q.WIDTHS - 1),
         "narrow_edges": pad(split(spread, (kind == q.MARKET).astype(np.int64), q.NARROWS - 1), q.NARROWS - 1),
-        "queue_edges": pad(cuts(touch, (0.15, 0.35, 0.6, 0.82, 0.95)), q.QUEUES - 1),
-        "imbalance_edges": np.quantile(imbalance, np.arange(1, q.TOUCHES) / q.TOUCHES),
-        "flow_edges": np.array([-0.6, -0.2, 0.2, 0.6]),
-        "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
-        "run_edges": np.array([0.15, 0.6, 1.4, 3.0]),
-        "behind_edges": pad(cuts(gap, GAPS_AT), q.GAPS - 1),
-        "retreat_edges": np.zeros(q.RETREATS - 1),
-        "age_edges": pad(pauses(days), q.AGES - 1),
-        "since_edges": np.quantile(returns(days), (0.2, 0.5, 0.8, 0.97)) + np.arange(1, q.SINCE + 1),
-        "drop_edges": pad(cuts(drops(days), DROPS_AT), q.DROPS - 1),
-        "fell_edges": np.quantile(falls(days, 1), FELL_AT) + np.arange(1, q.FELL),
-        "at_once": np.array([np.quantile(falls(days, -1), AT_ONCE)]) + 1.0,
-        "young_edges": np.quantile(lifetimes(days), (0.25, 0.5, 0.8)) + np.arange(1, q.YOUNG + 1),
-        "slow_edges": np.zeros(q.SLOW - 1),
-        "fast_edges": np.zeros(q.FAST - 1),
-        "wait_edges": wait_edges,
     }
 
 
@@ -84,31 +86,37 @@ def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], mo
     """
     if not len(values):
         return np.zeros(0)
-    seen = np.unique(values)
-    seen = seen[np.unique(np.linspace(0, len(seen) - 1, VALUES).astype(np.int64))]
-    at = np.searchsorted(seen, values, side="right") - 1
-    counts = np.zeros((len(seen) + 1, int(labels.max()) + 1))
+    starts = np.unique(values)
+    starts = starts[np.unique(np.linspace(0, len(starts) - 1, VALUES).astype(np.int64))]
+    told = _told(np.searchsorted(starts, values, side="right") - 1, labels, len(starts))
+    best, came = told[0], []
+    for _ in range(most):
+        reached = best[:, None] + told
+        if not reached[:, -1].max() > best[-1]:
+            break
+        came.append(reached.argmax(axis=0))
+        best = reached.max(axis=0)
+    end, found = len(starts), []
+    for back in reversed(came):
+        end = int(back[end])
+        found.append(float(starts[end]))
+    return np.array(found[::-1])
+
+
+def _told(at: NDArray[np.int64], labels: NDArray[np.integer[Any]], many: int) -> NDArray[np.float64]:
+    """Log likelihood of the labels of one class, float64[many + 1, many + 1], that goes from a value to before another.
+
+    `at` int64[n]: which of the `many` values; -inf: too few events.
+    """
+    counts = np.zeros((many + 1, int(labels.max()) + 1))
     np.add.at(counts, (at + 1, labels), 1.0)
     total = counts.cumsum(axis=0)
-    inside = total[None, :, :] - total[:, None, :]  # [from, to, label]
+    inside = total[None, :, :] - total[:, None, :]
     size = inside.sum(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
         told = np.where(inside > 0, inside * np.log(inside / size[..., None]), 0.0).sum(axis=2)
     told[size < min(LEAST, size.max())] = -np.inf
-    best, came = told[0].copy(), []
-    for _ in range(most):
-        reached = best[:, None] + told
-        came.append(reached.argmax(axis=0))
-        better = reached.max(axis=0)
-        if not better[-1] > best[-1]:
-            came.pop()
-            break
-        best = better
-    edges, end = [], len(seen)
-    for back in reversed(came):
-        end = int(back[end])
-        edges.append(float(seen[end]))
-    return np.array(edges[::-1])
+    return np.asarray(told)
 
 
 def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[np.float64]:
@@ -120,6 +128,18 @@ def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[n
     if not len(sample):
         return np.zeros(0)
     return np.unique(np.quantile(sample, shares).astype(np.int64) + 1).astype(float)
+
+
+def _touches(days: Sequence[Day]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Lots of the best queues; (own - other) / (own + other) of each."""
+    bid, ask = (np.concatenate([getattr(d, name)[:, 0] for d in days]) for name in ("bid_lots", "ask_lots"))
+    imbalance = (bid - ask) / np.maximum(bid + ask, 1)
+    return np.concatenate((bid, ask)), np.concatenate((imbalance, -imbalance))
+
+
+def gaps(days: Sequence[Day]) -> NDArray[np.int64]:
+    """Ticks from best prices to the next levels behind them."""
+    return np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
 
 
 def drops(days: Sequence[Day]) -> NDArray[np.int64]:

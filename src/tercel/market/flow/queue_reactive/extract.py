@@ -19,6 +19,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import real
 
 LONG_NS: Final = 10**12
+"""Ago: what has not happened yet."""
 CELLS = 15
 """Of an event: those of `tables.WEIGHTS`; row of the law of the wait after it."""
 TRADE_CELL, EMPTIED_CELL, VACATED_CELL, RUNS_CELL, ACTIVITY_CELL, WAIT_CELL = 4, 5, 6, 10, 13, 14
@@ -147,32 +148,31 @@ def behind_best(day: Day) -> NDArray[np.int64]:
 
 def gone(day: Day, seen: Seen) -> NDArray[np.int64]:
     """As `memory.gone` before each event, of the bid and of the ask, int64[n, 2]."""
-    frame = day.o.side.astype(np.int64) * np.where(seen.event % 2 == 0, 1, -1)
-    found = np.zeros((len(frame), 2), np.int64)
-    for which, cell in ((2, VACATED_CELL), (1, EMPTIED_CELL)):
-        same, opposite = np.divmod(seen.cells[:, cell], q.TOUCHED)
-        for at, side in enumerate((1, -1)):
-            own = np.where(frame == side, same, opposite)
-            found[(own > 0) & (own <= q.GONE), at] = which
-    return found
+    emptied, vacated = _touched(day, seen)
+    return np.where(_is_gone(emptied), 1, np.where(_is_gone(vacated), 2, 0))
+
+
+def dropped(day: Day, seen: Seen) -> NDArray[np.int64]:
+    """As `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
+    touched = _touched(day, seen)
+    return np.asarray(np.where(_is_gone(touched), 1 + (touched - 1) % q.DROPS, 0).max(axis=0))
+
+
+def _touched(day: Day, seen: Seen) -> NDArray[np.int64]:
+    """As `words.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
+    frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
+    same, opposite = np.divmod(seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED)
+    return np.where(frame == np.array([1, -1]), same, opposite)
+
+
+def _is_gone(touched: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.asarray((touched > 0) & (touched <= q.GONE))
 
 
 def hastes(seen: Seen) -> NDArray[np.int64]:
     """As `memory.haste` before each event, int64[n]."""
     both = seen.cells[:, [RUNS_CELL, TRADE_CELL]].tolist()
     return np.array([haste(runs, trade) for runs, trade in both], np.int64)
-
-
-def dropped(day: Day, seen: Seen) -> NDArray[np.int64]:
-    """As `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
-    frame = day.o.side.astype(np.int64) * np.where(seen.event % 2 == 0, 1, -1)
-    found = np.zeros((len(frame), 2), np.int64)
-    for cell in (EMPTIED_CELL, VACATED_CELL):
-        same, opposite = np.divmod(seen.cells[:, cell], q.TOUCHED)
-        for at, side in enumerate((1, -1)):
-            own = np.where(frame == side, same, opposite)
-            found[:, at] = np.maximum(found[:, at], np.where((own > 0) & (own <= q.GONE), 1 + (own - 1) % q.DROPS, 0))
-    return found
 
 
 def since_fell(day: Day) -> NDArray[np.int64]:

@@ -27,15 +27,16 @@ def laws(
     """Hidden executions of a side by the spread and by whether its best price stands.
 
     For each market order that takes from the side (those that it follows at once), and for each event (all others).
-    Their place is a share of the spread. Which side rested is not told by the price on every feed: the nearer one did,
-    so that a share is at most a half. A tape may round prices outwards, to the touch itself; then that is where they
-    lie. `per_lot`: tape lots of a simulated lot.
+    Their place is a share of the spread, by how far the best price stands behind one that is gone. Which side rested is
+    not told by the price on every feed: the nearer one did, so that a share is at most a half. A tape may round prices
+    outwards, to the touch itself; then that is where they lie. `per_lot`: tape lots of a simulated lot.
 
     Returns
     -------
     hidden : float64[2 * STATES_OF_TOUCH * SPREADS]
         Mean executions on a side per market order that takes from it, then per event; by the state of its best price.
     hidden_at : float64[(1 + DROPS) * SPREADS * HIDDEN_POINTS]
+        Equally likely shares; first `memory.dropped`, then the class of the spread.
     hidden_lots : float64[GAP_POINTS]
         Equally likely values.
     """

@@ -1,6 +1,6 @@
 """Executions of what nobody sees, as the queue-reactive flow sends them: the book stays as it is.
 
-They come in bursts: each is followed by another of its side with the chance HIDDEN_AGAIN, so that bursts are geometric
+They come in bursts at one price: each is followed by another with the chance HIDDEN_AGAIN, so that bursts are geometric
 and begin with 1 - HIDDEN_AGAIN of the rate that the tape has.
 """
 

@@ -1,13 +1,21 @@
 """The queue-reactive flow, event by event (after Huang, Lehalle & Rosenbaum 2015).
 
-A wait is drawn given the previous event, the wait before it, the activity of the minute and the spread; then the type
-of the event, with weights that are a product of factors: (spread, best queues), (previous event, this wait), (the two
-previous events), (displacement of the mid from its slow and fast means, its last move), (flow of trade signs, sign and
-age of the last trade), touches that market orders and cancels emptied and whether their price is back, the age of best
-prices, orders alone at them and the gaps behind them, market orders of the last seconds a side, a slow mean of their
-signs, activity. Cancels at
-the best weigh by the ages and sizes of the orders there, deeper ones in proportion to the lots. Then price, size, or
-which order. Hidden executions come with market orders and between events.
+A wait is drawn given the previous event, the wait before it, the activity of the minute, the spread and how long ago a
+market order emptied a best price; then the kind of the event, with weights that are a product of tables:
+
+- `state`: the spread and both best queues (or their imbalance), with the factors that pilots turned by the spread;
+- `before`, `before2`: the previous event and this wait; the two previous events;
+- `place`: the mid over its slow and fast means, and its last move. The means go along with what market orders do;
+- `trade`: the flow of trade signs, the last market order's age and sign, whether it moved the mid, how narrow it is;
+- `signs`, `runs`: a slower mean of the signs; market orders of the last seconds a side, and how narrow it is;
+- `emptied`, `vacated`: best prices that market orders and cancels emptied: how long ago, how far off, or back;
+- `retreat`: how far the best prices stand behind their means of the last seconds, and how narrow it is;
+- `fresh`, `alone`, `behind`: the age of best prices, orders alone at them, the gaps behind them;
+- `activity` of the minute.
+
+Narrow are spreads in which market orders come more readily. Cancels at the best weigh by the ages and sizes of the
+orders there, deeper ones in proportion to the lots. Then price, size, or which order. Hidden executions come with
+market orders and between events.
 
 References
 ----------

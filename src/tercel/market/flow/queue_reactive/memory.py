@@ -59,20 +59,7 @@ def see(
     """
     side = k[q.P_SIDE]
     mid2 = bid + ask
-    elapsed = now - k[q.SEEN_NS]
-    slow, fast = real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)
-    if elapsed > 0:
-        keep = exp(-elapsed / flow[q.RUN_NS])
-        put_real(k, q.RUN, real(k, q.RUN) * keep)
-        put_real(k, q.RUN + 1, real(k, q.RUN + 1) * keep)
-        slow += (k[q.MID] - slow) * (1.0 - exp(-elapsed / flow[q.SLOW_NS]))
-        fast += (k[q.MID] - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS]))
-        put_real(k, q.MEAN_SLOW, slow)
-        put_real(k, q.MEAN_FAST, fast)
-        for at in range(2):
-            mean = real(k, q.TOUCH_MEAN + at)
-            put_real(k, q.TOUCH_MEAN + at, mean + (k[q.TOUCH + at] - mean) * (1.0 - keep))
-        k[q.SEEN_NS] = now
+    _age(k, flow, now)
     if mid2 != k[q.MID]:  # also where others than the flow moved it
         k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
         k[q.MID] = mid2
@@ -81,8 +68,8 @@ def see(
     k[q.I_STATE] = spread * q.TOUCHES + touch_class(flow, same, opposite)
     k[q.I_BEFORE] = k[q.P_KIND] * q.WAITS + k[q.WAIT]
     k[q.I_BEFORE2] = (k[q.P_KIND] * q.PREVIOUS + k[q.P2_KIND]) * 2 + (0 if k[q.P2_SIDE] == side else 1)
-    place = class_of(flow, q.SLOW_EDGES, q.SLOW - 1, side * (mid2 - slow)) * q.FAST
-    place += class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - fast))
+    place = class_of(flow, q.SLOW_EDGES, q.SLOW - 1, side * (mid2 - real(k, q.MEAN_SLOW))) * q.FAST
+    place += class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - real(k, q.MEAN_FAST)))
     k[q.I_PLACE] = place * q.MOVES + (0 if k[q.MOVE] * side >= 0 else 1)
     narrow = class_of(flow, q.NARROW_EDGES, q.NARROWS - 1, ask - bid)
     trade = class_of(flow, q.FLOW_EDGES, q.FLOWS - 1, side * real(k, q.SIGN_FLOW)) * q.AGES
@@ -92,25 +79,41 @@ def see(
     k[q.TOUCH], k[q.TOUCH + 1] = bid, ask
     own, other = (bids, asks) if side > 0 else (asks, bids)
     k[q.I_ALONE] = (min(max(own, 1), q.AT_BEST) - 1) * q.AT_BEST + min(max(other, 1), q.AT_BEST) - 1
-    _recall(k, flow, now, side)
-    k[q.I_RUNS] = k[q.I_RUNS] * q.NARROWS + narrow
-    k[q.I_RETREAT] = k[q.I_RETREAT] * q.NARROWS + narrow
+    _recall(k, flow, now, side, narrow)
 
 
 @kernel
-def _recall(k: Longs, flow: Floats, now: int, side: int) -> None:
-    """The classes that depend on what was seen before alone: touches emptied, their age, market orders."""
+def _age(k: Longs, flow: Floats, now: int) -> None:
+    """Time has passed: means move towards what stood, market orders are forgotten."""
+    elapsed = now - k[q.SEEN_NS]
+    if elapsed <= 0:
+        return
+    k[q.SEEN_NS] = now
+    keep = exp(-elapsed / flow[q.RUN_NS])
+    slow, fast = real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)
+    put_real(k, q.MEAN_SLOW, slow + (k[q.MID] - slow) * (1.0 - exp(-elapsed / flow[q.SLOW_NS])))
+    put_real(k, q.MEAN_FAST, fast + (k[q.MID] - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS])))
+    for at in range(2):
+        put_real(k, q.RUN + at, real(k, q.RUN + at) * keep)
+        mean = real(k, q.TOUCH_MEAN + at)
+        put_real(k, q.TOUCH_MEAN + at, mean + (k[q.TOUCH + at] - mean) * (1.0 - keep))
+
+
+@kernel
+def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
+    """The classes of what was seen before: touches emptied, where they stood, their age, market orders."""
     k[q.I_EMPTIED] = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(k, flow, now, -side, q.EMPTIED)
     k[q.I_VACATED] = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(k, flow, now, -side, q.VACATED)
     k[q.I_FRESH] = young(k, flow, now, side) * (q.YOUNG + 1) + young(k, flow, now, -side)
-    run = q.RUN if side > 0 else q.RUN + 1
-    k[q.I_RUNS] = class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, run)) * q.RUNS
-    k[q.I_RUNS] += class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, 2 * q.RUN + 1 - run))
     at = 0 if side > 0 else 1
+    runs = class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + at)) * q.RUNS
+    runs += class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + 1 - at))
+    k[q.I_RUNS] = runs * q.NARROWS + narrow
     k[q.I_BEHIND] = class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + at]) * q.GAPS
     k[q.I_BEHIND] += class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + 1 - at])
-    k[q.I_RETREAT] = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.RETREATS
-    k[q.I_RETREAT] += class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, -side))
+    both = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.RETREATS
+    both += class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, -side))
+    k[q.I_RETREAT] = both * q.NARROWS + narrow
     k[q.I_SIGNS] = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * real(k, q.SLOW_SIGNS))
 
 
@@ -143,11 +146,17 @@ def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
 
 
 @kernel
+def _of_side(k: Longs, cell: int, side: int) -> int:
+    """What a cell of EMPTIES, in the frame of the previous event, says of a side: see `words.TOUCHED`."""
+    return cell // q.TOUCHED if side == k[q.P_SIDE] else cell % q.TOUCHED
+
+
+@kernel
 def dropped(k: Longs, side: int) -> int:
     """1 + class of the ticks by which a side's best price stands behind one that is gone; 0: none is."""
-    same, found = side == k[q.P_SIDE], 0
+    found = 0
     for cell in (k[q.I_EMPTIED], k[q.I_VACATED]):
-        own = cell // q.TOUCHED if same else cell % q.TOUCHED
+        own = _of_side(k, cell, side)
         if 0 < own <= q.GONE:
             found = max(found, 1 + (own - 1) % q.DROPS)
     return found
@@ -156,12 +165,9 @@ def dropped(k: Longs, side: int) -> int:
 @kernel
 def gone(k: Longs, side: int) -> int:
     """Whether a side's best price is gone and not yet back: 1 by a market order, 2 by a cancel, 0 neither."""
-    same = side == k[q.P_SIDE]
-    emptied = k[q.I_EMPTIED] // q.TOUCHED if same else k[q.I_EMPTIED] % q.TOUCHED
-    vacated = k[q.I_VACATED] // q.TOUCHED if same else k[q.I_VACATED] % q.TOUCHED
-    if 0 < emptied <= q.GONE:
+    if 0 < _of_side(k, k[q.I_EMPTIED], side) <= q.GONE:
         return 1
-    return 2 if 0 < vacated <= q.GONE else 0
+    return 2 if 0 < _of_side(k, k[q.I_VACATED], side) <= q.GONE else 0
 
 
 @kernel
@@ -175,17 +181,22 @@ def haste(runs: int, trade: int) -> int:
 
 
 @kernel
+def _fell_ns(k: Longs, side: int) -> int:
+    """When a side's best price fell back, by a market order or by a cancel."""
+    at = 0 if side > 0 else 1
+    return int(max(k[q.EMPTIED_NS + at], k[q.VACATED_NS + at]))
+
+
+@kernel
 def since_fell(k: Longs, flow: Floats, now: int, side: int) -> int:
     """Class of how long ago a side's best price fell back."""
-    at = 0 if side > 0 else 1
-    return class_of(flow, q.FELL_EDGES, q.FELL - 1, now - max(k[q.EMPTIED_NS + at], k[q.VACATED_NS + at]))
+    return class_of(flow, q.FELL_EDGES, q.FELL - 1, now - _fell_ns(k, side))
 
 
 @kernel
 def follows(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """How a side's best price fell back, as orders of the other see it: 0 just now, then by the drop, last not so."""
-    at = 0 if side > 0 else 1
-    if now - max(k[q.EMPTIED_NS + at], k[q.VACATED_NS + at]) < flow[q.AT_ONCE]:
+    """How a side's best price fell back, as orders of the other see it: 0 just now, then by `dropped`, last: not so."""
+    if now - _fell_ns(k, side) < flow[q.AT_ONCE]:
         return 0
     drop = dropped(k, side)
     return drop if drop > 0 else q.DROPS + 1
@@ -249,8 +260,7 @@ def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mi
 def _empty(k: Longs, now: int, side: int, what: int, cell: int) -> None:
     """A side's touch is EMPTIED or VACATED now; a better price that is still gone is not forgotten for it."""
     at = 0 if side > 0 else 1
-    gone_already = cell // q.TOUCHED if side == k[q.P_SIDE] else cell % q.TOUCHED
-    if not 0 < gone_already <= q.GONE:
+    if not 0 < _of_side(k, cell, side) <= q.GONE:
         k[what + at] = k[q.TOUCH + at]
     k[what + 2 + at] = now
 

@@ -102,41 +102,40 @@ def _sizes(days: Sequence[Day], seen: Sequence[Seen]) -> Table:
 
 
 def _places(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) -> dict[str, Table]:
-    """Ticks behind the best by its gap; ticks into the spread by its width, trading, and how either side fell back."""
-    spread = np.concatenate([d.spread for d in days])
-    classes = np.searchsorted(law["spread_edges"], spread, side="right")
-    kind = np.concatenate([d.o.kind for d in days])
-    away = np.concatenate([behind_best(d) for d in days])
-    better = -away
-    signed = np.where(2 * better <= spread, better, better - spread)
-    ages = np.concatenate(
-        [np.column_stack([of_side(since_fell(d), sign * d.o.side) for sign in (1, -1)]) for d in days]
-    )
-    own = np.searchsorted(law["fell_edges"], ages[:, 0], side="right")
-    drop = np.concatenate([of_side(dropped(d, s), -d.o.side) for d, s in zip(days, seen, strict=True)])
-    other = np.where(ages[:, 1] < law["at_once"], 0, np.where(drop > 0, drop, q.DROPS + 1))
-    inside = kind == q.LIMIT_IN_SPREAD
-    stir = np.concatenate([hastes(s) for s in seen])
-    laws = [
-        _by_class(
-            signed,
-            classes // 2,
-            list(itertools.accumulate((inside, other == n, own == m, stir == h), np.logical_and))[::-1],
-            q.INSIDE_POINTS,
-            q.ROOMS,
-        )
-        for h, m, n in itertools.product(range(q.HASTES), range(q.FELL), range(q.FOLLOWS))
-    ]
-    deeper = kind == q.LIMIT_DEEPER
+    """Ticks behind the best by the gap behind it; ticks into the spread, see `_inside`."""
+    rows = np.concatenate([d.o.kind == q.LIMIT_DEEPER for d in days])
     gap = np.concatenate([np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days])
-    edges = cuts(gap[deeper], GAPS_AT)
-    behind = np.searchsorted(edges, gap, side="right")
-    deep = np.maximum(_by_class(away, behind, (deeper,), q.DEEP_POINTS), 1.0)
+    edges = cuts(gap[rows], GAPS_AT)
+    away = np.concatenate([behind_best(d) for d in days])
+    deep = _by_class(away, np.searchsorted(edges, gap, side="right"), (rows,), q.DEEP_POINTS)
     return {
         "deep_edges": pad(edges, q.SPREADS - 1),
-        "deep": deep.ravel(),
-        "inside": np.concatenate(laws).ravel(),
+        "deep": np.maximum(deep, 1.0).ravel(),
+        "inside": _inside(days, seen, law),
     }
+
+
+def _inside(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) -> Table:
+    """Ticks into the spread from its nearer end, by haste, how either side fell back, and the room (`words.INSIDE`).
+
+    Where orders are few, a cell takes those of a wider one: of any haste, then of any own side, then of any other.
+    """
+    rows = np.concatenate([d.o.kind == q.LIMIT_IN_SPREAD for d in days])
+    spread = np.concatenate([d.spread for d in days])
+    better = -np.concatenate([behind_best(d) for d in days])
+    signed = np.where(2 * better <= spread, better, better - spread)
+    room = np.searchsorted(law["spread_edges"], spread, side="right") // 2
+    own, other = (np.concatenate([of_side(since_fell(d), sign * d.o.side) for d in days]) for sign in (1, -1))
+    fell = np.searchsorted(law["fell_edges"], own, side="right")
+    drop = np.concatenate([of_side(dropped(d, s), -d.o.side) for d, s in zip(days, seen, strict=True)])
+    follows = np.where(other < law["at_once"], 0, np.where(drop > 0, drop, q.DROPS + 1))
+    hasty = np.concatenate([hastes(s) for s in seen])
+    tables = []
+    for h, m, n in itertools.product(range(q.HASTES), range(q.FELL), range(q.FOLLOWS)):
+        wide = rows & (follows == n)
+        cells = (wide & (fell == m) & (hasty == h), wide & (fell == m), wide, rows)
+        tables.append(_by_class(signed, room, cells, q.INSIDE_POINTS, q.ROOMS))
+    return np.concatenate(tables).ravel()
 
 
 def _by_class(
@@ -146,7 +145,7 @@ def _by_class(
     count: int,
     many: int = q.SPREADS,
 ) -> Table:
-    """Equally likely values of each class of spread; of neighbours, then of wider and wider `rows` where few are."""
+    """Equally likely values of each of `many` classes; of neighbours, then of wider and wider `rows` where few are."""
     out = np.ones((many, count))
     for c in range(many):
         near = np.abs(classes - c)

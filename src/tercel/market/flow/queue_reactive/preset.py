@@ -37,8 +37,9 @@ class Knobs(BaseModel):
     repeat : float
         Factor of the chances that a limit order repeats a size.
     lone : float
-        Above 0: log factor of the withdrawal of orders behind the best that are alone at their price, against others.
-        Below 0: less the share of limit orders behind the second level that are placed by distance, not by level.
+        How far the levels reach. Above 0: log factor with which orders behind the best that stand alone at their price
+        are withdrawn, over others. Below 0: share of the orders behind the second level that are placed by distance;
+        at 0 all are placed level by level.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

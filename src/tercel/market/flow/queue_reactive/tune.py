@@ -41,11 +41,10 @@ LOSS = {
     "sd600": 0.5,
 }
 DEPTH_LOSS = 0.15
-
-
 TURNED = (q.LIMIT_IN_SPREAD, q.CANCEL_AT_BEST, q.MARKET)
 """Kinds of events whose share by the spread is turned."""
 TURN = 0.7
+"""How fast."""
 PRIOR = 50.0
 """Events of a class of the spread at the shares overall."""
 
