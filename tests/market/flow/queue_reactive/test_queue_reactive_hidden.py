@@ -176,7 +176,9 @@ def test_they_lie_at_the_touch_or_inside_the_spread_and_leave_the_book() -> None
 
 def test_their_place_and_lots_are_the_laws() -> None:
     at = np.repeat([0.0, 0.25, 0.5, 0.5], q.HIDDEN_POINTS // 4)
-    preset = market(5, hidden_at=np.tile(at, (1 + q.DROPS) * q.SPREADS), hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2))
+    preset = market(
+        5, hidden_at=np.tile(at, (1 + q.DROPS) * q.SPREADS), hidden_lots=np.repeat([1, 7], q.GAP_POINTS // 2)
+    )
     o = seen(simulated_day(preset, 1, 12_000.0, 60.0))
     wide = o.hidden[(o.hidden[:, 4] - o.hidden[:, 3]) % 4 == 0]
     share = (wide[:, 1] - wide[:, 3]) / (wide[:, 4] - wide[:, 3])
