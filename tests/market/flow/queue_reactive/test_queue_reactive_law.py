@@ -127,8 +127,8 @@ class Oracle:
         cell = int(self.s["kind"]), int(self.s["wait"]), int(self.s["activity"]), width, since
         return np.diff(np.asarray(self.p.law["wait_law"]).reshape(8, 10, 4, 4, 4, 10)[cell], prepend=0.0)
 
-    def inside(self, side: int) -> np.ndarray:
-        """Where orders of a side come to rest in the spread: > 0 from its best, < 0 from the other."""
+    def inside(self, side: int) -> tuple[int, int, int, int]:
+        """Which law says where orders of a side come to rest in the spread: haste, own fall, the other's, room."""
         s, law = self.s, self.p.law
         traded_now = s["age_ns"] < law["age_edges"][1]
         haste = int(traded_now or self.run(1) + self.run(-1) > 3)
@@ -140,7 +140,7 @@ class Oracle:
             gone = [(t - 1) % 3 for t in (self.touched(what, -side) for what in ("emptied", "vacated")) if 0 < t < 13]
             follows = 1 + max(gone) if gone else 4
         room = bisect_right(law["spread_edges"], s["ask"] - s["bid"]) // 2
-        return np.asarray(law["inside"]).reshape(2, 5, 5, 6, 32)[haste, fell, follows, room]
+        return haste, fell, follows, room
 
 
 def situation(seed: int) -> dict[str, Any]:

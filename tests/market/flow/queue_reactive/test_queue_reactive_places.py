@@ -1,0 +1,267 @@
+"""Where limit orders come to rest, which of those behind the best go: exact cases, closed forms, a tape read back."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.market.flow.queue_reactive.made import made
+from tests.market.flow.queue_reactive.test_queue_reactive_law import Oracle, memory, situation
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.seeds import seed_stream
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate
+from tercel.market.flow.queue_reactive import memory as kernels
+from tercel.market.flow.queue_reactive import pools
+from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.acts import deeper_price, inside_price, scan
+from tercel.market.flow.queue_reactive.extract import Day, day_of, dropped, gone, hastes, look, since_fell
+from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.tables import LAYOUT
+from tercel.market.flow.queue_reactive.withdrawals import cancel, withdraw
+from tercel.market.observed import observe
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import public_add
+from tercel.market.simulator.days import simulated_day
+from tercel.market.simulator.source import first_world
+from tercel.market.tape import Instrument
+
+DRAWS = 20_000
+SHAPE = (q.HASTES, q.FELL, q.FOLLOWS, q.ROOMS)
+LAWS = list(itertools.product(*map(range, SHAPE)))
+
+
+def market(knobs: Knobs | None = None, scalars: dict[str, float] | None = None, **law: Any) -> QueueReactivePreset:
+    tables = {name: tuple(map(float, np.ravel(x))) for name, x in law.items()}
+    return made(3, law=tables, knobs=knobs or Knobs(), scalars=scalars or {})
+
+
+# -- in the spread ----------------------------------------------------------------------------------------------------
+
+OWN_AGES = (5 * 10**6, 5 * 10**7, 5 * 10**8, 5 * 10**9, 5 * 10**10)
+OTHER = ((5, 5 * 10**5), (1, 5 * 10**7), (3, 5 * 10**7), (5, 5 * 10**7), (-1, 5 * 10**7))
+WIDE = tuple(400.0 + 100.0 * n for n in range(q.SPREADS - 1))
+
+
+@pytest.mark.parametrize("what", ["emptied", "vacated"])
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_place_in_the_spread_comes_from_the_law_of_its_cell(what: str, side: int) -> None:
+    """Each law says one price of its own, from the own best or from the other; spreads are wide enough for all."""
+    numbers = 1.0 + np.arange(len(LAWS))
+    for sign in (1, -1):
+        preset = market(inside=np.repeat(sign * numbers, q.INSIDE_POINTS), spread_edges=WIDE)
+        for n, law in enumerate(LAWS):
+            hasty, fell, follows, room = law
+            s = situation(n)
+            s["ask"] = s["bid"] + 350 + 200 * room + 100 * (n % 2)
+            s["runs"] = {1: 0.0, -1: 0.0}
+            s["age_ns"] = 10**7 if hasty else 10**11
+            back = {1: (-1, 10**12), -1: (-1, 10**12)}
+            s["emptied"] = s["vacated"] = back
+            s[what] = {side: (0, OWN_AGES[fell]), -side: OTHER[follows]}
+            assert Oracle(preset, s).inside(side) == law
+            k, flow = memory(preset, s, n)
+            near, far = (s["bid"], s["ask"]) if side > 0 else (s["ask"], s["bid"])
+            start = near if sign > 0 else far
+            assert inside_price(k, flow, side, near, far) == start + sign * side * int(numbers[n])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_law_of_a_place_is_the_twins(seed: int) -> None:
+    preset = market(inside=np.repeat(1.0 + np.arange(len(LAWS)), q.INSIDE_POINTS), spread_edges=WIDE)
+    s = situation(1_000 + seed)
+    s["ask"] = s["bid"] + 310 + 97 * (seed % 12)
+    k, flow = memory(preset, s, seed)
+    for side, near, far in ((1, s["bid"], s["ask"]), (-1, s["ask"], s["bid"])):
+        law = np.ravel_multi_index(Oracle(preset, s).inside(side), SHAPE)
+        assert inside_price(k, flow, side, near, far) == near + side * (1 + int(law))
+
+
+@pytest.mark.parametrize(("ticks", "gap", "at"), [(9, 5, 4), (0, 5, 1), (-9, 5, 1), (-2, 5, 3), (3, 2, 1)])
+def test_a_place_in_the_spread_stays_in_it(ticks: int, gap: int, at: int) -> None:
+    k, flow = memory(market(inside=np.full(LAYOUT["inside"].length, ticks)), situation(1), 1)
+    assert inside_price(k, flow, 1, 100, 100 + gap) == 100 + at
+    assert inside_price(k, flow, -1, 100 + gap, 100) == 100 + gap - at
+
+
+# -- behind the best --------------------------------------------------------------------------------------------------
+
+
+@kernel
+def many_deeper(k: Longs, flow: Floats, side: int, near: int, prices: Longs) -> None:
+    for i in range(prices.shape[0]):
+        prices[i] = deeper_price(k, flow, side, near)
+
+
+def deeper(preset: QueueReactivePreset, side: int, behind: tuple[int, ...]) -> np.ndarray:
+    """Ticks behind the best at which orders come to rest, levels lying `behind` it."""
+    k, flow = np.zeros(sim.GRID, np.int64), preset.packed()
+    seed_stream(k, sim.FLOW_RNG, 1, 0, 0)
+    at = 0 if side > 0 else 1
+    scanned = q.SCAN + at * q.SCAN_SIDE
+    k[scanned : scanned + len(behind)] = 1_000 - side * np.array(behind)
+    k[scanned + 2 * q.LEVELS] = len(behind)
+    k[q.BEHIND + at] = behind[1]
+    prices = np.zeros(DRAWS, np.int64)
+    many_deeper(k, flow, side, 1_000, prices)
+    return (1_000 - prices) * side
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("gap", "law"), [(1, 0), (2, 1), (5, 4), (13, 7), (19, 8), (40, 9)])
+def test_the_gap_behind_the_best_has_its_own_law(side: int, gap: int, law: int) -> None:
+    ticks = np.arange(1.0, 1.0 + q.SPREADS)
+    preset = market(Knobs(lone=-1.0), deep=np.repeat(ticks, q.DEEP_POINTS))
+    assert set(deeper(preset, side, (0, gap, gap + 5)).tolist()) == {int(ticks[law])}
+
+
+@pytest.mark.parametrize("lone", [-1.0, -0.7, -0.25, 0.0, 1.0])
+def test_orders_behind_the_second_level_go_by_level_or_by_distance_as_lone_says(lone: float) -> None:
+    """By distance they lie 15 ticks behind, by level on the third level, 10 behind."""
+    third = np.arange(2 * (q.LEVELS - 1)) >= 1
+    preset = market(Knobs(lone=lone), deep=np.full(LAYOUT["deep"].length, 15), slot=third)
+    found = deeper(preset, 1, (0, 2, 10, 20, 30))
+    by_level = 1.0 + min(lone, 0.0)
+    assert set(found.tolist()) <= {10, 15}
+    assert (found == 10).mean() == pytest.approx(by_level, abs=4.5 * np.sqrt(by_level * (1 - by_level) / DRAWS))
+
+
+@pytest.mark.parametrize("behind", [1, 2])
+def test_up_to_the_second_level_no_level_is_asked(behind: int) -> None:
+    preset = market(deep=np.full(LAYOUT["deep"].length, behind))
+    assert set(deeper(preset, -1, (0, 2, 10, 20, 30)).tolist()) == {behind}
+
+
+@pytest.mark.parametrize("limited", [0.0, 1.0])
+def test_what_nobody_would_see_is_drawn_again_and_lies_on_the_last_level_at_most(limited: float) -> None:
+    """Half of the law lies beyond the last of the levels: four draws, then the last level itself."""
+    ticks = np.tile(np.repeat((1, 50), q.DEEP_POINTS // 2), q.SPREADS)
+    found = deeper(market(Knobs(lone=-1.0), {"limited": limited}, deep=ticks), 1, (0, 2, 10, 20, 30))
+    far = 0.5**4 if limited else 0.5
+    assert set(found.tolist()) == {1, 30 if limited else 50}
+    assert (found > 1).mean() == pytest.approx(far, abs=4.5 * np.sqrt(far * (1 - far) / DRAWS))
+
+
+# -- which order behind the best goes ---------------------------------------------------------------------------------
+
+
+@kernel
+def many_cancels(b: Packed, k: Longs, flow: Floats, side: int, counts: Longs) -> None:
+    for _ in range(DRAWS):
+        counts[cancel(b, k, flow, q.CANCEL_DEEPER, side)] += 1
+
+
+def crowded(preset: QueueReactivePreset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A world with one bid on levels 2 and 4, some on level 3, more on 5; behind the best: [slot, level, alone]."""
+    b, k, flow = first_world(preset, 1)
+    assert scan(b, k, flow, 1) == q.LEVELS
+    words = b[lay.HEADER :][: preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
+    rows = []
+    for level, price in enumerate(k[q.SCAN + 1 : q.SCAN + q.LEVELS].tolist(), start=1):
+        mine = np.flatnonzero((words[:, lay.QTY] > 0) & (words[:, lay.SIDE] == 1) & (words[:, lay.PRICE] == price))
+        alone = level in (1, 3)
+        for slot in mine[alone:] if alone else ():
+            withdraw(b, k, int(slot))
+        if level == 4:
+            mine = np.append(mine, allocate(b))
+            public_add(b, k, int(mine[-1]), 1, price, 2)
+        rows += [(slot, level, alone) for slot in (mine[:1] if alone else mine)]
+    return b, k, flow, np.array(rows, np.int64)
+
+
+@pytest.mark.parametrize("lone", [-0.5, 0.0, 0.7, 2.0])
+def test_orders_alone_at_their_price_go_more_readily_as_lone_says(lone: float) -> None:
+    """A level, then an order of it, each alike; taken with its chance, eight times at most."""
+    quiet = {"rank": np.zeros(q.RANKS), "leaves": np.ones(LAYOUT["leaves"].length), "hazard": np.ones(q.LEVELS - 1)}
+    preset = market(Knobs(lone=lone), {"beyond": 0.0, "deep_power": 0.0}, **quiet)
+    b, k, flow, orders = crowded(preset)
+    slot, level, alone = orders.T
+    assert 0 < alone.sum() < len(alone)
+    picked = 1.0 / (4.0 * np.bincount(level)[level])
+    assert picked.sum() == pytest.approx(1.0)
+    goes = np.where(alone == 1, 1.0, np.exp(-max(lone, 0.0)))
+    stays = 1.0 - picked @ goes
+    shares = picked * goes * (stays ** np.arange(7)).sum() + picked * stays**7
+    counts = np.zeros(preset.orders, np.int64)
+    many_cancels(b, k, flow, 1, counts)
+    assert counts[slot].sum() == DRAWS
+    assert (np.abs(counts[slot] / DRAWS - shares) < 4.8 * np.sqrt(shares * (1 - shares) / DRAWS) + 1e-9).all()
+
+
+def test_of_the_newest_orders_too_those_alone_go_more_readily() -> None:
+    """The newest stands with others and is passed over; the one before it is alone, and goes."""
+    preset = market(Knobs(lone=1.0), rank=np.ones(q.RANKS), stays=np.ones(q.STAY_CLASSES))
+    b, k, flow, orders = crowded(preset)
+    old, new = orders[orders[:, 2] == 1][0, 0], orders[orders[:, 2] == 0][-1, 0]
+    for n, slot in enumerate((old, new)):
+        k[q.RING + n] = int(b[lay.HEADER + slot * lay.ORDER + lay.ARR]) << 24 | int(slot)
+    k[q.RING_AT] = 2
+    counts = np.zeros(preset.orders, np.int64)
+    many_cancels(b, k, flow, 1, counts)
+    goes = np.exp(-1.0)
+    assert counts[old] + counts[new] == DRAWS
+    assert counts[new] / DRAWS == pytest.approx(goes, abs=4.8 * np.sqrt(goes * (1.0 - goes) / DRAWS))
+
+
+# -- a tape read back -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def told() -> tuple[QueueReactivePreset, Day]:
+    """A market in which a cell says one place, no price is repeated, and spreads are wide; a day of it."""
+    ticks = np.random.default_rng(1).choice([-1, 1], len(LAWS)).repeat(q.INSIDE_POINTS)
+    again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size")}
+    preset = market(Knobs(inside=0.3), inside=ticks, **again)
+    instrument = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
+    return preset, day_of(observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0)
+
+
+def replayed(preset: QueueReactivePreset, day: Day) -> dict[str, np.ndarray]:
+    """What the flow's own memory says before each event, of bid and ask."""
+    flow, o = preset.packed(), day.o
+    k = np.zeros(sim.GRID, np.int64)
+    start_memory(k, int(day.bid[0, 0] + day.ask[0, 0]), int(o.ns[0]))
+    found: dict[str, list[Any]] = {name: [] for name in ("gone", "dropped", "since_fell", "follows", "haste")}
+    for i in range(o.n):
+        now, bid, ask = int(o.ns[i]), int(day.bid[i, 0]), int(day.ask[i, 0])
+        kernels.see(k, flow, now, bid, ask, int(day.bid_lots[i, 0]), int(day.ask_lots[i, 0]), 1, 1)
+        found["gone"].append([kernels.gone(k, side) for side in (1, -1)])
+        found["dropped"].append([kernels.dropped(k, side) for side in (1, -1)])
+        found["since_fell"].append([kernels.since_fell(k, flow, now, side) for side in (1, -1)])
+        found["follows"].append([kernels.follows(k, flow, now, side) for side in (1, -1)])
+        found["haste"].append(kernels.haste(k[q.I_RUNS], k[q.I_TRADE]))
+        after = min(i + 1, o.n - 1)
+        kernels.remember(
+            k, now, int(o.kind[i]), int(o.side[i]), int(o.price[i]), int(day.lots[i]),
+            int(day.bid[after, 0] + day.ask[after, 0]),
+        )  # fmt: skip
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
+    told: tuple[QueueReactivePreset, Day],
+) -> None:
+    preset, day = told
+    kernel_says = replayed(preset, day)
+    seen = look(day, preset.packed(), np.zeros(day.o.n, np.int64))
+    law = {name: np.asarray(values) for name, values in preset.law.items()}
+    np.testing.assert_array_equal(gone(day, seen), kernel_says["gone"])
+    np.testing.assert_array_equal(dropped(day, seen), kernel_says["dropped"])
+    np.testing.assert_array_equal(hastes(seen), kernel_says["haste"])
+    fell = np.searchsorted(law["fell_edges"], since_fell(day), side="right")
+    np.testing.assert_array_equal(fell, kernel_says["since_fell"])
+    for name, many in (("gone", 3), ("dropped", 1 + q.DROPS), ("haste", 2), ("since_fell", q.FELL), ("follows", 5)):
+        assert set(kernel_says[name].ravel().tolist()) == set(range(many)), name
+
+    inside = day.o.kind == q.LIMIT_IN_SPREAD
+    own, other = np.where(day.o.side > 0, 0, 1)[inside], np.where(day.o.side > 0, 1, 0)[inside]
+    room = np.searchsorted(law["spread_edges"], day.spread, side="right")[inside] // 2
+    which = np.flatnonzero(inside)
+    cells = kernel_says["haste"][which], fell[which, own], kernel_says["follows"][which, other], room
+    count = np.bincount(np.ravel_multi_index(cells, SHAPE), minlength=len(LAWS))
+    found = pools.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
+    truth = law["inside"].reshape(-1, q.INSIDE_POINTS)
+    clear = (count >= 50) & (np.arange(len(LAWS)) % q.ROOMS > 0)  # in the first room both ends are one price
+    assert clear.sum() > 10
+    np.testing.assert_array_equal(found[clear], truth[clear])
