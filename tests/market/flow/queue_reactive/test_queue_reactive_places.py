@@ -212,7 +212,7 @@ def told() -> tuple[QueueReactivePreset, Day]:
     """A market in which a cell says one place, no price is repeated, and spreads are wide; a day of it."""
     ticks = np.random.default_rng(1).choice([-1, 1], len(LAWS)).repeat(q.INSIDE_POINTS)
     again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size")}
-    preset = market(Knobs(inside=0.3), inside=ticks, **again)
+    preset = market(Knobs(inside=0.5, market=3.0), inside=ticks, **again)
     instrument = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
     return preset, day_of(observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0)
 
@@ -264,4 +264,6 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     truth = law["inside"].reshape(-1, q.INSIDE_POINTS)
     clear = (count >= 50) & (np.arange(len(LAWS)) % q.ROOMS > 0)  # in the first room both ends are one price
     assert clear.sum() > 10
+    for axis in range(3):
+        assert len({LAWS[n][axis] for n in np.flatnonzero(clear)}) > 1
     np.testing.assert_array_equal(found[clear], truth[clear])

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.market.flow.queue_reactive.made import made
 
 from tercel.market.flow.queue_reactive import tune
 from tercel.market.flow.queue_reactive import words as q
 
 EDGES = (2.0, 4.0, *[1e300] * (q.SPREADS - 3))
-OFTEN = np.array([100, 50, 10] + [0] * (q.SPREADS - 3))
+OFTEN = 1e9 * np.arange(q.SPREADS, 0, -1.0)
+"""Events by class of the spread, so many that the shares overall weigh nothing."""
 
 
 def day(spread: list[int], kind: list[int]) -> Any:
@@ -18,7 +20,8 @@ def day(spread: list[int], kind: list[int]) -> Any:
 
 
 def stepped(turned: np.ndarray, mix: np.ndarray, got: np.ndarray, gain: float = 1.0) -> np.ndarray:
-    return np.reshape(tune._by_spread(turned.ravel().tolist(), mix, got, OFTEN, gain), turned.shape)
+    tape, pilots = OFTEN[:, None] * mix, OFTEN[:, None] * got
+    return np.reshape(tune._by_spread(turned.ravel().tolist(), tape, pilots, gain), turned.shape)
 
 
 def mixed(seed: int) -> np.ndarray:
@@ -28,8 +31,12 @@ def mixed(seed: int) -> np.ndarray:
 def test_shares_of_kinds_by_hand() -> None:
     """Three of four events at one tick are market orders, one of two at three ticks; 50 events lean on all."""
     days = [day([1, 1, 1], [q.MARKET] * 3), day([1, 3, 3], [q.LIMIT_AT_BEST, q.MARKET, q.LIMIT_AT_BEST])]
-    found = tune.mixes(days, EDGES)
-    markets = 4.0 / 6.0
+    counts = tune.tallied(days, EDGES)
+    assert counts.sum() == 6.0
+    assert counts[0, [q.LIMIT_AT_BEST, q.MARKET]].tolist() == [1.0, 3.0]
+    assert counts[1, [q.LIMIT_AT_BEST, q.MARKET]].tolist() == [1.0, 1.0]
+    found = tune.mixes(counts)
+    markets = (4.0 + 1.0) / (6.0 + q.KINDS)
     assert found[0, q.MARKET] == pytest.approx((3 + 50 * markets) / 54)
     assert found[1, q.MARKET] == pytest.approx((1 + 50 * markets) / 52)
     np.testing.assert_allclose(found[2:, q.MARKET], markets)
@@ -38,7 +45,7 @@ def test_shares_of_kinds_by_hand() -> None:
 
 def test_shares_of_a_class_that_is_met_often_are_its_own() -> None:
     days = [day([1] * 100_000 + [3] * 100_000, [q.MARKET] * 100_000 + [q.LIMIT_AT_BEST] * 100_000)]
-    np.testing.assert_allclose(tune.mixes(days, EDGES)[:2, q.MARKET], (1.0, 0.0), atol=1e-3)
+    np.testing.assert_allclose(tune.mixes(tune.tallied(days, EDGES))[:2, q.MARKET], (1.0, 0.0), atol=1e-3)
 
 
 def test_factors_go_where_pilots_have_too_few_and_keep_their_mean() -> None:
@@ -80,10 +87,23 @@ def test_steps_end_at_the_tape() -> None:
 
 @pytest.mark.parametrize("where", ["tape", "pilots", "both"])
 def test_a_kind_that_never_comes_turns_nothing_into_nonsense(where: str) -> None:
-    """On a tape of spreads of one tick nobody goes into the spread."""
+    """On a tape of spreads of one tick nobody goes into the spread: its factor stays as it is."""
     few, none = [q.MARKET, q.LIMIT_IN_SPREAD, q.LIMIT_AT_BEST], [q.MARKET, q.LIMIT_AT_BEST, q.LIMIT_AT_BEST]
-    mix, got = (tune.mixes([day([1, 3, 5], kinds)], EDGES) for kinds in (
+    tape, pilots = (tune.tallied([day([1, 3, 5], kinds)], EDGES) for kinds in (
         none if where != "pilots" else few, none if where != "tape" else few))  # fmt: skip
-    found = stepped(np.ones((q.SPREADS, q.KINDS)), mix, got)
+    found = np.reshape(tune._by_spread([1.0] * (q.SPREADS * q.KINDS), tape, pilots, 1.0), (q.SPREADS, q.KINDS))
     assert np.isfinite(found).all()
     assert ((found >= 0.1) & (found <= 8.0)).all()
+    if where != "pilots":
+        assert (found[:, q.LIMIT_IN_SPREAD] == 1.0).all()
+
+
+def test_a_figure_that_a_tape_is_too_short_for_turns_no_knob() -> None:
+    """Three minutes know nothing of ten; and no step is longer than the longest, whatever pilots do."""
+    preset = made(1)
+    told = {"rate": 1.0, "markets": 0.1, "gone": 0.1, "lots": 5.0, "spread": 2.0, "same": 0.3, "reach": 9.0}
+    told |= {f"depth{n}": 9.0 for n in range(q.LEVELS)} | {f"sd{h}": 1.0 for h in tune.HORIZONS}
+    short, wild = told | {"sd600": tune.UNTOLD}, told | {"sd600": 1e6, "sd60": 1e-6}
+    assert tune._turned(preset, short, wild | {"sd60": 1.0}, 1.0).knobs == preset.knobs
+    assert tune._turned(preset, told, wild, 1.0).knobs.drift_sd <= 0.35 * tune.MOST + 1e-9
+    assert tune.loss_of(short, wild | {"sd60": 1.0}) == 0.0
