@@ -1,9 +1,9 @@
 """Pilot runs: simulate, compare with the tape calibrated on, turn the knobs, until what the weights miss is small.
 
-What is compared: events and market orders per second, cancels at the best, lots of a market order, spread, depth of
-each level, standard deviations of the mid's changes over 1, 10, 60 and 600 s. Every target has a knob that moves it
-nearly alone, so that damped steps on the logarithms converge in a few rounds; the mean knobs of the last third are
-kept.
+What is compared: events and market orders per second, cancels at the best, lots of a market order, sizes that repeat,
+spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60 and 600
+s, and the shares of the kinds of events in each class of the spread. Every target has a knob that moves it nearly
+alone, so that damped steps on the logarithms converge in a few rounds; the mean knobs of the last third are kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,10 +41,11 @@ LOSS = {
     "sd600": 0.5,
 }
 DEPTH_LOSS = 0.15
+
+
 TURNED = (q.LIMIT_IN_SPREAD, q.CANCEL_AT_BEST, q.MARKET)
 """Kinds of events whose share by the spread is turned."""
 TURN = 0.7
-"""How fast."""
 PRIOR = 50.0
 """Events of a class of the spread at the shares overall."""
 
