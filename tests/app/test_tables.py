@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from tercel.app.commands.trade_costs import summary
 
 from tercel.app import output
-from tercel.app.commands.trade_costs import summary
 
 CELLS = [["AAA-000-peg", "-16.9", "-15.5", "100%"], ["BBB-000-schedule", "-1234567.9", "0.0", "33%"]]
 HEADINGS = ["parent", "cost", "vwap", "rested"]

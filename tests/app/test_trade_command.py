@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trad
 from tercel.app import output
 from tercel.app.cli import app
 from tercel.app.commands.trade import _check_latch
+from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
@@ -52,7 +54,8 @@ name = "taker"
 strategy = "twap_take"
 """
 TOP = {"parents", "agents", "denials", "posture_changes", "fills", "journal"}
-PARENT = {"id", "instrument", "side", "quantity", "filled", "is_bps", "agent", "alpha_bps", "posture"}
+COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
+PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture"}
 
 
 def tercel(*words: object) -> Result:
@@ -212,6 +215,17 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
     assert found
     assert all({"is_bps", "vwap_bps", "twap_bps", "markouts_bps"} <= set(row) for row in found)
     assert (desk / "tca.html").is_file()
+    of_desk = {parent["id"]: parent for parent in ran["parents"]}
+    state = DeskState()
+    with closing(JournalReader(desk)) as reader:
+        for seq, entry in reader.read():
+            state.apply(seq, entry)
+    for row in found:  # one definition: the analysis, the desk and the console say the same, to the last digit
+        assert {key: of_desk[row["parent"]][key] for key in COST} == {key: row[key] for key in COST}
+        assert state.parents[row["parent"]].is_bps == row["is_bps"]
+    whole = done("trade", "tca", "--desk", desk)["total"]
+    if len(found) == len(of_desk):
+        assert state.shown()["summary"]["is_bps"] == ran["parents_bps"]["mean"] == whole["is_bps"]
     assert done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
     said = done("trade", "reconcile", "--desk", desk)
     assert said == {
@@ -226,16 +240,16 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
 def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "result_console", lambda: Console(width=80, highlight=False))
     found = done("trade", "tca", "--desk", desk)
-    lots = sum(row["quantity"] for row in found["parents"])
-    cost = sum(row["quantity"] * row["is_bps"] for row in found["parents"]) / lots
+    lots = sum(row["notional"] for row in found["parents"])
+    cost = sum(row["notional"] * row["is_bps"] for row in found["parents"]) / lots
     assert found["total"]["is_bps"] == pytest.approx(cost)
     assert set(found["agents"]) == {row["agent"] for row in found["parents"]}
     starts = [row["start_ns"] for row in found["parents"]]
     assert starts == sorted(starts)
     told = tercel("trade", "tca", "--desk", desk).stdout
     assert "forced" in told
-    assert "all, by lots" in told
-    assert "agents, means by lots" in told
+    assert "all " in told
+    assert "agents, means by what was filled" in told
     assert "left out: " in told
     assert "\N{HORIZONTAL ELLIPSIS}" not in told
     assert max(map(len, told.splitlines()[1:])) <= 100  # the line of what was left out is one

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.trading.tca.measure import ParentFacts, fees_of, measure
+from tercel.trading.tca.measure import ParentFacts, fees_of, measure, without_own
 
 S = 1_000_000_000
 
@@ -38,21 +38,32 @@ def test_fees_are_a_part() -> None:
     charged = fees_of(facts().fills, words)
     assert charged == 4
     free, cost = measure(facts()), measure(facts(fees=charged))
-    assert cost.fees_bps == pytest.approx(4 * 1e4 / (2001 * 30))
+    assert cost.fees_bps == pytest.approx(4 * 1e4 / (2001 * 20))
     assert cost.is_bps == pytest.approx(free.is_bps + cost.fees_bps)
     assert fees_of(facts().fills, (0, 0, 0, 50_000)) == round(10 * 2 * 1001 * 0.0005)
 
 
 def test_every_part_by_hand() -> None:
     cost = measure(facts())
-    unit = 1e4 / (2001 * 30)
-    assert cost.filled == 20
+    unit = 1e4 / (2001 * 20)
+    assert (cost.filled, cost.unfilled, cost.refused) == (20, 10, 0)
     assert cost.is_bps == pytest.approx(((2002 - 2001) * 10 + (1998 - 2001) * 10) * unit)
     assert cost.spread_bps == pytest.approx(((2002 - 2001) * 10 + (1998 - 2003) * 10) * unit)
     assert cost.timing_bps == pytest.approx((2003 - 2001) * 10 * unit)
     assert cost.walk_bps == 0
     assert cost.spread_bps + cost.walk_bps + cost.timing_bps + cost.forced_bps == pytest.approx(cost.is_bps)
-    assert cost.opportunity_bps == pytest.approx((2007 - 2001) * 10 * unit)
+    assert cost.opportunity_bps == pytest.approx((2007 - 2001) / 2001 * 1e4)
+    assert cost.sums == {
+        "spread": -40,
+        "walk": 0,
+        "timing": 20,
+        "forced": 0,
+        "fees": 0,
+        "fills": -20,
+        "opportunity": 60,
+        "refusal": 0,
+        "whole": 40,
+    }
     vwap = (1001 * 10 + 999 * 10 + 1000 * 5 + 1002 * 15) / 40
     assert cost.vwap_bps == pytest.approx((1000 - vwap) * 2e4 / 2001)
     twap = (2001 * 5 + 2003 * 15 + 2007 * 10) / 30 / 2
@@ -69,9 +80,25 @@ def test_a_markout_that_is_not_known_yet_is_not_made_up() -> None:
     assert cost.markouts_bps["1s"] == pytest.approx(0)
 
 
+def test_refused_lots_stand_apart_from_those_that_found_nobody() -> None:
+    cost = measure(facts(refused=4))
+    assert (cost.unfilled, cost.refused) == (6, 4)
+    assert (cost.sums["opportunity"], cost.sums["refusal"]) == (36, 24)
+    assert cost.refusal_bps == cost.opportunity_bps == pytest.approx(6 / 2001 * 1e4)
+    assert cost.is_bps == measure(facts()).is_bps
+
+
+def test_own_fills_are_taken_out_of_the_tape_once() -> None:
+    """The tape has 5 lots at 1001 and 17 at 999, of which 10 at 1001 and 10 at 999 are said to be ours."""
+    held = facts(trade_price=np.array([1001, 1002, 999]), trade_lots=np.array([5, 15, 17]))
+    assert without_own(held).trade_lots.tolist() == [0, 15, 7]
+    assert held.trade_lots.tolist() == [5, 15, 17]
+
+
 def test_nothing_filled_has_opportunity_alone() -> None:
     cost = measure(facts(fills=np.zeros((0, 7), np.int64)))
-    assert cost.is_bps == 0
+    assert math.isnan(cost.is_bps)
+    assert cost.sums["fills"] == 0
     assert cost.opportunity_bps == pytest.approx(6 / 2001 * 1e4)
     assert math.isnan(cost.vwap_bps)
 
@@ -80,6 +107,7 @@ def test_nothing_filled_has_opportunity_alone() -> None:
     ("changes", "said"),
     [
         ({"quantity": 10}, "no more lots"),
+        ({"refused": 11}, "no more lots"),
         ({"arrival_mid2": 0}, "two sides"),
         ({"mid_ns": np.zeros(0, np.int64), "mid2": np.zeros(0, np.int64)}, "two sides"),
         ({"fills": np.zeros((1, 5), np.int64)}, "7 columns"),
@@ -99,7 +127,13 @@ def test_the_parts_add_up_and_sides_mirror(fills: list[tuple[int, int, int, int]
     rows = [[ns * S, price, lots, mid2, 2 * price, 1, int(forced)] for ns, price, lots, mid2 in sorted(fills)]
     some = facts(fills=np.array(rows, np.int64).reshape(-1, 7), quantity=100, side=side)
     cost = measure(some)
-    parts = cost.spread_bps + cost.walk_bps + cost.timing_bps + cost.forced_bps
-    assert parts == pytest.approx(cost.is_bps, abs=1e-9)
     total = sum(side * (2 * price - 2001) * lots for _, price, lots, _ in fills)
-    assert cost.is_bps == pytest.approx(total * 1e4 / (2001 * 100))
+    filled = sum(lots for _, _, lots, _ in fills)
+    sums = cost.sums
+    assert sum(sums[part] for part in ("spread", "walk", "timing", "forced", "fees")) == sums["fills"] == total
+    assert sums["fills"] + sums["opportunity"] + sums["refusal"] == sums["whole"]
+    assert sums["whole"] == total + side * (2007 - 2001) * (100 - filled)
+    if filled:
+        parts = cost.spread_bps + cost.walk_bps + cost.timing_bps + cost.forced_bps
+        assert parts == pytest.approx(cost.is_bps, abs=1e-9)
+        assert cost.is_bps == pytest.approx(total * 1e4 / (2001 * filled))

@@ -4,16 +4,15 @@ The page knows nothing of the desk's process: what is not in the journal it does
 died is seen as one whose journal stands still.
 """
 
-import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from tercel.core.ports import Entry
-from tercel.stats.student import weighted_interval
 from tercel.trading.journal import kinds
 from tercel.trading.ledger import FOLDED, Ledger
+from tercel.trading.tca.shortfall import by_filled, known, weight
 
 KEPT_ALERTS: Final = 50
 KEPT_DECISIONS: Final = 40
@@ -40,11 +39,11 @@ class Agent:
     fallback: str = ""
     seat: dict[str, Any] = field(default_factory=dict)
     """What its last `seat` entry said: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
-    costs: list[tuple[float, int]] = field(default_factory=list, repr=False)
+    costs: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
 
     def shown(self) -> dict[str, Any]:
-        """Its row: slippage against arrival with a 95 % Student interval over its parents."""
-        mean, half = _by_lots(self.costs)
+        """Its row: what its fills cost against arrival, with a 95 % Student interval over its parents."""
+        mean, half = by_filled(self.costs)
         row = asdict(self)
         del row["costs"]
         return row | {"is_bps": mean, "half_bps": half, "parents": len(self.costs)}
@@ -65,6 +64,8 @@ class Parent:
     event: str = "accepted"
     strategy: str = ""
     is_bps: float | None = None
+    opportunity_bps: float | None = None
+    refused: int = 0
     reason: str = ""
     last_decision: int = 0
 
@@ -150,10 +151,13 @@ class DeskState:
 
     def _summary(self, live: int, over: int) -> dict[str, Any]:
         """The figures at the head of the page: over all agents and the whole journal."""
-        mean, half = _by_lots([cost for agent in self.agents.values() for cost in agent.costs])
+        costs = [cost for agent in self.agents.values() for cost in agent.costs]
+        mean, half = by_filled(costs)
         return {
             "is_bps": mean,
             "half_bps": half,
+            "unfilled": sum(int(cost.get("unfilled", 0)) for cost in costs),
+            "refused": sum(int(cost.get("refused", 0)) for cost in costs),
             "live": live,
             "over": over,
             "fills": sum(agent.fills for agent in self.agents.values()),
@@ -231,15 +235,14 @@ class DeskState:
         self.markets[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
 
     def _feedback(self, seq: int, entry: Entry) -> None:
-        cost = entry.body.get("is_bps")
-        if cost is None or not math.isfinite(cost):
-            return
-        self._agent(entry.agent).costs.append((float(cost), int(entry.body.get("quantity") or 1)))
-        if entry.parent in self.parents:
-            self.parents[entry.parent].is_bps = float(cost)
-        lots = int(entry.body.get("quantity") or 1)
-        point = {"ns": entry.ns, "agent": entry.agent, "is_bps": round(float(cost), 4), "lots": lots}
-        self.cost_points.append(point)
+        cost = known(entry.body)
+        self._agent(entry.agent).costs.append(cost)
+        if (parent := self.parents.get(entry.parent)) is not None:
+            parent.is_bps, parent.opportunity_bps = cost.get("is_bps"), cost.get("opportunity_bps")
+            parent.refused = int(cost.get("refused", 0))
+        if cost.get("is_bps") is not None:
+            told = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
+            self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **told})
 
     def _share(self, seq: int, entry: Entry) -> None:
         shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}
@@ -310,8 +313,3 @@ def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:
         for limit, (used, most) in held.items()
     ]
     return sorted(rows, key=lambda row: -row["share"])
-
-
-def _by_lots(costs: list[tuple[float, int]]) -> tuple[float | None, float | None]:
-    """Mean cost weighted by lots and the half width of its 95 % interval; None where there are too few."""
-    return weighted_interval([cost for cost, _ in costs], [lots for _, lots in costs])

@@ -52,6 +52,8 @@ class Ledger:
         for fill in self.orders.fills[booked:]:
             self.positions.book(fill)
             self.parents.fill(fill.parent, fill.lots)
+        if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
+            self.parents.refuse(entry.parent, entry.ns, int(entry.body["lots"]) - int(entry.body["cum"]))
         self.parents.apply(entry)
         self._note(entry)
         return notices
@@ -65,9 +67,17 @@ class Ledger:
         elif entry.kind in (kinds.PARENT, kinds.ALERT) and "operator" in body:
             self.asked.pop(int(body["operator"]), None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
+            self._refusals(entry)
             stem, _, number = entry.order.rpartition(".")
             if stem and number.isdigit():
                 self.children[stem] = max(self.children.get(stem, 0), int(number))
+
+    def _refusals(self, entry: Entry) -> None:
+        """What limits kept back of a parent's lots, until another of its orders leaves."""
+        if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+            self.parents.sent(entry.parent, entry.ns)
+        elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
+            self.parents.refuse(entry.parent, entry.ns, int(entry.body["command"]["lots"]))
 
     def next_child(self, parent: str) -> int:
         """Number of the next child of a parent: no name comes twice, not even after lost entries."""

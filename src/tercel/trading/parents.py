@@ -119,6 +119,8 @@ class Parent:
         What works it now: a fallback may have taken over.
     reason : str
         Of the last change.
+    denied_ns, denied_lots : int
+        When orders of it were last refused, and how many lots; none once another order has left.
     """
 
     order: ParentRequest
@@ -130,6 +132,8 @@ class Parent:
     filled: int = 0
     over_ns: int = 0
     reason: str = ""
+    denied_ns: int = 0
+    denied_lots: int = 0
 
     @property
     def id(self) -> str:
@@ -140,6 +144,11 @@ class Parent:
     def left(self) -> int:
         """Lots not filled."""
         return max(self.lots - self.filled, 0)
+
+    @property
+    def refused(self) -> int:
+        """Of the lots not filled, those that limits or the venue refused when they were last asked for."""
+        return min(self.left, self.denied_lots)
 
     @property
     def ends_ns(self) -> int:
@@ -256,3 +265,15 @@ class Parents:
         """Book lots."""
         if (parent := self._parents.get(id_)) is not None:
             self._parents[id_] = replace(parent, filled=parent.filled + lots)
+
+    def refuse(self, id_: str, ns: int, lots: int) -> None:
+        """Lots of an order that limits or the venue refused; orders refused at one time add up."""
+        if (parent := self._parents.get(id_)) is not None and not parent.over:
+            before = parent.denied_lots if ns == parent.denied_ns else 0
+            self._parents[id_] = replace(parent, denied_ns=ns, denied_lots=before + lots)
+
+    def sent(self, id_: str, ns: int) -> None:
+        """An order left after others were refused: it asks again for what they asked for."""
+        parent = self._parents.get(id_)
+        if parent is not None and parent.denied_lots and ns > parent.denied_ns:
+            self._parents[id_] = replace(parent, denied_ns=0, denied_lots=0)

@@ -346,7 +346,7 @@ class Workshop:
         if parent.status == ParentStatus.CANCELLING:
             self.say(parent, "cancelled", reason=parent.reason)
         elif parent.left == 0 or not called_off:
-            self.say(parent, "done", filled=parent.filled, left=parent.left)
+            self._done(parent)
         elif working.off and parent.status == ParentStatus.PAUSED:
             del self.working[parent.id]  # whoever resumes it gets a new one
         elif working.off:
@@ -358,6 +358,19 @@ class Workshop:
             self.finished[parent.id] = self.working.pop(parent.id)
             for watcher in self.watchers:
                 watcher.on_over(after, working)
+
+    def _done(self, parent: Parent) -> None:
+        """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
+        words: dict[str, Any] = {"filled": parent.filled, "left": parent.left, "refused": parent.refused}
+        if parent.refused:
+            words["reason"] = f"{parent.refused:,} of {parent.lots:,} lots refused"
+        elif parent.left:
+            words["reason"] = f"{parent.left:,} of {parent.lots:,} lots found nobody"
+        self.say(parent, "done", **words)
+        if parent.refused:
+            asked = parent.order
+            text = f"{parent.id} is over with {words['reason']}: {parent.filled:,} filled"
+            self.alert("refused", text, asked.instrument, asked.agent, parent.id)
 
 
 def marked(entry: Entry, operator: int) -> Entry:

@@ -1,6 +1,5 @@
 """Body of `tercel trade run`: a whole desk, from its file to its report."""
 
-import math
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from tercel.app.output import print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Journal, Venue
 from tercel.stats.bootstrap import Estimate
-from tercel.stats.student import weighted_interval
 from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.challenge import Evidence
@@ -31,6 +29,7 @@ from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.tca.recorder import TcaRecorder
+from tercel.trading.tca.shortfall import by_filled
 
 CONFIG = "desk.toml"
 REPORT = "report.html"
@@ -202,8 +201,8 @@ def _result(opened: Opened, folder: Path) -> dict[str, Any]:
         )
         events, consistent = journal.last, _consistent(journal, opened)
     shares = desk.shares()
-    costs = {name: _by_lots([row for row in desk.results if row["agent"] == name]) for name in desk.seats}
-    mean, half = _by_lots(desk.results)
+    costs = {name: by_filled([row for row in desk.results if row["agent"] == name]) for name in desk.seats}
+    mean, half = by_filled(desk.results)
     return {
         "desk": str(folder),
         "seed": opened.desk.config.desk.seed,
@@ -227,12 +226,6 @@ def _result(opened: Opened, folder: Path) -> dict[str, Any]:
         "fills": fills,
         "journal": {"events": events, "consistent": consistent},
     }
-
-
-def _by_lots(rows: list[dict[str, Any]]) -> tuple[float | None, float | None]:
-    """Cost of parents weighted by their lots, and the half width of its 95 % interval."""
-    known = [(row["is_bps"], row["quantity"]) for row in rows if math.isfinite(row["is_bps"])]
-    return weighted_interval([cost for cost, _ in known], [lots for _, lots in known])
 
 
 def _consistent(journal: Journal, opened: Opened) -> bool:
@@ -281,8 +274,10 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
     journal = result["journal"]
     parents = _within(**result["parents_bps"])
+    left, refused = (sum(row[key] for row in result["parents"]) for key in ("unfilled", "refused"))
     out.print(
-        f"{len(result['parents'])} parents: {parents} bps by lots, each from its own arrival. One run is mostly luck: "
+        f"{len(result['parents'])} parents: {parents} bps by what was filled, each from its own arrival; {left} lots "
+        f"found nobody, {refused} were refused. One run is mostly luck: "
         "--ablate and --freeze run many.",
         soft_wrap=True,
     )

@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.app.commands import trade_costs as costs
 from tercel.app.desks import find_desk
 from tercel.app.machine import person
 from tercel.app.output import print_json, print_table, result_console, say
@@ -19,6 +18,7 @@ from tercel.trading.ledger import Ledger
 from tercel.trading.order import Order
 from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
+from tercel.trading.tca.summary import summary
 
 SIDES = {1: "buy", -1: "sell"}
 
@@ -142,7 +142,7 @@ def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) 
         raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
     found.sort(key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
     rows = [{"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in found]
-    summed = costs.summary(rows)
+    summed = summary(rows)
     if as_json:
         print_json({"desk": str(folder), "parents": rows, **summed})
     else:
@@ -153,20 +153,21 @@ def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) 
 
 
 def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
-    total = {"parent": "all, by lots", "side": None, **summed["total"]}
+    total = {"parent": "all", "side": None, **summed["total"]}
     title = f"costs of {folder}, bps; a cost is positive, a mark-out in the order's favour too"
     shown = [_tca_row(row) for row in (*rows, total)]
-    if all(row["quantity"] == row["filled"] for row in rows):
-        shown = [{key: value for key, value in row.items() if key != "filled"} for row in shown]
-    _table(title, shown, ("walk", "+10s", "+60s", "timing", "spread", "twap", "filled", "vwap", "side"))
+    idle = {"filled"} if all(row["quantity"] == row["filled"] for row in rows) else set()
+    idle |= set() if any(row.get("refused") for row in rows) else {"refused"}
+    shown = [{key: value for key, value in row.items() if key not in idle} for row in shown]
+    _table(title, shown, ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", "filled", "side"))
     agents = [
-        {"agent": name, "parents": of["parents"], "lots": of["quantity"], "is": of["is_bps"],
+        {"agent": name, "parents": of["parents"], "filled": of["filled"], "is": of["is_bps"],
          "95% of is": _between(of["ci_low"], of["ci_high"]), "forced": of["forced_bps"], "vwap": of["vwap_bps"],
          "rested": _percent(of["passive_share"])}
         for name, of in summed["agents"].items()
     ]  # fmt: skip
     result_console().print()
-    _table("agents, means by lots", agents, ("vwap", "rested", "forced"))
+    _table("agents, means by what was filled", agents, ("vwap", "rested", "forced"))
     told = "95%: Student's t over parents as if independent (those of one time share a market); a dash: one parent"
     result_console().print(told, style="dim")
 
@@ -182,6 +183,7 @@ def _percent(share: float | None) -> str:
 def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a terminal; the page and `--json` have all."""
     words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"], "filled": row["filled"]}
+    words["refused"] = row.get("refused", 0)
     parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
     marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
     return words | parts | {"rested": _percent(row["passive_share"])} | marks
@@ -194,8 +196,9 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
     from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
 
     analysed = [dict(entry.body) for entry in found]
-    keys = ("side", "quantity", "filled", "is_bps", "vwap_bps", "twap_bps", "participation", "passive_share")
-    rows = [[entry.parent, entry.agent, *(entry.body[key] for key in keys)] for entry in found]
+    counts = ("side", "quantity", "filled", "unfilled", "refused")
+    keys = (*counts, "is_bps", "opportunity_bps", "vwap_bps", "twap_bps", "participation", "passive_share")
+    rows = [[entry.parent, entry.agent, *(entry.body.get(key) for key in keys)] for entry in found]
     paths = []
     for number, entry in enumerate(found[:40]):
         arrays, side = unpack(entry.blob), entry.body["side"]
@@ -205,9 +208,12 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
         Section("Against benchmarks", figures=[against_benchmarks(analysed), markouts(analysed)]),
         Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths),
     ]
-    total = costs.summary([{**entry.body, "agent": entry.agent} for entry in found])["total"]
-    cost = f"{len(found)} parent orders of {total['quantity']} lots cost {total['is_bps']:.1f} bps against arrival"
-    lead = f"{cost}, weighted by lots."
+    total = summary([{**entry.body, "agent": entry.agent} for entry in found])["total"]
+    cost = "nothing" if total["is_bps"] is None else f"{total['is_bps']:.1f} bps against arrival"
+    lead = (
+        f"{len(found)} parent orders: {total['filled']:,} lots filled cost {cost}, weighted by what was filled; "
+        f"{total['unfilled']:,} found nobody, {total['refused']:,} were refused."
+    )
     return render(f"Cost analysis of {folder.name}", lead, sections)
 
 

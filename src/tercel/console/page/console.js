@@ -163,7 +163,7 @@ function drawShares(points) {
 function drawCosts(points) {
   const who = names().filter((n) => points.some((p) => p.agent === n)), sums = {}, by = new Map();
   points.forEach((p) => {
-    const s = sums[p.agent] = sums[p.agent] || [0, 0]; s[0] += p.is_bps * p.lots; s[1] += p.lots;
+    const s = sums[p.agent] = sums[p.agent] || [0, 0]; s[0] += p.is_bps * p.weight; s[1] += p.weight;
     by.set(p.ns, who.map((n) => sums[n] ? sums[n][0] / sums[n][1] : null));
   });
   const xs = [...by.keys()].sort((a, b) => a - b);
@@ -196,7 +196,8 @@ function drawHead(s) {
 function drawSummary(s) {
   const m = s.summary, top = s.limits[0], a = m.alerts;
   const tiles = [
-    ["shortfall, bps", interval(m.is_bps, m.half_bps), "mean by lots over parents that are over, 95 % interval; positive is a cost"],
+    ["shortfall, bps", interval(m.is_bps, m.half_bps), "cost of the fills of parents that are over, by what was filled, 95 % interval; positive is a cost"],
+    ["not filled", [`${count(m.unfilled)} lots, `, el("span", `${count(m.refused)} refused`, m.refused ? "bad" : "")], "lots of parents that are over: found nobody, and refused by limits or the venue"],
     ["parents", `${count(m.live)} at work, ${count(m.over)} over`],
     ["fills", `${count(m.fills)} · ${count(m.lots)} lots`],
     ["open orders", m.unknown ? [`${count(m.open)}, `, el("span", `${count(m.unknown)} unknown`, "bad")] : count(m.open)],

@@ -37,6 +37,8 @@ from tercel.trading.desk.sizing import Sizing
 from tercel.trading.journal import kinds
 from tercel.trading.parents import Parent, ParentRequest
 from tercel.trading.session import Session
+from tercel.trading.tca.measure import fees_of, shortfall
+from tercel.trading.tca.shortfall import Shortfall
 from tercel.trading.working import Working
 
 CALM_S: Final = 180
@@ -319,12 +321,8 @@ class Desk:
         if order.id not in self._expected:
             return
         line, now = self._lines[order.instrument], self.session.now_ns
-        filled = sum(trade.last_lots for trade in trades)
-        paid2 = sum(2 * trade.last_price * trade.last_lots for trade in trades)
-        line.program.fill(filled, paid2)
-        m0, left = self._arrival.get(order.id, 0), order.lots - filled
-        worst = paid2 + left * self.session.follow(order.instrument).mid2
-        is_bps = 1e4 * order.side * (worst - m0 * order.lots) / (m0 * order.lots) if m0 else math.nan
+        cost = self._cost(parent, trades)
+        line.program.fill(cost.filled, cost.paid2)
         expected, alpha, told = self._expected[order.id]
         feedback = CostFeedback(
             instrument=order.instrument,
@@ -332,35 +330,37 @@ class Desk:
             parent=order.id,
             at_ns=now,
             side=order.side,
-            quantity=order.lots,
-            filled=filled,
-            is_bps=is_bps,
+            quantity=cost.quantity,
+            filled=cost.filled,
+            is_bps=cost.is_bps,
             expected_bps=expected,
         )
-        if math.isfinite(is_bps):
-            line.round_costs[order.agent] = is_bps
+        if math.isfinite(cost.whole_bps):
+            line.round_costs[order.agent] = cost.whole_bps
         if self.config.loop.feedback:
             line.sizing.learn(feedback)
-        body = {
-            key: value
-            for key, value in asdict(feedback).items()
-            if key not in ("instrument", "agent", "parent", "at_ns")
-        }
-        body["markout_bps"] = None
+        listing = self.session.listings[order.instrument]
+        words = cost.words(listing.tick / 2 * listing.lot)
+        body = words | {"expected_bps": expected, "markout_bps": None}
         self._note([Entry(kinds.FEEDBACK, now, order.instrument, order.agent, order.id, body=body)])
         self.results.append(
             {
                 "id": order.id,
                 "instrument": order.instrument,
-                "side": order.side,
-                "quantity": order.lots,
-                "filled": filled,
-                "is_bps": is_bps,
+                **words,
                 "agent": order.agent,
                 "alpha_bps": alpha,
                 "posture": told,
             }
         )
+
+    def _cost(self, parent: Parent, trades: Sequence[Report]) -> Shortfall:
+        """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
+        order, follower = parent.order, self.session.follow(parent.order.instrument)
+        fills = np.array([[t.ns, t.last_price, t.last_lots, 0, 0, int(t.passive), 0] for t in trades], np.int64)
+        fills, mids2 = fills.reshape(-1, 7), (self._arrival.get(order.id, 0), follower.mid2)
+        fees = fees_of(fills, follower.listing.fees)
+        return shortfall(order.side, parent.lots, parent.refused, mids2, fills, fees)
 
     def on_operator(self, entry: Entry) -> bool:
         """Promotions are the desk's business; kills and re-arms were obeyed by the latch and are only noted here."""

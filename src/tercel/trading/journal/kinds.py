@@ -11,8 +11,9 @@ SESSION: Final = "session"
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
 """A word on a parent order, {"event": ...} with
-accepted {"side", "lots", "horizon_ns", "decisions", "strategy"}; paused, resumed, cancelling, cancelled, done, refused
-{"reason"}; amended {"lots" and/or "horizon_ns", "reason"}; fallback {"strategy", "reason"}."""
+accepted {"side", "lots", "horizon_ns", "decisions", "strategy"}; paused, resumed, cancelling, cancelled, refused
+{"reason"}; done {"filled", "left", "refused"} and, where lots are left, {"reason"}; amended {"lots" and/or
+"horizon_ns", "reason"}; fallback {"strategy", "reason"}."""
 DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
 The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""
@@ -29,7 +30,7 @@ ALPHA: Final = "alpha"
 POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
 FEEDBACK: Final = "feedback"
-"""Fields of `core.messages.CostFeedback`."""
+"""What a finished parent cost: `trading.tca.shortfall.Shortfall.words`, {"expected_bps", "markout_bps"}."""
 TCA: Final = "tca"
 """The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`. The blob holds its fills, (f, 7), and
 the path of the mid, (m, 2) of ns and half ticks."""

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from tercel.report import style
 from tercel.report.figures import WIDE
 from tercel.report.svg import Figure, drawn
+from tercel.trading.tca.shortfall import by_filled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 Ints = NDArray[np.int64]
-BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP"}
+BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "close_bps": "the close"}
 
 
 def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str) -> Figure:
@@ -43,29 +44,25 @@ def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str) 
 
 
 def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
-    """Slippage of every parent against arrival, VWAP and TWAP: a dot each, the mean as a line."""
+    """Slippage of every parent against each benchmark that is known: a dot each, the mean as a line."""
+    told = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
 
     def draw(drawing: "Drawing") -> None:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
-        for row, (key, _) in enumerate(BENCHMARKS.items()):
-            told = [(cost[key], cost["quantity"]) for cost in costs if cost.get(key) is not None]
-            values, lots = np.array([one for one, _ in told], np.float64), np.array([q for _, q in told], np.float64)
+        for row, (key, _) in enumerate(told.items()):
+            values = np.array([cost[key] for cost in costs if cost.get(key) is not None], np.float64)
+            mean, _ = by_filled(costs, key)
             shift = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
             panel.scatter(values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0)
-            if len(values):
-                panel.plot(
-                    [float((values * lots).sum() / lots.sum())] * 2,
-                    [row - 0.35, row + 0.35],
-                    color=style.INK.token,
-                    linewidth=2,
-                )
-        panel.set_yticks(range(len(BENCHMARKS)), [f"against {word}" for word in BENCHMARKS.values()])
+            if mean is not None:
+                panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
+        panel.set_yticks(range(len(told)), [f"against {word}" for word in told.values()])
         panel.set_xlabel("bps, positive costs")
 
     return drawn(
-        name, f"Slippage of {len(costs)} parents against arrival, VWAP and TWAP.",
-        "A dot is a parent; the bar is the mean by lots.", (WIDE, 2.4), draw,
+        name, f"Slippage of {len(costs)} parents against {', '.join(told.values())}.",
+        "A dot is a parent; the bar is the mean by what was filled.", (WIDE, 2.4), draw,
     )  # fmt: skip
 
 

@@ -1,13 +1,13 @@
 """Transaction cost analysis of one parent order, from its fills and the market around them.
 
-Conventions: a cost is positive; bps of the arrival notional; the arrival price is the mid when the parent was accepted;
-market VWAP includes own fills (and says so), TWAP is the time-weighted mid; a mark-out is the move of the mid after a
-fill, positive where it went in the order's favour.
+Conventions: a cost is positive; bps of the arrival value of the lots it is told of (`trading.tca.shortfall`); the
+arrival price is the mid when the parent was accepted; market VWAP includes own fills once, TWAP is the time-weighted
+mid; a mark-out is the move of the mid after a fill, positive where it went in the order's favour.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator import layout as sim
+from tercel.trading.tca.shortfall import BPS, Shortfall
 
 Ints = NDArray[np.int64]
 
-MARKOUTS_S = (1, 10, 60)
+MARKOUTS_S = (1, 10, 60, 300, 1800)
 
 F_NS, F_PRICE, F_LOTS, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 """Columns of a fill, as the simulator logs them: int64 (f, 7)."""
@@ -44,6 +45,12 @@ class ParentFacts:
         Public trades within the parent's life, own fills excluded.
     fees : int
         Charged on the fills, half ticks x lots.
+    refused : int
+        Lots that limits or the venue refused.
+    close_mid2 : int
+        Bid + ask at the close of the session, half ticks; 0 where not known.
+    unit : float
+        Money of a half tick x lot.
     """
 
     parent: str
@@ -60,15 +67,39 @@ class ParentFacts:
     trade_price: Ints
     trade_lots: Ints
     fees: int = 0
+    refused: int = 0
+    close_mid2: int = 0
+    unit: float = 1.0
 
 
 @dataclass(frozen=True)
 class ParentCost:
-    """The analysis of one parent order; bps unless said, NaN where not available.
+    """The analysis of one parent order; NaN where not available.
 
-    In bps of the whole order at its arrival mid: `is_bps` = spread + walk + timing + forced + fees over what was
-    filled, and `opportunity_bps` marks what was not at the end mid; their sum is the whole cost of the decision to
-    trade. Slippage against VWAP and TWAP is that of the average fill.
+    Parameters
+    ----------
+    parent, instrument, agent : str
+    side, quantity, filled, refused, unfilled : int
+        +1 or -1; lots asked for, and what became of them.
+    start_ns, end_ns : int
+    average_price : float
+        Of the fills, ticks.
+    is_bps : float
+        Cost of the fills in bps of what they were worth at arrival: the sum of the five that follow.
+    spread_bps, walk_bps, timing_bps, forced_bps, fees_bps : float
+    opportunity_bps, refusal_bps : float
+        What the market did to the lots that found nobody, and to those that were refused, in bps of their own value.
+    vwap_bps, twap_bps, close_bps : float
+        The average fill against the market's, against the time-weighted mid and against the closing mid.
+    participation, passive_share : float
+        Of the market's lots, own fills included; of the fills, those that rested.
+    markouts_bps : mapping of span to float
+        Move of the mid after fills, in the order's favour.
+    sums : mapping of str to int
+        The same costs as integers, half ticks x lots: spread, walk, timing, forced, fees add up to fills; fills,
+        opportunity and refusal to whole.
+    notional : float
+        Arrival value of the fills: what the parent weighs in a mean.
     """
 
     parent: str
@@ -77,21 +108,27 @@ class ParentCost:
     side: int
     quantity: int
     filled: int
+    refused: int
+    unfilled: int
     start_ns: int
     end_ns: int
     average_price: float
     is_bps: float
-    opportunity_bps: float
-    vwap_bps: float
-    twap_bps: float
     spread_bps: float
     walk_bps: float
     timing_bps: float
     forced_bps: float
+    fees_bps: float
+    opportunity_bps: float
+    refusal_bps: float
+    vwap_bps: float
+    twap_bps: float
+    close_bps: float
     participation: float
     passive_share: float
     markouts_bps: Mapping[str, float] = field(default_factory=dict)
-    fees_bps: float = 0.0
+    sums: Mapping[str, int] = field(default_factory=dict)
+    notional: float = 0.0
 
 
 def fees_of(fills: Ints, words: tuple[int, int, int, int]) -> int:
@@ -108,13 +145,13 @@ def fees_of(fills: Ints, words: tuple[int, int, int, int]) -> int:
     return int((exact + sim.FEE_UNIT // 2) // sim.FEE_UNIT)
 
 
-def measure(facts: ParentFacts) -> ParentCost:
+def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> ParentCost:
     """The analysis of a parent's facts.
 
     Raises
     ------
     DataError
-        For fills beyond the quantity, a mid that was never two-sided, or arrays of different lengths.
+        For lots beyond the quantity, a mid that was never two-sided, or arrays of different lengths.
 
     Examples
     --------
@@ -126,18 +163,25 @@ def measure(facts: ParentFacts) -> ParentCost:
     """
     _check(facts)
     f, s, m0 = facts.fills, facts.side, facts.arrival_mid2
-    lots = f[:, F_LOTS]
-    filled = int(lots.sum())
-    unit = 1e4 / (m0 * facts.quantity)
-    price2 = 2 * f[:, F_PRICE]
+    lots, price2 = f[:, F_LOTS], 2 * f[:, F_PRICE]
+    mids2 = m0, int(_mid_at(facts, np.array([facts.end_ns]))[0])
+    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees)
     forced = f[:, F_FORCED] != 0
     free = lots * ~forced
-    end_mid2 = float(_mid_at(facts, np.array([facts.end_ns]))[0])
-    average = float((f[:, F_PRICE] * lots).sum() / filled) if filled else math.nan
-    own = float((f[:, F_PRICE] * lots).sum())
-    volume = filled + int(facts.trade_lots.sum())
-    vwap = (own + float((facts.trade_price * facts.trade_lots).sum())) / volume if volume else math.nan
-    to_bps = s * 2e4 / m0
+    parts = {
+        "spread": int((s * (f[:, F_TOUCH2] - f[:, F_MID2]) * free).sum()),
+        "walk": int((s * (price2 - f[:, F_TOUCH2]) * free).sum()),
+        "timing": int((s * (f[:, F_MID2] - m0) * free).sum()),
+        "forced": int((s * (price2 - m0) * lots * forced).sum()),
+        "fees": facts.fees,
+    }
+    whole = {name: getattr(cost, name) for name in ("fills", "opportunity", "refusal", "whole")}
+    traded = int(facts.trade_lots.sum())
+    volume, filled = cost.filled + traded, cost.filled
+    vwap2 = (cost.paid2 + 2 * int((facts.trade_price * facts.trade_lots).sum())) / volume if volume else math.nan
+    average2 = cost.paid2 / filled if filled else math.nan
+    per_filled = BPS / (m0 * filled) if filled else math.nan
+    against = s * BPS / m0
     return ParentCost(
         parent=facts.parent,
         instrument=facts.instrument,
@@ -145,22 +189,45 @@ def measure(facts: ParentFacts) -> ParentCost:
         side=s,
         quantity=facts.quantity,
         filled=filled,
+        refused=cost.refused,
+        unfilled=cost.unfilled,
         start_ns=facts.start_ns,
         end_ns=facts.end_ns,
-        average_price=average,
-        is_bps=float((s * (price2 - m0) * lots).sum() + facts.fees) * unit,
-        opportunity_bps=s * (end_mid2 - m0) * (facts.quantity - filled) * unit,
-        vwap_bps=to_bps * (average - vwap),
-        twap_bps=to_bps * (average - _twap2(facts) / 2),
-        spread_bps=float((s * (f[:, F_TOUCH2] - f[:, F_MID2]) * free).sum()) * unit,
-        walk_bps=float((s * (price2 - f[:, F_TOUCH2]) * free).sum()) * unit,
-        timing_bps=float((s * (f[:, F_MID2] - m0) * free).sum()) * unit,
-        forced_bps=float((s * (price2 - m0) * lots * forced).sum()) * unit,
+        average_price=average2 / 2,
+        is_bps=cost.is_bps,
+        spread_bps=parts["spread"] * per_filled,
+        walk_bps=parts["walk"] * per_filled,
+        timing_bps=parts["timing"] * per_filled,
+        forced_bps=parts["forced"] * per_filled,
+        fees_bps=parts["fees"] * per_filled,
+        opportunity_bps=cost.opportunity_bps,
+        refusal_bps=cost.refusal_bps,
+        vwap_bps=(average2 - vwap2) * against,
+        twap_bps=(average2 - _twap2(facts)) * against,
+        close_bps=(average2 - facts.close_mid2) * against if facts.close_mid2 else math.nan,
         participation=filled / volume if volume else math.nan,
         passive_share=float((lots * (f[:, F_PASSIVE] != 0)).sum() / filled) if filled else math.nan,
-        fees_bps=facts.fees * unit,
-        markouts_bps={f"{after}s": _markout(facts, after) for after in MARKOUTS_S},
+        markouts_bps={f"{after}s": _markout(facts, after) for after in markouts_s},
+        sums=parts | whole,
+        notional=m0 * filled * facts.unit,
     )
+
+
+def shortfall(side: int, quantity: int, refused: int, mids2: tuple[int, int], fills: Ints, fees: int) -> Shortfall:
+    """What a parent cost, by its fills and the mids (half ticks) at its arrival and at its end."""
+    lots = fills[:, F_LOTS]
+    paid2 = int((2 * fills[:, F_PRICE] * lots).sum())
+    return Shortfall(side, quantity, int(lots.sum()), refused, *mids2, paid2, fees)
+
+
+def without_own(facts: ParentFacts) -> ParentFacts:
+    """The facts where the market's trades hold this parent's fills as well: as many lots at its prices, taken out."""
+    prices, lots = facts.trade_price, facts.trade_lots.copy()
+    for price, wanted in zip(facts.fills[:, F_PRICE].tolist(), facts.fills[:, F_LOTS].tolist(), strict=True):
+        at = np.flatnonzero(prices == price)
+        before = np.cumsum(lots[at]) - lots[at]
+        lots[at] -= np.clip(wanted - before, 0, lots[at])
+    return replace(facts, trade_lots=lots)
 
 
 def _check(facts: ParentFacts) -> None:
@@ -173,8 +240,9 @@ def _check(facts: ParentFacts) -> None:
     if facts.arrival_mid2 <= 0 or len(facts.mid2) == 0:
         received = f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}"
         raise DataError("a market with two sides at arrival", received, "no cost can be stated without one")
-    if facts.fills[:, F_LOTS].sum() > facts.quantity:
-        received = f"{facts.fills[:, F_LOTS].sum()} lots filled of {facts.quantity} of parent {facts.parent}"
+    filled = int(facts.fills[:, F_LOTS].sum())
+    if filled + facts.refused > facts.quantity:
+        received = f"{filled} lots filled and {facts.refused} refused of {facts.quantity} of parent {facts.parent}"
         raise DataError("no more lots than the order has", received, "run `tercel trade reconcile`")
 
 
@@ -188,7 +256,7 @@ def _twap2(facts: ParentFacts) -> float:
     """Time-weighted mid over the parent's life, half ticks."""
     if facts.end_ns <= facts.start_ns:
         return float(facts.arrival_mid2)
-    inside = (facts.mid_ns > facts.start_ns) & (facts.mid_ns < facts.end_ns)
+    inside = slice(*np.searchsorted(facts.mid_ns, (facts.start_ns + 1, facts.end_ns)))
     edges = np.concatenate([[facts.start_ns], facts.mid_ns[inside], [facts.end_ns]])
     values = np.concatenate([_mid_at(facts, np.array([facts.start_ns])), facts.mid2[inside]])
     return float((values * np.diff(edges)).sum() / (facts.end_ns - facts.start_ns))

@@ -1,10 +1,8 @@
 """Writes the analysis of every finished parent to the journal, once its last mark-out is known."""
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +17,14 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
 from tercel.trading.parents import Parent, ParentRequest
 from tercel.trading.session import Session
-from tercel.trading.tca.measure import F_LOTS, MARKOUTS_S, ParentFacts, fees_of, measure
+from tercel.trading.tca.measure import F_LOTS, MARKOUTS_S, ParentFacts, fees_of, measure, without_own
+from tercel.trading.tca.shortfall import known
 from tercel.trading.working import Working
 
 Ints = NDArray[np.int64]
+
+WAITED_S = tuple(span for span in MARKOUTS_S if span <= 60)
+"""Mark-outs that an analysis waits for."""
 
 
 class TcaRecorder:
@@ -54,7 +56,7 @@ class TcaRecorder:
                 order = self._session.ledger.orders.get(event.cl_ord_id)
                 if order is not None:
                     self._reports[order.parent].append(event)
-        self._write(self._session.now_ns - MARKOUTS_S[-1] * NS_PER_SECOND)
+        self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: Ints) -> None:
         """The first arrival of a parent sets its benchmark."""
@@ -97,7 +99,7 @@ class TcaRecorder:
             self._waiting = [waiting for waiting in self._waiting if waiting[1].id != parent.id]
             start_ns, arrival_mid2 = self._arrival[parent.id]
             mid_ns, mid2 = self._session.follow(parent.order.instrument).mids(start_ns)
-            own = int(fills[:, F_LOTS].sum())
+            listing = self._session.listings[parent.order.instrument]
             facts = ParentFacts(
                 parent=parent.id,
                 instrument=parent.order.instrument,
@@ -112,39 +114,20 @@ class TcaRecorder:
                 mid2=mid2,
                 trade_price=public[:, 1],
                 trade_lots=public[:, 2],
-                fees=fees_of(fills, self._session.listings[parent.order.instrument].fees),
+                fees=fees_of(fills, listing.fees),
+                refused=parent.refused,
+                unit=listing.tick / 2 * listing.lot,
             )
             try:
-                cost = measure(_without_own(facts, own))
+                cost = measure(without_own(facts), WAITED_S)
             except DataError as error:
                 body = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
                 self._note(Entry(kinds.ALERT, over_ns, facts.instrument, facts.agent, facts.parent, body=body))
                 continue
             words = asdict(cost)
-            body = {key: _known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
+            body = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
             blob = pack({"fills": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
             self._note(Entry(kinds.TCA, over_ns, facts.instrument, facts.agent, facts.parent, body=body, blob=blob))
 
     def _note(self, entry: Entry) -> None:
         self._session.door.write([entry])
-
-
-def _known(value: Any) -> Any:
-    """JSON has no NaN: what is not available is null."""
-    if isinstance(value, dict):
-        return {key: _known(each) for key, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _without_own(facts: ParentFacts, own: int) -> ParentFacts:
-    """The tape holds this parent's own fills as well: take as many lots, at its own prices, out of it."""
-    prices, lots = facts.trade_price, facts.trade_lots.copy()
-    for price, wanted in zip(facts.fills[:, 1].tolist(), facts.fills[:, F_LOTS].tolist(), strict=True):
-        left = wanted
-        for i in np.flatnonzero((prices == price) & (lots > 0)):
-            taken = min(left, int(lots[i]))
-            lots[i] -= taken
-            left -= taken
-            if not left:
-                break
-    return ParentFacts(**{**facts.__dict__, "trade_lots": lots})
