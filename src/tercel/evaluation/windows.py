@@ -85,7 +85,7 @@ def tape_plan(
                 )
             sides = [task.side] if task.side else ([1, -1] if both_sides else [1 if len(rows) % 2 == 0 else -1])
             for side in sides:
-                rows.append(_row(day, task, start, side, quantity, seed, len(rows)))
+                rows.append(window_row(day, task, start, side, quantity, seed, len(rows)))
                 one_day = len(days) == 1
                 cluster.append((start - day.open_ns) // BLOCK_NS if one_day else number)
     if not rows:
@@ -98,8 +98,9 @@ def tape_plan(
     return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
 
 
-def _row(day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int) -> list[int]:
-    begin = start - max(task.warmup_ns, task.horizon_ns // task.decisions)
+def window_row(day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int) -> list[int]:
+    """The episode that arrives in a day at `start`; its warm-up is as long as the day then is, at most."""
+    begin = max(start - max(task.warmup_ns, task.horizon_ns // task.decisions), int(day.world_ns[0]))
     world = max(int(np.searchsorted(day.world_ns, begin, side="right")) - 1, 0)
     row = [0] * kernels.EPISODE_WORDS
     row[kernels.E_SEED], row[kernels.E_INDEX] = seed, index

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator import layout as sim
+from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
 from tercel.trading.tca.shortfall import BPS, Shortfall
 
 Ints = NDArray[np.int64]
 
 MARKOUTS_S = (1, 10, 60, 300, 1800)
+
+PRINTS = (EXECUTE, TRADE, TRADE_HIDDEN)
+"""Kinds of rows that are trades of the market, for its VWAP and volume."""
 
 F_NS, F_PRICE, F_LOTS, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 """Columns of a fill, as the simulator logs them: int64 (f, 7)."""

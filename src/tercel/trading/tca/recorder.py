@@ -12,12 +12,11 @@ from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, ExecType, MarketRo
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator import layout as sim
-from tercel.market.tape.schema import EXECUTE
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
 from tercel.trading.parents import Parent, ParentRequest
 from tercel.trading.session import Session
-from tercel.trading.tca.measure import F_LOTS, MARKOUTS_S, ParentFacts, fees_of, measure, without_own
+from tercel.trading.tca.measure import F_LOTS, MARKOUTS_S, PRINTS, ParentFacts, fees_of, measure, without_own
 from tercel.trading.tca.shortfall import known
 from tercel.trading.working import Working
 
@@ -49,7 +48,7 @@ class TcaRecorder:
         """Keep trades of instruments with parents at work, and fills."""
         for event in events:
             if isinstance(event, MarketRows):
-                traded = event.rows[event.rows[:, M_KIND] == EXECUTE] if not event.snapshot else event.rows[:0]
+                traded = event.rows[np.isin(event.rows[:, M_KIND], PRINTS)] if not event.snapshot else event.rows[:0]
                 for parent in self._live[event.instrument] if len(traded) else ():
                     self._trades[parent].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
             elif isinstance(event, Report) and event.exec_type == ExecType.TRADE:

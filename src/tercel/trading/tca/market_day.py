@@ -1,0 +1,145 @@
+"""A recorded day as executions are held against it: the best quotes before every event, the mid's path, the prints."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError, TapeError
+from tercel.market.observed import observe
+from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.instrument import midnight_ns, next_midnight_ns
+from tercel.market.tape.schema import STATUS
+from tercel.trading.tca.measure import PRINTS
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class MarketDay:
+    """One day of one symbol.
+
+    Parameters
+    ----------
+    instrument : Instrument
+    ns : int64 (n,)
+        Times of public events.
+    bid, ask : int64 (n,)
+        Best quotes just before each of them, ticks.
+    halts : int64 (h, 2)
+        From when until when trading was not on.
+    print_ns, print_price, print_lots : int64 (t,)
+        Trades of the session, hidden ones among them; auctions are not.
+    open_ns, close_ns : int
+        The session; that of the tape where the feed does not say.
+    """
+
+    instrument: Instrument
+    ns: Ints
+    bid: Ints
+    ask: Ints
+    halts: Ints
+    print_ns: Ints
+    print_price: Ints
+    print_lots: Ints
+    open_ns: int
+    close_ns: int
+
+    def before(self, ns: int) -> tuple[int, int]:
+        """Best bid and ask just before whatever happened at `ns`; (0, 0) where there was no quote."""
+        return self._at(ns, "left")
+
+    def after(self, ns: int) -> tuple[int, int]:
+        """Best bid and ask once everything of `ns` has happened."""
+        return self._at(ns, "right")
+
+    def _at(self, ns: int, side: str) -> tuple[int, int]:
+        halted = len(self.halts) and bool(((self.halts[:, 0] <= ns) & (ns < self.halts[:, 1])).any())
+        if halted or not self.open_ns <= ns <= self.close_ns:
+            return 0, 0
+        row = min(int(np.searchsorted(self.ns, ns, side="left" if side == "left" else "right")), len(self.ns) - 1)
+        return int(self.bid[row]), int(self.ask[row])
+
+    @cached_property
+    def mids(self) -> tuple[Ints, Ints]:
+        """Times and mids (half ticks) of the session, a row where it changes: the quote before an event stood since the
+        one before it.
+        """
+        since, mid2 = np.concatenate([[self.open_ns], self.ns[:-1]]), self.bid + self.ask
+        changed = np.flatnonzero(np.diff(mid2, prepend=-1))
+        return since[changed], mid2[changed]
+
+
+def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
+    """A day of the lake.
+
+    Raises
+    ------
+    TapeError
+        A day without a book.
+    """
+    about, events = lake.read(instrument.symbol, instrument.date, instrument.venue)
+    seen = observe(about, events, skip_s=0.0, levels=1, window=0)
+    if not seen.n:
+        raise TapeError(f"a day of {about.symbol} with quotes", f"{about.date} without any", "import the day again")
+    opening, close = seen.start_ns, seen.stop_ns
+    ns = events.exch_ns
+    status = np.flatnonzero(events.kind == STATUS)
+    off = events.price_ticks[status] != 1
+    ends = np.append(ns[status[1:]], close + 1) if len(status) else ns[:0]
+    prints = np.isin(events.kind, PRINTS) & (ns >= opening) & (ns <= close)
+    return MarketDay(
+        about,
+        seen.ns,
+        seen.bid_px[:, 0].astype(np.int64),
+        seen.ask_px[:, 0].astype(np.int64),
+        np.stack([ns[status], ends], axis=1)[off].astype(np.int64).reshape(-1, 2),
+        ns[prints].astype(np.int64),
+        events.price_ticks[prints].astype(np.int64),
+        events.qty_lots[prints].astype(np.int64),
+        opening,
+        close,
+    )
+
+
+class Calendar:
+    """Which day of a lake a moment belongs to.
+
+    Parameters
+    ----------
+    lake : Lake
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._days: dict[str, list[tuple[int, int, Instrument]]] = defaultdict(list)
+        for one in lake.list():
+            span = midnight_ns(one.date, one.timezone), next_midnight_ns(one.date, one.timezone)
+            self._days[one.symbol].append((*span, one))
+        for rows in self._days.values():
+            rows.sort(key=lambda row: row[:2])
+
+    def day(self, symbol: str, ns: int, venue: str = "") -> Instrument | None:
+        """The day of a symbol at a moment, None where the lake has none.
+
+        Raises
+        ------
+        DataError
+            When several venues have it and `venue` is none of them.
+        """
+        rows = self._days.get(symbol, [])
+        upto = bisect_right(rows, ns, key=lambda row: row[0])
+        found = [one for _, end, one in rows[:upto] if ns < end]
+        named = [one for one in found if one.venue == venue]
+        if len(found) > 1 and not named:
+            venues = ", ".join(one.venue for one in found)
+            raise DataError(f"one tape of {symbol} on {found[0].date}", f"several: {venues}", "name it with --venue")
+        return (named or found or [None])[0]
+
+    def earlier(self, day: Instrument) -> Sequence[Instrument]:
+        """Days of the same tape before a day, latest last."""
+        rows = [one for _, _, one in self._days.get(day.symbol, []) if one.venue == day.venue]
+        return [one for one in rows if one.date < day.date]

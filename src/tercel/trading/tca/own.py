@@ -1,0 +1,331 @@
+"""Somebody's own executions against the tape of a lake: what each parent cost, in the parts of every table here.
+
+found = analyse(read_fills(Path("fills.csv")), {}, Lake("lake"))
+found.parents[0].cost.is_bps
+
+A fill meets the quotes just before its stamp. At or beyond the far touch it took: the touch less the mid is spread,
+what it paid beyond the touch is walk. At its own side's touch or better it rested; inside the spread it is all spread.
+Displacement by the order itself stands in timing: a real day has no twin.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError
+from tercel.market.tape import Instrument, Lake
+from tercel.trading.tca.files import FileFill, FileOrder
+from tercel.trading.tca.market_day import Calendar, MarketDay, read_day
+from tercel.trading.tca.measure import ParentCost, ParentFacts, measure, without_own
+
+Ints = NDArray[np.int64]
+Odd = dict[str, list[FileFill]]
+Odd = dict[str, list[FileFill]]
+
+NAMED = {
+    "no_parent": "without a parent: one parent is made of each symbol, side, agent and day",
+    "no_order": "of a parent that the file of orders does not have",
+    "outside_order": "before the start or after the end of their order",
+    "several_days": "of a parent that trades on several days: one parent is made of each day",
+    "off_market": "off the market, outside the best quotes just before and after their stamp; they are in the costs",
+    "no_tape": "on a day that the lake does not have; left out of the costs",
+    "outside_session": "outside the session of their day; left out of the costs",
+    "no_quote": "without a quote on both sides at their time; left out of the costs",
+}
+"""What is odd about fills, and what was done with them."""
+KEPT_ROWS = 20
+FINEST = 10**6
+
+
+@dataclass(frozen=True, eq=False)
+class OwnParent:
+    """One parent order of the files.
+
+    Parameters
+    ----------
+    cost : ParentCost
+        Its lots are the tape's; its prices `grain` to a tick; its notional is money.
+    day : Instrument
+    unit : Fraction
+        Money of a half grain x lot: what its integer sums are multiplied with.
+    grain : int
+        Prices of the file to a tick, 1 where all of them are whole ticks.
+    arrival_mid2 : int
+        Half grains.
+    limit : Fraction or None
+        Of its order.
+    fills, mids : int64 (f, 7), int64 (m, 2)
+        Its fills, and the mid's path through its life, in grains and half grains.
+    """
+
+    cost: ParentCost
+    day: Instrument
+    unit: Fraction
+    grain: int
+    arrival_mid2: int
+    limit: Fraction | None
+    fills: Ints
+    mids: Ints
+
+    @property
+    def money(self) -> dict[str, Fraction]:
+        """The parts and the whole in money, exactly."""
+        return {name: total * self.unit for name, total in self.cost.sums.items()}
+
+    @property
+    def worked(self) -> int:
+        """Lots that somebody worked: all but the refused ones."""
+        return self.cost.quantity - self.cost.refused
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What the files came to.
+
+    Parameters
+    ----------
+    parents : list of OwnParent
+        In order of time.
+    fills : int
+        Rows of the file of fills.
+    odd : mapping of reason to list of FileFill
+        By the keys of `NAMED`.
+    left_orders : list of FileOrder
+        Orders without fills that the lake has no quotes for.
+    agents : bool
+        Whether the file names agents.
+    """
+
+    parents: list[OwnParent]
+    fills: int
+    odd: Mapping[str, list[FileFill]]
+    left_orders: list[FileOrder] = field(default_factory=list)
+    agents: bool = False
+
+    def money(self) -> dict[str, Fraction]:
+        """The parts of all parents and their whole in money, exactly."""
+        total: dict[str, Fraction] = defaultdict(Fraction)
+        for parent in self.parents:
+            for name, value in parent.money.items():
+                total[name] += value
+        return dict(total)
+
+
+@dataclass(eq=False)
+class _Group:
+    """A parent on a day, before it is measured."""
+
+    name: str
+    day: Instrument
+    side: int
+    fills: list[FileFill]
+    order: FileOrder | None
+    quantity: int = 0
+    """Shares asked for on this day; 0: what was filled."""
+
+
+def analyse(fills: Sequence[FileFill], orders: Mapping[str, FileOrder], lake: Lake, venue: str = "") -> Analysis:
+    """Split the cost of a file's fills, parent by parent.
+
+    Parameters
+    ----------
+    fills : sequence of FileFill
+    orders : mapping of id to FileOrder
+        Without an order a parent is what was filled, from its first fill to its last.
+    lake : Lake
+    venue : str
+        Whose tape, where the lake has a symbol at several; a fill's own venue goes first.
+
+    Raises
+    ------
+    DataError
+        A parent with several symbols or sides, more filled than ordered, quantities that are no whole lots, or nothing
+        that the lake has a tape of.
+    """
+    odd: Odd = {name: [] for name in NAMED}
+    calendar = Calendar(lake)
+    groups, left_orders = _groups(fills, orders, calendar, venue, odd)
+    by_day: dict[tuple[str, str, str], list[_Group]] = defaultdict(list)
+    for group in groups:
+        by_day[group.day.key].append(group)
+    parents = []
+    for mine in by_day.values():
+        day = read_day(lake, mine[0].day)
+        grain = _grain(day.instrument, mine)
+        found = [(group, _measured(group, day, grain, odd)) for group in mine]
+        parents += [one for _, one in found if one is not None]
+        left_orders += [group.order for group, one in found if one is None and group.order is not None]
+    if not parents:
+        told = ", ".join(f"{len(rows)} {name}" for name, rows in odd.items() if rows)
+        remedy = "import those days (`tercel data import`), or name another --lake"
+        raise DataError(f"fills on days that {lake.root} has", told or "none", remedy)
+    parents.sort(key=lambda one: (one.cost.start_ns, one.cost.instrument, one.cost.parent))
+    return Analysis(parents, len(fills), odd, left_orders, any(fill.agent for fill in fills))
+
+
+# -- parents ----------------------------------------------------------------------------------------------------------
+
+
+def _groups(
+    fills: Sequence[FileFill],
+    orders: Mapping[str, FileOrder],
+    calendar: Calendar,
+    venue: str,
+    odd: Odd,
+) -> tuple[list[_Group], list[FileOrder]]:
+    """Parents day by day, those of orders without fills among them."""
+    days: dict[str, dict[tuple[str, str, str], _Group]] = defaultdict(dict)
+    for fill in fills:
+        day = calendar.day(fill.symbol, fill.ns, fill.venue or venue)
+        if day is None:
+            odd["no_tape"].append(fill)
+            continue
+        word = "buy" if fill.side > 0 else "sell"
+        made = " ".join(part for part in (fill.symbol, word, fill.agent, day.date) if part)
+        name, order = fill.parent or made, orders.get(fill.parent)
+        if not fill.parent:
+            odd["no_parent"].append(fill)
+        elif orders and order is None:
+            odd["no_order"].append(fill)
+        group = days[name].setdefault(day.key, _Group(name, day, fill.side, [], order))
+        _refuse_mixed(fill, group, order)
+        group.fills.append(fill)
+    groups = []
+    for parts in days.values():
+        groups += _day_by_day(list(parts.values()), odd)
+    idle = [order for name, order in orders.items() if name not in days]
+    found = [(order, calendar.day(order.symbol, order.start_ns, venue)) for order in idle]
+    groups += [_Group(one.parent, day, one.side, [], one, one.quantity) for one, day in found if day is not None]
+    return groups, [order for order, day in found if day is None]
+
+
+def _refuse_mixed(fill: FileFill, group: _Group, order: FileOrder | None) -> None:
+    named = (order.symbol, order.side) if order is not None else (group.day.symbol, group.side)
+    if (fill.symbol, fill.side) != named or group.day.symbol != fill.symbol or group.side != fill.side:
+        word = "buy" if fill.side > 0 else "sell"
+        received = f"{word} {fill.symbol} in row {fill.row} of parent {fill.parent}"
+        side = "buy" if named[1] > 0 else "sell"
+        raise DataError(f"one symbol and side a parent: {side} {named[0]}", received, "give each an id of its own")
+
+
+def _day_by_day(parts: list[_Group], odd: Odd) -> list[_Group]:
+    """A parent's days; what was ordered is asked for on the last of them, as far as it was not filled before."""
+    parts.sort(key=lambda group: group.day.date)
+    order, before = parts[0].order, 0
+    for group in parts:
+        group.fills.sort(key=lambda fill: fill.ns)
+        filled = sum(fill.quantity for fill in group.fills)
+        if len(parts) > 1:
+            odd["several_days"] += group.fills
+            group.name = f"{group.name} {group.day.date}"
+        group.quantity = filled
+        if order is not None and group is parts[-1]:
+            group.quantity = order.quantity - before
+            if filled + order.refused > group.quantity:
+                received = f"{before + filled} filled and {order.refused} refused of parent {order.parent}"
+                raise DataError(f"at most the {order.quantity} of its order", received, "correct one of the files")
+        before += filled
+    return parts
+
+
+# -- against the tape -------------------------------------------------------------------------------------------------
+
+
+def _grain(day: Instrument, groups: Sequence[_Group]) -> int:
+    """How finely a tick is divided, so that every price of the file is a whole number."""
+    tick = Fraction(str(day.tick))
+    grain = 1
+    for price in {fill.price for group in groups for fill in group.fills}:
+        grain = lcm(grain, (price / tick).denominator)
+        if grain > FINEST:
+            received = f"{float(price)} for a tick of {day.tick}"
+            raise DataError(f"prices of {day.symbol} in decimals of a tick", received, "write fewer digits")
+    return grain
+
+
+def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent | None:
+    """The parent's cost; None where none of its fills can be told apart, and nothing else was asked for."""
+    about, order = day.instrument, group.order
+    tick = Fraction(str(about.tick))
+    unit = tick / (2 * grain) * about.lot
+    met = [(fill, row) for fill in group.fills if (row := _met(fill, day, tick, grain, odd)) is not None]
+    lost = sum(fill.quantity for fill in group.fills) - sum(fill.quantity for fill, _ in met)
+    quantity = _lots(group.quantity - lost, about, group)
+    start = order.start_ns if order is not None else (met[0][0].ns if met else 0)
+    end = order.end_ns if order is not None else (met[-1][0].ns if met else 0)
+    if order is not None:
+        odd["outside_order"] += [fill for fill, _ in met if not order.start_ns <= fill.ns <= order.end_ns]
+    start, end = max(start, day.open_ns), min(end, day.close_ns)
+    bid, ask = day.before(start)
+    if not quantity or not bid or not ask or not len(day.mids[0]) or start > end:
+        odd["no_quote"] += [fill for fill, _ in met]
+        return None
+    mid_ns, mid2 = day.mids
+    prints = slice(*np.searchsorted(day.print_ns, (start, end + 1)))
+    agents = Counter(fill.agent for fill in group.fills)
+    facts = ParentFacts(
+        parent=group.name,
+        instrument=about.symbol,
+        agent="" if not agents else next(iter(agents)) if len(agents) == 1 else "several",
+        side=group.side,
+        quantity=quantity,
+        start_ns=start,
+        end_ns=end,
+        arrival_mid2=(bid + ask) * grain,
+        fills=np.array([row for _, row in met], np.int64).reshape(-1, 7),
+        mid_ns=mid_ns,
+        mid2=mid2 * grain,
+        trade_price=day.print_price[prints] * grain,
+        trade_lots=day.print_lots[prints],
+        fees=round(sum((fill.fee for fill, _ in met), Fraction(0)) / unit),
+        refused=_lots(order.refused, about, group) if order is not None else 0,
+        close_mid2=int(mid2[-1]) * grain,
+        unit=float(unit),
+    )
+    _refuse_too_much(facts)
+    first, last = np.searchsorted(mid_ns, (start, end + 1))
+    path = np.stack([mid_ns, facts.mid2], axis=1)[max(first - 1, 0) : last]
+    cost = measure(without_own(facts))
+    limit = order.limit if order is not None else None
+    return OwnParent(cost, about, unit, grain, facts.arrival_mid2, limit, facts.fills, path)
+
+
+def _met(fill: FileFill, day: MarketDay, tick: Fraction, grain: int, odd: Odd) -> list[int] | None:
+    """A fill as the simulator logs its own, with the quotes that it met; None where there were none."""
+    if not day.open_ns <= fill.ns <= day.close_ns:
+        odd["outside_session"].append(fill)
+        return None
+    bid, ask = day.before(fill.ns)
+    if not bid or not ask:
+        odd["no_quote"].append(fill)
+        return None
+    price = int(fill.price / tick * grain)
+    bid_after, ask_after = day.after(fill.ns)
+    lowest, highest = min(bid, bid_after or bid) * grain, max(ask, ask_after or ask) * grain
+    if not lowest <= price <= highest:
+        odd["off_market"].append(fill)
+    near, far = (bid, ask) if fill.side > 0 else (ask, bid)
+    took, rested = fill.side * (price - far * grain) >= 0, fill.side * (price - near * grain) <= 0
+    touch2 = 2 * far * grain if took else 2 * price
+    lots = fill.quantity // day.instrument.lot
+    return [fill.ns, price, lots, (bid + ask) * grain, touch2, int(rested and not took), 0]
+
+
+def _lots(quantity: int, about: Instrument, group: _Group) -> int:
+    if quantity % about.lot or any(fill.quantity % about.lot for fill in group.fills):
+        received = f"{quantity} of parent {group.name}"
+        raise DataError(f"whole lots of {about.lot} {about.symbol}", received, "correct the quantities")
+    return quantity // about.lot
+
+
+def _refuse_too_much(facts: ParentFacts) -> None:
+    """Sums are 64-bit integers."""
+    price = max(int(np.abs(facts.mid2).max()), 2 * int(facts.fills[:, 1].max(initial=0)))
+    if price * max(facts.quantity, int(facts.trade_lots.sum()), 1) >= 2**62:
+        received = f"{facts.quantity} lots of parent {facts.parent}"
+        raise DataError("an order whose value can be counted", received, "write prices with fewer digits")
