@@ -25,6 +25,7 @@ from tercel.app.cli.replicate import replicate_app
 from tercel.app.cli.risk import risk_app
 from tercel.app.cli.shared import INTERRUPTED, AsJson, told
 from tercel.app.cli.signals import signals_app
+from tercel.app.cli.tca import tca
 from tercel.app.cli.trade import trade_app
 from tercel.app.cli.venue import venue_app
 from tercel.app.output import print_json, say
@@ -162,6 +163,7 @@ def _resume_hint(
     return "what is finished is kept; to go on: " + shlex.join(str(option) for option in options)
 
 
+app.command()(tca)
 people.add_to(app)
 
 

@@ -146,7 +146,7 @@ def counterfactual(
             left_out["one_moment"].append(one.cost.parent)
         else:
             groups[one.day.key, (one.cost.end_ns - one.cost.start_ns).bit_length()].append(one)
-    runs = _Runs(lake, makers, impact, seed)
+    runs = _Runs(lake, makers, impact, seed, {id(one): number for number, one in enumerate(parents)})
     worked: list[OwnParent] = []
     found: dict[str, list[Costs]] = {name: [] for name in makers}
     for _, mine in sorted(groups.items()):
@@ -244,8 +244,12 @@ def clusters_of(parents: Sequence[OwnParent]) -> Ints:
 class _Runs:
     """Days laid for replay, and what strategies may know of them."""
 
-    def __init__(self, lake: Lake, makers: Mapping[str, Maker], impact: str, seed: int) -> None:
+    def __init__(
+        self, lake: Lake, makers: Mapping[str, Maker], impact: str, seed: int, numbers: Mapping[int, int]
+    ) -> None:
         self.lake, self.makers, self.impact, self.seed = lake, makers, impact, seed
+        self._numbers = numbers
+        """Of parents, by identity: what their streams are seeded with, whoever is worked beside them."""
         self.calendar, self.hindsight = Calendar(lake), False
         self._laid: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}
         self._known: dict[tuple[tuple[str, str, str], int], MarketEstimates] = {}
@@ -272,8 +276,8 @@ class _Runs:
         strategies = {name: make(known) for name, make in self.makers.items()}
         order = sorted(range(len(parents)), key=lambda i: parents[i].cost.start_ns)
         rows = [
-            window_row(day, task, one.cost.start_ns, one.cost.side, one.worked, self.seed, i)
-            for i, one in enumerate(parents)
+            window_row(day, task, one.cost.start_ns, one.cost.side, one.worked, self.seed, self._numbers[id(one)])
+            for one in parents
         ]
         plan = Plan(np.array(rows, np.int64), np.zeros(len(parents), np.int64)).take(np.array(order))
         found: dict[str, list[Costs]] = {name: [] for name in strategies}

@@ -40,6 +40,7 @@ NAMED = {
 """What is odd about fills, and what was done with them."""
 KEPT_ROWS = 20
 FINEST = 10**6
+FEES = 10**4
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +238,10 @@ def _day_by_day(parts: list[_Group], odd: Odd) -> list[_Group]:
 
 
 def _grain(day: Instrument, groups: Sequence[_Group]) -> int:
-    """How finely a tick is divided, so that every price of the file is a whole number."""
+    """How finely a tick is divided, so that every price of the file is a whole number, and every parent's fees are.
+
+    Fees of more digits than `FEES` divisions hold are rounded, once a parent.
+    """
     tick = Fraction(str(day.tick))
     grain = 1
     for price in {fill.price for group in groups for fill in group.fills}:
@@ -245,7 +249,11 @@ def _grain(day: Instrument, groups: Sequence[_Group]) -> int:
         if grain > FINEST:
             received = f"{float(price)} for a tick of {day.tick}"
             raise DataError(f"prices of {day.symbol} in decimals of a tick", received, "write fewer digits")
-    return grain
+    finer = grain
+    for group in groups:
+        fees = sum((fill.fee for fill in group.fills), Fraction(0))
+        finer = min(lcm(finer, (2 * fees / (tick * day.lot)).denominator), grain * FEES)
+    return finer
 
 
 def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent | None:

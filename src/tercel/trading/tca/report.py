@@ -1,0 +1,330 @@
+"""What a file of fills came to, for people and for programs: one object, a few sentences, a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from fractions import Fraction
+from functools import partial
+from math import lcm
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import NAMES, MarketEstimates, build
+from tercel.execution.strategy import Strategy
+from tercel.market.impact.propagator import TAPE_LAWS
+from tercel.market.tape import Lake
+from tercel.report.page import Section, render
+from tercel.report.tables import plain_table, spelt
+from tercel.trading.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
+from tercel.trading.tca.files import read_fills, read_orders
+from tercel.trading.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse
+from tercel.trading.tca.shortfall import by_filled, known
+from tercel.trading.tca.summary import summary
+
+PARTS = ("spread", "walk", "timing", "forced", "fees")
+SHOWN = 40
+"""Parents whose path a page draws."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnCosts:
+    """The cost of somebody's own executions.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    counterfactual : Counterfactual or None
+    """
+
+    analysis: Analysis
+    counterfactual: Counterfactual | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values, figures never rounded.
+
+        ``total`` and ``agents`` as `trading.tca.summary.summary`, and in ``money``; ``exact`` holds the parts of the
+        total as whole numbers of ``unit``, which add up to the last digit.
+        """
+        rows = [row_of(one) for one in self.analysis.parents]
+        summed = summary(rows)
+        money = self.analysis.money()
+        scale = lcm(*(value.denominator for value in money.values()))
+        odd = {name: _told(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
+        found = {
+            "fills": self.analysis.fills,
+            "total": summed["total"] | _whole(self.analysis.parents),
+            "exact": {
+                "unit": float(Fraction(1, scale)),
+                **{name: int(value * scale) for name, value in money.items()},
+            },
+            "agents": {
+                name: row | _whole([one for one in self.analysis.parents if one.cost.agent == name])
+                for name, row in summed["agents"].items()
+                if self.analysis.agents
+            },
+            "odd_fills": odd,
+            "left_orders": [order.parent for order in self.analysis.left_orders],
+            "counterfactual": _against(self.counterfactual),
+            "parents": rows,
+            "sentences": self.sentences(),
+        }
+        return dict(known(found))
+
+    def sentences(self) -> list[str]:
+        """At most five, as a desk would say them."""
+        parents = self.analysis.parents
+        rows = [row_of(one) for one in parents]
+        total = summary(rows)["total"]
+        mean, half = by_filled(rows)
+        money = self.analysis.money()
+        filled = f"{len(parents):,} parents, {total['filled']:,} lots worth {total['notional']:,.0f} filled"
+        if mean is None:
+            said = [f"{filled}: nothing to tell a cost of."]
+        else:
+            within = "" if half is None else f" ± {half:.2f}"
+            said = [f"{filled} cost {mean:.2f}{within} bps against arrival, {float(money['fills']):,.2f} in money."]
+            parts = ", ".join(f"{name} {total[f'{name}_bps']:.2f}" for name in PARTS if money[name] or name != "forced")
+            against = ", ".join(
+                f"{word} {total[key]:.2f}"
+                for word, key in (("VWAP", "vwap_bps"), ("TWAP", "twap_bps"), ("the close", "close_bps"))
+                if total[key] is not None
+            )
+            said.append(f"In parts, bps: {parts}; against {against}.")
+        left = total["unfilled"], total["refused"]
+        if any(left) or self.analysis.left_orders:
+            said.append(
+                f"{left[0]:,} lots found nobody, which came to {float(money['opportunity']):,.2f}; {left[1]:,} were "
+                f"refused, {float(money['refusal']):,.2f}; {len(self.analysis.left_orders)} orders have no tape."
+            )
+        counts = [f"{len(fills):,} {name.replace('_', ' ')}" for name, fills in self.analysis.odd.items() if fills]
+        if counts:
+            said.append(f"Fills to look at: {', '.join(counts)}.")
+        if self.counterfactual is not None:
+            said.append(verdicts(self.counterfactual))
+        return said
+
+    def table(self) -> list[dict[str, Any]]:
+        """Agents first (where the file names them), then the total, then parents: what a terminal shows."""
+        found = self.to_json()
+        rows = [{"parent": f"agent {name}", **row} for name, row in found["agents"].items()]
+        return [*rows, {"parent": "all", **found["total"]}, *found["parents"]]
+
+
+def own_costs(
+    fills: Path,
+    lake: Path,
+    *,
+    orders: Path | None = None,
+    venue: str = "",
+    strategies: Sequence[str] = NAMES,
+    agents: Sequence[str] = (),
+    impact: str = "square_root",
+    seed: int = 1,
+) -> OwnCosts:
+    """What the executions of a file cost, and what strategies would have cost on the same parents.
+
+    Parameters
+    ----------
+    fills, orders : Path
+        CSV files, see `docs/tca.md`.
+    lake : Path
+        The tapes that they are held against.
+    venue : str
+        Whose tape, where the lake has a symbol at several.
+    strategies : sequence of str
+        Written strategies that work the parents again; none: what the fills cost, alone.
+    agents : sequence of str
+        Policies that work them again, such as "default".
+    impact : str
+        What strategies' own trades do to the tape's prices: "none", "square_root", "propagator".
+    seed : int
+        Of draws and resamples.
+
+    Raises
+    ------
+    DataError
+        Files that say what cannot be, with file and row; fills that the lake has no tape of.
+    ConfigError
+        Unknown strategies or laws.
+    """
+    if impact not in TAPE_LAWS:
+        raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one")
+    makers: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
+    makers |= {name: partial(build, name) for name in strategies}
+    held, asked = Lake(lake), {} if orders is None else read_orders(orders)
+    found = analyse(read_fills(fills), asked, held, venue)
+    if not makers:
+        return OwnCosts(found)
+    return OwnCosts(found, counterfactual(found.parents, held, makers, impact=impact, seed=seed))
+
+
+def _policy(strategy: Strategy, known: MarketEstimates) -> Strategy:
+    """A policy knows what it was trained on, and nothing of this market."""
+    return strategy
+
+
+def row_of(one: OwnParent) -> dict[str, Any]:
+    """A parent's analysis with its money, in price units, and its clock times."""
+    words = known(asdict(one.cost))
+    zone = ZoneInfo(one.day.timezone)
+    price = one.cost.average_price * float(one.unit) * 2 / one.day.lot
+    return {
+        **words,
+        "date": one.day.date,
+        "venue": one.day.venue,
+        "start": clock(one.cost.start_ns, zone),
+        "end": clock(one.cost.end_ns, zone),
+        "average_price": known(price),
+        "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot),
+        "limit": None if one.limit is None else float(one.limit),
+        "money": {name: float(value) for name, value in one.money.items()},
+    }
+
+
+def clock(ns: int, zone: ZoneInfo) -> str:
+    """A time of day with milliseconds.
+
+    >>> clock(86_400_500_000_000, ZoneInfo("UTC"))
+    '00:00:00.500'
+    """
+    return f"{datetime.fromtimestamp(ns // NS_PER_SECOND, zone):%H:%M:%S}.{ns % NS_PER_SECOND // 10**6:03d}"
+
+
+def verdicts(found: Counterfactual) -> str:
+    """The counterfactual in one sentence."""
+    told = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
+    best, first = next(iter(found.strategies.items()))
+    open_ = len(found.strategies) - sum(map(len, told.values()))
+    return (
+        f"On {found.parents:,} parents worked again, {best} would have cost {first.cost_bps:.2f} bps where yours cost "
+        f"{found.own_bps:.2f} (saves {spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies "
+        f"{len(told['cheaper'])} are cheaper, {len(told['dearer'])} dearer, {open_} not told apart."
+    )
+
+
+def _whole(parents: Sequence[OwnParent]) -> dict[str, Any]:
+    money: dict[str, Fraction] = {}
+    for one in parents:
+        for name, value in one.money.items():
+            money[name] = money.get(name, Fraction(0)) + value
+    return {"money": {name: float(value) for name, value in money.items()}}
+
+
+def _told(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
+    return {
+        "fills": len(fills),
+        "quantity": sum(fill.quantity for fill in fills),
+        "value": float(sum(fill.quantity * fill.price for fill in fills)),
+        "rows": [fill.row for fill in fills[:KEPT_ROWS]],
+        "meaning": meaning,
+    }
+
+
+def _against(found: Counterfactual | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "own_bps": found.own_bps,
+        "parents": found.parents,
+        "clusters": found.clusters,
+        "impact": found.impact,
+        "hindsight": found.hindsight,
+        "left_out": {
+            why: {"parents": len(names), "ids": list(names[:KEPT_ROWS]), "meaning": WHY_NOT[why]}
+            for why, names in found.left_out.items()
+        },
+        "strategies": {
+            name: {
+                "cost_bps": one.cost_bps,
+                "saves_bps": one.saves.to_json(),
+                "verdict": one.verdict,
+                "unfilled": one.unfilled,
+            }
+            for name, one in found.strategies.items()
+        },
+    }
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+COLUMNS = (
+    "parent", "instrument", "agent", "date", "start", "end", "side", "quantity", "filled", "unfilled", "refused",
+    "arrival_price", "average_price", "is_bps", "spread_bps", "walk_bps", "timing_bps", "forced_bps", "fees_bps",
+    "opportunity_bps", "vwap_bps", "twap_bps", "close_bps", "participation", "passive_share",
+)  # fmt: skip
+MOST_ROWS = 500
+
+
+def page(costs: OwnCosts, title: str) -> str:
+    """The page with plots."""
+    from tercel.report.figures import paired_differences
+    from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
+
+    found, parents = costs.to_json(), costs.analysis.parents
+    rows = found["parents"]
+    sections = [
+        Section("Agents and total", html=_sums(found), text="Means by what was filled, bps; a cost is positive."),
+        *([_again(costs.counterfactual, paired_differences)] if costs.counterfactual is not None else []),
+        Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
+        Section(
+            "Parent by parent",
+            f"The first {MOST_ROWS} of {len(rows):,}." if len(rows) > MOST_ROWS else "",
+            html=plain_table(
+                [name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]
+            ),
+            figures=[
+                path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, f"path{number}")
+                for number, one in enumerate(parents[:SHOWN])
+                if len(one.fills)
+            ],
+        ),
+    ]
+    if found["odd_fills"]:
+        told = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
+        sections.append(Section("Fills to look at", html=plain_table(["fills", "fills", "quantity", "value"], told)))
+    said = found["sentences"]
+    return render(title, said[0], [Section("In short", said[1:]), *sections])
+
+
+def _sums(found: Mapping[str, Any]) -> str:
+    keys = ("is", *PARTS, "vwap", "twap", "close")
+    spans = list(found["total"]["markouts_bps"])
+    rows = [
+        [
+            name, row["parents"], row["filled"], row["unfilled"], row["refused"], row["money"]["fills"],
+            row["money"]["opportunity"], *(row.get(f"{key}_bps") for key in keys),
+            *(row["markouts_bps"].get(span) for span in spans),
+        ]
+        for name, row in (*found["agents"].items(), ("all", found["total"]))
+    ]  # fmt: skip
+    headings = ["", "parents", "filled", "unfilled", "refused", "fills, money", "opportunity, money", *keys]
+    return plain_table([*headings, *(f"+{span}" for span in spans)], rows)
+
+
+def _cells(row: Mapping[str, Any]) -> list[Any]:
+    return [row[name] if name != "side" else ("buy" if row["side"] > 0 else "sell") for name in COLUMNS]
+
+
+def _again(found: Counterfactual, drawn: Any) -> Section:
+    rows = [
+        [name, one.cost_bps, spelt(one.saves.to_json(), "+"), one.verdict, one.unfilled]
+        for name, one in found.strategies.items()
+    ]
+    saves = {name: one.saves.to_json() for name, one in found.strategies.items()}
+    text = [
+        f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "
+        f"{found.clusters} clusters; impact of own trades: {found.impact}. Your own trades stand in the tape.",
+        "Intervals hold for all strategies at once, 95 %.",
+    ]
+    if found.hindsight:
+        text.append("Where the lake has no earlier day, strategies knew the day's own volume and volatility.")
+    text += [
+        f"{len(names):,} parents {WHY_NOT[why]} and were not worked again." for why, names in found.left_out.items()
+    ]
+    table = plain_table(["strategy", "would have cost, bps", "saves, bps", "verdict", "unfilled lots"], rows)
+    return Section("What strategies would have cost", text, html=table, figures=[drawn(saves, "your own fills")])
