@@ -41,7 +41,7 @@ def _named(against: str) -> tuple[str, ...]:
 
 def _print(costs: OwnCosts, found: dict[str, Any]) -> None:
     out = result_console()
-    sums = [{"who": name, **row} for name, row in (*found["agents"].items(), ("all", found["total"]))]
+    sums = [{"who": name or "no agent", **row} for name, row in (*found["agents"].items(), ("all", found["total"]))]
     _table("what was filled, bps by its value; a cost is positive, a mark-out in the order's favour too", sums, "who")
     out.print()
     if costs.counterfactual is not None:

@@ -159,13 +159,13 @@ def counterfactual(
             progress(len(mine))
     if not worked:
         return None
-    costs = {name: _bps(worked, Costs.concat([part.totals() for part in parts])) for name, parts in found.items()}
+    theirs = {name: _bps(worked, Costs.concat([part.totals() for part in parts])) for name, parts in found.items()}
     unfilled = {name: sum(int(part.unfilled_lots.sum()) for part in parts) for name, parts in found.items()}
     own = np.array([_own_bps(one) for one in worked])
     worth = np.array([float(one.arrival_mid2 * one.worked * one.unit) for one in worked])
     labels = clusters_of(worked)
-    saves = compare(own, costs, worth, labels, np.random.default_rng(seed), resamples)
-    means = {name: float((values * worth).sum() / worth.sum()) for name, values in costs.items()}
+    saves = compare(own, theirs, worth, labels, np.random.default_rng(seed), resamples)
+    means = {name: float((values * worth).sum() / worth.sum()) for name, values in theirs.items()}
     ranked = sorted(makers, key=lambda name: means[name])
     return Counterfactual(
         float((own * worth).sum() / worth.sum()),
@@ -175,7 +175,7 @@ def counterfactual(
         impact,
         {why: names for why, names in left_out.items() if names},
         runs.hindsight,
-        {"": own, **costs},
+        {"": own, **theirs},
         tuple(one.cost.parent for one in worked),
     )
 

@@ -67,23 +67,21 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
 
 
 def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figure:
-    """Mean mark-out after fills, with the standard error over parents."""
+    """Mean mark-out after fills by what was filled, with its 95 % interval over parents."""
     keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
 
     def draw(drawing: "Drawing") -> None:
         panel = drawing.subplots()
         panel.axhline(0, color=style.INK.token, linewidth=1)
         for column, key in enumerate(keys):
-            told = [cost["markouts_bps"][key] for cost in costs]
-            values = np.array([value for value in told if value is not None and np.isfinite(value)])
-            if len(values):
-                error = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
-                panel.errorbar(column, values.mean(), error, fmt="o", color=style.SERIES[1].token, capsize=3)
+            mean, half = by_filled([{**cost, "mark": cost["markouts_bps"].get(key)} for cost in costs], "mark")
+            if mean is not None:
+                panel.errorbar(column, mean, half or 0.0, fmt="o", color=style.SERIES[1].token, capsize=3)
         panel.set_xticks(range(len(keys)), keys)
         panel.set_ylabel("bps in the order's favour")
 
     return drawn(
         name, "Move of the mid after fills, in the order's favour.",
-        "Below zero: the market went against what was just filled. Bars: 95 % of the mean over parents.",
+        "Below zero: the market went against what was just filled. Bars: 95 % of the mean by what was filled.",
         (WIDE, 2.4), draw,
     )  # fmt: skip

@@ -137,7 +137,7 @@ class Calendar:
         if len(found) > 1 and not named:
             venues = ", ".join(one.venue for one in found)
             raise DataError(f"one tape of {symbol} on {found[0].date}", f"several: {venues}", "name it with --venue")
-        return (named or found or [None])[0]
+        return next(iter(named or found), None)
 
     def earlier(self, day: Instrument) -> Sequence[Instrument]:
         """Days of the same tape before a day, latest last."""

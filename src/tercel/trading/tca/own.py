@@ -25,8 +25,6 @@ from tercel.trading.tca.measure import ParentCost, ParentFacts, measure, without
 
 Ints = NDArray[np.int64]
 Odd = dict[str, list[FileFill]]
-Odd = dict[str, list[FileFill]]
-
 NAMED = {
     "no_parent": "without a parent: one parent is made of each symbol, side, agent and day",
     "no_order": "of a parent that the file of orders does not have",

@@ -96,11 +96,11 @@ class OwnCosts:
             )
             said.append(f"In parts, bps: {parts}; against {against}.")
         left = total["unfilled"], total["refused"]
-        if any(left) or self.analysis.left_orders:
-            said.append(
-                f"{left[0]:,} lots found nobody, which came to {float(money['opportunity']):,.2f}; {left[1]:,} were "
-                f"refused, {float(money['refusal']):,.2f}; {len(self.analysis.left_orders)} orders have no tape."
-            )
+        lost = [f"{left[0]:,} lots found nobody, which came to {float(money['opportunity']):,.2f}"] if left[0] else []
+        lost += [f"{left[1]:,} lots were refused, {float(money['refusal']):,.2f}"] if left[1] else []
+        lost += [f"{len(self.analysis.left_orders)} orders have no quotes"] if self.analysis.left_orders else []
+        if lost:
+            said.append(f"{'; '.join(lost)}.")
         counts = [f"{len(fills):,} {name.replace('_', ' ')}" for name, fills in self.analysis.odd.items() if fills]
         if counts:
             said.append(f"Fills to look at: {', '.join(counts)}.")
@@ -253,10 +253,10 @@ def _against(found: Counterfactual | None) -> dict[str, Any] | None:
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "parent", "instrument", "agent", "date", "start", "end", "side", "quantity", "filled", "unfilled", "refused",
-    "arrival_price", "average_price", "is_bps", "spread_bps", "walk_bps", "timing_bps", "forced_bps", "fees_bps",
-    "opportunity_bps", "vwap_bps", "twap_bps", "close_bps", "participation", "passive_share",
+    "parent", "instrument", "agent", "date", "start", "end", "side", "filled", "unfilled", "refused", "is_bps",
+    "spread_bps", "walk_bps", "timing_bps", "fees_bps", "opportunity_bps", "vwap_bps", "twap_bps", "close_bps",
 )  # fmt: skip
+"""Of a parent, on the page; `tca.json` has the rest."""
 MOST_ROWS = 500
 
 
@@ -292,18 +292,25 @@ def page(costs: OwnCosts, title: str) -> str:
 
 
 def _sums(found: Mapping[str, Any]) -> str:
-    keys = ("is", *PARTS, "vwap", "twap", "close")
-    spans = list(found["total"]["markouts_bps"])
-    rows = [
-        [
-            name, row["parents"], row["filled"], row["unfilled"], row["refused"], row["money"]["fills"],
-            row["money"]["opportunity"], *(row.get(f"{key}_bps") for key in keys),
-            *(row["markouts_bps"].get(span) for span in spans),
-        ]
-        for name, row in (*found["agents"].items(), ("all", found["total"]))
-    ]  # fmt: skip
-    headings = ["", "parents", "filled", "unfilled", "refused", "fills, money", "opportunity, money", *keys]
-    return plain_table([*headings, *(f"+{span}" for span in spans)], rows)
+    """What was filled and what was not; the costs in parts; the mark-outs."""
+    sums = {**{name or "no agent": row for name, row in found["agents"].items()}, "all": found["total"]}
+    counts, parts, spans = ("parents", "filled", "unfilled", "refused"), ("is", *PARTS), found["total"]["markouts_bps"]
+    money = ("fills", "opportunity", "refusal", "whole")
+    told = [
+        [name, *(row[key] for key in counts), *(f"{row['money'][key]:,.2f}" for key in money)]
+        for name, row in sums.items()
+    ]
+    against = ("vwap", "twap", "close")
+    costs = [[name, *(row[f"{key}_bps"] for key in (*parts, *against))] for name, row in sums.items()]
+    marks = [[name, *(row["markouts_bps"].get(span) for span in spans)] for name, row in sums.items()]
+    return "".join(
+        plain_table(["", *headings], rows, caption)
+        for headings, rows, caption in (
+            ([*counts, *money], told, "Lots, and what they cost in money"),
+            ([*parts, *against], costs, "What the fills cost in parts and against benchmarks, bps"),
+            ([f"+{span}" for span in spans], marks, "The mid after fills, in the order's favour, bps"),
+        )
+    )
 
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:
