@@ -16,9 +16,11 @@ from tercel.evaluation.task import Task
 from tercel.evaluation.windows import window_row
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
+from tercel.market.book import Book
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.tape_source import replay
-from tercel.market.tape import Lake
+from tercel.market.tape import Events, Lake
+from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
 from tercel.testing.lake import simulated_lake
 from tercel.trading.tca.counterfactual import compare, counterfactual
 from tercel.trading.tca.files import FileFill, FileOrder, parse_time, read_fills, read_orders
@@ -103,6 +105,48 @@ def test_bad_orders_are_refused(tmp_path: Path) -> None:
         path.write_text(head + text)
         with pytest.raises(DataError, match=r"row [23] of .*orders\.csv"):
             read_orders(path)
+
+
+# -- the day ----------------------------------------------------------------------------------------------------------
+
+
+def test_quotes_are_those_of_a_book_that_is_played_up_to_the_moment(lake: Lake, day: MarketDay) -> None:
+    """At moments between events and at events: a book that took every row before them, row by row."""
+    _, events = lake.read("SIM", DAYS[0])
+    rng, inside = np.random.default_rng(2), np.flatnonzero(events.exch_ns > day.open_ns)[:-1]
+    moments = [*rng.integers(day.open_ns, day.close_ns - S, 40), *events.exch_ns[rng.choice(inside, 40)]]
+    book, played = Book(), 0
+    for ns in sorted(int(ns) for ns in moments):
+        for stop, told in zip(np.searchsorted(events.exch_ns, [ns, ns + 1]), (day.before, day.after), strict=True):
+            book.apply(events, played, int(stop))
+            played = int(stop)
+            assert told(ns) == (book.best_bid, book.best_ask)
+
+
+def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_path: Path) -> None:
+    about, events = lake.read("SIM", DAYS[0])
+    stop, again = day.open_ns + 600 * S, day.open_ns + 700 * S
+    at = np.searchsorted(events.exch_ns, [stop, again])
+    words = {
+        "kind": STATUS,
+        "exch_ns": [stop, again],
+        "recv_ns": [stop, again],
+        "price_ticks": [-1, 1],
+        "flags": MESSAGE_END,
+    }
+    columns = {name: np.insert(getattr(events, name), at, words.get(name, 0)).astype(dtype) for name, dtype in COLUMNS}
+    columns["seq"] = np.arange(1, len(columns["seq"]) + 1, dtype=np.int64)
+    halted = Lake(tmp_path)
+    halted.write(replace(about, rows=0, content_hash=""), Events(**columns))
+    held = read_day(halted, halted.list()[0])
+    assert held.before(stop - S) == day.before(stop - S)
+    assert held.before(stop + S) == held.after(again - S) == (0, 0)
+    assert held.before(again + S) != (0, 0)
+    assert held.before(held.open_ns - 1) == held.before(held.close_ns + 1) == (0, 0)
+    price = Fraction(day.before(stop - S)[1]) * Fraction(str(about.tick))
+    found = analyse([fill(stop - S, price), fill(stop + S, price, row=3)], {}, halted)
+    assert [one.row for one in found.odd["no_quote"]] == [3]
+    assert found.parents[0].cost.filled == 100 // about.lot
 
 
 # -- the split --------------------------------------------------------------------------------------------------------

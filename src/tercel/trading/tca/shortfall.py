@@ -44,7 +44,7 @@ class Shortfall:
     >>> cost.fills, cost.opportunity, cost.refusal, cost.whole
     (40, 150, 50, 240)
     >>> cost.is_bps, cost.opportunity_bps, cost.refusal_bps, cost.whole_bps
-    (20.0, 50.0, 50.0, 40.0)
+    (20.0, 50.0, 50.0, 38.0)
     """
 
     side: int
