@@ -22,6 +22,7 @@ from tercel.market.book.tape_kernels import (
     find,
     match_into,
     modify_id,
+    quotes_after,
     reduce_any,
     set_level,
 )
@@ -102,6 +103,15 @@ class Book:
             events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots,
             start, stop, self._touch,
         )  # fmt: skip
+
+    def quotes(self, events: EventColumns) -> NDArray[np.int32]:
+        """Apply tape rows; best bid and ask after each, int32 (n, 2), NO_BID and NO_ASK where a side is empty."""
+        found = np.zeros((len(events.kind), 2), np.int32)
+        quotes_after(
+            self.state, self._keys, self._slots, self._key_of,
+            events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots, found,
+        )  # fmt: skip
+        return found
 
     def add(self, order_id: int, side: int, price: int, qty: int) -> bool:
         """Rest a new order; False when there was no room (counted in `overflow`)."""

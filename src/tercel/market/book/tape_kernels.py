@@ -352,6 +352,25 @@ def apply_rows(
 
 
 @kernel
+def quotes_after(
+    b: Packed,
+    keys: Longs,
+    slots: Packed,
+    key_of: Longs,
+    kind: Bytes,
+    order_id: Longs,
+    side: NDArray[np.int8],
+    price: Packed,
+    qty: Packed,
+    quotes: Packed,
+) -> None:
+    """Apply tape rows; `quotes` int32[n, 2] takes the best bid and ask after each."""
+    for i in range(kind.shape[0]):
+        apply_one(b, keys, slots, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
+        quotes[i, 0], quotes[i, 1] = b[BEST_BID], b[BEST_ASK]
+
+
+@kernel
 def match_into(
     b: Packed,
     keys: Longs,

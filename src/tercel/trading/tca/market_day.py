@@ -1,22 +1,27 @@
-"""A recorded day as executions are held against it: the best quotes before every event, the mid's path, the prints."""
+"""A recorded day as executions are held against it: the best quotes after every message, the mid's path, the prints."""
 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import DataError, TapeError
-from tercel.market.observed import observe
+from tercel.core.vocabulary import NO_ASK
+from tercel.market.book import Book
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns, next_midnight_ns
-from tercel.market.tape.schema import STATUS
+from tercel.market.tape.schema import MESSAGE_END, STATUS
 from tercel.trading.tca.measure import PRINTS
 
 Ints = NDArray[np.int64]
+
+FEWEST = 1024
+"""Orders that a book has room for at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +32,9 @@ class MarketDay:
     ----------
     instrument : Instrument
     ns : int64 (n,)
-        Times of public events.
+        Times of messages, in order.
     bid, ask : int64 (n,)
-        Best quotes just before each of them, ticks.
+        Best quotes after each of them, ticks; 0 on both sides where one is empty or they cross.
     halts : int64 (h, 2)
         From when until when trading was not on.
     print_ns, print_price, print_lots : int64 (t,)
@@ -57,21 +62,21 @@ class MarketDay:
         """Best bid and ask once everything of `ns` has happened."""
         return self._at(ns, "right")
 
-    def _at(self, ns: int, side: str) -> tuple[int, int]:
+    def _at(self, ns: int, side: Literal["left", "right"]) -> tuple[int, int]:
         halted = len(self.halts) and bool(((self.halts[:, 0] <= ns) & (ns < self.halts[:, 1])).any())
         if halted or not self.open_ns <= ns <= self.close_ns:
             return 0, 0
-        row = min(int(np.searchsorted(self.ns, ns, side="left" if side == "left" else "right")), len(self.ns) - 1)
-        return int(self.bid[row]), int(self.ask[row])
+        row = int(np.searchsorted(self.ns, ns, side=side)) - 1
+        return (int(self.bid[row]), int(self.ask[row])) if row >= 0 else (0, 0)
 
     @cached_property
     def mids(self) -> tuple[Ints, Ints]:
-        """Times and mids (half ticks) of the session, a row where it changes: the quote before an event stood since the
-        one before it.
-        """
-        since, mid2 = np.concatenate([[self.open_ns], self.ns[:-1]]), self.bid + self.ask
+        """Times and mids (half ticks) of the session, a row where it changes; it stays where a side is empty."""
+        quoted = np.flatnonzero((self.bid > 0) & (self.ns <= self.close_ns))
+        first = max(int(np.searchsorted(self.ns[quoted], self.open_ns, side="right")) - 1, 0)
+        ns, mid2 = np.maximum(self.ns[quoted[first:]], self.open_ns), (self.bid + self.ask)[quoted[first:]]
         changed = np.flatnonzero(np.diff(mid2, prepend=-1))
-        return since[changed], mid2[changed]
+        return ns[changed], mid2[changed]
 
 
 def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
@@ -83,20 +88,23 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
         A day without a book.
     """
     about, events = lake.read(instrument.symbol, instrument.date, instrument.venue)
-    seen = observe(about, events, skip_s=0.0, levels=1, window=0)
-    if not seen.n:
-        raise TapeError(f"a day of {about.symbol} with quotes", f"{about.date} without any", "import the day again")
-    opening, close = seen.start_ns, seen.stop_ns
     ns = events.exch_ns
+    quotes = Book(max(len(np.unique(events.order_id)), FEWEST), own=0).quotes(events)
+    whole = (events.flags & MESSAGE_END) != 0
+    bid, ask = quotes[whole, 0].astype(np.int64), quotes[whole, 1].astype(np.int64)
+    told = (bid > 0) & (ask < NO_ASK) & (bid <= ask)
+    if not told.any():
+        raise TapeError(f"a day of {about.symbol} with quotes", f"{about.date} without any", "import the day again")
+    opening, close = about.session_open_ns or int(ns[0]), about.session_close_ns or int(ns[-1])
     status = np.flatnonzero(events.kind == STATUS)
     off = events.price_ticks[status] != 1
     ends = np.append(ns[status[1:]], close + 1) if len(status) else ns[:0]
     prints = np.isin(events.kind, PRINTS) & (ns >= opening) & (ns <= close)
     return MarketDay(
         about,
-        seen.ns,
-        seen.bid_px[:, 0].astype(np.int64),
-        seen.ask_px[:, 0].astype(np.int64),
+        ns[whole],
+        bid * told,
+        ask * told,
         np.stack([ns[status], ends], axis=1)[off].astype(np.int64).reshape(-1, 2),
         ns[prints].astype(np.int64),
         events.price_ticks[prints].astype(np.int64),

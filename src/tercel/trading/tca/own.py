@@ -268,7 +268,9 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent 
         odd["outside_order"] += [fill for fill, _ in met if not order.start_ns <= fill.ns <= order.end_ns]
     start, end = max(start, day.open_ns), min(end, day.close_ns)
     bid, ask = day.before(start)
-    if not quantity or not bid or not ask or not len(day.mids[0]) or start > end:
+    if not bid and start == day.open_ns:
+        bid, ask = day.after(start)  # the opening's own book
+    if not quantity or not bid or start > end:
         odd["no_quote"] += [fill for fill, _ in met]
         return None
     mid_ns, mid2 = day.mids
@@ -307,7 +309,7 @@ def _met(fill: FileFill, day: MarketDay, tick: Fraction, grain: int, odd: Odd) -
         odd["outside_session"].append(fill)
         return None
     bid, ask = day.before(fill.ns)
-    if not bid or not ask:
+    if not bid:
         odd["no_quote"].append(fill)
         return None
     price = int(fill.price / tick * grain)
