@@ -267,13 +267,11 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent 
     if order is not None:
         odd["outside_order"] += [fill for fill, _ in met if not order.start_ns <= fill.ns <= order.end_ns]
     start, end = max(start, day.open_ns), min(end, day.close_ns)
-    bid, ask = day.before(start)
-    if not bid and start == day.open_ns:
-        bid, ask = day.after(start)  # the opening's own book
-    if not quantity or not bid or start > end:
+    mid_ns, mid2 = day.mids
+    if not quantity or not len(mid2) or start > end:
         odd["no_quote"] += [fill for fill, _ in met]
         return None
-    mid_ns, mid2 = day.mids
+    arrival_mid2 = int(mid2[max(int(np.searchsorted(mid_ns, start)) - 1, 0)]) * grain
     prints = slice(*np.searchsorted(day.print_ns, (start, end + 1)))
     agents = Counter(fill.agent for fill in group.fills)
     facts = ParentFacts(
@@ -284,7 +282,7 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent 
         quantity=quantity,
         start_ns=start,
         end_ns=end,
-        arrival_mid2=(bid + ask) * grain,
+        arrival_mid2=arrival_mid2,
         fills=np.array([row for _, row in met], np.int64).reshape(-1, 7),
         mid_ns=mid_ns,
         mid2=mid2 * grain,

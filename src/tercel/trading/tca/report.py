@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -44,15 +44,22 @@ class OwnCosts:
     analysis: Analysis
     counterfactual: Counterfactual | None = None
 
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """Every parent as plain values (:func:`row_of`)."""
+        return [row_of(one) for one in self.analysis.parents]
+
+    @cached_property
+    def _summed(self) -> dict[str, Any]:
+        return summary(self.rows)
+
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values, figures never rounded.
 
         ``total`` and ``agents`` as `trading.tca.summary.summary`, and in ``money``; ``exact`` holds the parts of the
         total as whole numbers of ``unit``, which add up to the last digit.
         """
-        rows = [row_of(one) for one in self.analysis.parents]
-        summed = summary(rows)
-        money = self.analysis.money()
+        summed, money = self._summed, self.analysis.money()
         scale = lcm(*(value.denominator for value in money.values()))
         odd = {name: _told(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
         found = {
@@ -70,7 +77,7 @@ class OwnCosts:
             "odd_fills": odd,
             "left_orders": [order.parent for order in self.analysis.left_orders],
             "counterfactual": _against(self.counterfactual),
-            "parents": rows,
+            "parents": self.rows,
             "sentences": self.sentences(),
         }
         return dict(known(found))
@@ -78,9 +85,8 @@ class OwnCosts:
     def sentences(self) -> list[str]:
         """At most five, as a desk would say them."""
         parents = self.analysis.parents
-        rows = [row_of(one) for one in parents]
-        total = summary(rows)["total"]
-        mean, half = by_filled(rows)
+        total = self._summed["total"]
+        mean, half = by_filled(self.rows)
         money = self.analysis.money()
         filled = f"{len(parents):,} parents, {total['filled']:,} lots worth {total['notional']:,.0f} filled"
         if mean is None:
