@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from tercel.app.commands.trade_costs import summary
 
 from tercel.app import output
+from tercel.trading.tca.summary import summary
 
 CELLS = [["AAA-000-peg", "-16.9", "-15.5", "100%"], ["BBB-000-schedule", "-1234567.9", "0.0", "33%"]]
 HEADINGS = ["parent", "cost", "vwap", "rested"]
@@ -52,11 +52,13 @@ def parent(agent: str, quantity: int, cost: float, filled: int | None = None) ->
     }
 
 
-def test_costs_are_summed_by_lots() -> None:
-    found = summary([parent("b", 10, 4.0), parent("a", 30, 8.0), parent("b", 10, 0.0, filled=0)])
-    assert found["total"]["is_bps"] == pytest.approx((10 * 4 + 30 * 8) / 50)
-    assert (found["total"]["quantity"], found["total"]["filled"]) == (50, 40)
-    assert list(found["agents"]) == ["a", "b"]
+def test_costs_are_summed_by_what_was_filled() -> None:
+    """The parent of which nothing was filled weighs nothing, whatever it says it cost."""
+    found = summary([parent("b", 10, 4.0), parent("a", 30, 8.0), parent("b", 10, 0.0), parent("c", 99, 1.0, filled=0)])
+    assert found["total"]["is_bps"] == pytest.approx((10 * 4 + 30 * 8 + 10 * 0) / 50)
+    assert (found["total"]["quantity"], found["total"]["filled"]) == (149, 50)
+    assert list(found["agents"]) == ["a", "b", "c"]
+    assert found["agents"]["c"]["is_bps"] is None
     assert found["agents"]["a"]["ci_low"] is None  # of one parent
     assert found["total"]["passive_share"] == 1.0
     assert found["total"]["markouts_bps"] == {"10s": None}
