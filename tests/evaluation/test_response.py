@@ -220,7 +220,7 @@ def test_who_filled_us_is_what_the_market_counted(name: str) -> None:
     batch = Worlds(source, task, seeded_plan(task, 1, 3, 0, 8, 2), RECORD_ROWS)
     batch.run(Never(), 0)
     twins = [read_hits(batch.episodes.record(i), int(batch.side[i])) for i in range(8)]
-    batch.run(build(name), task.quantity(preset.volume_per_s))
+    batch.run(build(name), task.lots(preset.volume_per_s))
     k = batch.episodes.states
     assert k[:, sim.PASSIVE_LOTS].sum() > 0
     for i, twin in enumerate(twins):

@@ -95,7 +95,7 @@ def test_what_is_stacked_is_what_was_seen_before():
     preset = presets.load("csco")
     task = Task(horizon_s=300.0, decisions=10)
     episodes = Episodes(reactive(preset, 2, settle_s=300.0), task, 6)
-    episodes.start(seeded_plan(task, task.quantity(preset.volume_per_s), 5, 0, 6, 2, 30 * 10**9))
+    episodes.start(seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 6, 2, 30 * 10**9))
     columns = [c.V_SAME, c.V_AGAINST, c.OFI, c.RV, c.EVENTS, c.DRIFT]
     before = [np.zeros((6, 6), np.int64)] * 3
     while episodes.working.all():

@@ -34,7 +34,7 @@ def test_zero_is_the_rule_in_any_state(base):
 def test_zero_is_the_rule_over_whole_episodes(base):
     preset = presets.load("csco")
     task = Task(horizon_s=300.0, decisions=10)
-    plan = seeded_plan(task, task.quantity(preset.volume_per_s), 5, 0, 16, 1, 30 * 10**9)
+    plan = seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 16, 1, 30 * 10**9)
     one, other = (Episodes(reactive(preset, 1), task, 16) for _ in range(2))
     rule, decode = build(base), decode_of(base)
     for episodes in (one, other):

@@ -32,7 +32,7 @@ def source(market):
 
 
 def make(source, market, n=6, task=TASK, **arguments):
-    quantity = task.quantity(market.volume_per_s)
+    quantity = task.lots(market.volume_per_s)
     return ExecutionVec(source, task, bank_sampler(task, quantity, len(source.worlds_b)), n, **arguments)
 
 

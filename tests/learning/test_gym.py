@@ -25,7 +25,7 @@ TASK = Task(decisions=6, horizon_s=120.0)
 def market():
     preset = presets.load(presets.DEFAULT)
     source = reactive(preset, worlds=2, settle_s=600.0)
-    return {"task": TASK, "source": source, "sampler": bank_sampler(TASK, TASK.quantity(preset.volume_per_s), 2)}
+    return {"task": TASK, "source": source, "sampler": bank_sampler(TASK, TASK.lots(preset.volume_per_s), 2)}
 
 
 def test_gymnasium_accepts_it(market, recwarn):

@@ -29,7 +29,7 @@ WORLDS = 4
 @pytest.fixture(scope="module")
 def market():
     preset = presets.load("csco")
-    quantity = TASK.quantity(preset.volume_per_s)
+    quantity = TASK.lots(preset.volume_per_s)
     return reactive(preset, WORLDS, settle_s=300.0), bank_sampler(TASK, quantity, WORLDS), quantity
 
 

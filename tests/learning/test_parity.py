@@ -75,7 +75,7 @@ def test_final_costs_in_a_simulated_market():
     frames = 30 * 4_096
     settings = PpoSettings(minibatch=512, learning_rate=1e-3, anneal_frames=frames)
     task, market = Task(), presets.load("csco-santa-fe")
-    source, quantity = reactive(market, worlds=16), task.quantity(market.volume_per_s)
+    source, quantity = reactive(market, worlds=16), task.lots(market.volume_per_s)
     native, other = [], []
     for seed in SEEDS:
         mine, theirs = (ExecutionVec(source, task, bank_sampler(task, quantity, 16)) for _ in range(2))

@@ -36,7 +36,7 @@ SMALL = PpoSettings((8,), steps=16, minibatch=64, epochs=2)
 @pytest.fixture(scope="module")
 def market():
     preset = presets.load("csco")
-    return reactive(preset, WORLDS, settle_s=300.0), bank_sampler(TASK, TASK.quantity(preset.volume_per_s), WORLDS)
+    return reactive(preset, WORLDS, settle_s=300.0), bank_sampler(TASK, TASK.lots(preset.volume_per_s), WORLDS)
 
 
 def foreseen(market, n=8, **more):

@@ -53,11 +53,11 @@ class JudgedRun:
     strategies : mapping of name to mapping of key to Estimate
         Every key of `KEYS`, None where it does not exist (impact on a tape that does not answer).
     kinds : mapping of name to kind
-        "baseline", "random", "learned" or "untrained".
+        "baseline", "random", "learned", "untrained" or "own".
     best_baseline : str
         Lowest mean shortfall among the written strategies; `random` is not one of them.
     paired_vs_best_baseline : mapping of policy to Estimate
-        Cost saved against it, bps: positive is better. For learned policies and untrained networks.
+        Cost saved against it, bps: positive is better. For all that is no written strategy of ours.
     paired : mapping of policy to mapping of opponent to Estimate
         The same against every other strategy.
     paired_by_seed : mapping of policy to mapping of opponent to list of Estimate

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import InitVar, asdict, dataclass
+from typing import Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
@@ -19,6 +21,50 @@ LATENCIES = {
 NANOSECOND = 1e-9
 LONGEST_S = 1e7
 """Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64."""
+
+
+LATER: Final = ("quantity", "start")
+"""Fields that came later: where they are not used, no file says them."""
+_UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_PART: Final = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|min|m|h)")
+_CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+
+
+def seconds_of(span: float | str) -> float:
+    """A span of time in seconds: a number, or text such as ``30min``, ``2h``, ``90s``, ``1h30min``.
+
+    Raises
+    ------
+    ConfigError
+        Text that is no span.
+
+    >>> seconds_of(90), seconds_of("30min"), seconds_of("1h30min")
+    (90.0, 1800.0, 5400.0)
+    """
+    if not isinstance(span, str):
+        return float(span)
+    parts = _PART.findall(span)
+    if not parts or _PART.sub("", span).strip():
+        raise ConfigError("seconds, or a span such as 30min, 2h or 90s", repr(span), "write it as '30min'")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def clock_s(text: str) -> int:
+    """Seconds after midnight of a time of day, HH:MM or HH:MM:SS.
+
+    Raises
+    ------
+    ConfigError
+        No time of day.
+
+    >>> clock_s("10:30")
+    37800
+    """
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        raise ConfigError("a time of day as HH:MM or HH:MM:SS", repr(text), "such as '10:30'")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def _is_count(value: object, least: int, most: int = 2**62) -> bool:
@@ -87,9 +133,24 @@ class Task:
         How late the market is seen (`market.simulator.terms`): what is decided on it leaves so much later.
     grid_points : int
         Points of the time grid on which mids are compared with the twin's.
+    quantity : int
+        The order in lots, in the place of a share; 0: by `share`.
+    start : str
+        Arrival by the clock of the exchange, HH:MM: one order a recorded day. "": one after the other, all day.
+    horizon : float or str, optional
+        `horizon_s` in words: seconds, or text such as ``30min`` or ``2h``. It cannot be read back; `horizon_s` can.
+    end : str, optional
+        With `start`, the horizon by the clock.
 
-    >>> Task(share=0.1).quantity(volume_per_s=1.0)
+    Raises
+    ------
+    ConfigError
+        A value outside its range, `end` without `start` or beside `horizon`.
+
+    >>> Task(share=0.1, horizon="30min").lots(volume_per_s=1.0)
     180
+    >>> Task(quantity=500, start="10:30", end="12:30").horizon_s
+    7200.0
     """
 
     side: int = 0
@@ -102,9 +163,23 @@ class Task:
     latency: Latency = Latency()
     feed_latency: Latency = Latency()
     grid_points: int = 61
+    quantity: int = 0
+    start: str = ""
+    horizon: InitVar[float | str | None] = None
+    end: InitVar[str | None] = None
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
+    def __post_init__(self, horizon: float | str | None, end: str | None) -> None:
+        """Take the horizon from words, refuse what cannot be run."""
+        if horizon is not None and end is not None:
+            raise ConfigError("a task with horizon or end", f"horizon {horizon!r} and end {end!r}", "leave one out")
+        if end is not None and not self.start:
+            raise ConfigError("a task whose end has a start", f"end {end!r} alone", "add start, or give horizon")
+        if self.start:
+            clock_s(self.start)
+        if end is not None:
+            horizon = clock_s(end) - clock_s(self.start)
+        if horizon is not None:
+            object.__setattr__(self, "horizon_s", seconds_of(horizon))
         wrong = [
             (self.side not in (BUY, SELL, 0), "side", "+1, -1 or 0", "alternate with 0"),
             (not 0 < self.share <= 1, "share", "in (0, 1] of the expected volume", "such as 0.1"),
@@ -113,6 +188,7 @@ class Task:
             (self.clock not in CLOCKS, "clock", f"one of {', '.join(CLOCKS)}", "use time"),
             (self.clock != "time" and not _is_count(self.clock_step, 1), "clock_step", "at least 1", "such as 100"),
             (not 0 <= self.warmup_s <= LONGEST_S, "warmup_s", "from 0 to 10 million s", "such as 900"),
+            (not _is_count(self.quantity, 0, 2**31 - 1), "quantity", "whole lots; 0: by share", "such as 500"),
             (not _is_count(self.grid_points, 2, 100_000), "grid_points", "a whole number, 2 to 100,000", "such as 61"),
         ]
         for bad, name, expected, remedy in wrong:
@@ -129,15 +205,18 @@ class Task:
         """Nanoseconds before arrival."""
         return round(self.warmup_s * NS_PER_SECOND)
 
-    def quantity(self, volume_per_s: float) -> int:
+    def lots(self, volume_per_s: float) -> int:
         """Lots of the order in a market that trades so many lots a second; at least 1."""
-        return max(round(self.share * volume_per_s * self.horizon_s), 1)
+        return self.quantity or max(round(self.share * volume_per_s * self.horizon_s), 1)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON and policy cards; what came later and is not used is left out."""
         out = asdict(self)
         if self.feed_latency == Latency():
             del out["feed_latency"]
+        for name in LATER:
+            if not out[name]:
+                del out[name]
         for latency in ("latency", "feed_latency"):
             if latency in out and not out[latency]["values_ns"]:
                 del out[latency]["values_ns"]

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Plan
-from tercel.evaluation.task import Task
+from tercel.evaluation.task import Task, clock_s
 from tercel.execution import step as kernels
 from tercel.market.simulator.tape_source import TapeDay
+from tercel.market.tape.instrument import midnight_ns
 
 BLOCK_NS = 1800 * NS_PER_SECOND
 """Within one day, non-overlapping half hours are what is independent."""
@@ -19,13 +20,18 @@ BLOCK_NS = 1800 * NS_PER_SECOND
 def window_starts(
     day: TapeDay, task: Task, every_ns: int, earliest_ns: int = 0, latest_ns: int = FOREVER_NS
 ) -> NDArray[np.int64]:
-    """Arrival times in a day, `every_ns` apart: after the opening and the warm-up, the horizon inside the tape.
+    """Arrival times in a day, `every_ns` apart, or the one that the task names: after the opening and the warm-up, the
+    horizon inside the tape.
 
     The whole of each window, warm-up included, lies in `[earliest, latest]`.
     """
     opening = max(day.open_ns, int(day.world_ns[0]), earliest_ns)
     closing = min(day.close_ns, day.last_ns, latest_ns)
     first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
+    if task.start:
+        day_ns = midnight_ns(day.instrument.date, day.instrument.timezone)
+        only = day_ns + clock_s(task.start) * NS_PER_SECOND
+        return np.array([only] if first <= only <= closing - task.horizon_ns else [], np.int64)
     return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
 
 
@@ -76,12 +82,13 @@ def tape_plan(
     cluster: list[int] = []
     for number, day in enumerate(days):
         for start in window_starts(day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns).tolist():
-            quantity = max(round(task.share * expected_lots(day, start, task.horizon_ns, curve)), 1)
+            expected = expected_lots(day, start, task.horizon_ns, curve)
+            quantity = task.quantity or max(round(task.share * expected), 1)
             if quantity > sum(curve):
                 raise ConfigError(
                     f"an order of at most a day's volume ({sum(curve):.0f} lots)",
                     f"{quantity} lots on {day.instrument.date}",
-                    "lower the task's share or its horizon",
+                    "lower the task's size or its horizon",
                 )
             sides = [task.side] if task.side else ([1, -1] if both_sides else [1 if len(rows) % 2 == 0 else -1])
             for side in sides:
@@ -90,10 +97,11 @@ def tape_plan(
                 cluster.append((start - day.open_ns) // BLOCK_NS if one_day else number)
     if not rows:
         spans = ", ".join(d.instrument.date for d in days) or "no days"
+        at = f" from {task.start}" if task.start else ""
         raise ConfigError(
-            f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon inside the tape",
+            f"a window of {task.warmup_s:.0f} s warm-up and {task.horizon_s:.0f} s horizon{at} inside the tape",
             f"none fits in {spans}",
-            "choose a shorter horizon, or import longer days",
+            f"choose {'another start, ' if task.start else ''}a shorter horizon, or import longer days",
         )
     return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
 

@@ -6,12 +6,17 @@ the fewest commands. Rung `j` rests at ``anchor - side * step * j``; a rung at o
 marketable limit.
 """
 
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK
+
+if TYPE_CHECKING:
+    from tercel.execution.view import View
 
 TAKE: Final = 0
 """Lots to take now."""
@@ -96,3 +101,109 @@ def clip(intents: Intents, left: NDArray[np.int64]) -> Intents:
     intents[:, TAKE] = upto[:, 0]
     intents[:, REST0:] = np.diff(upto, axis=1)
     return intents
+
+
+@dataclass(frozen=True, eq=False)
+class Intent:
+    """What a strategy wants at a decision, by name; :meth:`rows` makes it the int32 rows that markets read.
+
+    Every field is one whole number for all markets, or an array of n, one for each. What is left out keeps what rests
+    and takes nothing: ``Intent()`` changes nothing. Lots beyond what is left of the order are cut, the deepest rung
+    first and the take last; lots below zero count as none.
+
+    Parameters
+    ----------
+    take : int or int (n,)
+        Lots to take now. 0 if left out.
+    take_limit : int or int (n,), optional
+        Worst price for them, ticks. Any price if left out.
+    rest : int, int (n,), int (n, 5) or int (1, 5), optional
+        Lots wanted at rest from now on. One number a market: all of them at `anchor`, or at the best price of the own
+        side where `anchor` is left out. Five a market: at ``anchor - side * step * j`` for j = 0 .. 4. Orders that
+        stand there already count and keep their places. Left out: own orders stay as they are.
+    anchor : int or int (n,), optional
+        Price of the first rung, ticks. Left out, with five numbers a market: one tick better than the best price of
+        the own side, so that the second rung is at it.
+    step : int or int (n,)
+        Ticks between two rungs. 1 if left out.
+    outside : {"keep", "cancel"}, optional
+        What becomes of own orders that stand on no rung. If left out: "keep" without `rest`, "cancel" with it.
+
+    Raises
+    ------
+    ConfigError
+        From :meth:`rows`: no whole numbers, or another number of rows.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> view = view_of(left=[30, 20], touch=500)
+    >>> Intent(take=(view.left + 1) // 2).rows(view)[:, TAKE].tolist()
+    [15, 10]
+    >>> Intent(rest=view.left).rows(view)[:, REST0:].tolist()
+    [[0, 30, 0, 0, 0], [0, 20, 0, 0, 0]]
+    """
+
+    take: ArrayLike = 0
+    take_limit: ArrayLike | None = None
+    rest: ArrayLike | None = None
+    anchor: ArrayLike | None = None
+    step: ArrayLike = 1
+    outside: Literal["keep", "cancel"] | None = None
+
+    def rows(self, view: "View") -> Intents:
+        """The same as int32 (n, WIDTH), cut to what is left.
+
+        Parameters
+        ----------
+        view : View
+            The decision of n markets that it answers.
+        """
+        if self.outside not in (None, "keep", "cancel"):
+            raise ConfigError("outside as keep or cancel", repr(self.outside), "leave it out for the default")
+        if self.rest is None and self.anchor is not None:
+            raise ConfigError("rest beside anchor", "anchor alone", "say how many lots rest there")
+        n, most = view.n, np.maximum(view.left, 0)
+        rows = ladder(view.side, view.touch)
+        rows[:, TAKE] = np.minimum(_column("take", self.take, n), most)
+        if self.take_limit is not None:
+            rows[:, TAKE_LIMIT] = _prices("take_limit", self.take_limit, n)
+        keep = self.rest is None if self.outside is None else self.outside == "keep"
+        rows[:, OUTSIDE] = KEEP if keep else CANCEL
+        if self.rest is None:
+            rows[:, REST0:] = view.rest
+            return clip(rows, view.left)
+        if self.anchor is not None:
+            rows[:, ANCHOR] = _prices("anchor", self.anchor, n)
+        rows[:, STEP] = _prices("step", self.step, n)
+        rungs = _whole("rest", self.rest)
+        if rungs.ndim < 2:
+            rows[:, REST0 + (AT_TOUCH if self.anchor is None else 0)] = np.minimum(_column("rest", rungs, n), most)
+        else:
+            rows[:, REST0:] = np.minimum(_spread("rest", rungs, (n, K)), most[:, None])
+        return clip(rows, view.left)
+
+
+def _whole(name: str, value: Any) -> NDArray[np.int64]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu":
+        remedy = "round it, such as numpy.ceil(x).astype(int)" if array.dtype.kind == "f" else "give numbers"
+        raise ConfigError(f"whole numbers as {name}", f"{array.dtype} of shape {array.shape}", remedy)
+    return array.astype(np.int64)
+
+
+def _spread(name: str, array: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    if array.ndim and (array.ndim != len(shape) or array.shape[-1] != shape[-1] or array.shape[0] not in (1, shape[0])):
+        expected = f"{name} as one number, or of shape {shape}" + (f" or (1, {K})" if len(shape) > 1 else "")
+        raise ConfigError(expected, f"shape {array.shape}", "give one row a market")
+    return np.broadcast_to(array, shape)
+
+
+def _column(name: str, value: Any, n: int) -> NDArray[np.int64]:
+    return _spread(name, _whole(name, value), (n,))
+
+
+def _prices(name: str, value: Any, n: int) -> NDArray[np.int64]:
+    array = _column(name, value, n)
+    if (np.abs(array) > NO_ASK).any():
+        most = int(array[np.argmax(np.abs(array))])
+        raise ConfigError(f"{name} of at most {NO_ASK} ticks", f"{most}", "prices are whole ticks, as view.touch says")
+    return array

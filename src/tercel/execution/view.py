@@ -42,6 +42,18 @@ class View:
     obs: NDArray[np.float32]
     draw: NDArray[np.float64]
 
+    def read_only(self) -> "View":
+        """A copy that cannot be written to and that no later decision overwrites.
+
+        >>> view = View(*(np.zeros((1, 99)) for _ in range(3)), np.zeros(1)).read_only()
+        >>> view.left.flags.writeable
+        False
+        """
+        copies = [array.copy() for array in (self.x, self.m, self.obs, self.draw)]
+        for array in copies:
+            array.setflags(write=False)
+        return View(*copies)
+
     @property
     def n(self) -> int:
         """Number of markets."""

@@ -322,7 +322,7 @@ def execution_env(
         No such preset or set of actions.
     """
     market, task = presets.load(preset), task or Task()
-    sampler = bank_sampler(task, task.quantity(market.volume_per_s), worlds)
+    sampler = bank_sampler(task, task.lots(market.volume_per_s), worlds)
     source = reactive(market, worlds)
     return ExecutionVec(
         source,

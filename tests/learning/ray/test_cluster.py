@@ -112,7 +112,7 @@ def test_a_killed_worker_is_replaced_and_said(where):
 @pytest.mark.slow
 def test_judging_in_pieces_is_judging(where):
     market, task = presets.load("csco-santa-fe"), Task()
-    source, quantity = reactive(market, 1), task.quantity(market.volume_per_s)
+    source, quantity = reactive(market, 1), task.lots(market.volume_per_s)
     plan = seeded_plan(task, quantity, 3, 0, 20)
     strategy = build("random", MarketEstimates(1e4, np.linspace(1e4, 0, 60), 0.1, 0.01, 1.0))
     seen = []

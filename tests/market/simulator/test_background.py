@@ -84,7 +84,7 @@ def check(b: Book, k: State) -> None:
 def test_whatever_we_do_the_background_is_the_twin(name: str, seed: int) -> None:
     """At every decision: the same public orders, touches and tallies as in the world without us."""
     source, preset = source_of(name), load(name)
-    plan = seeded_plan(TASK, TASK.quantity(preset.volume_per_s), seed, 0, 8, 2)
+    plan = seeded_plan(TASK, TASK.lots(preset.volume_per_s), seed, 0, 8, 2)
     ours, twins = Episodes(source, TASK, 8), Episodes(source, TASK, 8)
     ours.start(plan)
     twins.start(without_orders(plan))
@@ -233,7 +233,7 @@ def test_strategies_on_one_seed_share_the_markets_moves() -> None:
     """Paired costs of two strategies correlate; before own orders stood apart they did not."""
     preset = load("csco")
     task = Task()
-    plan = seeded_plan(task, task.quantity(preset.volume_per_s), 5, 0, 128)
+    plan = seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 128)
     source = reactive(preset, settle_s=900.0)
     costs = [run_strategy(source, task, plan, build(name)) for name in ("twap_take", "twap_passive")]
     assert np.corrcoef([one.shortfall for one in costs])[0, 1] > 0.6

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from tercel.app.cli import agent_table
-from tercel.app.cli.shared import AsJson, listed_dates, listed_seeds, told
+from tercel.app.cli.shared import AsJson, Own, listed_dates, listed_seeds, told
 from tercel.core.errors import ConfigError
 
 Policies = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         help="Policies: folders, `default` for the one that ships, names of `tercel agent list`; `default-all` for all "
         "of its family, each in the markets that it was made for. Folders of one recipe with other training seeds are "
@@ -49,7 +49,8 @@ Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, whi
 
 
 def evaluate(
-    policies: Policies,
+    policies: Policies = None,
+    strategy: Own = None,
     family: Family = "",
     market: Markets = None,
     tape: Tape = None,
@@ -108,7 +109,8 @@ def evaluate(
         from tercel.app.commands import agent_evaluate as command
 
         code = command.evaluate(
-            policies=policies,
+            policies=policies or (),
+            strategies=strategy or (),
             family=family,
             markets=market or (),
             lake=tape,

@@ -23,7 +23,7 @@ from tercel.app.cli.limits import limits_app
 from tercel.app.cli.market import market_app
 from tercel.app.cli.replicate import replicate_app
 from tercel.app.cli.risk import risk_app
-from tercel.app.cli.shared import INTERRUPTED, AsJson, told
+from tercel.app.cli.shared import INTERRUPTED, AsJson, Own, told
 from tercel.app.cli.signals import signals_app
 from tercel.app.cli.tca import tca
 from tercel.app.cli.trade import trade_app
@@ -116,6 +116,7 @@ def run(
             metavar="LAW",
         ),
     ] = None,
+    strategy: Own = None,
     as_json: AsJson = False,
 ) -> None:
     """Train PPO and DQN on a market, judge them against every baseline on unseen episodes, print the table."""
@@ -147,6 +148,7 @@ def run(
             feed_latency_ms=feed_latency_ms,
             queue=queue,
             impact=impact,
+            strategies=strategy or (),
             as_json=as_json,
         )
         raise typer.Exit(code)

@@ -17,6 +17,15 @@ INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")]
+Own = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy",
+        help="Your own strategy, judged beside the others: my_module:HalfNow, path/file.py:HalfNow, or a name of an "
+        "installed package; several.",
+        metavar="WHERE:NAME",
+    ),
+]
 Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
 PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")]
 Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]

@@ -9,7 +9,7 @@ from tercel.app.commands.agent_evaluate_page import write_page
 from tercel.app.commands.agent_evaluate_result import composed
 from tercel.app.commands.agent_evaluate_shown import shown
 from tercel.app.job.contest.cells import Judged, episodes_of, read_place
-from tercel.app.job.contest.contenders import Contender, baselines_of, policies_of
+from tercel.app.job.contest.contenders import Contender, baselines_of, own_of, policies_of, refuse_namesakes
 from tercel.app.job.contest.families import Field, field_of, members_of
 from tercel.app.job.contest.held import Contest
 from tercel.app.job.contest.hold import hold, refuse_absent
@@ -25,6 +25,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.written import write_whole
 from tercel.evaluation.standing import FROZEN
 from tercel.evaluation.task import Latency, Task
+from tercel.execution.own import findable
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
@@ -67,6 +68,8 @@ class Asked:
         Policies trained in that regime, training seeds of one recipe.
     ray : str or None
         Address of the cluster that the episodes run on.
+    here : bool
+        Whether everything runs in this process, silently.
     """
 
     field: Field
@@ -79,6 +82,7 @@ class Asked:
     adaptation: bool
     trained_for: dict[str, list[Contender]]
     ray: str | None = None
+    here: bool = False
 
     def contenders(self, market: str) -> list[Contender]:
         """Everyone who is judged in a market, policies first."""
@@ -92,6 +96,7 @@ class Asked:
 def evaluate(
     *,
     policies: Sequence[str],
+    strategies: Sequence[str],
     family: str,
     markets: Sequence[str],
     lake: Path | None,
@@ -118,9 +123,11 @@ def evaluate(
     task = Task(share=share, latency=Latency() if latency_ms is None else latency_of(latency_ms, "--latency-ms"))
     charged = NO_FEES if fees is None else fees_of(fees)
     held_in = markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates)
+    own, baselines = own_of([findable(name) for name in strategies]), baselines_of(against)
+    refuse_namesakes([*own, *baselines])
     asked = Asked(
-        field_of(policies, family, held_in),
-        baselines_of(against),
+        field_of(policies, family, held_in, own),
+        baselines,
         held_in,
         episodes,
         tuple(seeds),
@@ -133,14 +140,7 @@ def evaluate(
     refuse_absent(ray)
     if adaptation and next(iter(held_in.values())).on_tape:
         raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
-    specialists = [one for row in asked.trained_for.values() for one in row]
-    notes = [
-        *asked.field.notes,
-        *notes_on(asked.field.teams, asked.markets),
-        *untrained_in(asked.trained_for),
-    ]
-    for name, settings in asked.markets.items():
-        notes += refuse_leaks([*asked.field.teams[name], *specialists], [settings])
+    notes = notes_of(asked)
     out.mkdir(parents=True, exist_ok=True)
     contest = held(asked, out, notes)
     result = composed(contest)
@@ -156,23 +156,45 @@ def evaluate(
     return 0
 
 
+def notes_of(asked: Asked) -> list[str]:
+    """What is to be said before anybody is judged; refuses who learned from what is judged.
+
+    Raises
+    ------
+    ConfigError
+        With the first day that a policy has seen.
+    """
+    specialists = [one for row in asked.trained_for.values() for one in row]
+    notes = [
+        *asked.field.notes,
+        *notes_on(asked.field.teams, asked.markets),
+        *untrained_in(asked.trained_for),
+    ]
+    for name, settings in asked.markets.items():
+        notes += refuse_leaks([*asked.field.teams[name], *specialists], [settings])
+    return notes
+
+
 def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     """Run what is missing of everything that was asked for, and read it."""
     places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
     first, main = next(iter(places.items()))
     episodes = min(max(asked.episodes, 64), VALIDATION)
     for name, place in places.items():
-        if place.settings.on_tape:
+        if place.settings.on_tape and not asked.here:
             say(judged_words(name, episodes_of(place)))
     if main.settings.on_tape:
         episodes = validated(episodes, episodes_of(main))
-        say(f"first {len(asked.baselines)} written strategies work {episodes} orders of the training days, to choose")
+        if not asked.here:
+            written = f"{len(asked.baselines)} written strategies"
+            say(f"first {written} work {episodes} orders of the training days, to choose")
     chooser = main.on_validation(episodes)
-    hold([(chooser, asked.baselines, False)], out, "choose the best written strategy", asked.ray)
+    hold([(chooser, asked.baselines, False)], out, "choose the best written strategy", asked.ray, asked.here)
     chosen_on = read_place(chooser, asked.baselines, out)
     regimes = {name: _regimes(asked, place) for name, place in places.items()}
     others = [(place, asked.contenders(name), False) for name, row in regimes.items() for place in row.values()]
-    hold([*((place, asked.contenders(name), True) for name, place in places.items()), *others], out, ray=asked.ray)
+    everywhere = [*((place, asked.contenders(name), True) for name, place in places.items()), *others]
+    hold(everywhere, out, ray=asked.ray, here=asked.here)
     contest = Contest(
         asked.field.policies,
         asked.baselines,

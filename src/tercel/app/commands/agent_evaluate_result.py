@@ -107,7 +107,7 @@ def _judged(contest: Contest, found: Gains, rng: np.random.Generator) -> JudgedR
         rng,
         market=ground.market.name,
         task=task.to_dict(),
-        seeds=sorted({one.card.seed for one in contest.policies}),
+        seeds=sorted({one.card.seed for one in contest.policies if one.learned}),
         cluster=ground.market.cluster,
         notes=[*ground.market.notes[:1], *impact_in_words(ground.source), *_venue(contest), *contest.notes],
         best=contest.best,

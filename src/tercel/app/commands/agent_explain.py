@@ -60,7 +60,7 @@ def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int,
     preset = presets.load(market or home_of(card))
     task = task_of(card)
     source = reactive(preset, 1, impact=law_for(preset, None) or "none")
-    plan = seeded_plan(task, task.quantity(preset.volume_per_s), seed, 0, episodes)
+    plan = seeded_plan(task, task.lots(preset.volume_per_s), seed, 0, episodes)
     rng = np.random.default_rng((seed, 23))
     names = card.observes
     families = grouped(names)

@@ -118,7 +118,7 @@ def fresh(team: Sequence[Packed], market: str, episodes: int) -> list[Costs]:
     """Costs of a team's policies, then of the rivals, on fresh episodes of a market."""
     preset, task = presets.load(market), team[0].config.task.task
     source = reactive(preset, 1)
-    plan = seeded_plan(task, task.quantity(preset.volume_per_s), JUDGED_SEED, 0, episodes)
+    plan = seeded_plan(task, task.lots(preset.volume_per_s), JUDGED_SEED, 0, episodes)
     strategies = [*(one.strategy for one in team), *(build(name) for name in RIVALS)]
     return run_strategies(source, task, plan, strategies, run_out=False)
 
@@ -149,7 +149,7 @@ def write(one: Packed, mine: dict[str, Costs], judged: dict[str, list[Costs]], o
 def observed(team: Sequence[Packed]) -> Observed:
     """What calm episodes of the first market showed to a team, each policy for its part of the episodes."""
     preset, task = presets.load(team[0].markets[0]), team[0].config.task.task
-    source, quantity = reactive(preset, 1), task.quantity(preset.volume_per_s)
+    source, quantity = reactive(preset, 1), task.lots(preset.volume_per_s)
     parts: list[NDArray[np.float64]] = []
     for at, rows in enumerate(np.array_split(np.arange(OBSERVED_EPISODES), len(team))):
         if len(rows):

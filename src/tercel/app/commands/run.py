@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tercel.app.job.contest.contenders import Contender, own_of, refuse_namesakes
 from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins, yardstick_notes
 from tercel.app.job.market import JobMarket, build_market, judged_words
 from tercel.app.job.pool import Pool, judge_task, train_task
@@ -26,6 +27,7 @@ from tercel.evaluation.judge import judge
 from tercel.evaluation.report import BookExample, write_report
 from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.task import Task
+from tercel.execution.own import findable
 from tercel.learning import defaults
 from tercel.learning.metrics import read_metrics
 from tercel.market.flow.preset import DEFAULT, load
@@ -60,9 +62,10 @@ def run(
     queue: str | None,
     as_json: bool,
     impact: str | None = None,
+    strategies: Sequence[str] = (),
 ) -> int:
     """Do the main job; see the module."""
-    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue, impact)
+    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue, impact, tuple(map(findable, strategies)))
     settings, folder = _settings(market, tape, symbol, quick, seed, out, resume, asked)
     try:
         built = build_market(settings)
@@ -99,6 +102,7 @@ class _Venue:
     feed_latency_ms: str | None
     queue: str | None
     impact: str | None = None
+    strategies: tuple[str, ...] = ()
 
     def applied(self, settings: RunSettings) -> RunSettings:
         """Settings with what was asked.
@@ -118,6 +122,9 @@ class _Venue:
         if self.impact is not None and self.impact not in laws:
             market = "a tape" if settings.on_tape else "a preset's market"
             raise ConfigError(f"an impact law of {market}: {', '.join(laws)}", f"--impact {self.impact}", "name one")
+        if self.strategies:
+            learned = [Contender(name) for name in (*LEARNERS, *(f"{name}_untrained" for name in LEARNERS))]
+            refuse_namesakes([*learned, *own_of(self.strategies)])
         task, where = settings.task, (settings.lake, settings.symbol)
         if self.latency_ms is not None:
             task = replace(task, latency=latency_of(self.latency_ms, "--latency-ms", *where))
@@ -133,6 +140,7 @@ class _Venue:
             task=task,
             regimes=regimes,
             queue=self.queue or settings.queue,
+            strategies=self.strategies or settings.strategies,
             impact=self.impact or "",
             fees=NO_FEES if self.fees is None else fees_of(self.fees),
         )
@@ -157,6 +165,7 @@ def _settings(
             "--tape": (tape and str(tape.resolve()), kept.lake),
             "--symbol": (symbol, kept.symbol),
             "--quick": (quick, kept.quick),
+            "--strategy": (venue.strategies, kept.strategies),
             "--seed": (seed != DEFAULT_SEED and seed, kept.seed),
             **_venue_asked(venue, kept),
         }
@@ -216,6 +225,7 @@ def _in_words(settings: RunSettings) -> str:
     words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
     words += [f"--regimes {settings.regimes}"] if settings.regimes else []
     words += [f"--impact {settings.impact}"] if settings.impact else []
+    words += [f"--strategy {name}" for name in settings.strategies]
     return ", ".join([*words, *venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)])
 
 

@@ -169,7 +169,7 @@ def _write(out: Path | None, page: str) -> None:
 def _market(name: str) -> tuple[Source, Task, int, MarketEstimates]:
     """A preset's market, the default task, its order, and what strategies may know from training episodes."""
     preset, task = presets.load(name), Task()
-    source, quantity = reactive(preset), task.quantity(preset.volume_per_s)
+    source, quantity = reactive(preset), task.lots(preset.volume_per_s)
     known = pilot(source, task, seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES))
     return source, task, quantity, known.estimates
 

@@ -89,7 +89,7 @@ def both_sides(plan: Plan) -> Plan:
 def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
     """The preset, once for each choice of regimes."""
     preset, task, told = presets.load(name), config.task.task, config.market
-    law, quantity = law_for(preset, told.impact or None), task.quantity(preset.volume_per_s)
+    law, quantity = law_for(preset, told.impact or None), task.lots(preset.volume_per_s)
     interval_ns = task.horizon_ns // task.decisions
     banks = [
         settled_bank(preset, n, seed, impact=law or "none")

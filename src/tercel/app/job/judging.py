@@ -1,5 +1,6 @@
 """Judging one strategy: its costs over all judged episodes, and what its decisions answered to. Kept on disk."""
 
+import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from tercel.evaluation.adaptability import Response, respond
 from tercel.evaluation.experiment import run_recorded, run_strategy, run_twins
 from tercel.evaluation.judge import Entry, Kind
 from tercel.execution.costs import Costs, attribute
+from tercel.execution.own import named
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import NAMES, YARDSTICK, build
 from tercel.execution.strategy import Strategy
@@ -31,14 +33,17 @@ TWINS = "twins"
 
 @dataclass(frozen=True)
 class Candidate:
-    """One strategy to be judged; `seed` is the training seed of a learned one, else -1."""
+    """One strategy to be judged; `seed` is the training seed of a learned one, else -1; `own` names a user's."""
 
     name: str
     seed: int = -1
+    own: str = ""
 
     @property
     def file(self) -> str:
-        """File name of its result."""
+        """File name of its result; of a user's strategy it changes with its code."""
+        if self.own:
+            return f"{self.name}@{hashlib.sha256(repr(named(self.own)).encode()).hexdigest()[:12]}.npz"
         return f"{self.name}.npz" if self.seed < 0 else f"{self.name}-{self.seed}.npz"
 
 
@@ -46,13 +51,14 @@ def candidates(settings: RunSettings) -> list[Candidate]:
     """Everything that is judged, in the order of the table; the yardstick, which stands below it, last."""
     learned = [f"{name}{tail}" for tail in ("", "_untrained") for name in LEARNERS]
     trained = [Candidate(n, s) for n in learned for s in settings.training_seeds]
-    return [*(Candidate(n) for n in NAMES), *trained, Candidate(YARDSTICK)]
+    own = [Candidate(named(text).name, own=text) for text in settings.strategies]
+    return [*(Candidate(n) for n in NAMES), *trained, *own, Candidate(YARDSTICK)]
 
 
 def strategy_of(candidate: Candidate, market: JobMarket, out: Path) -> Strategy:
     """The strategy: written, or a policy loaded from its file."""
     if candidate.seed < 0:
-        return build(candidate.name, market.estimates)
+        return build(candidate.own or candidate.name, market.estimates)
     return policy_strategy(policy_folder(out, candidate.name, candidate.seed), candidate.name)
 
 
@@ -80,13 +86,15 @@ def judge_twins(settings: RunSettings, market: JobMarket, out: Path) -> None:
 def entries(settings: RunSettings, out: Path) -> list[Entry]:
     """Rows for the judge, from the results on disk."""
     found: dict[str, list[tuple[Costs, Response]]] = {}
-    for candidate in candidates(settings)[:-1]:
+    judged = candidates(settings)[:-1]
+    kinds: dict[str, Kind] = {one.name: "own" if one.own else _kind(one.name) for one in judged}
+    for candidate in judged:
         with reading(out / "judged" / candidate.file) as data:
             found.setdefault(candidate.name, []).append(
                 (_object(Costs, "costs", data), _object(Response, "response", data))
             )
     return [
-        Entry(name, _kind(name), tuple(c for c, _ in runs), tuple(r for _, r in runs)) for name, runs in found.items()
+        Entry(name, kinds[name], tuple(c for c, _ in runs), tuple(r for _, r in runs)) for name, runs in found.items()
     ]
 
 

@@ -112,7 +112,9 @@ def impact_in_words(market: Source) -> list[str]:
 def _simulated(settings: RunSettings) -> JobMarket:
     task = settings.task
     preset = presets.load(settings.market)
-    quantity = task.quantity(preset.volume_per_s)
+    if task.start:
+        raise ConfigError("a start by the clock on recorded days", f"{task.start} in {preset.name}", "leave it out")
+    quantity = task.lots(preset.volume_per_s)
     onset_s = task.horizon_s / 3
     law = law_for(preset, settings.impact or None)
     worlds = 8 if settings.quick else WORLDS
@@ -123,7 +125,8 @@ def _simulated(settings: RunSettings) -> JobMarket:
     )
     episodes = 64 if settings.quick else PILOT_EPISODES
     known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
-    volume = f"{100 * task.share:g} % of the volume expected in {task.horizon_s / 60:g} minutes"
+    share = quantity / (preset.volume_per_s * task.horizon_s) if task.quantity else task.share
+    volume = f"{100 * share:.3g} % of the volume expected in {task.horizon_s / 60:g} minutes"
     return JobMarket(
         preset.name,
         training,
@@ -292,8 +295,10 @@ def _units(lot: int) -> str:
 
 def _order_words(task: Task, quantities: NDArray[np.int64], lot: int) -> str:
     """How large the orders of a tape's windows are."""
-    share = f"{task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes at that time of day"
     unit = "1 share" if lot == 1 else f"{lot} shares"
+    if task.quantity:
+        return f"The orders: {task.quantity:,} lots of {unit} in {task.horizon_s / 60:g} minutes."
+    share = f"{task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes at that time of day"
     return f"The orders: {share}, {quantities.min():,} to {quantities.max():,} lots of {unit}."
 
 

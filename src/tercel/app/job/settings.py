@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError
-from tercel.evaluation.task import Latency, Task
+from tercel.evaluation.task import LATER, Latency, Task
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
@@ -52,6 +52,8 @@ class RunSettings:
         preset carries, none on tape.
     judged : str
         Days of a tape to judge on, separated by commas; "": the later third.
+    strategies : tuple of str
+        Strategies of the user's, as they were named (`execution.own`).
     """
 
     market: str = ""
@@ -69,6 +71,7 @@ class RunSettings:
     queue: str = DEFAULT
     impact: str = ""
     judged: str = ""
+    strategies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse counts that are none (a damaged `run.json`)."""
@@ -95,8 +98,14 @@ class RunSettings:
         return [self.seed * 1000 + i for i in range(self.seeds)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values; what came later and is not used is left out."""
+        out = asdict(self)
+        for name in LATER:
+            if not out["task"][name]:
+                del out["task"][name]
+        if not self.strategies:
+            del out["strategies"]
+        return out
 
     def claim(self, folder: Path, named: bool) -> Path:
         """Make the folder of a new run and write `run.json` in it, whole or not at all; returns the folder.
@@ -144,7 +153,8 @@ def load_settings(folder: Path) -> RunSettings:
         task = raw.pop("task")
         entry, feed = (_latency(task.pop(name, {})) for name in ("latency", "feed_latency"))
         fees = Fees(**raw.pop("fees", {}))
-        return RunSettings(**raw, task=Task(**task, latency=entry, feed_latency=feed), fees=fees)
+        own = tuple(raw.pop("strategies", ()))
+        return RunSettings(**raw, strategies=own, task=Task(**task, latency=entry, feed_latency=feed), fees=fees)
     except OSError as error:
         raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,9 +1,10 @@
-"""Who takes part: policies by the name that was typed, written strategies, and recipes of several training seeds."""
+"""Who takes part: policies by the name that was typed, written strategies, the user's own, and recipes of several
+training seeds."""
 
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tercel.app.job.agent_guards import variants_in, variants_of_trial
 from tercel.app.job.market import JobMarket
 from tercel.core.errors import ConfigError
 from tercel.evaluation.judge import Kind
+from tercel.execution.own import named
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
@@ -32,11 +34,14 @@ class Contender:
     key : str
         Name in tables: a written strategy's, or what was typed for a policy.
     folder : str
-        Of a policy; empty for a written strategy.
+        Of a policy; empty for anything else.
+    own : str, Strategy or callable, optional
+        What a user brings: as it was named (`execution.own`), an object, or what makes one of a market's estimates.
     """
 
     key: str
     folder: str = ""
+    own: Any = field(default=None, compare=False)
 
     @property
     def learned(self) -> bool:
@@ -48,24 +53,35 @@ class Contender:
         """As the judge calls it."""
         if self.learned:
             return "learned"
+        if self.own is not None:
+            return "own"
         return "random" if self.key == "random" else "baseline"
 
     @property
     def card(self) -> Card:
-        """The card of a policy."""
+        """The card of a policy; of what a user brings one that says nothing."""
+        if self.own is not None:
+            return Card(self.key, (), "", 0)
         return read_card(Path(self.folder) / CARD)
 
     def strategy(self, market: JobMarket) -> Strategy:
         """What decides, with what it may know of this market."""
         if self.learned:
             return policy_strategy(Path(self.folder), self.key)
-        return build(self.key, market.estimates)
+        if self.own is None:
+            return build(self.key, market.estimates)
+        if isinstance(self.own, str):
+            return named(self.own)
+        made: Strategy = self.own if hasattr(self.own, "decide") else self.own(market.estimates)
+        return made
 
     def mark(self, market: str) -> str:
         """Name of its results on disk: changes with the weights of a policy, and with a rule's tuned parameters."""
         if self.learned:
             card = self.card
             told = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
+        elif self.own is not None:
+            told = repr(named(self.own)) if isinstance(self.own, str) else f"{self.own!r} {id(self.own)}"
         else:
             told = repr(build(self.key, replace(SPARE, market=market)))
         plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
@@ -110,6 +126,33 @@ def policies_of(typed: Sequence[str]) -> list[Contender]:
     if len({one.folder for one in found}) != len(found):
         raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
     return found
+
+
+def own_of(named_as: Sequence[str]) -> list[Contender]:
+    """The user's strategies, by the names that they give themselves.
+
+    Raises
+    ------
+    ConfigError
+        None of that name.
+    """
+    return [Contender(named(text).name, own=text) for text in named_as]
+
+
+def refuse_namesakes(contenders: Sequence[Contender]) -> None:
+    """Refuse two rows of one name, and an own strategy with a name that means another.
+
+    Raises
+    ------
+    ConfigError
+    """
+    names = [one.key for one in contenders]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError("strategies with different names", f"{twice!r} twice", "rename one, or leave one out")
+    taken = next((one.key for one in contenders if one.own is not None and one.key in ALL_BASELINES), None)
+    if taken is not None:
+        raise ConfigError("an own strategy with a name of its own", f"{taken!r}, which ships", "rename it")
 
 
 def baselines_of(against: str) -> list[Contender]:
@@ -163,6 +206,8 @@ def variants_of(policy: Contender) -> int:
     A policy that a sweep's trial kept, or that was trained with what a sweep found (`guards.sweep` in the `config.json`
     of its run), is the best of as many as lie in the sweep's folder by now.
     """
+    if not policy.learned:
+        return 1
     card = policy.card
     looks = card.learner.get("looks", 1)
     looks = looks if isinstance(looks, int) else 1

@@ -18,6 +18,7 @@ def hold(
     out: Path,
     what: str = "judge on unseen episodes",
     ray: str | None = None,
+    here: bool = False,
 ) -> None:
     """Run what is missing: in processes of this machine, or on a cluster.
 
@@ -30,6 +31,8 @@ def hold(
         Shown beside the bar.
     ray : str, optional
         Address of a Ray cluster, or "local" (`learning.ray.connect`).
+    here : bool
+        In this process, one cell after the other, without a bar: for strategies that are objects of it.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -39,6 +42,10 @@ def hold(
             hold_on(cluster, [cell for cell in cells if not is_done(cell, out)], out)
     todo: list[tuple[Cell, Path]] = [(cell, out) for cell in cells if not is_done(cell, out)]
     if not todo:
+        return
+    if here:
+        for cell, _ in todo:
+            run_cell(cell, out)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=progress_console()) as progress, Pool(len(todo)) as pool:

@@ -1,0 +1,281 @@
+"""Strategies of the user: a function or a class, checked and run through the port of the shipped ones.
+
+A strategy is found in three ways: as an object in Python, as ``module:Name`` or ``path/file.py:Name``, and by its name
+in the entry point group ``tercel.strategies`` of an installed package. Code that is named here is trusted and runs.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import uuid
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import offer
+from tercel.execution.intent import WIDTH, Intent, Intents
+from tercel.execution.strategy import Shares, Strategy, settle, shares
+from tercel.execution.view import View
+
+GROUP: Final = "tercel.strategies"
+"""Entry point group of strategies in other packages: name -> ``module:Name``."""
+Bools = NDArray[np.bool_]
+
+
+class OwnStrategy:
+    """A strategy of the user, as a class: for rules with parameters, or with a memory.
+
+    `decide` gets a :class:`View` of n markets, read-only copies that may be kept, and answers with an :class:`Intent`.
+    `reset` is called before it wherever an order begins, with bool (n,): True in the markets that begin. When all of
+    them begin, n may have changed.
+
+    >>> import numpy as np
+    >>> from tercel.testing.strategy import view_of
+    >>> class Halving(OwnStrategy):
+    ...     def reset(self, mask):
+    ...         if mask.all():
+    ...             self.calls = np.zeros(len(mask), int)
+    ...         self.calls[mask] = 0
+    ...     def decide(self, view):
+    ...         self.calls += 1
+    ...         return Intent(take=view.left // 2**self.calls)
+    >>> halving = checked(Halving())
+    >>> [int(halving.decide(view_of(left=80, decision=k))[0, 0]) for k in (0, 1, 0)]
+    [40, 20, 40]
+    """
+
+    name: str = ""
+    """Name in tables; the name of the class if empty."""
+
+    def reset(self, mask: Bools) -> None:
+        """Forget what is known of the markets in `mask`, bool (n,): an order begins there."""
+
+    def decide(self, view: View) -> Intent | Intents:
+        """What is wanted in each market."""
+        raise NotImplementedError
+
+
+class FunctionStrategy(OwnStrategy):
+    """A function of a view as a strategy; see :func:`strategy`."""
+
+    def __init__(self, function: Callable[[View], Intent | Intents], name: str = "") -> None:
+        self.function, self.name = function, name or function.__name__
+        self.__doc__ = function.__doc__
+
+    def __call__(self, view: View) -> Intent | Intents:
+        """As the function."""
+        return self.function(view)
+
+    def decide(self, view: View) -> Intent | Intents:
+        """As the function."""
+        return self.function(view)
+
+
+@overload
+def strategy(function: Callable[[View], Intent | Intents], /) -> FunctionStrategy: ...
+@overload
+def strategy(*, name: str) -> Callable[[Callable[[View], Intent | Intents]], FunctionStrategy]: ...
+def strategy(function: Any = None, *, name: str = "") -> Any:
+    """Make a strategy of a function: a :class:`View` of n markets in, an :class:`Intent` out.
+
+    Parameters
+    ----------
+    function : callable
+        A pure function: the same view gives the same intent. All chance it may use is ``view.draw``.
+    name : str
+        Name in tables; the function's name if not given.
+
+    >>> @strategy
+    ... def half_now(view):
+    ...     return Intent(take=(view.left + 1) // 2)
+    >>> half_now.name
+    'half_now'
+    """
+    if function is None:
+        return lambda one: FunctionStrategy(one, name)
+    return FunctionStrategy(function, name)
+
+
+class Checked(Strategy):
+    """A user's strategy behind the port: its views are read-only copies, its answers are checked and made rows.
+
+    Parameters
+    ----------
+    own : OwnStrategy
+        Or any object with `decide`.
+    mark : str
+        Changes with its code; unique where the code has no file of its own.
+    """
+
+    def __init__(self, own: Any, mark: str = "") -> None:
+        self._own, self.mark = own, mark or uuid.uuid4().hex
+        self._name = getattr(own, "name", "") or type(own).__name__
+
+    @property
+    def name(self) -> str:
+        """Name in every table."""
+        return self._name
+
+    def __repr__(self) -> str:
+        return f"{self._name} ({self.mark})"
+
+    def decide(self, view: View) -> Intents:
+        """Its answer as int32 (n, 10), held where the market is not tradable, never more than is left.
+
+        Raises
+        ------
+        ConfigError
+            An answer that is no intent.
+        """
+        begins = view.decision == 0
+        if begins.any() and hasattr(self._own, "reset"):
+            self._own.reset(begins)
+        return self._rows(view)
+
+    def expected(self, view: View) -> Shares:
+        """As a strategy without memory: every row by itself, float64 (n, 6)."""
+        if hasattr(self._own, "reset"):
+            self._own.reset(np.ones(view.n, np.bool_))
+        return shares(self._rows(view), view)
+
+    def _rows(self, view: View) -> Intents:
+        said = self._own.decide(view.read_only())
+        if isinstance(said, Intent):
+            try:
+                rows = said.rows(view)
+            except ConfigError as error:
+                raise ConfigError(f"{error.expected} from {self.name}", error.received, error.remedy) from error
+        else:
+            rows = np.array(said)
+            if rows.dtype != np.int32 or rows.shape != (view.n, WIDTH):
+                received = f"{type(said).__name__}" + (f" {rows.dtype} {rows.shape}" if rows.ndim else "")
+                wanted = f"an Intent from {self.name}, or int32 of shape ({view.n}, {WIDTH})"
+                raise ConfigError(wanted, received, "such as return tercel.Intent(take=view.left // 2)")
+        return settle(rows, view)
+
+
+def checked(own: Any, mark: str = "") -> Strategy:
+    """What a user gave as a strategy: a class of :class:`OwnStrategy`, an object with `decide`, a function of a view.
+
+    Raises
+    ------
+    ConfigError
+        Anything else.
+    """
+    if not inspect.isclass(own) and hasattr(own, "decide") and hasattr(own, "expected"):
+        whole: Strategy = own
+        return whole
+    if inspect.isclass(own):
+        try:
+            own = own()
+        except TypeError as error:
+            remedy = "give an object, or make every argument optional"
+            raise ConfigError("a strategy class that needs no arguments", f"{own.__name__}: {error}", remedy) from error
+    if not hasattr(own, "decide") and callable(own):
+        own = FunctionStrategy(own, getattr(own, "__name__", type(own).__name__))
+    if not hasattr(own, "decide"):
+        raise ConfigError("a strategy: an object with decide(view)", repr(own), "see tercel.strategy")
+    return Checked(own, mark)
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Strategies of installed packages by name, from the entry point group `GROUP`."""
+    return {one.name: one for one in entry_points(group=GROUP)}
+
+
+def findable(name: str) -> str:
+    """A name with the whole path of its file, so that it means the same in any folder.
+
+    >>> findable("my_module:HalfNow")
+    'my_module:HalfNow'
+    """
+    where, _, what = name.rpartition(":")
+    return f"{Path(where).resolve()}:{what}" if where.endswith(".py") else name
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is ``module:Name``, ``path/file.py:Name``, or a strategy of an installed package."""
+    return ":" in name or name in installed()
+
+
+def named(name: str) -> Strategy:
+    """The user's strategy that is named.
+
+    Parameters
+    ----------
+    name : str
+        ``module:Name``, also of the working folder; ``path/file.py:Name``; or an entry point's name.
+
+    Raises
+    ------
+    ConfigError
+        No such module, file or name in it, or nothing that is a strategy.
+    """
+    point = installed().get(name)
+    if point is not None:
+        try:
+            found = point.load()
+        except (ImportError, AttributeError) as error:
+            received = f"{point.value}: {error}"
+            raise ConfigError(f"the strategy {name!r} of an installed package", received, "install it again") from error
+        return _called(checked(found, _mark_of(found)), name)
+    where, _, what = name.rpartition(":")
+    if not where or not what:
+        raise ConfigError("module:Name or path/file.py:Name", repr(name), "such as my_module:HalfNow")
+    module = _file(Path(where)) if where.endswith(".py") else _module(where)
+    found = getattr(module, what, None)
+    if found is None:
+        public = [one for one in vars(module) if not one.startswith("_")]
+        raise ConfigError(f"a strategy of {where}", f"no {what} in it", offer(what, public))
+    return checked(found, _mark_of(found))
+
+
+def _called(one: Strategy, name: str) -> Strategy:
+    """The strategy of an installed package under the name of its entry point."""
+    if isinstance(one, Checked):
+        one._name = name
+    return one
+
+
+def _mark_of(found: Any) -> str:
+    """A hash of the file that a strategy is written in; empty where it has none."""
+    code = found.function if isinstance(found, FunctionStrategy) else found
+    code = code if inspect.isclass(code) or inspect.isfunction(code) else type(code)
+    try:
+        file = inspect.getsourcefile(code)
+    except TypeError:
+        file = None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file and Path(file).is_file() else ""
+
+
+def _module(name: str) -> Any:
+    """A module that can be imported, or one of the working folder."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        remedy = "run where it lies, install its package, or give path/file.py:Name"
+        raise ConfigError(f"a module {name!r}", str(error), remedy) from error
+    finally:
+        sys.path.remove(here)
+
+
+def _file(path: Path) -> Any:
+    """The module in a file, read anew."""
+    if not path.is_file():
+        raise ConfigError("a Python file with a strategy", f"{path}: no such file", "name it as path/file.py:Name")
+    spec = importlib.util.spec_from_file_location(f"tercel_own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError("a Python file with a strategy", str(path), "name it as path/file.py:Name")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

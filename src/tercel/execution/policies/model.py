@@ -1,0 +1,82 @@
+"""A network of the user's, any other function of observations, or a Stable-Baselines3 model, as a strategy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.execution.actions import action_set
+from tercel.execution.observers import observer
+from tercel.execution.policies.mlp import Float32
+from tercel.execution.policies.strategy import PolicyStrategy
+
+Bools = NDArray[np.bool_]
+
+
+class _Acting:
+    """A function of observations, or a model with `predict`, as a policy."""
+
+    def __init__(self, act: Callable[[Float32], Any], size: int, n_actions: int, continuous: bool) -> None:
+        self._act, self.observation_size, self.n_actions, self.continuous = act, size, n_actions, continuous
+
+    def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
+        """Actions int64 (n,), or float32 (n, A)."""
+        found, n = np.asarray(self._act(obs.copy())), len(obs)
+        wanted = (n, self.n_actions) if self.continuous else (n,)
+        whole = self.continuous or found.dtype.kind in "iu"
+        if found.shape != wanted or not whole:
+            kind = "numbers" if self.continuous else "whole numbers"
+            received = f"{found.dtype} of shape {found.shape}"
+            raise ConfigError(f"actions as {kind} of shape {wanted}", received, "answer every row of the observation")
+        if not self.continuous and ((found < 0) | (found >= self.n_actions)).any():
+            received = f"{int(found.min())} to {int(found.max())}"
+            raise ConfigError(f"actions from 0 to {self.n_actions - 1}", received, "name the set that it was made for")
+        return found.astype(np.float32 if self.continuous else np.int64)
+
+    def logits(self, obs: Float32) -> Float32:
+        """1 for the action taken, 0 for every other; of a continuous policy the action."""
+        actions = self.act(obs)
+        if self.continuous:
+            return actions.astype(np.float32)
+        return np.eye(self.n_actions, dtype=np.float32)[actions]
+
+    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
+        """The same: the policy is greedy."""
+        return self.logits(obs)
+
+
+def model_strategy(
+    model: Any, name: str, *, actions: str = "placement", observation: str = "v1", stack: int = 1
+) -> PolicyStrategy:
+    """A network, any other callable obs -> action, or a Stable-Baselines3 model as a strategy.
+
+    Parameters
+    ----------
+    model : callable or object with `predict`
+        float32 (n, D) -> int64 (n,), or float32 (n, A) where the actions are vectors; of `predict` the first of the two
+        that it returns is taken.
+    name : str
+        Name in tables.
+    actions : str
+        A set of `tercel.execution.actions`: what an action means.
+    observation, stack
+        What it sees (`tercel.execution.observers`).
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        No such actions or observation; nothing that can be called.
+
+    >>> import numpy as np
+    >>> model_strategy(lambda obs: np.zeros(len(obs), int), "always_0").name
+    'always_0'
+    """
+    predict = getattr(model, "predict", None)
+    if predict is None and not callable(model):
+        raise ConfigError("a callable obs -> action, or a model with predict", repr(model), "give one of the two")
+    call = model if predict is None else lambda obs: predict(obs, deterministic=True)[0]
+    chosen = action_set(actions)
+    policy = _Acting(call, observer(observation, stack).size, chosen.size, chosen.continuous)
+    return PolicyStrategy(name, policy, actions, observation=observation, stack=stack)
