@@ -40,6 +40,10 @@ class Figure:
     alt: str
     caption: str = ""
 
+    def _repr_html_(self) -> str:
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        return f'<figure style="margin:0;max-width:60em">{self.svg}{caption}</figure>'
+
     def save(self, folder: Path) -> Path:
         """Write ``<name>.svg`` into `folder`, to be opened alone."""
         path = folder / f"{self.name}.svg"

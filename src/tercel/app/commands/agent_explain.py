@@ -1,6 +1,6 @@
 """Body of `tercel agent explain`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,32 @@ def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int,
     from rich.progress import Progress
 
     folder = resolve_policy(policy, registry)
+    with Progress(console=progress_console(), transient=True) as progress:
+        bar = progress.add_task("watch", total=None)
+
+        def advance(done: int, total: int, what: str) -> None:
+            progress.update(bar, completed=done, total=total, description=what)
+
+        found = explanation(folder, policy, market=market, episodes=episodes, seed=seed, advance=advance)
+    page = (out or Path("runs") / "explain" / folder_name(folder)) / REPORT
+    found.report(page)
+    if as_json:
+        print_json({**found.to_dict(), "report": str(page)})
+    else:
+        _print(found)
+    say(f"report  {page}")
+
+
+def explanation(
+    folder: Path,
+    policy: str,
+    *,
+    market: str = "",
+    episodes: int,
+    seed: int,
+    advance: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> Explanation:
+    """What moves the policy in `folder`, which was named `policy`; `advance` hears how far the work is."""
     strategy, card = explained(folder)
     preset = presets.load(market or home_of(card))
     task = task_of(card)
@@ -64,28 +90,27 @@ def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int,
     rng = np.random.default_rng((seed, 23))
     names = card.observes
     families = grouped(names)
-    with Progress(console=progress_console(), transient=True) as progress:
-        bar = progress.add_task("watch", total=len(families) + TOP + 3)
+    steps = iter(range(1, total := len(families) + TOP + 4))
 
-        def advance(what: str) -> None:
-            progress.update(bar, advance=1, description=f"without {what}")
+    def without(what: str) -> None:
+        advance(next(steps), total, f"without {what}")
 
-        seen, costs = watch(source, task, plan, strategy)
-        some = seen.some(ROWS, rng)
-        progress.update(bar, advance=1, description="shuffle")
-        moved = moves_action(strategy, some, {name: (column,) for column, name in enumerate(names)}, rng)
-        still = not any(each.distance.mean for each in moved)
-        top = [] if still else [each.name for each in moved[:TOP]]
-        arguments = (source, task, plan, strategy, costs)
-        family_costs = {} if still else moves_cost(*arguments, families, rng, advance)
-        feature_costs = moves_cost(*arguments, {name: (names.index(name),) for name in top}, rng, advance)
-        few = seen.some(CURVE_ROWS, rng)
-        curves = [partial_dependence(strategy, few, names, names.index(name)) for name in top]
-        progress.update(bar, advance=1, description="tell episodes")
-        cost = attribute(costs, None)["is_bps"]
-        stories = tell(source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng)
+    seen, costs = watch(source, task, plan, strategy)
+    some = seen.some(ROWS, rng)
+    advance(next(steps), total, "shuffle")
+    moved = moves_action(strategy, some, {name: (column,) for column, name in enumerate(names)}, rng)
+    still = not any(each.distance.mean for each in moved)
+    top = [] if still else [each.name for each in moved[:TOP]]
+    arguments = (source, task, plan, strategy, costs)
+    family_costs = {} if still else moves_cost(*arguments, families, rng, without)
+    feature_costs = moves_cost(*arguments, {name: (names.index(name),) for name in top}, rng, without)
+    few = seen.some(CURVE_ROWS, rng)
+    curves = [partial_dependence(strategy, few, names, names.index(name)) for name in top]
+    advance(next(steps), total, "tell episodes")
+    cost = attribute(costs, None)["is_bps"]
+    stories = tell(source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng)
     beside = from_rule(strategy, card, some, rng)
-    found = Explanation(
+    return Explanation(
         policy=strategy.name, market=preset.name, episodes=episodes, decisions=len(seen),
         is_bps=mean_interval(cost, costs.cluster, rng), families=moves_action(strategy, some, families, rng),
         features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, stories=stories,
@@ -93,14 +118,6 @@ def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int,
         facts={"policy": policy, "market": preset.name, "episodes": episodes, "seed": seed, "decisions": len(seen)},
         from_rule=beside, kept_start=card.frames == 0 and "validation" in card.scores,
     )  # fmt: skip
-    page = (out or Path("runs") / "explain" / folder_name(folder)) / REPORT
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(found.html(), encoding="utf-8")
-    if as_json:
-        print_json({**found.to_dict(), "report": str(page)})
-    else:
-        _print(found)
-    say(f"report  {page}")
 
 
 def explained(folder: Path) -> tuple[Explained, Card]:

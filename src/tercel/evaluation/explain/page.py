@@ -3,10 +3,12 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tercel.core.written import write_whole
 from tercel.evaluation.explain.dependence import Dependence
 from tercel.evaluation.explain.importance import Moved
 from tercel.evaluation.explain.seen import PARTS
@@ -15,6 +17,9 @@ from tercel.report.explain_figures import dependences, episode, importances
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
 from tercel.stats import Estimate
+
+if TYPE_CHECKING:
+    import polars as pl
 
 STEP_HEADINGS = ("minute", "left", "bid x ask", "own | far lots", "wants", "because", "filled", "bps so far")
 
@@ -84,6 +89,31 @@ class Explanation:
             return f"{said} No family of features is shown to pay here: no interval of the cost lies above zero."
         name, cost = max(paying.items(), key=lambda item: item[1].mean)
         return f"{said} What pays most is {name}: without it an order costs {cost.mean:.2f} bps more."
+
+    def report(self, path: Path) -> Path:
+        """Write the page, whole or not at all; its folder is made."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, self.html())
+        return path
+
+    def table(self) -> "pl.DataFrame":
+        """Families, then features: the share of what is left that goes elsewhere when it is shuffled, and what an order
+        costs more without it, bps (None where that was not measured)."""
+        import polars as pl
+
+        rows = []
+        for kind, moved, costs in (
+            ("family", self.families, self.family_costs),
+            ("feature", self.features, self.feature_costs),
+        ):
+            for one in moved:
+                dearer = costs[one.name].mean if one.name in costs else None
+                rows.append((kind, one.name, one.distance.mean, dearer))
+        return pl.DataFrame(rows, schema=["kind", "name", "elsewhere", "dearer_bps"], orient="row")
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.lead())}</p>{self.table()._repr_html_()}"
 
     def html(self) -> str:
         """The page."""

@@ -1,0 +1,31 @@
+from tercel.api.episode import Episode as Episode
+from tercel.api.judged import evaluate as evaluate
+from tercel.api.learn import Tuned as Tuned
+from tercel.api.learn import explain as explain
+from tercel.api.learn import train as train
+from tercel.api.learn import tune as tune
+from tercel.api.market import Market as Market
+from tercel.api.market import calibrate as calibrate
+from tercel.api.market import load_market as load_market
+from tercel.api.market import replay as replay
+from tercel.api.policy import Policy as Policy
+from tercel.api.policy import load_policy as load_policy
+from tercel.api.result import Comparison as Comparison
+from tercel.api.result import Result as Result
+from tercel.core.errors import TercelError as TercelError
+from tercel.evaluation.task import Latency as Latency
+from tercel.evaluation.task import Task as Task
+from tercel.execution.intent import Intent as Intent
+from tercel.execution.own import OwnStrategy as Strategy
+from tercel.execution.own import strategy as strategy
+from tercel.execution.policies.model import model_strategy as model_strategy
+from tercel.execution.view import View as View
+from tercel.market.simulator.terms import Fees as Fees
+from tercel.market.tape import Lake as Lake
+
+__version__: str
+__all__ = [
+    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Policy", "Result", "Strategy", "Task",
+    "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market", "load_policy",
+    "model_strategy", "replay", "strategy", "train", "tune",
+]  # fmt: skip

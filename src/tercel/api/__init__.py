@@ -1,0 +1,1 @@
+"""What ``import tercel`` offers of the rooms below: markets, policies, training, judging, results."""

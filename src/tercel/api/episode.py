@@ -1,0 +1,138 @@
+"""One judged episode: its order, what every strategy paid for it, their fills, the book around them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tercel.app.job.contest.contenders import Contender
+from tercel.app.job.contest.held import Contest
+from tercel.app.job.contest.places import Ground, build_place
+from tercel.app.job.example import book_example
+from tercel.core.errors import ConfigError
+from tercel.core.names import offer
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.episodes import Episodes, Plan
+from tercel.execution import step as kernels
+from tercel.execution.costs import attribute
+from tercel.market.simulator import layout as sim
+from tercel.report.svg import Figure
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FILLS = 1 << 16
+"""Own fills of an episode that are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One judged episode; :meth:`tercel.Result.episode` gives it.
+
+    Parameters
+    ----------
+    number : int
+        Among those judged, from 0.
+    side : int
+        +1 buy, -1 sell.
+    lots : int
+        Of the order.
+    costs_bps : mapping of name to mapping of key to float
+        Shortfall (`is_bps`) and its parts. Impact is nan: it is known as a mean over episodes alone.
+    """
+
+    number: int
+    side: int
+    lots: int
+    costs_bps: Mapping[str, Mapping[str, float]]
+    _contest: Contest
+    _row: int
+
+    def table(self) -> "pl.DataFrame":
+        """strategy, shortfall_bps and its parts, cheapest first."""
+        import polars as pl
+
+        rows = [
+            {"strategy": name, "shortfall_bps": cells["is_bps"], **{k: v for k, v in cells.items() if k != "is_bps"}}
+            for name, cells in self.costs_bps.items()
+        ]
+        return pl.DataFrame(rows).sort("shortfall_bps")
+
+    def fills(self, name: str) -> "pl.DataFrame":
+        """Own fills of a strategy in this episode, run again.
+
+        Returns
+        -------
+        polars.DataFrame
+            time_s since arrival, price in price units, lots, passive, forced (by the horizon).
+        """
+        import polars as pl
+
+        ground, contender = self._ground(), self._contender(name)
+        episodes = Episodes(ground.source, self._contest.main.place.settings.task, 1, log_rows=FILLS)
+        episodes.start(self._plan(ground))
+        strategy, start = contender.strategy(ground.market), int(episodes.states[0, sim.START_NS])
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        ns, price, lots, _, _, passive, forced = episodes.fills(0).T
+        columns = {"time_s": (ns - start) / NS_PER_SECOND, "price": price * ground.source.tick, "lots": lots}
+        return pl.DataFrame(columns | {"passive": passive != 0, "forced": forced != 0})
+
+    def plot(self, name: str = "") -> Figure:
+        """The book through time with a strategy's fills on it; by default of the first candidate."""
+        ground, contender = self._ground(), self._contender(name)
+        market = replace(ground.market, judged=ground.source, plan=self._plan(ground))
+        settings = self._contest.main.place.settings
+        return book_example(settings, market, contender.strategy(ground.market)).figure
+
+    def _ground(self) -> Ground:
+        return build_place(self._contest.main.place)
+
+    def _plan(self, ground: Ground) -> Plan:
+        return ground.plan.take(slice(self._row, self._row + 1))
+
+    def _contender(self, name: str) -> Contender:
+        known = {one.key: one for one in (*self._contest.policies, *self._contest.baselines)}
+        chosen = name or next(iter(known))
+        if chosen not in known:
+            raise ConfigError(f"one of {', '.join(known)}", repr(chosen), offer(chosen, known))
+        return known[chosen]
+
+
+def episode_of(contest: Contest, number: int) -> Episode:
+    """The episode with that number among those that were judged.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    costs = contest.main.costs
+    first = next(iter(costs.values()))
+    if not 0 <= number < len(first):
+        raise ConfigError(f"an episode from 0 to {len(first) - 1}", f"{number}", "episodes count from 0")
+    parts = {
+        name: {key: float(values[number]) for key, values in attribute(one, None).items()}
+        for name, one in costs.items()
+    }
+    row = _row_of(contest, number)
+    return Episode(number, int(first.side[number]), int(first.qty[number]), parts, contest, row)
+
+
+def _row_of(contest: Contest, number: int) -> int:
+    """Its row in the plan: some episodes may have been left out for everybody."""
+    plan, first = build_place(contest.main.place).plan, next(iter(contest.main.costs.values()))
+    if len(plan) == len(first):
+        return number
+    same = np.flatnonzero(
+        (plan.cluster == first.cluster[number])
+        & (plan.rows[:, kernels.E_SIDE] == first.side[number])
+        & (plan.rows[:, kernels.E_QUANTITY] == first.qty[number])
+    )
+    return int(same[0]) if len(same) == 1 else _unknown(number)
+
+
+def _unknown(number: int) -> int:
+    received = f"episode {number}, in a market where some were left out"
+    raise ConfigError("an episode that can be found again", received, "evaluate fewer episodes")

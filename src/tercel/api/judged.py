@@ -1,0 +1,114 @@
+"""``tercel.evaluate``: the judge of ``tercel agent evaluate``, for whatever can work an order."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tercel.api.learn import Tuned
+from tercel.api.market import Market
+from tercel.api.policy import Policy
+from tercel.api.result import Result
+from tercel.app.commands.agent_evaluate import Asked, held, notes_of
+from tercel.app.commands.agent_evaluate_result import composed
+from tercel.app.job.contest.contenders import SPARE, Contender, own_of, refuse_namesakes
+from tercel.app.job.contest.families import Field, field_of
+from tercel.core.errors import ConfigError
+from tercel.evaluation.task import Task
+from tercel.execution.own import checked, findable, is_own
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.strategies import ALL_BASELINES, build
+
+ALL = "all"
+
+
+def evaluate(
+    candidates: Sequence[Any] | Any,
+    market: Market,
+    task: Task | None = None,
+    *,
+    episodes: int = 1_000,
+    seed: int = 1,
+    out: str | Path | None = None,
+) -> Result:
+    """Judge policies, written strategies and your own on the same unseen episodes.
+
+    The figures are those of ``tercel agent evaluate`` on the same candidates and seed. What written strategies may know
+    of the market beforehand is estimated here, from training episodes alone. Everything runs in this process.
+
+    Parameters
+    ----------
+    candidates : sequence
+        Names of policies and written strategies ("default", "twap_take", "all"), ``module:Name``; policies; what
+        :func:`tercel.strategy` or :func:`tercel.model_strategy` made; a class or an object of
+        :class:`tercel.Strategy`; what :func:`tercel.tune` found. At least one is a written strategy that ships: the
+        best of those is what all others are compared with, chosen on episodes that are not judged.
+    market : Market
+    task : Task
+    episodes : int
+        Judged episodes; on tape at most.
+    seed : int
+        Base seed of the episodes, from 0.
+    out : str or Path, optional
+        Folder that keeps what is finished, so that the same call goes on there; a temporary one by default. Objects of
+        this process are judged again in every call.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConfigError
+        Two candidates of one name, no written strategy, a policy that learned from what is judged.
+    UnknownNameError, PolicyError
+        A name that nobody knows, a policy that cannot be run.
+    """
+    if episodes < 2 or seed < 0:
+        raise ConfigError("at least 2 episodes, and a seed from 0", f"{episodes} and {seed}", "such as 1000 and 7")
+    markets = {market.name: market.settings(task or Task())}
+    listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
+    baselines, typed, own = _sorted(listed)
+    field = field_of(typed, "", markets, own) if typed or own else Field([], [], dict.fromkeys(markets, ()), [])
+    refuse_namesakes([*field.policies, *baselines])
+    if not any(one.kind == "baseline" for one in baselines):
+        names = ", ".join(one.key for one in field.policies)
+        raise ConfigError("at least one written strategy to compare with", names, "add one, such as 'twap_take'")
+    asked = Asked(field, baselines, markets, episodes, (seed,), "", False, False, {}, here=True)
+    with TemporaryDirectory(prefix="tercel-") as aside:
+        contest = held(asked, Path(aside if out is None else out), notes_of(asked))
+    return Result(composed(contest), contest=contest)
+
+
+def _sorted(candidates: Sequence[Any]) -> tuple[list[Contender], list[str], list[Contender]]:
+    """Written strategies that ship, names of policies, and everything that is given as an object or is the user's."""
+    baselines, typed, own = list[Contender](), list[str](), list[Contender]()
+    for one in candidates:
+        if isinstance(one, Path):
+            typed.append(str(one))
+        elif isinstance(one, str) and one == ALL:
+            baselines += [Contender(name) for name in ALL_BASELINES]
+        elif isinstance(one, str) and one.split("+")[0] in ALL_BASELINES:
+            build(one, SPARE)
+            baselines.append(Contender(one))
+        elif isinstance(one, str) and is_own(one):
+            own += own_of([findable(one)])
+        elif isinstance(one, str):
+            typed.append(one)
+        else:
+            own.append(_contender(one))
+    return baselines, typed, own
+
+
+def _contender(one: Any) -> Contender:
+    """An object of this process as a row of the tables."""
+    if isinstance(one, Policy):
+        policy_strategy(one.folder, one.name)
+        return Contender(one.name, str(one.folder.resolve()))
+    if isinstance(one, Tuned):
+        return Contender(one.name, own=one.strategy)
+    if hasattr(one, "predict") and not hasattr(one, "decide"):
+        remedy = "call tercel.model_strategy(model, name, actions=..., observation=...)"
+        raise ConfigError("a strategy, or a model with its actions and observation", f"{type(one).__name__}", remedy)
+    strategy = checked(one)
+    return Contender(strategy.name, own=strategy)

@@ -1,0 +1,231 @@
+"""Training a policy, tuning a written rule, explaining what a policy does."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from tercel.api.market import Market
+from tercel.api.policy import Policy
+from tercel.app.commands.agent_explain import explanation
+from tercel.app.job.agent_config import AgentConfig, parse, preset_file
+from tercel.app.job.agent_learner import with_algo
+from tercel.app.job.agent_training import run_training
+from tercel.app.job.tuning import TuningSettings, arena_of
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
+from tercel.evaluation.explain.page import Explanation
+from tercel.evaluation.task import Latency, Task
+from tercel.evaluation.tuning import Found
+from tercel.evaluation.tuning import tune as searched
+from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import TUNABLE, MarketEstimates, build
+from tercel.execution.strategy import Strategy
+from tercel.market.flow import preset as presets
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RECIPES: Final = {"ppo": "one_market", "dqn": "dqn"}
+"""Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
+LOOKED_ON: Final = (64, 250, 2_000)
+"""Validation episodes: at least, one for so many frames, at most."""
+
+
+def train(
+    market: Market,
+    task: Task | None = None,
+    *,
+    algorithm: str = "ppo",
+    frames: int = 500_000,
+    seed: int = 1,
+    name: str = "",
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+) -> Policy:
+    """Train a policy, as ``tercel agent train`` does; the best by validation is kept.
+
+    PPO begins as a written rule (everything at the touch) and learns where to do otherwise; DQN and the learners of
+    Stable-Baselines3 begin from nothing.
+
+    Parameters
+    ----------
+    market : Market
+        On tape the days that are not judged. Fees and feed latency are not known to training: such a market is refused.
+    task : Task
+        Its start by the clock is not used: training takes orders of the whole day.
+    algorithm : str
+        ppo, dqn; with Stable-Baselines3: sb3_ppo, sb3_maskable_ppo, sb3_recurrent_ppo, sb3_dqn, sb3_qrdqn.
+    frames : int
+        Decisions that it sees.
+    seed : int
+        Of weights, noise and training episodes.
+    name : str
+        In tables; the algorithm if not given.
+    settings : mapping, optional
+        Dotted keys of the configuration file, such as ``{"learner.learning_rate": 1e-3}``.
+    out : str or Path, optional
+        Run folder with metrics and checkpoints: a training that was stopped goes on there. By default a temporary one;
+        :meth:`Policy.save` keeps the policy.
+
+    Raises
+    ------
+    ConfigError
+        What training does not know, or a setting that the learner does not have.
+    """
+    chosen = task or Task()
+    config = _config(market, chosen, algorithm, frames, name or algorithm, settings or {})
+    kept = TemporaryDirectory(prefix="tercel-") if out is None else None
+    folder = Path(out if kept is None else kept.name)
+    _refuse_another(folder, config, seed)
+    found = run_training(config, folder, seed)
+    return Policy(Path(found["policy"]), config.name, kept)
+
+
+def _refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
+    """Refuse the run folder of another training; remember what is trained in a new one."""
+    from tercel.app.commands.agent_train import _claim
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, config, seed)
+
+
+def _config(
+    market: Market, task: Task, algorithm: str, frames: int, name: str, settings: Mapping[str, Any]
+) -> AgentConfig:
+    """The shipped recipe with this market, task and length in it."""
+    task = market.settings(task).task
+    _refuse_unlearnable(market, task)
+    recipe = preset_file(RECIPES.get(algorithm, "ppo"))
+    raw = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    if market.on_tape:
+        where = {"lake": str(Path(market.lake).resolve()), "symbol": market.symbol, "judge_days": market.days}
+        raw["market"] = {**where, "impact": market.impact, "queue": market.queue}
+    else:
+        raw["market"] = {"presets": [market.preset], "impact": market.impact, "regimes": market.regimes}
+    raw["name"] = name
+    raw["task"] = {
+        "share": _share(market, task),
+        "horizon_s": task.horizon_s,
+        "decision_s": task.horizon_s / task.decisions,
+        "latency_ms": task.latency.a_ns / 1e6,
+        "side": task.side,
+    }
+    raw["learner"] = {**raw.get("learner", {}), "frames": frames}
+    least, each, most = LOOKED_ON
+    validation = {"episodes": min(max(frames // each, least), most), "every": 0}
+    raw["validation"] = {**raw.get("validation", {}), **validation}
+    for key, value in settings.items():
+        section, _, inner = key.partition(".")
+        raw[section] = {**raw.get(section, {}), inner: value} if inner else value
+    config = parse(raw, "the settings")
+    return config if algorithm in RECIPES else with_algo(config, algorithm)
+
+
+def _refuse_unlearnable(market: Market, task: Task) -> None:
+    remedy = "train on the market without it, and evaluate with it"
+    if not market.fees.free:
+        raise ConfigError("a market without fees to train on", f"{market.fees}", remedy)
+    if task.feed_latency != Latency() or task.latency.kind != "constant":
+        received = f"{task.latency}, feed {task.feed_latency}"
+        raise ConfigError("a constant latency of orders alone to train on", received, remedy)
+    if task.clock != "time":
+        raise ConfigError("decisions by time to train on", f"the clock {task.clock}", "leave the clock out")
+
+
+def _share(market: Market, task: Task) -> float:
+    """The order as a share of the volume."""
+    if not task.quantity:
+        return task.share
+    if market.on_tape:
+        remedy = "give the share of the volume that it is"
+        raise ConfigError("a task by share to train on tape", f"quantity {task.quantity}", remedy)
+    return task.quantity / (presets.load(market.preset).volume_per_s * task.horizon_s)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A written rule with the parameters that a search found; a candidate of :func:`tercel.evaluate`.
+
+    Parameters
+    ----------
+    rule : str
+        The strategy.
+    found : Found
+        Parameters, and what they cost on training and validation episodes, bps.
+    """
+
+    rule: str
+    found: Found
+
+    @property
+    def name(self) -> str:
+        """In tables."""
+        return f"{self.rule}_tuned_here"
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """Name -> value."""
+        return self.found.parameters
+
+    def strategy(self, estimates: MarketEstimates) -> Strategy:
+        """The rule in a market."""
+        return build(self.rule, estimates, self.parameters)
+
+    def table(self) -> "pl.DataFrame":
+        """Parameter, value."""
+        import polars as pl
+
+        return pl.DataFrame({"parameter": list(self.parameters), "value": list(self.parameters.values())})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"rule": self.rule, **asdict(self.found)}
+
+
+def tune(rule: str, market: Market, task: Task | None = None, *, episodes: int = 0, seed: int = 1) -> Tuned:
+    """Search the parameters of a written rule (CMA-ES) on training episodes, validate them on others.
+
+    Parameters
+    ----------
+    rule : str
+        One of `tercel.execution.strategies.TUNABLE`.
+    market : Market
+    task : Task
+    episodes : int
+        Training episodes; 0: by the number of parameters.
+    seed : int
+
+    Raises
+    ------
+    UnknownNameError
+        A strategy that has nothing to tune.
+    """
+    if rule not in TUNABLE:
+        raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(rule), offer(rule, TUNABLE))
+    run = replace(market.settings(task or Task()), seed=seed, quick=True)  # tuning starts from no bank of worlds
+    return Tuned(rule, searched(arena_of(TuningSettings(run, episodes, seed=seed)), rule, episodes or None, seed))
+
+
+def explain(policy: Policy | str, market: Market | None = None, *, episodes: int = 200, seed: int = 1) -> Explanation:
+    """What moves a policy, what that is worth, and some of its episodes, as ``tercel agent explain`` does.
+
+    Parameters
+    ----------
+    policy : Policy or str
+    market : Market, optional
+        A simulated one, under the law that it carries; by default the one that the policy was trained in.
+    episodes : int
+    seed : int
+
+    Raises
+    ------
+    PolicyError, ConfigError
+    """
+    if market is not None and (market.on_tape or market != Market(preset=market.preset)):
+        raise ConfigError("a preset's market as it is", f"{market}", "call load_market(name) alone")
+    folder = policy.folder if isinstance(policy, Policy) else resolve_policy(policy)
+    said = policy.name if isinstance(policy, Policy) else policy
+    return explanation(folder, said, market="" if market is None else market.preset, episodes=episodes, seed=seed)

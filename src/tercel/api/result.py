@@ -1,0 +1,321 @@
+"""What an evaluation found, typed: the table, paired comparisons, pictures, single episodes."""
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tercel.api.episode import Episode, episode_of
+from tercel.app.commands.agent_evaluate_page import write_page
+from tercel.app.commands.agent_evaluate_result import SEED
+from tercel.app.commands.agent_evaluate_shown import shown
+from tercel.app.job.contest.held import Contest
+from tercel.app.output import plain
+from tercel.core.errors import ConfigError
+from tercel.core.names import offer
+from tercel.evaluation.comparisons import Ledger, Resampled, gains
+from tercel.evaluation.result import KEYS
+from tercel.report import figures
+from tercel.report.svg import Figure
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FORMAT: Final = 1
+STYLE: Final = (
+    "<style>.tercel td,.tercel th{text-align:right;padding:.1em .6em}.tercel th[scope=row]{text-align:left}"
+    ".tercel .ci{display:block;opacity:.65;font-size:85%}.tercel .bar{width:120px;height:16px}"
+    ".tercel .bar line{stroke:currentColor}.tercel .bar circle{fill:currentColor}.tercel .zero{opacity:.3}</style>"
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one strategy costs beside another, on the same episodes.
+
+    Parameters
+    ----------
+    a, b : str
+    difference_bps : float
+        Cost of `b` less cost of `a`, mean over episodes: above zero, `a` is cheaper.
+    ci_low, ci_high : float or None
+        95 % interval, bootstrapped over clusters of episodes; None with one cluster.
+    p_adjusted : float or None
+        Two-sided p-value, adjusted for all comparisons it was made with (Benjamini and Hochberg 1995).
+    detectable_bps : float or None
+        Minimum detectable effect: the least true difference that is found with 80 % power at the 5 % level.
+
+    >>> print(Comparison("mine", "pov", 1.0, 0.25, 1.75, 0.01, 1.2))
+    mine is 1.00 bps cheaper than pov [0.25, 1.75], adjusted p 0.01; minimum detectable effect 1.20 bps
+    """
+
+    a: str
+    b: str
+    difference_bps: float
+    ci_low: float | None
+    ci_high: float | None
+    p_adjusted: float | None
+    detectable_bps: float | None
+
+    @property
+    def turned(self) -> "Comparison":
+        """The same seen from `b`."""
+        low, high = (None if end is None else -end for end in (self.ci_high, self.ci_low))
+        return Comparison(self.b, self.a, -self.difference_bps, low, high, self.p_adjusted, self.detectable_bps)
+
+    def __str__(self) -> str:
+        one, word = (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "dearer")
+        said = f"{self.a} is {one.difference_bps:.2f} bps {word} than {self.b}"
+        if one.ci_low is not None and one.ci_high is not None:
+            said += f" [{one.ci_low:.2f}, {one.ci_high:.2f}]"
+        if self.p_adjusted is not None:
+            said += f", adjusted p {self.p_adjusted:.2g}"
+        if self.detectable_bps is not None:
+            said += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
+        return said
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(str(self))}</p>"
+
+
+class Plot:
+    """Pictures of a result; each shows itself in a notebook and is written by ``save(folder)``."""
+
+    def __init__(self, result: "Result") -> None:
+        self._result = result
+
+    def costs(self) -> Figure:
+        """Distribution of the shortfall over episodes, bps, every strategy."""
+        ranked = self._result.ranked
+        return figures.cost_distributions({name: self._result.shortfall_bps[name] for name in ranked}, "distribution")
+
+    def parts(self) -> Figure:
+        """Spread, impact, timing, forced and fees, which add up to the shortfall."""
+        rows = self._result.figures["strategies"]
+        known = {name: {key: cell for key, cell in rows[name].items() if cell} for name in self._result.ranked}
+        return figures.decomposition(known)
+
+    def differences(self, name: str = "") -> Figure:
+        """What a strategy saves against every other, with intervals; by default the best written one."""
+        chosen = name or self._result.best_baseline
+        others = [other for other in self._result.ranked if other != chosen]
+        compared = {other: self._result.compare(chosen, other) for other in others}
+        cells = {
+            f"against {other}": {"mean": one.difference_bps, "ci_low": one.ci_low, "ci_high": one.ci_high}
+            for other, one in compared.items()
+        }
+        return figures.paired_differences(cells, "the opponent", "differences")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """What :func:`tercel.evaluate` found. It shows itself as a table; all costs are bps of the order's arrival value.
+
+    Parameters
+    ----------
+    figures : mapping
+        Everything, as ``tercel agent evaluate --json`` prints it.
+    shortfall_bps : mapping of name to tuple of float
+        Implementation shortfall of each judged episode.
+    comparisons : tuple of Comparison
+        Every pair once.
+    """
+
+    figures: Mapping[str, Any]
+    shortfall_bps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    comparisons: tuple[Comparison, ...] = ()
+    contest: Contest | None = None
+
+    def __post_init__(self) -> None:
+        """Read off the contest what is kept of it."""
+        if self.contest is None:
+            return
+        object.__setattr__(self, "figures", plain(self.figures))
+        scores = self.contest.scores(self.contest.main)
+        own = {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
+        object.__setattr__(self, "shortfall_bps", own)
+        object.__setattr__(self, "comparisons", (*self._judged(), *self._written()))
+
+    @property
+    def market(self) -> str:
+        """Name of the market."""
+        return str(self.figures["market"])
+
+    @property
+    def task(self) -> Mapping[str, Any]:
+        """What was to be done."""
+        found: Mapping[str, Any] = self.figures["task"]
+        return found
+
+    @property
+    def episodes(self) -> int:
+        """How many were judged."""
+        return int(self.figures["episodes"])
+
+    @property
+    def best_baseline(self) -> str:
+        """The best of the written strategies, chosen on other episodes."""
+        return str(self.figures["best_baseline"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the table must know."""
+        return (*self.figures["notes"], *self.figures["checks"])
+
+    @cached_property
+    def ranked(self) -> list[str]:
+        """Names, cheapest first."""
+        rows = self.figures["strategies"]
+        return sorted(rows, key=lambda name: float(rows[name]["is_bps"]["mean"]))
+
+    def table(self) -> "pl.DataFrame":
+        """A row a strategy, cheapest first.
+
+        Returns
+        -------
+        polars.DataFrame
+            strategy, kind; shortfall_bps with ci_low and ci_high; its parts (spread_bps ... fees_bps); timing_risk_bps,
+            passive_share, adaptability, unfilled_share; vs_best_bps with vs_best_low, vs_best_high and vs_best_p: what
+            is saved against the best written strategy. None where something is not available.
+        """
+        import polars as pl
+
+        rows = []
+        for name in self.ranked:
+            cells = self.figures["strategies"][name]
+            row: dict[str, Any] = {"strategy": name, "kind": self.figures["kinds"][name]}
+            row["shortfall_bps"] = cells["is_bps"]["mean"]
+            row |= {end: cells["is_bps"][end] for end in ("ci_low", "ci_high")}
+            row |= {key: cells[key] and cells[key]["mean"] for key in KEYS[1:]}
+            row["unfilled_share"] = self.figures["counts"][name]["unfilled_share"]
+            versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
+            row["vs_best_bps"] = versus and versus.difference_bps
+            row["vs_best_low"], row["vs_best_high"] = versus and versus.ci_low, versus and versus.ci_high
+            row["vs_best_p"] = versus and versus.p_adjusted
+            rows.append(row)
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def compare(self, a: str, b: str) -> Comparison:
+        """What `a` saves against `b`, with interval, adjusted p and minimum detectable effect.
+
+        Raises
+        ------
+        ConfigError
+            A name that was not judged, or the same twice.
+        """
+        for name in (a, b):
+            if name not in self.ranked:
+                raise ConfigError(f"one of {', '.join(self.ranked)}", repr(name), offer(name, self.ranked))
+        if a == b:
+            raise ConfigError("two strategies", f"{a!r} twice", "name another")
+        for one in self.comparisons:
+            if (one.a, one.b) == (a, b):
+                return one
+            if (one.a, one.b) == (b, a):
+                return one.turned
+        expected = f"a comparison of {a} and {b}"
+        raise ConfigError(expected, "policies of one row, judged alone and together", "compare each with others")
+
+    @property
+    def plot(self) -> Plot:
+        """Pictures: ``costs()``, ``parts()``, ``differences(name)``."""
+        return Plot(self)
+
+    def episode(self, number: int) -> Episode:
+        """One judged episode, from 0: its order, its costs, every strategy's fills, the book around them.
+
+        Raises
+        ------
+        ConfigError
+            No such episode, or a result that was read from JSON: the strategies are not in it.
+        """
+        return episode_of(self._held("single episodes"), number)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the page of ``tercel agent evaluate``: one HTML file that fetches nothing.
+
+        Raises
+        ------
+        ConfigError
+            A result that was read from JSON.
+        """
+        file = Path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_page(file, self._held("the page"), self.figures, footer="made by tercel.evaluate")
+        return file
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; :meth:`from_json` reads them."""
+        return {
+            "format": FORMAT,
+            "figures": self.figures,
+            "shortfall_bps": {name: list(row) for name, row in self.shortfall_bps.items()},
+            "comparisons": [asdict(one) for one in self.comparisons],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | str) -> "Result":
+        """The result of which `data` is the :meth:`to_json`, or its text.
+
+        Raises
+        ------
+        ConfigError
+            Something else.
+        """
+        try:
+            read = json.loads(data) if isinstance(data, str) else data
+            if read["format"] != FORMAT:
+                raise ConfigError(f"a result of format {FORMAT}", f"format {read['format']}", "evaluate again")
+            rows = {name: tuple(row) for name, row in read["shortfall_bps"].items()}
+            return cls(read["figures"], rows, tuple(Comparison(**one) for one in read["comparisons"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError("the JSON of a result", f"{error!r}", "give what Result.to_json returned") from error
+
+    def __repr__(self) -> str:
+        from io import StringIO
+
+        from rich.console import Console
+
+        text = StringIO()
+        console = Console(file=text, width=100)
+        console.print(shown(self.figures).table(100))
+        return text.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        return f'<div class="tercel">{STYLE}{shown(self.figures).html()}</div>'
+
+    def _held(self, what: str) -> Contest:
+        if self.contest is None:
+            raise ConfigError(f"a result of this session for {what}", "one that was read from JSON", "evaluate again")
+        return self.contest
+
+    def _judged(self) -> list[Comparison]:
+        """The command's comparisons: policies and own strategies with everything else."""
+        found: dict[frozenset[str], Comparison] = {}
+        for a, row in self.figures["paired"].items():
+            for b, cell in row.items():
+                found.setdefault(frozenset((a, b)), _comparison(a, b, cell))
+        return list(found.values())
+
+    def _written(self) -> list[Comparison]:
+        """Written strategies with each other, adjusted together."""
+        if self.contest is None:
+            return []
+        names = [one.key for one in self.contest.baselines]
+        if len(names) < 2:
+            return []
+        scores, ledger, rng = self.contest.scores(self.contest.main), Ledger(), np.random.default_rng((SEED, 1))
+        saved = gains(Resampled.of(scores, rng), names, {}, rng)
+        cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
+        ledger.adjust()
+        return [_comparison(a, b, plain(cell)) for (a, b), cell in cells.items()]
+
+
+def _comparison(a: str, b: str, cell: Mapping[str, Any]) -> Comparison:
+    return Comparison(a, b, *(cell[key] for key in ("mean", "ci_low", "ci_high", "p_adjusted", "power")))
