@@ -39,7 +39,8 @@ class Episode:
     lots : int
         Of the order.
     costs_bps : mapping of name to mapping of key to float
-        Shortfall (`is_bps`) and its parts. Impact is nan: it is known as a mean over episodes alone.
+        Shortfall (`is_bps`) and its parts; impact by the mean displacement over all episodes, absent where nothing
+        answers own trading.
     """
 
     number: int
@@ -113,7 +114,9 @@ def episode_of(contest: Contest, number: int) -> Episode:
     if not 0 <= number < len(first):
         raise ConfigError(f"an episode from 0 to {len(first) - 1}", f"{number}", "episodes count from 0")
     parts = {
-        name: {key: float(values[number]) for key, values in attribute(one, None).items()}
+        name: {
+            key: float(row[number]) for key, row in attribute(one, contest.twins).items() if row[number] == row[number]
+        }
         for name, one in costs.items()
     }
     row = _row_of(contest, number)

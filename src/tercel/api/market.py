@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from tercel.app.commands.agent_evaluate import markets_of
 from tercel.app.commands.market_calibrate import calibrated
@@ -16,6 +17,7 @@ from tercel.market.flow import preset as presets
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees
 
+AT_ONCE: Final = Latency()
 LatencyLike = Latency | float | str
 FeesLike = Fees | str
 
@@ -59,8 +61,8 @@ class Market:
     days: tuple[str, ...] = ()
     impact: str = ""
     fees: Fees = NO_FEES
-    latency: Latency = Latency()
-    feed_latency: Latency = Latency()
+    latency: Latency = AT_ONCE
+    feed_latency: Latency = AT_ONCE
     regimes: str = ""
     queue: str = DEFAULT
 
@@ -107,7 +109,7 @@ class Market:
 
     def _found(self, task: Task) -> dict[str, RunSettings]:
         own = {"latency": self.latency, "feed_latency": self.feed_latency}
-        told = replace(task, **{name: one for name, one in own.items() if one != Latency()})
+        told = replace(task, **{name: one for name, one in own.items() if one != AT_ONCE})
         where = (Path(self.lake), self.symbol) if self.lake else (None, None)
         names = [self.preset] if self.preset else []
         found = markets_of(names, *where, self.impact or None, told, self.fees, self.regimes, self.days)
@@ -119,8 +121,8 @@ def load_market(
     *,
     impact: str = "",
     fees: FeesLike = NO_FEES,
-    latency: LatencyLike = Latency(),
-    feed_latency: LatencyLike = Latency(),
+    latency: LatencyLike = AT_ONCE,
+    feed_latency: LatencyLike = AT_ONCE,
     regimes: str = "",
 ) -> Market:
     """A simulated market: order flow calibrated from recorded days, own orders by the rules of replay.
@@ -157,8 +159,8 @@ def replay(
     impact: str = "square_root",
     queue: str = DEFAULT,
     fees: FeesLike = NO_FEES,
-    latency: LatencyLike = Latency(),
-    feed_latency: LatencyLike = Latency(),
+    latency: LatencyLike = AT_ONCE,
+    feed_latency: LatencyLike = AT_ONCE,
 ) -> Market:
     """Recorded days as a market: own orders join queues at their true place, take displayed lots once.
 

@@ -49,9 +49,8 @@ class Policy:
         target = Path(folder)
         others = [path.name for path in target.iterdir() if path.name not in (CARD, MODEL)] if target.is_dir() else []
         if others:
-            raise ConfigError(
-                "an empty or new folder", f"{target} with {', '.join(sorted(others)[:3])}", "name another"
-            )
+            received = f"{target} with {', '.join(sorted(others)[:3])}"
+            raise ConfigError("an empty or new folder", received, "name another")
         target.mkdir(parents=True, exist_ok=True)
         for name in (MODEL, CARD):
             shutil.copyfile(self.folder / name, target / name)

@@ -15,10 +15,11 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tercel.core.errors import LakeConflictError, TapeError
 from tercel.core.names import nearest
@@ -27,10 +28,16 @@ from tercel.market.tape.instrument import Instrument, content_hash
 from tercel.market.tape.swap import swap_folders
 from tercel.market.tape.validate import validate
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tercel.market.feeds import Feed
+
 EVENTS = "events.parquet"
 INSTRUMENT = "instrument.json"
 Outcome = Literal["written", "unchanged", "replaced"]
 Dates = list[str]
+Days = list[Instrument]
 
 
 class Lake:
@@ -118,6 +125,63 @@ class Lake:
             received = f"{events.n} rows in {folder / EVENTS}"
             raise TapeError(f"{instrument.rows} rows", received, "import the day again with --replace")
         return instrument, events
+
+    def frame(self, symbol: str, date: str, venue: str | None = None) -> pl.DataFrame:
+        """The events of a day as a Polars frame: a row each, times in ns, prices in ticks, lots (`market.tape.schema`).
+
+        Raises
+        ------
+        TapeError
+            As :meth:`read`.
+        """
+        return self.read(symbol, date, venue)[1].to_frame()
+
+    def add(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        feed: str | Feed = "lobster",
+        *,
+        symbol: str | None = None,
+        date: str | None = None,
+        tick: float | None = None,
+        replace: bool = False,
+    ) -> Days:
+        """Import recorded files, day by day; days before one that fails stay.
+
+        Parameters
+        ----------
+        paths : path or sequence of paths
+            Files, folders or archives.
+        feed : str or Feed
+            lobster, dbn, binance, bitstamp, or a translator (`market.feeds.Feed`).
+        symbol, date, tick
+            What the files do not say: name, YYYY-MM-DD, price units a tick.
+        replace : bool
+            Whether other content of a day is overwritten.
+
+        Returns
+        -------
+        list of Instrument
+            One a day. What a person should know of a day comes as a warning.
+
+        Raises
+        ------
+        FeedError, LakeConflictError, UnknownNameError
+        """
+        from tercel.market.feeds import FeedOptions, feed_named
+
+        listed = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
+        translator = feed_named(feed) if isinstance(feed, str) else feed
+        added = []
+        with translator.days(listed, FeedOptions(symbol, date, tick)) as days:
+            for day in days:
+                imported = day.read()
+                self.write(imported.instrument, imported.events, replace=replace)
+                venue, name, on = imported.instrument.key
+                added.append(self.instrument(name, on, venue))
+                for text in imported.warnings:
+                    warnings.warn(f"{name} {on}: {text}", stacklevel=2)
+        return added
 
     def check(self, symbol: str, date: str, venue: str | None = None) -> tuple[Instrument, Events]:
         """As :meth:`read`, and compare the content with its hash.
