@@ -12,11 +12,14 @@ from tercel.api.result import Result
 from tercel.app.commands.agent_evaluate import Asked, held, notes_of
 from tercel.app.commands.agent_evaluate_result import composed
 from tercel.app.job.contest.contenders import SPARE, Contender, own_of, refuse_namesakes
-from tercel.app.job.contest.families import Field, field_of
-from tercel.core.errors import ConfigError
+from tercel.app.job.contest.families import Field, field_of, members_of
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.evaluation.task import Task
-from tercel.execution.own import checked, findable, is_own
+from tercel.execution.own import checked, findable, installed, is_own
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.registry import resolve_policy
+from tercel.execution.registry.resolve import choices
 from tercel.execution.strategies import ALL_BASELINES, build
 
 ALL = "all"
@@ -94,10 +97,28 @@ def _sorted(candidates: Sequence[Any]) -> tuple[list[Contender], list[str], list
         elif isinstance(one, str) and is_own(one):
             own += own_of([findable(one)])
         elif isinstance(one, str):
-            typed.append(one)
+            typed += _policies(one)
         else:
             own.append(_contender(one))
     return baselines, typed, own
+
+
+def _policies(name: str) -> tuple[str, ...]:
+    """The policy of that name, or those of a family.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither is there; the nearest of everything that can be judged is offered.
+    """
+    try:
+        if not (family := members_of(name)):
+            resolve_policy(name)
+    except UnknownNameError as error:
+        known = [*ALL_BASELINES, *choices(), *installed()]
+        expected = "a policy, a written strategy, or module:Name"
+        raise UnknownNameError(expected, repr(name), offer(name, known, error.remedy)) from error
+    return family or (name,)
 
 
 def _contender(one: Any) -> Contender:

@@ -45,6 +45,9 @@ AT_TOUCH: Final = 1
 MARKET_LIMIT: Final = NO_ASK
 """``side * MARKET_LIMIT`` as take_limit means any price."""
 
+FARTHEST: Final = 2**31 - 1
+"""Beyond it no price can be said: rows are int32."""
+
 Intents = NDArray[np.int32]
 """int32 (n, WIDTH)."""
 
@@ -203,7 +206,7 @@ def _column(name: str, value: Any, n: int) -> NDArray[np.int64]:
 
 def _prices(name: str, value: Any, n: int) -> NDArray[np.int64]:
     array = _column(name, value, n)
-    if (np.abs(array) > NO_ASK).any():
-        most = int(array[np.argmax(np.abs(array))])
-        raise ConfigError(f"{name} of at most {NO_ASK} ticks", f"{most}", "prices are whole ticks, as view.touch says")
+    most = int(np.abs(array).max(initial=0))
+    if most > FARTHEST:
+        raise ConfigError(f"{name} within {FARTHEST} ticks", f"{most}", "prices are whole ticks, as view.touch says")
     return array

@@ -20,6 +20,7 @@ class _Acting:
 
     def __init__(self, act: Callable[[Float32], Any], size: int, n_actions: int, continuous: bool) -> None:
         self._act, self.observation_size, self.n_actions, self.continuous = act, size, n_actions, continuous
+        self.head = "vector" if continuous else "logits"
 
     def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
         """Actions int64 (n,), or float32 (n, A)."""

@@ -1,0 +1,98 @@
+"""Markets and tasks: what belongs to which, recorded days, calibration, tuning, explanation."""
+
+from pathlib import Path
+
+import pytest
+from tests.api.conftest import MARKET
+from tests.lobster_files import history
+
+import tercel as tc
+from tercel.testing.lake import DAYS
+
+
+def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> None:
+    market = tc.load_market(MARKET, fees="1,5bps", latency=2.5, feed_latency="1,3", regimes="volatile", impact="none")
+    settings = market.settings(tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
+    assert settings.fees == tc.Fees(1.0, 5.0, "bps")
+    assert settings.task.latency == tc.Latency("constant", 2_500_000)
+    assert settings.task.feed_latency == tc.Latency("uniform", 1_000_000, 3_000_000)
+    assert (settings.regimes, settings.impact) == ("volatile", "none")
+    assert (settings.task.side, settings.task.horizon_s, settings.task.decisions) == (-1, 3600.0, 12)
+    assert market.lots(tc.Task(quantity=70)) == 70
+    assert market.lots(tc.Task(share=0.2)) == pytest.approx(2 * market.lots(tc.Task(share=0.1)), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda lake: tc.load_market("csco-2033"), "csco-santa-fe"),
+        (lambda lake: tc.load_market(MARKET, impact="square_root"), "translation"),
+        (lambda lake: tc.load_market(MARKET, regimes="stormy"), "volatile"),
+        (lambda lake: tc.load_market(MARKET, fees="much"), "MAKER,TAKER"),
+        (lambda lake: tc.load_market(MARKET, latency=-1), "milliseconds"),
+        (lambda lake: tc.replay(lake, "SIN"), "SIM"),
+        (lambda lake: tc.replay(lake, "SIM", impact="weights"), "propagator"),
+        (lambda lake: tc.replay(lake, "SIM", days=["2003-01-20"]), DAYS[0]),
+        (lambda lake: tc.replay(lake, "SIM", queue="guess"), "power_prob"),
+        (lambda lake: tc.Market(), "load_market"),
+        (lambda lake: tc.Task(horizon="soon"), "30min"),
+        (lambda lake: tc.Task(end="12:30"), "add start"),
+        (lambda lake: tc.Task(start="10:30", end="12:30", horizon=60), "leave one out"),
+        (lambda lake: tc.Task(start="25:00"), "HH:MM"),
+        (lambda lake: tc.Task(start="12:30", end="10:30"), "horizon_s"),
+        (lambda lake: tc.Task(quantity=-1), "quantity"),
+        (lambda lake: tc.replay(lake, "SIM").lots(tc.Task()), "simulated"),
+        (lambda lake: tc.load_policy("defualt"), "default"),
+        (lambda lake: tc.tune("twap_take", tc.load_market(MARKET)), "popv"),
+        (lambda lake: tc.train(tc.load_market(MARKET, fees="1,5bps")), "without fees"),
+        (lambda lake: tc.train(tc.load_market(MARKET), settings={"learner.rate": 1}), "learner.rate"),
+        (lambda lake: tc.explain("ppo", tc.replay(lake, "SIM")), "load_market"),
+        (lambda lake: tc.evaluate(["twap_take"], tc.load_market(MARKET), tc.Task(start="10:30")), "recorded days"),
+        (lambda lake: tc.Lake(lake).add("x.csv", "lobstar"), "lobster"),
+    ],
+)
+def test_what_does_not_exist_is_told(lake: Path, make: object, told: str) -> None:
+    with pytest.raises(tc.TercelError) as error:
+        make(lake)  # type: ignore[operator]
+    assert told in str(error.value)
+
+
+def test_an_order_by_the_clock_is_judged_on_recorded_days(lake: Path) -> None:
+    market = tc.replay(lake, "SIM", days=DAYS[2:])
+    task = tc.Task(side=1, quantity=30, start="10:15", end="10:45")
+    result = tc.evaluate(["twap_take", "pov"], market, task, episodes=10)
+    assert result.episodes == 1
+    assert (result.episode(0).side, result.episode(0).lots) == (1, 30)
+    assert result.task["start"] == "10:15"
+
+
+def test_days_come_into_a_lake_and_out_as_frames(tmp_path: Path) -> None:
+    files = history([(1, 1, 1, 10, 0), (1, -1, 2, 20, 1), (4, 1, 1, 5, 0)], levels=2).write(tmp_path / "files")
+    lake = tc.Lake(tmp_path / "lake")
+    [day] = lake.add(files[0].parent)
+    assert lake.days(day.symbol) == [day.date]
+    frame = lake.frame(day.symbol, day.date)
+    assert len(frame) == day.rows
+    assert {"exch_ns", "kind", "side"} <= set(frame.columns)
+
+
+def test_recorded_days_become_a_market(lake: Path, tmp_path: Path) -> None:
+    market = tc.calibrate(lake, "SIM", DAYS[:2], model="santa_fe", name="mine", out=tmp_path / "mine.json")
+    assert market.name == "mine"
+    assert market.lots(tc.Task()) > 0
+
+
+def test_a_rule_is_tuned_and_judged(market: tc.Market) -> None:
+    task = tc.Task(horizon="2min", decisions=4, warmup_s=60)
+    tuned = tc.tune("popv", market, task, episodes=1536)
+    assert set(tuned.table()["parameter"]) == set(tuned.parameters)
+    assert tuned.to_json()["rule"] == "popv"
+    result = tc.evaluate([tuned, "popv", "twap_take"], market, task, episodes=4)
+    assert tuned.name in result.ranked
+
+
+def test_a_policy_is_explained(tmp_path: Path) -> None:
+    found = tc.explain("ppo", episodes=6)
+    assert set(found.table()["kind"]) == {"family", "feature"}
+    assert found.report(tmp_path / "why" / "page.html").read_text().startswith("<!")
+    assert found.lead() in found._repr_html_()

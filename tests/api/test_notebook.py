@@ -1,0 +1,184 @@
+"""The notebook of docs/library.md, small; and what a result says, held against the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.api.conftest import MARKET
+from typer.testing import CliRunner
+
+import tercel as tc
+from tercel.app.cli.root import app
+from tercel.app.job.judging import Candidate, judge_one, read_costs
+from tercel.app.job.market import build_market
+from tercel.evaluation.comparisons import Scores
+
+EPISODES, SEED = 24, 7
+NAMES = ["default", "half_now", "twap_take", "vwap_take"]
+SMALL = {"learner.markets": 8, "learner.steps": 32, "learner.minibatch": 128, "market.worlds": 2}
+
+
+@tc.strategy
+def half_now(view: tc.View) -> tc.Intent:
+    return tc.Intent(take=(view.left + 1) // 2)
+
+
+@pytest.fixture(scope="module")
+def agent(market: tc.Market, task: tc.Task) -> tc.Policy:
+    return tc.train(market, task, algorithm="ppo", frames=512, seed=1, settings={**SMALL, "validation.episodes": 16})
+
+
+@pytest.fixture(scope="module")
+def result(market: tc.Market, task: tc.Task, agent: tc.Policy) -> tc.Result:
+    return tc.evaluate([agent, *NAMES[:1], half_now, *NAMES[2:]], market, task, episodes=EPISODES, seed=SEED)
+
+
+def test_the_notebook(result: tc.Result, agent: tc.Policy, tmp_path: Path) -> None:
+    table = result.table()
+    assert isinstance(table, pl.DataFrame)
+    assert set(table["strategy"]) == {"ppo", *NAMES}
+    assert table["shortfall_bps"].is_sorted()
+    assert dict(zip(table["strategy"], table["kind"], strict=True))["half_now"] == "own"
+    assert result.plot.costs().svg.startswith("<svg")
+    assert result.plot.parts()._repr_html_().startswith("<figure")
+    assert "against" in result.plot.differences("half_now").svg
+    assert "half_now" in repr(result)
+    assert "<table" in result._repr_html_()
+    assert result.episode(3).plot().svg.startswith(("<svg", "<img"))
+    saved = agent.save(tmp_path / "mine")
+    assert tc.load_policy(tmp_path / "mine").card == saved.card == agent.card
+    assert saved.card["frames"] <= 512
+    assert "half_now" in result.report(tmp_path / "a" / "page.html").read_text()
+
+
+def test_a_comparison_is_the_mean_of_paired_differences_both_ways(result: tc.Result) -> None:
+    for a, b in (("default", "half_now"), ("half_now", "ppo"), ("twap_take", "vwap_take"), ("vwap_take", "default")):
+        one, turned = result.compare(a, b), result.compare(b, a)
+        gain = np.subtract(result.shortfall_bps[b], result.shortfall_bps[a]).mean()
+        assert one.difference_bps == pytest.approx(gain, abs=1e-9)
+        assert (one.a, one.b) == (a, b)
+        assert turned.turned == one
+        assert one.ci_low <= gain <= one.ci_high
+        assert 0 <= one.p_adjusted <= 1
+        assert one.detectable_bps > 0
+        assert f"{a} is" in str(one)
+    with pytest.raises(tc.TercelError, match="try 'default'"):
+        result.compare("defualt", "half_now")
+    with pytest.raises(tc.TercelError, match="twice"):
+        result.compare("default", "default")
+
+
+def test_json_reads_back_the_same(result: tc.Result, tmp_path: Path) -> None:
+    text = json.dumps(result.to_json(), allow_nan=False)
+    for back in (tc.Result.from_json(text), tc.Result.from_json(json.loads(text))):
+        assert back.table().equals(result.table())
+        assert back.to_json() == result.to_json()
+        assert back.compare("half_now", "default") == result.compare("half_now", "default")
+        assert back.plot.costs() == result.plot.costs()
+        for what in (lambda one=back: one.episode(0), lambda one=back: one.report(tmp_path / "x.html")):
+            with pytest.raises(tc.TercelError, match="read from JSON"):
+                what()
+    for wrong in ("{}", "[]", "no json", '{"format": 9}'):
+        with pytest.raises(tc.TercelError):
+            tc.Result.from_json(wrong)
+
+
+def test_an_episode_is_the_one_that_was_judged(result: tc.Result) -> None:
+    episode = result.episode(5)
+    assert set(episode.table()["strategy"]) == {"ppo", *NAMES}
+    for name in ("half_now", "default", "twap_take"):
+        costs = episode.costs_bps[name]
+        assert costs["is_bps"] == pytest.approx(result.shortfall_bps[name][5])
+        parts = sum(value for key, value in costs.items() if key.endswith("_bps") and key != "is_bps")
+        assert parts == pytest.approx(costs["is_bps"])
+        fills = episode.fills(name)
+        assert fills["lots"].sum() == episode.lots
+    # the first decision takes half, at arrival
+    first = episode.fills("half_now").filter(pl.col("time_s") == 0)
+    assert first["lots"].sum() == (episode.lots + 1) // 2
+    for number in (-1, EPISODES):
+        with pytest.raises(tc.TercelError, match="from 0 to"):
+            result.episode(number)
+    with pytest.raises(tc.TercelError, match="try 'half_now'"):
+        episode.fills("half_no")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, own_file: Path) -> dict[str, Any]:
+    """What the command prints for the same candidates."""
+    words = f"agent evaluate default --strategy {own_file}:half_now --against twap_take,vwap_take --market {MARKET}"
+    out = tmp_path_factory.mktemp("out")
+    done = CliRunner().invoke(app, [*words.split(), "--episodes", "24", "--seeds", "7", "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Market, own_file: Path) -> None:
+    same = {key: value for key, value in told.items() if key != "out"}
+    for own in (half_now, f"{own_file}:half_now"):
+        found = tc.evaluate(["default", own, "twap_take", "vwap_take"], market, episodes=EPISODES, seed=SEED)
+        assert {key: value for key, value in found.figures.items() if key != "out"} == same
+        versus = found.compare("default", "half_now")
+        assert versus.p_adjusted == told["paired"]["default"]["half_now"]["p_adjusted"]
+        assert versus.detectable_bps == told["power"]["default"]["half_now"]
+
+
+def test_costs_are_those_of_a_run_of_the_same_seed(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    result = tc.evaluate(["twap_take", "vwap_take"], market, task, episodes=EPISODES, seed=SEED)
+    from dataclasses import replace
+
+    settings = replace(market.settings(task), seed=SEED, episodes=EPISODES)
+    built = build_market(settings)
+    for name in ("twap_take", "vwap_take"):
+        judge_one(settings, built, tmp_path, Candidate(name))
+        costs = read_costs(tmp_path / "judged" / f"{name}.npz")
+        assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(result.shortfall_bps[name])
+
+
+def test_a_run_judges_an_own_strategy(own_file: Path, tmp_path: Path) -> None:
+    words = ["run", "--quick", "--market", MARKET, "--strategy", f"{own_file}:half_now", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["kinds"]["half_now"] == "own"
+    assert set(found["paired"]["half_now"]) == set(found["strategies"]) - {"half_now"}
+    again = CliRunner().invoke(app, [*words[:3], MARKET, "--resume", "--out", str(tmp_path / "run"), "--json"])
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["strategies"] == found["strategies"]
+    other = CliRunner().invoke(app, [*words, "--strategy", "nowhere:Mine", "--resume"])
+    assert other.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("candidates", "told"),
+    [
+        (["twap_take", "twap_take"], "'twap_take' twice"),
+        ([half_now, half_now, "twap_take"], "'half_now' twice"),
+        ([tc.strategy(name="vwap_take")(half_now), "twap_take"], "which ships"),
+        ([half_now], "at least one written strategy"),
+        (["random"], "at least one written strategy"),
+        (["twap_tale"], "twap_take"),
+        ([3, "twap_take"], "decide"),
+        ([tc.load_policy("ppo", "default"), "default", "twap_take"], "'default' twice"),
+    ],
+)
+def test_what_makes_no_evaluation_is_told(market: tc.Market, candidates: list[Any], told: str) -> None:
+    with pytest.raises(tc.TercelError) as error:
+        tc.evaluate(candidates, market, episodes=2)
+    assert told in str(error.value)
+
+
+def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) -> None:
+    class Model:
+        def predict(self, obs: np.ndarray, deterministic: bool) -> tuple[np.ndarray, None]:
+            return np.zeros(len(obs), np.int64), None
+
+    with pytest.raises(tc.TercelError, match="model_strategy"):
+        tc.evaluate([Model(), "twap_take"], market, task, episodes=2)
+    found = tc.evaluate([tc.model_strategy(Model(), "still"), "twap_take"], market, task, episodes=4)
+    assert found.figures["counts"]["still"]["forced_share"] >= 0
+    assert dict(zip(found.table()["strategy"], found.table()["kind"], strict=True))["still"] == "own"

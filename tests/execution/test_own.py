@@ -1,0 +1,226 @@
+"""Strategies of the user: held against the shipped ones byte for byte; memory, read-only views, where they lie."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.experiment import BATCH, run_strategies, run_strategy
+from tercel.evaluation.task import Task
+from tercel.execution.intent import Intent, K
+from tercel.execution.own import OwnStrategy, checked, is_own, named, strategy
+from tercel.execution.policies.model import model_strategy
+from tercel.execution.strategies import build
+from tercel.execution.strategy import hold
+from tercel.execution.view import View
+from tercel.market.flow.preset import load
+from tercel.market.simulator.source import reactive
+from tercel.testing.strategy import StrategyConformance, random_views, view_of
+
+SOURCE = """
+import tercel as tc
+
+@tc.strategy
+def half_now(view):
+    return tc.Intent(take=(view.left + 1) // 2)
+
+class Peg(tc.Strategy):
+    name = "my_peg"
+    def decide(self, view):
+        return tc.Intent(rest=view.left, anchor=view.touch - view.side)
+
+number = 3
+"""
+
+
+@strategy
+def twap(view: View) -> Intent:
+    due = (2 * view.qty0 * (view.decision + 1) + view.decisions) // (2 * view.decisions)
+    return Intent(take=due - view.done, rest=0)
+
+
+class PegBehind(OwnStrategy):
+    def decide(self, view: View) -> Intent:
+        return Intent(rest=view.left, anchor=view.touch - view.side)
+
+
+class Delayed(OwnStrategy):
+    """Takes what was left one decision ago: a wrong reset is seen at once."""
+
+    def reset(self, mask: np.ndarray) -> None:
+        if mask.all():
+            self.before = np.zeros(len(mask), np.int64)
+        self.before[mask] = 0
+
+    def decide(self, view: View) -> Intent:
+        take, self.before = self.before, view.left
+        return Intent(take=take, rest=0)
+
+
+class TestTwap(StrategyConformance):
+    def strategy(self) -> object:
+        return checked(twap)
+
+
+class TestPeg(StrategyConformance):
+    def strategy(self) -> object:
+        return checked(PegBehind)
+
+
+def test_an_intent_says_what_the_shipped_strategies_say() -> None:
+    view = random_views(500, 3)
+    assert np.array_equal(checked(twap).decide(view), build("twap_take").decide(view))
+    resting = strategy(lambda v: Intent(rest=v.left))
+    assert np.array_equal(checked(resting).decide(view), build("peg_touch").decide(view))
+    nothing = strategy(lambda v: Intent())
+    assert np.array_equal(checked(nothing).decide(view), hold(view))
+
+
+def test_an_own_strategy_costs_what_the_shipped_one_costs() -> None:
+    preset, task = load("csco-santa-fe"), Task(horizon="5min", decisions=10, warmup_s=60)
+    source, plan = reactive(preset), seeded_plan(task, 40, 11, 0, 24)
+    for own, shipped in ((checked(twap), "twap_take"), (checked(PegBehind()), "peg_behind")):
+        mine, theirs = (run_strategy(source, task, plan, one) for one in (own, build(shipped)))
+        for name in ("shortfall", "lots_grid", "passive_lots", "forced_lots"):
+            assert np.array_equal(getattr(mine, name), getattr(theirs, name)), (shipped, name)
+
+
+def test_memory_begins_anew_with_every_order() -> None:
+    preset, task = load("csco-santa-fe"), Task(horizon="2min", decisions=4, warmup_s=30)
+    source, plan = reactive(preset), seeded_plan(task, 9, 5, 0, BATCH + 3)
+    one = checked(Delayed())
+    together, _, again = run_strategies(source, task, plan, [one, checked(twap), one])
+    alone = run_strategy(source, task, plan.take(slice(BATCH, BATCH + 3)), checked(Delayed))
+    assert np.array_equal(together.shortfall, again.shortfall)
+    assert np.array_equal(together.shortfall[BATCH:], alone.shortfall)
+
+
+def test_what_is_kept_of_a_view_is_not_overwritten_and_cannot_be_written() -> None:
+    seen: list[View] = []
+    keeps = checked(strategy(lambda view: seen.append(view) or Intent()))
+    view = view_of(left=[30, 20])
+    keeps.decide(view)
+    view.x[:] = 0
+    assert seen[0].left.tolist() == [30, 20]
+    for array in (seen[0].x, seen[0].m, seen[0].obs, seen[0].draw, seen[0].left, seen[0].far_depth):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 1
+
+
+@given(st.integers(1, 6), st.integers(0, 50), st.data())
+def test_numbers_broadcast(n: int, lots: int, data: st.DataObject) -> None:
+    view = view_of(left=np.full(n, 40), touch=500 + np.arange(n))
+    each = np.array(data.draw(st.lists(st.integers(-5, 50), min_size=n, max_size=n)))
+    assert np.array_equal(Intent(take=lots).rows(view), Intent(take=np.full(n, lots)).rows(view))
+    rungs = np.tile([1, 2, 3, 4, 5], (n, 1))
+    assert np.array_equal(Intent(rest=rungs[:1]).rows(view), Intent(rest=rungs).rows(view))
+    rows = Intent(take=each, rest=rungs).rows(view)
+    assert (rows[:, 0] == np.clip(each, 0, 40)).all()
+    assert (rows[:, 0] + rows[:, 5:].sum(axis=1) <= 40).all()
+
+
+@pytest.mark.parametrize(
+    ("intent", "told"),
+    [
+        (Intent(take=0.5), "whole numbers as take"),
+        (Intent(take=np.array([1, 2, 3])), "shape (2,)"),
+        (Intent(rest=np.ones((2, 4), int)), f"shape (2, {K})"),
+        (Intent(anchor=5), "rest beside anchor"),
+        (Intent(take=1, take_limit=2**40), "take_limit"),
+        (Intent(outside="stay"), "keep or cancel"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_intent_that_is_none_is_told(intent: Intent, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        checked(strategy(name="mine")(lambda view: intent)).decide(view_of(left=[3, 4]))
+    assert told in str(error.value)
+    assert "from mine" in str(error.value)
+
+
+@pytest.mark.parametrize("answer", [None, 5, np.zeros((2, 10)), np.zeros((3, 10), np.int32)])
+def test_an_answer_that_is_no_intent_is_told(answer: object) -> None:
+    with pytest.raises(ConfigError, match="an Intent from mine"):
+        checked(strategy(name="mine")(lambda view: answer)).decide(view_of(left=[3, 4]))
+
+
+def test_what_is_no_strategy_is_told() -> None:
+    class Needs(OwnStrategy):
+        def __init__(self, number: int) -> None: ...
+
+    with pytest.raises(ConfigError, match="needs no arguments"):
+        checked(Needs)
+    with pytest.raises(ConfigError, match="decide"):
+        checked(3)
+
+
+def test_strategies_are_found_in_a_file_and_in_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "strategies_of_mine.py"
+    file.write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    found = [named(f"{file}:half_now"), named("strategies_of_mine:half_now"), build("strategies_of_mine:Peg")]
+    sys.modules.pop("strategies_of_mine")
+    assert [one.name for one in found] == ["half_now", "half_now", "my_peg"]
+    assert found[0].decide(view_of(left=[9]))[0, 0] == 5
+    before = repr(named(f"{file}:Peg"))
+    assert before == repr(named(f"{file}:Peg"))
+    file.write_text(SOURCE + "\n# changed\n")
+    assert before != repr(named(f"{file}:Peg"))
+    with pytest.raises(ConfigError, match="half_now"):
+        named(f"{file}:half_no")
+    with pytest.raises(ConfigError, match="decide"):
+        named(f"{file}:number")
+
+
+@pytest.mark.parametrize("name", ["nowhere_at_all:Mine", "nowhere.py:Mine", ":Mine", "mine:"])
+def test_what_is_not_there_is_told(name: str) -> None:
+    assert is_own(name)
+    with pytest.raises(ConfigError):
+        named(name)
+
+
+def test_a_package_brings_its_strategy_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "peregrine").mkdir()
+    (tmp_path / "peregrine/__init__.py").write_text(SOURCE)
+    info = tmp_path / "peregrine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: peregrine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[tercel.strategies]\nstoop = peregrine:half_now\nlost = peregrine:nowhere\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert build("stoop").name == "stoop"
+    assert build("stoop+posture").name == "stoop+posture"
+    assert build("stoop").decide(view_of(left=[9]))[0, 0] == 5
+    with pytest.raises(ConfigError, match="install it again"):
+        build("lost")
+    with pytest.raises(UnknownNameError, match="try 'stoop'"):
+        build("stooop")
+    with pytest.raises(ConfigError, match="no parameters"):
+        build("stoop", parameters={"level": 1})
+
+
+class Model:
+    """As Stable-Baselines3's models are asked."""
+
+    def predict(self, obs: np.ndarray, deterministic: bool = False) -> tuple[np.ndarray, None]:
+        assert deterministic
+        return np.full(len(obs), 3), None
+
+
+def test_a_function_of_observations_and_a_model_act_through_their_actions() -> None:
+    view = view_of(left=[30, 20])
+    view = View(view.x, view.m, np.zeros((2, 40), np.float32), view.draw)
+    by_model = model_strategy(Model(), "model").decide(view)
+    assert np.array_equal(by_model, model_strategy(lambda obs: np.full(len(obs), 3), "function").decide(view))
+    vector = model_strategy(lambda obs: np.ones((len(obs), 7)), "vector", actions="allocation")
+    assert vector.decide(view).shape == (2, 10)
+    for wrong in (lambda obs: np.zeros(len(obs)), lambda obs: np.full(len(obs), 8), lambda obs: np.zeros(1, int)):
+        with pytest.raises(ConfigError, match="actions"):
+            model_strategy(wrong, "wrong").decide(view)
+    with pytest.raises(ConfigError, match="callable"):
+        model_strategy(3, "three")
