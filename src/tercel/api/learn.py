@@ -77,8 +77,8 @@ def train(
     """
     chosen = task or Task()
     config = _config(market, chosen, algorithm, frames, name or algorithm, settings or {})
-    kept = TemporaryDirectory(prefix="tercel-") if out is None else None
-    folder = Path(out if kept is None else kept.name)
+    kept = TemporaryDirectory(prefix="tercel-")
+    folder = Path(kept.name if out is None else out)
     _refuse_another(folder, config, seed)
     found = run_training(config, folder, seed)
     return Policy(Path(found["policy"]), config.name, kept)

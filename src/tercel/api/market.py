@@ -73,9 +73,7 @@ class Market:
             remedy = "call load_market(name) or replay(lake, symbol)"
             raise ConfigError("a preset, or a lake and a symbol", received, remedy)
         if self.lake and self.regimes:
-            raise ConfigError(
-                "regimes in a simulated market", f"{self.regimes} on tape", "a tape has those that it had"
-            )
+            raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
         queue_model(self.queue)
         self._found(Task())
 
@@ -102,17 +100,16 @@ class Market:
             On tape, where the size goes by the time of day.
         """
         if self.on_tape:
-            raise ConfigError(
-                "a simulated market", f"{self.name}", "orders of a share differ from window to window here"
-            )
+            raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
         return task.lots(presets.load(self.preset).volume_per_s)
 
     def _found(self, task: Task) -> dict[str, RunSettings]:
-        own = {"latency": self.latency, "feed_latency": self.feed_latency}
-        told = replace(task, **{name: one for name, one in own.items() if one != AT_ONCE})
-        where = (Path(self.lake), self.symbol) if self.lake else (None, None)
+        late = task.latency if self.latency == AT_ONCE else self.latency
+        seen = task.feed_latency if self.feed_latency == AT_ONCE else self.feed_latency
+        told = replace(task, latency=late, feed_latency=seen)
         names = [self.preset] if self.preset else []
-        found = markets_of(names, *where, self.impact or None, told, self.fees, self.regimes, self.days)
+        lake, symbol = (Path(self.lake), self.symbol) if self.lake else (None, None)
+        found = markets_of(names, lake, symbol, self.impact or None, told, self.fees, self.regimes, self.days)
         return {name: replace(one, queue=self.queue) for name, one in found.items()}
 
 
@@ -183,8 +180,10 @@ def replay(
     ConfigError, TapeError
     """
     entry, feed = (_latency(one, "latency", str(lake), symbol) for one in (latency, feed_latency))
-    where = {"lake": str(lake), "symbol": symbol, "days": tuple(days)}
-    return Market(**where, impact=impact, queue=queue, fees=_fees(fees), latency=entry, feed_latency=feed)
+    return Market(
+        lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=_fees(fees), latency=entry,
+        feed_latency=feed,
+    )  # fmt: skip
 
 
 def calibrate(

@@ -49,10 +49,10 @@ class View:
         >>> view.left.flags.writeable
         False
         """
-        copies = [array.copy() for array in (self.x, self.m, self.obs, self.draw)]
-        for array in copies:
+        copy = View(self.x.copy(), self.m.copy(), self.obs.copy(), self.draw.copy())
+        for array in (copy.x, copy.m, copy.obs, copy.draw):
             array.setflags(write=False)
-        return View(*copies)
+        return copy
 
     @property
     def n(self) -> int:

@@ -41,7 +41,8 @@ class _Acting:
         actions = self.act(obs)
         if self.continuous:
             return actions.astype(np.float32)
-        return np.eye(self.n_actions, dtype=np.float32)[actions]
+        chosen: Float32 = np.eye(self.n_actions, dtype=np.float32)[actions]
+        return chosen
 
     def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
         """The same: the policy is greedy."""

@@ -41,7 +41,7 @@ class Contender:
 
     key: str
     folder: str = ""
-    own: Any = field(default=None, compare=False)
+    own: Any = field(default=None, compare=False, kw_only=True)
 
     @property
     def learned(self) -> bool:

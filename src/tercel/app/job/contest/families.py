@@ -59,7 +59,7 @@ def members_of(word: str) -> tuple[str, ...]:
 
 
 def field_of(
-    typed: Sequence[str], name: str, markets: Mapping[str, RunSettings], own: Sequence[Contender] = ()
+    typed: Sequence[str], name: str, markets: Mapping[str, RunSettings], mine: Sequence[Contender] = ()
 ) -> Field:
     """Who takes part in a contest in these markets.
 
@@ -70,7 +70,7 @@ def field_of(
     name : str
         If not empty, all that were typed are one family of this name.
     markets : mapping of name to RunSettings
-    own : sequence of Contender
+    mine : sequence of Contender
         Strategies of the user; they take part everywhere.
 
     Raises
@@ -79,14 +79,14 @@ def field_of(
         As `policies_of`.
     """
     listed = [one for word in typed for one in (members_of(word) or (word,))]
-    found = policies_of(listed) if listed or not own else []
+    found = policies_of(listed) if listed or not mine else []
     by_key = {one.key: one for one in found}
     families = {name: list(found)} if name else {
         _plain(word).removesuffix(ALL): [by_key[one] for one in members_of(word)] for word in typed if members_of(word)
     }  # fmt: skip
     free = [one for one in found if not any(one in members for members in families.values())]
     recipes, notes = recipes_of(free), list[str]()
-    found, free = [*found, *own], [*free, *own]
+    found, free = [*found, *mine], [*free, *mine]
     teams = {market: set(free) for market in markets}
     taken = {one.key for one in found} | {one.key for one in recipes}
     for family_name, members in families.items():

@@ -1,0 +1,45 @@
+"""The code of docs/library.md runs, with small numbers."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.api.conftest import MARKET
+
+import tercel as tc
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "library.md"
+SMALL = {'"csco"': f'"{MARKET}"', "500_000": "512", "1_000": "16"}
+"""What the page says -> what the test runs."""
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_notebook_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = blocks()[0]
+    for said, small in SMALL.items():
+        assert said in code
+        code = code.replace(said, small)
+    names: dict[str, Any] = {}
+    exec(compile(code, str(PAGE), "exec"), names)
+    assert set(names["result"].ranked) == {"ppo", "default", "half_now", "twap_take"}
+    assert (tmp_path / "mine" / "card.json").is_file()
+
+
+def test_the_strategy_with_memory_of_the_page_runs(market: tc.Market, task: tc.Task) -> None:
+    code = next(block for block in blocks() if "class Patient" in block)
+    names: dict[str, Any] = {"tc": tc, "np": np}
+    exec(compile(code, str(PAGE), "exec"), names)
+    result = tc.evaluate([names["Patient"], "peg_touch"], market, task, episodes=16)
+    assert "Patient" in result.ranked
+
+
+def test_the_page_names_every_public_name() -> None:
+    text = PAGE.read_text()
+    missing = [name for name in tc.__all__ if not name.startswith("_") and not re.search(rf"`{name}\b", text)]
+    assert missing == []
