@@ -12,6 +12,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import BATCH, run_strategies, run_strategy
 from tercel.evaluation.task import Task
+from tercel.execution.actions import action_set
 from tercel.execution.intent import Intent, K
 from tercel.execution.own import OwnStrategy, checked, is_own, named, strategy
 from tercel.execution.policies.model import model_strategy
@@ -162,7 +163,7 @@ def test_strategies_are_found_in_a_file_and_in_a_module(tmp_path: Path, monkeypa
     file = tmp_path / "strategies_of_mine.py"
     file.write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
-    found = [named(f"{file}:half_now"), named("strategies_of_mine:half_now"), build("strategies_of_mine:Peg")]
+    found = [named(f"{file}:half_now"), named("strategies_of_mine:half_now"), named("strategies_of_mine:Peg")]
     sys.modules.pop("strategies_of_mine")
     assert [one.name for one in found] == ["half_now", "half_now", "my_peg"]
     assert found[0].decide(view_of(left=[9]))[0, 0] == 5
@@ -193,15 +194,24 @@ def test_a_package_brings_its_strategy_by_an_entry_point(tmp_path: Path, monkeyp
         "[tercel.strategies]\nstoop = peregrine:half_now\nlost = peregrine:nowhere\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert build("stoop").name == "stoop"
-    assert build("stoop+posture").name == "stoop+posture"
-    assert build("stoop").decide(view_of(left=[9]))[0, 0] == 5
+    assert is_own("stoop")
+    assert named("stoop").name == "stoop"
+    assert named("stoop").decide(view_of(left=[9]))[0, 0] == 5
     with pytest.raises(ConfigError, match="install it again"):
-        build("lost")
+        named("lost")
     with pytest.raises(UnknownNameError, match="try 'stoop'"):
-        build("stooop")
-    with pytest.raises(ConfigError, match="no parameters"):
-        build("stoop", parameters={"level": 1})
+        named("stooop")
+
+
+def test_a_name_in_a_policys_card_never_runs_code(tmp_path: Path) -> None:
+    file = tmp_path / "evil.py"
+    file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Mine: pass\n")
+    for base in (f"{file}:Mine", "os:system"):
+        with pytest.raises(UnknownNameError):
+            build(base)
+        with pytest.raises(ConfigError):
+            action_set("override", {"base": base})
+    assert not (tmp_path / "ran").exists()
 
 
 class Model:

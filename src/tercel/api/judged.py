@@ -66,6 +66,11 @@ def evaluate(
         Two candidates of one name, no written strategy, a policy that learned from what is judged.
     UnknownNameError, PolicyError
         A name that nobody knows, a policy that cannot be run.
+
+    >>> from tercel.api.market import load_market
+    >>> task = Task(horizon="1min", decisions=2, warmup_s=0)
+    >>> evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episodes
+    2
     """
     if episodes < 2 or seed < 0:
         raise ConfigError("at least 2 episodes, and a seed from 0", f"{episodes} and {seed}", "such as 1000 and 7")

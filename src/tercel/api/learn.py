@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.app.commands.agent_explain import explanation
+from tercel.app.commands.agent_train import claim, with_bar
 from tercel.app.job.agent_config import AgentConfig, parse, preset_file
 from tercel.app.job.agent_learner import with_algo
 from tercel.app.job.agent_training import run_training
@@ -44,6 +45,7 @@ def train(
     name: str = "",
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
+    progress: bool = False,
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does; the best by validation is kept.
 
@@ -69,6 +71,8 @@ def train(
     out : str or Path, optional
         Run folder with metrics and checkpoints: a training that was stopped goes on there. By default a temporary one;
         :meth:`Policy.save` keeps the policy.
+    progress : bool
+        Whether a bar on stderr says how far it is.
 
     Raises
     ------
@@ -79,17 +83,10 @@ def train(
     config = _config(market, chosen, algorithm, frames, name or algorithm, settings or {})
     kept = TemporaryDirectory(prefix="tercel-")
     folder = Path(kept.name if out is None else out)
-    _refuse_another(folder, config, seed)
-    found = run_training(config, folder, seed)
-    return Policy(Path(found["policy"]), config.name, kept)
-
-
-def _refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
-    """Refuse the run folder of another training; remember what is trained in a new one."""
-    from tercel.app.commands.agent_train import _claim
-
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, config, seed)
+    claim(folder, config, seed)
+    found = with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
+    return Policy(Path(found["policy"]), config.name, kept)
 
 
 def _config(

@@ -18,7 +18,7 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.intent import WIDTH, Intent, Intents
 from tercel.execution.strategy import Shares, Strategy, settle, shares
@@ -215,8 +215,8 @@ def named(name: str) -> Strategy:
 
     Raises
     ------
-    ConfigError
-        No such module, file or name in it, or nothing that is a strategy.
+    UnknownNameError, ConfigError
+        No such package's strategy, module, file or name in it, or nothing that is a strategy.
     """
     point = installed().get(name)
     if point is not None:
@@ -226,6 +226,10 @@ def named(name: str) -> Strategy:
             received = f"{point.value}: {error}"
             raise ConfigError(f"the strategy {name!r} of an installed package", received, "install it again") from error
         return _called(checked(found, _mark_of(found)), name)
+    if ":" not in name:
+        known = list(installed())
+        listed = f"one of {', '.join(known)}" if known else "module:Name or path/file.py:Name"
+        raise UnknownNameError(f"a strategy of an installed package: {listed}", repr(name), offer(name, known))
     where, _, what = name.rpartition(":")
     if not where or not what:
         raise ConfigError("module:Name or path/file.py:Name", repr(name), "such as my_module:HalfNow")

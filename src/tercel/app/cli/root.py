@@ -148,7 +148,7 @@ def run(
             feed_latency_ms=feed_latency_ms,
             queue=queue,
             impact=impact,
-            strategies=strategy or (),
+            strategies=strategy,
             as_json=as_json,
         )
         raise typer.Exit(code)

@@ -123,6 +123,8 @@ def evaluate(
     task = Task(share=share, latency=Latency() if latency_ms is None else latency_of(latency_ms, "--latency-ms"))
     charged = NO_FEES if fees is None else fees_of(fees)
     held_in = markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates)
+    if ray is not None and strategies:
+        raise ConfigError("--strategy on this machine", f"--strategy {strategies[0]} with --ray", "leave --ray out")
     own, baselines = own_of([findable(name) for name in strategies]), baselines_of(against)
     refuse_namesakes([*own, *baselines])
     asked = Asked(

@@ -54,7 +54,7 @@ def train(
     with spread(ray, workers) as on_cluster:
         told, folder, seed = _told(config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers)
         with _held(folder, told, seed, begun=resume is not None), stopped() as stop:
-            result = _with_bar(told, folder, seed, make or on_cluster, stop)
+            result = with_bar(told, folder, seed, make or on_cluster, stop)
             if result["done"]:
                 page = write_page(folder, told, result)
     if not result["done"]:
@@ -133,7 +133,7 @@ def _held(folder: Path, told: AgentConfig, seed: int, *, begun: bool) -> Iterato
             remedy = "wait for it, or name another --out"
             raise ConfigError("one training at a time in a folder", f"{folder}, where one goes on", remedy) from error
         if not begun:
-            _claim(folder, told, seed)
+            claim(folder, told, seed)
         try:
             yield
         except TercelError:
@@ -153,8 +153,14 @@ def _refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
         raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another", remedy)
 
 
-def _claim(folder: Path, told: AgentConfig, seed: int) -> None:
-    """Keep what was told in the run folder."""
+def claim(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Keep what was told in the run folder, which is there.
+
+    Raises
+    ------
+    ConfigError
+        It is that of another training.
+    """
     _refuse_another(folder, told, seed)
     write_whole(folder / FILE, _text(told, seed))
 
@@ -201,7 +207,7 @@ def stopped() -> Iterator[list[bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _with_bar(told: AgentConfig, folder: Path, seed: int, make: MakeEnv | None, stop: list[bool]) -> dict[str, Any]:
+def with_bar(told: AgentConfig, folder: Path, seed: int, make: MakeEnv | None, stop: list[bool]) -> dict[str, Any]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (

@@ -62,10 +62,10 @@ def run(
     queue: str | None,
     as_json: bool,
     impact: str | None = None,
-    strategies: Sequence[str] = (),
+    strategies: Sequence[str] | None = None,
 ) -> int:
     """Do the main job; see the module."""
-    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue, impact, tuple(map(findable, strategies)))
+    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue, impact, tuple(map(findable, strategies or ())))
     settings, folder = _settings(market, tape, symbol, quick, seed, out, resume, asked)
     try:
         built = build_market(settings)

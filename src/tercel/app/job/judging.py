@@ -57,8 +57,10 @@ def candidates(settings: RunSettings) -> list[Candidate]:
 
 def strategy_of(candidate: Candidate, market: JobMarket, out: Path) -> Strategy:
     """The strategy: written, or a policy loaded from its file."""
+    if candidate.own:
+        return named(candidate.own)
     if candidate.seed < 0:
-        return build(candidate.own or candidate.name, market.estimates)
+        return build(candidate.name, market.estimates)
     return policy_strategy(policy_folder(out, candidate.name, candidate.seed), candidate.name)
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.caps import PostureCap
-from tercel.execution.own import installed, is_own, named
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
 from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
@@ -146,9 +145,8 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     Parameters
     ----------
     name : str
-        One of `ALL_BASELINES`, a guided schedule, or a user's own (`execution.own`): ``module:Name``,
-        ``path/file.py:Name``, the name of an installed package's; behind it any of `WRAPPERS`, such as
-        ``pov+alpha+posture``.
+        One of `ALL_BASELINES`, a guided schedule, and behind it any of `WRAPPERS`, such as ``pov+alpha+posture``. Never
+        a user's own: names come from cards of policies too, and nothing in a policy's folder runs (`execution.own`).
     estimates : MarketEstimates, optional
         What is known of the market; VWAP, POV and Almgren-Chriss need it, tuned rules start from the values of the
         market that it names.
@@ -170,12 +168,8 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     name, *wrappers = name.split("+")
     if name in TUNABLE:
         return wrap(_tunable(name, estimates, parameters or {}), wrappers)
-    if name not in _ALL and is_own(name):
-        if parameters:
-            raise ConfigError(f"no parameters of {name!r}", f"{sorted(parameters)}", "write them into the strategy")
-        return wrap(named(name), wrappers)
     if name not in _ALL:
-        every = [*_ALL, *TUNABLE, *installed()]
+        every = [*_ALL, *TUNABLE]
         raise UnknownNameError(f"one of {', '.join(every)}", f"strategy {name!r}", offer(name, every))
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})

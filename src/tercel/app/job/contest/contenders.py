@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tercel.app.job.agent_guards import variants_in, variants_of_trial
 from tercel.app.job.market import JobMarket
@@ -42,6 +43,8 @@ class Contender:
     key: str
     folder: str = ""
     own: Any = field(default=None, compare=False, kw_only=True)
+    session: str = field(default_factory=lambda: uuid4().hex, compare=False, kw_only=True, repr=False)
+    """Tells an object of this process from any other."""
 
     @property
     def learned(self) -> bool:
@@ -81,7 +84,7 @@ class Contender:
             card = self.card
             told = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
         elif self.own is not None:
-            told = repr(named(self.own)) if isinstance(self.own, str) else f"{self.own!r} {id(self.own)}"
+            told = repr(named(self.own)) if isinstance(self.own, str) else self.session
         else:
             told = repr(build(self.key, replace(SPARE, market=market)))
         plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
