@@ -3,7 +3,7 @@
 import html
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -31,6 +31,7 @@ FORMAT: Final = 1
 STYLE: Final = (
     "<style>.tercel td,.tercel th{text-align:right;padding:.1em .6em}.tercel th[scope=row]{text-align:left}"
     ".tercel .ci{display:block;opacity:.65;font-size:85%}.tercel .bar{width:120px;height:16px}"
+    ".tercel .ci,.tercel th{white-space:nowrap}.tercel .mark{font-weight:normal;opacity:.65}"
     ".tercel .bar line{stroke:currentColor}.tercel .bar circle{fill:currentColor}.tercel .zero{opacity:.3}</style>"
 )
 
@@ -125,6 +126,8 @@ class Result:
         Implementation shortfall of each judged episode.
     comparisons : tuple of Comparison
         Every pair once.
+    contest : Contest, optional
+        All that was run, for single episodes and the page; absent in a result that was read from JSON.
     """
 
     figures: Mapping[str, Any]
@@ -288,7 +291,8 @@ class Result:
         return text.getvalue().rstrip()
 
     def _repr_html_(self) -> str:
-        return f'<div class="tercel">{STYLE}{shown(self.figures).html()}</div>'
+        table = replace(shown(self.figures), notes=self.figures["notes"])  # the page has all that can be said
+        return f'<div class="tercel">{STYLE}{table.html()}</div>'
 
     def _held(self, what: str) -> Contest:
         if self.contest is None:

@@ -228,8 +228,9 @@ def named(name: str) -> Strategy:
         return _called(checked(found, _mark_of(found)), name)
     if ":" not in name:
         known = list(installed())
-        listed = f"one of {', '.join(known)}" if known else "module:Name or path/file.py:Name"
-        raise UnknownNameError(f"a strategy of an installed package: {listed}", repr(name), offer(name, known))
+        listed = f"an installed package's ({', '.join(known) or 'none is there'})"
+        remedy = offer(name, known, "such as my_module:HalfNow")
+        raise UnknownNameError(f"module:Name, path/file.py:Name, or {listed}", repr(name), remedy)
     where, _, what = name.rpartition(":")
     if not where or not what:
         raise ConfigError("module:Name or path/file.py:Name", repr(name), "such as my_module:HalfNow")
