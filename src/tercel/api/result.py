@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 STYLE: Final = (
-    "<style>.tercel td,.tercel th{text-align:right;padding:.1em .6em}.tercel th[scope=row]{text-align:left}"
+    "<style>.tercel .scroll{overflow-x:auto}.tercel td,.tercel th{text-align:right;padding:.1em .4em}"
+    ".tercel th[scope=row]{text-align:left}"
     ".tercel .ci{display:block;opacity:.65;font-size:85%}.tercel .bar{width:120px;height:16px}"
     ".tercel .ci,.tercel th{white-space:nowrap}.tercel .mark{font-weight:normal;opacity:.65}"
     ".tercel .bar line{stroke:currentColor}.tercel .bar circle{fill:currentColor}.tercel .zero{opacity:.3}</style>"
