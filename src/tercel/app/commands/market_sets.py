@@ -139,8 +139,8 @@ def data_days(
     known = {(one.venue, one.symbol): one for one in SETS if one.files}
     remedy = "import days (tercel data import ...) and name them: --lake L --date D"
     if key not in known:
-        symbols = ", ".join(" ".join(one) for one in known)
-        raise ConfigError(f"--lake, or a market of {symbols}", f"{' '.join(key)} and no --lake", remedy)
+        expected = f"--lake (lob-bench without it: a market of {', '.join(' '.join(one) for one in known)})"
+        raise ConfigError(expected, f"{' '.join(key)} and no --lake", remedy)
     found = known[key]
     if data is None or not (data / found.files).exists():
         received = "no --lake, and TERCEL_DATA is not set" if data is None else f"no --lake, and none in {data}"
