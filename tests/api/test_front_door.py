@@ -6,6 +6,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,19 @@ def test_the_stub_names_what_the_table_names() -> None:
 )
 def test_examples_in_docstrings_run(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "expects"),
+    [
+        (lambda: tc.load_market(3), "the name of a market"),
+        (lambda: tc.evaluate(["twap_take"], "csco"), "a tercel.Market"),
+        (lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), {"share": 0.1}), "a tercel.Task"),
+        (lambda: tc.evaluate(["twap_take"], tc.load_market("csco"), episodes=100.0), "at least 2 episodes"),
+        (lambda: tc.Task(share="0.1"), "share"),
+        (lambda: tc.Task(share=True), "share"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_in_words(ask: Callable[[], object], expects: str) -> None:
+    with pytest.raises(tc.TercelError, match=expects):
+        ask()

@@ -1,7 +1,7 @@
 """One judged episode: its order, what every strategy paid for it, their fills, the book around them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,8 +47,8 @@ class Episode:
     side: int
     lots: int
     costs_bps: Mapping[str, Mapping[str, float]]
-    _contest: Contest
-    _row: int
+    _contest: Contest = field(repr=False)
+    _row: int = field(repr=False)
 
     def table(self) -> "pl.DataFrame":
         """strategy, shortfall_bps and its parts, cheapest first."""

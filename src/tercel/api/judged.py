@@ -72,8 +72,13 @@ def evaluate(
     >>> evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episodes
     2
     """
-    if episodes < 2 or seed < 0:
-        raise ConfigError("at least 2 episodes, and a seed from 0", f"{episodes} and {seed}", "such as 1000 and 7")
+    if not isinstance(episodes, int) or not isinstance(seed, int) or episodes < 2 or seed < 0:
+        raise ConfigError("at least 2 episodes, and a seed from 0", f"{episodes!r} and {seed!r}", "such as 1000 and 7")
+    if not isinstance(market, Market):
+        given = f"tercel.load_market({market!r})" if isinstance(market, str) else "tercel.load_market('csco')"
+        raise ConfigError("a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {given}")
+    if task is not None and not isinstance(task, Task):
+        raise ConfigError("a tercel.Task", f"{type(task).__name__}", "such as tercel.Task(share=0.1, horizon='30min')")
     markets = {market.name: market.settings(task or Task())}
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
     baselines, typed, own = _sorted(listed)

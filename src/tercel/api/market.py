@@ -144,8 +144,12 @@ def load_market(
     >>> load_market("csco-santa-fe", latency=5).latency.a_ns
     5000000
     """
+    if not isinstance(name, str | Path):
+        raise ConfigError("the name of a market, or a .json file", f"{type(name).__name__} {name!r}", "such as 'csco'")
     late = _latency(latency, "latency"), _latency(feed_latency, "feed_latency")
-    return Market(preset=name, impact=impact, fees=_fees(fees), latency=late[0], feed_latency=late[1], regimes=regimes)
+    return Market(
+        preset=str(name), impact=impact, fees=_fees(fees), latency=late[0], feed_latency=late[1], regimes=regimes
+    )
 
 
 def replay(

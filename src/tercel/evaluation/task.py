@@ -67,6 +67,11 @@ def clock_s(text: str) -> int:
     return 3600 * hours + 60 * minutes + seconds
 
 
+def _is_share(value: object) -> bool:
+    """Whether it is a number above 0 and at most 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+
+
 def _is_count(value: object, least: int, most: int = 2**62) -> bool:
     return type(value) is int and least <= value <= most
 
@@ -182,7 +187,7 @@ class Task:
             object.__setattr__(self, "horizon_s", seconds_of(horizon))
         wrong = [
             (self.side not in (BUY, SELL, 0), "side", "+1, -1 or 0", "alternate with 0"),
-            (not 0 < self.share <= 1, "share", "in (0, 1] of the expected volume", "such as 0.1"),
+            (not _is_share(self.share), "share", "in (0, 1] of the expected volume", "such as 0.1"),
             (not NANOSECOND <= self.horizon_s <= LONGEST_S, "horizon_s", "from 1 ns to 10 million s", "such as 1800"),
             (not _is_count(self.decisions, 1), "decisions", "a whole number, at least 1", "such as 60"),
             (self.clock not in CLOCKS, "clock", f"one of {', '.join(CLOCKS)}", "use time"),
