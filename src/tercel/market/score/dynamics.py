@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import MARKET
+from tercel.market.score.gates import finite
 from tercel.market.score.sample import minute_volume, returns
 from tercel.market.studies.replayed import HALVES, half_hour
 from tercel.market.studies.sums import Adder, Figure, Sums, by_day, estimates, interleaved, over, shares, table, values
@@ -67,7 +68,7 @@ def judge(tape: Dynamics, simulated: Sequence[Sums]) -> Dynamics:
     """The tape's figures with `value` (simulated) and `passed` beside them; without a value a figure has not passed."""
     made = values(FIGURES, table(simulated, COLUMNS), COLUMNS)
     return {
-        name: {**row, "value": _number(made[name]), "passed": bool(abs(made[name] - row["real"]) <= row["bar"])}
+        name: {**row, "value": finite(made[name]), "passed": bool(abs(made[name] - row["real"]) <= row["bar"])}
         for name, row in tape.items()
     }
 
@@ -90,8 +91,8 @@ def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> Dynamics:
     spread = spreads(table([*test, *train], COLUMNS))
     rows: Dynamics = {
         name: {
-            "real": one.mean, "ci_low": _number(one.ci_low), "ci_high": _number(one.ci_high),
-            "floor": _number(floor[name]), "train": _number(seen[name]) if train else None,
+            "real": one.mean, "ci_low": finite(one.ci_low), "ci_high": finite(one.ci_high),
+            "floor": finite(floor[name]), "train": finite(seen[name]) if train else None,
             "bar": bar(name, one.mean, spread[name]),
         }
         for name, one in estimates(FIGURES, held, COLUMNS, SEED).items()
@@ -122,10 +123,6 @@ def spreads(stretches: Floats) -> dict[str, float]:
         told = told[np.isfinite(told)]
         found[figure.name] = float(told.std(ddof=1)) if len(told) > 1 else np.nan
     return found
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
 
 
 # -- sums -------------------------------------------------------------------------------------------------------------

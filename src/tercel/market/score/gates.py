@@ -64,7 +64,7 @@ def judged(name: str, value: float, real: float) -> dict[str, Any]:
     (True, False)
     """
     if not (np.isfinite(value) and np.isfinite(real)):
-        return {"value": _number(value), "real": _number(real), "passed": False}
+        return {"value": finite(value), "real": finite(real), "passed": False}
     if name.startswith("sign_acf"):
         passed = abs(value - real) <= SIGN
     elif name.startswith("variance_ratio"):
@@ -74,5 +74,6 @@ def judged(name: str, value: float, real: float) -> dict[str, Any]:
     return {"value": value, "real": real, "passed": bool(passed)}
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def finite(value: float | None) -> float | None:
+    """The number, None where there is none: JSON knows no nan."""
+    return float(value) if value is not None and np.isfinite(value) else None

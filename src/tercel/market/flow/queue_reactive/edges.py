@@ -43,12 +43,12 @@ def edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
         "sign_edges": np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5]),
         "run_edges": np.array([0.15, 0.6, 1.4, 3.0]),
         "behind_edges": pad(cuts(gaps(days), GAPS_AT), q.GAPS - 1),
-        "age_edges": pad(pauses(days), q.AGES - 1),
-        "since_edges": np.quantile(returns(days), RETURNS_AT) + np.arange(1, q.SINCE + 1),
+        "age_edges": pauses(days),
+        "since_edges": _rising(returns(days), RETURNS_AT),
         "drop_edges": pad(cuts(drops(days), DROPS_AT), q.DROPS - 1),
-        "fell_edges": np.quantile(falls(days, 1), FELL_AT) + np.arange(1, q.FELL),
-        "at_once": np.array([np.quantile(falls(days, -1), AT_ONCE)]) + 1.0,
-        "young_edges": np.quantile(lifetimes(days), LIVES_AT) + np.arange(1, q.YOUNG + 1),
+        "fell_edges": _rising(falls(days, 1), FELL_AT),
+        "at_once": _rising(falls(days, -1), (AT_ONCE,)),
+        "young_edges": _rising(lifetimes(days), LIVES_AT),
         "wait_edges": _wait_edges(wait),
         **{f"{name}_edges": np.zeros(LAYOUT[f"{name}_edges"].length) for name in ("retreat", "slow", "fast")},
     }
@@ -161,7 +161,12 @@ def falls(days: Sequence[Day], side: int) -> NDArray[np.float64]:
 def pauses(days: Sequence[Day]) -> NDArray[np.float64]:
     """Quantiles of the time from one market order to the next, ns."""
     found = [np.diff(d.o.ns[d.o.kind == q.MARKET]) for d in days]
-    return np.quantile(np.concatenate([*found, [1]]), PAUSES_AT) + np.arange(1, len(PAUSES_AT) + 1)
+    return _rising(np.concatenate([*found, [1]]), PAUSES_AT)
+
+
+def _rising(sample: NDArray[Any], shares: Sequence[float]) -> NDArray[np.float64]:
+    """Quantiles of times, ns; the first moved up by 1, the next by 2, so that no two edges are the same."""
+    return np.asarray(np.quantile(sample, shares) + np.arange(1, len(shares) + 1))
 
 
 def pad(found: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -171,8 +171,15 @@ def _is_gone(touched: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def hastes(seen: Seen) -> NDArray[np.int64]:
     """As `memory.haste` before each event, int64[n]."""
-    both = seen.cells[:, [RUNS_CELL, TRADE_CELL]].tolist()
-    return np.array([haste(runs, trade) for runs, trade in both], np.int64)
+    out = np.zeros(len(seen.cells), np.int64)
+    _hastes(seen.cells, out)
+    return out
+
+
+@kernel
+def _hastes(cells: Packed, out: Longs) -> None:
+    for i in range(cells.shape[0]):
+        out[i] = haste(cells[i, RUNS_CELL], cells[i, TRADE_CELL])
 
 
 def since_fell(day: Day) -> NDArray[np.int64]:
