@@ -132,7 +132,7 @@ def test_a_preset_with_its_tape_is_scored_without_a_lake(preset: Path, lake: Pat
         ((file, "--date", DATES[2]), "without it"),
         ((file, "--lake", lake), "name the days"),
         ((file, "--write"), "without it"),
-        ((file, "--by", "lob-bench"), "lob-bench"),
+        ((file, "--by", "lob-bench", "--peers", tmp_path), "LOB-Bench's own code"),
     ):
         refused = tercel("market", "score", *words)
         assert refused.exit_code == 2

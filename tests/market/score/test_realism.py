@@ -98,7 +98,7 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     drawn = Drawn(truth, days[:2], days[2:], seeds=(1,))
     told = score(drawn, classifier=False)
     kept = keep(truth, drawn.tape, told)
-    assert len(json.dumps(kept.card["tape"])) < 30_000
+    assert len(json.dumps(kept.card["scored_tape"])) < 30_000
     kept = kept.model_copy(update={"card": json.loads(json.dumps(kept.card))})
     again = score_by_card(kept, (1,))
     for name, row in told["distances"].items():
@@ -114,9 +114,9 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     assert "need the days themselves" in again["notes"][-1]
     with pytest.raises(ConfigError, match="no tape on the card"):
         Tape.of_card(truth)
-    torn = kept.card["tape"] | {"references": [{"bins": {}, "curves": {}}]}
+    torn = kept.card["scored_tape"] | {"references": [{"bins": {}, "curves": {}}]}
     with pytest.raises(ConfigError, match="market score --write"):
-        Tape.of_card(kept.model_copy(update={"card": {**kept.card, "tape": torn}}))
+        Tape.of_card(kept.model_copy(update={"card": {**kept.card, "scored_tape": torn}}))
 
 
 def test_statistics_by_brute_force(days: list[Day]) -> None:

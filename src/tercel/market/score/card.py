@@ -84,7 +84,7 @@ def _told(preset: Preset, tape: Tape, made: Simulated, impact: Mapping[str, Any]
 
 def keep(preset: Preset, tape: Tape, card: Mapping[str, Any]) -> Preset:
     """The preset with its scores, and the tape that they were taken on, in its card."""
-    return preset.model_copy(update={"card": {**preset.card, "scores": compact(card), "tape": tape.to_card()}})
+    return preset.model_copy(update={"card": {**preset.card, "scores": compact(card), "scored_tape": tape.to_card()}})
 
 
 def calibrated_on(preset: Preset) -> list[str]:
