@@ -16,8 +16,8 @@ from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train
 from tercel.app.job.ablation.variants import SHIPPED, WHOLE, variants_of, whole, with_frames
 from tercel.app.job.agent_config import parse, preset_file, read_config
 from tercel.app.job.agent_training import run_training
-from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError
+from tercel.core.toml import read_toml
 from tercel.evaluation.comparisons import Ledger
 from tercel.execution.policies.card import read_card
 from tercel.report.ablation_figures import curves, differences

@@ -156,7 +156,7 @@ def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> Non
     assert {p.name for p in folder.iterdir()} == {
         *("run.json", "result.json", "report.html", "policies", "training", "judged")
     }
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob(".part.*"))
     assert {p.name for p in (folder / "policies").iterdir()} == {f"{name}-1000" for name in LEARNED}
     for name in LEARNED:
         policy, card = load_policy(folder / "policies" / f"{name}-1000", OBS_NAMES)

@@ -294,14 +294,18 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
         "--decisions",
         "3",
     )
-    assert done("trade", "submit", *order, "--desk", desk)["number"] == 1
-    assert done("trade", "pause", "mine", "--desk", desk)["number"] == 2
-    assert done("trade", "resume", "mine", "--desk", desk)["number"] == 3
-    assert done("trade", "promote", "peg", "--reason", "test", "--desk", desk)["number"] == 4
-    assert done("trade", "cancel", "nobody", "--desk", desk)["number"] == 5
-    assert done("trade", "amend", "mine", "--lots", "9", "--horizon-s", "90", "--desk", desk)["number"] == 6
+    assert done("trade", "submit", *order, "--desk", desk, "--wait", 0)["number"] == 1
+    assert done("trade", "pause", "mine", "--desk", desk, "--wait", 0)["number"] == 2
+    assert done("trade", "resume", "mine", "--desk", desk, "--wait", 0)["number"] == 3
+    assert done("trade", "promote", "peg", "--reason", "test", "--desk", desk, "--wait", 0)["number"] == 4
+    assert done("trade", "cancel", "nobody", "--desk", desk, "--wait", 0)["number"] == 5
+    assert (
+        done("trade", "amend", "mine", "--lots", "9", "--horizon-s", "90", "--desk", desk, "--wait", 0)["number"] == 6
+    )
     assert tercel("trade", "amend", "mine", "--desk", desk).exit_code == 2
-    assert "the desk takes it" in tercel("trade", "pause", "mine", "--desk", desk).stderr
+    assert "the desk takes it" in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
+    late = tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0.01, "--json")
+    assert (late.exit_code, json.loads(late.stdout)["answer"]) == (1, None)
     done("trade", "run", config, "--desk", desk)
     reader = JournalReader(desk)
     events = [e.body["event"] for _, e in reader.read(0, (kinds.PARENT,)) if e.parent == "mine"]
@@ -416,6 +420,25 @@ def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
     assert ledger.faults() == []
     assert done("trade", "orders", "--desk", desk)["parents"]
     SqlJournal(desk, "again").close()  # the lock is free, the chain is whole
+
+
+@pytest.mark.slow
+def test_a_running_desk_answers(folder: Path) -> None:
+    file, desk = folder / "answers.toml", folder / "answers"
+    file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    order = ("buy", 7, "--strategy", "twap_take", "--agent", "peg", "--wait", DEADLINE_S, "--desk", desk)
+    try:
+        until(lambda: _trading(desk), what="an order")
+        taken = done("trade", "submit", "AAA", *order, "--id", "mine")
+        assert taken["answer"] == "accepted"
+        refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "ZZZ")
+        refused(tercel("trade", "submit", "AAA", *order, "--id", "mine"), "mine")
+        refused(tercel("trade", "promote", "nobody", "--reason", "x", *order[-4:]), "challenger")
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def _trading(desk: Path) -> bool:

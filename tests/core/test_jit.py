@@ -145,3 +145,20 @@ def test_old_caches_are_pruned(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     jit.prune(tmp_path, keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["kernels-0", "kernels-1", "other"]
+
+
+def test_a_cache_that_was_made_long_ago_and_is_used_now_stays(tmp_path: Path) -> None:
+    """The oldest folder is held by a living process, the next one was used last by one that has ended."""
+    for age in range(4):
+        folder = tmp_path / f"kernels-{age}"
+        folder.mkdir()
+        os.utime(folder, (time.time() - 100 - 100 * age,) * 2)
+    lives, ended = jit.hold(tmp_path / "kernels-3"), jit.hold(tmp_path / "kernels-2")
+    os.close(ended)
+    for age, name in ((1000, "kernels-3"), (0, "kernels-2")):
+        os.utime(tmp_path / name / ".used", (time.time() - age,) * 2)
+    jit.prune(tmp_path, keep=1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kernels-2", "kernels-3"]
+    os.close(lives)
+    jit.prune(tmp_path, keep=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["kernels-2"]

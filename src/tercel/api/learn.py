@@ -1,6 +1,5 @@
 """Training a policy, tuning a written rule, explaining what a policy does."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from tercel.app.job.agent_training import run_training
 from tercel.app.job.tuning import TuningSettings, arena_of
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
+from tercel.core.toml import read_toml
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.task import Latency, Task
 from tercel.evaluation.tuning import Found
@@ -96,7 +96,7 @@ def _config(
     task = market.settings(task).task
     _refuse_unlearnable(market, task)
     recipe = preset_file(RECIPES.get(algorithm, "ppo"))
-    raw = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    raw = read_toml(recipe, "install Tercel again")
     if market.on_tape:
         where = {"lake": str(Path(market.lake).resolve()), "symbol": market.symbol, "judge_days": market.days}
         raw["market"] = {**where, "impact": market.impact, "queue": market.queue}

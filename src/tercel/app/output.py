@@ -125,7 +125,7 @@ def say_when_compiling() -> None:
     """Have this process say on stderr that it compiles kernels, should it have to."""
     from tercel.core.jit import cache_root, on_first_compile
 
-    on_first_compile(lambda: say(f"compiling kernels once (some 15 seconds); they are kept in {cache_root()}"))
+    on_first_compile(lambda: say(f"compiling kernels once (half a minute or so); they are kept in {cache_root()}"))
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ source file of the package: any edit starts a fresh one. ``TERCEL_JIT=0`` runs t
 """
 
 # mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return"
+import fcntl
 import gc
 import hashlib
 import os
@@ -19,6 +20,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tercel.core.locks import locked
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +48,7 @@ def source_hash() -> str:
 
 _PREFIX = "kernels-"
 _KEPT = 4
+_USED = ".used"
 
 
 def cache_root() -> Path:
@@ -82,20 +86,38 @@ def writable_folder(root: Path, name: str) -> Path | None:
     return None
 
 
+def hold(folder: Path) -> int:
+    """Note that a cache is used now, and keep it from being pruned for as long as this process lives.
+
+    Returns the descriptor that holds it; -1 where no lock can be had.
+    """
+    try:
+        file = os.open(folder / _USED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        os.utime(file)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return -1
+    return file
+
+
 def prune(root: Path, keep: int = _KEPT) -> None:
-    """Remove the caches of older sources, all but the newest few."""
+    """Remove the caches that were used longest ago, all but the newest few; never one that a living process uses."""
     found = []
     for folder in root.glob(_PREFIX + "*"):
         with suppress(OSError):  # another process prunes too
-            found.append((folder.stat().st_mtime, folder))
+            used = folder / _USED
+            found.append(((used if used.exists() else folder).stat().st_mtime, folder))
     for _, folder in sorted(found, reverse=True)[keep:]:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError), locked(folder / _USED, wait=False):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _folder: Path | None = None
+_held = -1
 if JIT:
     _folder = writable_folder(cache_root(), _PREFIX + source_hash())
     if _folder is not None:
+        _held = hold(_folder)
         os.environ["NUMBA_CACHE_DIR"] = str(_folder)
         if "numba" in sys.modules:  # imported before us: its settings are already read
             sys.modules["numba"].config.CACHE_DIR = str(_folder)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tercel.core.written import write_whole
 from tercel.learning.port import LearningError, State
 
 _ARRAY = "__array__"
@@ -56,18 +57,12 @@ def save_checkpoint(folder: Path, state: State) -> Path:
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
     store = folder / f"checkpoint-{digest[:12]}.npz"
-    _write(store, data)
-    _write(folder / NAME, json.dumps({"arrays": store.name, "sha256": digest, "state": tree}).encode())
+    write_whole(store, data)
+    write_whole(folder / NAME, json.dumps({"arrays": store.name, "sha256": digest, "state": tree}).encode())
     for old in folder.glob("checkpoint-*.npz"):
         if old != store:
             old.unlink()
     return folder / NAME
-
-
-def _write(path: Path, data: bytes) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(data)
-    aside.replace(path)
 
 
 def load_checkpoint(folder: Path) -> State | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.written import beside
 from tercel.learning.port import Metrics, State
 
 FRAMES: Final = ("frames",)
@@ -81,13 +82,11 @@ class MetricsLog:
         self._rewrite()
 
     def _rewrite(self) -> None:
-        aside = self.path.with_name(self.path.name + ".part")
-        with aside.open("w", newline="") as file:
+        with beside(self.path) as part, part.open("w", newline="") as file:
             if self.rows:
                 writer = csv.DictWriter(file, list(self.rows[0]))
                 writer.writeheader()
                 writer.writerows(self.rows)
-        aside.replace(self.path)
 
     def add(self, metrics: Metrics) -> None:
         """Append one row; its keys are those of the first."""

@@ -203,7 +203,7 @@ def test_several_processes_at_once(lake):
 
 
 def test_what_a_killed_process_left_is_swept(lake):
-    (folder(lake) / ".compiled.parquet.1.part").write_bytes(b"half")
+    (folder(lake) / ".part.1.compiled.parquet").write_bytes(b"half")
     get(lake)
     assert not list(folder(lake).glob(".*"))
 

@@ -19,6 +19,11 @@ trade_app.add_typer(worth_app, name="worth")
 
 Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
 Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
+WAIT_S = 10.0
+Wait = Annotated[
+    float,
+    typer.Option("--wait", help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"),
+]
 
 
 @trade_app.command()
@@ -72,6 +77,7 @@ def submit(
     decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1, max=10**6)] = 20,
     reason: Reason = "submit",
     desk: Desk = None,
+    wait: Wait = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Ask a running desk to work one more parent order."""
@@ -82,25 +88,31 @@ def submit(
 
         body = {"id": name, "instrument": instrument, "side": 1 if side == "buy" else -1, "lots": lots}
         body |= {"horizon_ns": round(horizon_s * 1e9), "decisions": decisions, "strategy": strategy, "agent": agent}
-        command.ask(desk, "submit", body, reason, as_json)
+        command.ask(desk, "submit", body, reason, wait, as_json)
 
 
 @trade_app.command()
-def pause(parent: Parent, reason: Reason = "pause", desk: Desk = None, as_json: AsJson = False) -> None:
+def pause(
+    parent: Parent, reason: Reason = "pause", desk: Desk = None, wait: Wait = WAIT_S, as_json: AsJson = False
+) -> None:
     """Cancel a parent's orders and let it wait."""
-    _ask_parent("pause", parent, reason, desk, as_json)
+    _ask_parent("pause", parent, reason, desk, wait, as_json)
 
 
 @trade_app.command()
-def resume(parent: Parent, reason: Reason = "resume", desk: Desk = None, as_json: AsJson = False) -> None:
+def resume(
+    parent: Parent, reason: Reason = "resume", desk: Desk = None, wait: Wait = WAIT_S, as_json: AsJson = False
+) -> None:
     """Go on with a parent that was paused."""
-    _ask_parent("resume", parent, reason, desk, as_json)
+    _ask_parent("resume", parent, reason, desk, wait, as_json)
 
 
 @trade_app.command()
-def cancel(parent: Parent, reason: Reason = "cancel", desk: Desk = None, as_json: AsJson = False) -> None:
+def cancel(
+    parent: Parent, reason: Reason = "cancel", desk: Desk = None, wait: Wait = WAIT_S, as_json: AsJson = False
+) -> None:
     """Call a parent off."""
-    _ask_parent("cancel", parent, reason, desk, as_json)
+    _ask_parent("cancel", parent, reason, desk, wait, as_json)
 
 
 @trade_app.command()
@@ -112,6 +124,7 @@ def amend(
     ] = None,
     reason: Reason = "amend",
     desk: Desk = None,
+    wait: Wait = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Change a parent's lots or its horizon."""
@@ -123,14 +136,14 @@ def amend(
         body: dict[str, object] = {"parent": parent}
         body |= {"lots": lots} if lots is not None else {}
         body |= {"horizon_ns": round(horizon_s * 1e9)} if horizon_s is not None else {}
-        command.ask(desk, "amend", body, reason, as_json)
+        command.ask(desk, "amend", body, reason, wait, as_json)
 
 
-def _ask_parent(command: str, parent: str, reason: str, desk: Path | None, as_json: bool) -> None:
+def _ask_parent(command: str, parent: str, reason: str, desk: Path | None, wait: float, as_json: bool) -> None:
     with told(as_json):
         from tercel.app.commands import trade_look
 
-        trade_look.ask(desk, command, {"parent": parent}, reason, as_json)
+        trade_look.ask(desk, command, {"parent": parent}, reason, wait, as_json)
 
 
 @trade_app.command()
@@ -138,13 +151,14 @@ def promote(
     agent: Annotated[str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")],
     reason: Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")],
     desk: Desk = None,
+    wait: Wait = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Put an agent's challenger in its champion's place, from the next parent on; done again, it is undone."""
     with told(as_json):
         from tercel.app.commands import trade_look as command
 
-        command.ask(desk, "promote", {"agent": agent}, reason, as_json)
+        command.ask(desk, "promote", {"agent": agent}, reason, wait, as_json)
 
 
 @trade_app.command()

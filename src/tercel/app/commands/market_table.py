@@ -10,6 +10,7 @@ from tercel.app.commands.market_score import impact_of, predicted
 from tercel.app.commands.market_sets import SETS, DataSet
 from tercel.app.output import print_json, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
+from tercel.core.written import write_whole
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import Preset
 from tercel.market.score.card import keep as kept
@@ -206,6 +207,4 @@ def around(path: Path, marks: tuple[str, str] = (FIRST, LAST)) -> tuple[str, str
 def replace_table(path: Path, table: str, marks: tuple[str, str] = (FIRST, LAST)) -> None:
     """Put the table between its marks; see `around`."""
     head, tail = around(path, marks)
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(f"{head}{marks[0]}\n\n{table}\n{marks[1]}{tail}", encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, f"{head}{marks[0]}\n\n{table}\n{marks[1]}{tail}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tercel.app.output import print_json, print_table, result_console, say
+from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from tercel.report.svg import Figure
@@ -81,9 +82,8 @@ def write_page(found: Shown, out: Path) -> Path:
     ]
     sections.append(Section("Figures", text=list(found.notes), figures=found.figures))
     out.mkdir(parents=True, exist_ok=True)
-    path, aside = out / "report.html", out / "report.html.part"
-    aside.write_text(render(found.title, found.lead, sections), encoding="utf-8")
-    aside.replace(path)
+    path = out / "report.html"
+    write_whole(path, render(found.title, found.lead, sections))
     return path
 
 

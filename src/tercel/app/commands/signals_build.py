@@ -12,6 +12,7 @@ from tercel.app.commands.signals_config import SignalsConfig
 from tercel.app.commands.signals_sources import joined, joined_all
 from tercel.app.output import json_text
 from tercel.core.errors import ConfigError
+from tercel.core.written import beside, write_whole
 from tercel.signals.panel.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -74,9 +75,8 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
     """Write the panel's folder; returns its manifest."""
     data = dataset_of_config(config, seed)
     out.mkdir(parents=True, exist_ok=True)
-    aside = out / f".{PANEL}.part"
-    frame(data).write_parquet(aside)
-    aside.replace(out / PANEL)
+    with beside(out / PANEL) as part:
+        frame(data).write_parquet(part)
     manifest = {
         "tercel": __version__,
         "name": config.name,
@@ -96,9 +96,7 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "files": {PANEL: file_hash(out / PANEL)},
     }
     told = json.loads(json_text(manifest))
-    part = out / f".{MANIFEST}.part"
-    part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    part.replace(out / MANIFEST)
+    write_whole(out / MANIFEST, json.dumps(told, indent=1) + "\n")
     manifest_read: dict[str, Any] = told
     return manifest_read
 

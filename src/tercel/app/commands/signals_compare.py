@@ -12,6 +12,7 @@ from tercel.app.commands.signals_figures import compare_page
 from tercel.app.commands.signals_meter import ProcessMeter
 from tercel.app.output import json_text, print_json, progress_console, result_console, say
 from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
 from tercel.signals.compare.cells import Cell, contenders, lacking, plan, run, warm
 from tercel.signals.compare.claims import Verdict, judge, summary
 from tercel.signals.compare.problems import PROBLEMS
@@ -134,10 +135,7 @@ def _kept(out: Path, cell: Cell) -> dict[str, Any] | None:
 
 
 def _keep(out: Path, cell: Cell, row: dict[str, Any]) -> None:
-    file = out / CELLS / f"{cell.key}.json"
-    aside = file.with_suffix(".part")
-    aside.write_text(json_text(row) + "\n", encoding="utf-8")
-    aside.replace(file)
+    write_whole(out / CELLS / f"{cell.key}.json", json_text(row) + "\n")
 
 
 def _panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any] | None:

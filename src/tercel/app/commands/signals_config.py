@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError
+from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 
 
@@ -149,7 +149,7 @@ def read_config(path: Path) -> SignalsConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    raw = read_toml(path, "docs/examples/signals.toml")
+    raw = read_toml(path, "name one, such as docs/examples/signals.toml")
     config = parse(raw, str(path))
     base = path.resolve().parent
     panel = config.panel

@@ -14,6 +14,7 @@ from tercel.app.commands.signals_config import SignalsConfig, TrainSection
 from tercel.app.commands.signals_panel_costs import calibration, costs, noise
 from tercel.app.output import json_text, progress_console
 from tercel.core.errors import DataError
+from tercel.core.written import beside
 from tercel.signals.fusion_walk import Fold, base_names, fused, out_of_fold
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.studies.panel import RULES, PanelRow, scored, yearly
@@ -109,9 +110,8 @@ def _kept(data: Dataset, name: str, train: TrainSection, seed: int, out: Path) -
         except (ValueError, KeyError, OSError):
             pass
     told, seconds = walked(data, (name,), train, seed, f"panel: {name}")
-    aside = out / f".{name}.part.npz"
-    np.savez(aside, told=told, seconds=seconds, about=np.array(about))
-    aside.replace(file)
+    with beside(file) as part:
+        np.savez(part, told=told, seconds=seconds, about=np.array(about))
     return told, seconds
 
 

@@ -14,6 +14,7 @@ from tercel.app.commands.signals_leak import leaks_of
 from tercel.app.commands.signals_panel import folds_of, walked
 from tercel.app.output import json_text, say
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.written import beside
 from tercel.signals import fusion_saved
 from tercel.signals.alpha import scale_of
 from tercel.signals.fusion_walk import base_names, final, fused
@@ -93,9 +94,8 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
     }
     gate_trained = None if gate is None else trained(data, told, columns, gate, shrink=config.train.shrink)
     card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)), gate_trained)
-    aside = out / f".{FORECASTS}.part.npz"
-    np.savez(aside, told=told, columns=np.array(columns))
-    aside.replace(out / FORECASTS)
+    with beside(out / FORECASTS) as part:
+        np.savez(part, told=told, columns=np.array(columns))
     result = {
         "out": out, "rows": data.n, "tested": int((~np.isnan(told).all(axis=1)).sum()), "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),

@@ -24,6 +24,7 @@ from tercel.app.output import print_json, result_console, say
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelOrder, Command, Listing, NewOrder, ReplaceOrder
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
+from tercel.core.written import write_whole
 from tercel.execution.strategies import build
 from tercel.limits import LimitGate, default_file, read
 from tercel.market.flow.preset import load
@@ -253,9 +254,7 @@ def _connected(folder: Path) -> RemoteVenue:
 
 
 def _put(file: Path, said: Any) -> None:
-    aside = file.with_suffix(".new")
-    aside.write_text(json.dumps(said))
-    aside.replace(file)
+    write_whole(file, json.dumps(said))
 
 
 # -- the table --------------------------------------------------------------------------------------------------------

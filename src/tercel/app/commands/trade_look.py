@@ -9,7 +9,7 @@ from typing import Any
 from tercel.app.desks import find_desk
 from tercel.app.machine import person
 from tercel.app.output import print_json, print_table, result_console, say
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.trading.journal import kinds
@@ -21,6 +21,8 @@ from tercel.trading.replay import decision_at, explain
 from tercel.trading.tca.summary import summary
 
 SIDES = {1: "buy", -1: "sell"}
+LOOK_S = 0.05
+"""Between two looks for a desk's answer."""
 
 
 def _ledger(folder: Path) -> Ledger:
@@ -217,14 +219,42 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
     return render(f"Cost analysis of {folder.name}", lead, sections)
 
 
-def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, as_json: bool) -> None:
-    """Leave word for a running desk: submit, pause, resume, cancel, promote."""
+def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, wait_s: float, as_json: bool) -> None:
+    """Leave word for a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
+
+    Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for.
+
+    Raises
+    ------
+    OrderError
+        The desk refused.
+    """
+    import typer
+
     folder = find_desk(desk)
-    number = post(folder, command, body, person(), reason or command, time.time_ns())
+    with closing(JournalReader(folder)) as reader:
+        before = reader.last
+        number = post(folder, command, body, person(), reason or command, time.time_ns())
+        until = time.monotonic() + wait_s
+        while (found := answer(reader, before, number)) is None and time.monotonic() < until:
+            time.sleep(LOOK_S)
+    if found is not None and found.kind == kinds.ALERT:
+        raise OrderError(f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`")
+    event = None if found is None else str(found.body.get("event", found.kind))
     if as_json:
-        print_json({"desk": str(folder), "command": command, "number": number})
+        print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
+    elif event is not None:
+        say(f"{command} ({number}): {event}")
     else:
         say(f"asked for: {command} ({number}); the desk takes it with its next step, if it runs")
+    if event is None and wait_s > 0:
+        raise typer.Exit(1)
+
+
+def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
+    """What the desk did of a person's command: a parent's event, a promotion, or the alert of a refusal."""
+    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.ALERT))
+    return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
 
 
 def reconcile(desk: Path | None, venue: str | None, as_json: bool) -> None:

@@ -23,9 +23,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from tercel.app.toml_file import read_toml
 from tercel.core.errors import UnknownNameError
 from tercel.core.names import offer
+from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import SETS
@@ -347,7 +347,7 @@ def read_config(path: Path) -> AgentConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    raw = read_toml(path, f"{PRESETS}/default.toml")
+    raw = read_toml(path, f"name one, such as {PRESETS}/default.toml")
     config = parse(raw, str(path))
     base = path.resolve().parent
     if config.on_tape:

@@ -16,6 +16,7 @@ from tercel.app.job.market import JobMarket
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.training import LEARNERS, policy_folder
 from tercel.core.errors import ConfigError
+from tercel.core.written import beside
 from tercel.evaluation.adaptability import Response, respond
 from tercel.evaluation.experiment import run_recorded, run_strategy, run_twins
 from tercel.evaluation.judge import Entry, Kind
@@ -186,7 +187,5 @@ def reading(path: Path) -> Iterator[Any]:
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write a result, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("wb") as file:
+    with beside(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    aside.replace(path)

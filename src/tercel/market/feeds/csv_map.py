@@ -8,7 +8,6 @@ which rules clean it (`[clean]`). Maps that are shipped are used by name; any ot
 from __future__ import annotations
 
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
+from tercel.core.toml import parse_toml
 from tercel.market.tape.instrument import midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -295,10 +295,7 @@ def map_text(name: str) -> str:
 
 def parse_map(text: str, where: str = "the map") -> CsvMap:
     """A map from its text; see :func:`load_map`."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError("a map as TOML", f"{where}: {error}", "correct the line") from error
+    raw = parse_toml(text, where, "correct the line", "a map")
     made: CsvMap = _build(CsvMap, raw, where, "")
     _check(made, where)
     return made

@@ -1,7 +1,7 @@
 """The port that every feed of recorded files implements: find the days in some paths, then read them one by one.
 
 A feed is a translator into the tape. It never writes: the caller puts what :meth:`Feed.read` returns into a lake. A new
-feed is one file beside this one and a test class that inherits ``tercel.testing.feed.FeedConformance``.
+feed is one file beside this one and a test class that inherits ``tercel.testing.feed.FeedContract``.
 """
 
 from __future__ import annotations

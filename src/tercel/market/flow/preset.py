@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest
+from tercel.core.written import write_whole
 
 DEFAULT = "csco"
 """The market of `tercel run` when none is named."""
@@ -150,11 +151,9 @@ class Preset(BaseModel):
         """Set the model's memory (`FLOW_MEMORY`) in a blank state whose book is laid; times are ns from 0."""
 
     def save(self, path: Path) -> None:
-        """Write as JSON, floats unrounded, one list of numbers a line; aside first, then renamed."""
+        """Write as JSON, floats unrounded, one list of numbers a line, whole or not at all."""
         body = ",\n".join(f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items())
-        aside = path.with_name(path.name + ".part")
-        aside.write_text("{\n" + body + "\n}\n", encoding="utf-8")
-        aside.replace(path)
+        write_whole(path, "{\n" + body + "\n}\n")
 
 
 def _json(value: Any) -> str:

@@ -22,7 +22,6 @@ A file is TOML:
     limit = 0.8
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -30,6 +29,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.toml import read_toml
 from tercel.market.flow.preset import Preset
 from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
@@ -110,11 +110,7 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
         A file that cannot be read or says no law.
     """
     try:
-        told = _FileText.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError("a file of regimes", f"{path}: {error.strerror}", "name one that exists") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError("regimes as TOML", f"{path}: {error}", "correct it") from error
+        told = _FileText.model_validate(read_toml(path, "name one that is right", "a file of regimes"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -7,13 +7,13 @@ a file is not the one that was written. A lake that cannot be written to does wi
 import hashlib
 import io
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tercel.core.written import write_whole
 from tercel.market.tape.compiled import Checkpoint, CompiledDay, compile_day
 from tercel.market.tape.instrument import Instrument
 from tercel.market.tape.lake import Lake
@@ -96,13 +96,11 @@ def _save(folder: Path, day: CompiledDay) -> None:
     }
     text = json.dumps(marks)
     seal = json.dumps({"sha256": _digest(text.encode(), orders_bytes, rows_bytes), "marks": text})
-    for left in folder.glob(".*.part"):  # of a killed process
+    for left in folder.glob(".part.*"):  # of a killed process
         left.unlink(missing_ok=True)
     (folder / MARKS).unlink(missing_ok=True)
     for name, data in ((ORDERS, orders_bytes), (ROWS, rows_bytes), (MARKS, seal.encode())):
-        aside = folder / f".{name}.{os.getpid()}.part"
-        aside.write_bytes(data)
-        aside.replace(folder / name)
+        write_whole(folder / name, data)
 
 
 def _parquet(frame: "pl.DataFrame") -> bytes:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.messages import Alpha
 from tercel.core.names import offer
+from tercel.core.written import write_whole
 from tercel.signals.alpha import to_alpha
 from tercel.signals.fusion import Fusion
 
@@ -130,9 +131,7 @@ class AlphaModel:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all."""
-        aside = path.with_name(f".{path.name}.part")
-        aside.write_text(json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        aside.replace(path)
+        write_whole(path, json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n")
 
 
 def _digest(body: Mapping[str, Any]) -> str:

@@ -11,14 +11,13 @@
 [alerts]      webhook
 """
 
-import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from tercel.core.errors import ConfigError
+from tercel.core.toml import parse_toml, read_toml
 from tercel.core.validated import validated
 from tercel.trading.desk.allocation import HedgeRule
 from tercel.trading.desk.sizing import SizingRule
@@ -168,6 +167,9 @@ class DeskConfig(_Section):
         return sections
 
 
+HELP = "see `tercel trade run --show-demo`"
+
+
 def read_config(path: Path) -> DeskConfig:
     """The desk that a file describes.
 
@@ -176,13 +178,8 @@ def read_config(path: Path) -> DeskConfig:
     ConfigError
         With the file, the key and the nearest known one.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            "a desk file in UTF-8", f"{path}: {error.reason} at byte {error.start}", "save it so"
-        ) from None
-    return parse_config(text, str(path))
+    found = read_toml(path, HELP, "a desk file")
+    return validated(DeskConfig, found, str(path), "a desk")
 
 
 def demo_config() -> DeskConfig:
@@ -197,8 +194,5 @@ def demo_text() -> str:
 
 def parse_config(text: str, name: str) -> DeskConfig:
     """As :func:`read_config`, from text; `name` is how errors call it."""
-    try:
-        found = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError("a desk file in TOML", f"{name}: {error}", "see `tercel trade run --show-demo`") from None
+    found = parse_toml(text, name, HELP, "a desk file")
     return validated(DeskConfig, found, name, "a desk")

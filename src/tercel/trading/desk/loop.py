@@ -373,8 +373,7 @@ class Desk:
         agent = str(entry.body.get("body", {}).get("agent", ""))
         seat = self.seats.get(agent)
         if seat is None or seat.challenger is None:
-            self.alert("warning", "NO_CHALLENGER", f"nobody to promote for agent {agent or '(none named)'}")
-            return
+            raise OrderError("an agent with a challenger", agent or "none named", "see `tercel trade orders`")
         evidence, before = Evidence.of(seat.gains_bps), seat.shown
         seat.promote()
         body = {
@@ -382,6 +381,7 @@ class Desk:
             "challenger": seat.shown,
             "by": entry.body.get("by"),
             "reason": entry.body.get("reason"),
+            "operator": entry.body.get("id"),
         }
         body["evidence"] = str(evidence)
         self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import VenueError
+from tercel.core.written import write_whole
 
 _PIECE = 1 << 22
 
@@ -85,10 +86,7 @@ class Capture:
 
     @staticmethod
     def _write_note(path: Path, note: dict[str, Any]) -> None:
-        target = Capture.note_of(path)
-        aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-        aside.write_text(json.dumps(note, indent=2) + "\n")
-        aside.replace(target)
+        write_whole(Capture.note_of(path), json.dumps(note, indent=2) + "\n")
 
     def set_session(self, session: bytes) -> None:
         """Note the session, once, before its first message."""

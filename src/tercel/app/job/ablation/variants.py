@@ -19,9 +19,9 @@ from tercel.app.job.agent_config import AgentConfig, OracleSection
 from tercel.app.job.agent_learner import learner_settings, make_learner, with_algo
 from tercel.app.job.agent_policy import actions_of, rule_of
 from tercel.app.job.agent_sweep import overlaid
-from tercel.app.toml_file import read_toml
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import offer
+from tercel.core.toml import read_toml
 from tercel.core.validated import words_of
 from tercel.execution.observers import observer
 from tercel.execution.strategies import build
@@ -92,7 +92,7 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
     ConfigError
         With the variant, the key and the nearest known one.
     """
-    told = read_toml(file, str(SHIPPED))
+    told = read_toml(file, f"name one, such as {SHIPPED}")
     if not told:
         raise ConfigError("variants: [NAME] with says = and set.SECTION.KEY =", f"none in {file}", f"see {SHIPPED}")
     for name in only:

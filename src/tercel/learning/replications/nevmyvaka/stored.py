@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import PolicyError
+from tercel.core.written import write_whole
 from tercel.learning.replications.nevmyvaka.study import VARIANTS, Setting, Table
 
 FOLDER: Final = Path(__file__).parent / "tables"
@@ -61,10 +62,7 @@ def keep(folder: Path, kept: Kept) -> None:
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    path = path_of(folder, kept.symbol, table.setting)
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_whole(path_of(folder, kept.symbol, table.setting), json.dumps(told, indent=1) + "\n")
 
 
 def kept(folder: Path, symbol: str, setting: Setting) -> Kept:

@@ -13,6 +13,7 @@ from tercel.app.job.replications.cheridito_weiss import columns as c
 from tercel.app.job.replications.cheridito_weiss import rules
 from tercel.app.job.replications.cheridito_weiss.cells import Cell
 from tercel.core.errors import PolicyError
+from tercel.core.written import write_whole
 from tercel.execution import intent as it
 from tercel.execution.intent import Intents
 from tercel.execution.policies.mlp import MlpPolicy
@@ -102,7 +103,7 @@ def keep_rules(
     """Write tuned rules with their validated rewards; policies are residuals of the best one, or of none."""
     best = max(found, key=lambda kind: found[kind][1])
     told = {kind: {"validated": value, "parameters": _named(rule)} for kind, (rule, value) in found.items()}
-    _write(
+    write_whole(
         rules_path(folder, cell),
         (
             json.dumps({"best": best, "base": best if residual else None, "rules": told, **about}, indent=1) + "\n"
@@ -117,13 +118,7 @@ def _named(rule: rules.Tuned) -> dict[str, float]:
 
 def keep_policy(folder: Path, cell: Cell, seed: int, policy: MlpPolicy) -> None:
     """Write a policy."""
-    _write(policy_path(folder, cell, seed), to_onnx(policy))
-
-
-def _write(path: Path, data: bytes) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(data)
-    aside.replace(path)
+    write_whole(policy_path(folder, cell, seed), to_onnx(policy))
 
 
 def read_rules(folder: Path, cell: Cell) -> tuple[dict[str, rules.Tuned], str, str | None]:
