@@ -32,6 +32,11 @@ def test_a_table_shortens_no_cell_and_names_what_it_leaves_out(width: int) -> No
     assert longest <= max(width, len("BBB-000-schedule"))
 
 
+def test_two_columns_of_one_heading_are_refused() -> None:
+    with pytest.raises(ValueError, match="headings that differ"):
+        output.print_table("costs", ["cost", "s.e.", "cost"], [["1", "2", "3"]])
+
+
 def test_advice_on_extras_serves_a_clone_too() -> None:
     told = output.how_to_install("pip install 'tercel[signals]', or add linear")
     assert "pip install -e '.[signals]'" in told

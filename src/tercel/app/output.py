@@ -70,9 +70,16 @@ def print_table(
         Columns of words, aligned left, besides the first; all others are aligned right.
     wraps : collection of str
         Columns of words that may take several lines.
+
+    Raises
+    ------
+    ValueError
+        Two columns have one heading.
     """
     from rich.text import Text
 
+    if len(set(headings)) < len(headings):
+        raise ValueError(f"headings that differ: {headings}")
     console, kept = result_console(), list(headings)
     everything = console.options.update(max_width=100_000)
     leaving = [name for name in (leaves or headings[:0:-1]) if name in kept[1:]]

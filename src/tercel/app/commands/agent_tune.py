@@ -29,7 +29,7 @@ from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.impact.propagator import TAPE_LAWS
 
 RESULTS = Path("runs/tuned")
-HEADINGS = ("strategy", "validation, bps", "s.e.", "final, bps", "s.e.", "before", "training, bps", "episodes")
+HEADINGS = ("strategy", "validation, bps", "s.e.", "final, bps", "final s.e.", "before", "training, bps", "episodes")
 FINALISTS = 3
 
 
