@@ -1,7 +1,6 @@
 """The command line as a guard runs it: in this process, in an empty folder, one object of JSON."""
 
 import json
-import os
 import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -33,11 +32,9 @@ def tercel(*words: str) -> Any:
     Raises
     ------
     ConfigError
-        The command did not end well, or printed no object.
+        It printed an error, or no object.
     """
-    for name in PLACES:
-        os.environ.pop(name, None)
-    result = CliRunner().invoke(application(), [*words, "--json"])
+    result = CliRunner().invoke(application(), [*words, "--json"], env=dict.fromkeys(PLACES))
     try:
         found = json.loads(result.stdout)
     except ValueError:
