@@ -18,7 +18,7 @@ FIX    := .stamps/fix
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix run demo test check format bench clean
+.PHONY: help setup fix run demo test check format guards bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -54,6 +54,9 @@ check: $(DEV) ## lint, format, types, layering
 format: $(DEV) ## let ruff put the sources in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+guards: $(DEV) ## hold what commands give to what is recorded of them in guards/ (some three minutes of CPU)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m guards compare $(ARGS)
 
 bench: $(DEV) ## measure every speed against its reference, in the same process
 	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/tercel bench $$what $(ARGS) || exit $$?; done
