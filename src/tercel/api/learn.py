@@ -134,7 +134,7 @@ def _refuse_unlearnable(market: Market, task: Task) -> None:
 
 def _share(market: Market, task: Task) -> float:
     """The order as a share of the volume."""
-    if not task.quantity:
+    if task.share is not None:
         return task.share
     if market.on_tape:
         remedy = "give the share of the volume that it is"
