@@ -13,11 +13,12 @@ from tercel.app.job.contest.contenders import Contender, baselines_of, own_of, p
 from tercel.app.job.contest.families import Field, field_of, members_of
 from tercel.app.job.contest.held import LISTED, Contest, as_one
 from tercel.app.job.contest.hold import hold, refuse_absent
-from tercel.app.job.contest.leaks import refuse_leaks
+from tercel.app.job.contest.leaks import judged_days, refuse_leaks
 from tercel.app.job.contest.outside import notes_on, untrained_in
 from tercel.app.job.contest.places import PLAIN, Place, switching
 from tercel.app.job.contest.room import with_room
 from tercel.app.job.market import judged_words, split_dates, validated
+from tercel.app.job.needed import needed_words
 from tercel.app.job.orders import read_orders, task_of, with_orders
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of, tape_of
@@ -200,6 +201,8 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     choosing = [(one, asked.baselines, False) for one in choosers]
     hold(choosing, out, "choose the best written strategy", asked.ray, asked.here)
     chosen_on = as_one([read_place(one, asked.baselines, out) for one in choosers])
+    if not asked.here:
+        say(needed_words(chosen_on.costs, _orders_a_day(main)))
     regimes = {name: _regimes(asked, place) for name, place in places.items()}
     others = [(place, asked.contenders(name), False) for name, row in regimes.items() for place in row.values()]
     everywhere = [*((place, asked.contenders(name), True) for name, place in places.items()), *others]
@@ -230,6 +233,13 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
             trained_for={regime: tuple(one.key for one in row) for regime, row in asked.trained_for.items()},
         )
     )
+
+
+def _orders_a_day(place: Place) -> float:
+    """Judged orders of a recorded day; 0 in a simulated market."""
+    if not place.settings.on_tape:
+        return 0.0
+    return round(episodes_of(place) / len(judged_days(place.settings).days), 1)
 
 
 def _chooser(asked: Asked, place: Place) -> Place:

@@ -11,8 +11,10 @@ import numpy as np
 
 from tercel.app.commands.agent_evaluate import evaluate
 from tercel.app.job.contest.contenders import Contender, own_of, refuse_namesakes
+from tercel.app.job.contest.leaks import judged_days
 from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins, yardstick_notes
-from tercel.app.job.market import JobMarket, build_market, judged_words
+from tercel.app.job.market import JobMarket, build_market, judged_words, split_dates
+from tercel.app.job.needed import needed_words, pilot_costs
 from tercel.app.job.orders import task_of
 from tercel.app.job.pool import Pool, judge_task, train_task
 from tercel.app.job.settings import EPISODES, FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
@@ -39,6 +41,7 @@ from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.regimes.choice import chosen
 from tercel.market.simulator.queue_models import queue_model
 from tercel.market.simulator.terms import NO_FEES
+from tercel.market.tape import Lake
 
 RUNS = Path("runs")
 DEFAULT_SEED = 1
@@ -83,6 +86,9 @@ def run(
         return 0
     if resume and out is None:
         raise ConfigError("--out with --resume of several symbols", f"--symbol {symbol}", "name their folder")
+    if tape is not None:
+        for one in symbols:
+            split_dates(Lake(tape), one)
     folder = out or _fresh()
     runs = []
     for one in symbols:
@@ -106,6 +112,9 @@ def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_jso
             built.preset.save(folder / PRESET)
         if settings.on_tape:
             say(judged_words(built.name, len(built.plan)))
+        if not resume:
+            a_day = len(built.plan) / len(judged_days(settings).days) if settings.on_tape else 0.0
+            say(needed_words(pilot_costs(built, settings.task), round(a_day, 1)))
         train(settings, folder)
         _judge(settings, folder)
         result = _result(settings, built, folder)

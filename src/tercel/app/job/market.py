@@ -13,7 +13,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.experiment import pilot
-from tercel.evaluation.orders import Order
+from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.task import Task
 from tercel.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.execution import step as kernels
@@ -279,11 +279,9 @@ def judged_hours(settings: RunSettings) -> Hours:
     if not settings.by_clock:
         return {}
     about = {date: lake.instrument(symbol, date) for date in lake.days(symbol)}
-    alone = Order(task.start, symbol, BUY, 1, task.horizon_s) if task.start else None
     hours: dict[str, list[tuple[int, int]]] = {}
-    for order in settings.orders or [alone.on(date) for date in about] if alone else ():
-        if order.fits(about[order.date]):
-            hours.setdefault(order.date, []).append(order.hours(about[order.date]))
+    for order in settings.orders or placed([Order(task.start, symbol, BUY, 1, task.horizon_s)], lake):
+        hours.setdefault(order.date, []).append(order.hours(about[order.date]))
     return hours if settings.orders or _leave_room(hours, about.values(), task) else {}
 
 
