@@ -138,7 +138,7 @@ def run(
             regimes=regimes,
             fees=fees,
             latency_ms=order.latency,
-            order=order.said,
+            order=order.said or None,
             orders=order.orders,
             feed_latency_ms=feed_latency_ms,
             queue=queue,
