@@ -131,8 +131,8 @@ def evaluate(
     if listed and (markets or sensitivity or adaptation):
         remedy = "leave --market, --sensitivity and --adaptation out"
         raise ConfigError("orders of a list on their tapes alone", f"{orders} beside other conditions", remedy)
-    switching = "" if regimes == EACH else regimes
-    held_in = markets_of(markets, lake, symbol, impact, task, charged, switching, dates, listed)
+    everywhere = "" if regimes == EACH else regimes
+    held_in = markets_of(markets, lake, symbol, impact, task, charged, everywhere, dates, listed)
     if ray is not None and strategies:
         raise ConfigError("--strategy on this machine", f"--strategy {strategies[0]} with --ray", "leave --ray out")
     own, baselines = own_of([findable(name) for name in strategies]), baselines_of(against)
@@ -202,7 +202,7 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     hold(choosing, out, "choose the best written strategy", asked.ray, asked.here)
     chosen_on = as_one([read_place(one, asked.baselines, out) for one in choosers])
     if not asked.here:
-        say(needed_words(chosen_on.costs, _orders_a_day(main)))
+        say(needed_words(chosen_on.costs, _orders_a_day(list(places.values()))))
     regimes = {name: _regimes(asked, place) for name, place in places.items()}
     others = [(place, asked.contenders(name), False) for name, row in regimes.items() for place in row.values()]
     everywhere = [*((place, asked.contenders(name), True) for name, place in places.items()), *others]
@@ -235,11 +235,13 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     )
 
 
-def _orders_a_day(place: Place) -> float:
-    """Judged orders of a recorded day; 0 in a simulated market."""
-    if not place.settings.on_tape:
+def _orders_a_day(places: Sequence[Place]) -> float:
+    """Judged orders of a recorded day, of a list those of all its symbols; 0 in a simulated market."""
+    if not places[0].settings.on_tape:
         return 0.0
-    return round(episodes_of(place) / len(judged_days(place.settings).days), 1)
+    mine = places if places[0].settings.orders else places[:1]
+    days = {day for place in mine for day in judged_days(place.settings).days}
+    return round(sum(episodes_of(place) for place in mine) / len(days), 1)
 
 
 def _chooser(asked: Asked, place: Place) -> Place:

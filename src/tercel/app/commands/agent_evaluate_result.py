@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tercel.app.job.contest.contenders import told, variants_of
 from tercel.app.job.contest.held import LISTED, Contest, twins_of
 from tercel.app.job.contest.places import PLAIN, build_place
-from tercel.app.job.market import impact_in_words, limit_in_words
+from tercel.app.job.market import hindsight_in_words, impact_in_words, limit_in_words
 from tercel.app.job.venue import in_words as venue_words
 from tercel.evaluation.arrivals import terciles
 from tercel.evaluation.claims import POOLED, claim, settle
@@ -101,11 +101,12 @@ def _judged(contest: Contest, found: Gains, rng: np.random.Generator) -> JudgedR
     """The table, with the gains of the ledger in the place of the judge's own."""
     main, ground = contest.main, build_place(contest.main.place)
     settings, market, cluster = main.place.settings, ground.market.name, ground.market.cluster
-    limits = [words for one in main.parts or (main,) for words in limit_in_words(one.place.settings)]
-    notes = [*ground.market.notes[:1], *impact_in_words(ground.source), *dict.fromkeys(limits), *_venue(contest)]
+    parts = [one.place.settings for one in main.parts or (main,)]
+    said = [words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))]
+    notes = [*ground.market.notes[:1], *impact_in_words(ground.source), *dict.fromkeys(said), *_venue(contest)]
     told = settings.task.to_dict()
     if settings.orders:
-        orders = [order for one in main.parts or (main,) for order in one.place.settings.orders]
+        orders = [order for one in parts for order in one.orders]
         market = f"{len(orders)} orders of {', '.join(dict.fromkeys(order.symbol for order in orders))}, replayed"
         told = {LISTED: [order.to_dict() for order in orders]}
         cluster = "day" if len({order.date for order in orders}) > 1 else cluster

@@ -93,6 +93,7 @@ def build_market(settings: RunSettings) -> JobMarket:
             *market.notes,
             *impact_in_words(market.judged),
             *limit_in_words(settings),
+            *hindsight_in_words(settings),
             *venue.in_words(settings.fees, task.latency, task.feed_latency),
         ),
     )
@@ -296,6 +297,19 @@ def _leave_room(hours: Hours, about: Iterable[Instrument], task: Task) -> bool:
     return False
 
 
+def hindsight_in_words(settings: RunSettings) -> list[str]:
+    """What is to be said where listed orders leave no other hours to learn from."""
+    if not settings.orders or _has_other_hours(settings):
+        return []
+    return [f"What strategies know of {settings.symbol} beforehand is of the judged hours too: there are no others."]
+
+
+def _has_other_hours(settings: RunSettings) -> bool:
+    lake, symbol = Lake(settings.lake), settings.symbol
+    about = [lake.instrument(symbol, date) for date in lake.days(symbol)]
+    return _leave_room(judged_hours(settings), about, settings.task)
+
+
 def split_by_clock(settings: RunSettings) -> Split | None:
     """All days, orders at times of their own judged, the other hours to train; None where days are split instead."""
     hours = judged_hours(settings)
@@ -303,8 +317,7 @@ def split_by_clock(settings: RunSettings) -> Split | None:
         return None
     lake, symbol = Lake(settings.lake), settings.symbol
     days = [lake.read(symbol, date) for date in lake.days(symbol)]
-    room = _leave_room(hours, (instrument for instrument, _ in days), settings.task)
-    return Split([one.date for one, _ in days], sorted(hours), 0, days, hours, not room)
+    return Split([one.date for one, _ in days], sorted(hours), 0, days, hours, not _has_other_hours(settings))
 
 
 def split_days(lake: Lake, symbol: str, judged: str = "") -> Split:
@@ -359,7 +372,6 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         (
             f"Trained on {seen}, judged on {unseen}.",
             _order_words(task, quantities, instrument.lot, listed=len(settings.orders)),
-            *(("What strategies know beforehand is of the judged hours too: there are no others.",) * split.hindsight),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),
             *((f"The tape shows level totals: places in queues are guessed by the model {queue}.",) if guessed else ()),
