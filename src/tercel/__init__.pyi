@@ -12,7 +12,9 @@ from tercel.api.policy import Policy as Policy
 from tercel.api.policy import load_policy as load_policy
 from tercel.api.result import Comparison as Comparison
 from tercel.api.result import Result as Result
+from tercel.app.job.orders import read_orders as read_orders
 from tercel.core.errors import TercelError as TercelError
+from tercel.evaluation.orders import Order as Order
 from tercel.evaluation.task import Latency as Latency
 from tercel.evaluation.task import Task as Task
 from tercel.execution.intent import Intent as Intent
@@ -25,7 +27,7 @@ from tercel.market.tape import Lake as Lake
 
 __version__: str
 __all__ = [
-    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Policy", "Result", "Strategy", "Task",
-    "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market", "load_policy",
-    "model_strategy", "replay", "strategy", "train", "tune",
+    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Order", "Policy", "Result", "Strategy",
+    "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market",
+    "load_policy", "model_strategy", "read_orders", "replay", "strategy", "train", "tune",
 ]  # fmt: skip

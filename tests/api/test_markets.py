@@ -9,6 +9,8 @@ from tests.lobster_files import history
 import tercel as tc
 from tercel.testing.lake import DAYS
 
+ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
+
 
 def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> None:
     market = tc.load_market(MARKET, fees="1,5bps", latency=2.5, feed_latency="1,3", regimes="volatile", impact="none")
@@ -41,6 +43,15 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
         (lambda lake: tc.Task(start="25:00"), "HH:MM"),
         (lambda lake: tc.Task(start="12:30", end="10:30"), "horizon_s"),
         (lambda lake: tc.Task(quantity=-1), "quantity"),
+        (lambda lake: tc.Task(share=0.1, quantity=70), "leave one out"),
+        (lambda lake: tc.Task(side="long"), "buy, sell, both"),
+        (lambda lake: tc.Task(limit_price=15.5), "for buys and sells"),
+        (lambda lake: tc.evaluate(["pov"], tc.load_market(MARKET), tc.Task(side=1, limit_price=15.5)), "25bps"),
+        (lambda lake: tc.evaluate(["pov"], tc.load_market(MARKET), [ORDER]), "a lake"),
+        (lambda lake: tc.evaluate(["pov"], tc.replay(lake, "SIM"), []), "tercel.Order"),
+        (lambda lake: tc.Order("noon", "SIM", "buy", 5, "10min"), "2012-06-21 10:30"),
+        (lambda lake: tc.Order("10:30", "SIM", "both", 5, "10min"), "one side"),
+        (lambda lake: tc.Order("10:30", "SIM", "buy", 0, "10min"), "a quantity"),
         (lambda lake: tc.replay(lake, "SIM").lots(tc.Task()), "simulated"),
         (lambda lake: tc.load_policy("defualt"), "default"),
         (lambda lake: tc.tune("twap_take", tc.load_market(MARKET)), "popv"),

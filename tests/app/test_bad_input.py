@@ -116,7 +116,7 @@ def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
         (["--fees", "1,2000bps"], "1,000 bps"),
         (["--latency-ms", "-1"], "milliseconds"),
         (["--latency-ms", "5,1"], "b_ns >= a_ns"),
-        (["--latency-ms", "soon"], "--latency-ms soon"),
+        (["--latency-ms", "soon"], "--latency soon"),
         (["--feed-latency-ms", "1,2,3"], "--feed-latency-ms 1,2,3"),
         (["--feed-latency-ms", "tape"], "add --tape"),
         (["--regimes", "wild"], "volatile"),

@@ -90,6 +90,7 @@ def test_run_hands_on_its_options(command: Any) -> None:
     assert runner.invoke(app, ["run"]).exit_code == 0
     words = "run --tape lake --symbol IBM --quick --seed 7 --out here --resume --json"
     words += " --fees -0.002,0.003 --latency-ms 5 --feed-latency-ms 1,2 --regimes chain,season"
+    words += " --side buy --quantity 500 --start 10:30 --end 12:30"
     assert runner.invoke(app, words.split()).exit_code == 0
     (_, _, plain), (_, _, asked) = run.calls
     given = {"seed": 1, "quick": False, "resume": False, "as_json": False}
@@ -108,6 +109,8 @@ def test_run_hands_on_its_options(command: Any) -> None:
         "latency_ms": "5",
         "feed_latency_ms": "1,2",
         "regimes": "chain,season",
+        "order": {"side": "buy", "quantity": 500, "start": "10:30", "end": "12:30"},
+        "orders": None,
     }
     assert {key: asked[key] for key in wanted} == wanted
 

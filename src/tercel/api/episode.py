@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tercel.app.job.contest.cells import Judged
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.held import Contest
-from tercel.app.job.contest.places import Ground, build_place
+from tercel.app.job.contest.places import Ground, Place, build_place
 from tercel.app.job.example import book_example
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
@@ -48,6 +49,7 @@ class Episode:
     lots: int
     costs_bps: Mapping[str, Mapping[str, float]]
     _contest: Contest = field(repr=False)
+    _place: Place = field(repr=False)
     _row: int = field(repr=False)
 
     def table(self) -> "pl.DataFrame":
@@ -66,29 +68,32 @@ class Episode:
         Returns
         -------
         polars.DataFrame
-            time_s since arrival, price in price units, lots, passive, forced (by the horizon).
+            time_s since arrival, price in price units, lots, passive, forced (by the horizon), unfilled: what nobody
+            sold, at the price it is booked at.
         """
         import polars as pl
 
         ground, contender = self._ground(), self._contender(name)
-        episodes = Episodes(ground.source, self._contest.main.place.settings.task, 1, log_rows=FILLS)
+        episodes = Episodes(ground.source, self._place.settings.task, 1, log_rows=FILLS)
         episodes.start(self._plan(ground))
         strategy, start = contender.strategy(ground.market), int(episodes.states[0, sim.START_NS])
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
         ns, price, lots, _, _, passive, forced = episodes.fills(0).T
         columns = {"time_s": (ns - start) / NS_PER_SECOND, "price": price * ground.source.tick, "lots": lots}
-        return pl.DataFrame(columns | {"passive": passive != 0, "forced": forced != 0})
+        return pl.DataFrame(
+            columns | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
+        )
 
     def plot(self, name: str = "") -> Figure:
         """The book through time with a strategy's fills on it; by default of the first candidate."""
         ground, contender = self._ground(), self._contender(name)
         market = replace(ground.market, judged=ground.source, plan=self._plan(ground))
-        settings = self._contest.main.place.settings
+        settings = self._place.settings
         return book_example(settings, market, contender.strategy(ground.market)).figure
 
     def _ground(self) -> Ground:
-        return build_place(self._contest.main.place)
+        return build_place(self._place)
 
     def _plan(self, ground: Ground) -> Plan:
         return ground.plan.take(slice(self._row, self._row + 1))
@@ -119,13 +124,19 @@ def episode_of(contest: Contest, number: int) -> Episode:
         }
         for name, one in costs.items()
     }
-    row = _row_of(contest, number)
-    return Episode(number, int(first.side[number]), int(first.qty[number]), parts, contest, row)
+    judged, inside = contest.main, number
+    for one in judged.parts:
+        judged, size = one, len(next(iter(one.costs.values())))
+        if inside < size:
+            break
+        inside -= size
+    row = _row_of(judged, inside)
+    return Episode(number, int(first.side[number]), int(first.qty[number]), parts, contest, judged.place, row)
 
 
-def _row_of(contest: Contest, number: int) -> int:
+def _row_of(judged: Judged, number: int) -> int:
     """Its row in the plan: some episodes may have been left out for everybody."""
-    plan, first = build_place(contest.main.place).plan, next(iter(contest.main.costs.values()))
+    plan, first = build_place(judged.place).plan, next(iter(judged.costs.values()))
     if len(plan) == len(first):
         return number
     same = np.flatnonzero(

@@ -15,6 +15,7 @@ from tercel.app.job.contest.contenders import SPARE, Contender, own_of, refuse_n
 from tercel.app.job.contest.families import Field, field_of, members_of
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
+from tercel.evaluation.orders import Order
 from tercel.evaluation.task import Task
 from tercel.execution.own import checked, findable, installed, is_own
 from tercel.execution.policies.strategy import policy_strategy
@@ -28,7 +29,7 @@ ALL = "all"
 def evaluate(
     candidates: Sequence[Any] | Any,
     market: Market,
-    task: Task | None = None,
+    task: Task | Sequence[Order] | None = None,
     *,
     episodes: int = 1_000,
     seed: int = 1,
@@ -47,7 +48,9 @@ def evaluate(
         :class:`tercel.Strategy`; what :func:`tercel.tune` found. At least one is a written strategy that ships: the
         best of those is what all others are compared with, chosen on episodes that are not judged.
     market : Market
-    task : Task
+    task : Task or sequence of Order
+        What is to be executed; orders of :func:`tercel.read_orders` fall on the tapes of the market's lake, whatever
+        its symbol.
     episodes : int
         Judged episodes; on tape at most.
     seed : int
@@ -77,9 +80,11 @@ def evaluate(
     if not isinstance(market, Market):
         given = f"tercel.load_market({market!r})" if isinstance(market, str) else "tercel.load_market('csco')"
         raise ConfigError("a tercel.Market", f"{type(market).__name__} {market!r}", f"such as {given}")
-    if task is not None and not isinstance(task, Task):
-        raise ConfigError("a tercel.Task", f"{type(task).__name__}", "such as tercel.Task(share=0.1, horizon='30min')")
-    markets = {market.name: market.settings(task or Task())}
+    orders = list(task) if isinstance(task, Sequence) else []
+    if not isinstance(task, Task | None) and not (orders and all(isinstance(one, Order) for one in orders)):
+        remedy = "such as tercel.Task(share=0.1, horizon='30min')"
+        raise ConfigError("a tercel.Task, or a list of tercel.Order", f"{type(task).__name__}", remedy)
+    markets = market.places(task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
     baselines, typed, own = _sorted(listed)
     field = field_of(typed, "", markets, own) if typed or own else Field([], [], dict.fromkeys(markets, ()), [])

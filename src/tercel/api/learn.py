@@ -128,13 +128,15 @@ def _refuse_unlearnable(market: Market, task: Task) -> None:
     if task.feed_latency != Latency() or task.latency.kind != "constant":
         received = f"{task.latency}, feed {task.feed_latency}"
         raise ConfigError("a constant latency of orders alone to train on", received, remedy)
+    if task.limit_price is not None:
+        raise ConfigError("a task without a limit price to train on", f"{task.limit_price!r}", remedy)
     if task.clock != "time":
         raise ConfigError("decisions by time to train on", f"the clock {task.clock}", "leave the clock out")
 
 
 def _share(market: Market, task: Task) -> float:
     """The order as a share of the volume."""
-    if not task.quantity:
+    if task.share is not None:
         return task.share
     if market.on_tape:
         remedy = "give the share of the volume that it is"

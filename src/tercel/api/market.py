@@ -10,8 +10,9 @@ from tercel.app.commands.agent_evaluate import markets_of
 from tercel.app.commands.market_calibrate import calibrated
 from tercel.app.commands.market_days import read_days
 from tercel.app.job.settings import RunSettings
-from tercel.app.job.venue import fees_of, latency_of
+from tercel.app.job.venue import fees_of, latency_of, tape_of
 from tercel.core.errors import ConfigError
+from tercel.evaluation.orders import Order
 from tercel.evaluation.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
@@ -31,7 +32,7 @@ class Market:
     preset : str
         A simulated market, by name or as a ``.json`` file; empty on tape.
     lake, symbol : str
-        Recorded days, and whose; empty in a simulated market.
+        Recorded days, and whose (several with commas); empty in a simulated market.
     days : tuple of str
         Days to judge on, YYYY-MM-DD; none: the later third. Days before them are for training and estimates.
     impact : str
@@ -75,12 +76,12 @@ class Market:
         if self.lake and self.regimes:
             raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
         queue_model(self.queue)
-        self._found(Task())
+        self.places(Task())
 
     @property
     def name(self) -> str:
         """As tables call it."""
-        return next(iter(self._found(Task())))
+        return ", ".join(self.places(Task()))
 
     @property
     def on_tape(self) -> bool:
@@ -88,8 +89,17 @@ class Market:
         return bool(self.lake)
 
     def settings(self, task: Task) -> RunSettings:
-        """The same market with a task in it, as the command line has it."""
-        return next(iter(self._found(task).values()))
+        """The same market with a task in it, as the command line has it.
+
+        Raises
+        ------
+        ConfigError
+            Recorded days of several symbols.
+        """
+        found = self.places(task)
+        if len(found) > 1:
+            raise ConfigError("a market of one symbol", self.symbol, "replay one of them; evaluate takes several")
+        return next(iter(found.values()))
 
     def lots(self, task: Task) -> int:
         """Lots of the task's order in a simulated market.
@@ -103,13 +113,14 @@ class Market:
             raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
         return task.lots(presets.load(self.preset).volume_per_s)
 
-    def _found(self, task: Task) -> dict[str, RunSettings]:
+    def places(self, task: Task, orders: Sequence[Order] = ()) -> dict[str, RunSettings]:
+        """Each symbol with a task in it by name, as the command line has them; or the tapes of orders in the lake."""
         late = task.latency if self.latency == AT_ONCE else self.latency
         seen = task.feed_latency if self.feed_latency == AT_ONCE else self.feed_latency
         told = replace(task, latency=late, feed_latency=seen)
         names = [self.preset] if self.preset else []
         lake, symbol = (Path(self.lake), self.symbol) if self.lake else (None, None)
-        found = markets_of(names, lake, symbol, self.impact or None, told, self.fees, self.regimes, self.days)
+        found = markets_of(names, lake, symbol, self.impact or None, told, self.fees, self.regimes, self.days, orders)
         return {name: replace(one, queue=self.queue) for name, one in found.items()}
 
 
@@ -170,8 +181,10 @@ def replay(
     lake : str or Path
         Folder of imported days (:class:`Lake`).
     symbol : str
+        Several with commas are judged beside each other, and pooled.
     days : sequence of str
-        Days to judge on; by default the later third. Earlier days are for training and estimates.
+        Days to judge on; by default the later third. Earlier days are for training and estimates. Orders by the clock
+        are judged on every day, and the other hours are for training.
     impact : str
         square_root and propagator move the tape's prices by own volume, which is a prior; none leaves them.
     queue : str
@@ -183,7 +196,7 @@ def replay(
     ------
     ConfigError, TapeError
     """
-    entry, feed = (_latency(one, "latency", str(lake), symbol) for one in (latency, feed_latency))
+    entry, feed = (_latency(one, "latency", *tape_of(Path(lake), symbol)) for one in (latency, feed_latency))
     return Market(
         lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=_fees(fees), latency=entry,
         feed_latency=feed,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, ConfigError
+from tercel.core.vocabulary import BUY, SELL
 from tercel.evaluation.task import LATENCIES, Task
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
@@ -273,6 +274,11 @@ def seeded_plan(
 
     With one world every episode is warmed up on its own and is its own cluster; with a bank of `worlds` the bank
     entry is the cluster.
+
+    Raises
+    ------
+    ConfigError
+        A price as limit.
     """
     index = np.arange(first, first + n, dtype=np.int64)
     rows = np.zeros((n, kernels.EPISODE_WORDS), np.int64)
@@ -280,6 +286,8 @@ def seeded_plan(
     rows[:, kernels.E_INDEX] = index
     rows[:, kernels.E_SIDE] = task.side if task.side else np.where(index % 2 == 0, 1, -1)
     rows[:, kernels.E_QUANTITY] = quantity
+    limits = task.limit_of_mid(BUY), task.limit_of_mid(SELL)
+    rows[:, kernels.E_LIMIT_OF_MID] = np.where(rows[:, kernels.E_SIDE] > 0, *limits)
     rows[:, kernels.E_WARMUP_NS] = task.warmup_ns if warmup_ns is None else warmup_ns
     rows[:, kernels.E_WORLD] = (index // 2) % worlds
     return Plan(rows, index if worlds == 1 else rows[:, kernels.E_WORLD])

@@ -326,7 +326,10 @@ def _notes(entries: Sequence[Entry], clusters: int, replayed: bool) -> list[str]
         of = "learned policies" if len(single) == len(learned) else "policies judged one by one"
         notes.append(f"one training seed: intervals of {of} leave out what training varies")
     for key, words in (
-        ("unfilled_share", "Lots that the book could not fill, booked at its end plus the law for the whole order"),
+        (
+            "unfilled_share",
+            "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
+        ),
         (
             "double_filled_share",
             "Lots that trades filled which the tape gave to its own orders too (replay is generous to them)",

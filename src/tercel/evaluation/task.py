@@ -4,11 +4,14 @@ import hashlib
 import json
 import re
 from dataclasses import InitVar, asdict, dataclass
+from fractions import Fraction
+from math import ceil, floor
 from typing import Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.simulator import layout as sim
+from tercel.market.tape.instrument import clock_s
 
 CLOCKS = ("time", "events", "volume")
 LATENCIES = {
@@ -19,15 +22,19 @@ LATENCIES = {
 }
 
 NANOSECOND = 1e-9
+FARTHEST_BPS = 5_000
 LONGEST_S = 1e7
 """Horizons and warm-ups beyond this are a slip; their sum in nanoseconds stays far inside int64."""
 
 
-LATER: Final = ("quantity", "start")
+LATER: Final = ("quantity", "start", "limit_price")
 """Fields that came later: where they are not used, no file says them."""
+SIDES: Final = {"buy": BUY, "sell": SELL, "both": 0}
+SHARE: Final = 0.10
+"""The order of a task that names no size, as a share of the volume."""
 _UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_BPS: Final = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*bps\s*")
 _PART: Final = re.compile(r"\s*(\d+(?:\.\d*)?)\s*(s|sec|min|m|h)")
-_CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 
 
 def seconds_of(span: float | str) -> float:
@@ -47,24 +54,6 @@ def seconds_of(span: float | str) -> float:
     if not parts or _PART.sub("", span).strip():
         raise ConfigError("seconds, or a span such as 30min, 2h or 90s", repr(span), "write it as '30min'")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def clock_s(text: str) -> int:
-    """Seconds after midnight of a time of day, HH:MM or HH:MM:SS.
-
-    Raises
-    ------
-    ConfigError
-        No time of day.
-
-    >>> clock_s("10:30")
-    37800
-    """
-    found = _CLOCK.fullmatch(text)
-    if found is None:
-        raise ConfigError("a time of day as HH:MM or HH:MM:SS", repr(text), "such as '10:30'")
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return 3600 * hours + 60 * minutes + seconds
 
 
 def _is_share(value: object) -> bool:
@@ -119,9 +108,9 @@ class Task:
     Parameters
     ----------
     side : int
-        +1 buy, -1 sell, 0: episodes alternate.
-    share : float
-        The order as a share of the volume expected within the horizon.
+        +1 buy, -1 sell, 0: episodes alternate; or the words buy, sell, both.
+    share : float, optional
+        The order as a share of the volume expected within the horizon; 0.10 where no quantity is given, else None.
     horizon_s : float
         Seconds from arrival to the horizon; what is left then goes to the market.
     decisions : int
@@ -140,6 +129,11 @@ class Task:
         Points of the time grid on which mids are compared with the twin's.
     quantity : int
         The order in lots, in the place of a share; 0: by `share`.
+    limit_price : float or str, optional
+        Worst price that the order may trade at, price units (recorded days, one side), or text such as ``25bps``: at
+        most so far beyond the mid at arrival, above it for a buy and below it for a sell. Every strategy is held to it,
+        and so is the order at the horizon. What is left then is unfilled, and booked at the price of the next lot plus
+        the law for the whole order.
     start : str
         Arrival by the clock of the exchange, HH:MM: one order a recorded day. "": one after the other, all day.
     horizon : float or str, optional
@@ -150,16 +144,19 @@ class Task:
     Raises
     ------
     ConfigError
-        A value outside its range, `end` without `start` or beside `horizon`.
+        A value outside its range, `share` beside `quantity`, `end` without `start` or beside `horizon`, a price as
+        limit of both sides.
 
     >>> Task(share=0.1, horizon="30min").lots(volume_per_s=1.0)
     180
     >>> Task(quantity=500, start="10:30", end="12:30").horizon_s
     7200.0
+    >>> Task(side="sell", limit_price="25bps").limit(SELL)
+    (0, 99750000)
     """
 
     side: int = 0
-    share: float = 0.10
+    share: float | None = None
     horizon_s: float = 1800.0
     decisions: int = 60
     clock: str = "time"
@@ -170,11 +167,21 @@ class Task:
     grid_points: int = 61
     quantity: int = 0
     start: str = ""
+    limit_price: float | str | None = None
     horizon: InitVar[float | str | None] = None
     end: InitVar[str | None] = None
 
     def __post_init__(self, horizon: float | str | None, end: str | None) -> None:
         """Take the horizon from words, refuse what cannot be run."""
+        if isinstance(self.side, str):
+            if self.side not in SIDES:
+                raise ConfigError(f"a side: {', '.join(SIDES)}", repr(self.side), "such as 'buy'")
+            object.__setattr__(self, "side", SIDES[self.side])
+        if self.share is not None and self.quantity:
+            received = f"share {self.share!r} and quantity {self.quantity!r}"
+            raise ConfigError("a task with a share of the volume or a quantity", received, "leave one out")
+        if self.share is None and not self.quantity:
+            object.__setattr__(self, "share", SHARE)
         if horizon is not None and end is not None:
             raise ConfigError("a task with horizon or end", f"horizon {horizon!r} and end {end!r}", "leave one out")
         if end is not None and not self.start:
@@ -187,7 +194,12 @@ class Task:
             object.__setattr__(self, "horizon_s", seconds_of(horizon))
         wrong = [
             (self.side not in (BUY, SELL, 0), "side", "+1, -1 or 0", "alternate with 0"),
-            (not _is_share(self.share), "share", "in (0, 1] of the expected volume", "such as 0.1"),
+            (
+                self.share is not None and not _is_share(self.share),
+                "share",
+                "in (0, 1] of the expected volume",
+                "such as 0.1",
+            ),
             (not NANOSECOND <= self.horizon_s <= LONGEST_S, "horizon_s", "from 1 ns to 10 million s", "such as 1800"),
             (not _is_count(self.decisions, 1), "decisions", "a whole number, at least 1", "such as 60"),
             (self.clock not in CLOCKS, "clock", f"one of {', '.join(CLOCKS)}", "use time"),
@@ -199,6 +211,10 @@ class Task:
         for bad, name, expected, remedy in wrong:
             if bad:
                 raise ConfigError(f"a task whose {name} is {expected}", f"{getattr(self, name)!r}", remedy)
+        self.limit(self.side or BUY)
+        if self.side == 0 and self.limit_price is not None and not isinstance(self.limit_price, str):
+            remedy = "add side, or give the limit as '25bps' beyond the mid at arrival"
+            raise ConfigError("a limit price of one side", f"{self.limit_price!r} for buys and sells", remedy)
 
     @property
     def horizon_ns(self) -> int:
@@ -212,7 +228,64 @@ class Task:
 
     def lots(self, volume_per_s: float) -> int:
         """Lots of the order in a market that trades so many lots a second; at least 1."""
-        return self.quantity or max(round(self.share * volume_per_s * self.horizon_s), 1)
+        return max(round(self.share * volume_per_s * self.horizon_s), 1) if self.share is not None else self.quantity
+
+    def limit(self, side: int, tick: float = 0.01) -> tuple[int, int]:
+        """The limit of an order of that side: the last tick within a price, or what of the mid at arrival it is.
+
+        Returns
+        -------
+        tuple of int
+            `E_LIMIT` and `E_LIMIT_OF_MID` of `execution.step`, 0 where there is none.
+
+        Raises
+        ------
+        ConfigError
+            No price above 0, and no distance of at most 5,000 bps.
+        """
+        if self.limit_price is None:
+            return 0, 0
+        found = _BPS.fullmatch(self.limit_price) if isinstance(self.limit_price, str) else None
+        if found is not None and abs(float(found[1])) <= FARTHEST_BPS:
+            return 0, sim.LIMIT_PARTS + side * round(float(found[1]) * sim.LIMIT_PARTS / 1e4)
+        try:
+            price = Fraction(str(self.limit_price))
+        except ValueError:
+            price = Fraction(0)
+        if isinstance(self.limit_price, str | bool) or not 0 < price < 2**40:
+            expected = f"a limit price above 0, or text such as 25bps, within {FARTHEST_BPS:,} bps"
+            raise ConfigError(expected, repr(self.limit_price), "such as 241.5, or '25bps' beyond the mid at arrival")
+        ticks = price / Fraction(str(tick))
+        return (floor(ticks) or -1) if side > 0 else ceil(ticks), 0
+
+    def limit_of_mid(self, side: int) -> int:
+        """The limit of an order of that side in a simulated market, where prices are not known beforehand.
+
+        Raises
+        ------
+        ConfigError
+            A price.
+        """
+        ticks, of_mid = self.limit(side)
+        if ticks:
+            remedy = "give it beyond the mid at arrival, such as '25bps'"
+            raise ConfigError("a limit price on recorded days", f"{self.limit_price!r} in a simulated market", remedy)
+        return of_mid
+
+    @property
+    def words(self) -> list[str]:
+        """What of the order is not as it is by itself: side, size, time and limit, as the command line has them."""
+        plain, size = Task(), f"--quantity {self.quantity}" if self.share is None else f"--share {self.share:g}"
+        side = next(name for name, number in SIDES.items() if number == self.side)
+        told = {
+            f"--side {side}": self.side == plain.side,
+            size: self.share == plain.share,
+            f"--start {self.start}": not self.start,
+            f"--horizon {self.horizon_s:g}": self.horizon_s == plain.horizon_s,
+            f"--decisions {self.decisions}": self.decisions == plain.decisions,
+            f"--limit-price {self.limit_price}": self.limit_price is None,
+        }
+        return [words for words, usual in told.items() if not usual]
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON and policy cards; what came later and is not used is left out."""

@@ -1,6 +1,6 @@
 """Windows of recorded days: where episodes of a task can start, how large their orders are, what is independent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Plan
-from tercel.evaluation.task import Task, clock_s
+from tercel.evaluation.orders import Order
+from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
 from tercel.market.simulator.tape_source import TapeDay
-from tercel.market.tape.instrument import midnight_ns
+from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns
 
+Hours = Mapping[str, Sequence[tuple[int, int]]]
+"""Date -> stretches of it, ns."""
+NO_HOURS: Hours = {}
 BLOCK_NS = 1800 * NS_PER_SECOND
 """Within one day, non-overlapping half hours are what is independent."""
 
@@ -28,11 +32,15 @@ def window_starts(
     opening = max(day.open_ns, int(day.world_ns[0]), earliest_ns)
     closing = min(day.close_ns, day.last_ns, latest_ns)
     first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
-    if task.start:
-        day_ns = midnight_ns(day.instrument.date, day.instrument.timezone)
-        only = day_ns + clock_s(task.start) * NS_PER_SECOND
-        return np.array([only] if first <= only <= closing - task.horizon_ns else [], np.int64)
+    if task.start:  # warmed up as long as the day then is, at most
+        only = clock_ns(day.instrument, task.start)
+        return np.array([only] if opening <= only <= closing - task.horizon_ns else [], np.int64)
     return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
+
+
+def clock_ns(instrument: Instrument, clock: str) -> int:
+    """A time of day of the exchange on an instrument's date, ns since 1970."""
+    return midnight_ns(instrument.date, instrument.timezone) + clock_s(clock) * NS_PER_SECOND
 
 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
@@ -53,6 +61,7 @@ def tape_plan(
     seed: int = 0,
     earliest_ns: int = 0,
     latest_ns: int = FOREVER_NS,
+    apart: Hours = NO_HOURS,
 ) -> Plan:
     """All windows of some days as episodes.
 
@@ -72,6 +81,8 @@ def tape_plan(
         Of the episodes' own streams (latency, draws).
     earliest_ns, latest_ns : int
         Bounds of the windows, to split one day into an earlier and a later part.
+    apart : mapping of date to sequence of (begin, end)
+        Hours, ns, that no window may touch, warm-up included.
 
     Raises
     ------
@@ -81,9 +92,12 @@ def tape_plan(
     rows: list[list[int]] = []
     cluster: list[int] = []
     for number, day in enumerate(days):
+        taken = apart.get(day.instrument.date, ())
         for start in window_starts(day, task, every_ns or task.horizon_ns, earliest_ns, latest_ns).tolist():
+            if any(start - task.warmup_ns < end and begin < start + task.horizon_ns for begin, end in taken):
+                continue
             expected = expected_lots(day, start, task.horizon_ns, curve)
-            quantity = task.quantity or max(round(task.share * expected), 1)
+            quantity = task.quantity if task.share is None else max(round(task.share * expected), 1)
             if quantity > sum(curve):
                 raise ConfigError(
                     f"an order of at most a day's volume ({sum(curve):.0f} lots)",
@@ -106,6 +120,31 @@ def tape_plan(
     return Plan(np.array(rows, np.int64), np.array(cluster, np.int64))
 
 
+def orders_plan(days: Sequence[TapeDay], task: Task, orders: Sequence[Order], seed: int = 0) -> Plan:
+    """An episode for each order of a symbol where it falls on its tape; a half hour is a cluster.
+
+    Parameters
+    ----------
+    days : sequence of TapeDay
+        Among them that of each order.
+    task : Task
+        Decisions and warm-up.
+    orders : sequence of Order
+        Each with its date.
+    seed : int
+        Of the episodes' own streams.
+    """
+    by_date = {day.instrument.date: day for day in days}
+    rows = []
+    for number, order in enumerate(orders):
+        day = by_date[order.date]
+        start, own = clock_ns(day.instrument, order.clock), order.task(task)
+        rows.append(window_row(day, own, start, order.side, order.quantity, seed, number))
+        rows[-1][kernels.E_HORIZON_NS] = own.horizon_ns
+    starts = np.array(rows, np.int64)
+    return Plan(starts, starts[:, kernels.E_START_NS] // BLOCK_NS)
+
+
 def window_row(day: TapeDay, task: Task, start: int, side: int, quantity: int, seed: int, index: int) -> list[int]:
     """The episode that arrives in a day at `start`; its warm-up is as long as the day then is, at most."""
     begin = max(start - max(task.warmup_ns, task.horizon_ns // task.decisions), int(day.world_ns[0]))
@@ -116,6 +155,7 @@ def window_row(day: TapeDay, task: Task, start: int, side: int, quantity: int, s
     row[kernels.E_START_NS], row[kernels.E_WARMUP_NS] = start, start - begin
     row[kernels.E_CURSOR], row[kernels.E_CURSOR_END] = int(day.world_row[world]), day.last_row
     row[kernels.E_WORLD] = int(day.world[world])
+    row[kernels.E_LIMIT], row[kernels.E_LIMIT_OF_MID] = task.limit(side, day.instrument.tick)
     return row
 
 

@@ -26,7 +26,7 @@ def clear_account(k: Longs) -> None:
     k[sim.FORCED_SPREAD] = k[sim.FORCED_WALK] = k[sim.FORCED_TIMING] = 0
     k[sim.PASSIVE_LOTS] = k[sim.FORCED_LOTS] = k[sim.UNFILLED_LOTS] = 0
     k[sim.FILL_ROWS] = k[sim.STEP_CASH] = k[sim.DOUBLE_LOTS] = 0
-    k[sim.CROSSED_LOTS] = k[sim.TRANSLATED_LOTS] = k[sim.WORST_PAID] = 0
+    k[sim.CROSSED_LOTS] = k[sim.TRANSLATED_LOTS] = k[sim.WORST_PAID] = k[sim.LIMIT] = 0
     k[sim.FEES] = k[sim.FEES_REST] = 0
     k[sim.GRID_NEXT] = 0
     for j in range(3 * k[sim.GRID_POINTS]):

@@ -94,6 +94,30 @@ def send_waiting(b: Packed, k: Longs) -> None:
 
 
 @kernel
+def keep_limit(k: Longs) -> None:
+    """Hold what is wanted to the parent's limit: nothing is sent beyond it, whoever decides.
+
+    A take goes no further. Lots on rungs beyond the limit are wanted on the first rung within it; where there is none,
+    at the limit itself.
+    """
+    side, limit = k[sim.SIDE], k[sim.LIMIT]
+    if (k[sim.WAITING_LIMIT] - limit) * side > 0:
+        k[sim.WAITING_LIMIT] = limit
+    beyond, first = 0, it.K
+    for j in range(it.K - 1, -1, -1):
+        if (k[sim.WAITING_ANCHOR] - side * k[sim.WAITING_STEP] * j - limit) * side <= 0:
+            first = j
+        else:
+            beyond += k[sim.WAITING_REST + j]
+            k[sim.WAITING_REST + j] = 0
+    if beyond == 0:
+        return
+    if first == it.K:
+        first, k[sim.WAITING_ANCHOR], k[sim.WAITING_STEP] = 0, limit, FARTHEST
+    k[sim.WAITING_REST + first] += beyond
+
+
+@kernel
 def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     """Compare an intent row with the own orders and send the difference.
 
@@ -103,16 +127,19 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
         The market's two arrays.
     intent : int32[10]
         See `execution.intent`; a step below 1 counts as 1, rungs beyond any price are held back.
+        The parent's limit holds whatever it says (`keep_limit`).
     """
-    side = k[sim.SIDE]
-    anchor, step = intent[it.ANCHOR], max(intent[it.STEP], 1)
+    side, step = k[sim.SIDE], max(intent[it.STEP], 1)
     k[sim.WAITING_TAKE] = min(max(intent[it.TAKE], 0), k[sim.LEFT])
     k[sim.WAITING_LIMIT] = intent[it.TAKE_LIMIT]
-    k[sim.WAITING_ANCHOR] = anchor
+    k[sim.WAITING_ANCHOR] = intent[it.ANCHOR]
     k[sim.WAITING_STEP] = step
     for j in range(it.K):
-        price = anchor - side * step * j
+        price = intent[it.ANCHOR] - side * step * j
         k[sim.WAITING_REST + j] = max(intent[it.REST0 + j], 0) if -FARTHEST < price < FARTHEST else 0
+    if k[sim.LIMIT] != 0:
+        keep_limit(k)
+    anchor, step = k[sim.WAITING_ANCHOR], k[sim.WAITING_STEP]
     for i in range(b[lay.OWN]):
         lots = standing(b, i)
         if lots == 0:
@@ -131,7 +158,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
 
 @kernel
 def force(b: Packed, k: Longs) -> None:
-    """The horizon: cancel everything, then take what is left at any price, as acknowledgements allow."""
+    """The horizon: cancel everything, then take what is left, as acknowledgements and the parent's limit allow."""
     for i in range(b[lay.OWN]):
         lots = standing(b, i)
         if lots > 0 and not is_take(b, i):
@@ -139,5 +166,5 @@ def force(b: Packed, k: Longs) -> None:
     for j in range(it.K):
         k[sim.WAITING_REST + j] = 0
     k[sim.WAITING_TAKE] = k[sim.LEFT]
-    k[sim.WAITING_LIMIT] = k[sim.SIDE] * it.MARKET_LIMIT
+    k[sim.WAITING_LIMIT] = k[sim.LIMIT] if k[sim.LIMIT] != 0 else k[sim.SIDE] * it.MARKET_LIMIT
     send_waiting(b, k)

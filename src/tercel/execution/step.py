@@ -13,7 +13,7 @@ from tercel.market.book import layout as lay
 from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.account import book_fill
+from tercel.market.simulator.account import book_fill, mark_unfilled
 from tercel.market.simulator.background import part
 from tercel.market.simulator.engine import advance, mark_grid
 from tercel.market.simulator.entry import ladder_end, next_arrival
@@ -28,7 +28,10 @@ E_WARMUP_NS = 5
 E_CURSOR = 6  # (replay) first tape row after the loaded book
 E_CURSOR_END = 7
 E_WORLD = 8  # which of the prepared starting worlds
-EPISODE_WORDS = 9
+E_LIMIT = 9  # worst price that the order may trade at, ticks; 0: any
+E_LIMIT_OF_MID = 10  # ... or what of the mid at arrival that is, LIMIT_PARTS-ths; 0: any
+E_HORIZON_NS = 11  # from arrival to the horizon; 0: as the world has it
+EPISODE_WORDS = 12
 
 TERMS = 3
 """Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced
@@ -78,10 +81,10 @@ def end(k: Longs) -> None:
     if k[sim.LEFT] > 0:
         last = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
         worst = ladder_end(k, k[sim.SIDE], last)
-        k[sim.UNFILLED_LOTS] += k[sim.LEFT]
         lots, k[sim.LEFT] = k[sim.LEFT], 0
         price = worst + k[sim.SIDE] * k[sim.UNFILLED_TICKS]
         book_fill(k, price, lots, k[sim.MID2], 2 * worst, False, True)
+        mark_unfilled(k, lots)
     mark_grid(k, FOREVER_NS)
     k[sim.PHASE] = sim.DONE
 
@@ -104,6 +107,16 @@ def close(
 
 
 @kernel
+def limit_of(episode: Longs, mid2: int) -> int:
+    """The parent's limit, ticks; 0: none. Of the mid at arrival the last whole tick that is within it."""
+    if episode[E_LIMIT_OF_MID] == 0:
+        return int(episode[E_LIMIT])
+    whole, rest = divmod(mid2 * episode[E_LIMIT_OF_MID], 2 * sim.LIMIT_PARTS)
+    limit = whole if episode[E_SIDE] > 0 or rest == 0 else whole + 1
+    return int(limit if limit != 0 else -1)
+
+
+@kernel
 def begin(
     b: Packed, k: Longs, flow: Floats, tape: Longs,
     worlds_b: Packed, worlds_k: Longs, episode: Longs,
@@ -121,6 +134,8 @@ def begin(
         k[j] = worlds_k[world, j]
     for j in range(worlds_k.shape[1], k.shape[0]):
         k[j] = 0
+    if episode[E_HORIZON_NS] > 0:
+        k[sim.HORIZON_NS] = episode[E_HORIZON_NS]
     seed_stream(k, sim.FLOW_RNG, episode[E_SEED], episode[E_INDEX], 1)
     seed_stream(k, sim.ENTRY_RNG, episode[E_SEED], episode[E_INDEX], 2)
     seed_stream(k, sim.DRAW_RNG, episode[E_SEED], episode[E_INDEX], 3)
@@ -168,6 +183,7 @@ def begin(
     k[sim.LEFT] = episode[E_QUANTITY]
     k[sim.UNFILLED_TICKS] = whole_order_ticks(flow, episode[E_QUANTITY])
     k[sim.WORST_PAID] = 0
+    k[sim.LIMIT] = limit_of(episode, k[sim.MID2])
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
     k[sim.DECISION] = 0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Plan
-from tercel.evaluation.task import Task
+from tercel.evaluation.task import SHARE, Task
 from tercel.execution import step as kernels
 
 Pair = tuple[float, float]
@@ -79,7 +79,7 @@ class Ranges:
         low, high = self.share
         part = np.array([np.random.default_rng((abs(int(s)), int(i))).random() for s, i in rows[:, :2]])
         share = low * (high / low) ** part
-        scale = share / task.share * horizon_ns[rows[:, kernels.E_WORLD]] / task.horizon_ns
+        scale = share / (task.share or SHARE) * horizon_ns[rows[:, kernels.E_WORLD]] / task.horizon_ns
         rows[:, kernels.E_QUANTITY] = np.maximum(np.round(rows[:, kernels.E_QUANTITY] * scale), 1)
         return Plan(rows, plan.cluster)
 

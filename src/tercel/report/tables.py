@@ -132,7 +132,7 @@ class Judged:
         if self.clusters < FEW_CLUSTERS:
             yield f"Only {self.clusters} clusters, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
-            yield "Impact is not available here: the tape does not answer; walking past the touch counts as spread."
+            yield "Impact is not told apart here: walking past the touch counts as spread, what prices did as timing."
         placed = (item for item in self.paired_vs_best_baseline.items() if not item[0].endswith("untrained"))
         for policy, interval in placed:
             yield verdict_sentence(policy, interval, self.best_baseline, self.digits, self.called)

@@ -4,6 +4,8 @@ A gain g with standard error s is called positive when g / s exceeds the t quant
 with probability `power` is the sum of both quantiles, times s (Cohen 1988, "Statistical power analysis", 2).
 """
 
+from math import ceil
+
 from tercel.stats.student import normal_quantile, t_quantile
 
 POWER = 0.8
@@ -25,3 +27,12 @@ def detectable_gain(error: float, freedom: float, *, level: float = 0.95, power:
     first = t_quantile(0.5 + level / 2.0, freedom)
     second = normal_quantile(power) if freedom > 1e6 else t_quantile(power, freedom)
     return (first + second) * error
+
+
+def needed(sd: float, gain: float = 1.0, *, level: float = 0.95, power: float = POWER) -> int:
+    """Independent differences of standard deviation `sd` from which a true gain is found with probability `power`.
+
+    >>> needed(10.0), round(detectable_gain(10.0 / 785**0.5, 1e9), 2)
+    (785, 1.0)
+    """
+    return max(ceil(((normal_quantile(0.5 + level / 2.0) + normal_quantile(power)) * sd / gain) ** 2), 2)

@@ -38,6 +38,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import mark_unfilled
 from tercel.trading import worker_kernels as kernels
 from tercel.trading.children import Child, Children, ParentOrder
 from tercel.trading.follower import Follower
@@ -400,8 +401,8 @@ class Worker:
         known = int(k[sim.LAST_ASK if self.order.side > 0 else sim.LAST_BID])
         worst = known if child.worst is None else child.worst
         mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
-        k[sim.UNFILLED_LOTS] += lots
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
+        mark_unfilled(k, lots)
 
     def _on_reject(self, said: CancelReject, commands: list[Command]) -> None:
         if said.cl_ord_id in self._children.cancels:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tercel.app.cli import agent_table
+from tercel.app.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
 from tercel.app.cli.shared import AsJson, Own, listed_dates, listed_seeds, told
 from tercel.core.errors import ConfigError
 
@@ -32,7 +33,6 @@ Markets = Annotated[
     ),
 ]
 Tape = Annotated[Path | None, typer.Option(help="Judge on the later days of this lake.", metavar="LAKE")]
-Symbol = Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")]
 Impact = Annotated[
     str | None,
     typer.Option(
@@ -48,13 +48,14 @@ Episodes = Annotated[
 Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, which are split evenly.", metavar="S,...")]
 
 
+@with_order
 def evaluate(
     policies: Policies = None,
     strategy: Own = None,
     family: Family = "",
     market: Markets = None,
     tape: Tape = None,
-    symbol: Symbol = None,
+    symbol: Symbols = None,
     date: Annotated[
         str, typer.Option(help="(--tape) Days to judge on. Default: the later third.", metavar="D[,D...]")
     ] = "",
@@ -73,12 +74,7 @@ def evaluate(
     fees: Annotated[
         str | None, typer.Option(help="Fees in price units a share, or as 1,5bps.", metavar="MAKER,TAKER")
     ] = None,
-    latency_ms: Annotated[
-        str | None, typer.Option(help="Order-entry latency: X, or evenly on A,B.", metavar="X")
-    ] = None,
-    share: Annotated[
-        float, typer.Option(help="The order, as a share of the volume expected in its time.", metavar="X")
-    ] = 0.1,
+    order: TypedOrder = NOT_TYPED,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Other latencies, fees and order sizes too, one at a time.")
     ] = False,
@@ -103,7 +99,11 @@ def evaluate(
 ) -> None:
     """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
     with told(as_json, f"what is finished is kept in {out}; the same command goes on"):
-        check_tape(tape, symbol, impact)
+        check_tape(tape, symbol, order)
+        if impact == "":
+            raise ConfigError("the name of a law", "an empty one", "leave --impact out for the default")
+        if date and order.orders is not None:
+            raise ConfigError("orders of a list on their own days", "--date with --orders", "leave one out")
         if date and tape is None:
             raise ConfigError("--date with --tape", "--date alone", "add --tape and --symbol")
         from tercel.app.commands import agent_evaluate as command
@@ -122,8 +122,9 @@ def evaluate(
             seeds=listed_seeds(seeds),
             regimes=regimes,
             fees=fees,
-            latency_ms=latency_ms,
-            share=share,
+            latency_ms=order.latency,
+            order=order.said,
+            orders=order.orders,
             sensitivity=sensitivity,
             adaptation=adaptation,
             trained_for=trained_for or (),
@@ -132,15 +133,6 @@ def evaluate(
             as_json=as_json,
         )
         raise typer.Exit(code)
-
-
-def check_tape(tape: Path | None, symbol: str | None, impact: str | None) -> None:
-    """Refuse half a tape."""
-    if (tape is None) != (symbol is None):
-        given, missing = ("--tape", "--symbol") if symbol is None else ("--symbol", "--tape")
-        raise ConfigError("--tape and --symbol together", f"{given} alone", f"add {missing}")
-    if impact == "":
-        raise ConfigError("the name of a law", "an empty one", "leave --impact out for the default")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -21,6 +21,7 @@ from tercel.app.cli.bench import bench_app
 from tercel.app.cli.data import data_app
 from tercel.app.cli.limits import limits_app
 from tercel.app.cli.market import market_app
+from tercel.app.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
 from tercel.app.cli.replicate import replicate_app
 from tercel.app.cli.risk import risk_app
 from tercel.app.cli.shared import INTERRUPTED, AsJson, Own, told
@@ -56,6 +57,7 @@ def _root(
 
 
 @app.command()
+@with_order
 def run(
     market: Annotated[
         str | None,
@@ -67,7 +69,7 @@ def run(
     tape: Annotated[
         Path | None, typer.Option(help="Run on this lake's real days instead of a preset.", metavar="LAKE")
     ] = None,
-    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None,
+    symbol: Symbols = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A smoke run under a minute: proves the road, not the agent.")
     ] = False,
@@ -93,10 +95,7 @@ def run(
         str | None,
         typer.Option(help="Fees in price units a share, or as 1,5bps; below 0: a rebate.", metavar="MAKER,TAKER"),
     ] = None,
-    latency_ms: Annotated[
-        str | None,
-        typer.Option(help="Order-entry latency: X, evenly on A,B, or tape (with --tape).", metavar="X"),
-    ] = None,
+    order: TypedOrder = NOT_TYPED,
     feed_latency_ms: Annotated[
         str | None, typer.Option(help="How late the market is seen: X, A,B or tape.", metavar="X")
     ] = None,
@@ -125,13 +124,7 @@ def run(
             raise ConfigError("the name of a market", "an empty one", "leave --market out for the default")
         if market is not None and tape is not None:
             raise ConfigError("one market", f"--market {market} and --tape {tape}", "leave one of the two out")
-        if (tape is None) != (symbol is None):
-            given, missing = ("--tape", "--symbol") if symbol is None else ("--symbol", "--tape")
-            raise ConfigError(
-                "--tape and --symbol together",
-                f"{given} alone",
-                f"add {missing}; `tercel data list --lake LAKE` names what a lake holds",
-            )
+        check_tape(tape, symbol, order)
         from tercel.app.commands import run as command
 
         code = command.run(
@@ -144,7 +137,9 @@ def run(
             resume=resume,
             regimes=regimes,
             fees=fees,
-            latency_ms=latency_ms,
+            latency_ms=order.latency,
+            order=order.said or None,
+            orders=order.orders,
             feed_latency_ms=feed_latency_ms,
             queue=queue,
             impact=impact,

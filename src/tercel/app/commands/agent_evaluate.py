@@ -1,6 +1,6 @@
 """`tercel agent evaluate`: policies against everything written, on the same unseen episodes, with honest statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,21 @@ from tercel.app.commands.agent_evaluate_shown import shown
 from tercel.app.job.contest.cells import Judged, episodes_of, read_place
 from tercel.app.job.contest.contenders import Contender, baselines_of, own_of, policies_of, refuse_namesakes
 from tercel.app.job.contest.families import Field, field_of, members_of
-from tercel.app.job.contest.held import Contest
+from tercel.app.job.contest.held import LISTED, Contest, as_one
 from tercel.app.job.contest.hold import hold, refuse_absent
-from tercel.app.job.contest.leaks import refuse_leaks
+from tercel.app.job.contest.leaks import judged_days, refuse_leaks
 from tercel.app.job.contest.outside import notes_on, untrained_in
 from tercel.app.job.contest.places import PLAIN, Place, switching
 from tercel.app.job.contest.room import with_room
 from tercel.app.job.market import judged_words, split_dates, validated
+from tercel.app.job.needed import needed_words
+from tercel.app.job.orders import read_orders, task_of, with_orders
 from tercel.app.job.settings import RunSettings
-from tercel.app.job.venue import fees_of, latency_of
+from tercel.app.job.venue import fees_of, latency_of, tape_of
 from tercel.app.output import json_text, print_json, result_console, say
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.written import write_whole
+from tercel.evaluation.orders import Order
 from tercel.evaluation.standing import FROZEN
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.own import findable
@@ -109,7 +112,8 @@ def evaluate(
     regimes: str,
     fees: str | None,
     latency_ms: str | None,
-    share: float,
+    order: Mapping[str, Any],
+    orders: Path | None,
     sensitivity: bool,
     adaptation: bool,
     trained_for: Sequence[str],
@@ -120,15 +124,21 @@ def evaluate(
     """Judge; see the module."""
     if trained_for and not adaptation:
         raise ConfigError("--trained-for with --adaptation", "--trained-for alone", "add --adaptation, or leave it out")
-    task = Task(share=share, latency=Latency() if latency_ms is None else latency_of(latency_ms, "--latency-ms"))
+    task = Task() if latency_ms is None else Task(latency=latency_of(latency_ms, "--latency", *tape_of(lake, symbol)))
+    task = task_of(task, order)
     charged = NO_FEES if fees is None else fees_of(fees)
-    held_in = markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates)
+    listed = () if orders is None else read_orders(orders)
+    if listed and (markets or sensitivity or adaptation):
+        remedy = "leave --market, --sensitivity and --adaptation out"
+        raise ConfigError("orders of a list on their tapes alone", f"{orders} beside other conditions", remedy)
+    everywhere = "" if regimes == EACH else regimes
+    held_in = markets_of(markets, lake, symbol, impact, task, charged, everywhere, dates, listed)
     if ray is not None and strategies:
         raise ConfigError("--strategy on this machine", f"--strategy {strategies[0]} with --ray", "leave --ray out")
     own, baselines = own_of([findable(name) for name in strategies]), baselines_of(against)
     refuse_namesakes([*own, *baselines])
     asked = Asked(
-        field_of(policies, family, held_in, own),
+        field_of(policies, family, held_in, own, alone=bool(listed)),
         baselines,
         held_in,
         episodes,
@@ -181,18 +191,18 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     """Run what is missing of everything that was asked for, and read it."""
     places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
     first, main = next(iter(places.items()))
-    episodes = min(max(asked.episodes, 64), VALIDATION)
     for name, place in places.items():
         if place.settings.on_tape and not asked.here:
             say(judged_words(name, episodes_of(place)))
-    if main.settings.on_tape:
-        episodes = validated(episodes, episodes_of(main))
-        if not asked.here:
-            written = f"{len(asked.baselines)} written strategies"
-            say(f"first {written} work {episodes} orders of the training days, to choose")
-    chooser = main.on_validation(episodes)
-    hold([(chooser, asked.baselines, False)], out, "choose the best written strategy", asked.ray, asked.here)
-    chosen_on = read_place(chooser, asked.baselines, out)
+    choosers = [_chooser(asked, place) for place in (places.values() if main.settings.orders else [main])]
+    if main.settings.on_tape and not asked.here:
+        written = f"{len(asked.baselines)} written strategies"
+        say(f"first {written} work {sum(one.episodes for one in choosers)} orders that are not judged, to choose")
+    choosing = [(one, asked.baselines, False) for one in choosers]
+    hold(choosing, out, "choose the best written strategy", asked.ray, asked.here)
+    chosen_on = as_one([read_place(one, asked.baselines, out) for one in choosers])
+    if not asked.here:
+        say(needed_words(chosen_on.costs, _orders_a_day(list(places.values()))))
     regimes = {name: _regimes(asked, place) for name, place in places.items()}
     others = [(place, asked.contenders(name), False) for name, row in regimes.items() for place in row.values()]
     everywhere = [*((place, asked.contenders(name), True) for name, place in places.items()), *others]
@@ -211,6 +221,8 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
         list(notes),
     )
     contest = with_room(contest)
+    if main.settings.orders:
+        return replace(contest, markets={LISTED: as_one(list(contest.markets.values()))})
     few = [one for one in contest.baselines if one.key in {*SHORT, contest.best}]
     team = asked.field.teams[first]
     return with_room(
@@ -221,6 +233,21 @@ def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
             trained_for={regime: tuple(one.key for one in row) for regime, row in asked.trained_for.items()},
         )
     )
+
+
+def _orders_a_day(places: Sequence[Place]) -> float:
+    """Judged orders of a recorded day, of a list those of all its symbols; 0 in a simulated market."""
+    if not places[0].settings.on_tape:
+        return 0.0
+    mine = places if places[0].settings.orders else places[:1]
+    days = {day for place in mine for day in judged_days(place.settings).days}
+    return round(sum(episodes_of(place) for place in mine) / len(days), 1)
+
+
+def _chooser(asked: Asked, place: Place) -> Place:
+    """Episodes of a place on which the best written strategy is chosen."""
+    episodes = min(max(asked.episodes, 64), VALIDATION)
+    return place.on_validation(validated(episodes, episodes_of(place)) if place.settings.on_tape else episodes)
 
 
 # -- where it is held -------------------------------------------------------------------------------------------------
@@ -235,8 +262,11 @@ def markets_of(
     fees: Fees,
     regimes: str,
     dates: Sequence[str] = (),
+    orders: Sequence[Order] = (),
 ) -> dict[str, RunSettings]:
-    """Settings of every market that was named, by name; nothing is begun with words that mean nothing."""
+    """Settings of every market that was named, by name, and of the tapes of symbols or orders; nothing is begun with
+    words that mean nothing.
+    """
     listed = [part.strip() for name in names for part in name.split(",") if part.strip()]
     if not listed and lake is None:
         listed = [presets.DEFAULT]
@@ -250,16 +280,20 @@ def markets_of(
             raise ConfigError(f"an impact law of a preset's market: {', '.join(LAWS)}", f"--impact {law}", "name one")
         path = str(Path(name).resolve()) if name.endswith(".json") else name
         found[preset.name] = RunSettings(market=path, task=task, fees=fees, regimes=regimes, impact=law or "")
-    if lake is not None and symbol is not None:
+    symbols = [part.strip() for part in (symbol or "").split(",") if part.strip()]
+    if lake is not None and (symbols or orders):
         if regimes and not listed:
             raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
-        split_dates(Lake(lake), symbol, ",".join(dates))
         law = impact or "square_root"
         if law not in TAPE_LAWS:
             raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"--impact {law}", "name one")
-        found[f"{symbol} tape"] = RunSettings(
-            lake=str(lake.resolve()), symbol=symbol, task=task, fees=fees, impact=law, judged=",".join(dates)
+        tape = RunSettings(
+            lake=str(lake.resolve()), symbol=symbol or "", task=task, fees=fees, impact=law, judged=",".join(dates)
         )
+        for one in () if orders else symbols:
+            split_dates(Lake(lake), one, tape.judged)
+            found[f"{one} tape"] = replace(tape, symbol=one)
+        found |= with_orders(tape, orders) if orders else {}
     return found
 
 
@@ -296,7 +330,7 @@ def _sensitivity(asked: Asked, main: Place, everyone: list[Contender], out: Path
     axes: dict[str, dict[str, RunSettings]] = {
         "latency, ms": {f"{ms:g}": task(latency=Latency("constant", round(ms * 1e6))) for ms in LATENCIES_MS},
         "fees, bps": {f"{m:g}/{t:g}": replace(settings, fees=Fees(m, t, "bps")) for m, t in FEES},
-        "share of volume": {f"{share:g}": task(share=share) for share in SHARES},
+        "share of volume": {f"{share:g}": task(share=share, quantity=0) for share in SHARES},
     }
     grid = {
         axis: {

@@ -54,7 +54,8 @@ def title(result: Mapping[str, Any], first: list[str]) -> str:
     'mine against 2 written strategies'
     """
     count = sum(kind == "baseline" for kind in result["kinds"].values())
-    return f"{', '.join(first)} against {count} written strateg{'y' if count == 1 else 'ies'}"
+    against = f"{', '.join(first)} against " if first else ""
+    return f"{against}{count} written strateg{'y' if count == 1 else 'ies'}"
 
 
 def _verdicts(result: Mapping[str, Any], first: list[str]) -> Section:

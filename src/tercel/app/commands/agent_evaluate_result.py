@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.app.job.contest.contenders import told, variants_of
-from tercel.app.job.contest.held import Contest, twins_of
+from tercel.app.job.contest.held import LISTED, Contest, twins_of
 from tercel.app.job.contest.places import PLAIN, build_place
-from tercel.app.job.market import impact_in_words
+from tercel.app.job.market import hindsight_in_words, impact_in_words, limit_in_words
 from tercel.app.job.venue import in_words as venue_words
 from tercel.evaluation.arrivals import terciles
 from tercel.evaluation.claims import POOLED, claim, settle
@@ -28,7 +28,7 @@ from tercel.evaluation.comparisons import (
 from tercel.evaluation.episodes import regimes_of
 from tercel.evaluation.hindsight import LABEL
 from tercel.evaluation.judge import judge
-from tercel.evaluation.result import JudgedRun
+from tercel.evaluation.result import REPLAY_NOTE, JudgedRun
 from tercel.evaluation.standing import (
     FROZEN,
     RIGID,
@@ -100,18 +100,31 @@ def composed(contest: Contest) -> dict[str, Any]:
 def _judged(contest: Contest, found: Gains, rng: np.random.Generator) -> JudgedRun:
     """The table, with the gains of the ledger in the place of the judge's own."""
     main, ground = contest.main, build_place(contest.main.place)
-    task = main.place.settings.task
+    settings, market, cluster = main.place.settings, ground.market.name, ground.market.cluster
+    parts = [one.place.settings for one in main.parts or (main,)]
+    said = [words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))]
+    notes = [*ground.market.notes[:1], *impact_in_words(ground.source), *dict.fromkeys(said), *_venue(contest)]
+    told = settings.task.to_dict()
+    if settings.orders:
+        orders = [order for one in parts for order in one.orders]
+        market = f"{len(orders)} orders of {', '.join(dict.fromkeys(order.symbol for order in orders))}, replayed"
+        told = {LISTED: [order.to_dict() for order in orders]}
+        cluster = "day" if len({order.date for order in orders}) > 1 else cluster
     judged = judge(
         contest.entries,
         contest.twins,
         rng,
-        market=ground.market.name,
-        task=task.to_dict(),
+        market=market,
+        task=told,
         seeds=sorted({one.card.seed for one in contest.policies if one.learned}),
-        cluster=ground.market.cluster,
-        notes=[*ground.market.notes[:1], *impact_in_words(ground.source), *_venue(contest), *contest.notes],
+        cluster=cluster,
+        notes=[*notes, *contest.notes],
         best=contest.best,
     )
+    if main.parts:
+        apart = "Orders of a list differ: impact is not told apart, what own volume moved is in timing_bps."
+        notes = [note for note in judged.notes if not note.startswith(REPLAY_NOTE)]
+        judged = replace(judged, notes=[*notes, apart])
     paired = {name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()}
     return replace(
         judged, paired=paired, paired_vs_best_baseline={name: row[contest.best] for name, row in paired.items()}

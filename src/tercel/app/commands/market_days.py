@@ -1,6 +1,5 @@
 """Days of a lake as the market commands name them: dates, and a stretch of the day as HH:MM."""
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,7 @@ from tercel.market.flow.preset import Preset
 from tercel.market.observed import Observed
 from tercel.market.score.days import Day
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.instrument import midnight_ns
-
-_CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?")
+from tercel.market.tape.instrument import clock_s, midnight_ns
 
 
 def read_days(
@@ -96,24 +93,6 @@ def day_of(instrument: Instrument, events: Events, start: str = "", end: str = "
         return (midnight + clock_s(text) * NS_PER_SECOND - opening) / NS_PER_SECOND
 
     return Day(instrument, events, after_opening(start), after_opening(end))
-
-
-def clock_s(text: str) -> int:
-    """Seconds after midnight.
-
-    >>> clock_s("09:45")
-    35100
-
-    Raises
-    ------
-    ConfigError
-        No time of day.
-    """
-    found = _CLOCK.fullmatch(text.strip())
-    if not found:
-        raise ConfigError("a time of day as HH:MM", repr(text), "write it as in 12:45")
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
 
 
 def train_days(lake: Path, preset: Preset) -> list[Day]:

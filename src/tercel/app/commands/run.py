@@ -1,19 +1,23 @@
 """``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tercel.app.commands.agent_evaluate import evaluate
 from tercel.app.job.contest.contenders import Contender, own_of, refuse_namesakes
+from tercel.app.job.contest.leaks import judged_days
 from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins, yardstick_notes
-from tercel.app.job.market import JobMarket, build_market, judged_words
+from tercel.app.job.market import JobMarket, build_market, judged_words, split_dates
+from tercel.app.job.needed import needed_words, pilot_costs
+from tercel.app.job.orders import task_of
 from tercel.app.job.pool import Pool, judge_task, train_task
-from tercel.app.job.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
+from tercel.app.job.settings import EPISODES, FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
 from tercel.app.job.training import LEARNERS, frames_of, is_trained, training_folder
 from tercel.app.job.venue import fees_of, latency_of
 from tercel.app.job.venue import in_words as venue_words
@@ -28,6 +32,7 @@ from tercel.evaluation.report import BookExample, write_report
 from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.task import Task
 from tercel.execution.own import findable
+from tercel.execution.strategies import NAMES
 from tercel.learning import defaults
 from tercel.learning.metrics import read_metrics
 from tercel.market.flow.preset import DEFAULT, load
@@ -36,6 +41,7 @@ from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.regimes.choice import chosen
 from tercel.market.simulator.queue_models import queue_model
 from tercel.market.simulator.terms import NO_FEES
+from tercel.market.tape import Lake
 
 RUNS = Path("runs")
 DEFAULT_SEED = 1
@@ -63,10 +69,41 @@ def run(
     as_json: bool,
     impact: str | None = None,
     strategies: Sequence[str] | None = None,
+    order: Mapping[str, Any] | None = None,
+    orders: Path | None = None,
 ) -> int:
-    """Do the main job; see the module."""
-    asked = _Venue(regimes, fees, latency_ms, feed_latency_ms, queue, impact, tuple(map(findable, strategies or ())))
-    settings, folder = _settings(market, tape, symbol, quick, seed, out, resume, asked)
+    """Do the main job; see the module. Several symbols are as many runs, each in a folder of `out` of its own."""
+    asked = _Venue(
+        regimes, fees, latency_ms, feed_latency_ms, queue, impact, tuple(map(findable, strategies or ())), order or {}
+    )
+    if orders is not None:
+        return _list(asked, tape, orders, quick, seed, out, resume, as_json)
+    symbols = [part.strip() for part in (symbol or "").split(",") if part.strip()]
+    if len(symbols) < 2:
+        result = _run(_settings(market, tape, symbol, quick, seed, out, resume, asked), out, resume, as_json)
+        if as_json:
+            print_json(result.to_json())
+        return 0
+    if resume and out is None:
+        raise ConfigError("--out with --resume of several symbols", f"--symbol {symbol}", "name their folder")
+    if tape is not None:
+        for one in symbols:
+            split_dates(Lake(tape), one)
+    folder = out or _fresh()
+    runs = []
+    for one in symbols:
+        mine = folder / one
+        going = resume and (mine / FILE).exists()
+        runs.append((_settings(market, tape, one, quick, seed, mine, going, asked), mine, going))
+    found = {one: _run(*each, as_json) for one, each in zip(symbols, runs, strict=True)}
+    if as_json:
+        print_json({"symbols": {one: result.to_json() for one, result in found.items()}})
+    return 0
+
+
+def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_json: bool) -> JudgedRun:
+    """One run, from its market to its page."""
+    settings, folder = asked
     try:
         built = build_market(settings)
         if not resume:
@@ -75,6 +112,9 @@ def run(
             built.preset.save(folder / PRESET)
         if settings.on_tape:
             say(judged_words(built.name, len(built.plan)))
+        if not resume:
+            a_day = len(built.plan) / len(judged_days(settings).days) if settings.on_tape else 0.0
+            say(needed_words(pilot_costs(built, settings.task), round(a_day, 1)))
         train(settings, folder)
         _judge(settings, folder)
         result = _result(settings, built, folder)
@@ -83,13 +123,62 @@ def run(
         _report(settings, built, result, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder)) from None
-    if as_json:
-        print_json(result.to_json())
-    else:
+    if not as_json:
         say(f"report    {folder / REPORT}")
         say(f"policies  {folder / 'policies'}")
         say("next      tercel trade run --demo   (from a clone: make demo)")
-    return 0
+    return result
+
+
+def _list(
+    asked: "_Venue",
+    tape: Path | None,
+    orders: Path,
+    quick: bool,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """A list of orders: by written strategies and the user's, since agents of a run learn one order in one market."""
+    settings = {
+        "--regimes": asked.regimes,
+        "--feed-latency-ms": asked.feed_latency_ms,
+        "--queue": asked.queue,
+        "--quick": quick or None,
+        "--resume": resume or None,
+    }
+    if beside := [name for name, value in settings.items() if value is not None]:
+        raise ConfigError("--orders without them", ", ".join(beside), "leave them out")
+    say("orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders")
+    return evaluate(
+        policies=(),
+        strategies=asked.strategies,
+        family="",
+        markets=(),
+        lake=tape,
+        symbol=None,
+        dates=(),
+        impact=asked.impact,
+        against=",".join(NAMES),
+        episodes=EPISODES,
+        seeds=(seed,),
+        regimes="",
+        fees=asked.fees,
+        latency_ms=asked.latency_ms,
+        order=asked.order,
+        orders=orders,
+        sensitivity=False,
+        adaptation=False,
+        trained_for=(),
+        ray=None,
+        out=out or _fresh(),
+        as_json=as_json,
+    )
+
+
+def _fresh() -> Path:
+    return RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
 @dataclass(frozen=True)
@@ -103,6 +192,7 @@ class _Venue:
     queue: str | None
     impact: str | None = None
     strategies: tuple[str, ...] = ()
+    order: Mapping[str, Any] = field(default_factory=dict)
 
     def applied(self, settings: RunSettings) -> RunSettings:
         """Settings with what was asked.
@@ -125,9 +215,9 @@ class _Venue:
         if self.strategies:
             learned = [Contender(name) for name in (*LEARNERS, *(f"{name}_untrained" for name in LEARNERS))]
             refuse_namesakes([*learned, *own_of(self.strategies)])
-        task, where = settings.task, (settings.lake, settings.symbol)
+        task, where = task_of(settings.task, self.order), (settings.lake, settings.symbol)
         if self.latency_ms is not None:
-            task = replace(task, latency=latency_of(self.latency_ms, "--latency-ms", *where))
+            task = replace(task, latency=latency_of(self.latency_ms, "--latency", *where))
         if self.feed_latency_ms is not None:
             task = replace(task, feed_latency=latency_of(self.feed_latency_ms, "--feed-latency-ms", *where))
         regimes = ",".join(_findable_as(word.strip(), ".toml") for word in (self.regimes or "").split(",") if word)
@@ -178,7 +268,7 @@ def _settings(
                 )
         say(f"resuming {folder}, as it was started: {_in_words(kept)}")
         return kept, folder
-    folder = out or RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = out or _fresh()
     if (folder / FILE).exists():
         raise ConfigError(
             "a new run folder", f"{folder} holds a run", "add --resume to go on with it, or name another --out"
@@ -208,7 +298,8 @@ def _venue_asked(venue: _Venue, kept: RunSettings) -> dict[str, tuple[object, ob
         "--regimes": (venue.regimes, now.regimes, kept.regimes),
         "--impact": (venue.impact, now.impact, kept.impact),
         "--fees": (venue.fees, now.fees, kept.fees),
-        "--latency-ms": (venue.latency_ms, now.task.latency, kept.task.latency),
+        **{f"--{name.replace('_', '-')}": (value, now.task, kept.task) for name, value in venue.order.items()},
+        "--latency": (venue.latency_ms, now.task.latency, kept.task.latency),
         "--feed-latency-ms": (venue.feed_latency_ms, now.task.feed_latency, kept.task.feed_latency),
         "--queue": (venue.queue, now.queue, kept.queue),
     }
@@ -225,6 +316,7 @@ def _in_words(settings: RunSettings) -> str:
     words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
     words += [f"--regimes {settings.regimes}"] if settings.regimes else []
     words += [f"--impact {settings.impact}"] if settings.impact else []
+    words += settings.task.words
     words += [f"--strategy {name}" for name in settings.strategies]
     return ", ".join([*words, *venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)])
 

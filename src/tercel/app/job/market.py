@@ -1,6 +1,7 @@
 """The market of a run: what is trained on, what is judged on, and what written strategies may know."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 from tercel.app.job import venue
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError
-from tercel.core.vocabulary import FOREVER_NS
+from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.experiment import pilot
+from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.task import Task
-from tercel.evaluation.windows import tape_plan, tape_sampler
+from tercel.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.execution import step as kernels
 from tercel.execution.strategies import MarketEstimates
 from tercel.learning.envs import Sampler, bank_sampler
@@ -90,6 +92,8 @@ def build_market(settings: RunSettings) -> JobMarket:
         notes=(
             *market.notes,
             *impact_in_words(market.judged),
+            *limit_in_words(settings),
+            *hindsight_in_words(settings),
             *venue.in_words(settings.fees, task.latency, task.feed_latency),
         ),
     )
@@ -109,11 +113,21 @@ def impact_in_words(market: Source) -> list[str]:
     ]
 
 
+def limit_in_words(settings: RunSettings) -> list[str]:
+    """The limit of an order, or how many of a list have one; nothing where there is none."""
+    told, limit = "", settings.task.limit_price
+    if settings.orders:
+        several = sum(order.limit_price is not None for order in settings.orders)
+        told = f"{several} of {len(settings.orders)} orders have one" if several else ""
+    elif limit is not None:
+        told = f"{limit} beyond the mid at arrival" if isinstance(limit, str) else f"{limit}"
+    left = "what it leaves unfilled is booked at the price of the next lot plus the law for the whole order"
+    return [f"Limit: {told}; {left}."] if told else []
+
+
 def _simulated(settings: RunSettings) -> JobMarket:
     task = settings.task
     preset = presets.load(settings.market)
-    if task.start:
-        raise ConfigError("a start by the clock on recorded days", f"{task.start} in {preset.name}", "leave it out")
     quantity = task.lots(preset.volume_per_s)
     onset_s = task.horizon_s / 3
     law = law_for(preset, settings.impact or None)
@@ -125,7 +139,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
     )
     episodes = 64 if settings.quick else PILOT_EPISODES
     known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
-    share = quantity / (preset.volume_per_s * task.horizon_s) if task.quantity else task.share
+    share = task.share or quantity / (preset.volume_per_s * task.horizon_s)
     volume = f"{100 * share:.3g} % of the volume expected in {task.horizon_s / 60:g} minutes"
     return JobMarket(
         preset.name,
@@ -157,23 +171,53 @@ class Split:
     test: list[str]
     cut_ns: int
     days: list[tuple[Instrument, Events]]
+    hours: Hours = field(default_factory=dict)
+    """Judged hours by date, where agents learn from the others."""
+    hindsight: bool = False
+    """Whether none are left to learn from: what strategies know is of the judged hours too."""
 
     @property
     def spans(self) -> tuple[str, str]:
         """Both parts in words."""
         if self.cut_ns:
             return f"{self.train[0]}, first two thirds", f"{self.train[0]}, the rest"
-        return f"{self.train[0]} to {self.train[-1]}", f"{self.test[0]} to {self.test[-1]}"
+        if self.hours:
+            of = "" if self.train == self.test else f" of {_span(self.test)}"
+            return f"{_span(self.train)}, {'all' if self.hindsight else 'other'} hours", f"hours by the clock{of}"
+        return _span(self.train), _span(self.test)
 
     @property
     def curve(self) -> list[float]:
         """Mean lots that the training days traded in each thirteenth of the session."""
+        if self.hours and not self.hindsight:
+            return self._curve_of_other_hours()
         curve = np.mean([curve_lots(instrument, events) for instrument, events in self.days], axis=0)
         if curve.sum() <= 0:
             raise ConfigError("training days that trade", f"no trades in {self.spans[0]}", "import more days")
         if self.cut_ns:  # the rest of the day is not known: its rate is taken to be that of the part seen
             curve = np.full(len(curve), curve.sum() / len(curve) / TRAINING_SHARE)
         return [float(lots) for lots in curve]
+
+    def _curve_of_other_hours(self) -> list[float]:
+        """The mean over days of parts without judged hours; where no day has one, the mean of all parts that have."""
+        parts = []
+        for instrument, events in self.days:
+            lots = curve_lots(instrument, events)
+            edges = np.linspace(*session_of(instrument, events), len(lots) + 1)
+            for begin, end in self.hours.get(instrument.date, ()):
+                lots[(edges[:-1] < end) & (edges[1:] > begin)] = np.nan
+            parts.append(lots)
+        table = np.stack(parts)
+        if not np.nansum(table) > 0:
+            raise ConfigError("hours that trade and are not judged", f"none in {_span(self.train)}", "import more days")
+        known = ~np.isnan(table)
+        counts = known.sum(axis=0)
+        means = np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nanmean(table))
+        return [float(lots) for lots in means]
+
+
+def _span(dates: Sequence[str]) -> str:
+    return f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else dates[0]
 
 
 def by_level(events: Events) -> bool:
@@ -185,8 +229,7 @@ def curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
     """Lots traded in each thirteenth of a session."""
     if not by_level(events):
         return census_of(instrument, events).curve_lots
-    opening = instrument.session_open_ns or int(events.exch_ns[0])
-    closing = instrument.session_close_ns or int(events.exch_ns[-1])
+    opening, closing = session_of(instrument, events)
     printed = events.kind == TRADE
     edges = np.linspace(opening, closing, CURVE_BINS + 1)
     return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed])[0]
@@ -216,11 +259,65 @@ def split_dates(lake: Lake, symbol: str, judged: str = "") -> tuple[list[str], l
     return train, listed
 
 
+def session_of(instrument: Instrument, events: Events) -> tuple[int, int]:
+    """Opening and close of a session, of the tape where the feed does not say, ns."""
+    return instrument.session_open_ns or int(events.exch_ns[0]), instrument.session_close_ns or int(events.exch_ns[-1])
+
+
 def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
     """Opening and close of a session, and where it is cut when it is the only one, ns."""
-    opening = instrument.session_open_ns or int(events.exch_ns[0])
-    closing = instrument.session_close_ns or int(events.exch_ns[-1])
+    opening, closing = session_of(instrument, events)
     return opening, closing, int(opening + TRAINING_SHARE * (closing - opening))
+
+
+def judged_hours(settings: RunSettings) -> Hours:
+    """Where orders at times of their own fall, by date; nothing where days are split instead.
+
+    Agents learn from the hours that are left. Where these hold no window of a task's order, days are split as for any
+    other; listed orders are judged all the same.
+    """
+    lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
+    if not settings.by_clock:
+        return {}
+    about = {date: lake.instrument(symbol, date) for date in lake.days(symbol)}
+    hours: dict[str, list[tuple[int, int]]] = {}
+    for order in settings.orders or placed([Order(task.start, symbol, BUY, 1, task.horizon_s)], lake):
+        hours.setdefault(order.date, []).append(order.hours(about[order.date]))
+    return hours if settings.orders or _leave_room(hours, about.values(), task) else {}
+
+
+def _leave_room(hours: Hours, about: Iterable[Instrument], task: Task) -> bool:
+    """Whether some session holds a window of the task outside some hours."""
+    for one in about:
+        free = one.session_open_ns
+        for begin, end in [*sorted(hours.get(one.date, ())), (one.session_close_ns, one.session_close_ns)]:
+            if begin - free >= task.horizon_ns + task.warmup_ns:
+                return True
+            free = max(free, end)
+    return False
+
+
+def hindsight_in_words(settings: RunSettings) -> list[str]:
+    """What is to be said where listed orders leave no other hours to learn from."""
+    if not settings.orders or _has_other_hours(settings):
+        return []
+    return [f"What strategies know of {settings.symbol} beforehand is of the judged hours too: there are no others."]
+
+
+def _has_other_hours(settings: RunSettings) -> bool:
+    lake, symbol = Lake(settings.lake), settings.symbol
+    about = [lake.instrument(symbol, date) for date in lake.days(symbol)]
+    return _leave_room(judged_hours(settings), about, settings.task)
+
+
+def split_by_clock(settings: RunSettings) -> Split | None:
+    """All days, orders at times of their own judged, the other hours to train; None where days are split instead."""
+    hours = judged_hours(settings)
+    if not hours:
+        return None
+    lake, symbol = Lake(settings.lake), settings.symbol
+    days = [lake.read(symbol, date) for date in lake.days(symbol)]
+    return Split([one.date for one, _ in days], sorted(hours), 0, days, hours, not _has_other_hours(settings))
 
 
 def split_days(lake: Lake, symbol: str, judged: str = "") -> Split:
@@ -237,19 +334,30 @@ def split_days(lake: Lake, symbol: str, judged: str = "") -> Split:
 
 def _on_tape(settings: RunSettings) -> JobMarket:
     lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
-    split = split_days(lake, symbol, settings.judged)
-    curve = split.curve
+    split = split_by_clock(settings) or split_days(lake, symbol, settings.judged)
+    curve, one_source = split.curve, split.cut_ns or split.hours
     queue, law = settings.queue, tape_law(split.days, settings.impact or "none")
     recorded = partial(replay, lake, symbol, queue=queue, impact=law)
     training, training_days = recorded(split.train)
-    judged, judged_days = (training, training_days) if split.cut_ns else recorded(split.test)
+    judged, judged_days = (training, training_days) if one_source else recorded(split.test)
+    judged_days = [day for day in judged_days if day.instrument.date in split.test]
     drawn = tape_plan(
-        training_days, task, curve, every_ns=TRAINING_STEP_NS, seed=settings.seed, latest_ns=split.cut_ns or FOREVER_NS
+        training_days,
+        _at_any_time(task) if split.hours else task,
+        curve,
+        every_ns=TRAINING_STEP_NS,
+        seed=settings.seed,
+        latest_ns=split.cut_ns or FOREVER_NS,
+        apart=NO_HOURS if split.hindsight else split.hours,
     )
-    plan = tape_plan(judged_days, task, curve, seed=settings.seed, earliest_ns=split.cut_ns)
+    if settings.orders:
+        plan = orders_plan(judged_days, task, settings.orders, settings.seed)
+    else:
+        plan = tape_plan(judged_days, task, curve, seed=settings.seed, earliest_ns=split.cut_ns)
     instrument = judged_days[0].instrument
     quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
+    blocks = bool(settings.orders) or one_day
     guessed = any(by_level(events) for _, events in split.days)
     seen, unseen = split.spans
     name = f"{symbol.lower()}-{split.train[0]}-{split.train[-1]}"
@@ -260,10 +368,10 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         tape_sampler(drawn),
         _thin(plan, settings.episodes) if settings.quick else plan,
         pilot(training, task, _thin(drawn, PILOT_EPISODES)).estimates,
-        "30-minute block" if one_day else "day",
+        "30-minute block" if blocks else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
-            _order_words(task, quantities, instrument.lot),
+            _order_words(task, quantities, instrument.lot, listed=len(settings.orders)),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),
             *((f"The tape shows level totals: places in queues are guessed by the model {queue}.",) if guessed else ()),
@@ -275,7 +383,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
             "tick": instrument.tick,
             "shares in a lot": instrument.lot,
         },
-        None if guessed else calibrate(split.days, name=name, date=split.train[-1]),
+        None if guessed or split.hours else calibrate(split.days, name=name, date=split.train[-1]),
     )
 
 
@@ -293,10 +401,18 @@ def _units(lot: int) -> str:
     return "shares" if lot == 1 else f"lots of {lot} shares"
 
 
-def _order_words(task: Task, quantities: NDArray[np.int64], lot: int) -> str:
+def _at_any_time(task: Task) -> Task:
+    """The task as agents learn it in other hours: no start by the clock, no price as limit."""
+    price = task.limit_price is not None and not isinstance(task.limit_price, str)
+    return replace(task, start="", limit_price=None if price else task.limit_price)
+
+
+def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, listed: int) -> str:
     """How large the orders of a tape's windows are."""
     unit = "1 share" if lot == 1 else f"{lot} shares"
-    if task.quantity:
+    if listed:
+        return f"The orders: {listed} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."
+    if task.share is None:
         return f"The orders: {task.quantity:,} lots of {unit} in {task.horizon_s / 60:g} minutes."
     share = f"{task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes at that time of day"
     return f"The orders: {share}, {quantities.min():,} to {quantities.max():,} lots of {unit}."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError
+from tercel.evaluation.orders import Order
 from tercel.evaluation.task import LATER, Latency, Task
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
@@ -52,6 +53,8 @@ class RunSettings:
         preset carries, none on tape.
     judged : str
         Days of a tape to judge on, separated by commas; "": the later third.
+    orders : tuple of Order
+        What is judged on a tape in the place of the task's order; each with its date.
     strategies : tuple of str
         Strategies of the user's, as they were named (`execution.own`).
     """
@@ -71,6 +74,7 @@ class RunSettings:
     queue: str = DEFAULT
     impact: str = ""
     judged: str = ""
+    orders: tuple[Order, ...] = ()
     strategies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -81,6 +85,13 @@ class RunSettings:
             if type(value) is not int or value < least:
                 remedy = "correct it, or start a new run in another folder"
                 raise ConfigError(f"settings of a run whose {name} is a whole number from {least}", repr(value), remedy)
+        if self.market and (self.task.start or self.orders):
+            received = f"{self.task.start or 'a list of orders'} in {self.market}"
+            raise ConfigError(
+                "an order by the clock on recorded days", received, "replay a lake (--tape), or leave it out"
+            )
+        if self.market:
+            self.task.limit_of_mid(1)
 
     @property
     def on_tape(self) -> bool:
@@ -93,6 +104,11 @@ class RunSettings:
         return not self.on_tape or self.impact not in ("", "none")
 
     @property
+    def by_clock(self) -> bool:
+        """Whether orders at times of their own are judged, on every day that they name."""
+        return self.on_tape and not self.judged and bool(self.task.start or self.orders)
+
+    @property
     def training_seeds(self) -> list[int]:
         """Seeds of the trainings, apart from each other and from the judged episodes."""
         return [self.seed * 1000 + i for i in range(self.seeds)]
@@ -103,8 +119,10 @@ class RunSettings:
         for name in LATER:
             if not out["task"][name]:
                 del out["task"][name]
-        if not self.strategies:
-            del out["strategies"]
+        out["orders"] = [order.to_dict() for order in self.orders]
+        for name in ("orders", "strategies"):
+            if not out[name]:
+                del out[name]
         return out
 
     def claim(self, folder: Path, named: bool) -> Path:
@@ -153,8 +171,9 @@ def load_settings(folder: Path) -> RunSettings:
         task = raw.pop("task")
         entry, feed = (_latency(task.pop(name, {})) for name in ("latency", "feed_latency"))
         fees = Fees(**raw.pop("fees", {}))
-        own = tuple(raw.pop("strategies", ()))
-        return RunSettings(**raw, strategies=own, task=Task(**task, latency=entry, feed_latency=feed), fees=fees)
+        raw |= {name: tuple(raw.get(name, ())) for name in ("orders", "strategies")}
+        raw["orders"] = tuple(Order(**told) for told in raw["orders"])
+        return RunSettings(**raw, task=Task(**task, latency=entry, feed_latency=feed), fees=fees)
     except OSError as error:
         raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,6 +1,7 @@
 """What a run is told of its venue: fees and latencies, as typed at the command line."""
 
 import math
+from pathlib import Path
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Latency
@@ -47,6 +48,11 @@ def latency_of(text: str, option: str, lake: str = "", symbol: str = "") -> Late
         raise ConfigError(f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"{option} {text}", remedy)
     low, *high = (round(ms * 1e6) for ms in bounds)
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)
+
+
+def tape_of(lake: Path | None, symbols: str | None) -> tuple[str, str]:
+    """The lake and the first symbol that a latency may be taken from; empty where there are none."""
+    return ("", "") if lake is None or not symbols else (str(lake), symbols.partition(",")[0].strip())
 
 
 def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:

@@ -36,7 +36,7 @@ from tercel.market.feeds.members import Member
 from tercel.market.feeds.port import Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight_ns
+from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
 
 MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before it is worth a warning."""
@@ -117,7 +117,7 @@ class CsvDay:
             return 0, 0
         start = midnight_ns(self.date, one.timezone)
         noon = (start + next_midnight_ns(self.date, one.timezone)) // 2  # clocks change at night
-        return tuple(_clock(c) + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
+        return tuple(clock_s(c) * NS_PER_SECOND + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
 
     def _gather(self, report: Report) -> tuple[_Items, int]:
         items, back = _Items([], [], []), 0
@@ -170,16 +170,6 @@ class CsvDay:
         if any(f.quote is not None and not f.quote.bid_size for _, f in self.parts):
             found.append("the quotes carry no sizes: each side is shown as one lot")
         return found
-
-
-def _clock(text: str) -> int:
-    """Nanoseconds after midnight of "HH:MM" or "HH:MM:SS".
-
-    >>> _clock("09:30") // NS_PER_SECOND
-    34200
-    """
-    parts = [int(p) for p in text.split(":")]
-    return sum(p * s for p, s in zip(parts, (3600, 60, 1), strict=False)) * NS_PER_SECOND
 
 
 def _in_time(q: Quotes) -> Quotes:

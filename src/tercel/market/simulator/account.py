@@ -228,6 +228,14 @@ def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: 
 
 
 @kernel
+def mark_unfilled(k: Longs, lots: int) -> None:
+    """Nobody sold the lots that were booked last: they are counted, and the log says so."""
+    k[sim.UNFILLED_LOTS] += lots
+    if k[sim.FILL_ROWS] <= k[sim.LOG_ROWS]:
+        k[k[sim.LOG_AT] + k[sim.FILL_ROWS] * sim.FILL_WORDS - 1] = sim.UNFILLED
+
+
+@kernel
 def own_fill(
     b: Packed,
     k: Longs,

@@ -13,6 +13,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
     fill_own_head,
     free_if_over,
+    mark_unfilled,
     own_dead,
     own_fill,
     own_rest,
@@ -162,6 +163,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
             far += side * owed
         if (far - price) * side > 0:
             if how & (sim.FORCED | sim.IMMEDIATE) != 0:
+                worst = far  # where the next lot stood
                 break
             if k[sim.IMPACT_NS] > k[sim.NOW] and (owed == 0 or k[sim.LAW_NS] == k[sim.NOW]):
                 stopped = (best(b, -side) - price) * side <= 0
@@ -182,9 +184,9 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     if left == 0:
         return
     if forced:
-        k[sim.UNFILLED_LOTS] += left
         worst = ladder_end(k, side, worst)
         own_fill(b, k, own, worst + side * k[sim.UNFILLED_TICKS], left, mid2, 2 * worst, False, True)
+        mark_unfilled(k, left)
         if k[sim.IMPACT] != sim.NO_IMPACT:
             k[sim.PENDING] -= side * left  # nobody sold them: they move nothing
     elif how & sim.IMMEDIATE != 0 or stopped:

@@ -102,6 +102,8 @@ AGGRESSOR_MID2: Final = 91  # mid that the public aggressor of this moment met, 
 AGGRESSOR_SIDE: Final = 92  # (replay) rows of one time and side are one aggressor
 AGGRESSOR_NS: Final = 93
 THEIRS: Final = 94  # (replay) 1: what a trade at an own order's price filled twice stays the tape's
+LIMIT: Final = 95  # worst price that the parent order may trade at, ticks; 0: any
+LIMIT_PARTS: Final = 100_000_000  # what a limit of the mid at arrival is told in
 COMMANDS: Final = 96
 COMMAND_SLOTS: Final = 64
 COMMAND: Final = 6  # words: arrival ns, what, own index, price, lots, flags
@@ -243,6 +245,7 @@ NEW: Final = 1
 CANCEL: Final = 2
 IMMEDIATE: Final = 1  # flag of NEW: what cannot match at once is dropped
 FORCED: Final = 2  # flag of NEW: the order sent at the horizon
+UNFILLED: Final = 2  # in the log of fills, word forced
 
 CONSTANT: Final = 0
 UNIFORM: Final = 1
@@ -283,7 +286,7 @@ REGIME_IS: Final = 41
 """Regime `price` is in force from here on, in its phase `lots`."""
 
 # -- the log of own fills: 7-word rows ---------------------------------------------------------------------------------
-FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced
+FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced (UNFILLED: booked, nobody sold them)
 
 
 # -- the tape as kernels read it: int64[n, 6] rows ---------------------------------------------------------------------

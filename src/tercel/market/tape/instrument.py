@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from tercel.core.errors import TapeError
+from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.tape.events import Events
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-+]{0,63}")
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?|24:00(?::00)?")
 FIRST_YEAR, LAST_YEAR = 1970, 2261
 
 
@@ -124,6 +125,24 @@ class Instrument:
         except (ValueError, TypeError, AttributeError) as error:
             remedy = "import the day again with --replace"
             raise TapeError(f"an instrument as JSON in {where}", str(error), remedy) from error
+
+
+def clock_s(text: str) -> int:
+    """Seconds after midnight of a time of day, HH:MM or HH:MM:SS; 24:00 is the end of the day.
+
+    >>> clock_s("9:45"), clock_s("24:00")
+    (35100, 86400)
+
+    Raises
+    ------
+    ConfigError
+        No time of day.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError("a time of day as HH:MM or HH:MM:SS", repr(text), "write it as in 12:45")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds if found.group(1) else 86_400
 
 
 def midnight_ns(date: str, timezone: str) -> int:

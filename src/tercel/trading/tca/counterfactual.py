@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.experiment import BATCH, batches, pilot
+from tercel.evaluation.episodes import Plan
+from tercel.evaluation.experiment import pilot, run_strategies
 from tercel.evaluation.task import Task
 from tercel.evaluation.windows import tape_plan, window_row
 from tercel.execution import step as kernels
@@ -279,14 +279,11 @@ class _Runs:
             window_row(day, task, one.cost.start_ns, one.cost.side, one.worked, self.seed, self._numbers[id(one)])
             for one in parents
         ]
-        plan = Plan(np.array(rows, np.int64), np.zeros(len(parents), np.int64)).take(np.array(order))
-        found: dict[str, list[Costs]] = {name: [] for name in strategies}
-        for number, part in enumerate(batches(plan)):
-            mine = spans[order[number * BATCH : number * BATCH + len(part)]]
-            for name, costs in _worked(source, task, part, mine, strategies).items():
-                found[name].append(costs)
+        plan = Plan(np.array(rows, np.int64), np.zeros(len(parents), np.int64))
+        plan.rows[:, kernels.E_HORIZON_NS] = spans
+        done = run_strategies(source, task, plan.take(np.array(order)), list(strategies.values()), run_out=False)
         back = np.argsort(order)
-        return {name: Costs.concat(parts).select(back) for name, parts in found.items()}
+        return {name: costs.select(back) for name, costs in zip(strategies, done, strict=True)}
 
     def _estimates(self, about: Instrument, task: Task) -> MarketEstimates:
         """From the day before in the lake; from the day itself where there is none."""
@@ -304,28 +301,6 @@ class _Runs:
             found = pilot(source, short, windows).estimates
             self._known[key] = found
         return self._known[key]
-
-
-def _worked(
-    source: Source, task: Task, part: Plan, spans_ns: Ints, strategies: Mapping[str, Strategy]
-) -> dict[str, Costs]:
-    """One batch, each episode with a horizon of its own: a world apiece, for that is where horizons are kept."""
-    worlds = part.rows[:, kernels.E_WORLD]
-    rows = part.rows.copy()
-    rows[:, kernels.E_WORLD] = np.arange(len(part))
-    apart = replace(source, worlds_b=source.worlds_b[worlds], worlds_k=source.worlds_k[worlds])
-    episodes = Episodes(apart, task, len(part), run_out=False)
-    same = np.full(len(part), task.decisions, np.int64)
-    episodes.vary(spans_ns, same, np.zeros(len(part), np.int64))
-    episodes.start(Plan(rows, part.cluster))
-    arrived = episodes.kept()
-    found = {}
-    for name, strategy in strategies.items():
-        episodes.back(arrived)
-        while episodes.working.any():
-            episodes.step(strategy.decide(episodes.view))
-        found[name] = episodes.costs()
-    return found
 
 
 def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:

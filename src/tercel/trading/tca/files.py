@@ -83,8 +83,8 @@ def read_fills(path: Path) -> list[FileFill]:
         A column is missing, or a row says something that cannot be; file and row are named.
     """
     found = []
-    for row, cells in _rows(path, ("time", "symbol", "side", "quantity", "price")):
-        at = _Row(path, row, cells)
+    for row, cells in rows(path, ("time", "symbol", "side", "quantity", "price")):
+        at = Row(path, row, cells)
         found.append(
             FileFill(
                 row,
@@ -113,8 +113,8 @@ def read_orders(path: Path) -> dict[str, FileOrder]:
         As :func:`read_fills`; an id that comes twice; an end before its start.
     """
     found: dict[str, FileOrder] = {}
-    for row, cells in _rows(path, ("symbol", "side", "quantity", "start", "end")):
-        at = _Row(path, row, cells)
+    for row, cells in rows(path, ("symbol", "side", "quantity", "start", "end")):
+        at = Row(path, row, cells)
         name = next((cells[one] for one in _PARENT if cells.get(one)), "")
         stamp = "a time as 2012-06-21T10:30:00-04:00, or whole nanoseconds since 1970"
         order = FileOrder(
@@ -154,8 +154,8 @@ def parse_time(text: str) -> int:
     return int(moment.timestamp()) * NS_PER_SECOND + int((part or "0").ljust(9, "0"))
 
 
-class _Row:
-    """One row, and how its errors name it."""
+class Row:
+    """One row of a file, and how its errors name it."""
 
     def __init__(self, path: Path, row: int, cells: Mapping[str, str]) -> None:
         self.path, self.number, self.cells = path, row, cells
@@ -199,16 +199,24 @@ def _fraction(text: str) -> Fraction:
     return Fraction(value)
 
 
-def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows as plain words by the header's names in small letters, with their line."""
+def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows as plain words by the header's names in small letters, with their line; commas or semicolons between them.
+
+    Raises
+    ------
+    DataError
+        A column of `needed` is missing, a row has other columns than the header, no text.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
+            semicolons = file.readline().count(";") >= len(needed) - 1
+            file.seek(0)
+            reader = csv.reader(file, delimiter=";" if semicolons else ",")
             header = [name.strip().lower() for name in next(reader, [])]
             missing = [name for name in needed if name not in header]
             if missing:
                 told = ", ".join(header) or "an empty file"
-                remedy = "name the columns in the first row; docs/tca.md has an example"
+                remedy = "name the columns in the first row"
                 raise DataError(f"the columns {', '.join(needed)}", f"{told} in {path}", remedy)
             for cells in reader:
                 if not any(cell.strip() for cell in cells):

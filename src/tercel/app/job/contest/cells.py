@@ -65,6 +65,8 @@ def cells_of(place: Place, contenders: Sequence[Contender], recorded: bool) -> l
 
 def episodes_of(place: Place) -> int:
     """How many episodes a place has; on tape it is built to know."""
+    if place.settings.orders and not place.validation:
+        return len(place.settings.orders)
     return len(build_place(place).plan) if place.settings.on_tape else place.episodes
 
 
@@ -138,6 +140,8 @@ class Judged:
         What was seen of the fills.
     hindsight_bps : float64 (n,) or None
         What each order would cost somebody who knew the path beforehand.
+    parts : tuple of Judged
+        The places that this one joins, in order; `place` is the first.
     """
 
     place: Place
@@ -146,6 +150,7 @@ class Judged:
     arrivals: Arrivals | None = None
     guard: Guard | None = None
     hindsight_bps: NDArray[np.float64] | None = None
+    parts: tuple["Judged", ...] = ()
 
     def without(self, gone: Collection[str]) -> "Judged":
         """The same place without some contenders."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,15 @@ from numpy.typing import NDArray
 from tercel.app.job.contest.cells import Judged
 from tercel.app.job.contest.contenders import Contender, Recipe
 from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
 from tercel.evaluation.judge import Entry
+from tercel.evaluation.windows import BLOCK_NS
+from tercel.execution.costs import Costs
+
+LISTED = "orders"
+"""What a list of orders is called where markets are."""
+DAY_NS = 86_400 * NS_PER_SECOND
 
 
 def members_in(recipes: Sequence[Recipe], judged: Judged) -> dict[str, tuple[str, ...]]:
@@ -52,6 +60,27 @@ def twins_of(judged: Judged) -> NDArray[np.int64] | None:
     """Mids of a place without own orders; None where nothing answers, or where they were not recorded."""
     arrivals = judged.arrivals
     return arrivals.mid2_grid if arrivals is not None and judged.place.answers else None
+
+
+def as_one(places: Sequence[Judged]) -> Judged:
+    """Several places with the same contenders as one: every order counts alike, days are clusters where there are two.
+
+    Where they are several, what is told of single places (courses of mids, decisions) is left out.
+    """
+    if len(places) == 1 and not places[0].place.settings.orders:
+        return places[0]
+    costs = {key: Costs.concat([one.costs[key] for one in places]) for key in places[0].costs}
+    half_hours = next(iter(costs.values())).cluster
+    days = half_hours * BLOCK_NS // DAY_NS
+    if not places[0].place.validation and len(np.unique(days)) > 1:
+        costs = {key: replace(one, cluster=days) for key, one in costs.items()}
+    bounds = [one.hindsight_bps for one in places if one.hindsight_bps is not None]
+    bound = np.concatenate(bounds) if len(bounds) == len(places) else None
+    if len(places) == 1:
+        return replace(places[0], costs=costs)
+    seen = [one.guard for one in places if one.guard is not None]
+    guard = reduce(add, seen) if seen else None
+    return Judged(places[0].place, costs, {}, None, guard, bound, tuple(places))
 
 
 @dataclass(frozen=True, eq=False)

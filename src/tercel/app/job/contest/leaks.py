@@ -8,7 +8,7 @@ from typing import Any
 
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.places import Place
-from tercel.app.job.market import TRAINING_SHARE, cut_of, split_dates
+from tercel.app.job.market import TRAINING_SHARE, cut_of, judged_hours, split_dates
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -189,6 +189,8 @@ def days_are_known(policy: Contender) -> bool:
 def judged_days(settings: RunSettings) -> Judged:
     """What a run on tape judges: its days, or the rest of the only one."""
     lake, symbol = Lake(settings.lake), settings.symbol
+    if hours := judged_hours(settings):
+        return Judged(symbol, tuple(sorted(hours)))
     train, judged = split_dates(lake, symbol, settings.judged)
     if train != judged:
         return Judged(symbol, tuple(judged))

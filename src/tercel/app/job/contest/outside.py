@@ -55,7 +55,7 @@ def _said(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
     here = {
         "decision_s": ("decisions every", task.horizon_s / task.decisions if task.clock == "time" else None, "s"),
         "horizon_s": ("a horizon of", task.horizon_s, "s"),
-        "share": ("orders of", 100 * task.share, "% of the volume"),
+        "share": ("orders of", None if task.share is None else 100 * task.share, "% of the volume"),
         "latency_ms": ("a latency of", _latency_ms(task), "ms"),
     }
     for key, (words, value, unit) in here.items():

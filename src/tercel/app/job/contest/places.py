@@ -101,7 +101,7 @@ def _on_tape(place: Place, market: JobMarket) -> Ground:
         drawn = market.sampler(-1 - VALIDATION_SEED, 0, max(place.episodes, 1))
         return Ground(market, market.training, drawn)
     plan = market.plan
-    if place.episodes and len(plan) > place.episodes:
+    if place.episodes and len(plan) > place.episodes and not place.settings.orders:
         plan = plan.take(np.linspace(0, len(plan) - 1, place.episodes).astype(np.int64))
     return Ground(market, market.judged, plan)
 

@@ -1,0 +1,113 @@
+"""The order that a command judges: its options, told once for every command that has them."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tercel.core.errors import ConfigError
+
+Symbols = Annotated[
+    str | None, typer.Option(help="Symbol on the tape (with --tape); several with commas.", metavar="SYM[,SYM...]")
+]
+
+
+@dataclass(frozen=True)
+class TypedOrder:
+    """What was typed of an order; None: not."""
+
+    side: Annotated[str | None, typer.Option(help="buy, sell or both (default).", metavar="SIDE")] = None
+    share: Annotated[
+        float | None,
+        typer.Option(help="The order, as a share of the volume expected in its time (default: 0.1).", metavar="X"),
+    ] = None
+    quantity: Annotated[
+        int | None, typer.Option(help="The order in lots, in the place of a share; of US equities shares.", metavar="N")
+    ] = None
+    horizon: Annotated[
+        str | None, typer.Option(help="Time to execute it: 30min (default), 2h, seconds.", metavar="SPAN")
+    ] = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="(--tape) It arrives at this local time of the exchange, on every day of the lake; agents learn from "
+            "other hours.",
+            metavar="HH:MM",
+        ),
+    ] = None
+    end: Annotated[
+        str | None, typer.Option(help="(--start) Its horizon by the clock, in the place of --horizon.", metavar="HH:MM")
+    ] = None
+    decisions: Annotated[int | None, typer.Option(help="Decisions at most (default: 60).", metavar="N")] = None
+    limit_price: Annotated[
+        str | None,
+        typer.Option(
+            help="It never trades beyond: a price (--tape, one side), or 25bps beyond the mid at arrival.",
+            metavar="PRICE",
+        ),
+    ] = None
+    orders: Annotated[
+        Path | None,
+        typer.Option(
+            help="(--tape) A CSV of orders in the place of one: time, symbol, side, quantity, horizon, limit.",
+            metavar="FILE",
+        ),
+    ] = None
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            "--latency",
+            "--latency-ms",
+            help="Order-entry latency in ms: X, evenly on A,B, or tape (with --tape).",
+            metavar="X",
+        ),
+    ] = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Options of one order that were given."""
+        apart = ("orders", "latency")
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in apart}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+NOT_TYPED = TypedOrder()
+
+
+def with_order(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose `order` is typed as the options of :class:`TypedOrder`."""
+
+    @wraps(command)
+    def typed(**options: Any) -> None:
+        order = TypedOrder(**{one.name: options.pop(one.name) for one in fields(TypedOrder)})
+        command(order=order, **options)
+
+    signature, kind = inspect.signature(command), inspect.Parameter.POSITIONAL_OR_KEYWORD
+    told = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in fields(TypedOrder)]
+    listed = [each for one in signature.parameters.values() for each in (told if one.name == "order" else [one])]
+    typed.__signature__ = signature.replace(parameters=listed)  # type: ignore[attr-defined]
+    return typed
+
+
+def check_tape(tape: Path | None, symbol: str | None, order: TypedOrder) -> None:
+    """Refuse half a tape, and a list of orders beside one of them.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if order.orders is not None:
+        beside = ["--symbol"] * (symbol is not None) + [f"--{name.replace('_', '-')}" for name in order.said]
+        if tape is None:
+            raise ConfigError("--orders with --tape", "--orders alone", "add --tape with the lake of their days")
+        if set(beside) - {"--decisions"}:
+            remedy = "leave one out: each order of the list says its own"
+            raise ConfigError("a list of orders, or one", f"--orders with {', '.join(beside)}", remedy)
+    elif (tape is None) != (symbol is None):
+        given, missing = ("--tape", "--symbol") if symbol is None else ("--symbol", "--tape")
+        remedy = f"add {missing}; `tercel data list --lake LAKE` names what a lake holds"
+        raise ConfigError("--tape and --symbol together", f"{given} alone", remedy)

@@ -1,0 +1,51 @@
+"""What the work can tell, said before it: how many episodes a difference of 1 bps needs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from tercel.app.job.market import JobMarket
+from tercel.evaluation.experiment import run_strategies
+from tercel.evaluation.task import Task
+from tercel.execution.costs import Costs, attribute
+from tercel.execution.strategies import build
+from tercel.stats.power import needed
+
+TRIED: Final = ("twap_take", "twap_passive", "submit_and_leave")
+EPISODES: Final = 64
+SEED: Final = 1_899_999_999
+"""Of the pilot's episodes: training's, not those of any training."""
+
+
+def pilot_costs(market: JobMarket, task: Task) -> dict[str, Costs]:
+    """Costs of three written strategies on some training episodes."""
+    plan = market.sampler(SEED, 0, EPISODES)
+    made = [build(name, market.estimates) for name in TRIED]
+    return dict(zip(TRIED, run_strategies(market.training, task, plan, made, run_out=False), strict=True))
+
+
+def needed_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> str:
+    """How many episodes a difference of 1 bps needs, by costs on others; on tape how many days too.
+
+    Parameters
+    ----------
+    costs : mapping of name to Costs
+        Of written strategies, on the same episodes.
+    orders_a_day : float
+        Judged orders of a day; 0: a simulated market.
+    """
+    bps = {name: attribute(one, None)["is_bps"] for name, one in costs.items()}
+    best = min(bps, key=lambda name: float(bps[name].mean()))
+    apart = [float(np.std(row - bps[best], ddof=1)) for name, row in bps.items() if name != best]
+    if not apart or not np.isfinite(apart).all():
+        return "how many episodes a difference of 1 bps needs is not known: too little was tried"
+    sd, tried = float(np.median(apart)), len(bps[best])
+    count = needed(sd)
+    what = f"{count:,} episodes"
+    if orders_a_day > 0:
+        what = f"{count:,} orders, {max(round(count / orders_a_day), 1):,} days with {orders_a_day:g} a day"
+    return (
+        f"a difference of 1 bps needs some {what}: paired differences of {len(bps)} written strategies have a standard "
+        f"deviation of {sd:.3g} bps on {tried} episodes that are not judged"
+    )
