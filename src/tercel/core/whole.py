@@ -156,7 +156,7 @@ class KernelCompiler(Compiler):
 
     def define_pipelines(self) -> list[Any]:
         """With indices from the front."""
-        pipelines = super().define_pipelines()
+        pipelines: list[Any] = super().define_pipelines()
         for pipeline in pipelines:
             pipeline.add_pass_after(FromFront, AnnotateTypes)
             pipeline.finalize()
