@@ -56,11 +56,11 @@ format: $(DEV) ## let ruff put the sources in order
 	$(BIN)/ruff format .
 
 bench: $(DEV) ## measure every speed against its reference, in the same process
-	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/tercel bench $$what $(ARGS) || exit $$?; done
+	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/python -m benchmarks $$what $(ARGS) || exit $$?; done
 
 clean: ## remove .venv and what tools left behind (runs and lakes stay)
 	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pyvenv.cfg, not bin/python: that one is a link, and make would look at the age of the interpreter behind it.
 $(VENV)/pyvenv.cfg:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tercel.app.bench import KEYS
-from tercel.app.bench.cheridito_weiss import bench
+from benchmarks import KEYS
+from benchmarks.cheridito_weiss import bench
 from tercel.app.cli import app
 from tercel.app.job.replications.cheridito_weiss import columns as c
 from tercel.app.job.replications.cheridito_weiss import learned, rules, study, train, tune

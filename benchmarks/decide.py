@@ -1,4 +1,4 @@
-"""``tercel bench decide``: from a market event to the commands, in process, at the median and the 99th percentile.
+"""``benchmarks decide``: from a market event to the commands, in process, at the median and the 99th percentile.
 
 A recorded session of a preset is fed row by row to a driver with a decision at every public event, and a 2 x 64 tanh
 network over the placement actions decides: book, observation, network, intent, reconcile, commands. The reference is
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.bench.policy import policy_bench
+from benchmarks.policy import policy_bench
+from tercel import Latency, Task, View
 from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import placement
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents
@@ -27,7 +27,6 @@ from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import View
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
@@ -58,7 +57,7 @@ class NumpyStrategy(Strategy):
 
 
 def bench(events: int = 20_000) -> list[dict[str, Any]]:
-    """``decide.p50_us``, ``decide.p99_us`` over some `events` decisions, and the rows of `app.bench.policy`."""
+    """``decide.p50_us``, ``decide.p99_us`` over some `events` decisions, and the rows of `benchmarks.policy`."""
     policy = _network(np.random.default_rng(0))
     book, state, rows, last = _session(policy, events)
     drivers = [

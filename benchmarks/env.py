@@ -1,4 +1,4 @@
-"""``tercel bench env``: decisions per second of the batched environment at a fixed load.
+"""``benchmarks env``: decisions per second of the batched environment at a fixed load.
 
 64 markets of one zero-intelligence flow, some 300 live orders in each, a ladder of five rungs of own orders that stays
 in the queue while the touch moves under it, full observation, decoding and reconcile at every decision, after 1 or 100
@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.bench.book import ORDERS, WIDTH, apply, make_stream
-from tercel.core.errors import TercelError
+from benchmarks.book import ORDERS, WIDTH, apply, make_stream
+from tercel import Task, TercelError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.market.book import layout as lay
@@ -127,7 +126,7 @@ def check(made: Load) -> None:
         raise TercelError(
             f"markets at work with {LIVE} live orders each and {OWN} own ones in the queue",
             f"{live} live, {own} own, {lost} without room, {int(made.episodes.working.sum())} at work",
-            "report this as a bug of `tercel bench env`",
+            "report this as a bug of `python -m benchmarks env`",
         )
 
 

@@ -1,4 +1,4 @@
-"""``tercel bench book``: messages per second of the compiled book, beside the plain Python one.
+"""``benchmarks book``: messages per second of the compiled book, beside the plain Python one.
 
 One seeded stream of a million messages (46.8 % adds, 3.2 % partial cancels, 43.7 % deletes, 6.4 % executions), prices
 within some 110 ticks of a mean-reverting centre, 64-bit hashed ids, about three thousand live orders. Both books read
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import TercelError
+from tercel import TercelError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.book.book import Book
 from tercel.market.book.reference import ReferenceBook
@@ -88,7 +88,7 @@ def check_agreement(stream: Stream, prefix: int) -> None:
         raise TercelError(
             f"equal books after {prefix} messages (sum {reference.checksum}), no overflow and no unknown id",
             f"sum {book.checksum}, overflow {book.overflow}, unknown ids {book.unknown_ids}",
-            "report this as a bug of tercel.market.book with the output of `tercel bench book`",
+            "report this as a bug of tercel.market.book with the output of `python -m benchmarks book`",
         )
 
 

@@ -1,4 +1,4 @@
-"""``tercel bench ray``: frames per second of PPO by number of Ray workers, beside the same shards in this process.
+"""``benchmarks ray``: frames per second of PPO by number of Ray workers, beside the same shards in this process.
 
 A frame is one decision of one episode. Measured twice: rollouts alone, which workers share, and whole updates, of which
 learning stays here. Seconds are CPU time along the longest way, this process and then the busiest worker, as free

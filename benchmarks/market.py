@@ -1,4 +1,4 @@
-"""``tercel bench market``: simulated messages per second of the default model, beside Santa Fe's in the same run.
+"""``benchmarks market``: simulated messages per second of the default model, beside Santa Fe's in the same run.
 
 Each market runs recorded on one core with own orders at and behind both touches, laid again every minute of its time.
 A message is one public row: an order placed, withdrawn or executed. The two models take turns, seconds are the
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import TercelError
+from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import Preset, load
@@ -134,7 +134,7 @@ def _check(market: Running, own: int) -> None:
         raise TercelError(
             f"a market with at least {OWN} own orders that loses none",
             f"{own} own orders, {lost} orders without room in {market.preset.name}",
-            "report this as a bug of `tercel bench market`",
+            "report this as a bug of `python -m benchmarks market`",
         )
 
 

@@ -1,4 +1,4 @@
-"""``tercel bench regimes``: what each named regime does to a market, against the same episodes without it."""
+"""``benchmarks regimes``: what each named regime does to a market, against the same episodes without it."""
 
 import math
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""``tercel bench venue``: the stepped exchange in process, and a parent worked at it, beside the batch simulator.
+"""``benchmarks venue``: the stepped exchange in process, and a parent worked at it, beside the batch simulator.
 
 The references are what the same market costs without a venue around it: the simulator's own loop for market data, an
 episode of a batch of one for a parent. Both take turns.
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tercel import Task
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, Tif
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Task
 from tercel.execution.strategies import build
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator import layout as sim

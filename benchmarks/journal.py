@@ -1,4 +1,4 @@
-"""``tercel bench journal``: what a durable append costs, beside a journal in memory.
+"""``benchmarks journal``: what a durable append costs, beside a journal in memory.
 
 An append of one entry, as an order leaves, and one of a decision with its observation and two orders, as a desk writes
 them. The journal on disk (SQLite, synchronous=FULL) has synced before `append` returns: its time is mostly the disk's.

@@ -3,7 +3,7 @@
 import pytest
 from tests.learning.toy import ToyVec
 
-from tercel.app.bench import policy, train
+from benchmarks import policy, train
 
 NAMES = [
     "train.ppo_frames_per_s.64x10",

@@ -1,4 +1,4 @@
-"""``tercel bench cheridito-weiss``: how long the training run of Cheridito and Weiss takes.
+"""``benchmarks cheridito-weiss``: how long the training run of Cheridito and Weiss takes.
 
 They report 5.12 million decisions in about 1 h 45 min on 128 CPUs. Here: PPO as the replication has it, a residual on
 the tuned rule of `noise_60`, 320 episodes a batch, the markets on two threads, in one process.

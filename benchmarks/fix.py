@@ -1,4 +1,4 @@
-"""``tercel bench fix``: an order's way over FIX and back on this machine's loopback, the venue in a process of its own.
+"""``benchmarks fix``: an order's way over FIX and back on this machine's loopback, the venue in a process of its own.
 
 The reference is the same exchange in this process: what is beyond it is the session's cost, both engines, both stores
 and both interpreters included.

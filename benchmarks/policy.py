@@ -1,4 +1,4 @@
-"""The policy part of ``tercel bench decide``: one observation through a network, called from Python.
+"""The policy part of ``benchmarks decide``: one observation through a network, called from Python.
 
 ``policy.p50_us`` is the kernel alone on a 24-64-64-5 tanh network; its reference is the same weights in torch eager, in
 inference mode, on a ready tensor. ``policy.HEAD_p99_us`` is a whole ``policy.act``, shapes checked and arrays made, on

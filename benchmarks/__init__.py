@@ -17,7 +17,7 @@ KEYS = ("name", "value", "unit", "reference", "reference_value", "ratio")
 
 
 def run_bench(module: str, as_json: bool) -> None:
-    """Run ``tercel.app.bench.<module>`` and print its results: a table, or one JSON object."""
+    """Run ``benchmarks.<module>`` and print its results: a table, or one JSON object."""
     results: list[dict[str, Any]] = import_module(f"{__name__}.{module}").bench()
     ordered = [{key: result[key] for key in KEYS} | result for result in results]
     if as_json:

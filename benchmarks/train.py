@@ -1,4 +1,4 @@
-"""``tercel bench train``: frames per second of native PPO beside Stable-Baselines3's on the same environment.
+"""``benchmarks train``: frames per second of native PPO beside Stable-Baselines3's on the same environment.
 
 Both run on one core with one thread, with the same settings (networks 2 x 64 tanh, 64 episode slots of 64 decisions,
 normalised observations, scaled rewards), in turns, an update each. A frame is one decision of one episode, rollout and

@@ -1,4 +1,4 @@
-"""``tercel bench desk``: rounds a second of the packaged demo desk, beside its markets alone.
+"""``benchmarks desk``: rounds a second of the packaged demo desk, beside its markets alone.
 
 A round is ten minutes of two instruments with three agents, forecasts, postures, limits, challengers on paper and a
 journal in memory. The reference is the same exchange stepped second by second and followed, with nobody trading.

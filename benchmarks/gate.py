@@ -1,4 +1,4 @@
-"""``tercel bench gate``: what a hard pre-trade check costs, with every limit set and a desk in full swing.
+"""``benchmarks gate``: what a hard pre-trade check costs, with every limit set and a desk in full swing.
 
 Four agents on three instruments hold sixty open orders under the packaged limits, parents and marks among them. Each
 check asks of a new order, a replace or a cancel whether it may leave; nothing is counted in between, so that every
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import TercelError
+from tercel import TercelError
 from tercel.core.orders import CancelOrder, Command, Listing, NewOrder, ReplaceOrder, Tif
 from tercel.limits import LimitGate, default_file, read
 

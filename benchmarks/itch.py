@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.errors import TercelError
+from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import FeedOptions
 from tercel.market.feeds.itch import ItchFeed

@@ -3,7 +3,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from tercel.app.bench import KEYS, desk, env, fix, gate, journal
+from benchmarks import KEYS, dbn, decide, desk, env, fix, gate, imports, journal, market, venue
 from tercel.core.errors import TercelError
 from tercel.market.book import layout as lay
 from tercel.market.book.reference import ReferenceBook
@@ -80,3 +80,25 @@ def test_the_fix_bench_gives_its_rows_or_says_that_it_cannot(capsys: pytest.Capt
 
 def test_the_desk_bench_gives_its_row() -> None:
     _has_shape(desk.bench(repeats=1, rounds=1), ["desk.rounds_per_s"])
+
+
+def test_the_other_benches_give_their_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    _has_shape(
+        market.bench(minutes=2, blocks=1, calibrated=False),
+        ["market.messages_per_s", "market.share_of_santa_fe", "market.day_s"],
+    )
+    _has_shape(imports.bench(rows=2_000), ["import.rows_per_s", "import.rows_per_s.l5", "import.share_of_floor"])
+    for name, small in (("MARKET_S", 20), ("ORDERS", 5), ("PARENTS", 2)):
+        monkeypatch.setattr(venue, name, small)
+    assert [row["name"] for row in venue.bench()] == ["venue.rows_per_s", "venue.orders_per_s", "venue.parents_per_s"]
+
+
+def test_the_decision_bench_gives_its_rows() -> None:
+    rows = decide.bench(events=2_000)
+    assert [row["name"] for row in rows][:2] == ["decide.p50_us", "decide.p99_us"]
+    assert all(row["value"] > 0 for row in rows)
+
+
+@pytest.mark.skipif(find_spec("databento_dbn") is None, reason="databento-dbn is not installed")
+def test_the_dbn_bench_gives_its_row() -> None:
+    assert [row["name"] for row in dbn.bench(records=2_000)] == ["dbn to tape"]
