@@ -7,8 +7,8 @@ the tuned rule of `noise_60`, 320 episodes a batch, the markets on two threads, 
 import time
 from typing import Any, Final
 
-from tercel.app.job.replications.cheridito_weiss import learned, train
-from tercel.app.job.replications.cheridito_weiss.cells import CELLS
+from replications.cheridito_weiss import learned, train
+from replications.cheridito_weiss.cells import CELLS
 
 DECISIONS: Final = 5_120_000
 PUBLISHED_S: Final = 6_300.0

@@ -8,6 +8,7 @@ from tercel.app.output import print_json, say
 
 MOVED = {
     "bench": "python -m benchmarks",
+    "replicate": "python -m replications",
 }
 """Command of `tercel` -> how it is run from a clone of the repository."""
 

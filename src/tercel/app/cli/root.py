@@ -19,7 +19,6 @@ from tercel.app.cli.agent import agent_app
 from tercel.app.cli.data import data_app
 from tercel.app.cli.limits import limits_app
 from tercel.app.cli.market import market_app
-from tercel.app.cli.replicate import replicate_app
 from tercel.app.cli.risk import risk_app
 from tercel.app.cli.shared import AsJson, Own, command_line, run_app, told
 from tercel.app.cli.signals import signals_app
@@ -30,7 +29,7 @@ from tercel.core.errors import ConfigError
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 for _room in (
-    data_app, market_app, agent_app, replicate_app, signals_app, risk_app, limits_app, venue_app, trade_app,
+    data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app,
 ):  # fmt: skip
     if _room.registered_commands:
         app.add_typer(_room, name=str(_room.info.name))
