@@ -60,7 +60,7 @@ bench: $(DEV) ## measure every speed against its reference, in the same process
 
 clean: ## remove .venv and what tools left behind (runs and lakes stay)
 	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests benchmarks replications -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks replications studies -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pyvenv.cfg, not bin/python: that one is a link, and make would look at the age of the interpreter behind it.
 $(VENV)/pyvenv.cfg:

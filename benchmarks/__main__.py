@@ -1,24 +1,8 @@
 """`python -m benchmarks NAME`: a speed beside its reference."""
 
-from typing import Annotated
-
-import typer
-
 from tercel.app.cli.shared import AsJson, command_line, run_app, told
 
 app = command_line("benchmarks", "Measure a speed against its reference, both in this process.")
-
-
-@app.command("regimes")
-def bench_regimes(
-    market: Annotated[str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Regimes: what each named one does to a market, against the same market without it."""
-    with told(as_json):
-        from benchmarks import regimes
-
-        regimes.show(market, as_json)
 
 
 @app.command("book")

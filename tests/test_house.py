@@ -12,7 +12,7 @@ import pytest
 import tercel
 
 ROOT = Path(__file__).resolve().parents[1]
-ASIDE = ("benchmarks", "replications")
+ASIDE = ("benchmarks", "replications", "studies")
 """What a clone has beside the package: not installed, and never imported by it."""
 HEAVY = ("torch", "numba", "polars", "matplotlib", "numpy", "stable_baselines3", "onnx", "gymnasium")
 

@@ -1,6 +1,6 @@
 """The named regimes: what each does to a flow, phase by phase.
 
-What they come to in a market is measured (`python -m benchmarks regimes` prints it), not promised: volatility, depth
+What they come to in a market is measured (`python -m studies regimes` prints it), not promised: volatility, depth
 and drift follow from the flow.
 """
 
