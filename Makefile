@@ -59,11 +59,11 @@ guards: $(DEV) ## hold what commands give to what is recorded of them in guards/
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m guards compare $(ARGS)
 
 bench: $(DEV) ## measure every speed against its reference, in the same process
-	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/tercel bench $$what $(ARGS) || exit $$?; done
+	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/python -m benchmarks $$what $(ARGS) || exit $$?; done
 
 clean: ## remove .venv and what tools left behind (runs and lakes stay)
 	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks replications studies -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pyvenv.cfg, not bin/python: that one is a link, and make would look at the age of the interpreter behind it.
 $(VENV)/pyvenv.cfg:

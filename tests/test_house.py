@@ -12,6 +12,8 @@ import pytest
 import tercel
 
 ROOT = Path(__file__).resolve().parents[1]
+ASIDE = ("benchmarks", "replications", "studies")
+"""What a clone has beside the package: not installed, and never imported by it."""
 HEAVY = ("torch", "numba", "polars", "matplotlib", "numpy", "stable_baselines3", "onnx", "gymnasium")
 
 
@@ -63,7 +65,8 @@ def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("src", *ASIDE):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -84,6 +87,7 @@ def test_the_layering_holds(copy: Path) -> None:
             "tercel.execution is not allowed to import tercel.evaluation",
         ),
         ("market", "import torch", "tercel.market is not allowed to import torch"),
+        ("api", "import benchmarks", "tercel is not allowed to import benchmarks"),
         ("parlour", "", "parlour"),
     ],
 )
@@ -143,7 +147,8 @@ def test_nothing_that_a_person_may_be_handed_can_run_code() -> None:
     ):
         assert len(unsafe_loads(planted)) == 1, planted
     assert unsafe_loads("torch.load(f, weights_only=True)\nnp.load(f)\nnp.load(f, allow_pickle=False)") == []
-    found = {str(path.relative_to(ROOT)): unsafe_loads(path.read_text()) for path in (ROOT / "src").rglob("*.py")}
+    sources = [path for name in ("src", *ASIDE) for path in (ROOT / name).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)): unsafe_loads(path.read_text()) for path in sources}
     assert {path: what for path, what in found.items() if what} == {}
 
 

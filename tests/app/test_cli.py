@@ -60,11 +60,7 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"tercel {tercel.__version__}\n")
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["", "run", "data", "data import", "data import lobster", "data list", "data verify", "bench"]
-    + [f"bench {name}" for name in ("book", "env", "train", "decide", "import")],
-)
+@pytest.mark.parametrize("words", ["", "run", "data", "data import", "data import lobster", "data list", "data verify"])
 def test_every_command_explains_itself(words: str) -> None:
     result = runner.invoke(app, [*words.split(), "--help"])
     assert result.exit_code == 0
@@ -149,34 +145,6 @@ def test_verify_ends_with_its_verdict(command: Any, code: int) -> None:
     assert data.calls == [("verify", (Path("lake"), "IBM", "2003-01-13", None, Path("book.csv"), False), {})]
 
 
-RESULT = {
-    "name": "book.events_per_s",
-    "value": 6.7e7 / 3,
-    "unit": "messages/s",
-    "reference": "SortedDict book",
-    "reference_value": 1e6,
-    "ratio": 67 / 3,
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "module"),
-    [("book", "book"), ("env", "env"), ("train", "train"), ("decide", "decide"), ("import", "imports")],
-)
-def test_bench_prints_one_json_object_with_every_digit(command: Any, name: str, module: str) -> None:
-    command("bench", module, bench=[RESULT])
-    result = runner.invoke(app, ["bench", name, "--json"])
-    assert result.exit_code == 0
-    assert json.loads(result.stdout) == {"results": [RESULT]}
-
-
-def test_bench_prints_a_table(command: Any) -> None:
-    command("bench", "book", bench=[RESULT, RESULT | {"reference": None, "reference_value": None, "ratio": None}])
-    result = runner.invoke(app, ["bench", "book"])
-    assert result.exit_code == 0
-    assert "22.33" in result.stdout
-
-
 def test_an_error_is_told_in_three_parts(command: Any) -> None:
     error = FeedError("six columns", "5 in row 7 of a.csv", "fetch the file again")
     command("commands", "data", import_lobster=error)
@@ -229,7 +197,6 @@ def test_interrupted_run_may_say_it_better(command: Any) -> None:
         "run --seed -1",
         "run --nonsense",
         "nonsense",
-        "bench nonsense",
         "data import lobster --lake lake",
         "data import lobster a.csv",
         "data import lobster a.csv --lake lake --date 20030113",

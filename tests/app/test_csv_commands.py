@@ -1,4 +1,4 @@
-"""`tercel data import csv` and `tercel market queues`: one JSON object, exit codes, errors that say what to do."""
+"""`tercel data import csv` and `python -m studies queues`: one JSON object, exit codes, errors that say what to do."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from studies.__main__ import app as studies_app
 from tercel.app.cli import app
 
 MAP = """
@@ -110,7 +111,8 @@ def test_what_is_missing_is_said(words: tuple[str, ...]) -> None:
 def test_queues_need_orders(files: tuple[Path, Path, Path]) -> None:
     made, path, lake = files
     assert tercel("data", "import", "csv", path, "--map", made, "--lake", lake).exit_code == 0
-    done = tercel("market", "queues", "--lake", lake, "--symbol", "ABC", "--date", "2024-01-05")
+    words = ("queues", "--lake", str(lake), "--symbol", "ABC", "--date", "2024-01-05")
+    done = CliRunner().invoke(studies_app, words)
     assert done.exit_code == 2
     assert "single orders" in " ".join(done.stderr.split())
 

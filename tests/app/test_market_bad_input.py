@@ -11,6 +11,7 @@ import pytest
 from tests.lobster_files import history
 from typer.testing import CliRunner, Result
 
+from studies.__main__ import app as studies_app
 from tercel.app.cli import app, main
 from tercel.market.flow.preset import FOLDER
 from tercel.market.tape import Events, Lake
@@ -36,6 +37,10 @@ QUOTE = 'bid = "bid"\nbid_size = "bs"\nask = "ask"\nask_size = "as"'
 
 def tercel(*words: object) -> Result:
     return CliRunner().invoke(app, [*(str(word) for word in words), "--json"])
+
+
+def studied(*words: object) -> Result:
+    return CliRunner().invoke(studies_app, [*(str(word) for word in words), "--json"])
 
 
 def refused(result: Result, said: str) -> None:
@@ -121,7 +126,7 @@ def test_tapes_without_executions_or_of_one_side_are_refused(
 ) -> None:
     out = ("--out", tmp_path / "made.json") if command == "calibrate" else ()
     options = ("--lake", thin_lake, "--symbol", symbol, "--date", DAYS[0])
-    result = tercel("market", command, *options, *out)
+    result = tercel("market", command, *options, *out) if command == "calibrate" else studied(command, *options)
     assert result.exit_code == 2, result.output
     assert json.loads(result.stdout)["error"]
     assert not (tmp_path / "made.json").exists()
@@ -136,7 +141,7 @@ def test_tapes_without_executions_or_of_one_side_are_refused(
 )
 def test_a_transfer_is_refused_before_it_trains(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     out = tmp_path / "out"
-    refused(tercel("market", "transfer", "--train", "csco", "--quick", "--out", out, *words), said)
+    refused(studied("transfer", "--train", "csco", "--quick", "--out", out, *words), said)
     assert not out.exists()
 
 

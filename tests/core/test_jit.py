@@ -122,6 +122,21 @@ def test_kernels_compile_once_and_only_entries_are_kept(tmp_path: Path) -> None:
     assert [p.name.split("-")[0] for p in cache.rglob("*.nbc")] == ["mod.outer"]
 
 
+def test_a_kernel_of_another_package_is_kept_under_a_hash_of_its_sources(tmp_path: Path) -> None:
+    package, cache = tmp_path / "pkg", tmp_path / "cache"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "one.py").write_text("N = 5\n")
+    two = "from pkg.one import N\nfrom tercel.core.jit import kernel\n@kernel\ndef more(x):\n    return x + N\n"
+    (package / "two.py").write_text(two)
+    use = "from tercel.core.jit import on_first_compile\non_first_compile(lambda: print('compiling'))\n"
+    use += "from pkg.two import more\nprint(more(2))\n"
+    assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "7"]
+    assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["7"]
+    (package / "one.py").write_text("N = 6\n")  # two.py is as it was
+    assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "8"]
+
+
 def test_a_numba_cache_folder_is_used_and_inherited_ones_are_not_nested(tmp_path: Path) -> None:
     cache = tmp_path / "numba"
     assert run(tmp_path, USE, NUMBA_CACHE_DIR=str(cache)) == ["compiling", "10"]

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studies.regimes.effects import Effect, effects
 from tercel.evaluation.by_regime import by_regime, in_words
 from tercel.evaluation.episodes import Episodes, Plan, regimes_of, seeded_plan
 from tercel.evaluation.experiment import run_strategy, without_orders
 from tercel.evaluation.judge import Entry
-from tercel.evaluation.regime_effects import Effect, effects
 from tercel.evaluation.task import Task
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from replications.known_figures import frontier, hedges
 from tercel.report.explain_figures import dependences, episode, importances
-from tercel.report.replication_figures import frontier, hedges
 
 
 def test_an_episode_with_and_without_fills() -> None:

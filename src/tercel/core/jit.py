@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,10 +36,13 @@ Bytes = NDArray[np.uint8] | NDArray[np.int8]
 JIT = os.environ.get("TERCEL_JIT", "1") != "0"
 
 
-def source_hash() -> str:
-    """Hex digest of all Python sources of the package and of the interpreter's version."""
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@cache
+def source_hash(root: Path = PACKAGE) -> str:
+    """Hex digest of all Python sources of a package, by default ours, and of the interpreter's version."""
     digest = hashlib.sha256(sys.version.encode())
-    root = Path(__file__).resolve().parents[1]
     for path in sorted(root.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -193,16 +197,25 @@ def _one_signature(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def _compiled(function: F, **options: Any) -> Any:
-    from numba import njit
+def _compiled(function: F, kept: Path | None = None, **options: Any) -> Any:
+    from numba import config, njit
 
-    common = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    if kept is not None:
+        config.CACHE_DIR = str(kept)
+    common = {"cache": kept is not None, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     return _one_signature(njit(**common, **options)(function))
 
 
-def _cached(function: F) -> bool:
-    """A function defined outside a file (a doctest, a notebook) has nothing to key a disk cache on."""
-    return _folder is not None and Path(function.__code__.co_filename).is_file()
+def _kept_in(function: F) -> Path | None:
+    """Where a function's machine code is kept: that of another package under a hash of its sources too.
+
+    None for a function defined outside a file (a doctest, a notebook): there is nothing to key a disk cache on.
+    """
+    file, (package, inside, _) = Path(function.__code__.co_filename), function.__module__.partition(".")
+    if _folder is None or not file.is_file():
+        return None
+    root = next((folder for folder in file.parents if folder.name == package), None)
+    return _folder if package == "tercel" or not inside or root is None else _folder / source_hash(root)
 
 
 def kernel(function: F) -> F:
@@ -225,7 +238,7 @@ def kernel(function: F) -> F:
         return function
     from tercel.core.whole import TranslatingCompiler, WholeCompiler, as_callee
 
-    whole = _compiled(function, _nrt=False, cache=_cached(function), pipeline_class=WholeCompiler)
+    whole = _compiled(function, _kept_in(function), _nrt=False, pipeline_class=WholeCompiler)
     part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=TranslatingCompiler)
     as_callee(whole, part)
     return whole
@@ -253,4 +266,4 @@ def _by_numba(function: F, **options: Any) -> F:
         return function
     from tercel.core.whole import PlainCompiler
 
-    return _compiled(function, cache=_cached(function), pipeline_class=PlainCompiler, **options)
+    return _compiled(function, _kept_in(function), pipeline_class=PlainCompiler, **options)

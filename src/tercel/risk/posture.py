@@ -166,6 +166,22 @@ class PostureConfig:
             raise ConfigError("a name of its own for each rule", ", ".join(named), "rename the rule that stands twice")
 
 
+def finish_early(urgency: float = 0.9, volatility: float = 2.5, depth: float = 0.55) -> PostureConfig:
+    """Out while there is something to trade with: haste, and no caps, once volatility is up or depth is going.
+
+    The thresholds and the urgency were chosen in the default market on episodes that nothing is judged on: lower
+    thresholds sound in calm, and a lower urgency stays in too long.
+    """
+    asks = Stance(urgency=urgency)
+    return PostureConfig(
+        rules=(
+            Rule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
+            Rule("depth going", "depth_ratio", depth, 1.5 * depth, asks),
+        ),
+        required=("volatility_ratio", "depth_ratio"),
+    )
+
+
 class PosturePolicy:
     """The posture of one instrument through time.
 

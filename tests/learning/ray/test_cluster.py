@@ -137,7 +137,7 @@ def test_what_a_worker_refuses_is_raised_here(where):
 
 @pytest.mark.slow
 def test_the_bench_counts_frames(where):
-    from tercel.app.bench import ray as bench
+    from benchmarks import ray as bench
 
     rows = bench.bench(tiny.TinyMarket, updates=1)
     assert [row["name"] for row in rows] == [f"ray.{s}_per_s.{n}" for n in (1, 2) for s in ("rollout", "update")]

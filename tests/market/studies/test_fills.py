@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from tests.market.studies.fills_twin import run_ghost
 from tests.market.studies.tapes import drawn, tape
 
+from studies.tape.queue_study import placements, run_orders
+from studies.tape.to_levels import to_levels
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
 from tercel.market.simulator.days import session
-from tercel.market.simulator.queue_study import placements, run_orders
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.fills import Scale, add_fills, run_ghosts, scale_of, usable
@@ -22,7 +23,6 @@ from tercel.market.studies.sums import Sums, Tally
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
-from tercel.market.tape.to_levels import to_levels
 
 OPENS = [(1.0, ADD, 1, 1, 100, 10), (1.0, ADD, 2, -1, 102, 10)]
 """A bid of 10 lots at 100 and an ask of 10 at 102."""

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from studies.tape.to_levels import to_levels
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import Book
 from tercel.market.feeds import FeedOptions, LobsterFeed
@@ -13,7 +14,6 @@ from tercel.market.observed import observe
 from tercel.market.tape import Events, validate
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import CROSS, MESSAGE_END
-from tercel.market.tape.to_levels import to_levels
 from tercel.market.verify import verify_alone
 from tercel.testing.feed import read_all
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
 
+from studies.signals.ofi import FlowStudy, flow_study
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.features.text_embedding import available
@@ -15,7 +16,6 @@ from tercel.signals.leak import leak_report
 from tercel.signals.panel import Dataset
 from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
 from tercel.signals.sources.planted import planted_leak
-from tercel.signals.studies.ofi import FlowStudy, flow_study
 from tercel.signals.studies.panel import panel_study
 
 pytest.importorskip("sklearn")
@@ -113,8 +113,8 @@ def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("agreement", "accuracy", "f1"), [(50, 0.80, 0.76), (100, 0.925, 0.895)])
 def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, accuracy: float, f1: float) -> None:
+    from studies.signals.text import text_study
     from tercel.signals.sources.sentiment import embedder
-    from tercel.signals.studies.text import text_study
 
     if not available():
         pytest.skip("the extra [text] is not installed")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from tests.signals.command.material import SERIES, configured, refused, stocknet, trend
+from typer.testing import CliRunner
+
+from studies.__main__ import app as studies_app
 
 TWEETS = '[[source]]\nkind = "tweets"\npath = "net"\n'
 PHRASES = "Profit rose .@positive\nProfit fell .@negative\nIt is a firm .@neutral\n"
@@ -91,8 +94,11 @@ def test_texts_of_another_encoding_or_of_a_single_class_are_refused(tmp_path: Pa
     bank.mkdir(parents=True)
     file = bank / "Sentences_50Agree.txt"
     file.write_bytes(text)
-    told = refused("evaluate", "text", "--data", tmp_path / "data", "--out", tmp_path / "out")
-    assert said.format(file=file) in told
+    words = ("signals", "text", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"))
+    result = CliRunner().invoke(studies_app, words)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    assert said.format(file=file) in " ".join(result.output.split())
     assert not (tmp_path / "out").exists()
 
 

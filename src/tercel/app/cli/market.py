@@ -11,9 +11,6 @@ from tercel.app.cli import (
     market_fills,
     market_impact,
     market_predict,
-    market_queues,
-    market_studies,
-    transfer,
 )
 from tercel.app.cli.shared import (
     PRESET,
@@ -219,7 +216,4 @@ def _listed(text: str) -> list[str]:
 market_facts.add_to(market_app)
 market_impact.add_to(market_app)
 market_predict.add_to(market_app)
-transfer.add_to(market_app)
-market_queues.add_to(market_app)
 market_fills.add_to(market_app)
-market_studies.add_to(market_app)

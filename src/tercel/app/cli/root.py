@@ -1,47 +1,36 @@
 """The command line: what can be typed, and nothing of what it does.
 
-Each command's body lives in :mod:`tercel.app.commands` or :mod:`tercel.app.bench` and is imported when it is called, so
-that ``tercel --help`` loads no numerical library.
+Each command's body lives in :mod:`tercel.app.commands` and is imported when it is called, so that ``tercel --help``
+loads no numerical library.
 
 Exit codes: 0 done; 1 the check that was asked for failed (``data verify``); 2 a usage error or a
 :class:`~tercel.core.errors.TercelError`; 130 stopped by Ctrl-C.
 """
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tercel import __version__
-from tercel.app.cli import people
+from tercel.app.cli import moved, people
 from tercel.app.cli.agent import agent_app
-from tercel.app.cli.bench import bench_app
 from tercel.app.cli.data import data_app
 from tercel.app.cli.limits import limits_app
 from tercel.app.cli.market import market_app
 from tercel.app.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
-from tercel.app.cli.replicate import replicate_app
 from tercel.app.cli.risk import risk_app
-from tercel.app.cli.shared import INTERRUPTED, AsJson, Own, told
+from tercel.app.cli.shared import AsJson, Own, command_line, run_app, told
 from tercel.app.cli.signals import signals_app
 from tercel.app.cli.tca import tca
 from tercel.app.cli.trade import trade_app
 from tercel.app.cli.venue import venue_app
-from tercel.app.output import print_json, say
 from tercel.core.errors import ConfigError
 
-app = typer.Typer(
-    name="tercel",
-    help="From tick data to an execution agent that is judged.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_line("tercel", "From tick data to an execution agent that is judged.")
 for _room in (
-    data_app, market_app, agent_app, replicate_app, bench_app, signals_app, risk_app, limits_app, venue_app, trade_app,
+    data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app,
 ):  # fmt: skip
     if _room.registered_commands:
         app.add_typer(_room, name=str(_room.info.name))
@@ -162,18 +151,9 @@ def _resume_hint(
 
 app.command()(tca)
 people.add_to(app)
+moved.add_to(app)
 
 
 def main() -> None:
     """Run the command line as the `tercel` script does."""
-    try:
-        app()
-    except SystemExit as stop:
-        usage = getattr(stop.__context__, "format_message", None)  # what was typed makes no sense: told on stderr
-        if usage is not None and "--json" in sys.argv[1:]:
-            told_as = {"expected": "a command as its --help says", "received": usage(), "remedy": "see --help"}
-            print_json({"error": {"kind": "UsageError", **told_as}})
-        raise
-    except KeyboardInterrupt:
-        say("\nstopped")
-        sys.exit(INTERRUPTED)
+    run_app(app)

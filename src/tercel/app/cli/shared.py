@@ -1,6 +1,7 @@
 """What every command shares: the option `--json`, and how errors and Ctrl-C are told."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date as calendar_date
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.app.output import print_error, say, say_when_compiling
+from tercel.app.output import print_error, print_json, say, say_when_compiling
 from tercel.core.errors import ConfigError, TercelError
 
 INTERRUPTED = 130
@@ -35,6 +36,33 @@ PRESET = typer.Argument(help="Preset market, by name or as a .json file (`tercel
 def page_folder(name: str) -> Any:
     """The option `--out` of a command that writes a page and its figures."""
     return typer.Option(help=f"Folder for {name}.html and {name}.json.", metavar="DIR")
+
+
+def command_line(name: str, text: str) -> typer.Typer:
+    """An empty command line as `tercel` and the folders of a clone have it; :func:`run_app` runs it."""
+    return typer.Typer(
+        name=name,
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a command line on what was typed, and end the process."""
+    try:
+        app()
+    except SystemExit as stop:
+        usage = getattr(stop.__context__, "format_message", None)  # what was typed makes no sense: told on stderr
+        if usage is not None and "--json" in sys.argv[1:]:
+            told_as = {"expected": "a command as its --help says", "received": usage(), "remedy": "see --help"}
+            print_json({"error": {"kind": "UsageError", **told_as}})
+        raise
+    except KeyboardInterrupt:
+        say("\nstopped")
+        sys.exit(INTERRUPTED)
 
 
 @contextmanager

@@ -5,18 +5,15 @@ from typing import Annotated
 
 import typer
 
+from tercel.app.cli.moved import MOVED, answer
 from tercel.app.cli.shared import AsJson, Seed, told
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
 
 signals_app = typer.Typer(
     name="signals",
     help="Alpha: build a point-in-time panel, train, evaluate, compare the model zoo.",
     no_args_is_help=True,
 )
-
-STUDIES = ("text", "ofi", "panel", "stocknet", "phases")
-"""Studies on real data that `evaluate` knows."""
 
 Config = Annotated[
     Path | None, typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="CONFIG.toml")
@@ -90,26 +87,25 @@ def leak(
 
 @signals_app.command()
 def evaluate(
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            help="A configuration that was trained, or a study: text, ofi, panel, stocknet, phases.",
-            metavar="[CONFIG.toml|STUDY]",
-        ),
+    config: Annotated[
+        Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")
     ] = None,
     demo: Demo = False,
-    data: Annotated[Path | None, typer.Option(help="Folder of real data sets, for a study.", metavar="DIR")] = None,
+    data: Annotated[str | None, typer.Option(hidden=True)] = None,
     seed: Seed = 1,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Out-of-sample IC with intervals, calibration, what each source adds, the leak check; or a study on real data."""
+    """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
+    if f"signals evaluate {config}" in MOVED:
+        typed = [*(["--data", data] if data is not None else []), *(["--json"] if as_json else [])]
+        answer(f"signals evaluate {config}", typed)
     with told(as_json):
-        _one(Path(what) if what is not None else None, demo)
+        if data is not None:
+            raise ConfigError(
+                "a CONFIG.toml or --demo", f"--data {data}", "a configuration names its files: leave it out"
+            )
+        _one(config, demo)
         from tercel.app.commands import signals
 
-        if what is None or what.endswith(".toml"):
-            raise typer.Exit(signals.evaluate(Path(what) if what else None, seed, out, as_json))
-        if what not in STUDIES:
-            raise UnknownNameError(f"a .toml file, or one of {', '.join(STUDIES)}", repr(what), offer(what, STUDIES))
-        raise typer.Exit(signals.study(what, data, seed, out, as_json))
+        raise typer.Exit(signals.evaluate(config, seed, out, as_json))

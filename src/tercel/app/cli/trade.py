@@ -14,8 +14,6 @@ trade_app = typer.Typer(
     help="A desk of agents: run, look, replay, reconcile.",
     no_args_is_help=True,
 )
-worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
-trade_app.add_typer(worth_app, name="worth")
 
 Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
 Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
@@ -245,33 +243,3 @@ def crashtest(
         from tercel.app.commands import trade_crash as command
 
         raise typer.Exit(command.crash_table(points, seed, as_json))
-
-
-@worth_app.command("alpha")
-def worth_alpha(
-    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
-    episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
-    seed: Seed = 1,
-    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure what a forecast of known skill saves, in bps of implementation shortfall."""
-    with told(as_json):
-        from tercel.app.commands import worth as command
-
-        raise typer.Exit(command.alpha(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
-
-
-@worth_app.command("posture")
-def worth_posture(
-    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
-    episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
-    seed: Seed = 1,
-    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure what a posture does to the tail and the mean of cost, in calm and when the market turns."""
-    with told(as_json):
-        from tercel.app.commands import worth as command
-
-        raise typer.Exit(command.posture(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))

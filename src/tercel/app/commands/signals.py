@@ -1,6 +1,5 @@
 """``tercel signals``: what each command does with its configuration and its folder, and what it prints."""
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any
 
 from tercel.app.commands.signals_config import SignalsConfig, read_config
 from tercel.app.commands.signals_config import demo as demo_config
-from tercel.app.output import json_text, print_json, result_console, say
+from tercel.app.output import print_json, result_console, say
 
 RUNS = Path("runs")
 SHORT = 12
@@ -54,13 +53,13 @@ def build(config: Path | None, seed: int, out: Path | None, as_json: bool) -> in
         print_json({"out": folder, **manifest})
         return 0
     facts = {key: manifest[key] for key in ("rows", "dates", "instruments", "first", "last")}
-    _table(
+    print_rows(
         "panel",
         ("", "value"),
         [(key, f"{value:,}" if isinstance(value, int) else value) for key, value in facts.items()],
     )
     rows = [(n, len(c), f"{manifest['missing'][n]:.1%}") for n, c in manifest["sources"].items()]
-    _table("sources", ("source", "columns", "rows without it"), rows)
+    print_rows("sources", ("source", "columns", "rows without it"), rows)
     _notes(manifest)
     say(f"panel     {folder}")
     return 0
@@ -77,22 +76,22 @@ def train(config: Path | None, seed: int, out: Path | None, as_json: bool) -> in
     if as_json:
         print_json(result)
         return 0
-    _table(
+    print_rows(
         "weights of the fusion", ("source:family", "weight"), [(k, f"{v:.3f}") for k, v in result["weights"].items()]
     )
     scale = result["alpha_scale"]
     hours = {"horizon, hours": scale["horizon_ns"] / 3.6e12, "half-life, hours": scale["half_life_ns"] / 3.6e12}
     told = {"bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"], **hours}
-    _table("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in told.items()])
+    print_rows("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in told.items()])
     if gate := result["gate"]:
         say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
     if "alpha" in result:
         cases = {k: v for k, v in result["alpha"].items() if isinstance(v, dict)}
         rows = [
-            (k, _interval(v["ic"]), f"{v['r2']:.3f}", f"{v['sd_bps']:.1f}", f"{v['within_90']:.3f}")
+            (k, told_interval(v["ic"]), f"{v['r2']:.3f}", f"{v['sd_bps']:.1f}", f"{v['within_90']:.3f}")
             for k, v in cases.items()
         ]
-        _table(
+        print_rows(
             "alpha model of the demo desk, on markets it has not seen",
             ("sources", "IC", "R²", "sd bps", "in 90 %"),
             rows,
@@ -122,22 +121,22 @@ def evaluate(config: Path | None, seed: int, out: Path | None, as_json: bool) ->
         else (n, "-", "-", "-")
         for n, ic in result["ic"].items()
     ]
-    _table(f"out of sample, {result['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
-    adds = [(n, _interval(x["adds"], 4), x["dates"]) for n, x in result["ablation"].items()]
+    print_rows(f"out of sample, {result['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
+    adds = [(n, told_interval(x["adds"], 4), x["dates"]) for n, x in result["ablation"].items()]
     if result["gate"]:
         told_by_gate = result["gate"]
         adds.append((
             f"gate: {', '.join(told_by_gate['columns'])}",
-            _interval(told_by_gate["adds"], 4) if told_by_gate["adds"] else "-", told_by_gate["dates"],
+            told_interval(told_by_gate["adds"], 4) if told_by_gate["adds"] else "-", told_by_gate["dates"],
         ))  # fmt: skip
-    _table("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds)
+    print_rows("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds)
     if result["unranked"]:
         say(f"the same for every name, so for the gate alone: {', '.join(result['unranked'])}")
     calibration = result["calibration"]
     told = [("slope", f"{calibration['slope']:.2f}")]
-    told += [(n, _interval(calibration[n])) for n in ("within_1_sd", "within_1.645_sd")]
-    _table("calibration: slope 1, .577 and .950 are right for ranks", ("", "value"), told)
-    _table(
+    told += [(n, told_interval(calibration[n])) for n in ("within_1_sd", "within_1.645_sd")]
+    print_rows("calibration: slope 1, .577 and .950 are right for ranks", ("", "value"), told)
+    print_rows(
         "leak check",
         ("source", "verdict", "why"),
         [(x["source"], x["verdict"], "; ".join(x["reasons"])) for x in result["leak"]],
@@ -163,76 +162,21 @@ def leak(config: Path | None, demo: bool, data: Path | None, seed: int, out: Pat
         return 0
     for name in dict.fromkeys(one["panel"] for one in result["leak"]):
         rows = [(x["source"], x["verdict"], "; ".join(x["reasons"])) for x in result["leak"] if x["panel"] == name]
-        _table(f"leak check on {name}", ("source", "verdict", "why"), rows)
+        print_rows(f"leak check on {name}", ("source", "verdict", "why"), rows)
     say(f"note: {result['not_proven']}")
     say(f"report    {result['report']}")
     return 0
 
 
-def study(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
-    """A study on real data."""
-    from tercel.app.commands import signals_studies
-
-    folder = out or RUNS / f"signals-{name}-{seed}"
-    try:
-        result = json.loads(json_text(signals_studies.study(name, data, seed, folder)))
-    except KeyboardInterrupt:
-        command = [
-            "tercel",
-            "signals",
-            "evaluate",
-            name,
-            "--data",
-            str(data),
-            "--seed",
-            str(seed),
-            "--out",
-            str(folder),
-        ]
-        raise KeyboardInterrupt(
-            f"embeddings and forecasts that are made are kept; again: {shlex.join(command)}"
-        ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "study.json").write_text(json_text(result) + "\n", encoding="utf-8")
-    if as_json:
-        print_json(result)
-        return 0
-    for one in result["studies"]:
-        if name == "panel":
-            from tercel.app.commands.signals_panel import panel_tables
-
-            for table in panel_tables(one):
-                result_console().print(table)
-            continue
-        plain = {k: v for k, v in one.items() if not isinstance(v, list | dict)}
-        if plain:
-            _table(name, ("", "value"), [(k, _number(v)) for k, v in plain.items()])
-        for key, rows in one.items():
-            if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-                _table(key, tuple(rows[0]), [tuple(_number(v) for v in row.values()) for row in rows])
-            elif isinstance(rows, dict):
-                _table(key, ("", "value"), [(k, _number(v)) for k, v in rows.items()])
-            elif isinstance(rows, list):
-                for note in rows:
-                    say(str(note))
-    return 0
-
-
-def _interval(one: dict[str, Any], digits: int = 3) -> str:
+def told_interval(one: dict[str, Any], digits: int = 3) -> str:
+    """A cell: a mean and its interval, where it has one."""
     low, high = one["ci_low"], one["ci_high"]
     told = "" if low is None or high is None else f" ({low:.{digits}f}..{high:.{digits}f})"
     return f"{one['mean']:.{digits}f}{told}"
 
 
-def _number(value: Any) -> str:
-    if isinstance(value, dict) and {"mean", "ci_low", "ci_high"} <= value.keys():
-        return _interval(value)
-    if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
-    return "-" if value is None else str(value)
-
-
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_rows(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table under its title; short cells are not broken over lines."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

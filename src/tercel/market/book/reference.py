@@ -2,7 +2,7 @@
 
 Written for reading, and independently of the kernels: a dict from id to order, and per side a sorted dict of
 levels (a dict beside the sorted list of its prices), each level a queue in order of arrival. The tests hold the
-compiled book against it; ``tercel bench book`` measures the compiled book against it.
+compiled book against it; ``python -m benchmarks book`` measures the compiled book against it.
 
 What both books do
 ------------------

@@ -1,7 +1,7 @@
 """A reader of ITCH 5.0 in plain Python, message by message: slow, short, and shared with nothing.
 
-It is the reference of ``tercel bench itch`` where no other reader is installed, and under what tests hold the compiled
-importer against.
+It is the reference of ``python -m benchmarks itch`` where no other reader is installed, and under what tests hold the
+compiled importer against.
 """
 
 from __future__ import annotations

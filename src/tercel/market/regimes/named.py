@@ -1,7 +1,7 @@
 """The named regimes: what each does to a flow, phase by phase.
 
-What they come to in a market is measured (`tercel bench regimes` prints it), not promised: volatility, depth and drift
-follow from the flow.
+What they come to in a market is measured (`python -m studies regimes` prints it), not promised: volatility, depth
+and drift follow from the flow.
 """
 
 from collections.abc import Mapping

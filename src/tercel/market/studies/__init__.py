@@ -1,1 +1,1 @@
-"""Measurements on recorded tape that calibrate no model: what shown size does, and impact of proxied metaorders."""
+"""Measurements on recorded tape that calibrate no model: how resting orders fill, and what comes after."""

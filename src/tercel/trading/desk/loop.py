@@ -22,10 +22,9 @@ from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.posture_worth import finish_early
 from tercel.market.simulator import layout as sim
 from tercel.risk.anomaly import Calm
-from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance
+from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance, finish_early
 from tercel.trading.desk.allocation import Hedge, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
 from tercel.trading.desk.config import CLOSING_S, DeskConfig
@@ -435,7 +434,7 @@ def _stance(posture: Posture) -> tuple[float, float, int, float]:
 def desk_rules() -> PostureConfig:
     """The posture of a desk: new sizes shrink with what is unusual, and parents at work are finished early.
 
-    Measured (`tercel trade worth posture`): caps on what is at work make the tail of cost worse when depth goes,
+    Measured (`python -m studies worth posture`): caps on what is at work make the tail of cost worse when depth goes,
     because the horizon takes what is left in a thin book; haste while there is depth cuts it. What trading has cost
     shrinks no sizes: a desk that waits because it is dear waits longest in the trend that makes it dear.
     """

@@ -1,0 +1,205 @@
+"""``benchmarks book``: messages per second of the compiled book, beside the plain Python one.
+
+One seeded stream of a million messages (46.8 % adds, 3.2 % partial cancels, 43.7 % deletes, 6.4 % executions), prices
+within some 110 ticks of a mean-reverting centre, 64-bit hashed ids, about three thousand live orders. Both books read
+the touch (best prices and their lots) after every message and add it up, so that equal books have equal sums.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel import TercelError
+from tercel.core.vocabulary import BUY, SELL
+from tercel.market.book.book import Book
+from tercel.market.book.reference import ReferenceBook
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+
+LIVE = 3_000
+REACH = 110
+ADDS, CANCELS, DELETES = 0.468, 0.032, 0.437  # executions are the rest; shares as in facts/performance.md, section 1
+WHOLE_EXECUTIONS = 0.486  # so that as many orders leave as come
+ORDERS, WIDTH = 8_192, 1_024
+
+
+class Stream(NamedTuple):
+    """Tape columns of the bench, one row a message."""
+
+    kind: NDArray[np.uint8]
+    order_id: NDArray[np.int64]
+    side: NDArray[np.int8]
+    price_ticks: NDArray[np.int32]
+    qty_lots: NDArray[np.int32]
+
+
+def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 5) -> list[dict[str, Any]]:
+    """Measure the book.
+
+    Parameters
+    ----------
+    messages, prefix : int
+        Messages in the stream, and how many of the first of them the reference gets (it needs ten times as long).
+    repeats : int
+        Medians of so many runs, each from an empty book; the two books take turns.
+
+    Raises
+    ------
+    TercelError
+        When the two books do not end the prefix with the same sums, or an order found no room.
+
+    >>> [row["name"] for row in bench(messages=2_000, prefix=500, repeats=1)]
+    ['book.events_per_s']
+    """
+    stream = make_stream(messages, seed=1)
+    prefix = min(prefix, messages)
+    check_agreement(stream, prefix)
+    ours, theirs = [], []
+    for _ in range(repeats):
+        ours.append(_seconds(lambda: apply(Book(ORDERS, WIDTH, own=0), stream, messages)))
+        theirs.append(_seconds(lambda: apply(ReferenceBook(), stream, prefix)))
+    value, reference_value = messages / median(ours), prefix / median(theirs)
+    return [
+        {
+            "name": "book.events_per_s",
+            "value": value,
+            "unit": "messages/s",
+            "reference": "ReferenceBook (plain Python)",
+            "reference_value": reference_value,
+            "ratio": value / reference_value,
+        }
+    ]
+
+
+def apply(book: Book | ReferenceBook, stream: Stream, stop: int) -> Book | ReferenceBook:
+    """The book after the first `stop` messages; the touch is read after each."""
+    book.apply(stream, 0, stop)
+    return book
+
+
+def check_agreement(stream: Stream, prefix: int) -> None:
+    """Both books must add up the same touches over the prefix; this run also compiles the kernels."""
+    book, reference = apply(Book(ORDERS, WIDTH, own=0), stream, prefix), apply(ReferenceBook(), stream, prefix)
+    if book.checksum != reference.checksum or book.overflow or book.unknown_ids:
+        raise TercelError(
+            f"equal books after {prefix} messages (sum {reference.checksum}), no overflow and no unknown id",
+            f"sum {book.checksum}, overflow {book.overflow}, unknown ids {book.unknown_ids}",
+            "report this as a bug of tercel.market.book with the output of `python -m benchmarks book`",
+        )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def hashed(counter: int) -> int:
+    """A 64-bit id with no order in it: the finaliser of splitmix64 (Steele, Lea and Flood, 2014), signed."""
+    mask = 2**64 - 1
+    z = (counter * 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    z ^= z >> 31
+    return z - 2**64 if z >= 2**63 else z
+
+
+class _Crowd:
+    """The generator's own small book: live orders, and per side the prices and their ids in order of arrival."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, list[int]] = {}  # id -> [side, price, lots, place in `ids`]
+        self.ids: list[int] = []
+        self.queues: dict[int, dict[int, dict[int, None]]] = {BUY: {}, SELL: {}}
+        self.keys: dict[int, list[int]] = {BUY: [], SELL: []}
+
+    def best(self, side: int, default: int) -> int:
+        keys = self.keys[side]
+        return side * keys[-1] if keys else default
+
+    def first(self, side: int) -> int:
+        return next(iter(self.queues[side][side * self.keys[side][-1]]))
+
+    def add(self, order_id: int, side: int, price: int, lots: int) -> None:
+        self.orders[order_id] = [side, price, lots, len(self.ids)]
+        self.ids.append(order_id)
+        if price not in self.queues[side]:
+            self.queues[side][price] = {}
+            insort(self.keys[side], side * price)
+        self.queues[side][price][order_id] = None
+
+    def remove(self, order_id: int) -> None:
+        side, price, _, place = self.orders.pop(order_id)
+        last = self.ids.pop()
+        if last != order_id:
+            self.ids[place] = last
+            self.orders[last][3] = place
+        queue = self.queues[side][price]
+        del queue[order_id]
+        if not queue:
+            del self.queues[side][price]
+            del self.keys[side][bisect_left(self.keys[side], side * price)]
+
+
+def make_stream(messages: int, seed: int) -> Stream:
+    """A stream that leaves the book uncrossed after every message.
+
+    Adds lie an exponential distance behind a centre that reverts to its mean, and never reach the other side; cancels
+    hit any live order; executions the first order of a best price. The share of adds gives way as the number of live
+    orders leaves its target.
+    """
+    rng = np.random.default_rng(seed)
+    draws = rng.random((messages, 4)).tolist()
+    distances = np.minimum(rng.exponential(18.0, messages), 60.0).astype(int).tolist()
+    steps = rng.normal(0.0, 0.3, messages).tolist()
+    crowd = _Crowd()
+    rows: list[tuple[int, int, int, int, int]] = []
+    centre, middle = 0.0, 10_000
+    for i in range(messages):
+        centre += steps[i] - 0.0005 * centre
+        centre = max(-50.0, min(50.0, centre))
+        row = _message(crowd, draws[i], middle + round(centre), distances[i], i + 1)
+        rows.append(row)
+    kind, order_id, side, price, lots = zip(*rows, strict=True)
+    return Stream(
+        np.array(kind, np.uint8),
+        np.array(order_id, np.int64),
+        np.array(side, np.int8),
+        np.array(price, np.int32),
+        np.array(lots, np.int32),
+    )
+
+
+def _message(
+    crowd: _Crowd, draw: list[float], centre: int, distance: int, counter: int
+) -> tuple[int, int, int, int, int]:
+    live = len(crowd.ids)
+    u = draw[0] - (LIVE - live) / LIVE
+    side = BUY if draw[1] < 0.5 else SELL
+    if u < ADDS or not (crowd.keys[BUY] and crowd.keys[SELL]):
+        far = crowd.best(-side, centre + side * REACH)
+        price = min(centre - distance, far - 1) if side > 0 else max(centre + distance, far + 1)
+        order_id, lots = hashed(counter), 1 + int(10 * draw[2])
+        crowd.add(order_id, side, price, lots)
+        return ADD, order_id, side, price, lots
+    if u < ADDS + CANCELS + DELETES:
+        order_id = crowd.ids[int(draw[2] * live)]
+        side, price, lots, _ = order = crowd.orders[order_id]
+        if u < ADDS + CANCELS and lots > 1:
+            less = 1 + int(draw[3] * (lots - 1))
+            order[2] -= less
+            return REDUCE, order_id, side, price, less
+        crowd.remove(order_id)
+        return DELETE, order_id, side, price, lots
+    order_id = crowd.first(side)
+    side, price, lots, _ = order = crowd.orders[order_id]
+    if lots > 1 and draw[2] > WHOLE_EXECUTIONS:
+        less = 1 + int(draw[3] * (lots - 1))
+        order[2] -= less
+        return EXECUTE, order_id, side, price, less
+    crowd.remove(order_id)
+    return EXECUTE, order_id, side, price, lots

@@ -1,0 +1,166 @@
+"""``benchmarks market``: simulated messages per second of the default model, beside Santa Fe's in the same run.
+
+Each market runs recorded on one core with own orders at and behind both touches, laid again every minute of its time.
+A message is one public row: an order placed, withdrawn or executed. The two models take turns, seconds are the
+process's own CPU time, and medians of several blocks count. A simulated day is 23,400 s of the market; calibration is
+that of such a day, pilots included.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from time import process_time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel import TercelError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import Preset, load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator import together
+from tercel.market.simulator.days import simulated_day
+from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, first_world, run_free
+from tercel.market.tape import Instrument
+
+MODEL, RIVAL = "csco", "csco-santa-fe"
+GATE = 1e6
+SHARE = 0.25
+DAY_S = 23_400.0
+CALIBRATION_S = 60.0
+SETTLE_S = 1_800.0
+STEP_S = 60
+OWN = 5
+OWN_LOTS = 2
+ROWS = 1 << 16
+
+
+@dataclass
+class Running:
+    """A market that runs recorded, with own orders in its book."""
+
+    preset: Preset
+    b: NDArray[np.int32] = field(init=False)
+    k: NDArray[np.int64] = field(init=False)
+    flow: NDArray[np.float64] = field(init=False)
+    at: NDArray[np.int64] = field(init=False)
+    words: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.b, k, self.flow = first_world(self.preset, seed=1)
+        run_free(self.b, k, self.flow, NO_TAPE, int(SETTLE_S * NS_PER_SECOND))
+        self.k = sim.extend(k, 0, ROWS)
+        self.words = np.zeros(together.WORDS, np.int64)
+        self.at = np.zeros((1, together.AT_WORDS), np.int64)
+        self.at[0, together.BOOK_END] = len(self.b)
+        self.at[0, together.STATE_END] = len(self.k)
+        self.at[0, together.FLOW_END] = len(self.flow)
+
+    def operate(self, what: int, *words: int) -> int:
+        """Ask the compiled entry."""
+        self.words[: len(words)] = words
+        return together.operate(
+            what, self.b, self.k, self.flow, NO_TAPE, self.at, self.words, together.NO_OUT
+        )  # fmt: skip
+
+    def lay_own(self) -> None:
+        """Own orders on both sides, wherever a place of the ledger is free."""
+        states = self.b[int(self.b[lay.AT_LEDGER]) :].reshape(-1, lay.LEDGER)[:, lay.STATE]
+        for place in np.flatnonzero(states[: 2 * OWN] == lay.FREE_SLOT):
+            side = 1 if place < OWN else -1
+            touch = int(self.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK])
+            self.operate(together.NEW, 0, int(place), side, touch - side * (int(place) % OWN), OWN_LOTS, 0)
+
+    def run(self, minutes: int) -> tuple[int, float, int]:
+        """Public messages, seconds of CPU, and the fewest own orders in the book when a minute began."""
+        before, seconds, fewest = int(self.k[sim.EVENTS]), 0.0, OWN_ORDERS
+        for _ in range(minutes):
+            self.lay_own()
+            fewest = min(fewest, int(self.b[lay.OWN_RESTING]))
+            until = int(self.k[sim.NOW]) + STEP_S * NS_PER_SECOND
+            start = process_time()
+            full = 1
+            while full:
+                self.k[sim.RECORD] = 0
+                full = self.operate(together.FREE_RUN, until, 2 * int(self.b[lay.ORDERS]) + 64)
+            seconds += process_time() - start
+        return int(self.k[sim.EVENTS]) - before, seconds, fewest
+
+
+def bench(minutes: int = 390, blocks: int = 5, calibrated: bool = True) -> list[dict[str, Any]]:
+    """Measure the default model and Santa Fe in turns.
+
+    Parameters
+    ----------
+    minutes, blocks : int
+        Simulated minutes a block, and how many blocks.
+    calibrated : bool
+        Whether a calibration is timed too.
+
+    Raises
+    ------
+    TercelError
+        When a market has lost orders, or own orders were not in its book.
+    """
+    markets = [Running(load(MODEL)), Running(load(RIVAL))]
+    rates: list[list[float]] = [[], []]
+    days = []
+    for block in range(blocks + 1):
+        for market, found in zip(markets, rates, strict=True):
+            messages, seconds, own = market.run(minutes if block else 1)
+            _check(market, own)
+            if block:
+                found.append(messages / seconds)
+                if market is markets[0]:
+                    days.append(seconds * DAY_S / (minutes * STEP_S))
+    rate, rival = median(rates[0]), median(rates[1])
+    rows = [
+        _row("market.messages_per_s", rate, "messages/s", "gate", GATE, rate / GATE),
+        _row("market.share_of_santa_fe", rate / rival, "of santa_fe's rate", "target", SHARE, rate / rival / SHARE),
+        _row("market.day_s", median(days), "s a simulated day", "the market's clock", DAY_S, DAY_S / median(days)),
+    ]
+    if calibrated:
+        seconds = _timed(_calibration(markets[0].preset))
+        bar = CALIBRATION_S
+        rows.append(_row("market.calibration_s", seconds, "s a day of tape", "bar", bar, bar / seconds))
+    return rows
+
+
+def _check(market: Running, own: int) -> None:
+    lost = int(market.b[lay.OVERFLOW])
+    if lost or own < OWN:
+        raise TercelError(
+            f"a market with at least {OWN} own orders that loses none",
+            f"{own} own orders, {lost} orders without room in {market.preset.name}",
+            "report this as a bug of `python -m benchmarks market`",
+        )
+
+
+def _calibration(preset: Preset) -> Callable[[], object]:
+    """A calibration, ready to be timed, on a simulated day as tape."""
+    from tercel.market.flow.queue_reactive.calibrate import calibrate
+
+    events = simulated_day(preset, seed=1, seconds=DAY_S, warmup_s=0.0)
+    instrument = Instrument("BENCH", preset.symbol, "2000-01-03", tick=preset.tick, lot=preset.lot)
+    day = [(instrument, events)]
+    calibrate([(instrument, events.slice(0, len(events) // 8))], name="warm", date="2000-01-03", tuned=False, skip_s=0)
+    return lambda: calibrate(day, name="bench", date="2000-01-03", lot_shares=preset.lot)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = process_time()
+    work()
+    return process_time() - start
+
+
+def _row(name: str, value: float, unit: str, reference: str, reference_value: float, ratio: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "reference": reference,
+        "reference_value": reference_value,
+        "ratio": ratio,
+    }

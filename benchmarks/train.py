@@ -1,0 +1,126 @@
+"""``benchmarks train``: frames per second of native PPO beside Stable-Baselines3's on the same environment.
+
+Both run on one core with one thread, with the same settings (networks 2 x 64 tanh, 64 episode slots of 64 decisions,
+normalised observations, scaled rewards), in turns, an update each. A frame is one decision of one episode, rollout and
+learning together. Seconds are the process's own CPU time, so that a neighbour on the core weighs on neither. Without
+Stable-Baselines3 the reference is null.
+
+``train.learner_frames_per_s`` is the learner without a market, on episodes of nothing: 320 slots of 10 decisions, 26
+entries, 7 shares by a logistic-normal law, minibatches of 400 in 4 epochs, networks of 2 x 64 and 2 x 128.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from time import process_time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.learning import sb3
+from tercel.learning.envs import execution_env
+from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.learning.port import VecEnv
+
+SIZES = ((64, 10), (256, 4), (2048, 4))
+"""Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""
+UNITS = (64, 128)
+
+
+def _environment() -> VecEnv:
+    """What both train in: the default market, an order of 10 % of half an hour's volume with 60 decisions."""
+    return execution_env(n=64)
+
+
+def bench(make_env: Callable[[], VecEnv] = _environment, updates: int = 5) -> list[dict[str, Any]]:
+    """Measure all sizes; medians of `updates` updates after one that compiles and warms up."""
+    with one_core():
+        rows = [_compare(make_env, minibatch, epochs, updates) for minibatch, epochs in SIZES]
+        return rows + [_alone(units, updates) for units in UNITS]
+
+
+def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, updates: int) -> dict[str, Any]:
+    settings = PpoSettings(minibatch=minibatch, epochs=epochs)
+    native = Ppo(make_env(), settings, seed=1)
+    runs: list[Callable[[], object]] = [native.update]
+    if sb3.available():
+        sb3.one_thread()
+        other = sb3.Sb3Ppo(make_env(), settings, seed=1)
+        runs.append(lambda: other.learn(other.batch, go_on=True))
+    seconds: list[list[float]] = [[] for _ in runs]
+    for turn in range(updates + 1):
+        for run, times in zip(runs, seconds, strict=True):
+            start = process_time()
+            run()
+            if turn:
+                times.append(process_time() - start)
+    rates = [native.batch / median(times) for times in seconds]
+    reference = rates[1] if len(rates) > 1 else None
+    return {
+        "name": f"train.ppo_frames_per_s.{minibatch}x{epochs}",
+        "value": rates[0],
+        "unit": "frames/s",
+        "reference": "Stable-Baselines3" if reference else None,
+        "reference_value": reference,
+        "ratio": rates[0] / reference if reference else None,
+        "environment": type(native.env).__name__,
+    }
+
+
+class Blank:
+    """Episodes of 10 decisions in which the same happens, whatever is done."""
+
+    n, observation_size, action_size, length = 320, 26, 7, 10
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self.t = 0
+        self.obs = np.asarray(rng.normal(size=(self.length, self.n, self.observation_size)), np.float32)
+        self.rewards = rng.normal(size=(self.length, self.n))
+
+    def reset(self, seed: int) -> NDArray[np.float32]:
+        """The first observations."""
+        self.t = 0
+        first: NDArray[np.float32] = self.obs[0]
+        return first
+
+    def step(
+        self, actions: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], dict[str, Any]]:
+        """The next ones."""
+        self.t = (self.t + 1) % self.length
+        return self.obs[self.t], self.rewards[self.t], np.full(self.n, self.t == 0), {}
+
+
+def _alone(units: int, updates: int) -> dict[str, Any]:
+    settings = PpoSettings((units, units), steps=10, minibatch=400, distribution="logistic_normal")
+    learner, times = Ppo(Blank(), settings, seed=1), []
+    for _ in range(4 * updates + 1):
+        start = process_time()
+        learner.update()
+        times.append(process_time() - start)
+    return {
+        "name": f"train.learner_frames_per_s.2x{units}",
+        "value": learner.batch / median(times[1:]),
+        "unit": "frames/s",
+        "reference": None,
+        "reference_value": None,
+        "ratio": None,
+        "environment": "Blank",
+    }
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Keep the process on the core it is on, where the system allows it."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -1,0 +1,140 @@
+"""`python -m replications NAME`: published studies done again, our figures beside theirs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.app.cli.shared import AsJson, command_line, listed_seeds, run_app, told
+from tercel.core.errors import ConfigError
+
+app = command_line("replications", "Published studies, done again: our figures beside theirs.")
+Train = Annotated[bool, typer.Option("--train", help="Train the agents again, three seeds; they go into --out.")]
+Seeds = Annotated[str, typer.Option(help="Base seeds of evaluation, separated by commas.", metavar="S[,S...]")]
+ROOT = Path("runs") / "replications"
+Recorded = Annotated[Path | None, typer.Option("--lake", help="Folder of the tape lake.", metavar="DIR")]
+Learn = Annotated[bool, typer.Option("--train", help="Learn on the earlier days, into --out, and judge that.")]
+REMEDY = (
+    "import days with `tercel data import` and name them; simulated ones, of `tercel market simulate csco --days 6 "
+    "--out LAKE`, prove the road"
+)
+
+
+@app.command("cheridito-weiss")
+def cheridito_weiss(
+    train: Annotated[
+        bool, typer.Option("--train", help="Tune and learn again, three seeds, instead of judging what is shipped.")
+    ] = False,
+    episodes: Annotated[int, typer.Option(help="Judged episodes of each task.", min=2, max=10_000_000)] = 10_000,
+    seeds: Annotated[
+        str, typer.Option(help="Base seeds of the judged episodes, which are split evenly.", metavar="S[,S...]")
+    ] = "1,2,3",
+    out: Annotated[
+        Path, typer.Option(help="(--train) Folder of what is learned; what is finished there is not done again.")
+    ] = ROOT / "cheridito-weiss",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="(--train) A smoke run: proves the road, not the agents.")
+    ] = False,
+    figures: Annotated[
+        Path | None, typer.Option(help="Draw the figure into this folder.", exists=True, file_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cheridito and Weiss (2025): selling with market and limit orders in six simulated tasks."""
+    with told(as_json, "what is finished is kept; the same command goes on"):
+        judged = listed_seeds(seeds)
+        from replications.cheridito_weiss.command import replicate
+
+        code = replicate(
+            again=train, episodes=episodes, seeds=judged, out=out, quick=quick, figures=figures, as_json=as_json
+        )
+        raise typer.Exit(code)
+
+
+@app.command("almgren-chriss")
+def almgren_chriss(
+    train: Train = False,
+    episodes: Annotated[int, typer.Option(help="Price paths for each seed.", min=100, max=10_000_000)] = 100_000,
+    seeds: Seeds = "1,2,3",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and trained policies.")] = ROOT / "almgren-chriss",
+    as_json: AsJson = False,
+) -> None:
+    """Almgren and Chriss (2000): the worked numbers, and the efficient frontier by an agent's risk aversion."""
+    with told(as_json):
+        from replications.almgren_chriss import command
+
+        command.run(train, episodes, listed_seeds(seeds), out, as_json)
+
+
+@app.command("deep-hedging")
+def deep_hedging(
+    train: Train = False,
+    episodes: Annotated[int, typer.Option(help="Price paths for each seed.", min=1000, max=10_000_000)] = 50_000,
+    seeds: Seeds = "1,2,3",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and trained policies.")] = ROOT / "deep-hedging",
+    as_json: AsJson = False,
+) -> None:
+    """Buehler et al. (2019) in small: expected shortfall of an option under costs, against the closed-form delta."""
+    with told(as_json):
+        from replications.deep_hedging import command
+
+        command.run(train, episodes, listed_seeds(seeds), out, as_json)
+
+
+@app.command("nevmyvaka")
+def nevmyvaka(
+    lake: Recorded = None,
+    symbol: Annotated[str, typer.Option(help="Symbol of the lake.", metavar="SYM")] = "",
+    train: Learn = False,
+    shares: Annotated[int, typer.Option(help="(--train) Shares of the order.", min=1, max=10_000_000)] = 5000,
+    episodes: Annotated[int, typer.Option(help="Judged orders at most, for each setting.", min=2)] = 1_000_000,
+    seeds: Annotated[
+        str, typer.Option(help="Sets of judged windows; each after the first is shifted by it.", metavar="S[,S...]")
+    ] = "1,2,3",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and learned tables.")] = ROOT / "nevmyvaka",
+    as_json: AsJson = False,
+) -> None:
+    """Nevmyvaka, Feng and Kearns (2006): time and inventory, then market variables, against submit and leave."""
+    with told(as_json, "tables that are finished are kept; the same command goes on"):
+        chosen, days = listed_seeds(seeds), recorded(lake, symbol)
+        from replications.nevmyvaka import command
+
+        command.run(days, symbol, train, shares, episodes, chosen, out, as_json)
+
+
+@app.command("ning")
+def ning(
+    lake: Recorded = None,
+    symbol: Annotated[str, typer.Option(help="Symbol of the lake.", metavar="SYM")] = "",
+    train: Learn = False,
+    shares: Annotated[int, typer.Option(help="(--train) Shares of the order.", min=5, max=10_000_000)] = 20_000,
+    seeds: Annotated[
+        str, typer.Option(help="Seeds of fresh random walks and of resampling.", metavar="S[,S...]")
+    ] = "1",
+    out: Annotated[Path, typer.Option(help="Folder for the figure and learned networks.")] = ROOT / "ning",
+    as_json: AsJson = False,
+) -> None:
+    """Ning, Lin and Jaimungal (2018): double DQN over TWAP, at the mid as published, and by taking on later days."""
+    with told(as_json):
+        chosen, days = listed_seeds(seeds), recorded(lake, symbol)
+        from replications.ning import command
+
+        command.run(days, symbol, train, shares, chosen, out, as_json)
+
+
+def recorded(lake: Path | None, symbol: str) -> Path:
+    """The lake that was named.
+
+    Raises
+    ------
+    ConfigError
+        None was, or no symbol.
+    """
+    if lake is None or not symbol:
+        given = f"--lake {lake or '(none)'} --symbol {symbol or '(none)'}"
+        raise ConfigError("recorded days: --lake DIR --symbol SYM", given, REMEDY)
+    return lake
+
+
+if __name__ == "__main__":
+    run_app(app)

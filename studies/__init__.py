@@ -1,0 +1,1 @@
+"""Measurements whose figures the docs print: run from a clone, not installed."""

@@ -1,0 +1,219 @@
+"""`python -m studies NAME`: measurements whose figures the docs print."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tercel.app.cli.shared import (
+    AsJson,
+    Lake,
+    Seed,
+    Symbol,
+    Venue,
+    check_date,
+    command_line,
+    listed_dates,
+    page_folder,
+    run_app,
+    told,
+)
+from tercel.app.output import check_folder
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
+
+if TYPE_CHECKING:
+    from tercel.market.observed import Observed
+
+app = command_line("studies", "Measurements whose figures the docs print.")
+worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
+app.add_typer(worth_app, name="worth")
+
+DEFAULT_MARKETS = ("csco", "csco-santa-fe")
+SIGNALS = ("text", "ofi", "panel", "stocknet", "phases")
+"""Studies of signals on real data."""
+Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
+LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
+
+
+@app.command()
+def event_study(
+    lake: Lake,
+    symbol: Symbol,
+    date: Dates = "",
+    leave_out: LeaveOut = "",
+    venue: Venue = "",
+    out: Annotated[Path | None, page_folder("event_study")] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What size on show really does: large limit orders beside matched usual ones, and a placebo."""
+    with told(as_json):
+        check_folder(out)
+        from studies.tape import event_study_command as command
+
+        command.run(symbol, _days(lake, symbol, date, leave_out, venue), out=out, seed=seed, as_json=as_json)
+
+
+@app.command()
+def metaorders(
+    lake: Lake,
+    symbol: Symbol,
+    date: Dates = "",
+    leave_out: LeaveOut = "",
+    venue: Venue = "",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Impact of metaorders proxied from public trades: Y and delta, with intervals over days."""
+    with told(as_json):
+        from studies.tape import metaorders_command as command
+
+        command.run(symbol, _days(lake, symbol, date, leave_out, venue), seed=seed, as_json=as_json)
+
+
+def _days(lake: Path, symbol: str, date: str, leave_out: str, venue: str) -> Mapping[str, "Observed"]:
+    dates, without = listed_dates(date), listed_dates(leave_out)
+    from tercel.app.commands.market_days import observed_days
+
+    return observed_days(lake, symbol, dates, without, venue)
+
+
+@app.command()
+def replenishment(
+    preset: Annotated[
+        str, typer.Argument(help="Market whose days and hours are read, by name or as a .json file.", metavar="PRESET")
+    ],
+    lake: Lake,
+    as_json: AsJson = False,
+) -> None:
+    """How long until lots that a market order took are added again, on the days a market was calibrated on."""
+    with told(as_json):
+        from studies.tape import replenishment_command as command
+
+        command.run(preset, lake, as_json)
+
+
+@app.command()
+def queues(
+    lake: Lake,
+    symbol: Annotated[str, typer.Option(help="Symbol of a tape of single orders.", metavar="SYM")],
+    date: Annotated[str, typer.Option(help="Day on the tape.", metavar="YYYY-MM-DD")],
+    wait_s: Annotated[float, typer.Option(help="Seconds that each order waits.", min=1.0, max=3600.0)] = 30.0,
+    lots: Annotated[int, typer.Option(help="Lots of each order.", min=1, max=10**6)] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the queue models of level tapes with the true queue: own passive orders' fills on one real day."""
+    with told(as_json):
+        check_date(date)
+        from studies.tape import queues_command
+
+        queues_command.run(lake, symbol, date, wait_s, lots, as_json)
+
+
+@app.command()
+def transfer(
+    train_in: Annotated[
+        list[str] | None,
+        typer.Option("--train", help="Market to train in; may be given several times.", metavar="NAME"),
+    ] = None,
+    judge_in: Annotated[
+        list[str] | None,
+        typer.Option("--judge", help="Market to judge in besides those trained in; several.", metavar="NAME"),
+    ] = None,
+    tape: Annotated[Path | None, typer.Option(help="Judge on the later days of this lake too.", metavar="LAKE")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None,
+    impact: Annotated[
+        str, typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW")
+    ] = "square_root",
+    quick: Annotated[bool, typer.Option("--quick", help="A smoke run: proves the road, not the agents.")] = False,
+    seed: Seed = 1,
+    out: Annotated[
+        Path, typer.Option(help="Folder of trainings and results; what is finished there is not done again.")
+    ] = Path("runs/transfer"),
+    as_json: AsJson = False,
+) -> None:
+    """Train agents in several markets, judge each in all of them and on tape: what the choice of market does."""
+    with told(as_json, "what is finished is kept; the same command goes on"):
+        if (tape is None) != (symbol is None):
+            raise ConfigError("--tape and --symbol together", "one of the two", "give both, or neither")
+        from studies.transfer.command import transfer as body
+
+        code = body(
+            train_in=train_in or DEFAULT_MARKETS,
+            judge_in=judge_in or (),
+            lake=tape,
+            symbol=symbol,
+            impact=impact,
+            quick=quick,
+            seed=seed,
+            out=out,
+            as_json=as_json,
+        )
+        raise typer.Exit(code)
+
+
+@app.command()
+def regimes(
+    market: Annotated[str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """What each named regime does to a market, against the same market without it."""
+    with told(as_json):
+        from studies.regimes import command
+
+        command.show(market, as_json)
+
+
+@worth_app.command("alpha")
+def worth_alpha(
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
+    episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a forecast of known skill saves, in bps of implementation shortfall."""
+    with told(as_json):
+        from studies.worth import command
+
+        raise typer.Exit(command.alpha(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
+
+
+@worth_app.command("posture")
+def worth_posture(
+    market: Annotated[str, typer.Option(help="Preset market.", metavar="NAME")] = "csco-santa-fe",
+    episodes: Annotated[int, typer.Option(help="Paired episodes.", min=20, max=1_000_000)] = 1000,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option(help="Write a page with plots here.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a posture does to the tail and the mean of cost, in calm and when the market turns."""
+    with told(as_json):
+        from studies.worth import command
+
+        raise typer.Exit(command.posture(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
+
+
+@app.command()
+def signals(
+    what: Annotated[str, typer.Argument(help="text, ofi, panel, stocknet or phases.", metavar="STUDY")],
+    data: Annotated[Path | None, typer.Option(help="Folder of real data sets.", metavar="DIR")] = None,
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sentiment, order flow, daily stocks, tweets, the day that weeks begin on: what signals reach on real data."""
+    with told(as_json):
+        if what not in SIGNALS:
+            raise UnknownNameError(f"one of {', '.join(SIGNALS)}", repr(what), offer(what, SIGNALS))
+        from studies.signals import command
+
+        raise typer.Exit(command.run(what, data, seed, out, as_json))
+
+
+if __name__ == "__main__":
+    run_app(app)

@@ -1,0 +1,1 @@
+"""What each named regime does to a market."""

@@ -1,0 +1,1 @@
+"""Agents judged in markets that they did not learn in."""

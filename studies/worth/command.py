@@ -1,0 +1,214 @@
+"""`python -m studies worth`: what a forecast and a posture are worth in bps; and how policies are packaged."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from studies.worth.alpha import Drifted, model_gain, plant
+from studies.worth.alpha import worth as worth_of_alpha
+from studies.worth.posture import DESIGNS, Watch, figures, onset_of, run_watched, usual
+from studies.worth.report import (
+    ALPHA_HEADINGS,
+    POSTURE_LINE,
+    alpha_cells,
+    alpha_page,
+    posture_line,
+    posture_page,
+)
+from studies.worth.stress import Turn, measure
+from tercel import Task
+from tercel.app.job.market import build_market
+from tercel.app.job.settings import load_settings
+from tercel.app.job.training import policy_folder
+from tercel.app.output import print_json, result_console, say
+from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
+from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.experiment import pilot, run_recorded
+from tercel.execution.observation import OBS_NAMES
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.policies_packaged import OBSERVATIONS, Observed, named
+from tercel.execution.step import E_QUANTITY
+from tercel.execution.strategies import MarketEstimates
+from tercel.execution.strategies.almgren_chriss import Parameters
+from tercel.execution.strategy import Strategy
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import Source, reactive
+
+ALPHA_STRATEGIES = (
+    "almgren_chriss_alpha",
+    "cartea_jaimungal",
+    "twap_take+alpha",
+    "submit_and_leave+alpha",
+    "ppo+alpha",
+)
+POSTURE_STRATEGIES = ("twap_take", "pov", "submit_and_leave", "peg_behind", "ppo", "dqn")
+RHOS = (0.0, 0.25, 0.5, 1.0)
+LEAN = 0.05
+TRAINING_SEED = -7
+CALM_EPISODES = 256
+OBSERVED_SEED = 2_026
+OBSERVED_EPISODES = 256
+
+
+def alpha(
+    *,
+    market: str,
+    episodes: int,
+    seed: int,
+    lean: float = LEAN,
+    rhos: Sequence[float] = RHOS,
+    strategies: Sequence[str] = ALPHA_STRATEGIES,
+    out: Path | None = None,
+    as_json: bool = False,
+) -> int:
+    """`python -m studies worth alpha`: gain of each strategy from forecasts of known skill about a planted drift."""
+    source, task, quantity, estimates = _market(market)
+    drifted = plant(source, task, quantity, lean=lean, seed=seed, episodes=episodes, pilot_seed=TRAINING_SEED)
+    say(
+        f"planted: {50 + 100 * lean:g} % of market orders buy (or sell); moves the mid by {drifted.drift_bps:.1f} "
+        f"+- {1.96 * drifted.drift_se_bps:.1f} bps in {task.horizon_s / 60:g} minutes, of a standard deviation of "
+        f"{drifted.sd_bps:.0f} bps"
+    )
+    known = Parameters(sigma=estimates.sigma, eta=estimates.eta, epsilon=estimates.spread / 2)
+
+    def model(strategy: Strategy, on: Drifted, forecast: NDArray[np.float64]) -> float:
+        return model_gain(strategy, on, forecast, known)
+
+    takers = ("almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha")
+    rows = worth_of_alpha(
+        drifted,
+        [named(name, estimates) for name in strategies],
+        rhos,
+        seed=seed,
+        models=dict.fromkeys(takers, model),
+        progress=lambda name: say(f"  {name}"),
+    )
+    facts = {"market": market, "episodes": episodes, "seed": seed, "lean": lean}
+    _write(out, alpha_page(drifted, rows, facts, "reprint: python -m studies worth alpha"))
+    if as_json:
+        found = {"drift_bps": drifted.drift_bps, "drift_se_bps": drifted.drift_se_bps, "sd_bps": drifted.sd_bps}
+        print_json({**facts, **found, "rows": [dataclasses.asdict(row) for row in rows]})
+    else:
+        title = f"{market}: what a forecast is worth, {episodes} paired episodes, bps"
+        result_console().print(_table(title, ALPHA_HEADINGS, alpha_cells(rows), {"strategy", "read"}))
+    return 0
+
+
+def posture(
+    *,
+    market: str,
+    episodes: int,
+    seed: int,
+    strategies: Sequence[str] = POSTURE_STRATEGIES,
+    designs: Sequence[str] = tuple(DESIGNS),
+    out: Path | None = None,
+    as_json: bool = False,
+) -> int:
+    """`python -m studies worth posture`: tail and mean cost with and without one, in calm and when the market turns."""
+    source, task, quantity, estimates = _market(market)
+    calm = seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES)
+    turn, onset, ordinary = Turn(), onset_of(), usual(source, task, calm)
+    effects = measure(source, task, calm, turn, 20, (2, 6, 20, 40))
+    for e in effects:
+        say(
+            f"{e.from_s:4.0f} to {e.to_s:4.0f} s after the turn: depth x{e.depth:.2f}, volatility x{e.volatility:.2f}, "
+            f"spread x{e.spread:.2f}, volume x{e.volume:.2f}, one-sided {100 * e.one_sided:.1f} %"
+        )
+    plan = seeded_plan(task, quantity, seed, 0, episodes)
+    rows = []
+    for name in strategies:
+        plain, capped = named(name, estimates), named(f"{name}+posture", estimates)
+        for stressed in (None, turn):
+            without = run_watched(source, task, plan, plain, turn=stressed, onset=onset, watch=None).costs
+            for design in designs:
+                watch = partial(Watch, ordinary, DESIGNS[design]())
+                run = run_watched(source, task, plan, capped, turn=stressed, onset=onset, watch=watch)
+                rows.append(figures(name, design, stressed is not None, without, run, seed=seed))
+        say(f"  {name}")
+    facts = {"market": market, "episodes": episodes, "seed": seed}
+    _write(out, posture_page(effects, rows, facts, "reprint: python -m studies worth posture"))
+    if as_json:
+        turned = [dataclasses.asdict(effect) for effect in effects]
+        print_json({**facts, "turn": turned, "rows": [dataclasses.asdict(row) for row in rows]})
+    else:
+        for after, told in ((False, "calm"), (True, "the market turns in mid-order")):
+            title = f"{market}, {told}: {episodes} paired episodes, bps"
+            cells = [posture_line(row) for row in rows if row.stressed == after]
+            result_console().print(_table(title, POSTURE_LINE, cells, {"strategy", "posture"}))
+    return 0
+
+
+def _table(title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]], words: set[str]) -> Table:
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in words else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _write(out: Path | None, page: str) -> None:
+    """The page to `out`, whole or not at all."""
+    if out is None:
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, page)
+    say(f"report    {out}")
+
+
+def _market(name: str) -> tuple[Source, Task, int, MarketEstimates]:
+    """A preset's market, the default task, its order, and what strategies may know from training episodes."""
+    preset, task = presets.load(name), Task()
+    source, quantity = reactive(preset), task.lots(preset.volume_per_s)
+    known = pilot(source, task, seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES))
+    return source, task, quantity, known.estimates
+
+
+def package(run: Path, learner: str, out: Path, command: str) -> Path:
+    """Ship the first training seed of a run: its network, its card, and what it observes on calm episodes.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of a finished run in a simulated market.
+    learner : str
+        "ppo" or "dqn".
+    out : Path
+        Folder to write; replaced when it is there.
+    command : str
+        What trained it, for the card.
+
+    Raises
+    ------
+    ConfigError
+        A run on tape, whose data are not ours to give away, or a network that is no plain MLP.
+    """
+    settings = load_settings(run)
+    if settings.on_tape:
+        raise ConfigError("a run in a simulated market", f"{run} ran on {settings.symbol}'s tape", "run in a preset")
+    market = build_market(settings)
+    policy, card = load_policy(policy_folder(run, learner, settings.training_seeds[0]), OBS_NAMES)
+    if not isinstance(policy, MlpPolicy):
+        raise ConfigError("an MLP", f"{type(policy).__name__}", "package a policy that a run trained")
+    result = json.loads((run / "result.json").read_text())
+    scores = {"judged": f"{result['episodes']} episodes, seeds {result['seeds']} pooled"}
+    trained = {**card.trained_on, "command": command, "material": "synthetic: the flow model of the preset alone"}
+    card = replace(card, trained_on=trained, scores={**scores, "is_bps": result["strategies"][learner]["is_bps"]})
+    save_policy(out, policy, card)
+    quantity = int(market.plan.rows[0, E_QUANTITY])
+    plan = seeded_plan(settings.task, quantity, OBSERVED_SEED, 0, OBSERVED_EPISODES)
+    seen = run_recorded(market.judged, settings.task, plan, PolicyStrategy(learner, policy, card.actions))
+    figures = Observed.of(seen.obs[seen.live].astype(np.float64), OBSERVED_EPISODES, market.name, command)
+    (out / OBSERVATIONS).write_text(figures.to_json())
+    say(f"written  {out}")
+    return out

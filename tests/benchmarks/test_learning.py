@@ -1,0 +1,37 @@
+"""Training and inference are faster than their references; loose bounds, since CI machines are shared."""
+
+import pytest
+from tests.learning.toy import ToyVec
+
+from benchmarks import policy, train
+
+NAMES = [
+    "train.ppo_frames_per_s.64x10",
+    "train.ppo_frames_per_s.256x4",
+    "train.ppo_frames_per_s.2048x4",
+    "train.learner_frames_per_s.2x64",
+    "train.learner_frames_per_s.2x128",
+]
+
+
+@pytest.mark.slow
+def test_native_training_is_faster():
+    pytest.importorskip("stable_baselines3")
+    results = train.bench(lambda: ToyVec(64, 8), updates=1)
+    assert [r["name"] for r in results] == NAMES
+    assert all(r["ratio"] > 1.5 for r in results[:3])
+
+
+def test_without_torch_the_reference_is_null(monkeypatch):
+    monkeypatch.setattr(train.sb3, "available", lambda: False)
+    results = train.bench(lambda: ToyVec(64, 8), updates=1) + policy.policy_bench(200, 2)
+    acts = [f"policy.{name}_p99_us" for name in ("logits", "vector", "simplex", "onnx")]
+    assert [r["name"] for r in results] == [*NAMES, "policy.p50_us", *acts[: len(results) - len(NAMES) - 1]]
+    assert all(r["value"] > 0 for r in results)
+    assert all(r["reference_value"] is None and r["ratio"] is None for r in results)
+
+
+def test_inference_is_faster_than_torch():
+    pytest.importorskip("torch")
+    result = policy.policy_bench(4_000, 8)[0]
+    assert result["ratio"] > 4
