@@ -25,6 +25,7 @@ _HOMES = {
     "Market": "tercel.api.market",
     "Policy": "tercel.api.policy",
     "Result": "tercel.api.result",
+    "Step": "tercel.learning.own_reward",
     "Strategy": "tercel.execution.own:OwnStrategy",
     "Task": "tercel.evaluation.task",
     "TercelError": "tercel.core.errors",

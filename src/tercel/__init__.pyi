@@ -20,12 +20,13 @@ from tercel.execution.own import OwnStrategy as Strategy
 from tercel.execution.own import strategy as strategy
 from tercel.execution.policies.model import model_strategy as model_strategy
 from tercel.execution.view import View as View
+from tercel.learning.own_reward import Step as Step
 from tercel.market.simulator.terms import Fees as Fees
 from tercel.market.tape import Lake as Lake
 
 __version__: str
 __all__ = [
-    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Policy", "Result", "Strategy", "Task",
-    "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market", "load_policy",
-    "model_strategy", "replay", "strategy", "train", "tune",
+    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Policy", "Result", "Step", "Strategy",
+    "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market",
+    "load_policy", "model_strategy", "replay", "strategy", "train", "tune",
 ]  # fmt: skip

@@ -134,8 +134,8 @@ def _policies(name: str) -> tuple[str, ...]:
 def _contender(one: Any) -> Contender:
     """An object of this process as a row of the tables."""
     if isinstance(one, Policy):
-        policy_strategy(one.folder, one.name)
-        return Contender(one.name, str(one.folder.resolve()))
+        policy_strategy(one.folder, one.name, one.observation)
+        return Contender(one.name, str(one.folder.resolve()), eyes=one.observation)
     if isinstance(one, Tuned):
         return Contender(one.name, own=one.strategy)
     if hasattr(one, "predict") and not hasattr(one, "decide"):

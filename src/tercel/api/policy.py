@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.core.errors import ConfigError
+from tercel.execution.observers import Eyes
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD, MODEL
 from tercel.execution.policies.strategy import policy_strategy
@@ -24,6 +25,8 @@ class Policy:
         With ``policy.onnx`` and ``card.json``.
     name : str
         In tables.
+    observation : callable, optional
+        The user's own observation that it was trained with.
 
     >>> load_policy("ppo").card["actions"]
     'placement'
@@ -31,6 +34,7 @@ class Policy:
 
     folder: Path
     name: str
+    observation: Eyes | None = field(default=None, repr=False)
     _kept: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -54,10 +58,10 @@ class Policy:
         target.mkdir(parents=True, exist_ok=True)
         for name in (MODEL, CARD):
             shutil.copyfile(self.folder / name, target / name)
-        return Policy(target, self.name)
+        return Policy(target, self.name, self.observation)
 
 
-def load_policy(name: str | Path, as_name: str = "") -> Policy:
+def load_policy(name: str | Path, as_name: str = "", *, observation: Eyes | None = None) -> Policy:
     """A policy by name: a folder, one that ships (``default``, ``ppo``), or ``NAME@VERSION`` of the registry.
 
     Parameters
@@ -65,6 +69,9 @@ def load_policy(name: str | Path, as_name: str = "") -> Policy:
     name : str or Path
     as_name : str
         Its name in tables; `name` if not given.
+    observation : callable, optional
+        The user's own observation that it was trained with: its card has the name alone, and nothing that a folder
+        names is run.
 
     Raises
     ------
@@ -72,5 +79,5 @@ def load_policy(name: str | Path, as_name: str = "") -> Policy:
         A folder without a policy, one of another observation, or a name that nobody knows.
     """
     folder = resolve_policy(str(name))
-    policy_strategy(folder)
-    return Policy(folder, as_name or str(name).rstrip("/"))
+    policy_strategy(folder, eyes=observation)
+    return Policy(folder, as_name or str(name).rstrip("/"), observation)

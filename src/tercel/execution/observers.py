@@ -111,13 +111,17 @@ def name_of(function: Any) -> str:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names mean one function, whichever package its module was imported from.
+    """Whether two names mean one function, whichever package or file its module was imported from.
 
-    >>> same_name("mine:eyes", "pkg.mine:eyes"), same_name("mine:eyes", "mine:ears")
-    (True, False)
+    >>> same_name("mine:eyes", "pkg.mine:eyes"), same_name("mine:eyes", "a/mine.py:eyes"), same_name("m:eyes", "m:ears")
+    (True, True, False)
     """
-    (here, what), (there, which) = one.split(":", 1), other.split(":", 1)
-    return what == which and here.rpartition(".")[2] == there.rpartition(".")[2]
+    return _short(one) == _short(other)
+
+
+def _short(name: str) -> tuple[str, str]:
+    where, _, what = name.rpartition(":")
+    return Path(where).stem if where.endswith(".py") else where.rpartition(".")[2], what
 
 
 def _own(function: Eyes) -> Observer:

@@ -226,14 +226,14 @@ def named(name: str) -> Strategy:
         except (ImportError, AttributeError) as error:
             received = f"{point.value}: {error}"
             raise ConfigError(f"the strategy {name!r} of an installed package", received, "install it again") from error
-        return _called(checked(found, _mark_of(found)), name)
+        return _called(checked(found, mark_of(found)), name)
     if ":" not in name:
         known = list(installed())
         listed = f"an installed package's ({', '.join(known) or 'none is there'})"
         remedy = offer(name, known, "such as my_module:HalfNow")
         raise UnknownNameError(f"module:Name, path/file.py:Name, or {listed}", repr(name), remedy)
     found = located(name, "strategy")
-    return checked(found, _mark_of(found))
+    return checked(found, mark_of(found))
 
 
 def located(name: str, what: str) -> Any:
@@ -262,7 +262,7 @@ def _called(one: Strategy, name: str) -> Strategy:
     return one
 
 
-def _mark_of(found: Any) -> str:
+def mark_of(found: Any) -> str:
     """A hash of the file that a strategy is written in; empty where it has none."""
     code = found.function if isinstance(found, FunctionStrategy) else found
     code = code if inspect.isclass(code) or inspect.isfunction(code) else type(code)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tercel.app.cli import agent_table
-from tercel.app.cli.shared import AsJson, Own, listed_dates, listed_seeds, told
+from tercel.app.cli.shared import AsJson, Eyes, Own, listed_dates, listed_seeds, told
 from tercel.core.errors import ConfigError
 
 Policies = Annotated[
@@ -51,6 +51,7 @@ Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, whi
 def evaluate(
     policies: Policies = None,
     strategy: Own = None,
+    observation: Eyes = None,
     family: Family = "",
     market: Markets = None,
     tape: Tape = None,
@@ -111,6 +112,7 @@ def evaluate(
         code = command.evaluate(
             policies=policies or (),
             strategies=strategy or (),
+            observations=observation or (),
             family=family,
             markets=market or (),
             lake=tape,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Seed, told
+from tercel.app.cli.shared import AsJson, Eyes, Seed, told
 
 Policy = Annotated[
     str,
@@ -108,6 +108,7 @@ def explain_policy(
     episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256,
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
     seed: Seed = 1,
+    observation: Eyes = None,
     registry: Where = "",
     as_json: AsJson = False,
 ) -> None:
@@ -116,5 +117,6 @@ def explain_policy(
         from tercel.app.commands import agent_explain
 
         agent_explain.run(
-            policy, market=market, episodes=episodes, out=out, seed=seed, registry=registry, as_json=as_json
-        )
+            policy, market=market, episodes=episodes, out=out, seed=seed, observations=observation or (),
+            registry=registry, as_json=as_json,
+        )  # fmt: skip

@@ -97,6 +97,7 @@ def evaluate(
     *,
     policies: Sequence[str],
     strategies: Sequence[str],
+    observations: Sequence[str],
     family: str,
     markets: Sequence[str],
     lake: Path | None,
@@ -123,12 +124,14 @@ def evaluate(
     task = Task(share=share, latency=Latency() if latency_ms is None else latency_of(latency_ms, "--latency-ms"))
     charged = NO_FEES if fees is None else fees_of(fees)
     held_in = markets_of(markets, lake, symbol, impact, task, charged, "" if regimes == EACH else regimes, dates)
-    if ray is not None and strategies:
-        raise ConfigError("--strategy on this machine", f"--strategy {strategies[0]} with --ray", "leave --ray out")
+    for option, mine in (("--strategy", strategies), ("--observation", observations)):
+        if ray is not None and mine:
+            raise ConfigError(f"{option} on this machine", f"{option} {mine[0]} with --ray", "leave --ray out")
+    eyes = [findable(name) for name in observations]
     own, baselines = own_of([findable(name) for name in strategies]), baselines_of(against)
     refuse_namesakes([*own, *baselines])
     asked = Asked(
-        field_of(policies, family, held_in, own),
+        field_of(policies, family, held_in, own, eyes),
         baselines,
         held_in,
         episodes,
@@ -136,7 +139,7 @@ def evaluate(
         regimes,
         sensitivity,
         adaptation,
-        _specialists(trained_for),
+        _specialists(trained_for, eyes),
         ray,
     )
     refuse_absent(ray)
@@ -274,7 +277,7 @@ def _regimes(asked: Asked, place: Place) -> dict[str, Place]:
     }
 
 
-def _specialists(typed: Sequence[str]) -> dict[str, list[Contender]]:
+def _specialists(typed: Sequence[str], observations: Sequence[str]) -> dict[str, list[Contender]]:
     """Policies trained in a regime, as REGIME=POLICY; several of one regime are its training seeds."""
     found: dict[str, list[str]] = {}
     for text in typed:
@@ -283,7 +286,7 @@ def _specialists(typed: Sequence[str]) -> dict[str, list[Contender]]:
             known = ", ".join(name for name in NAMED if name != PLAIN)
             raise UnknownNameError(f"REGIME=POLICY with a regime among {known}", repr(text), "such as thin=runs/thin")
         found.setdefault(regime, []).extend(members_of(policy) or (policy,))
-    return {regime: policies_of(policies) for regime, policies in found.items()}
+    return {regime: policies_of(policies, observations) for regime, policies in found.items()}
 
 
 def _sensitivity(asked: Asked, main: Place, everyone: list[Contender], out: Path) -> dict[str, dict[str, Judged]]:

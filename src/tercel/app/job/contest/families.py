@@ -59,7 +59,11 @@ def members_of(word: str) -> tuple[str, ...]:
 
 
 def field_of(
-    typed: Sequence[str], name: str, markets: Mapping[str, RunSettings], mine: Sequence[Contender] = ()
+    typed: Sequence[str],
+    name: str,
+    markets: Mapping[str, RunSettings],
+    mine: Sequence[Contender] = (),
+    observations: Sequence[str] = (),
 ) -> Field:
     """Who takes part in a contest in these markets.
 
@@ -72,6 +76,8 @@ def field_of(
     markets : mapping of name to RunSettings
     mine : sequence of Contender
         Strategies of the user; they take part everywhere.
+    observations : sequence of str
+        Functions of the user's that policies may observe with.
 
     Raises
     ------
@@ -79,7 +85,7 @@ def field_of(
         As `policies_of`.
     """
     listed = [one for word in typed for one in (members_of(word) or (word,))]
-    found = policies_of(listed) if listed or not mine else []
+    found = policies_of(listed, observations) if listed or not mine else []
     by_key = {one.key: one for one in found}
     families = {name: list(found)} if name else {
         _plain(word).removesuffix(ALL): [by_key[one] for one in members_of(word)] for word in typed if members_of(word)
