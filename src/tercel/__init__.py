@@ -13,6 +13,8 @@ Importing this package is cheap: no Numba, Polars or Torch is loaded until a nam
 from importlib import import_module
 from typing import Any
 
+from tercel.core.after import after_import
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -38,6 +40,8 @@ _HOMES = {
     "load_policy": "tercel.api.policy",
     "model_strategy": "tercel.execution.policies.model",
     "replay": "tercel.api.market",
+    "save_policy": "tercel.api.policy",
+    "sb3_env": "tercel.api.environment",
     "strategy": "tercel.execution.own",
     "train": "tercel.api.learn",
     "tune": "tercel.api.learn",
@@ -58,3 +62,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _tell_gymnasium() -> None:
+    import_module("tercel.api.registered").register()
+
+
+after_import("gymnasium", _tell_gymnasium)

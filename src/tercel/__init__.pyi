@@ -1,3 +1,4 @@
+from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.episode import Episode as Episode
 from tercel.api.judged import evaluate as evaluate
 from tercel.api.learn import Tuned as Tuned
@@ -10,6 +11,7 @@ from tercel.api.market import load_market as load_market
 from tercel.api.market import replay as replay
 from tercel.api.policy import Policy as Policy
 from tercel.api.policy import load_policy as load_policy
+from tercel.api.policy import save_policy as save_policy
 from tercel.api.result import Comparison as Comparison
 from tercel.api.result import Result as Result
 from tercel.core.errors import TercelError as TercelError
@@ -28,5 +30,5 @@ __version__: str
 __all__ = [
     "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Policy", "Result", "Step", "Strategy",
     "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market",
-    "load_policy", "model_strategy", "replay", "strategy", "train", "tune",
+    "load_policy", "model_strategy", "replay", "save_policy", "sb3_env", "strategy", "train", "tune",
 ]  # fmt: skip

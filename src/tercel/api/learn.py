@@ -98,7 +98,7 @@ def train(
             given |= {} if isinstance(own, str) else {told[key]: own}
     if observation and observation != "v2":
         told.setdefault("policy.stack", 1)
-    config = _config(market, chosen, algorithm, frames, name or algorithm, told).with_given(given)
+    config = configured(market, chosen, algorithm, frames, name or algorithm, told).with_given(given)
     kept = TemporaryDirectory(prefix="tercel-")
     folder = Path(kept.name if out is None else out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def train(
     return Policy(Path(found["policy"]), config.name, None if isinstance(eyes, str) else eyes, kept)
 
 
-def _config(
+def configured(
     market: Market, task: Task, algorithm: str, frames: int, name: str, settings: Mapping[str, Any]
 ) -> AgentConfig:
     """The shipped recipe with this market, task and length in it."""

@@ -151,6 +151,9 @@ class ExecutionVec:
     n_actions: int
     action_size: int
 
+    meant: dict[str, Any]
+    """What a policy's numbers mean here: set of actions with its parameters, observation and stack."""
+
     def __init__(
         self,
         source: Source,
@@ -168,6 +171,8 @@ class ExecutionVec:
         if n < 1:
             raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
         self.n, self.task, self.sampler = n, task, sampler
+        self.meant = {"actions": actions, "action_parameters": action_parameters or {}}
+        self.meant |= {"observation": observation, "stack": stack}
         self.actions = action_set(actions, action_parameters)
         if self.actions.continuous:
             self.action_size = self.actions.size

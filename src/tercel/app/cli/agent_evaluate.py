@@ -93,6 +93,9 @@ def evaluate(
             metavar="REGIME=POLICY",
         ),
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Unpickle .zip archives of Stable-Baselines3, which may run anything.")
+    ] = False,
     ray: Annotated[
         str | None,
         typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
@@ -129,6 +132,7 @@ def evaluate(
             sensitivity=sensitivity,
             adaptation=adaptation,
             trained_for=trained_for or (),
+            trust=trust,
             ray=ray,
             out=out,
             as_json=as_json,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tercel.app.commands.agent_convert import opened
 from tercel.app.commands.agent_evaluate_page import write_page
 from tercel.app.commands.agent_evaluate_result import composed
 from tercel.app.commands.agent_evaluate_shown import shown
@@ -26,6 +27,7 @@ from tercel.core.written import write_whole
 from tercel.evaluation.standing import FROZEN
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.own import findable
+from tercel.execution.registry.resolve import ARCHIVE
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
@@ -114,6 +116,7 @@ def evaluate(
     sensitivity: bool,
     adaptation: bool,
     trained_for: Sequence[str],
+    trust: bool,
     ray: str | None,
     out: Path,
     as_json: bool,
@@ -130,6 +133,8 @@ def evaluate(
     eyes = [findable(name) for name in observations]
     own, baselines = own_of([findable(name) for name in strategies]), baselines_of(against)
     refuse_namesakes([*own, *baselines])
+    if trust:
+        policies = [opened(text, out) if text.endswith(ARCHIVE) else text for text in policies]
     asked = Asked(
         field_of(policies, family, held_in, own, eyes),
         baselines,
