@@ -13,6 +13,8 @@ Importing this package is cheap: no Numba, Polars or Torch is loaded until a nam
 from importlib import import_module
 from typing import Any
 
+from tercel.core.after import after_import
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -26,6 +28,7 @@ _HOMES = {
     "Order": "tercel.evaluation.orders",
     "Policy": "tercel.api.policy",
     "Result": "tercel.api.result",
+    "Step": "tercel.learning.own_reward",
     "Strategy": "tercel.execution.own:OwnStrategy",
     "Task": "tercel.evaluation.task",
     "TercelError": "tercel.core.errors",
@@ -39,6 +42,8 @@ _HOMES = {
     "model_strategy": "tercel.execution.policies.model",
     "read_orders": "tercel.app.job.orders",
     "replay": "tercel.api.market",
+    "save_policy": "tercel.api.policy",
+    "sb3_env": "tercel.api.environment",
     "strategy": "tercel.execution.own",
     "train": "tercel.api.learn",
     "tune": "tercel.api.learn",
@@ -59,3 +64,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _tell_gymnasium() -> None:
+    import_module("tercel.api.registered").register()
+
+
+after_import("gymnasium", _tell_gymnasium)

@@ -1,3 +1,4 @@
+from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.episode import Episode as Episode
 from tercel.api.judged import evaluate as evaluate
 from tercel.api.learn import Tuned as Tuned
@@ -10,6 +11,7 @@ from tercel.api.market import load_market as load_market
 from tercel.api.market import replay as replay
 from tercel.api.policy import Policy as Policy
 from tercel.api.policy import load_policy as load_policy
+from tercel.api.policy import save_policy as save_policy
 from tercel.api.result import Comparison as Comparison
 from tercel.api.result import Result as Result
 from tercel.app.job.orders import read_orders as read_orders
@@ -22,12 +24,13 @@ from tercel.execution.own import OwnStrategy as Strategy
 from tercel.execution.own import strategy as strategy
 from tercel.execution.policies.model import model_strategy as model_strategy
 from tercel.execution.view import View as View
+from tercel.learning.own_reward import Step as Step
 from tercel.market.simulator.terms import Fees as Fees
 from tercel.market.tape import Lake as Lake
 
 __version__: str
 __all__ = [
-    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Order", "Policy", "Result", "Strategy",
-    "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market",
-    "load_policy", "model_strategy", "read_orders", "replay", "strategy", "train", "tune",
+    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Order", "Policy", "Result", "Step",
+    "Strategy", "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market",
+    "load_policy", "model_strategy", "read_orders", "replay", "save_policy", "sb3_env", "strategy", "train", "tune",
 ]  # fmt: skip

@@ -39,6 +39,33 @@ def test_the_strategy_with_memory_of_the_page_runs(market: tc.Market, task: tc.T
     assert "Patient" in result.ranked
 
 
+def test_own_work_of_the_page_runs(
+    market: tc.Market, task: tc.Task, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"tc": tc, "market": market, "task": task}
+    small = {"500_000": "512", '"twap_take"], market, task': '"twap_take"], market, task, episodes=4'}
+    env = {'"csco"': f'"{MARKET}"', '"lake"': repr(str(lake)), '"AMZN"': '"SIM"'}
+    for mark, changes in (("def paid", small), ("gymnasium.make(", env)):
+        code = next(block for block in blocks() if mark in block)
+        for said, other in changes.items():
+            assert said in code
+            code = code.replace(said, other)
+        exec(compile(code, str(PAGE), "exec"), names)
+    assert names["own"].card["observation"].endswith(":eyes")
+    assert len(names["obs"]) == 40
+
+
+def test_the_folder_of_ones_own_model_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = PAGE.with_name("policies.md")
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    small = code.replace('"csco")', f'"{MARKET}"), episodes=4')
+    exec(compile(small, str(page), "exec"), names)
+    assert (tmp_path / "mine" / "policy.onnx").is_file()
+
+
 def test_the_page_names_every_public_name() -> None:
     text = PAGE.read_text()
     missing = [name for name in tc.__all__ if not name.startswith("_") and not re.search(rf"`{name}\b", text)]

@@ -20,7 +20,7 @@ pytest.importorskip("sb3_contrib")
 
 from tercel.learning import sb3, tiny
 from tercel.learning.port import train
-from tercel.learning.sb3.export import exported, policy_of
+from tercel.learning.sb3.export import exported
 
 ON = {"n_steps": 16, "batch_size": 32, "n_epochs": 4, "learning_rate": 3e-3}
 OFF = {
@@ -102,7 +102,7 @@ def test_an_export_gives_torchs_numbers(algorithm):
             want = model.get_distribution(seen, memory, torch.ones(8))[0].distribution.logits
         else:
             want = model.get_distribution(seen).distribution.logits
-    for policy in (policy_of(learner), from_onnx(exported(learner), policy_of(learner).head)):
+    for policy in (learner.policy(), from_onnx(exported(learner.trained()), learner.policy().head)):
         got = policy.logits(obs)
         if "ppo" in algorithm:
             got = got - np.log(np.exp(got).sum(axis=1, keepdims=True))

@@ -22,6 +22,7 @@ from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import choices
 from tercel.execution.strategies import ALL_BASELINES, build
+from tercel.learning.own_models import meant_by, strategy_of
 
 ALL = "all"
 
@@ -45,7 +46,8 @@ def evaluate(
     candidates : sequence
         Names of policies and written strategies ("default", "twap_take", "all"), ``module:Name``; policies; what
         :func:`tercel.strategy` or :func:`tercel.model_strategy` made; a class or an object of
-        :class:`tercel.Strategy`; what :func:`tercel.tune` found. At least one is a written strategy that ships: the
+        :class:`tercel.Strategy`; a model of Stable-Baselines3 that was trained in an environment of ours and still has
+        it; what :func:`tercel.tune` found. At least one is a written strategy that ships: the
         best of those is what all others are compared with, chosen on episodes that are not judged.
     market : Market
     task : Task or sequence of Order
@@ -139,11 +141,13 @@ def _policies(name: str) -> tuple[str, ...]:
 def _contender(one: Any) -> Contender:
     """An object of this process as a row of the tables."""
     if isinstance(one, Policy):
-        policy_strategy(one.folder, one.name)
-        return Contender(one.name, str(one.folder.resolve()))
+        policy_strategy(one.folder, one.name, one.observation)
+        return Contender(one.name, str(one.folder.resolve()), eyes=one.observation)
     if isinstance(one, Tuned):
         return Contender(one.name, own=one.strategy)
     if hasattr(one, "predict") and not hasattr(one, "decide"):
+        if meant := meant_by(one):
+            return Contender(type(one).__name__, own=strategy_of(one, type(one).__name__, **meant))
         remedy = "call tercel.model_strategy(model, name, actions=..., observation=...)"
         raise ConfigError("a strategy, or a model with its actions and observation", f"{type(one).__name__}", remedy)
     strategy = checked(one)

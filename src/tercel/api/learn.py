@@ -12,6 +12,7 @@ from tercel.app.commands.agent_explain import explanation
 from tercel.app.commands.agent_train import claim, with_bar
 from tercel.app.job.agent_config import AgentConfig, parse, preset_file
 from tercel.app.job.agent_learner import with_algo
+from tercel.app.job.agent_own import eyes_of
 from tercel.app.job.agent_training import run_training
 from tercel.app.job.tuning import TuningSettings, arena_of
 from tercel.core.errors import ConfigError, UnknownNameError
@@ -21,9 +22,12 @@ from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.task import Latency, Task
 from tercel.evaluation.tuning import Found
 from tercel.evaluation.tuning import tune as searched
+from tercel.execution.observers import Eyes, name_of
+from tercel.execution.own import findable
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
+from tercel.learning.own_reward import Reward
 from tercel.market.flow import preset as presets
 
 if TYPE_CHECKING:
@@ -43,6 +47,8 @@ def train(
     frames: int = 500_000,
     seed: int = 1,
     name: str = "",
+    reward: Reward | str = "",
+    observation: Eyes | str = "",
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
@@ -66,6 +72,11 @@ def train(
         Of weights, noise and training episodes.
     name : str
         In tables; the algorithm if not given.
+    reward : callable or str
+        Your own, in the place of minus the shortfall: a function of a :class:`Step`, or ``module:name``. What is kept
+        is still the best by what it costs.
+    observation : callable or str
+        Your own: a function of a :class:`View` that answers numbers of shape (n, k), or ``module:name``; or "v1", "v2".
     settings : mapping, optional
         Dotted keys of the configuration file, such as ``{"learner.learning_rate": 1e-3}``.
     out : str or Path, optional
@@ -80,16 +91,24 @@ def train(
         What training does not know, or a setting that the learner does not have.
     """
     chosen = task or Task()
-    config = _config(market, chosen, algorithm, frames, name or algorithm, settings or {})
+    told, given = dict(settings or {}), dict[str, Any]()
+    for key, own in (("reward.own", reward), ("policy.observation", observation)):
+        if own:
+            told[key] = findable(own) if isinstance(own, str) else name_of(own)
+            given |= {} if isinstance(own, str) else {told[key]: own}
+    if observation and observation != "v2":
+        told.setdefault("policy.stack", 1)
+    config = configured(market, chosen, algorithm, frames, name or algorithm, told).with_given(given)
     kept = TemporaryDirectory(prefix="tercel-")
     folder = Path(kept.name if out is None else out)
     folder.mkdir(parents=True, exist_ok=True)
     claim(folder, config, seed)
     found = with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
-    return Policy(Path(found["policy"]), config.name, kept)
+    eyes = eyes_of(config)
+    return Policy(Path(found["policy"]), config.name, None if isinstance(eyes, str) else eyes, kept)
 
 
-def _config(
+def configured(
     market: Market, task: Task, algorithm: str, frames: int, name: str, settings: Mapping[str, Any]
 ) -> AgentConfig:
     """The shipped recipe with this market, task and length in it."""
@@ -226,5 +245,6 @@ def explain(policy: Policy | str, market: Market | None = None, *, episodes: int
     if market is not None and (market.on_tape or market != Market(preset=market.preset)):
         raise ConfigError("a preset's market as it is", f"{market}", "call load_market(name) alone")
     folder = policy.folder if isinstance(policy, Policy) else resolve_policy(policy)
-    said = policy.name if isinstance(policy, Policy) else policy
-    return explanation(folder, said, market="" if market is None else market.preset, episodes=episodes, seed=seed)
+    said, eyes = (policy.name, policy.observation) if isinstance(policy, Policy) else (policy, None)
+    where = "" if market is None else market.preset
+    return explanation(folder, said, market=where, episodes=episodes, seed=seed, eyes=eyes)

@@ -7,11 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tercel.core.errors import ConfigError
+from tercel.execution.observers import Eyes
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.policy import CARD, MODEL
+from tercel.execution.policies.mlp import Activation
+from tercel.execution.policies.policy import CARD, MODEL, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
+from tercel.learning.own_models import kept
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Policy:
         With ``policy.onnx`` and ``card.json``.
     name : str
         In tables.
+    observation : callable, optional
+        The user's own observation that it was trained with.
 
     >>> load_policy("ppo").card["actions"]
     'placement'
@@ -31,6 +35,7 @@ class Policy:
 
     folder: Path
     name: str
+    observation: Eyes | None = field(default=None, repr=False)
     _kept: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -46,18 +51,14 @@ class Policy:
         ConfigError
             The folder holds other files.
         """
-        target = Path(folder)
-        others = [path.name for path in target.iterdir() if path.name not in (CARD, MODEL)] if target.is_dir() else []
-        if others:
-            received = f"{target} with {', '.join(sorted(others)[:3])}"
-            raise ConfigError("an empty or new folder", received, "name another")
+        target = free(Path(folder))
         target.mkdir(parents=True, exist_ok=True)
         for name in (MODEL, CARD):
             shutil.copyfile(self.folder / name, target / name)
-        return Policy(target, self.name)
+        return Policy(target, self.name, self.observation)
 
 
-def load_policy(name: str | Path, as_name: str = "") -> Policy:
+def load_policy(name: str | Path, as_name: str = "", *, observation: Eyes | None = None) -> Policy:
     """A policy by name: a folder, one that ships (``default``, ``ppo``), or ``NAME@VERSION`` of the registry.
 
     Parameters
@@ -65,6 +66,9 @@ def load_policy(name: str | Path, as_name: str = "") -> Policy:
     name : str or Path
     as_name : str
         Its name in tables; `name` if not given.
+    observation : callable, optional
+        The user's own observation that it was trained with: its card has the name alone, and nothing that a folder
+        names is run.
 
     Raises
     ------
@@ -72,5 +76,62 @@ def load_policy(name: str | Path, as_name: str = "") -> Policy:
         A folder without a policy, one of another observation, or a name that nobody knows.
     """
     folder = resolve_policy(str(name))
-    policy_strategy(folder)
-    return Policy(folder, as_name or str(name).rstrip("/"))
+    policy_strategy(folder, eyes=observation)
+    return Policy(folder, as_name or str(name).rstrip("/"), observation)
+
+
+def save_policy(
+    model: Any,
+    folder: str | Path,
+    name: str = "",
+    *,
+    actions: str = "placement",
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: Eyes | str = "v1",
+    stack: int = 1,
+    activation: Activation = "tanh",
+    trained_on: Mapping[str, Any] | None = None,
+) -> Policy:
+    """Make a policy folder of your own model: weights as ONNX, and a card; nothing in it runs code when it is read.
+
+    Parameters
+    ----------
+    model : path, bytes, sequence of (weight, bias), torch module or model of Stable-Baselines3
+        An ONNX file or its bytes, with one float32 input (n, D); layers as arrays (in, out) and (out,) with an
+        activation between them; a torch module; or a model of Stable-Baselines3, with the `VecNormalize` that it was
+        trained under. It puts out a number for each action, the greatest of which is done; a vector where actions are
+        vectors; and with the actions `allocation` shares, for which layers are given as logits.
+    folder : str or Path
+        New, empty, or that of a policy, which is replaced.
+    name : str
+        On its card and in tables; the folder's if not given.
+    actions, action_parameters, observation, stack
+        What its numbers mean, as in :func:`tercel.model_strategy`. A model of Stable-Baselines3 that still has an
+        environment of ours brings them.
+    activation : str
+        Of layers: tanh or relu.
+    trained_on : mapping, optional
+        For the card, such as ``{"symbol": "AMZN", "trained on": "2012-06-20 to 2012-06-21"}``: recorded days that are
+        named there are not judged on.
+
+    Raises
+    ------
+    ConfigError
+        No such model, or a folder that holds other files.
+    PolicyError
+        A network that does not run, or has other sizes than its observation and actions.
+
+    >>> import tempfile, numpy as np
+    >>> layers = [(np.zeros((40, 8)), np.eye(8)[2])]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_policy(layers, folder, "at_the_touch").card["actions"]
+    'placement'
+    """
+    told = {
+        "actions": actions,
+        "action_parameters": action_parameters or {},
+        "observation": observation,
+        "stack": stack,
+    }
+    strategy = kept(model, Path(folder), name, told, activation, trained_on or {})
+    return Policy(Path(folder), strategy.name, None if isinstance(strategy.observation, str) else strategy.observation)

@@ -1,18 +1,25 @@
-"""The observations that policies can be made for, by the name that their cards say."""
+"""The observations that policies can be made for: those that ship, by name, and a user's function of a view."""
 
+import sys
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
-from tercel.execution.observation import OBS_NAMES
+from tercel.execution import columns as c
+from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.observation_v2 import MOST, OBS2_NAMES, STACKED, encode_v2_rows
 from tercel.execution.view import View
 
 Float32 = NDArray[np.float32]
+FROM_FILE: Final = "tercel_own_"
+"""Modules that a user named by their file are called so, and then as the file."""
+Eyes = Callable[[View], Any]
+"""An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k)."""
 
 
 class Observer(NamedTuple):
@@ -51,22 +58,111 @@ def _v2(stack: int) -> Observer:
 OBSERVERS: Final = ("v1", "v2")
 
 
-def observer(name: str, stack: int = 1) -> Observer:
-    """The observation called `name`, of the last `stack` decision intervals.
+def observer(name: str | Eyes, stack: int = 1) -> Observer:
+    """The observation called `name`, of the last `stack` decision intervals, or a function of a view as one.
 
     Raises
     ------
     UnknownNameError
         No such observation; the nearest name is offered.
     ConfigError
-        More intervals than a view shows.
+        More intervals than a view shows; a function that does not answer rows of numbers.
 
     >>> observer("v1").size, observer("v2", 3).size - observer("v2").size
     (40, 10)
+    >>> def eyes(view):
+    ...     return np.column_stack([view.left / view.qty0, view.spread])
+    >>> observer(eyes).entries
+    ('eyes_0', 'eyes_1')
     """
-    if name not in OBSERVERS:
-        raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", offer(name, OBSERVERS))
+    own = not isinstance(name, str)
+    if not own and name not in OBSERVERS:
+        remedy = "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS)
+        raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", remedy)
     most = MOST if name == "v2" else 1
     if not 1 <= stack <= most:
-        raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 can be stacked")
+        told = name_of(name) if own else name
+        raise ConfigError(f"a stack of 1 to {most} for observation {told}", f"{stack}", "v2 can be stacked")
+    if own:
+        return _own(name)
     return Observer("v1", OBS_NAMES, _v1) if name == "v1" else _v2(stack)
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a card or a configuration says an observation of the user's, as ``module:name``.
+
+    >>> is_own_name("my_module:eyes"), is_own_name("v2")
+    (True, False)
+    """
+    return ":" in name
+
+
+def name_of(function: Any) -> str:
+    """``module:name`` of a function; a script's and a file's module is the file's name without its ending.
+
+    >>> name_of(name_of)
+    'tercel.execution.observers:name_of'
+    """
+    module = getattr(function, "__module__", None) or "__main__"
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file and (module == "__main__" or module.startswith(FROM_FILE)):
+        module = Path(file).stem
+    return f"{module}:{getattr(function, '__name__', type(function).__name__)}"
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names mean one function, whichever package or file its module was imported from.
+
+    >>> same_name("mine:eyes", "pkg.mine:eyes"), same_name("mine:eyes", "a/mine.py:eyes"), same_name("m:eyes", "m:ears")
+    (True, True, False)
+    """
+    return _short(one) == _short(other)
+
+
+def _short(name: str) -> tuple[str, str]:
+    where, _, what = name.rpartition(":")
+    return Path(where).stem if where.endswith(".py") else where.rpartition(".")[2], what
+
+
+def _own(function: Eyes) -> Observer:
+    """A user's function as an observation; two ordinary markets tell how many entries it has."""
+    if not callable(function):
+        remedy = "such as def eyes(view): return numpy.column_stack([view.left, view.spread])"
+        raise ConfigError("the name of an observation, or a function of a view", repr(function), remedy)
+    name, probe = name_of(function), _probe()
+    size = _rows_of(function, name, probe, None).shape[1]
+    entries = tuple(getattr(function, "entries", ())) or tuple(f"{name.partition(':')[2]}_{i}" for i in range(size))
+    if len(entries) != size:
+        received = f"{len(entries)} entries for {size} columns"
+        raise ConfigError(f"a name for each column of {name}", received, "let its `entries` name them all")
+    return Observer(name, entries, lambda view: _rows_of(function, name, view, size))
+
+
+def _rows_of(function: Eyes, name: str, view: View, size: int | None) -> Float32:
+    """What it answers, checked."""
+    found = np.asarray(function(view.read_only()))
+    wide = size or max((1, *found.shape[1:]))
+    if found.dtype.kind not in "fiub" or found.shape != (view.n, wide):
+        wanted = f"({view.n}, {size or 'k'})"
+        remedy = "return a row of numbers a market, such as numpy.column_stack([view.left, view.spread])"
+        raise ConfigError(f"numbers of shape {wanted} from {name}", f"{found.dtype} of shape {found.shape}", remedy)
+    rows = np.array(found, np.float32)
+    if not np.isfinite(rows).all():
+        row, entry = np.argwhere(~np.isfinite(rows))[0]
+        received = f"{rows[row, entry]} in column {entry} of row {row}"
+        raise ConfigError(f"finite numbers from {name}", received, "look for divisions by zero, and unquoted sides")
+    return rows
+
+
+def _probe() -> View:
+    """Two markets at their second decision, one buying and one selling."""
+    x, m = np.zeros((2, c.PX), np.int64), np.zeros((2, c.MX), np.int64)
+    x[:, c.SIDE] = 1, -1
+    x[:, [c.QTY0, c.LEFT, c.DECISION, c.DECISIONS]] = 100, 60, 1, 10
+    x[:, [c.TIME_LEFT_NS, c.HORIZON_NS]] = 9 * 10**9, 10**10
+    x[:, c.AHEAD0 : c.ALPHA] = -1
+    m[:, [c.MID2, c.ARRIVAL_MID2]] = 20_001
+    m[:, c.TOUCH], m[:, c.FAR] = (10_000, 10_001), (10_001, 10_000)
+    m[:, c.OWN1 : c.V_SEEN + 3] = 10
+    m[:, [c.RV, c.RV_LONG, c.EVENTS]] = 4
+    return View(x, m, np.zeros((2, OBS_SIZE), np.float32), np.full(2, 0.5))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.intent import WIDTH, Intent, Intents
+from tercel.execution.observers import FROM_FILE
 from tercel.execution.strategy import Shares, Strategy, settle, shares
 from tercel.execution.view import View
 
@@ -225,21 +226,33 @@ def named(name: str) -> Strategy:
         except (ImportError, AttributeError) as error:
             received = f"{point.value}: {error}"
             raise ConfigError(f"the strategy {name!r} of an installed package", received, "install it again") from error
-        return _called(checked(found, _mark_of(found)), name)
+        return _called(checked(found, mark_of(found)), name)
     if ":" not in name:
         known = list(installed())
         listed = f"an installed package's ({', '.join(known) or 'none is there'})"
         remedy = offer(name, known, "such as my_module:HalfNow")
         raise UnknownNameError(f"module:Name, path/file.py:Name, or {listed}", repr(name), remedy)
-    where, _, what = name.rpartition(":")
-    if not where or not what:
-        raise ConfigError("module:Name or path/file.py:Name", repr(name), "such as my_module:HalfNow")
+    found = located(name, "strategy")
+    return checked(found, mark_of(found))
+
+
+def located(name: str, what: str) -> Any:
+    """What a person named as ``module:Name`` or ``path/file.py:Name``; `what` it is, for errors. Its module runs.
+
+    Raises
+    ------
+    ConfigError
+        No such module, file, or name in it.
+    """
+    where, _, inside = name.rpartition(":")
+    if not where or not inside:
+        raise ConfigError(f"the {what} as module:Name or path/file.py:Name", repr(name), "such as my_module:Mine")
     module = _file(Path(where)) if where.endswith(".py") else _module(where)
-    found = getattr(module, what, None)
+    found = getattr(module, inside, None)
     if found is None:
         public = [one for one in vars(module) if not one.startswith("_")]
-        raise ConfigError(f"a strategy of {where}", f"no {what} in it", offer(what, public))
-    return checked(found, _mark_of(found))
+        raise ConfigError(f"a {what} of {where}", f"no {inside} in it", offer(inside, public))
+    return found
 
 
 def _called(one: Strategy, name: str) -> Strategy:
@@ -249,7 +262,7 @@ def _called(one: Strategy, name: str) -> Strategy:
     return one
 
 
-def _mark_of(found: Any) -> str:
+def mark_of(found: Any) -> str:
     """A hash of the file that a strategy is written in; empty where it has none."""
     code = found.function if isinstance(found, FunctionStrategy) else found
     code = code if inspect.isclass(code) or inspect.isfunction(code) else type(code)
@@ -276,10 +289,10 @@ def _module(name: str) -> Any:
 def _file(path: Path) -> Any:
     """The module in a file, read anew."""
     if not path.is_file():
-        raise ConfigError("a Python file with a strategy", f"{path}: no such file", "name it as path/file.py:Name")
-    spec = importlib.util.spec_from_file_location(f"tercel_own_{path.stem}", path)
+        raise ConfigError("a Python file", f"{path}: no such file", "name it as path/file.py:Name")
+    spec = importlib.util.spec_from_file_location(FROM_FILE + path.stem, path)
     if spec is None or spec.loader is None:
-        raise ConfigError("a Python file with a strategy", str(path), "name it as path/file.py:Name")
+        raise ConfigError("a Python file", str(path), "name it as path/file.py:Name")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -184,6 +184,13 @@ class View:
         return self.m[:, c.FAR]
 
     @property
+    def spread(self) -> Ints:
+        """Ticks between the best public prices; 0 where a side is not quoted."""
+        quoted = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
+        spread: Ints = np.where(quoted, (self.far - self.touch) * self.side, 0)
+        return spread
+
+    @property
     def mid2(self) -> Ints:
         """Bid + ask, half ticks."""
         return self.m[:, c.MID2]

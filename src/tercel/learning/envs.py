@@ -11,7 +11,8 @@
     i   s (mid2 after - mid2 before) left / (2 Q)     what the mid's move costs the lots that are left
     l   lots of the horizon order / Q
 
-With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot.
+With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot. A reward of
+the user's may stand in the place of the weights (`own_reward`); the three costs are kept all the same.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,11 +26,13 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.evaluation.task import Task
+from tercel.execution import columns as c
 from tercel.execution.actions import action_set
 from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
-from tercel.execution.observers import observer
+from tercel.execution.observers import Eyes, observer
+from tercel.learning.own_reward import Reward, Step, rewards_of
 from tercel.learning.port import Bool, Float32, Int64, State
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
@@ -124,12 +127,12 @@ class ExecutionVec:
         Markets at once.
     actions : str
         A set of `execution.actions`: "placement", "fraction", "level", or a continuous one.
-    weights : RewardWeights
-        Of the reward's three costs.
+    weights : RewardWeights or callable
+        Of the reward's three costs, or a reward of the user's in their place: a function of a `Step`.
     action_parameters : mapping, optional
         Of the set of actions.
-    observation : str
-        An observation of `execution.observers`.
+    observation : str or callable
+        An observation of `execution.observers`, or a function of a view.
     stack : int
         Decision intervals that it shows.
     threads : int
@@ -148,6 +151,9 @@ class ExecutionVec:
     n_actions: int
     action_size: int
 
+    meant: dict[str, Any]
+    """What a policy's numbers mean here: set of actions with its parameters, observation and stack."""
+
     def __init__(
         self,
         source: Source,
@@ -156,15 +162,17 @@ class ExecutionVec:
         n: int = 64,
         *,
         actions: str = "placement",
-        weights: RewardWeights | None = None,
+        weights: RewardWeights | Reward | None = None,
         action_parameters: Mapping[str, Any] | None = None,
-        observation: str = "v1",
+        observation: str | Eyes = "v1",
         stack: int = 1,
         threads: int = 1,
     ) -> None:
         if n < 1:
             raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
         self.n, self.task, self.sampler = n, task, sampler
+        self.meant = {"actions": actions, "action_parameters": action_parameters or {}}
+        self.meant |= {"observation": observation, "stack": stack}
         self.actions = action_set(actions, action_parameters)
         if self.actions.continuous:
             self.action_size = self.actions.size
@@ -172,7 +180,8 @@ class ExecutionVec:
             self.n_actions = self.actions.size
         self.observer = observer(observation, stack)
         self.observation_size = self.observer.size
-        self.weights = weights or RewardWeights()
+        self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
+        self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
         self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
         self.seed, self.started = 0, 0
         self.final_obs = np.zeros((n, self.observation_size), np.float32)
@@ -210,10 +219,13 @@ class ExecutionVec:
             decode_placement(np.ascontiguousarray(actions, np.int64), view.x, view.m, self._intents)
         else:
             self._intents[:] = self.actions.decode(actions, view)
+        left_before = view.x[:, c.LEFT].copy()
         e.step(self._intents)
         ended = settle_rewards(
             e.states, e.terms, self._weights, self._costs, self.sums, self._rewards, self._done, self._which
         )
+        if self.own_reward is not None:
+            self._rewards[:] = rewards_of(self.own_reward, Step.of(e, left_before, self._costs, self.sums))
         info: dict[str, Any] = dict(zip(COSTS, self._costs, strict=True))
         info["is_bps"] = self._is_bps
         self._is_bps[:] = np.nan
@@ -308,13 +320,13 @@ def execution_env(
     *,
     worlds: int = WORLDS,
     actions: str = "placement",
-    weights: RewardWeights | None = None,
+    weights: RewardWeights | Reward | None = None,
     action_parameters: Mapping[str, Any] | None = None,
-    observation: str = "v1",
+    observation: str | Eyes = "v1",
     stack: int = 1,
     threads: int = 1,
 ) -> ExecutionVec:
-    """The environment of a shipped market: its zero-intelligence flow and a bank of `worlds` warmed books.
+    """The environment of a shipped market: its flow and a bank of `worlds` warmed books.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""`Execution-v0`: execution as a Gymnasium environment, one market or many at full speed.
+"""Execution as a Gymnasium environment, one market or many at full speed.
+
+`api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library. `Execution-v0` is the
+older way, known once this module is imported:
 
 import gymnasium
 import tercel.learning.gym_env
@@ -17,8 +20,10 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Task
+from tercel.execution.observers import Eyes
 from tercel.learning import register
 from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, Sampler, execution_env
+from tercel.learning.own_reward import Reward
 from tercel.learning.port import Float32
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import Source
@@ -35,12 +40,12 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     |---|---|
     | Action space | ``Discrete(8)`` (`placement`, the default) |
     | Observation space | ``Box(-inf, inf, (40,), float32)`` |
-    | Import | ``gymnasium.make("Execution-v0")`` |
+    | Import | ``gymnasium.make("tercel/Execution-v1")`` after ``import tercel`` |
 
-    **Description.** A market of limit orders runs by itself: calibrated zero-intelligence flow that answers to own
-    orders (default), or a recorded tape. An order of 10 % of the volume expected in half an hour is to be executed in
-    that half hour, with a decision every 30 seconds (see `Task` for all of it). Whatever is left at the horizon is
-    bought or sold at market.
+    **Description.** A market of limit orders runs by itself: order flow calibrated from a tape (by default `csco`:
+    queue-reactive, under a law of impact), or recorded days. An order of 10 % of the volume expected in half an hour is
+    to be executed in that half hour, with a decision every 30 seconds (see `Task` for all of it). Whatever is left at
+    the horizon is bought or sold at market.
 
     **Action space** (`placement`; others by argument `actions`)
 
@@ -76,7 +81,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
     decision (weight 1), the mid's move on what is left (`impact`, weight 1), and `left`, the share sent at the horizon
     (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each cost
-    stands in `info` unweighted.
+    stands in `info` unweighted. `weights` may be a function of a `learning.own_reward.Step` instead.
 
     **Starting state.** One of 64 warmed books, run on for one decision interval with its own random stream, with
     nothing done yet. Sides alternate.
@@ -90,14 +95,14 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     - `task`: a `Task`; default an order of 10 % of half an hour's volume with 60 decisions.
     - `actions`: "placement", "fraction" or "level"; the continuous "allocation" (shares, Box(0, inf, (7,))) and
       "residual" (Box(-inf, inf, (7,)), see `execution.actions.residual`), with `action_parameters`.
-    - `observation`: "v1", or "v2" (`execution.observation_v2`).
-    - `weights`: a `RewardWeights`.
+    - `observation`: "v1", "v2" (`execution.observation_v2`), or a function of a `View`.
+    - `weights`: a `RewardWeights`, or a function of a `Step`.
     - `source`, `sampler`: a market of your own (a tape, say) and what draws its episodes, in place of `preset`.
 
     ``reset(seed=s)`` starts the first episode of seed s, each ``reset()`` after it the next; the same seed and actions
     give the same bytes.
 
-    **Version history.** v0: first version.
+    **Version history.** v1: `market` in the place of `preset`; episodes are those of `tercel.train`. v0: first version.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
@@ -108,11 +113,11 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         task: Task | None = None,
         *,
         actions: str = "placement",
-        weights: RewardWeights | None = None,
+        weights: RewardWeights | Reward | None = None,
         source: Source | None = None,
         sampler: Sampler | None = None,
         action_parameters: Mapping[str, Any] | None = None,
-        observation: str = "v1",
+        observation: str | Eyes = "v1",
     ) -> None:
         self.vec = make_vec(preset, task, 1, actions, weights, source, sampler, 1, action_parameters, observation)
         self.observation_space, self.action_space = spaces_of(self.vec)
@@ -155,13 +160,13 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArr
         task: Task | None = None,
         *,
         actions: str = "placement",
-        weights: RewardWeights | None = None,
+        weights: RewardWeights | Reward | None = None,
         source: Source | None = None,
         sampler: Sampler | None = None,
         threads: int = 1,
         copy: bool = True,
         action_parameters: Mapping[str, Any] | None = None,
-        observation: str = "v1",
+        observation: str | Eyes = "v1",
     ) -> None:
         self.num_envs = num_envs
         self.vec = make_vec(
@@ -206,12 +211,12 @@ def make_vec(
     task: Task | None,
     n: int,
     actions: str,
-    weights: RewardWeights | None,
+    weights: RewardWeights | Reward | None,
     source: Source | None,
     sampler: Sampler | None,
     threads: int = 1,
     action_parameters: Mapping[str, Any] | None = None,
-    observation: str = "v1",
+    observation: str | Eyes = "v1",
 ) -> ExecutionVec:
     """The markets behind either class.
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.task import Task
+from tercel.execution.observers import Eyes
 from tercel.execution.strategy import Strategy
 from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, Sampler
+from tercel.learning.own_reward import Reward
 from tercel.learning.port import Bool, Float32, Int64, State
 from tercel.learning.ranges import Ranges
 from tercel.market.simulator import layout as sim
@@ -48,9 +50,9 @@ class Drawn(ExecutionVec):
         rival: Strategy | None = None,
         unit: float = 1.0,
         actions: str = "placement",
-        weights: RewardWeights | None = None,
+        weights: RewardWeights | Reward | None = None,
         action_parameters: Mapping[str, Any] | None = None,
-        observation: str = "v1",
+        observation: str | Eyes = "v1",
         stack: int = 1,
     ) -> None:
         super().__init__(

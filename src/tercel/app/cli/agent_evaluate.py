@@ -7,7 +7,7 @@ import typer
 
 from tercel.app.cli import agent_table
 from tercel.app.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
-from tercel.app.cli.shared import AsJson, Own, listed_dates, listed_seeds, told
+from tercel.app.cli.shared import AsJson, Eyes, Own, listed_dates, listed_seeds, told
 from tercel.core.errors import ConfigError
 
 Policies = Annotated[
@@ -52,6 +52,7 @@ Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, whi
 def evaluate(
     policies: Policies = None,
     strategy: Own = None,
+    observation: Eyes = None,
     family: Family = "",
     market: Markets = None,
     tape: Tape = None,
@@ -88,6 +89,9 @@ def evaluate(
             metavar="REGIME=POLICY",
         ),
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Unpickle .zip archives of Stable-Baselines3, which may run anything.")
+    ] = False,
     ray: Annotated[
         str | None,
         typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
@@ -111,6 +115,7 @@ def evaluate(
         code = command.evaluate(
             policies=policies or (),
             strategies=strategy or (),
+            observations=observation or (),
             family=family,
             markets=market or (),
             lake=tape,
@@ -128,6 +133,7 @@ def evaluate(
             sensitivity=sensitivity,
             adaptation=adaptation,
             trained_for=trained_for or (),
+            trust=trust,
             ray=ray,
             out=out,
             as_json=as_json,

@@ -1,11 +1,11 @@
-"""`tercel agent list|show|export|register|promote|explain`."""
+"""`tercel agent list|show|export|convert|register|promote|explain`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Seed, told
+from tercel.app.cli.shared import AsJson, Eyes, Seed, told
 
 Policy = Annotated[
     str,
@@ -30,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("list")(list_policies)
     app.command("show")(show_policy)
     app.command("export")(export_policy)
+    app.command("convert")(convert_model)
     app.command("register")(register_policy)
     app.command("promote")(promote_policy)
     app.command("explain")(explain_policy)
@@ -71,6 +72,35 @@ def export_policy(
         agent_export.run(policy, out, format_=format_, replace=replace, registry=registry, seed=seed, as_json=as_json)
 
 
+def convert_model(
+    model: Annotated[
+        Path, typer.Argument(help="An ONNX file, or the .zip of a Stable-Baselines3 model.", metavar="MODEL")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")],
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it.")
+    ] = False,
+    moments: Annotated[
+        Path | None,
+        typer.Option(help="What VecNormalize.save wrote, if it was trained under one; unpickled too.", metavar="FILE"),
+    ] = None,
+    name: Annotated[str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")] = "",
+    actions: Annotated[str, typer.Option(help="What its actions mean.", metavar="SET")] = "placement",
+    observation: Annotated[
+        str, typer.Option(help="What it observes: v1, v2, or a function of yours, module:name.", metavar="WHAT")
+    ] = "v1",
+    as_json: AsJson = False,
+) -> None:
+    """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
+    with told(as_json):
+        from tercel.app.commands import agent_convert
+
+        agent_convert.run(
+            model, folder, trust=trust, moments=moments, name=name, actions=actions, observation=observation,
+            as_json=as_json,
+        )  # fmt: skip
+
+
 def register_policy(
     policy: Policy,
     name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")],
@@ -108,6 +138,7 @@ def explain_policy(
     episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256,
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
     seed: Seed = 1,
+    observation: Eyes = None,
     registry: Where = "",
     as_json: AsJson = False,
 ) -> None:
@@ -116,5 +147,6 @@ def explain_policy(
         from tercel.app.commands import agent_explain
 
         agent_explain.run(
-            policy, market=market, episodes=episodes, out=out, seed=seed, registry=registry, as_json=as_json
-        )
+            policy, market=market, episodes=episodes, out=out, seed=seed, observations=observation or (),
+            registry=registry, as_json=as_json,
+        )  # fmt: skip

@@ -26,6 +26,9 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="Workers on it; one a core if not given.", min=1, metavar="N")
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="(--resume) Run the own reward and observation that the run's folder names.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train an agent: from a configuration to a policy with its card."""
@@ -34,7 +37,7 @@ def train(
 
         code = body(
             config=config, preset=preset, algo=algo, seed=seed, out=out, resume=resume, as_json=as_json, ray=ray,
-            workers=workers,
+            workers=workers, trust=trust,
         )  # fmt: skip
         raise typer.Exit(code)
 

@@ -18,6 +18,14 @@ INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")]
+Eyes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--observation",
+        help="Your own function that a policy observes with: my_module:eyes or path/file.py:eyes; several.",
+        metavar="WHERE:NAME",
+    ),
+]
 Own = Annotated[
     list[str] | None,
     typer.Option(

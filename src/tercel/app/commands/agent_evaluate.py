@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tercel.app.commands.agent_convert import opened
 from tercel.app.commands.agent_evaluate_page import write_page
 from tercel.app.commands.agent_evaluate_result import composed
 from tercel.app.commands.agent_evaluate_shown import shown
@@ -29,6 +30,7 @@ from tercel.evaluation.orders import Order
 from tercel.evaluation.standing import FROZEN
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.own import findable
+from tercel.execution.registry.resolve import ARCHIVE
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
@@ -100,6 +102,7 @@ def evaluate(
     *,
     policies: Sequence[str],
     strategies: Sequence[str],
+    observations: Sequence[str],
     family: str,
     markets: Sequence[str],
     lake: Path | None,
@@ -117,6 +120,7 @@ def evaluate(
     sensitivity: bool,
     adaptation: bool,
     trained_for: Sequence[str],
+    trust: bool,
     ray: str | None,
     out: Path,
     as_json: bool,
@@ -133,12 +137,16 @@ def evaluate(
         raise ConfigError("orders of a list on their tapes alone", f"{orders} beside other conditions", remedy)
     everywhere = "" if regimes == EACH else regimes
     held_in = markets_of(markets, lake, symbol, impact, task, charged, everywhere, dates, listed)
-    if ray is not None and strategies:
-        raise ConfigError("--strategy on this machine", f"--strategy {strategies[0]} with --ray", "leave --ray out")
+    for option, mine in (("--strategy", strategies), ("--observation", observations)):
+        if ray is not None and mine:
+            raise ConfigError(f"{option} on this machine", f"{option} {mine[0]} with --ray", "leave --ray out")
+    eyes = [findable(name) for name in observations]
     own, baselines = own_of([findable(name) for name in strategies]), baselines_of(against)
     refuse_namesakes([*own, *baselines])
+    if trust:
+        policies = [opened(text, out) if text.endswith(ARCHIVE) else text for text in policies]
     asked = Asked(
-        field_of(policies, family, held_in, own, alone=bool(listed)),
+        field_of(policies, family, held_in, own, eyes, alone=bool(listed)),
         baselines,
         held_in,
         episodes,
@@ -146,7 +154,7 @@ def evaluate(
         regimes,
         sensitivity,
         adaptation,
-        _specialists(trained_for),
+        _specialists(trained_for, eyes),
         ray,
     )
     refuse_absent(ray)
@@ -308,7 +316,7 @@ def _regimes(asked: Asked, place: Place) -> dict[str, Place]:
     }
 
 
-def _specialists(typed: Sequence[str]) -> dict[str, list[Contender]]:
+def _specialists(typed: Sequence[str], observations: Sequence[str]) -> dict[str, list[Contender]]:
     """Policies trained in a regime, as REGIME=POLICY; several of one regime are its training seeds."""
     found: dict[str, list[str]] = {}
     for text in typed:
@@ -317,7 +325,7 @@ def _specialists(typed: Sequence[str]) -> dict[str, list[Contender]]:
             known = ", ".join(name for name in NAMED if name != PLAIN)
             raise UnknownNameError(f"REGIME=POLICY with a regime among {known}", repr(text), "such as thin=runs/thin")
         found.setdefault(regime, []).extend(members_of(policy) or (policy,))
-    return {regime: policies_of(policies) for regime, policies in found.items()}
+    return {regime: policies_of(policies, observations) for regime, policies in found.items()}
 
 
 def _sensitivity(asked: Asked, main: Place, everyone: list[Contender], out: Path) -> dict[str, dict[str, Judged]]:

@@ -28,6 +28,8 @@ from tercel.evaluation.explain.stories import chosen
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import action_set
 from tercel.execution.costs import attribute
+from tercel.execution.observers import Eyes, same_name
+from tercel.execution.own import located
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
@@ -51,18 +53,30 @@ HEADINGS = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
 LEAVES = PARTS[::-1]
 
 
-def run(policy: str, *, market: str, episodes: int, out: Path | None, seed: int, registry: str, as_json: bool) -> None:
+def run(
+    policy: str,
+    *,
+    market: str,
+    episodes: int,
+    out: Path | None,
+    seed: int,
+    observations: Sequence[str],
+    registry: str,
+    as_json: bool,
+) -> None:
     """Watch the policy, ask what moves it, tell some of its episodes."""
     from rich.progress import Progress
 
     folder = resolve_policy(policy, registry)
+    said = read_card(folder / CARD).observation
+    eyes = next((located(one, "observation") for one in observations if same_name(said, one)), None)
     with Progress(console=progress_console(), transient=True) as progress:
         bar = progress.add_task("watch", total=None)
 
         def advance(done: int, total: int, what: str) -> None:
             progress.update(bar, completed=done, total=total, description=what)
 
-        found = explanation(folder, policy, market=market, episodes=episodes, seed=seed, advance=advance)
+        found = explanation(folder, policy, market=market, episodes=episodes, seed=seed, eyes=eyes, advance=advance)
     page = (out or Path("runs") / "explain" / folder_name(folder)) / REPORT
     found.report(page)
     if as_json:
@@ -79,10 +93,11 @@ def explanation(
     market: str = "",
     episodes: int,
     seed: int,
+    eyes: Eyes | None = None,
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Explanation:
     """What moves the policy in `folder`, which was named `policy`; `advance` hears how far the work is."""
-    strategy, card = explained(folder)
+    strategy, card = explained(folder, eyes)
     preset = presets.load(market or home_of(card))
     task = task_of(card)
     source = reactive(preset, 1, impact=law_for(preset, None) or "none")
@@ -120,15 +135,16 @@ def explanation(
     )  # fmt: skip
 
 
-def explained(folder: Path) -> tuple[Explained, Card]:
-    """The policy in `folder` as something that answers to observations, and its card.
+def explained(folder: Path, eyes: Eyes | None = None) -> tuple[Explained, Card]:
+    """The policy in `folder` as something that answers to observations (those of `eyes`, if they are the user's own),
+    and its card.
 
     Raises
     ------
     PolicyError
         When it was made for another observation.
     """
-    return policy_strategy(folder), read_card(folder / CARD)
+    return policy_strategy(folder, eyes=eyes), read_card(folder / CARD)
 
 
 def from_rule(strategy: Explained, card: Card, seen: Seen, rng: np.random.Generator) -> Estimate | None:

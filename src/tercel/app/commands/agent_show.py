@@ -8,7 +8,7 @@ from typing import Any
 from tercel.app.commands.agent_list import market_of, told_score
 from tercel.app.output import print_json, result_console
 from tercel.core.errors import UnknownNameError
-from tercel.execution.observers import observer
+from tercel.execution.observers import is_own_name, observer
 from tercel.execution.policies.card import Card, layout_hash
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.registry import resolve_policy
@@ -46,9 +46,10 @@ def observation_fits(card: Card) -> bool:
 
 def sections(card: Card, network: str, fits: bool) -> dict[str, Mapping[str, Any]]:
     """The card in four parts, each a list of short facts."""
+    whose = "a user's: give it with --observation" if is_own_name(card.observation) else "of another version of Tercel"
     observation = {
         "schema": f"{card.observation}, {len(card.observes)} entries",
-        "hash": f"{card.observation_hash} ({'fits this version' if fits else 'of another version of Tercel'})",
+        "hash": f"{card.observation_hash} ({'fits this version' if fits else whose})",
         "entries": ", ".join(card.observes),
     }
     if card.stack != 1:

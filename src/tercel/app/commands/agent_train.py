@@ -40,6 +40,7 @@ def train(
     as_json: bool,
     ray: str | None = None,
     workers: int | None = None,
+    trust: bool = False,
     make: MakeEnv | None = None,
 ) -> int:
     """Train and tell; the exit code.
@@ -52,7 +53,9 @@ def train(
     if workers is not None and ray is None:
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
     with spread(ray, workers) as on_cluster:
-        told, folder, seed = _told(config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers)
+        told, folder, seed = _told(
+            config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers, trust=trust
+        )
         with _held(folder, told, seed, begun=resume is not None), stopped() as stop:
             result = with_bar(told, folder, seed, make or on_cluster, stop)
             if result["done"]:
@@ -85,12 +88,13 @@ def _told(
     *,
     on_ray: bool = False,
     workers: int | None = None,
+    trust: bool = False,
 ) -> tuple[AgentConfig, Path, int]:
     """The configuration, the run folder and the seed."""
     if resume is not None:
         if config is not None or preset is not None or out is not None or algo is not None:
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
-        begun = resumed(resume)
+        begun = resumed(resume, trust=trust)
         refuse_settings(begun[0], str(resume / FILE))
         if not (resume / "checkpoint").exists():
             say(f"no checkpoint in {resume}: from the start")
@@ -173,7 +177,14 @@ def _disclaim(folder: Path) -> None:
         folder.rmdir()
 
 
-def resumed(folder: Path) -> tuple[AgentConfig, Path, int]:
+def resumed(folder: Path, *, trust: bool = False) -> tuple[AgentConfig, Path, int]:
+    """The configuration of a run, its folder and its seed.
+
+    Raises
+    ------
+    ConfigError
+        No run, one that is damaged, or without `trust` one that names functions: nothing that a folder names is run.
+    """
     path = folder / FILE
     try:
         raw: dict[str, Any] = json.loads(path.read_text())
@@ -182,7 +193,12 @@ def resumed(folder: Path) -> tuple[AgentConfig, Path, int]:
         raise ConfigError("the folder of a training", f"{path}: {error.strerror}", "name one that was begun") from None
     except (ValueError, KeyError, AttributeError) as error:
         raise ConfigError("a training's configuration", f"{path}: {error}", "start it again elsewhere") from None
-    return parse(raw, str(path)), folder, seed
+    config = parse(raw, str(path))
+    if config.own_code and not trust:
+        received = f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
+        remedy = f"if it is yours: tercel agent train --resume {folder} --trust"
+        raise ConfigError("a word that the functions of the run may run", received, remedy)
+    return config, folder, seed
 
 
 @contextmanager

@@ -7,21 +7,32 @@
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames
     [policy]      actions, base, parameters, levers, dead, observation, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
-    [reward]      execution, impact, left, against, unit, risk_aversion
+    [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
     [start]       clone: how many decisions of the base are imitated first
     [oracle]      frames, weight, anneal: a teacher that sees the future, and how long it is listened to
     [validation]  every, episodes, rule
     [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
     [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
 
-Every key has a default; the shipped presets lie in `agent_presets` and are the examples.
+Every key has a default; the shipped presets lie in `agent_presets` and are the examples. `reward.own` and
+`policy.observation` may name functions of the user's, as ``module:name`` or ``path/file.py:name``: they run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from tercel.core.errors import UnknownNameError
 from tercel.core.names import offer
@@ -30,7 +41,7 @@ from tercel.core.validated import validated
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import SETS
 from tercel.execution.observation_v2 import MOST
-from tercel.execution.observers import OBSERVERS
+from tercel.execution.observers import OBSERVERS, is_own_name
 from tercel.learning.ranges import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
 
@@ -169,7 +180,7 @@ class PolicySection(_Section):
     @field_validator("observation")
     @classmethod
     def _observation(cls, name: str) -> str:
-        return _one_of(name, OBSERVERS)
+        return name if is_own_name(name) else _one_of(name, OBSERVERS)
 
 
 class LearnerSection(BaseModel):
@@ -204,6 +215,23 @@ class RewardSection(_Section):
     unit: Literal["ticks", "spread"] = "ticks"
     """What counts as 1; with several markets, spreads weigh them alike."""
     risk_aversion: float = Field(default=0.0, ge=0)
+    own: str = ""
+    """A reward of the user's in the place of all that, ``module:name``: a function of a `learning.own_reward.Step`."""
+
+    @model_validator(mode="after")
+    def _one_reward(self) -> "RewardSection":
+        others = sorted(self.model_fields_set - {"own"})
+        if self.own and others:
+            raise ValueError(f"own alone: it says all of the reward, and {others[0]} would say more")
+        if self.own and not is_own_name(self.own):
+            raise ValueError(f"own as module:name or path/file.py:name, not {self.own!r}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was told: runs of before know no reward of the user's."""
+        told: dict[str, Any] = dump(self)
+        return {"own": self.own} if self.own else {key: value for key, value in told.items() if key != "own"}
 
 
 class StartSection(_Section):
@@ -295,11 +323,28 @@ class AgentConfig(_Section):
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
     sweep: SweepSection = SweepSection()
+    _given: dict[str, Callable[..., Any]] = PrivateAttr(default_factory=dict)
 
     @property
     def on_tape(self) -> bool:
         """Whether recorded days are replayed."""
         return bool(self.market.lake)
+
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        """Functions of the user's that it names."""
+        observation = self.policy.observation
+        return tuple(name for name in (self.reward.own, observation) if is_own_name(name))
+
+    def with_given(self, functions: dict[str, Callable[..., Any]]) -> "AgentConfig":
+        """The same with functions, by the names that it has for them, that need not be found again."""
+        copy = self.model_copy()
+        copy._given = {**self._given, **functions}
+        return copy
+
+    def given(self, name: str) -> Callable[..., Any] | None:
+        """The function that was given under a name, if one was."""
+        return self._given.get(name)
 
 
 def span(value: Span) -> tuple[float, float]:
@@ -356,6 +401,11 @@ def read_config(path: Path) -> AgentConfig:
     if config.guards.sweep:
         guards = config.guards.model_copy(update={"sweep": str(base / config.guards.sweep)})
         config = config.model_copy(update={"guards": guards})
+    for section, key in (("reward", "own"), ("policy", "observation")):
+        told = getattr(config, section)
+        where, _, what = getattr(told, key).rpartition(":")
+        if where.endswith(".py"):
+            config = config.model_copy(update={section: told.model_copy(update={key: f"{base / where}:{what}"})})
     return config
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from tercel.app.job.agent_config import AgentConfig, LearnerSection
 from tercel.app.job.agent_market import TrainingMarket, markets_of
+from tercel.app.job.agent_own import eyes_of, reward_of
 from tercel.app.job.agent_policy import action_parameters, rule_of
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import build
-from tercel.learning.envs import RewardWeights
 from tercel.learning.mixed import Drawn, MixedVec
 from tercel.learning.privileged import Foreseen, ForeseenVec
 
@@ -30,6 +30,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     rival = None
     if reward.against:
         rival = rule_of(config) if reward.against == "base" else build(reward.against)
+    watched, rewarded = eyes_of(config), reward_of(config)
     edges = slot_edges(slots, [1.0] if config.on_tape else config.market.shares)
     parts = [
         kind(
@@ -41,9 +42,9 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             rival=rival,
             unit=unit_of(config, market),
             actions=config.policy.actions,
-            weights=RewardWeights(reward.execution, reward.impact, reward.left),
+            weights=rewarded,
             action_parameters=action_parameters(config),
-            observation=config.policy.observation,
+            observation=watched,
             stack=config.policy.stack,
         )
         for i, market in enumerate(markets)

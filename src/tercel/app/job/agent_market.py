@@ -79,6 +79,18 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
     return [market for name in config.market.presets for market in _simulated(config, name)]
 
 
+def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
+    """Where a configuration's first market is acted in, and its training episodes, without what validation needs."""
+    if config.on_tape:
+        market = _on_tape(config)
+        return market.training, market.task, market.sampler
+    told, task = config.market, config.task.task
+    preset = presets.load(told.presets[0])
+    bank = settled_bank(preset, told.worlds, impact=law_for(preset, told.impact or None) or "none")
+    source = with_chosen(bank, told.laws[0], preset, task.horizon_s / 3)
+    return source, task, bank_sampler(task, task.lots(preset.volume_per_s), len(source.worlds_b))
+
+
 def both_sides(plan: Plan) -> Plan:
     """Half of the plan's markets, each once bought and once sold in: what the mid does by itself cancels."""
     rows = plan.rows.copy()

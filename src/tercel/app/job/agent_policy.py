@@ -3,6 +3,7 @@
 from typing import Any
 
 from tercel.app.job.agent_config import AgentConfig
+from tercel.app.job.agent_own import eyes_of
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.policies.policy import Policy
 from tercel.execution.policies.strategy import PolicyStrategy
@@ -45,6 +46,6 @@ def strategy_of(config: AgentConfig, policy: Policy) -> PolicyStrategy:
         policy,
         told.actions,
         action_parameters=action_parameters(config),
-        observation=told.observation,
+        observation=eyes_of(config),
         stack=told.stack,
     )

@@ -29,6 +29,7 @@ from tercel.app.job.agent_guards import variants_tried
 from tercel.app.job.agent_learner import learner_settings, make_learner, risk_of
 from tercel.app.job.agent_market import TrainingMarket, markets_of
 from tercel.app.job.agent_oracle import oracle_state, train_oracle
+from tercel.app.job.agent_own import eyes_of
 from tercel.app.job.agent_policy import action_parameters, rule_of, strategy_of
 from tercel.app.job.agent_validation import Look, Validator
 from tercel.core.errors import ConfigError
@@ -161,7 +162,7 @@ class Training:
     def card(self, look: Look) -> Card:
         """What is said of the policy as it stands."""
         told, task = self.config, self.markets[0].task
-        policy, watched = self.agent.policy(), observer(told.policy.observation, told.policy.stack)
+        policy, watched = self.agent.policy(), observer(eyes_of(told), told.policy.stack)
         return Card(
             name=told.name,
             observes=watched.entries,
@@ -179,6 +180,7 @@ class Training:
             learner={
                 "name": self.agent.name,
                 **self._counted,
+                **({"reward": told.reward.own} if told.reward.own else {}),
                 **({"oracle": told.oracle.model_dump()} if told.oracle.frames else {}),
             },
             scores={"validation": look.row},

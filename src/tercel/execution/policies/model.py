@@ -1,6 +1,6 @@
 """A network of the user's, any other function of observations, or a Stable-Baselines3 model, as a strategy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import action_set
-from tercel.execution.observers import observer
+from tercel.execution.observers import Eyes, observer
 from tercel.execution.policies.mlp import Float32
 from tercel.execution.policies.strategy import PolicyStrategy
 
@@ -50,9 +50,17 @@ class _Acting:
 
 
 def model_strategy(
-    model: Any, name: str, *, actions: str = "placement", observation: str = "v1", stack: int = 1
+    model: Any,
+    name: str,
+    *,
+    actions: str = "placement",
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: str | Eyes = "v1",
+    stack: int = 1,
 ) -> PolicyStrategy:
     """A network, any other callable obs -> action, or a Stable-Baselines3 model as a strategy.
+
+    A model that was trained under a `VecNormalize`, and still has it, sees what it saw there.
 
     Parameters
     ----------
@@ -62,9 +70,9 @@ def model_strategy(
     name : str
         Name in tables.
     actions : str
-        A set of `tercel.execution.actions`: what an action means.
+        A set of `tercel.execution.actions`: what an action means; with `action_parameters`.
     observation, stack
-        What it sees (`tercel.execution.observers`).
+        What it sees (`tercel.execution.observers`), or your own function of a view.
 
     Raises
     ------
@@ -78,7 +86,18 @@ def model_strategy(
     predict = getattr(model, "predict", None)
     if predict is None and not callable(model):
         raise ConfigError("a callable obs -> action, or a model with predict", repr(model), "give one of the two")
-    call = model if predict is None else lambda obs: predict(obs, deterministic=True)[0]
-    chosen = action_set(actions)
+    call = model if predict is None else _predicting(model)
+    parameters = action_parameters or {}
+    chosen = action_set(actions, parameters)
     policy = _Acting(call, observer(observation, stack).size, chosen.size, chosen.continuous)
-    return PolicyStrategy(name, policy, actions, observation=observation, stack=stack)
+    return PolicyStrategy(name, policy, actions, action_parameters=parameters, observation=observation, stack=stack)
+
+
+def _predicting(model: Any) -> Callable[[Float32], Any]:
+    """Greedy predictions of a model for raw observations."""
+    wrapped = getattr(model, "get_vec_normalize_env", lambda: None)()
+
+    def predict(obs: Float32) -> Any:
+        return model.predict(obs if wrapped is None else wrapped.normalize_obs(obs), deterministic=True)[0]
+
+    return predict

@@ -91,7 +91,11 @@ class OnnxPolicy(Greedy):
         self.data = data
         entry, first = self.session.get_inputs()[0], self.session.get_outputs()[0]
         self.input_name, self.output_name = entry.name, first.name
-        self.observation_size, self.n_actions = int(entry.shape[-1]), int(first.shape[-1])
+        if not all(len(one.shape) == 2 and isinstance(one.shape[1], int) for one in (entry, first)):
+            received = f"{entry.name} {entry.shape} and {first.name} {first.shape}"
+            remedy = "export it with the number of columns fixed, and the number of rows open"
+            raise PolicyError("an input [n, D] and an output [n, A], D and A numbers", received, remedy)
+        self.observation_size, self.n_actions = entry.shape[1], first.shape[1]
 
     def logits(self, obs: Float32) -> Float32:
         """The head's values, float32[n, A], for raw observations float32[n, D].

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import __version__
-from tercel.core.errors import PolicyError
+from tercel.core.errors import ConfigError, PolicyError
 from tercel.execution.policies.card import Card, layout_hash, read_card
 from tercel.execution.policies.mlp import HEADS, Float32, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
@@ -72,6 +72,22 @@ def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Car
     aside.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return card
+
+
+def free(folder: Path) -> Path:
+    """`folder`, if a policy may be written to it: it is new, empty, or holds a policy alone.
+
+    Raises
+    ------
+    ConfigError
+        It holds other files, or is one.
+    """
+    if folder.is_file():
+        raise ConfigError("an empty or new folder", f"{folder}, a file", "name another")
+    others = [path.name for path in folder.iterdir() if path.name not in (CARD, MODEL)] if folder.is_dir() else []
+    if others:
+        raise ConfigError("an empty or new folder", f"{folder} with {', '.join(sorted(others)[:3])}", "name another")
+    return folder
 
 
 def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Policy, Card]:

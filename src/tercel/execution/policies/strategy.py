@@ -10,7 +10,7 @@ import numpy as np
 from tercel.core.errors import PolicyError
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.intent import Intents
-from tercel.execution.observers import Observer, observer
+from tercel.execution.observers import Eyes, Observer, is_own_name, name_of, observer, same_name
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.mlp import Float32
 from tercel.execution.policies.policy import CARD, Policy, load_policy
@@ -41,8 +41,8 @@ class PolicyStrategy:
         Whether `expected` averages over action probabilities.
     action_parameters : mapping
         Of the action set.
-    observation : str
-        An observation of `execution.observers`.
+    observation : str or callable
+        An observation of `execution.observers`, or the user's own function of a view.
     stack : int
         Decision intervals that it shows.
 
@@ -57,7 +57,7 @@ class PolicyStrategy:
     action_set_name: str = "placement"
     stochastic: bool = False
     action_parameters: Mapping[str, Any] = field(default_factory=dict)
-    observation: str = "v1"
+    observation: str | Eyes = "v1"
     stack: int = 1
     _actions: ActionSet = field(init=False, repr=False, compare=False)
     _observer: Observer = field(init=False, repr=False, compare=False)
@@ -81,7 +81,7 @@ class PolicyStrategy:
         eyes = observer(self.observation, self.stack)
         if self.policy.observation_size != eyes.size:
             raise PolicyError(
-                f"a policy that observes the {eyes.size} entries of {self.observation!r}, stacked {self.stack}",
+                f"a policy that observes the {eyes.size} entries of {eyes.name!r}, stacked {self.stack}",
                 f"{self.policy.observation_size} entries in {self.name!r}",
                 "name the observation that its card names",
             )
@@ -123,25 +123,48 @@ class PolicyStrategy:
         return expected_shares(weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view)
 
 
-def policy_strategy(folder: Path, shown_as: str = "") -> PolicyStrategy:
+def policy_strategy(folder: Path, shown_as: str = "", eyes: Eyes | None = None) -> PolicyStrategy:
     """The policy in a folder as its card says that it is to be run; `shown_as` is its name in tables, else the card's.
 
     The one way from a folder to a strategy: a policy of another observation, action set or stack is refused here.
 
+    Parameters
+    ----------
+    folder : Path
+    shown_as : str
+    eyes : callable, optional
+        The user's own observation, for a policy that was trained with it. What a folder names is never run: whoever
+        opens it gives the function.
+
     Raises
     ------
     PolicyError
-        If files are missing or damaged, or the card does not fit this version's observations and actions.
+        If files are missing or damaged, the card does not fit this version's observations and actions, or names an
+        observation of the user's that was not given.
     UnknownNameError, ConfigError
         An observation, a stack or a set of actions that this version does not have.
     """
     said = read_card(folder / CARD)
-    policy, card = load_policy(folder, observer(said.observation, said.stack).entries)
+    observation = _given(folder, said.observation, eyes) if is_own_name(said.observation) else said.observation
+    policy, card = load_policy(folder, observer(observation, said.stack).entries)
     return PolicyStrategy(
         shown_as or card.name,
         policy,
         card.actions,
         action_parameters=card.action_parameters,
-        observation=card.observation,
+        observation=observation,
         stack=card.stack,
     )
+
+
+def _given(folder: Path, said: str, eyes: Eyes | None) -> Eyes:
+    """The observation that a card names, if it was given."""
+    if eyes is None or not same_name(said, name_of(eyes)):
+        given = "none was given" if eyes is None else f"{name_of(eyes)} was given"
+        remedy = f"give it if it is yours: tercel.load_policy(folder, observation={said.partition(':')[2]}), or"
+        raise PolicyError(
+            f"the function {said} that the policy observes with",
+            f"{folder / CARD} names it, {given}, and nothing that a folder names is run",
+            f"{remedy} --observation {said}",
+        )
+    return eyes

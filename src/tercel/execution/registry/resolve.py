@@ -15,6 +15,8 @@ DEFAULT: Final = Path("runs") / "registry"
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
 MLFLOW: Final = "mlflow+"
+ARCHIVE: Final = ".zip"
+"""What Stable-Baselines3 saves its models as."""
 INSIDE: Final = ("", "policy")
 """Where a policy's card lies in a folder that is named: in it, or, of a run, in its folder `policy`."""
 
@@ -57,6 +59,10 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
     folder = Path(name)
     if folder.is_dir():
         return _in_folder(folder)
+    if name.endswith(ARCHIVE):
+        received = f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything"
+        remedy = f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER --trust"
+        raise PolicyError(f"a policy folder with {CARD}", received, remedy)
     base, at, which = name.rpartition("@")
     if at:
         kept = open_registry(registry)

@@ -63,13 +63,18 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
         What the environment gets is the softmax of what the network puts out.
     returns : ReturnTracker, optional
         Told every reward.
+
+    Notes
+    -----
+    Where an episode of an `ExecutionVec` ends, its info has `is_bps`, the shortfall, and `terminal_observation`.
     """
     require()
     import gymnasium as gym
     from stable_baselines3.common.vec_env import VecEnv as Base
 
     numbers, entries = action_sizes(env)
-    own = {"render_mode": None, **({"action_masks": True} if isinstance(env, Masked) and numbers else {})}
+    own = {"render_mode": None, "vec": env, "shares": shares}
+    own |= {"action_masks": True} if isinstance(env, Masked) and numbers else {}
 
     class Adapter(Base):
         def __init__(self) -> None:
@@ -86,10 +91,13 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
 
         def step_wait(self) -> Any:
             actions: Any = np.asarray(self.actions, np.float32 if entries else np.int64)
-            obs, reward, done, _ = env.step(cast(Any, softmax(actions)) if shares else actions)
+            obs, reward, done, info = env.step(cast(Any, softmax(actions)) if shares else actions)
             if returns is not None:
                 returns.add(reward, done)
-            return obs.copy(), np.array(reward, np.float32), done.copy(), self.infos
+            infos = [*self.infos]
+            for i in info.get("which", ()):
+                infos[i] = {"terminal_observation": info["final_obs"][i].copy(), "is_bps": float(info["is_bps"][i])}
+            return obs.copy(), np.array(reward, np.float32), done.copy(), infos
 
         def close(self) -> None:
             pass

@@ -3,43 +3,105 @@
 import copy
 import io
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import Activation, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
 from tercel.learning.native.normalise import CLIP
-from tercel.learning.port import action_sizes
 from tercel.learning.sb3.settings import VALUES
-
-if TYPE_CHECKING:
-    from tercel.learning.sb3.learner import Sb3Learner
 
 OPSET = 17
 _NAMES: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
 
 
-def head_of(learner: "Sb3Learner") -> Head:
-    """What the network puts out."""
-    if learner.settings.algorithm in VALUES:
-        return "q"
-    if action_sizes(learner.env)[1]:
-        return "simplex" if learner.settings.head == "simplex" else "vector"
-    return "logits"
+_CLASSES = {
+    "PPO": "ppo",
+    "A2C": "ppo",
+    "MaskablePPO": "maskable_ppo",
+    "RecurrentPPO": "recurrent_ppo",
+    "DQN": "dqn",
+    "QRDQN": "qrdqn",
+}
+"""Classes of models -> the algorithm whose networks they have."""
 
 
-def policy_of(learner: "Sb3Learner") -> MlpPolicy | OnnxPolicy:
-    """Greedy policy of a learner as it stands, a copy."""
-    return _perceptron(learner) or from_onnx(exported(learner), head_of(learner))
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model of Stable-Baselines3, and what stands before and behind its network.
+
+    Parameters
+    ----------
+    model : Any
+    algorithm : str
+        A key of `settings.ALGORITHMS`.
+    head : str
+        What the network puts out.
+    width : int
+        Number of actions, or length of a vector.
+    mean, scale : float32 (D,)
+        The observation enters as ``clip((x - mean) * scale, -clip, clip)``.
+    clip : float
+    """
+
+    model: Any
+    algorithm: str
+    head: Head
+    width: int
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    clip: float = CLIP
 
 
-def _chain(learner: "Sb3Learner") -> list[Any] | None:
+def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained:
+    """A model of Stable-Baselines3 as it is, with the normalisation that it was trained under.
+
+    Parameters
+    ----------
+    model : Any
+    shares : bool
+        Whether the softmax of its vectors is what is done.
+    normalised : VecNormalize, optional
+        The one that the model has if not given.
+
+    Raises
+    ------
+    ConfigError
+        A model of an algorithm whose network is not known here, or of other spaces.
+    """
+    space, named = model.observation_space, [one.__name__ for one in type(model).__mro__]
+    kind = next((name for name in named if name in _CLASSES), named[0])
+    if kind not in _CLASSES or len(space.shape or ()) != 1:
+        received = f"{kind} that observes {space.shape}"
+        remedy = "export its network as ONNX yourself, and give that"
+        raise ConfigError(f"a model of {', '.join(_CLASSES)} that observes rows of numbers", received, remedy)
+    algorithm, numbers = _CLASSES[kind], int(getattr(model.action_space, "n", 0))
+    head: Head = "q" if algorithm in VALUES else "logits" if numbers else "simplex" if shares else "vector"
+    mean, scale = np.zeros(space.shape, np.float32), np.ones(space.shape, np.float32)
+    clip = float(np.finfo(np.float32).max)
+    wrapped = normalised or model.get_vec_normalize_env()
+    if wrapped is not None and wrapped.norm_obs:
+        moments, clip = wrapped.obs_rms, float(wrapped.clip_obs)
+        mean, scale = moments.mean.astype(np.float32), (1.0 / np.sqrt(moments.var + wrapped.epsilon)).astype(np.float32)
+    return Trained(model, algorithm, head, numbers or int(model.action_space.shape[0]), mean, scale, clip)
+
+
+def policy_of(learned: Trained) -> MlpPolicy | OnnxPolicy:
+    """Its greedy policy as it stands, a copy."""
+    return _perceptron(learned) or from_onnx(exported(learned), learned.head)
+
+
+def _chain(learned: Trained) -> list[Any] | None:
     """Modules from the features to the head, or None where the network is more than a chain of them."""
     from stable_baselines3.common.torch_layers import FlattenExtractor
 
-    model: Any = learner.model.policy
-    algorithm = learner.settings.algorithm
+    model: Any = learned.model.policy
+    algorithm = learned.algorithm
     if algorithm in ("recurrent_ppo", "qrdqn"):
         return None
     extractor = model.q_net.features_extractor if algorithm == "dqn" else model.pi_features_extractor
@@ -48,11 +110,11 @@ def _chain(learner: "Sb3Learner") -> list[Any] | None:
     return list(model.q_net.q_net) if algorithm == "dqn" else [*model.mlp_extractor.policy_net, model.action_net]
 
 
-def _perceptron(learner: "Sb3Learner") -> MlpPolicy | None:
+def _perceptron(learned: Trained) -> MlpPolicy | None:
     """The network as arrays, if it is linear layers with one of our activations between."""
     from torch import nn
 
-    modules = _chain(learner)
+    modules = _chain(learned)
     if modules is None:
         return None
     linear, between = modules[::2], {type(m).__name__ for m in modules[1::2]}
@@ -64,10 +126,10 @@ def _perceptron(learner: "Sb3Learner") -> MlpPolicy | None:
         for m in linear
     )
     activation = _NAMES[next(iter(between))] if between else "tanh"
-    return MlpPolicy(layers, *learner.normalisation(), CLIP, activation, head_of(learner))
+    return MlpPolicy(layers, learned.mean, learned.scale, learned.clip, activation, learned.head)
 
 
-def _copied(policy: Any) -> Any:
+def copied(policy: Any) -> Any:
     """The network again, on the CPU. What it keeps of its last call is part of a graph and cannot be copied."""
     law = getattr(policy, "action_dist", None)
     last = vars(law).pop("distribution", None) if law is not None else None
@@ -78,21 +140,21 @@ def _copied(policy: Any) -> Any:
             law.distribution = last
 
 
-def _module(learner: "Sb3Learner") -> Any:
+def _module(learned: Trained) -> Any:
     """The whole of it as one torch module on the CPU: observation (and memory) in, head (and memory) out."""
     import torch
     from torch import nn
 
-    algorithm, head = learner.settings.algorithm, head_of(learner)
-    mean, scale = (torch.tensor(a) for a in learner.normalisation())
+    algorithm, head = learned.algorithm, learned.head
+    mean, scale, clip = torch.tensor(learned.mean), torch.tensor(learned.scale), learned.clip
 
     class Whole(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.policy: Any = _copied(learner.model.policy)
+            self.policy: Any = copied(learned.model.policy)
 
         def normalised(self, observation: Any) -> Any:
-            return torch.clamp((observation - mean) * scale, -CLIP, CLIP)
+            return torch.clamp((observation - mean) * scale, -clip, clip)
 
         def forward(self, observation: Any) -> Any:
             x, policy = self.normalised(observation), self.policy
@@ -120,42 +182,39 @@ def _module(learner: "Sb3Learner") -> Any:
     return Recurrent() if algorithm == "recurrent_ppo" else Whole()
 
 
-def exported(learner: "Sb3Learner") -> bytes:
+def exported(learned: Trained) -> bytes:
     """ONNX bytes: input ``observation`` [n, D], output named after the head [n, A].
 
     Of a recurrent network also inputs ``h`` and ``c`` [n, layers x H], zero when an episode starts, and outputs
     ``h_next`` and ``c_next``, to be put in at the next decision.
     """
+    module = _module(learned)
+    if learned.algorithm != "recurrent_ppo":
+        return onnx_of(module, ["observation"], [learned.head], [len(learned.mean)], [learned.width])
+    lstm = module.policy.lstm_actor
+    memory = [lstm.num_layers * lstm.hidden_size] * 2
+    names = ["observation", "h", "c"], [learned.head, "h_next", "c_next"]
+    return onnx_of(module, *names, [len(learned.mean), *memory], [learned.width, *memory])
+
+
+def onnx_of(
+    module: Any, inputs: Sequence[str], outputs: Sequence[str], sizes: Sequence[int], widths: Sequence[int]
+) -> bytes:
+    """A torch module on the CPU as ONNX bytes: inputs and outputs by name, rows of so many numbers each."""
     import onnx
     import torch
 
-    module = _module(learner)
-    inputs: list[str] = ["observation"]
-    outputs: list[str] = [head_of(learner)]
-    given = [torch.zeros(2, learner.env.observation_size)]
-    if learner.settings.algorithm == "recurrent_ppo":
-        lstm = module.policy.lstm_actor
-        given += [torch.zeros(2, lstm.num_layers * lstm.hidden_size) for _ in range(2)]
-        inputs, outputs = [*inputs, "h", "c"], [*outputs, "h_next", "c_next"]
+    given = [torch.zeros(2, size) for size in sizes]
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # that there is a newer exporter, which needs one more package
         torch.onnx.export(
-            module, tuple(given), buffer, input_names=inputs, output_names=outputs, opset_version=OPSET, dynamo=False,
-            dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)},
+            module, tuple(given), buffer, input_names=list(inputs), output_names=list(outputs),
+            opset_version=OPSET, dynamo=False, dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)},
         )  # fmt: skip
     model = onnx.load_model_from_string(buffer.getvalue())
-    for output, size in zip(model.graph.output, _widths(learner, module), strict=True):
+    for output, size in zip(model.graph.output, widths, strict=True):  # the exporter forgets some
         output.type.tensor_type.shape.dim[1].dim_value = size
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data
-
-
-def _widths(learner: "Sb3Learner", module: Any) -> list[int]:
-    """Columns of each output; the exporter forgets some."""
-    head = max(action_sizes(learner.env))
-    if learner.settings.algorithm != "recurrent_ppo":
-        return [head]
-    lstm = module.policy.lstm_actor
-    return [head] + [lstm.num_layers * lstm.hidden_size] * 2

@@ -20,7 +20,7 @@ from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.normalise import CLIP, EPSILON
 from tercel.learning.port import AnyVecEnv, Metrics, State, action_sizes
 from tercel.learning.sb3.env import require, to_sb3
-from tercel.learning.sb3.export import policy_of
+from tercel.learning.sb3.export import Trained, policy_of, trained
 from tercel.learning.sb3.settings import (
     ALGORITHMS,
     VALUES,
@@ -129,15 +129,11 @@ class Sb3Learner:
 
     def policy(self) -> MlpPolicy | OnnxPolicy:
         """What was learned: arrays where it is a plain perceptron, else a network for ONNX Runtime."""
-        return policy_of(self)
+        return policy_of(self.trained())
 
-    def normalisation(self) -> tuple[Any, Any]:
-        """Mean and scale of observations, float32[D] each."""
-        size = self.env.observation_size
-        if not self.settings.normalise_observations:
-            return np.zeros(size, np.float32), np.ones(size, np.float32)
-        moments: Any = self.venv.obs_rms
-        return moments.mean.astype(np.float32), (1.0 / np.sqrt(moments.var + EPSILON)).astype(np.float32)
+    def trained(self) -> Trained:
+        """Its model with what stands before and behind the network."""
+        return trained(self.model, self.settings.head == "simplex")
 
     def _moments(self) -> dict[str, Any]:
         return {"obs": self.venv.obs_rms, "ret": self.venv.ret_rms}

@@ -13,7 +13,8 @@ from tercel.app.job.agent_guards import variants_in, variants_of_trial
 from tercel.app.job.market import JobMarket
 from tercel.core.errors import ConfigError
 from tercel.evaluation.judge import Kind
-from tercel.execution.own import named
+from tercel.execution.observers import is_own_name, same_name
+from tercel.execution.own import located, mark_of, named
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
@@ -43,6 +44,8 @@ class Contender:
     key: str
     folder: str = ""
     own: Any = field(default=None, compare=False, kw_only=True)
+    eyes: Any = field(default=None, compare=False, kw_only=True)
+    """The user's observation that a policy was trained with: a function, or as it was named."""
     session: str = field(default_factory=lambda: uuid4().hex, compare=False, kw_only=True, repr=False)
     """Tells an object of this process from any other."""
 
@@ -70,7 +73,7 @@ class Contender:
     def strategy(self, market: JobMarket) -> Strategy:
         """What decides, with what it may know of this market."""
         if self.learned:
-            return policy_strategy(Path(self.folder), self.key)
+            return policy_strategy(Path(self.folder), self.key, self._eyes)
         if self.own is None:
             return build(self.key, market.estimates)
         if isinstance(self.own, str):
@@ -78,11 +81,17 @@ class Contender:
         made: Strategy = self.own if hasattr(self.own, "decide") else self.own(market.estimates)
         return made
 
+    @property
+    def _eyes(self) -> Any:
+        return located(self.eyes, "observation") if isinstance(self.eyes, str) else self.eyes
+
     def mark(self, market: str) -> str:
         """Name of its results on disk: changes with the weights of a policy, and with a rule's tuned parameters."""
         if self.learned:
             card = self.card
             told = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
+            if self.eyes is not None:
+                told += f" {mark_of(self._eyes) or self.session}"
         elif self.own is not None:
             told = repr(named(self.own)) if isinstance(self.own, str) else self.session
         else:
@@ -107,8 +116,14 @@ class Recipe:
     members: tuple[str, ...]
 
 
-def policies_of(typed: Sequence[str]) -> list[Contender]:
+def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Contender]:
     """The policies that were typed, in that order.
+
+    Parameters
+    ----------
+    typed : sequence of str
+    observations : sequence of str
+        Functions of the user's that policies may observe with, as ``module:name``.
 
     Raises
     ------
@@ -124,8 +139,10 @@ def policies_of(typed: Sequence[str]) -> list[Contender]:
         folder = resolve_policy(text)
         if text in ALL_BASELINES:
             raise ConfigError("a policy", f"the written strategy {text}", "name it with --against")
-        policy_strategy(folder, text)
-        found.append(Contender(text, str(folder.resolve())))
+        said = read_card(folder / CARD).observation
+        eyes = next((one for one in observations if is_own_name(said) and same_name(said, one)), None)
+        policy_strategy(folder, text, eyes and located(eyes, "observation"))
+        found.append(Contender(text, str(folder.resolve()), eyes=eyes))
     if len({one.folder for one in found}) != len(found):
         raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
     return found

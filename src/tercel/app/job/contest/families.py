@@ -63,6 +63,7 @@ def field_of(
     name: str,
     markets: Mapping[str, RunSettings],
     mine: Sequence[Contender] = (),
+    observations: Sequence[str] = (),
     *,
     alone: bool = False,
 ) -> Field:
@@ -77,6 +78,8 @@ def field_of(
     markets : mapping of name to RunSettings
     mine : sequence of Contender
         Strategies of the user; they take part everywhere.
+    observations : sequence of str
+        Functions of the user's that policies may observe with.
     alone : bool
         Whether written strategies may be judged without any.
 
@@ -86,7 +89,7 @@ def field_of(
         As `policies_of`.
     """
     listed = [one for word in typed for one in (members_of(word) or (word,))]
-    found = policies_of(listed) if listed or not (mine or alone) else []
+    found = policies_of(listed, observations) if listed or not (mine or alone) else []
     by_key = {one.key: one for one in found}
     families = {name: list(found)} if name else {
         _plain(word).removesuffix(ALL): [by_key[one] for one in members_of(word)] for word in typed if members_of(word)

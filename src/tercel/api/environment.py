@@ -1,0 +1,171 @@
+"""`tercel/Execution-v1`: a market with a task in it as an environment: for Gymnasium, for Stable-Baselines3.
+
+import gymnasium
+import tercel as tc
+
+env = gymnasium.make("tercel/Execution-v1", market="csco", task=tc.Task(share=0.05))
+envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("lake", "AMZN"))
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from tercel.api.learn import configured
+from tercel.api.market import Market, load_market
+from tercel.app.job.agent_market import acting_in
+from tercel.core.errors import ConfigError
+from tercel.evaluation.task import Task
+from tercel.execution.observers import Eyes, is_own_name
+from tercel.execution.own import located
+from tercel.learning.envs import ExecutionVec, RewardWeights
+from tercel.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
+from tercel.learning.own_reward import Reward
+from tercel.market.flow import preset as presets
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
+
+WORLDS: Final = 64
+"""Warmed books that the episodes of a simulated market start from."""
+MarketLike = Market | str
+RewardLike = Reward | RewardWeights | str | None
+
+
+def execution(
+    market: MarketLike = presets.DEFAULT,
+    task: Task | None = None,
+    *,
+    actions: str = "placement",
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: Eyes | str = "v1",
+    reward: RewardLike = None,
+    worlds: int = WORLDS,
+) -> ExecutionEnv:
+    """What ``gymnasium.make("tercel/Execution-v1", ...)`` makes: one order at a time.
+
+    :class:`tercel.learning.gym_env.ExecutionEnv` says what is observed, what the actions mean, and how seeds and ends
+    are meant. The episodes are those that :func:`tercel.train` learns from: none of them is ever judged, and on tape
+    they are windows of the days before the judged ones.
+
+    Parameters
+    ----------
+    market : Market or str
+        What :func:`tercel.load_market`, :func:`tercel.replay` or :func:`tercel.calibrate` made, or a preset's name.
+    task : Task
+    actions : str
+        A set of actions by name, with `action_parameters`.
+    observation : str or callable
+        "v1", "v2", or your own function of a :class:`tercel.View` that answers numbers of shape (n, k); also as
+        ``module:name``.
+    reward : callable, str or RewardWeights, optional
+        Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the three costs; by default
+        minus the shortfall, ticks per lot.
+    worlds : int
+        Warmed books that the episodes of a simulated market start from.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        What training does not know either (fees, a latency of the feed), or a name that is none.
+
+    >>> env = execution("csco-santa-fe", Task(horizon="2min", decisions=4), worlds=1)
+    >>> env.reset(seed=1)[0].shape
+    (40,)
+    """
+    return ExecutionEnv(**_told(market, task, actions, action_parameters, observation, reward, worlds))
+
+
+def execution_vector(
+    num_envs: int = 64,
+    market: MarketLike = presets.DEFAULT,
+    task: Task | None = None,
+    *,
+    actions: str = "placement",
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: Eyes | str = "v1",
+    reward: RewardLike = None,
+    worlds: int = WORLDS,
+    threads: int = 1,
+) -> ExecutionVectorEnv:
+    """What ``gymnasium.make_vec("tercel/Execution-v1", num_envs=n, ...)`` makes: n orders in one compiled loop.
+
+    Parameters
+    ----------
+    num_envs : int
+    threads : int
+        That the markets are spread over; the results are the same bytes.
+    market, task, actions, action_parameters, observation, reward, worlds
+        As in :func:`execution`.
+    """
+    told = _told(market, task, actions, action_parameters, observation, reward, worlds)
+    return ExecutionVectorEnv(num_envs, threads=threads, **told)
+
+
+def sb3_env(
+    market: MarketLike = presets.DEFAULT,
+    task: Task | None = None,
+    n: int = 64,
+    *,
+    seed: int = 1,
+    actions: str = "placement",
+    action_parameters: Mapping[str, Any] | None = None,
+    observation: Eyes | str = "v1",
+    reward: RewardLike = None,
+    worlds: int = WORLDS,
+) -> "Sb3VecEnv":
+    """The same n orders in one compiled loop as a `VecEnv` of Stable-Baselines3.
+
+    A model that was trained in it is a candidate of :func:`tercel.evaluate` as it is. With the actions `allocation` the
+    network's numbers are logits: their softmax is what is done.
+
+    Parameters
+    ----------
+    n : int
+        Orders side by side.
+    seed : int
+        Of every reset.
+    market, task, actions, action_parameters, observation, reward, worlds
+        As in :func:`execution`.
+
+    Raises
+    ------
+    ConfigError
+        Stable-Baselines3 is not installed (the extra ``learn``), or as :func:`execution`.
+    """
+    from tercel.learning.sb3 import to_sb3
+
+    told = _told(market, task, actions, action_parameters, observation, reward, worlds)
+    return to_sb3(ExecutionVec(n=n, **told), seed, shares=actions == "allocation")
+
+
+def _told(
+    market: MarketLike,
+    task: Task | None,
+    actions: str,
+    action_parameters: Mapping[str, Any] | None,
+    observation: Eyes | str,
+    reward: RewardLike,
+    worlds: int,
+) -> dict[str, Any]:
+    """Arguments of an environment."""
+    where = load_market(market) if isinstance(market, str) else market
+    if not isinstance(where, Market):
+        raise ConfigError(
+            "a tercel.Market, or a market's name", f"{type(market).__name__} {market!r}", "such as 'csco'"
+        )
+    config = configured(
+        where, task or Task(), "ppo", 1, "environment", {"market.worlds": worlds} if where.preset else {}
+    )
+    source, told, sampler = acting_in(config)
+    if isinstance(observation, str) and is_own_name(observation):
+        observation = located(observation, "observation")
+    weights = located(reward, "reward") if isinstance(reward, str) else reward
+    return {
+        "source": source,
+        "task": told,
+        "sampler": sampler,
+        "actions": actions,
+        "action_parameters": action_parameters,
+        "observation": observation,
+        "weights": weights,
+    }

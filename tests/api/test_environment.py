@@ -1,0 +1,103 @@
+"""`tercel/Execution-v1`: known to Gymnasium after a plain import, in any market, with own rewards and observations."""
+
+import importlib
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import tercel as tc
+from tercel.api.registered import ID
+from tercel.learning.gym_env import ExecutionVectorEnv
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = tc.Task(horizon="2min", decisions=6)
+
+
+def eyes(view: tc.View) -> Any:
+    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread])
+
+
+def paid(step: tc.Step) -> Any:
+    return -step.cost_bps
+
+
+@pytest.mark.parametrize("code", ["import gymnasium, tercel", "import tercel as tc; import gymnasium"])
+def test_a_plain_import_makes_it_known(code: str) -> None:
+    ask = f"{code}; print(gymnasium.spec({ID!r}).id)"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ID
+    assert done.stderr == ""
+
+
+def test_gymnasium_imports_it_by_itself_where_the_module_is_named() -> None:
+    ask = f"import gymnasium; gymnasium.make('tercel:{ID}', market='csko')"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    assert "the name of a preset market" in done.stderr
+
+
+def test_the_entry_point_is_a_function_that_registers() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, _, name = project["entry-points"]["gymnasium.envs"]["tercel"].partition(":")
+    getattr(importlib.import_module(module), name)()
+    assert ID in gymnasium.registry
+
+
+def test_gymnasium_accepts_it(market: tc.Market, recwarn: pytest.WarningsRecorder) -> None:
+    env = gymnasium.make(ID, market=market, task=SHORT, worlds=2)
+    check_env(env.unwrapped, skip_render_check=True)
+    own = gymnasium.make(ID, market=market.preset, task=SHORT, worlds=2, observation=eyes, reward=paid)
+    assert own.observation_space.shape == (3,)
+    check_env(own.unwrapped, skip_render_check=True)
+    assert not [one for one in recwarn if Path(one.filename).is_relative_to(ROOT / "src")]
+
+
+def test_one_and_many_are_the_same_episodes_and_return_minus_the_shortfall(market: tc.Market) -> None:
+    told = {"market": market, "task": SHORT, "worlds": 2, "observation": eyes, "reward": paid}
+    one, many = gymnasium.make(ID, **told), gymnasium.make_vec(ID, num_envs=3, **told)
+    assert isinstance(many.unwrapped, ExecutionVectorEnv)
+    obs, total, ended = many.reset(seed=5)[0], 0.0, False
+    np.testing.assert_array_equal(obs[0], one.reset(seed=5)[0])
+    while not ended:
+        single, reward, ended, _, info = one.step(2)
+        obs, rewards, _, _, infos = many.step(np.full(3, 2))
+        assert reward == rewards[0]
+        total += float(reward)
+    np.testing.assert_array_equal(infos["final_obs"][0], single)
+    assert info["is_bps"] == pytest.approx(-total)
+
+
+def test_a_tape_is_an_environment(lake: Path) -> None:
+    """Windows of the days before those that are judged; a seed decides the windows."""
+    env = gymnasium.make(ID, market=tc.replay(lake, "SIM"), task=tc.Task(horizon="10min", decisions=5))
+    first = env.reset(seed=3)[0]
+    shortfalls = []
+    for _ in range(2):
+        ended = False
+        while not ended:
+            _, _, ended, _, info = env.step(env.unwrapped.action_space.n - 1)
+        shortfalls.append(info["is_bps"])
+        env.reset()
+    assert np.isfinite(shortfalls).all()
+    np.testing.assert_array_equal(env.reset(seed=3)[0], first)
+
+
+def test_functions_by_name_and_what_is_refused(market: tc.Market, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def paid(step):\n    return -step.cost_bps\n")
+    env = gymnasium.make(ID, market=market, task=SHORT, worlds=1, reward=f"{tmp_path / 'mine.py'}:paid")
+    env.reset(seed=1)
+    assert np.isfinite(env.step(7)[1])
+    for told, said in (
+        ({"market": 3}, "a tercel.Market"),
+        ({"market": tc.load_market(market.preset, fees="1,2bps")}, "without fees"),
+        ({"market": market, "observation": "v3"}, "one of v1, v2"),
+        ({"market": market, "reward": "mine"}, "module:Name"),
+    ):
+        with pytest.raises(tc.TercelError, match=said):
+            gymnasium.make(ID, task=SHORT, **{"worlds": 1, **told})

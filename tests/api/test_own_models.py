@@ -1,0 +1,252 @@
+"""Policy folders of one's own models, and models in `evaluate` as they are; archives run on a person's word alone."""
+
+import hashlib
+import json
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+import tercel as tc
+from tercel.app.cli import app
+from tercel.app.commands.agent_train import resumed
+from tercel.execution.observers import observer
+from tercel.execution.policies.policy import load_policy
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.view import View
+from tercel.learning.checkpoint import load_checkpoint
+from tercel.testing.strategy import random_views
+
+RNG = np.random.default_rng(5)
+W1, B1, W2, B2 = RNG.normal(size=(40, 6)), RNG.normal(size=6), RNG.normal(size=(6, 8)), RNG.normal(size=8)
+LAYERS = [(W1, B1), (W2, B2)]
+
+
+def by_numpy(obs: Any) -> Any:
+    return np.argmax(np.tanh(obs @ W1 + B1) @ W2 + B2, axis=1)
+
+
+def eyes(view: tc.View) -> Any:
+    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns])
+
+
+def seen(n: int = 60) -> View:
+    """Odd states with an observation of ordinary size."""
+    view = random_views(n, 4)
+    return View(view.x, view.m, np.random.default_rng(0).normal(size=(n, 40)).astype(np.float32), view.draw)
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(app, ["agent", *words])
+
+
+def test_layers_are_judged_as_the_function_that_they_are(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    saved = tc.save_policy(LAYERS, tmp_path / "mine")
+    assert saved.card["name"] == "mine"
+    function = tc.model_strategy(by_numpy, "function")
+    result = tc.evaluate([saved, function, "twap_take"], market, task, episodes=4)
+    np.testing.assert_allclose(result.shortfall_bps["mine"], result.shortfall_bps["function"])
+    assert tc.load_policy(tmp_path / "mine").card == saved.card
+
+
+def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
+    layers = [(np.array([[1.0, 0, 0, 0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0, 0, 0, 0]]), np.zeros(8))]
+    saved = tc.save_policy(layers, tmp_path / "mine", observation=eyes)
+    view = seen()
+    rows = observer(eyes).encode(view)
+    strategy = policy_strategy(saved.folder, eyes=saved.observation)
+    np.testing.assert_array_equal(strategy.policy.act(rows), np.where(rows[:, 0] >= rows[:, 1], 0, 1))
+    with pytest.raises(tc.TercelError, match="nothing that a folder names is run"):
+        tc.load_policy(saved.folder)
+
+
+def test_vectors_and_shares(tmp_path: Path) -> None:
+    layers = [(np.zeros((40, 7)), np.log(np.array([1.0, 0, 2, 0, 0, 0, 1]) + 1e-9))]
+    tc.save_policy(layers, tmp_path / "mine", actions="allocation")
+    [take, *_] = policy_strategy(tmp_path / "mine").decide(seen())[:1]
+    assert take.shape == (10,)
+    np.testing.assert_allclose(
+        load_policy(tmp_path / "mine")[0].act(seen().obs)[0], [0.25, 0, 0.5, 0, 0, 0, 0.25], atol=1e-6
+    )
+
+
+def handmade(columns: int = 40) -> bytes:
+    """An ONNX graph of one product, whose rows are open."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "W"], ["y"])],
+        "mine",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", columns])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])],
+        [numpy_helper.from_array((W1 @ W2)[:columns].astype(np.float32), "W")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def test_an_onnx_file_by_hand(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "mine.onnx").write_bytes(handmade())
+    assert typed("convert", str(tmp_path / "mine.onnx"), str(tmp_path / "mine")).exit_code == 0
+    obs = seen().obs
+    np.testing.assert_array_equal(load_policy(tmp_path / "mine")[0].act(obs), np.argmax(obs @ (W1 @ W2), axis=1))
+    saved = tc.save_policy(handmade(), tmp_path / "again", "mine")
+    assert saved.card["weights_sha256"] == tc.load_policy(tmp_path / "mine").card["weights_sha256"]
+    with pytest.raises(tc.TercelError, match="observes the 40 entries"):
+        tc.save_policy(handmade(39), tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (3, "an ONNX file, layers"),
+        (by_numpy, "model_strategy"),
+        ([W1, W2], "pairs"),
+        ([(W1, B1)], "8 actions of 'placement'"),
+        ([(W2, B2)], "of shape"),
+        ("nowhere.onnx", "an ONNX file"),
+        (b"none", "an ONNX model"),
+    ],
+)
+def test_what_is_no_model_is_told(model: Any, told: str, tmp_path: Path) -> None:
+    with pytest.raises(tc.TercelError, match=told):
+        tc.save_policy(model, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_other_files_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("all of it")
+    with pytest.raises(tc.TercelError, match=r"thesis\.tex"):
+        tc.save_policy(LAYERS, tmp_path)
+    tc.save_policy(LAYERS, tmp_path / "mine", "first")
+    assert tc.save_policy(LAYERS, tmp_path / "mine", "second").card["name"] == "second"
+
+
+def test_a_torch_module(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxruntime")
+    module = torch.nn.Sequential(torch.nn.Linear(40, 5), torch.nn.GELU(), torch.nn.Linear(5, 8))
+    tc.save_policy(module, tmp_path / "mine")
+    obs = seen().obs
+    with torch.no_grad():
+        wanted = module(torch.tensor(obs)).numpy()
+    np.testing.assert_allclose(load_policy(tmp_path / "mine")[0].logits(obs), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("actions", ["placement", "allocation"])
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_model_of_stable_baselines(
+    actions: str, normalised: bool, market: tc.Market, task: tc.Task, tmp_path: Path
+) -> None:
+    """In `evaluate` as it is, as a folder, and asked by itself: the same decisions."""
+    sb3 = pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    env: Any = tc.sb3_env(market, task, 4, actions=actions, observation=eyes, worlds=2)
+    env = VecNormalize(env) if normalised else env
+    model = sb3.PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu").learn(64)
+    saved = tc.save_policy(model, tmp_path / "mine")
+    assert saved.card["actions"] == actions
+    view = seen()
+    strategy = policy_strategy(saved.folder, eyes=eyes)
+    raw = np.asarray(eyes(view), np.float32)
+    answer = model.predict(env.normalize_obs(raw) if normalised else raw, deterministic=True)[0]
+    if actions == "allocation":
+        answer = np.exp(answer) / np.exp(answer).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(strategy.policy.act(raw), answer, atol=1e-5)
+    else:
+        np.testing.assert_array_equal(strategy.policy.act(raw), answer)
+    result = tc.evaluate([model, saved, "twap_take"], market, task, episodes=2)
+    np.testing.assert_allclose(result.shortfall_bps["PPO"], result.shortfall_bps["mine"])
+
+
+def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Task) -> None:
+    pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.evaluation import evaluate_policy
+
+    env = tc.sb3_env(market, task, 3, worlds=2, reward=lambda step: -step.cost_bps)
+    obs, ended = env.reset(), []
+    for _ in range(task.decisions + 1):
+        obs, _, done, infos = env.step(np.full(3, 7))
+        ended += [info for info, over in zip(infos, done, strict=True) if over]
+    assert len(ended) >= 3
+    assert all(np.isfinite(info["is_bps"]) and info["terminal_observation"].shape == obs[0].shape for info in ended)
+
+    class Take:
+        def predict(self, obs: Any, **_: Any) -> tuple[Any, None]:
+            return np.full(len(obs), 7), None
+
+    mean, _ = evaluate_policy(Take(), env, 3, warn=False)  # type: ignore[arg-type]
+    assert np.isfinite(mean)
+
+
+def test_an_archive_is_read_on_a_persons_word_alone(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    sb3 = pytest.importorskip("stable_baselines3")
+    env = tc.sb3_env(market, task, 4, worlds=2)
+    model = sb3.PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu")
+    archive = tmp_path / "model.zip"
+    model.save(archive)
+    judged = ("evaluate", str(archive), "--market", market.preset, "--against", "twap_take", "--episodes", "2")
+    for words in (judged, ("show", str(archive)), ("convert", str(archive), str(tmp_path / "mine"))):
+        done = typed(*words)
+        assert done.exit_code == 2
+        assert f"tercel agent convert {archive} FOLDER --trust" in " ".join(done.stderr.replace("\n", "").split())
+    assert typed("convert", str(archive), str(tmp_path / "mine"), "--trust").exit_code == 0
+    obs = seen().obs
+    np.testing.assert_array_equal(load_policy(tmp_path / "mine")[0].act(obs), model.predict(obs, deterministic=True)[0])
+    assert typed(*judged, "--trust", "--out", str(tmp_path / "out")).exit_code == 0
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.mark,))
+
+
+def test_nothing_in_a_folder_runs(tmp_path: Path, market: tc.Market, task: tc.Task) -> None:
+    """A pickle under every name that is read, in turn and all at once, in every way that a folder is opened."""
+    mark, archive = tmp_path / "ran", tmp_path / "model.zip"
+    evil = pickle.dumps(Payload(mark))
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("data", "policy.pth", "pytorch_variables.pth", "_stable_baselines3_version", "card.json"):
+            file.writestr(name, evil)
+    read = ("policy.onnx", "card.json", "config.json", "run.json", "checkpoint/checkpoint.json", "checkpoint/a.npz")
+    for names in [*((name,) for name in read), read]:
+        folder = tmp_path / "-".join(name.replace("/", "_") for name in names)[:40]
+        tc.save_policy(LAYERS, folder)
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(evil)
+        if "checkpoint/a.npz" in names:
+            told = {"arrays": "a.npz", "sha256": hashlib.sha256(evil).hexdigest(), "state": {}}
+            (folder / "checkpoint" / "checkpoint.json").write_text(json.dumps(told))
+        for ask in (
+            lambda at=folder: tc.load_policy(at),
+            lambda at=folder: resumed(at, trust=True),
+            lambda at=folder: load_checkpoint(at / "checkpoint"),
+        ):
+            try:
+                ask()
+            except tc.TercelError:
+                continue
+        typed("show", str(folder))
+        typed("list", "--runs", str(tmp_path))
+    beside = tmp_path / "run.json"  # judging reads what lies beside a policy
+    tc.evaluate([beside, "twap_take"], market, task, episodes=2)
+    typed("evaluate", str(archive), "--against", "twap_take", "--episodes", "2")
+    typed("convert", str(archive), str(tmp_path / "converted"))
+    assert not mark.exists()
+    pickle.loads(evil)
+    assert mark.exists()

@@ -1,0 +1,149 @@
+"""A user's own reward and observation in training: as functions, by name, in a configuration, never by a folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+import tercel as tc
+from tercel.app.cli import app
+from tercel.app.commands.agent_train import resumed
+from tercel.app.job.agent_config import parse, read_config
+
+SMALL = {
+    "learner.markets": 16,
+    "learner.steps": 8,
+    "learner.minibatch": 64,
+    "market.worlds": 2,
+    "policy.actions": "sized",
+    "policy.hidden": (8,),
+}
+MODULE = """
+import numpy as np
+
+def eyes(view):
+    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread])
+
+def paid(step):
+    return -step.cost_bps - 2.0 * step.forced / step.quantity
+"""
+TOLD = """name = "mine"
+[market]
+presets = ["csco-santa-fe"]
+worlds = 2
+[task]
+horizon_s = 240
+decision_s = 60
+[policy]
+actions = "sized"
+observation = "mine.py:eyes"
+hidden = [8]
+[reward]
+own = "mine.py:paid"
+[learner]
+frames = 256
+markets = 16
+steps = 8
+minibatch = 64
+[validation]
+episodes = 8
+rule = "peg_behind"
+"""
+
+
+def eyes(view: tc.View) -> Any:
+    """Shares of the order and of the time that are left, and the spread."""
+    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread])
+
+
+def paid(step: tc.Step) -> Any:
+    """Minus the cost, and as much again as a share of 2 bps for what the horizon sends."""
+    return -step.cost_bps - 2.0 * step.forced / step.quantity
+
+
+@pytest.fixture(scope="module")
+def agent(market: tc.Market, task: tc.Task) -> tc.Policy:
+    return tc.train(market, task, frames=256, name="mine", reward=paid, observation=eyes, settings=SMALL)
+
+
+def test_functions_train_a_policy_that_says_so(agent: tc.Policy) -> None:
+    assert agent.card["observation"] == f"{__name__}:eyes"
+    assert agent.card["observes"] == ("eyes_0", "eyes_1", "eyes_2")
+    assert agent.card["learner"]["reward"] == f"{__name__}:paid"
+
+
+def test_it_is_judged_beside_others(agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    result = tc.evaluate([agent, "twap_take"], market, task, episodes=4)
+    kept = agent.save(tmp_path / "kept")
+    again = tc.evaluate([tc.load_policy(kept.folder, "mine", observation=eyes), "twap_take"], market, task, episodes=4)
+    assert result.shortfall_bps == again.shortfall_bps
+
+
+def test_its_folder_alone_is_refused(agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    folder = agent.save(tmp_path / "kept").folder
+    for ask in (
+        lambda: tc.load_policy(folder),
+        lambda: tc.load_policy(folder, observation=paid),
+        lambda: tc.evaluate([folder, "twap_take"], market, task, episodes=4),
+        lambda: tc.explain(str(folder)),
+    ):
+        with pytest.raises(tc.TercelError, match="nothing that a folder names is run"):
+            ask()
+
+
+def test_a_reward_alone_trains_what_ships(market: tc.Market, task: tc.Task) -> None:
+    agent = tc.train(market, task, frames=128, reward=paid, settings=SMALL)
+    assert agent.card["observation"] == "v2"
+    assert agent.observation is None
+
+
+def test_a_reward_that_is_none_is_told(market: tc.Market, task: tc.Task) -> None:
+    with pytest.raises(tc.TercelError, match="numbers of shape"):
+        tc.train(market, task, frames=128, reward=lambda step: 1.0, settings=SMALL)
+    with pytest.raises(tc.TercelError, match="own alone"):
+        tc.train(market, task, frames=128, reward=paid, settings={**SMALL, "reward.left": 1.0})
+    with pytest.raises(tc.TercelError, match="no pad in it"):
+        tc.train(market, task, frames=128, reward=f"{__file__}:pad", settings=SMALL)
+
+
+def test_a_configuration_of_before_is_dumped_as_before() -> None:
+    assert "own" not in parse({}, "test").model_dump()["reward"]
+    assert parse({"reward": {"own": "m:f"}}, "test").model_dump()["reward"] == {"own": "m:f"}
+
+
+def test_functions_by_name_in_a_configuration_and_at_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def typed(*words: str) -> Result:
+        return CliRunner().invoke(app, ["agent", *words])
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MODULE)
+    (tmp_path / "mine.toml").write_text(TOLD)
+    assert read_config(tmp_path / "mine.toml").reward.own == f"{tmp_path / 'mine.py'}:paid"
+    assert typed("train", "mine.toml", "--out", "run").exit_code == 0
+    card = json.loads((tmp_path / "run" / "policy" / "card.json").read_text())
+    assert card["observation"] == "mine:eyes"
+    command = ("evaluate", "run", "--market", "csco-santa-fe", "--against", "twap_take", "--episodes", "4")
+    done = typed(*command, "--out", "judged")
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == 2
+    assert "the function mine:eyes that the policy observes with" in said
+    assert "--observation mine:eyes" in said
+    assert typed(*command, "--out", "judged", "--observation", "mine.py:eyes").exit_code == 0
+    assert "give it with --observation" in " ".join(typed("show", "run").stdout.split())
+
+
+def test_what_a_runs_folder_names_runs_on_a_persons_word_alone(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef paid(step): return -step.cost_bps\n")
+    told = parse({"reward": {"own": f"{evil}:paid"}}, "test").model_dump(mode="json")
+    (tmp_path / "config.json").write_text(json.dumps({"seed": 1, **told}))
+    with pytest.raises(tc.TercelError, match="--trust"):
+        resumed(tmp_path)
+    assert not (tmp_path / "ran").exists()
+    assert resumed(tmp_path, trust=True)[0].own_code == (f"{evil}:paid",)

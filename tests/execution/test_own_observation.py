@@ -1,0 +1,161 @@
+"""Observations of the user's: functions of a view, checked, named, and given by whoever opens a policy's folder."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
+from tercel.execution.observers import name_of, observer
+from tercel.execution.own import located
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import save_policy
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.view import View
+from tercel.testing.strategy import random_views
+
+
+def eyes(view: View) -> np.ndarray:
+    """Share of the order and of the time left, spread in ticks."""
+    return np.column_stack([view.left / view.qty0, view.time_left_ns / view.horizon_ns, view.spread])
+
+
+def ears(view: View) -> np.ndarray:
+    return view.left[:, None]
+
+
+def saved(folder: Path, function=eyes) -> MlpPolicy:  # type: ignore[no-untyped-def]
+    """A random policy that observes with `function`, in a folder."""
+    watch, rng = observer(function), np.random.default_rng(1)
+    weight = rng.normal(size=(watch.size, 8)).astype(np.float32)
+    ones = np.ones(watch.size, np.float32)
+    policy = MlpPolicy(((weight, np.zeros(8, np.float32)),), 0 * ones, ones)
+    save_policy(folder, policy, Card("mine", watch.entries, "placement", 8, observation=watch.name))
+    return policy
+
+
+def test_a_function_of_named_columns_is_an_observation() -> None:
+    view, watch = random_views(50, 2), observer(eyes)
+    assert (watch.name, watch.size) == (f"{__name__}:eyes", 3)
+    rows = watch.encode(view)
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(rows[:, 0], (view.left / view.qty0).astype(np.float32))
+    quoted = (np.abs(view.touch) < 1 << 29) & (np.abs(view.far) < 1 << 29)
+    np.testing.assert_array_equal(rows[:, 2], np.where(quoted, np.abs(view.far - view.touch), 0))
+
+
+def test_a_function_may_name_its_columns() -> None:
+    def named(view: View) -> np.ndarray:
+        return view.left[:, None]
+
+    named.entries = ("lots",)  # type: ignore[attr-defined]
+    assert observer(named).entries == ("lots",)
+    named.entries = ("lots", "time")  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="2 entries for 1 column"):
+        observer(named)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda view: view.left,
+        lambda view: np.zeros((view.n, 0)),
+        lambda view: np.zeros((1, 3)),
+        lambda view: np.full((view.n, 2), np.nan),
+        lambda view: [["a"]] * view.n,
+        lambda view: None,
+    ],
+)
+def test_an_answer_that_is_no_rows_of_numbers_is_told(wrong: object) -> None:
+    with pytest.raises(ConfigError, match="numbers"):
+        observer(wrong)  # type: ignore[arg-type]
+
+
+def test_what_it_answers_later_is_checked_too() -> None:
+    watch = observer(lambda view: np.zeros((view.n, 2 if view.n == 2 else 3)))
+    with pytest.raises(ConfigError, match=r"shape \(5, 2\)"):
+        watch.encode(random_views(5, 1))
+    with pytest.raises(ConfigError, match="finite"):
+        observer(lambda view: view.left[:, None] / (view.n - 5.0) * (1.0 if view.n == 2 else np.nan)).encode(
+            random_views(6, 1)
+        )
+
+
+def test_it_cannot_write_to_what_it_sees() -> None:
+    def greedy(view: View) -> np.ndarray:
+        view.left[:] = 0
+        return view.left[:, None]
+
+    with pytest.raises(ValueError, match="read-only"):
+        observer(greedy)
+
+
+def test_what_is_no_observation_is_refused() -> None:
+    with pytest.raises(ConfigError, match="stack of 1 to 1"):
+        observer(eyes, 2)
+    with pytest.raises(ConfigError, match="function of a view"):
+        observer(3)  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError, match="pass the function"):
+        observer("mine:eyes")
+
+
+def test_a_policy_runs_with_the_function_that_its_card_names(tmp_path: Path) -> None:
+    policy = saved(tmp_path / "p")
+    view = random_views(40, 3)
+    strategy = policy_strategy(tmp_path / "p", eyes=eyes)
+    np.testing.assert_array_equal(strategy.observe(view), observer(eyes).encode(view))
+    assert policy.n_actions == 8
+    assert strategy.decide(view).shape == (40, 10)
+
+
+def test_without_it_or_with_another_the_policy_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path / "p")
+    for given in (None, ears):
+        with pytest.raises(PolicyError) as told:
+            policy_strategy(tmp_path / "p", eyes=given)
+        assert told.value.expected.startswith(f"the function {__name__}:eyes")
+        assert "nothing that a folder names is run" in told.value.received
+        assert "observation=eyes" in told.value.remedy
+
+    def eyes_of_two(view: View) -> np.ndarray:
+        return eyes(view)[:, :2]
+
+    eyes_of_two.__name__ = "eyes"
+    with pytest.raises(PolicyError, match="first differ at entry 2"):
+        policy_strategy(tmp_path / "p", eyes=eyes_of_two)
+
+
+def test_a_policy_that_ships_observes_for_itself_whatever_is_given(tmp_path: Path) -> None:
+    watch = observer("v1")
+    ones = np.ones(watch.size, np.float32)
+    plain = MlpPolicy(((np.zeros((watch.size, 8), np.float32), np.zeros(8, np.float32)),), 0 * ones, ones)
+    save_policy(tmp_path / "p", plain, Card("plain", watch.entries, "placement", 8))
+    assert policy_strategy(tmp_path / "p", eyes=eyes).observation == "v1"
+
+
+def test_a_card_that_names_code_runs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path / "p")
+    card = tmp_path / "p" / "card.json"
+    told = json.loads(card.read_text())
+    evil = tmp_path / "p" / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef eyes(view): pass\n")
+    monkeypatch.chdir(tmp_path / "p")
+    for name in (f"{evil}:eyes", "evil:eyes", "os:system", ":", "a:b:c"):
+        card.write_text(json.dumps(told | {"observation": name}))
+        with pytest.raises(PolicyError):
+            policy_strategy(tmp_path / "p")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_name_is_the_same_from_a_file_and_from_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "my_eyes.py"
+    file.write_text("def look(view):\n    return view.left[:, None]\n")
+    monkeypatch.chdir(tmp_path)
+    assert name_of(located(f"{file}:look", "observation")) == "my_eyes:look"
+    assert name_of(located("my_eyes:look", "observation")) == "my_eyes:look"
+    importlib.invalidate_caches()
+    with pytest.raises(ConfigError, match="no lok in it"):
+        located("my_eyes:lok", "observation")
