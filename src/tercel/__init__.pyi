@@ -31,6 +31,7 @@ from tercel.market.tape import Lake as Lake
 __version__: str
 __all__ = [
     "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Order", "Policy", "Result", "Step",
-    "Strategy", "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain", "load_market",
-    "load_policy", "model_strategy", "read_orders", "replay", "save_policy", "sb3_env", "strategy", "train", "tune",
+    "Strategy", "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain",
+    "load_market", "load_policy", "model_strategy", "read_orders", "replay", "save_policy", "sb3_env", "strategy",
+    "train", "tune",
 ]  # fmt: skip
