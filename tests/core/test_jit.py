@@ -59,6 +59,16 @@ def less_one(a: np.ndarray, x: int) -> int:
     return a[0] - x
 
 
+@kernel
+def through(a: np.ndarray, rows: np.ndarray, order: np.ndarray, out: np.ndarray) -> int:
+    seen = 0
+    for i in range(order.shape[0]):
+        out[order[i]] += a[i]
+        rows[order[i], i] = rows[i, order[i]] + rows[i][0]
+        seen += a[-1]
+    return seen
+
+
 def run(folder: Path, code: str, **env: str) -> list[str]:
     (folder / "mod.py").write_text(textwrap.dedent(MODULE))
     base = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "TERCEL_CACHE")}
@@ -93,6 +103,16 @@ def test_one_version_for_all_integer_widths() -> None:
     a = np.array([7], np.int32)
     assert [less_one(a, x) for x in (3, np.int32(3), np.int64(3), np.int16(3))] == [4] * 4
     assert len(less_one.overloads) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [np.int8, np.int32, np.int64, np.uint32])
+def test_computed_indices_are_those_of_python(width: type) -> None:
+    a, order = np.arange(1, 6), np.array([3, 0, 4, 1, 2], width)
+    given = [(np.arange(25).reshape(5, 5), np.zeros(5, np.int64)) for _ in range(2)]
+    seen = [one(a, rows, order, out) for one, (rows, out) in zip((through, through.py_func), given, strict=True)]  # type: ignore[attr-defined]
+    assert seen == [25, 25]
+    for compiled, plain in zip(*given, strict=True):
+        np.testing.assert_array_equal(compiled, plain)
 
 
 def test_kernels_compile_once_and_only_entries_are_kept(tmp_path: Path) -> None:

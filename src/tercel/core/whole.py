@@ -10,9 +10,11 @@ thirds of the time to compile, a third more messages per second, and only entry 
 from typing import Any
 
 from llvmlite import binding as ll
-from numba.core import sigutils
+from numba.core import ir, sigutils, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, Flags
+from numba.core.compiler_machinery import LoweringPass, register_pass
+from numba.core.typed_passes import AnnotateTypes
 
 from tercel.core.jit import announce
 
@@ -116,6 +118,51 @@ def _shared(flags: Any) -> SharedFlags:
     return _shared_flags[flags]
 
 
+def _from_front(kind: Any) -> Any:
+    """The type of an index, as one that has no sign."""
+    if isinstance(kind, types.UniTuple):
+        return types.UniTuple(_from_front(kind.dtype), kind.count)
+    return types.uintp if kind == types.intp or kind == types.int32 else kind
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class FromFront(LoweringPass):
+    """Indices count from the front: what Python asks of a negative one is not asked.
+
+    Numba adds the length of the array to every index below 0, which takes a comparison for each access by a computed
+    index. Measured on the simulator: a sixth of its time.
+    """
+
+    _name = "indices_from_the_front"
+
+    def __init__(self) -> None:
+        """Nothing to set up."""
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        """Write indices without a sign into the types that are lowered."""
+        unsigned = {}
+        for what, signature in state.calltypes.items():
+            if isinstance(what, ir.SetItem) or (isinstance(what, ir.Expr) and what.op == "getitem"):
+                if signature is not None and isinstance(signature.args[0], types.Array):
+                    array, index, *rest = signature.args
+                    unsigned[what] = signature.replace(args=(array, _from_front(index), *rest))
+        state.calltypes.update(unsigned)
+        return True
+
+
+class KernelCompiler(Compiler):
+    """Numba's pipeline for kernels."""
+
+    def define_pipelines(self) -> list[Any]:
+        """With indices from the front."""
+        pipelines: list[Any] = super().define_pipelines()
+        for pipeline in pipelines:
+            pipeline.add_pass_after(FromFront, AnnotateTypes)
+            pipeline.finalize()
+        return pipelines
+
+
 class PlainCompiler(Compiler):
     """Numba's own pipeline."""
 
@@ -125,7 +172,7 @@ class PlainCompiler(Compiler):
         return super().compile_extra(func)
 
 
-class TranslatingCompiler(Compiler):
+class TranslatingCompiler(KernelCompiler):
     """Numba's pipeline for a kernel that kernels call: no wrapper, no machine code."""
 
     def compile_extra(self, func: Any) -> Any:
@@ -136,7 +183,7 @@ class TranslatingCompiler(Compiler):
         return super().compile_extra(func)
 
 
-class WholeCompiler(PlainCompiler):
+class WholeCompiler(KernelCompiler, PlainCompiler):
     """Numba's pipeline for a kernel that Python calls."""
 
     def compile_extra(self, func: Any) -> Any:
