@@ -41,6 +41,7 @@ from tercel.market.book.layout import (
     ORDERS,
     OVERFLOW,
     OWN,
+    OWN_LOTS,
     OWN_RESTING,
     PREV,
     PRICE,
@@ -70,6 +71,8 @@ def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
 @kernel
 def settle_frozen(b: Packed, side: int, price: int) -> None:
     """The feed shows a price again with nothing old resting there: frozen own orders have only own lots ahead."""
+    if in_window(b, side, price) and b[level_at(b, side, price) + OWN_LOTS] == 0:
+        return
     for i in range(b[OWN]):
         o = HEADER + (b[ORDERS] + i) * ORDER
         led = b[AT_LEDGER] + i * LEDGER

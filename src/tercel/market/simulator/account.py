@@ -21,7 +21,10 @@ def write(k: Longs, kind: int, who: int, side: int, price: int, lots: int, mid2:
     rows = k[sim.RECORD_ROWS]
     if rows == 0:
         return
-    at = k[sim.RECORD_AT] + (k[sim.RECORD] % rows) * sim.RECORD_WORDS
+    row = k[sim.RECORD]
+    if row >= rows:
+        row %= rows
+    at = k[sim.RECORD_AT] + row * sim.RECORD_WORDS
     k[at + sim.R_NS] = k[sim.NOW]
     k[at + sim.R_KIND] = kind
     k[at + sim.R_WHO] = who

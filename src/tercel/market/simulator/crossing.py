@@ -15,6 +15,9 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
     Better prices come first, then the earlier arrival; at `price` itself only an order with nothing ahead is hit
     unless `through` says that the public order would cross it.
     """
+    near = best(b, side)
+    if (near - price) * side < 0 or (near == price and b[level_at(b, side, near) + lay.OWN_LOTS] == 0):
+        return -1
     found = -1
     found_at = 0
     for i in range(b[lay.OWN]):
