@@ -19,6 +19,7 @@ from tercel.market.book.layout import (
     AT_LEVELS,
     BEST_ASK,
     BEST_BID,
+    CHANGES,
     FAR,
     FAR_ASK,
     FAR_BID,
@@ -69,6 +70,12 @@ def in_window(b: Packed, side: int, price: int) -> bool:
 def best(b: Packed, side: int) -> int:
     """Best price of a side, own orders included; NO_BID / NO_ASK when empty."""
     return b[BEST_BID] if side > 0 else b[BEST_ASK]
+
+
+@kernel
+def changes(b: Packed, side: int) -> int:
+    """How often a side has changed: while the number stays, so do the orders on it."""
+    return b[CHANGES] if side > 0 else b[CHANGES + 1]
 
 
 @kernel
@@ -308,6 +315,7 @@ def insert(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     b[o + SIDE] = side
     b[o + FLAGS] = 0
     b[ARRIVAL] += 1
+    b[CHANGES if side > 0 else CHANGES + 1] += 1
     if not in_window(b, side, price) and not _place_outside(b, side, price):
         _link_far(b, slot, side)
         return
@@ -352,6 +360,7 @@ def reduce(b: Packed, slot: int, qty: int) -> int:
         return 0
     side, price = b[o + SIDE], b[o + PRICE]
     own = is_own(b, slot)
+    b[CHANGES if side > 0 else CHANGES + 1] += 1
     b[o + QTY] = have - qty
     if b[o + FLAGS] & FAR:
         if b[OWN_RESTING] > 0:

@@ -39,7 +39,8 @@ UNKNOWN_IDS: Final = 18
 UNKNOWN_LOTS: Final = 19
 DUPLICATE_IDS: Final = 20
 OWN_RESTING: Final = 21  # own orders in the book
-BACKGROUND: Final = 22  # where a second book, of public orders alone, lies in the same array; 0: there is none
+CHANGES: Final = 22  # (bid, ask) how often orders came to rest on a side or lost lots: equal numbers, equal sides
+BACKGROUND: Final = 24  # where a second book, of public orders alone, lies in the same array; 0: there is none
 HEADER: Final = 32
 
 # -- order record -----------------------------------------------------------------------------------------------------

@@ -5,9 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.market.flow.queue_reactive.made import made
 
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
+from tercel.market.book.ladder import changes
 from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive.acts import scan
+from tercel.market.flow.queue_reactive.withdrawals import readiness, stand
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.days import run_recorded, standing
@@ -66,6 +69,29 @@ def test_random_tables_make_a_sound_book(seed: int, rough: float, limited: bool,
     live = b[lay.HEADER : lay.HEADER + preset.orders * lay.ORDER].reshape(-1, lay.ORDER)
     assert int((live[:, lay.QTY] > 0).sum()) == b[lay.LIVE]
     assert np.isfinite([real(k, at) for at in (q.MEAN_SLOW, q.MEAN_FAST, q.SIGN_FLOW, q.PACE)]).all()
+
+
+def test_what_is_kept_of_a_side_is_what_stands_there() -> None:
+    """Levels and orders at the best are looked at again where a side has changed, and only there."""
+    preset = made(5)
+    b, k, flow = first_world(preset, 5)
+    kept, k2 = np.zeros(2, np.int64), np.zeros_like(k)
+    for event in range(2_000):
+        run_free(b, k, flow, NO_TAPE, int(k[sim.FLOW_NS]))
+        k2[:] = k
+        for at, side in enumerate((1, -1)):
+            if k[q.SCANNED + at] == changes(b, side):
+                kept[0] += 1
+                scan(b, k2, flow, side)
+            stood = k[q.STOOD + at] == changes(b, side) and k[q.STOOD_ARRIVAL + at] == b[lay.ARRIVAL]
+            if stood and k[sim.PUBLIC_BID + at] not in (NO_BID, NO_ASK):
+                kept[1] += 1
+                found = readiness(b, flow, side, int(k[sim.PUBLIC_BID + at]))
+                assert found == (k[q.STANDING + at], real(k, q.STANDING_READY + at)), event
+                assert stand(b, k2, flow, side) == found[1]
+        np.testing.assert_array_equal(k, k2)
+    assert 1_000 < kept[0] < 3_500
+    assert 300 < kept[1] < kept[0]
 
 
 def test_lots_are_conserved() -> None:

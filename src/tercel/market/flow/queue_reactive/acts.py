@@ -8,7 +8,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best
+from tercel.market.book.ladder import allocate, best, changes
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of, follows, haste, since_fell, touch
 from tercel.market.flow.queue_reactive.withdrawals import withdraw
@@ -28,6 +28,7 @@ def reach(b: Packed, flow: Floats) -> int:
 def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     """Prices and lots of a side's first levels into memory; how many are within the window."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    k[q.SCANNED + (0 if side > 0 else 1)] = changes(b, side)
     price = touch(k, side)
     found = 0
     if price != NO_BID and price != NO_ASK:
@@ -53,7 +54,8 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 def wants(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     """Look at a side: the level (0 the best) behind which another is wanted, -1: the side is empty, -2: none is."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
-    found = scan(b, k, flow, side)
+    known = k[q.SCANNED + (0 if side > 0 else 1)] == changes(b, side)
+    found = k[at + 2 * q.LEVELS] if known else scan(b, k, flow, side)
     if found > 1 and (k[at] - k[at + 1]) * side > flow[q.HOLE]:
         return 0
     if found == q.LEVELS or (found > 0 and (k[at] - k[at + found - 1]) * side >= reach(b, flow)):
@@ -213,7 +215,8 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     if slot < 0:
         return 0
     at = 0 if side > 0 else 1
-    k[q.RING + at * q.RING_SIZE + k[q.RING_AT + at] % q.RING_SIZE] = (b[lay.ARRIVAL] << 24) | slot
+    newest = k[q.RING_AT + at] & (q.RING_SIZE - 1)
+    k[q.RING + at * q.RING_SIZE + newest] = (b[lay.ARRIVAL] << 24) | slot
     k[q.RING_AT + at] += 1
     public_add(b, k, slot, side, price, lots)
     k[q.LAST_PRICE] = price

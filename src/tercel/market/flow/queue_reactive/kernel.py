@@ -34,7 +34,7 @@ from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.acts import limit, purge, refill, repair, take, wants
 from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
 from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
-from tercel.market.flow.queue_reactive.withdrawals import cancel, readiness, withdraw
+from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.reals import put_real, real
 
@@ -52,8 +52,8 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     if k[q.N_EVENTS] & 3 == 0:
         purge(b, k, flow)
     bid, ask = k[q.SCAN], k[q.SCAN + q.SCAN_SIDE]
-    bids, ready_bid = readiness(b, flow, 1, bid)
-    asks, ready_ask = readiness(b, flow, -1, ask)
+    ready_bid, ready_ask = stand(b, k, flow, 1), stand(b, k, flow, -1)
+    bids, asks = k[q.STANDING], k[q.STANDING + 1]
     if flow[q.LEAVES_MEAN] > 0.0:
         put_real(k, q.READY, ready_bid / flow[q.LEAVES_MEAN])
         put_real(k, q.READY + 1, ready_ask / flow[q.LEAVES_MEAN])

@@ -7,25 +7,26 @@ The age of an order is counted in limit orders that came after it, on both sides
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import level_at
+from tercel.market.book.ladder import changes, level_at
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of, quarters, touch
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_take
+from tercel.market.simulator.reals import put_real, real
 from tercel.market.tape.schema import DELETE
 
 
 @kernel
 def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     """Slot of the order to withdraw, -1 none."""
-    return _deeper_order(b, k, flow, side) if kind == q.CANCEL_DEEPER else _leaver(b, k, flow, side, touch(k, side))
+    return _deeper_order(b, k, flow, side) if kind == q.CANCEL_DEEPER else _leaver(b, k, flow, side)
 
 
 @kernel
-def _leaver(b: Packed, k: Longs, flow: Floats, side: int, price: int) -> int:
+def _leaver(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     """Slot of the order at the best that its owner withdraws; -1: none rests there."""
-    u = uniform(k, sim.FLOW_RNG) * readiness(b, flow, side, price)[1]
-    slot = int(b[level_at(b, side, price) + lay.HEAD])
+    u = uniform(k, sim.FLOW_RNG) * stand(b, k, flow, side)
+    slot = int(b[level_at(b, side, touch(k, side)) + lay.HEAD])
     while slot >= 0:
         u -= _leaves(b, flow, slot)
         after = int(b[lay.HEADER + slot * lay.ORDER + lay.NEXT])
@@ -33,6 +34,17 @@ def _leaver(b: Packed, k: Longs, flow: Floats, side: int, price: int) -> int:
             break
         slot = after
     return slot
+
+
+@kernel
+def stand(b: Packed, k: Longs, flow: Floats, side: int) -> float:
+    """Who stands at a side's best price, into memory where that has changed or aged; the sum of their weights."""
+    at = 0 if side > 0 else 1
+    if k[q.STOOD + at] != changes(b, side) or k[q.STOOD_ARRIVAL + at] != b[lay.ARRIVAL]:
+        k[q.STOOD + at], k[q.STOOD_ARRIVAL + at] = changes(b, side), b[lay.ARRIVAL]
+        k[q.STANDING + at], ready = readiness(b, flow, side, touch(k, side))
+        put_real(k, q.STANDING_READY + at, ready)
+    return real(k, q.STANDING_READY + at)
 
 
 @kernel
@@ -76,7 +88,7 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
         i = k[q.RING_AT + at] - 1
         oldest = max(i - q.RING_SIZE + 1, 0)
         while i >= oldest:
-            word = k[q.RING + at * q.RING_SIZE + i % q.RING_SIZE]
+            word = k[q.RING + at * q.RING_SIZE + (i & (q.RING_SIZE - 1))]
             slot = word & 0xFFFFFF
             o = lay.HEADER + slot * lay.ORDER
             if b[o + lay.QTY] > 0 and b[o + lay.ARR] == word >> 24 and b[o + lay.PRICE] != near:
@@ -93,8 +105,10 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
             if b[o + lay.QTY] > 0 and b[o + lay.SIDE] == side and (last - b[o + lay.PRICE]) * side > 0:
                 return slot
     slot = -1
+    w1, w2 = _hazard(k, flow, side, 1), _hazard(k, flow, side, 2)
+    w3, w4 = _hazard(k, flow, side, 3), _hazard(k, flow, side, 4)
     for _ in range(8):  # who has stood long stays, at the best and behind it
-        slot = _scanned_order(b, k, flow, side)
+        slot = _scanned_order(b, k, side, w1, w2, w3, w4)
         if slot < 0 or uniform(k, sim.FLOW_RNG) * flow[q.LEAVES_MOST] < _leaves(b, flow, slot) * _lone(b, flow, slot):
             break
     return slot
@@ -115,19 +129,24 @@ def _lone(b: Packed, flow: Floats, slot: int) -> float:
 
 
 @kernel
-def _scanned_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Slot of an order on the levels behind the best, by hazard and lots; -1: none."""
+def _hazard(k: Longs, flow: Floats, side: int, n: int) -> float:
+    """Weight with which a cancel behind the best is on the n-th level there, by its lots; 0: there is no such level."""
+    at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
+    if n >= k[at + 2 * q.LEVELS]:
+        return 0.0
+    return flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
+
+
+@kernel
+def _scanned_order(b: Packed, k: Longs, side: int, w1: float, w2: float, w3: float, w4: float) -> int:
+    """Slot of an order on the levels behind the best, by their weights; -1: none."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     found = k[at + 2 * q.LEVELS]
-    total = 0.0
-    for n in range(1, found):
-        total += flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
-    u = uniform(k, sim.FLOW_RNG) * total
-    for n in range(1, found):
-        u -= flow[q.HAZARD + n - 1] * quarters(k[at + q.LEVELS + n], flow[q.DEEP_POWER])
-        if u < 0.0 or n == found - 1:
-            return _any_order(b, k, side, k[at + n])
-    return -1
+    left = uniform(k, sim.FLOW_RNG) * (w1 + w2 + w3 + w4) - w1
+    if found < 2:
+        return -1
+    level = 1 + int(left >= 0.0) + int(left - w2 >= 0.0) + int(left - w2 - w3 >= 0.0)
+    return _any_order(b, k, side, k[at + min(level, found - 1)])
 
 
 @kernel
