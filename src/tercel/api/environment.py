@@ -8,7 +8,7 @@ envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tercel.api.learn import configured
 from tercel.api.market import Market, load_market
@@ -21,9 +21,6 @@ from tercel.learning.envs import ExecutionVec, RewardWeights
 from tercel.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
 from tercel.learning.own_reward import Reward
 from tercel.market.flow import preset as presets
-
-if TYPE_CHECKING:
-    from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
 
 WORLDS: Final = 64
 """Warmed books that the episodes of a simulated market start from."""
@@ -112,7 +109,7 @@ def sb3_env(
     observation: Eyes | str = "v1",
     reward: RewardLike = None,
     worlds: int = WORLDS,
-) -> "Sb3VecEnv":
+) -> Any:
     """The same n orders in one compiled loop as a `VecEnv` of Stable-Baselines3.
 
     A model that was trained in it is a candidate of :func:`tercel.evaluate` as it is. With the actions `allocation` the

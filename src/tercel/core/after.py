@@ -33,9 +33,9 @@ class _Finder:
         """The spec of the module, whose loader then tells."""
         if name != self.module:
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         spec = find_spec(name)
-        loader = spec and spec.loader
+        loader = None if spec is None else spec.loader
         if loader is not None:
             run = loader.exec_module
 

@@ -75,16 +75,16 @@ def observer(name: str | Eyes, stack: int = 1) -> Observer:
     >>> observer(eyes).entries
     ('eyes_0', 'eyes_1')
     """
-    own = not isinstance(name, str)
-    if not own and name not in OBSERVERS:
+    if not isinstance(name, str):
+        if stack != 1:
+            raise ConfigError(f"a stack of 1 to 1 for observation {name_of(name)}", f"{stack}", "v2 can be stacked")
+        return _own(name)
+    if name not in OBSERVERS:
         remedy = "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS)
         raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", remedy)
     most = MOST if name == "v2" else 1
     if not 1 <= stack <= most:
-        told = name_of(name) if own else name
-        raise ConfigError(f"a stack of 1 to {most} for observation {told}", f"{stack}", "v2 can be stacked")
-    if own:
-        return _own(name)
+        raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 can be stacked")
     return Observer("v1", OBS_NAMES, _v1) if name == "v1" else _v2(stack)
 
 

@@ -37,7 +37,7 @@ def run(
         A folder that holds other files.
     """
     watched = located(observation, "observation") if is_own_name(observation) else observation
-    told = {"actions": actions, "action_parameters": {}, "observation": watched, "stack": 1}
+    told: dict[str, Any] = {"actions": actions, "action_parameters": {}, "observation": watched, "stack": 1}
     given: Any = model
     if model.suffix == ARCHIVE:
         if not trust:

@@ -33,7 +33,8 @@ def reward_of(config: AgentConfig) -> RewardWeights | Reward:
     """
     told = config.reward
     if told.own:
-        return _function(config, told.own, "reward")
+        rewarded: Reward = _function(config, told.own, "reward")
+        return rewarded
     return RewardWeights(told.execution, told.impact, told.left)
 
 

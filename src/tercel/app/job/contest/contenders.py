@@ -141,7 +141,7 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
             raise ConfigError("a policy", f"the written strategy {text}", "name it with --against")
         said = read_card(folder / CARD).observation
         eyes = next((one for one in observations if is_own_name(said) and same_name(said, one)), None)
-        policy_strategy(folder, text, eyes and located(eyes, "observation"))
+        policy_strategy(folder, text, None if eyes is None else located(eyes, "observation"))
         found.append(Contender(text, str(folder.resolve()), eyes=eyes))
     if len({one.folder for one in found}) != len(found):
         raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
