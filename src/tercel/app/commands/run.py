@@ -154,6 +154,7 @@ def _list(
     return evaluate(
         policies=(),
         strategies=asked.strategies,
+        observations=(),
         family="",
         markets=(),
         lake=tape,
@@ -171,6 +172,7 @@ def _list(
         sensitivity=False,
         adaptation=False,
         trained_for=(),
+        trust=False,
         ray=None,
         out=out or _fresh(),
         as_json=as_json,
