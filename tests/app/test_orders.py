@@ -255,9 +255,15 @@ def test_a_list_is_one_table_over_orders(tmp_path: Path, lake: Path, listed: Pat
         assert mine == pytest.approx(theirs, abs=1e-9)
     assert [python.episode(i).lots for i in range(5)] == [25, 40, 25, 25, 30]
     assert [python.episode(i).side for i in range(5)] == [1, 1, 1, 1, -1]
-    alone = tc.evaluate(["twap_take", "pov"], market, tc.read_orders(listed)[:1])
-    assert alone.episodes == 1
-    assert alone.shortfall_bps["twap_take"][0] == pytest.approx(python.shortfall_bps["twap_take"][1], abs=1e-9)
+
+
+def test_an_order_costs_among_others_what_it_costs_alone(lake: Path, listed: Path) -> None:
+    """Without a law, whose rounding is drawn for each episode; its horizon is its own, not the list's."""
+    market = tc.replay(lake, "SIM", impact="none")
+    among = tc.evaluate(["twap_take", "immediate"], market, tc.read_orders(listed)[::2])
+    alone = tc.evaluate(["twap_take", "immediate"], market, tc.read_orders(listed)[:1])
+    assert (among.episodes, alone.episodes) == (4, 1)
+    assert alone.shortfall_bps["twap_take"][0] == pytest.approx(among.shortfall_bps["twap_take"][1], abs=1e-9)
 
 
 def test_the_table_says_what_a_limit_left(tmp_path: Path, lake: Path) -> None:
