@@ -278,6 +278,8 @@ def markets_of(
     listed = [part.strip() for name in names for part in name.split(",") if part.strip()]
     if not listed and lake is None:
         listed = [presets.DEFAULT]
+    if orders and lake is None:
+        raise ConfigError("a lake to judge orders on", ", ".join(listed), "replay one (--tape)")
     found: dict[str, RunSettings] = {}
     for name in listed:
         preset = presets.load(name)

@@ -99,11 +99,8 @@ def with_orders(settings: RunSettings, orders: Sequence[Order]) -> dict[str, Run
     Raises
     ------
     ConfigError, TapeError
-        A simulated market, or an order that is not on the tapes (`evaluation.orders.placed`).
+        An order that is not on the tapes (`evaluation.orders.placed`).
     """
-    if not settings.on_tape:
-        raise ConfigError("a lake to judge orders on", settings.market, "replay one (--tape)")
-
     def kind(order: Order) -> tuple[str, int]:
         return order.symbol, round(order.horizon_s).bit_length()
 

@@ -241,7 +241,7 @@ ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n
         ("[instrument]\nvenue='A'\n", "tick in"),
         ("[instrument]\nvenue='A'\ntick='a'\n", "tick as float"),
         (ONE_FILE + "unit='h'\n[file.trade]\nprice='p'\nsize='q'", "time.unit"),
-        ("[instrument", "a map as TOML"),
+        ("[instrument", "a map in TOML"),
         ("[instrument]\nvenue='A'\ntick=1\nsession=['9','16']\n[[file]]\n[file.time]\ncolumn='t'", "session as HH:MM"),
     ],
 )  # fmt: skip
