@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tercel.app.job.settings import RunSettings
-from tercel.core.errors import ConfigError, DataError, TercelError
+from tercel.core.errors import DataError, TercelError
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.task import Task
 from tercel.market.tape import Lake
