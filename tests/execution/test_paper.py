@@ -40,7 +40,7 @@ def recorded() -> tuple[Source, np.ndarray, int]:
 def batch(source: Source, began: int, lots: int, name: str) -> tuple[Episodes, float]:
     episodes = Episodes(source, TASK, 1, run_out=False)
     rows = np.zeros((1, step.EPISODE_WORDS), np.int64)
-    rows[0] = 5, 0, 1, lots, began + TASK.warmup_ns, TASK.warmup_ns, 0, len(source.tape), 0
+    rows[0, : step.E_LIMIT] = 5, 0, 1, lots, began + TASK.warmup_ns, TASK.warmup_ns, 0, len(source.tape), 0
     episodes.start(Plan(rows, np.zeros(1, np.int64)))
     return episodes, began
 

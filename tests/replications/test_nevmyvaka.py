@@ -12,6 +12,7 @@ from replications.__main__ import app
 from replications.nevmyvaka import state, stored, study
 from replications.nevmyvaka.rules import SubmitAndLeave, Swept
 from replications.nevmyvaka.sweep import Tried, sweep
+from tercel.app.cli import app as tercel
 from tercel.core.errors import PolicyError
 from tercel.execution.intent import ANCHOR, REST0, TAKE
 from tercel.testing.strategy import view_of
@@ -140,7 +141,7 @@ def test_the_command_learns_and_judges_on_a_simulated_tape(tmp_path: Path, monke
     monkeypatch.setattr(study, "SETTINGS", (study.Setting(2, 4, 2),))
     lake, out = str(tmp_path / "lake"), str(tmp_path / "out")
     made = CliRunner().invoke(
-        app,
+        tercel,
         ["market", "simulate", "csco-santa-fe", "--days", "2", "--seconds", "3600", "--symbol", "TOY", "--out", lake],
     )
     assert made.exit_code == 0, made.stderr

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from replications.__main__ import app
 from replications.ning import stored, study, world
+from tercel.app.cli import app as tercel
 from tercel.learning.port import check_env
 
 
@@ -88,7 +89,7 @@ def test_the_command_learns_and_judges_on_a_simulated_tape(tmp_path: Path, monke
     monkeypatch.setattr(study, "FRAMES_REPLAY", 1_600)
     lake = str(tmp_path / "lake")
     simulated = ["market", "simulate", "csco-santa-fe", "--days", "2", "--seconds", "14400", "--symbol", "TOY"]
-    assert CliRunner().invoke(app, [*simulated, "--out", lake]).exit_code == 0
+    assert CliRunner().invoke(tercel, [*simulated, "--out", lake]).exit_code == 0
     typed = ["ning", "--lake", lake, "--symbol", "TOY", "--train", "--shares", "2000", "--json"]
     result = CliRunner().invoke(app, [*typed, "--out", str(tmp_path)])
     assert result.exit_code == 0, result.stderr

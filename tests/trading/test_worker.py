@@ -236,7 +236,7 @@ def tape_source(rows: np.ndarray, levels: int) -> Source:
 def tape_episode(source: Source, task: Task, side: int, lots: int, start_ns: int) -> np.ndarray:
     """Warm-up rows are already played when the episode begins at row 0 of the tape."""
     row = np.zeros((1, step.EPISODE_WORDS), np.int64)
-    row[0] = 3, 1, side, lots, start_ns, task.warmup_ns, 0, len(source.tape), 0
+    row[0, : step.E_LIMIT] = 3, 1, side, lots, start_ns, task.warmup_ns, 0, len(source.tape), 0
     return row
 
 

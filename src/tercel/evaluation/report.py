@@ -296,8 +296,10 @@ def _order(task: Mapping[str, object]) -> dict[str, object]:
     for key, value in task.items():
         if key == "side":
             told["side"] = sides.get(value, value)
-        elif key == "share":
+        elif key == "share" and value is not None:
             told["order"] = f"{100 * float(str(value)):g} % of expected volume"
+        elif key == "quantity" and value:
+            told["order"] = f"{value:,} lots"
         elif key in ("horizon_s", "warmup_s"):
             told[key.removesuffix("_s").replace("warmup", "warm-up")] = f"{float(str(value)) / 60:g} min"
         elif key == "decisions":
@@ -307,8 +309,8 @@ def _order(task: Mapping[str, object]) -> dict[str, object]:
             )
         elif key == "latency" and isinstance(value, Mapping):
             told["order latency"] = _latency(value)
-        elif key not in ("clock", "clock_step", "grid_points"):
-            told[key] = value
+        elif key not in ("clock", "clock_step", "grid_points", "share", "quantity") and value not in (None, ""):
+            told[key.replace("_", " ")] = value
     return told
 
 

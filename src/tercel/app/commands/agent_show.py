@@ -78,8 +78,10 @@ def limits_of_use(card: Card) -> list[str]:
     if market:
         lines.append(f"trained in {market} alone: in other markets untested")
     if task:
-        share, horizon = task.get("share"), task.get("horizon_s")
-        lines.append(f"orders of {share} of the expected volume over {horizon} s; others untested")
+        size = (
+            f"{task.get('quantity')} lots" if task.get("share") is None else f"{task['share']} of the expected volume"
+        )
+        lines.append(f"orders of {size} over {task.get('horizon_s')} s; others untested")
     if not card.scores:
         lines.append("never judged: `tercel agent evaluate` does that")
     return lines

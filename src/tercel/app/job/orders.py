@@ -101,6 +101,7 @@ def with_orders(settings: RunSettings, orders: Sequence[Order]) -> dict[str, Run
     ConfigError, TapeError
         An order that is not on the tapes (`evaluation.orders.placed`).
     """
+
     def kind(order: Order) -> tuple[str, int]:
         return order.symbol, round(order.horizon_s).bit_length()
 

@@ -143,7 +143,7 @@ def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield f"{table}.{key}", "a market, or a list of markets", value
     for key in OF_A_TASK:
         value = told.get("task", {}).get(key, 0)
-        if not _is_number(value):
+        if not (_is_number(value) or (key == "share" and value is None)):  # None: an order of a quantity
             yield f"task.{key}", "a number", value
     for name in FINITE:
         for key, value in _leaves(told.get(name, {}), name):
