@@ -12,7 +12,6 @@ TYPED: Final = INPUTS / "commands.txt"
 ALONE: Final = {
     "run": "the guard `run` has its keys",
     "agent evaluate": "the guard `evaluate` has its keys",
-    "bench *": "measures for minutes",
     "console": "serves until it is stopped",
     "venue serve": "serves until it is stopped",
     "data record *": "listens to a network",
@@ -20,15 +19,26 @@ ALONE: Final = {
     "data import binance": "recorded messages of a venue",
     "data import bitstamp": "recorded messages of a venue",
     "market table": "recorded days of seven data sets",
-    "market transfer": "trains for minutes",
     "agent sweep": "trains for minutes",
     "agent ablate": "trains for minutes",
     "trade crashtest": "kills processes for a minute",
     "market arbitrage": "searches for minutes",
     "agent tune": "searches for minutes",
-    "replicate *": "plays thousands of episodes",
     "tca": "fills beside recorded days",
     "limits show-default": "prints a file, no object",
+    **dict.fromkeys(
+        (
+            "bench",
+            "replicate",
+            "market queues",
+            "market event-study",
+            "market metaorders",
+            "market replenishment",
+            "market transfer",
+            "trade worth",
+        ),
+        "moved out of the package: prints the new command",
+    ),
 }
 """Commands whose options alone are recorded, and why."""
 
