@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from tests.venues.fix.tiny import WAY_NS, TinyVenue
+from tests.waiting import until
 
 from tercel.app.commands.venues import connect as log_on
 from tercel.core.errors import ConfigError, VenueError
@@ -226,10 +227,11 @@ class _HandClock:
 
 class TestAClockThatRuns:
     def test_time_passes_by_the_clock_times_speed(self, serve, connect):
-        clock = _HandClock()
-        serve(clock=clock, speed=4.0)
+        clock, exchange = _HandClock(), TinyVenue()
+        serve(venue=exchange, clock=clock, speed=4.0)
         venue = connect()
         venue.send(buy("a"))
+        until(lambda: exchange.sent == 1, what="the order at the exchange")
         clock.ns += WAY_NS
         assert kinds(venue.step(T0 + 10**15)) == [ExecType.NEW]
         assert venue.step(T0 + 4 * WAY_NS) == []

@@ -40,7 +40,7 @@ class TinyVenue:
         self.now_ns, self.name, self.dies = began_ns, "tiny", False
         self._listing = Listing("TINY", 0.05, 10, 1.5, 0, began_ns, answers)
         self._book = [_Resting(n, s, p, 5) for n, s, p in ((1, -1, 101), (2, -1, 102), (3, 1, 99), (4, 1, 98))]
-        self._queue, self._asked, self._sent = [], [], 0
+        self._queue, self._asked, self.sent = [], [], 0
         self._orders: dict[str, tuple[NewOrder, _Resting, OrdStatus]] = {}
         self._ids, self._execs, self._events, self._rows = 100, 0, [], []
 
@@ -51,8 +51,8 @@ class TinyVenue:
         self._asked.append(instrument)
 
     def send(self, command):
-        self._sent += 1
-        self._queue.append((max(command.sent_ns, self.now_ns) + WAY_NS, self._sent, command))
+        self.sent += 1
+        self._queue.append((max(command.sent_ns, self.now_ns) + WAY_NS, self.sent, command))
 
     def close(self):
         pass
