@@ -16,6 +16,27 @@ if TYPE_CHECKING:
 KEYS = ("name", "value", "unit", "reference", "reference_value", "ratio")
 
 
+def measured(
+    name: str,
+    value: float,
+    unit: str,
+    reference: str | None = None,
+    reference_value: float | None = None,
+    *,
+    less: bool = False,
+    **about: Any,
+) -> dict[str, Any]:
+    """One result: a value beside its reference; the ratio is above 1 where it is better (`less`: less is better).
+
+    >>> measured("x.us", 2.0, "us", "a call", 1.0, less=True)["ratio"]
+    0.5
+    """
+    ratio = None
+    if reference_value:
+        ratio = reference_value / value if less else value / reference_value
+    return dict(zip(KEYS, (name, value, unit, reference, reference_value, ratio), strict=True)) | about
+
+
 def run_bench(module: str, as_json: bool) -> None:
     """Run ``benchmarks.<module>`` and print its results: a table, or one JSON object."""
     results: list[dict[str, Any]] = import_module(f"{__name__}.{module}").bench()

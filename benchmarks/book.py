@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from tercel import TercelError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.book.book import Book
@@ -63,16 +64,7 @@ def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 5) ->
         ours.append(_seconds(lambda: apply(Book(ORDERS, WIDTH, own=0), stream, messages)))
         theirs.append(_seconds(lambda: apply(ReferenceBook(), stream, prefix)))
     value, reference_value = messages / median(ours), prefix / median(theirs)
-    return [
-        {
-            "name": "book.events_per_s",
-            "value": value,
-            "unit": "messages/s",
-            "reference": "ReferenceBook (plain Python)",
-            "reference_value": reference_value,
-            "ratio": value / reference_value,
-        }
-    ]
+    return [measured("book.events_per_s", value, "messages/s", "ReferenceBook (plain Python)", reference_value)]
 
 
 def apply(book: Book | ReferenceBook, stream: Stream, stop: int) -> Book | ReferenceBook:

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import zstandard
 
+from benchmarks import measured
 from tercel.market.feeds import DbnFeed, FeedOptions
 from tercel.market.feeds.dbn_kernels import LAST, MBO
 from tercel.market.feeds.dbn_records import dbn_library
@@ -53,15 +54,7 @@ def bench(records: int = RECORDS) -> list[dict[str, Any]]:
         ours()
         mine, reference = _paired(ours, theirs)
     return [
-        {
-            "name": "dbn to tape",
-            "value": records / mine,
-            "unit": "records/s",
-            "reference": "Databento's reader",
-            "reference_value": records / reference,
-            "ratio": reference / mine,
-            "bar": 1 / 1.5,
-        }
+        measured("dbn to tape", records / mine, "records/s", "Databento's reader", records / reference, bar=1 / 1.5)
     ]
 
 

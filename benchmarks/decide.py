@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from benchmarks.policy import policy_bench
 from tercel import Latency, Task, View
 from tercel.evaluation.arrival import at_arrival
@@ -68,16 +69,16 @@ def bench(events: int = 20_000) -> list[dict[str, Any]]:
     mine = np.percentile(times[0], [50, 99]) / 1e3
     other = np.percentile(times[1], 50) / 1e3, _calm_p99(times[1]) / 1e3
     results = [
-        {
-            "name": f"decide.{name}_us",
-            "value": float(value),
-            "unit": "us",
-            "reference": "the same driver in steps, NumPy policy",
-            "reference_value": float(reference),
-            "ratio": float(reference / value),
-            "decisions": times.shape[1],
-            "with_commands": sending,
-        }
+        measured(
+            f"decide.{name}_us",
+            float(value),
+            "us",
+            "the same driver in steps, NumPy policy",
+            float(reference),
+            less=True,
+            decisions=times.shape[1],
+            with_commands=sending,
+        )
         for name, value, reference in zip(("p50", "p99"), mine, other, strict=True)
     ]
     return results + policy_bench()

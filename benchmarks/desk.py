@@ -7,6 +7,7 @@ journal in memory. The reference is the same exchange stepped second by second a
 from time import perf_counter
 from typing import Any
 
+from benchmarks import measured
 from tercel.core.orders import MarketRows
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.trading.desk.build import Workbench, open_desk
@@ -25,14 +26,13 @@ def bench(repeats: int = 3, rounds: int | None = None) -> list[dict[str, Any]]:
     ours = [(_desk(config, tools), _markets(config, tools)) for _ in range(repeats)]
     best, bare = (max(pair) for pair in zip(*ours, strict=True))
     return [
-        {
-            "name": "desk.rounds_per_s",
-            "value": best,
-            "unit": f"rounds/s of {config.desk.round_s / 60:g} minutes",
-            "reference": "its markets, followed, nobody trading",
-            "reference_value": bare,
-            "ratio": best / bare,
-        }
+        measured(
+            "desk.rounds_per_s",
+            best,
+            f"rounds/s of {config.desk.round_s / 60:g} minutes",
+            "its markets, followed, nobody trading",
+            bare,
+        )
     ]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from benchmarks.book import ORDERS, WIDTH, apply, make_stream
 from tercel import Task, TercelError
 from tercel.core.jit import Longs, Packed, kernel
@@ -179,22 +180,11 @@ def bench(decisions: int = 400, blocks: int = BLOCKS, threads: int = 2) -> list[
     share, faster = messages / median(book), min(wall) / min(at_threads)  # best of each: threads need idle cores
     on_python = "the same flow on ReferenceBook in plain Python, no agent"
     return [
-        _row("env.decisions_per_s.k1", median(at_one), "decisions/s", on_python, reference),
-        _row("env.decisions_per_s.k100", rate, "decisions/s", on_python, reference / 100),
-        _row("env.share_of_book", share, "of book.events_per_s, at k100", "target", 0.25),
-        _row("env.two_threads", faster, "x one thread, at k100", "one thread", 1.0),
+        measured("env.decisions_per_s.k1", median(at_one), "decisions/s", on_python, reference),
+        measured("env.decisions_per_s.k100", rate, "decisions/s", on_python, reference / 100),
+        measured("env.share_of_book", share, "of book.events_per_s, at k100", "target", 0.25),
+        measured("env.two_threads", faster, "x one thread, at k100", "one thread", 1.0),
     ]
-
-
-def _row(name: str, value: float, unit: str, reference: str, reference_value: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "reference": reference,
-        "reference_value": reference_value,
-        "ratio": value / reference_value,
-    }
 
 
 def plain_rate(seed: int, messages: int = 8_000, settle: int = 4_000) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import measured
 from tercel.app.output import say
 from tercel.core.orders import NewOrder, Report, Tif
 from tercel.core.ports import Venue
@@ -22,6 +23,7 @@ from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 ORDERS = 2000
 BURST = 100
+INSIDE = "exchange, in process"
 SOON_NS = 1_000_000
 
 
@@ -49,20 +51,17 @@ def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
         ours.send("end")
         process.join(20)
     lines = [
-        _line(
-            f"fix.ack_p{share}_us", float(np.percentile(over, share)), "us", float(np.percentile(inside, share)), True
+        measured(
+            f"fix.ack_p{share}_us",
+            float(np.percentile(over, share)),
+            "us",
+            INSIDE,
+            float(np.percentile(inside, share)),
+            less=True,
         )
         for share in (50, 99)
     ]
-    return [*lines, _line("fix.orders_per_s", burst, "orders/s, bursts of 100", inside_burst, False)]
-
-
-def _line(name: str, value: float, unit: str, reference: float, less_is_better: bool) -> dict[str, Any]:
-    ratio = reference / value if less_is_better else value / reference
-    return {
-        "name": name, "value": value, "unit": unit, "reference": "exchange, in process", "reference_value": reference,
-        "ratio": ratio,
-    }  # fmt: skip
+    return [*lines, measured("fix.orders_per_s", burst, "orders/s, bursts of 100", INSIDE, inside_burst)]
 
 
 def _serve(port: int, done: Connection) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from tercel import TercelError
 from tercel.core.orders import CancelOrder, Command, Listing, NewOrder, ReplaceOrder, Tif
 from tercel.limits import LimitGate, default_file, read
@@ -25,6 +26,7 @@ RESTING = 5
 """Open orders of every agent in every instrument."""
 NOW_NS = 10**9
 PARENT_LOTS = 10**6
+EMPTY = "an empty function call"
 
 
 def bench(checks: int = 50_000) -> list[dict[str, Any]]:
@@ -37,11 +39,12 @@ def bench(checks: int = 50_000) -> list[dict[str, Any]]:
     empty = np.percentile(_times(_nothing, kinds["new"], checks), [50, 99]) / 1e3
     everything = np.percentile(np.concatenate(list(times.values())), [50, 99]) / 1e3
     results = [
-        _line(f"gate.{name}_us", float(value), float(reference))
+        measured(f"gate.{name}_us", float(value), "us", EMPTY, float(reference), less=True)
         for name, value, reference in zip(("p50", "p99"), everything, empty, strict=True)
     ]
     return results + [
-        _line(f"gate.{name}.p50_us", float(np.median(one)) / 1e3, float(empty[0])) for name, one in times.items()
+        measured(f"gate.{name}.p50_us", float(np.median(one)) / 1e3, "us", EMPTY, float(empty[0]), less=True)
+        for name, one in times.items()
     ]
 
 
@@ -125,10 +128,3 @@ def _times(call: Callable[[Any, int], object], commands: Sequence[Command], chec
     finally:
         gc.enable()
     return spent
-
-
-def _line(name: str, value: float, reference: float) -> dict[str, Any]:
-    return {
-        "name": name, "value": value, "unit": "us", "reference": "an empty function call",
-        "reference_value": reference, "ratio": reference / value,
-    }  # fmt: skip

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks import measured
 from tercel.core.jit import Longs, allocating_kernel, kernel
 from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.feeds.lobster_csv import MESSAGE_FIELDS, orderbook_fields
@@ -49,21 +50,10 @@ def bench(rows: int = ROWS) -> list[dict[str, Any]]:
     by_hand = "csv module of Python, to Parquet"
     only = "polars.read_csv and write_parquet alone"
     return [
-        _result("import.rows_per_s", alone, "rows/s", by_hand, plain),
-        _result("import.rows_per_s.l5", levels, "rows/s", f"{by_hand} (messages only)", plain),
-        _result("import.share_of_floor", alone / floor, "share", only, 1.0),
+        measured("import.rows_per_s", alone, "rows/s", by_hand, plain),
+        measured("import.rows_per_s.l5", levels, "rows/s", f"{by_hand} (messages only)", plain),
+        measured("import.share_of_floor", alone / floor, "share", only, 1.0),
     ]
-
-
-def _result(name: str, value: float, unit: str, reference: str, reference_value: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "reference": reference,
-        "reference_value": reference_value,
-        "ratio": value / reference_value,
-    }
 
 
 def _rate(rows: int, run: Callable[[int], None], repeats: int = REPEATS) -> float:

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks import measured
 from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import FeedOptions
@@ -89,23 +90,11 @@ def bench(
         "bytes_per_message": len(crowd) / crowd_n,
     }
     return [
-        _result("itch.parse_per_s", parse, reader, reference, about),
-        _result("itch.tape_per_s", tape, reader, reference, about),
-        _result("itch.book_per_s", book, f"{reader} (no book)", reference, about),
-        _result("itch.book_per_s.many", many, f"{reader} (no book)", reference, about_crowd),
+        measured("itch.parse_per_s", parse, "messages/s", reader, reference) | about,
+        measured("itch.tape_per_s", tape, "messages/s", reader, reference) | about,
+        measured("itch.book_per_s", book, "messages/s", f"{reader} (no book)", reference) | about,
+        measured("itch.book_per_s.many", many, "messages/s", f"{reader} (no book)", reference) | about_crowd,
     ]
-
-
-def _result(name: str, value: float, reader: str, reference: float, about: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": "messages/s",
-        "reference": reader,
-        "reference_value": reference,
-        "ratio": value / reference,
-        **about,
-    }
 
 
 def make_file(seconds: float, copies: int, decay: float = 0.0) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry, Journal
 from tercel.execution.observation import OBS_SIZE
@@ -75,13 +76,13 @@ def _times(journal: Journal, entries: Sequence[Entry], appends: int) -> NDArray[
 
 def _lines(name: str, disk: NDArray[np.int64], memory: NDArray[np.int64]) -> list[dict[str, Any]]:
     return [
-        {
-            "name": f"{name}.p{percent}_us",
-            "value": float(np.percentile(disk, percent)) / 1e3,
-            "unit": "us, durable",
-            "reference": "journal in memory, same chain",
-            "reference_value": float(np.percentile(memory, percent)) / 1e3,
-            "ratio": float(np.percentile(memory, percent) / np.percentile(disk, percent)),
-        }
+        measured(
+            f"{name}.p{percent}_us",
+            float(np.percentile(disk, percent)) / 1e3,
+            "us, durable",
+            "journal in memory, same chain",
+            float(np.percentile(memory, percent)) / 1e3,
+            less=True,
+        )
         for percent in (50, 99)
     ]

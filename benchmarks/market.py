@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
@@ -117,14 +118,14 @@ def bench(minutes: int = 390, blocks: int = 5, calibrated: bool = True) -> list[
                     days.append(seconds * DAY_S / (minutes * STEP_S))
     rate, rival = median(rates[0]), median(rates[1])
     rows = [
-        _row("market.messages_per_s", rate, "messages/s", "gate", GATE, rate / GATE),
-        _row("market.share_of_santa_fe", rate / rival, "of santa_fe's rate", "target", SHARE, rate / rival / SHARE),
-        _row("market.day_s", median(days), "s a simulated day", "the market's clock", DAY_S, DAY_S / median(days)),
+        measured("market.messages_per_s", rate, "messages/s", "gate", GATE),
+        measured("market.share_of_santa_fe", rate / rival, "of santa_fe's rate", "target", SHARE),
+        measured("market.day_s", median(days), "s a simulated day", "the market's clock", DAY_S, less=True),
     ]
     if calibrated:
         seconds = _timed(_calibration(markets[0].preset))
         bar = CALIBRATION_S
-        rows.append(_row("market.calibration_s", seconds, "s a day of tape", "bar", bar, bar / seconds))
+        rows.append(measured("market.calibration_s", seconds, "s a day of tape", "bar", bar, less=True))
     return rows
 
 
@@ -153,14 +154,3 @@ def _timed(work: Callable[[], object]) -> float:
     start = process_time()
     work()
     return process_time() - start
-
-
-def _row(name: str, value: float, unit: str, reference: str, reference_value: float, ratio: float) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "reference": reference,
-        "reference_value": reference_value,
-        "ratio": ratio,
-    }

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from tercel.execution.policies.mlp import Head, MlpPolicy, mlp_forward
 from tercel.learning import sb3
 
@@ -42,7 +43,8 @@ def _kernel(rng: np.random.Generator, calls: int, blocks: int) -> dict[str, Any]
         sb3.one_thread()
         runs.append(sb3.torch_call(policy, x))
     micro = np.median(_race(runs, calls, blocks).reshape(len(runs), -1), axis=1) / 1e3
-    return _row("policy.p50_us", float(micro[0]), "torch eager", float(micro[1]) if len(runs) > 1 else None)
+    eager = ("torch eager", float(micro[1])) if len(runs) > 1 else ()
+    return measured("policy.p50_us", float(micro[0]), "us", *eager, less=True)
 
 
 def _acts(rng: np.random.Generator, calls: int, blocks: int) -> list[dict[str, Any]]:
@@ -54,21 +56,10 @@ def _acts(rng: np.random.Generator, calls: int, blocks: int) -> list[dict[str, A
         policies.append(OnnxPolicy(_recurrent(rng), "logits"))
     runs: list[Callable[[], object]] = [partial(policy.act, obs) for policy in policies]
     p99 = np.median(np.percentile(_race(runs, calls, blocks), 99, axis=2), axis=1) / 1e3
-    rows = [_row(f"policy.{head}_p99_us", float(p99[i]), "", None) for i, head in enumerate(HEADS)]
+    rows = [measured(f"policy.{head}_p99_us", float(p99[i]), "us") for i, head in enumerate(HEADS)]
     if len(policies) > len(HEADS):
-        rows.append(_row("policy.onnx_p99_us", float(p99[-1]), "", None))
+        rows.append(measured("policy.onnx_p99_us", float(p99[-1]), "us"))
     return rows
-
-
-def _row(name: str, value: float, reference: str, other: float | None) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": "us",
-        "reference": reference if other else None,
-        "reference_value": other,
-        "ratio": other / value if other else None,
-    }
 
 
 def _race(runs: list[Callable[[], object]], calls: int, blocks: int) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import measured
 from tercel.learning.envs import execution_env
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import AnyVecEnv
@@ -48,16 +49,15 @@ def bench(make: Callable[[int], AnyVecEnv] = market, updates: int = UPDATES) -> 
 
 def _result(stage: str, workers: int, batch: int, ours: list[float], theirs: list[float]) -> dict[str, Any]:
     """One row of the table, from (CPU seconds, wall seconds) of both."""
-    return {
-        "name": f"ray.{stage}_per_s.{workers}",
-        "value": batch / theirs[0],
-        "unit": "frames/s",
-        "reference": "one process",
-        "reference_value": batch / ours[0],
-        "ratio": ours[0] / theirs[0],
-        "wall_ratio": ours[1] / theirs[1],
-        "cores": os.cpu_count(),
-    }
+    return measured(
+        f"ray.{stage}_per_s.{workers}",
+        batch / theirs[0],
+        "frames/s",
+        "one process",
+        batch / ours[0],
+        wall_ratio=ours[1] / theirs[1],
+        cores=os.cpu_count(),
+    )
 
 
 def _turns(here: Ppo, there: Ppo, updates: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:

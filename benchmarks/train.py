@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import measured
 from tercel.learning import sb3
 from tercel.learning.envs import execution_env
 from tercel.learning.native.ppo import Ppo, PpoSettings
@@ -58,15 +59,14 @@ def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, update
                 times.append(process_time() - start)
     rates = [native.batch / median(times) for times in seconds]
     reference = rates[1] if len(rates) > 1 else None
-    return {
-        "name": f"train.ppo_frames_per_s.{minibatch}x{epochs}",
-        "value": rates[0],
-        "unit": "frames/s",
-        "reference": "Stable-Baselines3" if reference else None,
-        "reference_value": reference,
-        "ratio": rates[0] / reference if reference else None,
-        "environment": type(native.env).__name__,
-    }
+    return measured(
+        f"train.ppo_frames_per_s.{minibatch}x{epochs}",
+        rates[0],
+        "frames/s",
+        "Stable-Baselines3" if reference else None,
+        reference,
+        environment=type(native.env).__name__,
+    )
 
 
 class Blank:
@@ -101,15 +101,8 @@ def _alone(units: int, updates: int) -> dict[str, Any]:
         start = process_time()
         learner.update()
         times.append(process_time() - start)
-    return {
-        "name": f"train.learner_frames_per_s.2x{units}",
-        "value": learner.batch / median(times[1:]),
-        "unit": "frames/s",
-        "reference": None,
-        "reference_value": None,
-        "ratio": None,
-        "environment": "Blank",
-    }
+    rate = learner.batch / median(times[1:])
+    return measured(f"train.learner_frames_per_s.2x{units}", rate, "frames/s", environment="Blank")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import measured
 from tercel import Task
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, Tif
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
@@ -37,18 +38,10 @@ def bench() -> list[dict[str, Any]]:
     parents, episodes = 1.0 / np.median(spent, axis=0)
     best, bare = (max(pair) for pair in zip(*rows, strict=True))
     return [
-        _line("venue.rows_per_s", best, "rows/s", "simulator, recorded", bare),
-        _line("venue.orders_per_s", orders, "orders/s, each new and cancelled", None, None),
-        _line("venue.parents_per_s", float(parents), "parents/s of 30 minutes", "batch of one", float(episodes)),
+        measured("venue.rows_per_s", best, "rows/s", "simulator, recorded", bare),
+        measured("venue.orders_per_s", orders, "orders/s, each new and cancelled"),
+        measured("venue.parents_per_s", float(parents), "parents/s of 30 minutes", "batch of one", float(episodes)),
     ]
-
-
-def _line(name: str, value: float, unit: str, reference: str | None, reference_value: float | None) -> dict[str, Any]:
-    ratio = value / reference_value if reference_value else None
-    return {
-        "name": name, "value": value, "unit": unit, "reference": reference, "reference_value": reference_value,
-        "ratio": ratio,
-    }  # fmt: skip
 
 
 def _rows(source: Source) -> float:
