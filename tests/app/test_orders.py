@@ -19,7 +19,6 @@ from tercel.app.job.settings import RunSettings
 from tercel.core.errors import TercelError
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.task import Task
-from tercel.evaluation.windows import clock_ns
 from tercel.execution import step as kernels
 from tercel.market.tape import Lake
 from tercel.testing.lake import DAYS, simulated_lake
@@ -180,7 +179,7 @@ def test_an_order_by_the_clock_is_judged_on_every_day_and_learned_in_other_hours
     settings = RunSettings(lake=str(lake), symbol="SIM", task=task)
     market = build_market(settings)
     about = [Lake(lake).instrument("SIM", date) for date in DAYS]
-    starts = [clock_ns(one, "10:20") for one in about]
+    starts = [one.clock_ns("10:20") for one in about]
     rows = market.plan.rows
     assert rows[:, kernels.E_START_NS].tolist() == starts
     assert set(rows[:, kernels.E_SIDE]) == {1}

@@ -101,7 +101,7 @@ class Order:
 
     def hours(self, instrument: Instrument) -> tuple[int, int]:
         """From arrival to horizon on an instrument's day, ns since 1970."""
-        begin = midnight_ns(instrument.date, instrument.timezone) + clock_s(self.clock) * NS_PER_SECOND
+        begin = instrument.clock_ns(self.clock)
         return begin, begin + round(self.horizon_s * NS_PER_SECOND)
 
     def fits(self, instrument: Instrument) -> bool:

@@ -12,7 +12,6 @@ from tercel.evaluation.orders import Order
 from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
 from tercel.market.simulator.tape_source import TapeDay
-from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]
 """Date -> stretches of it, ns."""
@@ -33,14 +32,9 @@ def window_starts(
     closing = min(day.close_ns, day.last_ns, latest_ns)
     first = opening + max(task.warmup_ns, task.horizon_ns // task.decisions)
     if task.start:  # warmed up as long as the day then is, at most
-        only = clock_ns(day.instrument, task.start)
+        only = day.instrument.clock_ns(task.start)
         return np.array([only] if opening <= only <= closing - task.horizon_ns else [], np.int64)
     return np.arange(first, closing - task.horizon_ns + 1, every_ns, dtype=np.int64)
-
-
-def clock_ns(instrument: Instrument, clock: str) -> int:
-    """A time of day of the exchange on an instrument's date, ns since 1970."""
-    return midnight_ns(instrument.date, instrument.timezone) + clock_s(clock) * NS_PER_SECOND
 
 
 def expected_lots(day: TapeDay, start_ns: int, horizon_ns: int, curve: Sequence[float]) -> float:
@@ -138,7 +132,7 @@ def orders_plan(days: Sequence[TapeDay], task: Task, orders: Sequence[Order], se
     rows = []
     for number, order in enumerate(orders):
         day = by_date[order.date]
-        start, own = clock_ns(day.instrument, order.clock), order.task(task)
+        start, own = day.instrument.clock_ns(order.clock), order.task(task)
         rows.append(window_row(day, own, start, order.side, order.quantity, seed, number))
         rows[-1][kernels.E_HORIZON_NS] = own.horizon_ns
     starts = np.array(rows, np.int64)

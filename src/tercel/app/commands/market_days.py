@@ -10,7 +10,6 @@ from tercel.market.flow.preset import Preset
 from tercel.market.observed import Observed
 from tercel.market.score.days import Day
 from tercel.market.tape import Events, Instrument, Lake
-from tercel.market.tape.instrument import clock_s, midnight_ns
 
 
 def read_days(
@@ -85,12 +84,9 @@ def seen_through(instrument: Instrument, levels: int | None) -> Instrument:
 def day_of(instrument: Instrument, events: Events, start: str = "", end: str = "") -> Day:
     """One day with its stretch in seconds after the opening."""
     opening = instrument.session_open_ns or int(events.exch_ns[0])
-    midnight = midnight_ns(instrument.date, instrument.timezone)
 
     def after_opening(text: str) -> float | None:
-        if not text:
-            return None
-        return (midnight + clock_s(text) * NS_PER_SECOND - opening) / NS_PER_SECOND
+        return (instrument.clock_ns(text) - opening) / NS_PER_SECOND if text else None
 
     return Day(instrument, events, after_opening(start), after_opening(end))
 

@@ -100,6 +100,14 @@ class Instrument:
         """(venue, symbol, date): what is unique in a lake."""
         return self.venue, self.symbol, self.date
 
+    def clock_ns(self, text: str) -> int:
+        """A time of day of the exchange on this date, ns since 1970-01-01 UTC; see :func:`clock_s`.
+
+        >>> Instrument("NASDAQ", "AMZN", "2012-06-21", 0.01).clock_ns("10:30") // 10**9
+        1340289000
+        """
+        return midnight_ns(self.date, self.timezone) + clock_s(text) * NS_PER_SECOND
+
     def with_content(self, events: Events) -> Instrument:
         """The same instrument with `rows` and `content_hash` of these events."""
         return replace(self, rows=events.n, content_hash=content_hash(self, events))
