@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from replications.cheridito_weiss import learned, study, train
 from replications.cheridito_weiss.cells import CELLS
-from tercel.app.job.pool import Pool, stopped
+from tercel.app.job.pool import Pool, stopping
 from tercel.app.output import print_json, print_table, say
 
 HEADINGS: Final = [
@@ -56,12 +56,12 @@ def make(folder: Path, quick: bool) -> None:
 
 def tune_task(folder: str, name: str, quick: bool) -> bool:
     """In a worker: the rules of a cell."""
-    return train.tune_into(Path(folder), name, quick, stopped)
+    return train.tune_into(Path(folder), name, quick, stopping)
 
 
 def learn_task(folder: str, name: str, seed: int, quick: bool) -> bool:
     """In a worker: a policy of a cell."""
-    return train.learn_into(Path(folder), name, seed, quick, stopped)
+    return train.learn_into(Path(folder), name, seed, quick, stopping)
 
 
 def judge_task(name: str, folder: str, seeds: list[int], episodes: int, scratch: str) -> bool:

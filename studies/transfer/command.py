@@ -1,30 +1,52 @@
 """`python -m studies transfer`: what the market that an agent learned in does to it elsewhere."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Final
 
-import numpy as np
-
-from studies.transfer.judged import WRITTEN, Transfer, candidates_of, compare, judge_elsewhere
-from tercel import Task
-from tercel.app.commands.run import train
-from tercel.app.job.judging import Candidate, told_interval
-from tercel.app.job.pool import Pool
-from tercel.app.job.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
-from tercel.app.output import print_json, print_table, progress_console, say
-from tercel.core.errors import ConfigError
-from tercel.learning import defaults
-from tercel.market.flow.preset import load
-from tercel.market.impact.propagator import TAPE_LAWS
-from tercel.market.tape import Lake
+import tercel as tc
+from tercel.app.output import print_json, print_table, say
 from tercel.report.figures import paired_differences
 from tercel.report.page import Section, render
-from tercel.report.tables import plain_table
+from tercel.report.tables import plain_table, spelt
 
 HEADINGS = ("learner", "trained in", "judged in", "IS", "best written", "its IS", "saves", "saves on one at home")
 LEAVES = ("its IS", "best written", "saves on one at home")
 REPORT = "transfer.html"
+FRAMES: Final = {"ppo": 600_000, "dqn": 300_000}
+QUICK_FRAMES: Final = 16_384
+SEEDS, EPISODES = 3, 1_000
+QUICK_SEEDS, QUICK_EPISODES = 2, 64
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One line of the table: where a learner was trained, where it is judged, and what that makes of it.
+
+    Parameters
+    ----------
+    learner, trained_in, judged_in : str
+    is_bps : mapping
+        Mean implementation shortfall over training seeds and episodes, with its interval.
+    best_written : str
+        The written strategy with the lowest mean on the same episodes.
+    written_bps : float
+        Its mean.
+    gain_bps : mapping
+        What the learned saves against it, paired; positive is better.
+    against_home_bps : mapping or None
+        What it saves against the same learner trained in the market judged in; None at home, or where none was trained.
+    """
+
+    learner: str
+    trained_in: str
+    judged_in: str
+    is_bps: Mapping[str, float]
+    best_written: str
+    written_bps: float
+    gain_bps: Mapping[str, float | None]
+    against_home_bps: Mapping[str, float | None] | None
 
 
 def transfer(
@@ -40,30 +62,25 @@ def transfer(
     as_json: bool,
 ) -> int:
     """Train where `train_in` says, judge every policy in every market; see the module."""
-    for name in (*train_in, *judge_in):
-        load(name)
+    places = {Path(name).stem: tc.load_market(name) for name in (*train_in, *judge_in)}
+    homes = list(dict.fromkeys(Path(name).stem for name in train_in))
     if lake is not None and symbol is not None:
-        Lake(lake).days(symbol)
-        if impact not in TAPE_LAWS:
-            expected = f"an impact law on tape: {', '.join(TAPE_LAWS)}"
-            raise ConfigError(expected, f"--impact {impact}", "such as --impact square_root")
-    homes = {name: _home(name, quick, seed, out) for name in dict.fromkeys(train_in)}
-    places = {name: _simulated(name, quick, seed) for name in dict.fromkeys((*train_in, *judge_in))}
-    if lake is not None and symbol is not None:
-        places[f"{symbol} tape"] = _on_tape(lake, symbol, impact, quick, seed)
-    for name, settings in homes.items():
-        say(f"train in {name}")
-        train(settings, _folder(out, name))
-    _judge(homes, places, out)
-    rng = np.random.default_rng((seed, 17))
-    some = next(iter(homes.values()))
-    lines = [
-        line
-        for place in places
-        for line in compare(
-            place, {home: _judged(out, place, home) for home in homes}, _judged(out, place, "written"), some, rng
-        )
-    ]
+        places[f"{symbol} tape"] = tc.replay(lake, symbol, impact=impact)
+    trained = {
+        (learner, home): [
+            _policy(places[home], learner, home, quick, 1000 * seed + number, out)
+            for number in range(QUICK_SEEDS if quick else SEEDS)
+        ]
+        for home in homes
+        for learner in FRAMES
+    }
+    lines = []
+    for place, market in places.items():
+        say(f"judge in {place}")
+        folder, episodes = out / "judged" / place.replace(" ", "-"), QUICK_EPISODES if quick else EPISODES
+        policies = [policy for row in trained.values() for policy in row]
+        found = tc.evaluate([*policies, "all"], market, episodes=episodes, seed=seed, out=folder)
+        lines += compare(place, list(trained), found)
     page = out / REPORT
     page.write_text(_page(lines, seed, quick), encoding="utf-8")
     if as_json:
@@ -76,64 +93,47 @@ def transfer(
     return 0
 
 
-def _folder(out: Path, name: str) -> Path:
-    return out / "trained" / Path(name).stem
-
-
-def _judged(out: Path, place: str, home: str) -> Path:
-    return out / "judged" / Path(place).stem.replace(" ", "-") / Path(home).stem
-
-
-def _home(name: str, quick: bool, seed: int, out: Path) -> RunSettings:
-    """Settings of the training in a market; those of a training that is there already are gone on with."""
-    settings = _simulated(name, quick, seed)
-    folder = _folder(out, name)
-    if (folder / FILE).exists():
-        kept = load_settings(folder)
-        if kept != settings:
-            raise ConfigError(
-                f"trainings of these options in {out}", f"{folder} was started with others", "name another --out"
-            )
-        return kept
-    settings.claim(folder, named=True)
-    return settings
-
-
-def _simulated(name: str, quick: bool, seed: int) -> RunSettings:
-    market = str(Path(name).resolve()) if name.endswith(".json") else name
-    settings = RunSettings(
-        market=market, seed=seed, task=Task(), ppo_frames=defaults.PPO_FRAMES, dqn_frames=defaults.DQN_FRAMES
+def _policy(market: tc.Market, learner: str, home: str, quick: bool, seed: int, out: Path) -> str:
+    """The folder of a policy; a training that has come to its end is not begun again."""
+    folder = out / "trained" / f"{learner}-{home}-{seed}"
+    frames = QUICK_FRAMES if quick else FRAMES[learner]
+    tc.train(
+        market, algorithm=learner, frames=frames, seed=seed, name=name_of(learner, home), out=folder, progress=True
     )
-    return _quick(settings) if quick else settings
+    return str(folder / "policy")
 
 
-def _on_tape(lake: Path, symbol: str, impact: str, quick: bool, seed: int) -> RunSettings:
-    settings = RunSettings(lake=str(lake.resolve()), symbol=symbol, impact=impact, seed=seed, task=Task())
-    return _quick(settings) if quick else settings
+def name_of(learner: str, home: str) -> str:
+    """What the policies of a learner from a market are called."""
+    return f"{learner}-of-{home}"
 
 
-def _quick(settings: RunSettings) -> RunSettings:
-    return replace(
-        settings, quick=True, episodes=QUICK_EPISODES, seeds=1, ppo_frames=QUICK_FRAMES, dqn_frames=QUICK_FRAMES
+def compare(place: str, trained: Sequence[tuple[str, str]], found: tc.Result) -> list[Transfer]:
+    """Lines of the table for one judged market."""
+    rows, kinds = found.figures["strategies"], found.figures["kinds"]
+    best = min(
+        (name for name in rows if kinds[name] == "baseline"), key=lambda name: float(rows[name]["is_bps"]["mean"])
     )
+    return [
+        Transfer(
+            learner,
+            home,
+            place,
+            rows[name_of(learner, home)]["is_bps"],
+            best,
+            rows[best]["is_bps"]["mean"],
+            _saved(found, name_of(learner, home), best),
+            _saved(found, name_of(learner, home), name_of(learner, place))
+            if home != place and (learner, place) in trained
+            else None,
+        )
+        for learner, home in trained
+    ]
 
 
-def _judge(homes: dict[str, RunSettings], places: dict[str, RunSettings], out: Path) -> None:
-    """Every policy and every written strategy in every place, what is there left alone."""
-    from rich.progress import Progress
-
-    jobs: list[tuple[RunSettings, Path, Path, Candidate]] = []
-    for place, settings in places.items():
-        jobs += [(settings, out, _judged(out, place, "written"), Candidate(name)) for name in WRITTEN]
-        for home, trained in homes.items():
-            folder = _folder(out, home)
-            jobs += [(settings, folder, _judged(out, place, home), one) for one in candidates_of(trained)]
-    todo = [job for job in jobs if not (job[2] / job[3].file).exists()]
-    if not todo:
-        return
-    with Progress(console=progress_console()) as progress, Pool(len(todo)) as pool:
-        bar = progress.add_task("judge elsewhere", total=len(todo))
-        pool.run(judge_elsewhere, todo, lambda done: progress.update(bar, completed=done))
+def _saved(found: tc.Result, name: str, other: str) -> dict[str, float | None]:
+    one = found.compare(name, other)
+    return {"mean": one.difference_bps, "ci_low": one.ci_low, "ci_high": one.ci_high}
 
 
 def _cells(line: Transfer) -> tuple[str, ...]:
@@ -141,24 +141,21 @@ def _cells(line: Transfer) -> tuple[str, ...]:
         line.learner,
         line.trained_in,
         line.judged_in,
-        told_interval(line.is_bps),
+        spelt(line.is_bps),
         line.best_written,
         f"{line.written_bps:.2f}",
-        told_interval(line.gain_bps, "+"),
-        "" if line.against_home_bps is None else told_interval(line.against_home_bps, "+"),
+        spelt(line.gain_bps, "+"),
+        "" if line.against_home_bps is None else spelt(line.against_home_bps, "+"),
     )
 
 
 def _page(lines: Sequence[Transfer], seed: int, quick: bool) -> str:
-    gains = {
-        f"{line.learner} of {line.trained_in} in {line.judged_in}": {
-            "mean": line.gain_bps.mean, "ci_low": line.gain_bps.ci_low, "ci_high": line.gain_bps.ci_high
-        }
-        for line in lines
-    }  # fmt: skip
+    gains: dict[str, Any] = {
+        f"{line.learner} of {line.trained_in} in {line.judged_in}": line.gain_bps for line in lines
+    }
     lead = (
         "Each agent learned in one market and is judged in all of them, beside the best written strategy of the market "
-        "it is judged in, placement one tick behind the touch included."
+        "it is judged in."
     )
     if quick:
         lead += " --quick: too few frames and episodes to judge an agent by."

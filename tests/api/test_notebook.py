@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 import tercel as tc
 from tercel.app.cli.root import app
-from tercel.app.job.judging import Candidate, judge_one, read_costs
 from tercel.app.job.market import build_market
 from tercel.evaluation.comparisons import Scores
+from tercel.evaluation.experiment import run_strategy
+from tercel.execution.strategies import build
 
 EPISODES, SEED = 24, 7
 NAMES = ["default", "half_now", "twap_take", "vwap_take"]
@@ -127,15 +128,14 @@ def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Marke
         assert versus.detectable_bps == told["power"]["default"]["half_now"]
 
 
-def test_costs_are_those_of_a_run_of_the_same_seed(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task: tc.Task) -> None:
     result = tc.evaluate(["twap_take", "vwap_take"], market, task, episodes=EPISODES, seed=SEED)
     from dataclasses import replace
 
     settings = replace(market.settings(task), seed=SEED, episodes=EPISODES)
     built = build_market(settings)
     for name in ("twap_take", "vwap_take"):
-        judge_one(settings, built, tmp_path, Candidate(name))
-        costs = read_costs(tmp_path / "judged" / f"{name}.npz")
+        costs = run_strategy(built.judged, settings.task, built.plan, build(name, built.estimates))
         assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(result.shortfall_bps[name])
 
 

@@ -1,5 +1,6 @@
 """`tercel agent evaluate` and `agent table`, as typed: what is refused, the JSON, resuming, leaks."""
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.app.cli.root import app
+from tercel.app.commands.agent_evaluate_shown import shown
 from tercel.app.job.agent_config import AgentConfig
 from tercel.app.job.agent_market import markets_of
 from tercel.app.job.contest.contenders import policies_of, recipes_of, variants_of
@@ -189,6 +191,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     words = f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
     result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
+    page = html.unescape((tmp_path / "out/evaluation.html").read_text())
     for told in (
         "default against",
         "cheaper than",
@@ -199,8 +202,13 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
         "chosen there",
         "buys and",
     ):
-        assert told in " ".join(result.stdout.split()), told
+        assert told in " ".join(page.split()), told
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
+    sentences = list(shown(found).sentences())
+    assert len(sentences) <= 5
+    assert "default against" in sentences[1]
+    assert "80 % power" in sentences[-1]
+    assert all(one.split()[-1] in result.stdout for one in sentences)
     assert set(found["by_regime"]) == {"volatile"}
     assert set(found["sensitivity"]) == {"latency, ms", "fees, bps", "share of volume"}
     fees = found["sensitivity"]["fees, bps"]

@@ -13,10 +13,10 @@ from tests.lobster_files import history
 from typer.testing import CliRunner, Result
 
 from tercel.app.cli import app, told
-from tercel.app.job.judging import twins
 from tercel.app.job.settings import RunSettings, load_settings
 from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.evaluation.episodes import Episodes
+from tercel.evaluation.kept import reading
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.intent import WIDTH
 from tercel.execution.policies.card import Card
@@ -158,17 +158,17 @@ def test_a_damaged_run_file_is_told(tmp_path: Path, change: dict[str, Any] | Non
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut"])
 def test_a_damaged_judged_file_is_told(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "judged").mkdir()
-    (tmp_path / "judged" / "twins.npz").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"twins\.npz.*delete the file"):
-        twins(tmp_path)
+    path = tmp_path / "0.npz"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"0\.npz.*delete the file"), reading(path) as data:
+        data["costs.lots"]
 
 
 def test_a_judged_file_of_other_arrays_is_told(tmp_path: Path) -> None:
-    (tmp_path / "judged").mkdir()
-    np.savez(tmp_path / "judged" / "twins.npz", other=np.zeros(3))
-    with pytest.raises(ConfigError, match=r"twins\.npz"):
-        twins(tmp_path)
+    path = tmp_path / "0.npz"
+    np.savez(path, other=np.zeros(3))
+    with pytest.raises(ConfigError, match=r"0\.npz"), reading(path) as data:
+        data["costs.lots"]
 
 
 # -- presets ----------------------------------------------------------------------------------------------------------

@@ -1,20 +1,13 @@
-"""The picture of one episode: what it asks memory for, and a table that it never costs."""
+"""The picture of one episode: what it asks memory for."""
 
-import json
 import tracemalloc
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.evaluation.test_judge import field, twin
-from tests.evaluation.test_judge import run as judged_field
-from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.commands import run as command
 from tercel.app.job.example import RECORD_ROWS, book_example
 from tercel.app.job.settings import RunSettings
 from tercel.evaluation.episodes import Episodes, seeded_plan
@@ -71,59 +64,3 @@ def test_the_picture_is_that_of_the_window_alone(source: Source, episode: int) -
     drawn, plain = (book_example(SETTINGS, m, build("twap_passive"), e) for m, e in ((market, episode), (alone, 0)))
     assert np.array_equal(drawn.lots, plain.lots)
     assert np.array_equal(drawn.fill_time_s, plain.fill_time_s)
-
-
-@pytest.fixture
-def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run whose trainings and judgements are there; its report gets what the command hands it."""
-    folder, told = tmp_path / "made", tmp_path / "told.json"
-    folder.mkdir()
-    SETTINGS.claim(folder, named=True)
-
-    def write_report(path: Path, result: Any, costs: Any, **words: Any) -> None:
-        told.write_text(json.dumps({"examples": len(words["book_examples"]), "facts": words["facts"]}))
-
-    for name, stub in (
-        ("build_market", lambda settings: SimpleNamespace(preset=None, facts={"tick": 0.01})),
-        ("train", lambda settings, out: None),
-        ("_judge", lambda settings, out: None),
-        ("_result", lambda settings, market, out: judged_field(field(20), twin(20))),
-        ("_curve", lambda out, learner, seed: ([], [])),
-        ("entries", lambda settings, out: []),
-        ("twins", lambda out: None),
-        ("strategy_of", lambda one, market, out: build("twap_passive")),
-        ("write_report", write_report),
-    ):
-        monkeypatch.setattr(command, name, stub)
-    return folder
-
-
-@pytest.mark.parametrize("words", [[], ["--json"]])
-@pytest.mark.parametrize("error", [MemoryError("64 GiB"), ValueError("nothing to draw")])
-def test_a_picture_that_fails_costs_nobody_the_table(
-    finished: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], error: Exception
-) -> None:
-    def fails(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr("tercel.app.job.example.book_example", fails)
-    done = CliRunner().invoke(app, ["run", "--resume", "--out", str(finished), *words])
-    assert done.exit_code == 0, done.output
-    assert "twap_take" in done.stdout
-    assert f"not drawn for ppo: {type(error).__name__}, {error}" in done.stderr
-    told = json.loads((finished.parent / "told.json").read_text())
-    assert told["examples"] == 0
-    assert told["facts"]["picture of ppo"].startswith("not drawn")
-    assert told["facts"]["tick"] == 0.01
-
-
-def test_the_table_is_out_before_the_report_is_written(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: Any, **__: Any) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(command, "_report", fails)
-    done = CliRunner().invoke(app, ["run", "--resume", "--out", str(finished)])
-    assert done.exit_code != 0
-    assert "twap_take" in done.stdout
-    done = CliRunner().invoke(app, ["run", "--resume", "--out", str(finished), "--json"])
-    assert "twap_take" not in done.stdout, "one object, and that says what failed"

@@ -1,15 +1,11 @@
 """Regimes in whole episodes: each does what its name says, strategies and twins meet the same ones, costs by regime."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from studies.regimes.effects import Effect, effects
-from tercel.evaluation.by_regime import by_regime, in_words
 from tercel.evaluation.episodes import Episodes, Plan, regimes_of, seeded_plan
 from tercel.evaluation.experiment import run_strategy, without_orders
-from tercel.evaluation.judge import Entry
 from tercel.evaluation.task import Task
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build
@@ -116,22 +112,6 @@ def test_a_market_without_regimes_is_the_market_it_was(market: Source) -> None:
     np.testing.assert_array_equal(plain.shortfall, same.shortfall)
     np.testing.assert_array_equal(plain.mid2_grid, same.mid2_grid)
     assert regimes_of(market, TASK, plan).names == ("none",)
-
-
-def test_costs_by_regime_are_means_over_its_episodes(market: Source) -> None:
-    plan = seeded_plan(TASK, 50, 9, 0, 40)
-    thin = with_regimes(market, RegimeScript([(-1e6, "thin")]))
-    costs = run_strategy(thin, TASK, plan, build("immediate"))
-    entry = Entry("immediate", "baseline", (costs,))
-    truth = regimes_of(thin, TASK, plan)
-    rows = by_regime([entry], truth, np.random.default_rng(1))
-    assert list(rows) == ["thin"]
-    assert rows["thin"]["episodes"] == 40
-    mean = (costs.shortfall / costs.denominator * 1e4).mean()
-    assert rows["thin"]["is_bps"]["immediate"]["mean"] == pytest.approx(mean)
-    assert in_words(rows, ["immediate"])[0].startswith("Regime thin: 100% of the time")
-    few = by_regime([entry], replace(truth, seconds=truth.seconds[:, ::-1]), np.random.default_rng(1))
-    assert list(few) == ["none"]
 
 
 def test_a_day_of_regimes_is_a_tape_and_keeps_its_secret() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -124,3 +125,13 @@ def test_plain_table_is_escaped_and_well_formed() -> None:
     markup = plain_table(["name", "value"], [["<x>", 1234], ["y", None], ["z", 0.123456], ["w", True]], "A & B")
     cells = [cell.text for cell in ElementTree.fromstring(markup).iter("td")]
     assert cells == ["1,234", "\N{EN DASH}", "0.1235", "yes"]
+
+
+def test_a_row_of_which_much_was_not_filled_or_filled_twice_says_so() -> None:
+    shown = replace(
+        judged(), unfilled={"ppo": 0.034, "twap_passive": 0.0005}, doubled={"ppo": 0.011, "submit_and_leave": 0.2}
+    )
+    assert shown._label("ppo").endswith("(3.4 % unfilled, 1.1 % filled twice)")
+    assert shown._label("submit_and_leave").endswith("(20 % filled twice)")
+    assert "%" not in shown._label("twap_passive")
+    assert "3.4 % unfilled" in shown.html()

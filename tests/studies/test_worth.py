@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies.worth import command as worth
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import UnknownNameError
 
 
 def test_alpha_prints_one_object_and_writes_its_page(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
@@ -54,5 +54,3 @@ def test_tables_fit_a_terminal(capsys) -> None:  # type: ignore[no-untyped-def]
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="ppoo"):
         worth.alpha(market="csco-santa-fe", episodes=6, seed=1, strategies=("ppoo",))
-    with pytest.raises(ConfigError):
-        worth.package(Path("nowhere"), "ppo", Path("out"), "tercel run")

@@ -10,9 +10,10 @@ envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tercel.api.learn import configured
+from tercel.api.learn import known
 from tercel.api.market import Market, load_market
 from tercel.app.job.agent_market import acting_in
+from tercel.app.job.recipe import configured
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Task
 from tercel.execution.observers import Eyes, is_own_name
@@ -151,7 +152,7 @@ def _told(
             "a tercel.Market, or a market's name", f"{type(market).__name__} {market!r}", "such as 'csco'"
         )
     config = configured(
-        where, task or Task(), "ppo", 1, "environment", {"market.worlds": worlds} if where.preset else {}
+        known(where, task or Task()), "ppo", 1, "environment", {"market.worlds": worlds} if where.preset else {}
     )
     source, told, sampler = acting_in(config)
     if isinstance(observation, str) and is_own_name(observation):

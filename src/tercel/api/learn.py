@@ -4,22 +4,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.app.commands.agent_explain import explanation
-from tercel.app.commands.agent_train import claim, with_bar
-from tercel.app.job.agent_config import AgentConfig, parse, preset_file
-from tercel.app.job.agent_learner import with_algo
+from tercel.app.commands.agent_train import with_bar
 from tercel.app.job.agent_own import eyes_of
-from tercel.app.job.agent_training import run_training
+from tercel.app.job.agent_training import POLICY, claim, is_done, run_training
+from tercel.app.job.recipe import configured, learnable
+from tercel.app.job.settings import RunSettings
 from tercel.app.job.tuning import TuningSettings, arena_of
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
-from tercel.core.toml import read_toml
 from tercel.evaluation.explain.page import Explanation
-from tercel.evaluation.task import Latency, Task
+from tercel.evaluation.task import Task
 from tercel.evaluation.tuning import Found
 from tercel.evaluation.tuning import tune as searched
 from tercel.execution.observers import Eyes, name_of
@@ -28,15 +27,9 @@ from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.learning.own_reward import Reward
-from tercel.market.flow import preset as presets
 
 if TYPE_CHECKING:
     import polars as pl
-
-RECIPES: Final = {"ppo": "one_market", "dqn": "dqn"}
-"""Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
-LOOKED_ON: Final = (64, 250, 2_000)
-"""Validation episodes: at least, one for so many frames, at most."""
 
 
 def train(
@@ -98,69 +91,30 @@ def train(
             given |= {} if isinstance(own, str) else {told[key]: own}
     if observation and observation != "v2":
         told.setdefault("policy.stack", 1)
-    config = configured(market, chosen, algorithm, frames, name or algorithm, told).with_given(given)
+    config = configured(known(market, chosen), algorithm, frames, name or algorithm, told).with_given(given)
     kept = TemporaryDirectory(prefix="tercel-")
     folder = Path(kept.name if out is None else out)
     folder.mkdir(parents=True, exist_ok=True)
     claim(folder, config, seed)
-    found = with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
+    if not is_done(folder):
+        with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
     eyes = eyes_of(config)
-    return Policy(Path(found["policy"]), config.name, None if isinstance(eyes, str) else eyes, kept)
+    return Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, kept)
 
 
-def configured(
-    market: Market, task: Task, algorithm: str, frames: int, name: str, settings: Mapping[str, Any]
-) -> AgentConfig:
-    """The shipped recipe with this market, task and length in it."""
-    task = market.settings(task).task
-    _refuse_unlearnable(market, task)
-    recipe = preset_file(RECIPES.get(algorithm, "ppo"))
-    raw = read_toml(recipe, "install Tercel again")
-    if market.on_tape:
-        where = {"lake": str(Path(market.lake).resolve()), "symbol": market.symbol, "judge_days": market.days}
-        raw["market"] = {**where, "impact": market.impact, "queue": market.queue}
-    else:
-        raw["market"] = {"presets": [market.preset], "impact": market.impact, "regimes": market.regimes}
-    raw["name"] = name
-    raw["task"] = {
-        "share": _share(market, task),
-        "horizon_s": task.horizon_s,
-        "decision_s": task.horizon_s / task.decisions,
-        "latency_ms": task.latency.a_ns / 1e6,
-        "side": task.side,
-    }
-    raw["learner"] = {**raw.get("learner", {}), "frames": frames}
-    least, each, most = LOOKED_ON
-    validation = {"episodes": min(max(frames // each, least), most), "every": 0}
-    raw["validation"] = {**raw.get("validation", {}), **validation}
-    for key, value in settings.items():
-        section, _, inner = key.partition(".")
-        raw[section] = {**raw.get(section, {}), inner: value} if inner else value
-    config = parse(raw, "the settings")
-    return config if algorithm in RECIPES else with_algo(config, algorithm)
+def known(market: Market, task: Task) -> RunSettings:
+    """A market and a task that training knows as they are.
 
-
-def _refuse_unlearnable(market: Market, task: Task) -> None:
-    remedy = "train on the market without it, and evaluate with it"
-    if not market.fees.free:
-        raise ConfigError("a market without fees to train on", f"{market.fees}", remedy)
-    if task.feed_latency != Latency() or task.latency.kind != "constant":
-        received = f"{task.latency}, feed {task.feed_latency}"
-        raise ConfigError("a constant latency of orders alone to train on", received, remedy)
-    if task.limit_price is not None:
-        raise ConfigError("a task without a limit price to train on", f"{task.limit_price!r}", remedy)
-    if task.clock != "time":
-        raise ConfigError("decisions by time to train on", f"the clock {task.clock}", "leave the clock out")
-
-
-def _share(market: Market, task: Task) -> float:
-    """The order as a share of the volume."""
-    if task.share is not None:
-        return task.share
-    if market.on_tape:
-        remedy = "give the share of the volume that it is"
-        raise ConfigError("a task by share to train on tape", f"quantity {task.quantity}", remedy)
-    return task.quantity / (presets.load(market.preset).volume_per_s * task.horizon_s)
+    Raises
+    ------
+    ConfigError
+        With the first thing that it does not know.
+    """
+    settings, unknown = learnable(market.settings(task))
+    if unknown:
+        remedy = "train without it, and evaluate with it"
+        raise ConfigError("a market and an order that training knows", unknown[0], remedy)
+    return settings
 
 
 @dataclass(frozen=True)

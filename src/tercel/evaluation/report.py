@@ -1,30 +1,22 @@
-"""The page of a judged run: the table, who stands where, what it cost, when it traded, how it learned.
-
-One HTML file that opens offline, made with the report room.
-"""
+"""Sections of the page of a judged run: what it cost, when it traded, the book around the fills, how it learned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tercel.core.written import write_whole
-from tercel.evaluation.result import MEANINGS, PEERS, JudgedRun
+from tercel.evaluation.result import MEANINGS
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.report import figures
 from tercel.report.ladder import book_around_trades
-from tercel.report.page import Section, render
+from tercel.report.page import Section
 from tercel.report.svg import Figure
-from tercel.report.tables import COLUMNS, plain_table, verdict_sentence
-from tercel.stats import Estimate
+from tercel.report.tables import COLUMNS, Interval, plain_table
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Curves = Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]]
-"""Learner -> one (frames, value) pair of arrays per training seed."""
 
 TAIL = 0.05
 """Share of the worst episodes whose mean cost is shown."""
@@ -86,73 +78,6 @@ class BookExample:
         )
 
 
-def write_report(
-    path: Path,
-    result: JudgedRun,
-    costs: Mapping[str, Sequence[Costs]],
-    *,
-    twin_mid2_grid: Ints | None = None,
-    grid_s: ArrayLike,
-    learning_curves: Curves | None = None,
-    book_examples: Sequence[BookExample] = (),
-    facts: Mapping[str, object] | None = None,
-    footer: str = "",
-) -> Path:
-    """Write the page, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-        The HTML file; its folder exists.
-    result : JudgedRun
-    costs : mapping of name to sequence of Costs
-        The judged episodes of each strategy, one Costs per training seed.
-    twin_mid2_grid : int64 (n, G) or None
-        As the judge got it.
-    grid_s : array_like (G,)
-        Times of the cost grid, seconds since arrival.
-    learning_curves : mapping, optional
-        Learner -> (frames, mean cost in bps) of each training seed.
-    book_examples : sequence of BookExample
-    facts : mapping of str to object, optional
-        Short facts for the top, beside market, task and seeds.
-    footer : str
-        Last line; the caller's, as nothing here reads a clock.
-
-    Returns
-    -------
-    Path
-        `path`.
-    """
-    text = render(
-        f"{result.market}: who executes at what cost",
-        lead(result),
-        [
-            Section("The judged table", html=result.shown().html()),
-            _standing(result),
-            _composition(result, costs),
-            _timing(result, costs, twin_mid2_grid, grid_s),
-            *_book(book_examples),
-            *_learning(result, learning_curves),
-            _method(result),
-        ],
-        facts={"market": result.market} | _flat(result) | dict(facts or {}),
-        footer=footer,
-    )
-    write_whole(path, text)
-    return path
-
-
-def lead(result: JudgedRun) -> str:
-    """What was found, for a reader who stops here."""
-    best = result.strategies[result.best_baseline]["is_bps"]
-    words = f"The cheapest written strategy is {result.best_baseline}"
-    words += f", at {best.mean:.2f} bps." if best is not None else "."
-    for name in (name for name, kind in result.kinds.items() if kind == "learned"):
-        words += " " + verdict_sentence(name, result.paired_vs_best_baseline[name].to_json(), result.best_baseline)
-    return words
-
-
 def left_to_do(costs: Costs) -> Floats:
     """Share of each order still to do when each grid bucket opens, float64 (n, G): 1 at the first.
 
@@ -180,115 +105,74 @@ def distribution(name: str, costs: Sequence[Costs], best: Sequence[Costs]) -> li
     return [name, float(low), float(median), float(high), float(worst), wins]
 
 
-def _standing(result: JudgedRun) -> Section:
-    """The learned policies against everything, and, where there are several, seed by seed."""
-    gains = {name: cell.to_json() for name, cell in result.paired_vs_best_baseline.items()}
-    names = list(result.paired)
-    rows: list[list[object]] = [
-        [other, *(_told(result.paired[name].get(other)) for name in names)] for other in result.ranked()
-    ]
-    tables = plain_table(("against", *names), rows, "Mean [95 % interval], over all training seeds.") if names else ""
-    if len(result.seeds) > 1:
-        headings = ("by training seed", *map(str, result.seeds))
-        by_seed: list[list[object]] = [
-            [f"{name} against {other}", *map(_told, result.paired_by_seed[name][other])]
-            for name in names
-            if result.kinds[name] == "learned"
-            for other in dict.fromkeys((result.best_baseline, *PEERS, f"{name}_untrained"))
-            if other in result.paired_by_seed[name]
-        ]
-        tables += plain_table(headings, by_seed, "Seed by seed: an interval holds for that seed.") if by_seed else ""
-    return Section(
-        "Against the baselines",
-        "Cost saved on the same episodes, bps: positive is better.",
-        html=tables,
-        figures=[figures.paired_differences(gains, result.best_baseline)] if gains else [],
-    )
+def composition(
+    costs: Mapping[str, Sequence[Costs]],
+    strategies: Mapping[str, Mapping[str, Interval]],
+    best: str,
+    drawn: Sequence[str],
+) -> Section:
+    """What the cost is made of, and how it is spread over episodes.
 
-
-def _composition(result: JudgedRun, costs: Mapping[str, Sequence[Costs]]) -> Section:
-    """What the cost is made of, and how it is spread over episodes."""
-    names = [name for name in result.ranked() if name in costs]
-    shortfalls = {name: np.concatenate([_shortfall(one) for one in costs[name]]) for name in names}
-    best = costs[result.best_baseline]
-    headings = ("strategy", "5 %", "median", "95 %", "mean of worst 5 %", f"cheaper than {result.best_baseline}")
+    Parameters
+    ----------
+    costs : mapping of name to sequence of Costs
+        The judged episodes of each strategy, one Costs per training seed; in the order of the table.
+    strategies : mapping of name to mapping of key to interval
+    best : str
+        The best baseline.
+    drawn : sequence of str
+        Whose distribution is drawn.
+    """
+    headings = ("strategy", "5 %", "median", "95 %", "mean of worst 5 %", f"cheaper than {best}")
     rows: list[list[object]] = []
-    for name in names:
-        _, *bps, wins = distribution(name, costs[name], best)
+    for name, runs in costs.items():
+        _, *bps, wins = distribution(name, runs, costs[best])
         rows.append(
             [name, *(f"{value:.2f}" for value in bps), wins if wins is None else f"{wins:.0%}".replace("%", " %")]
         )
+    caption = "Shortfall of single episodes, bps; the last column is a share of episodes."
+    shortfalls = {name: np.concatenate([_shortfall(one) for one in costs[name]]) for name in drawn}
     return Section(
         "What it cost",
-        html=plain_table(
-            headings, rows, caption="Shortfall of single episodes, bps; the last column is a share of episodes."
-        ),
-        figures=[figures.decomposition(result.intervals()), figures.cost_distributions(shortfalls)],
+        html=plain_table(headings, rows, caption=caption),
+        figures=[figures.decomposition(strategies), figures.cost_distributions(shortfalls, "distribution")],
     )
 
 
-def _timing(
-    result: JudgedRun, costs: Mapping[str, Sequence[Costs]], twin_mid2_grid: Ints | None, grid_s: ArrayLike
-) -> Section:
-    """When each strategy traded, and how far that moved the mid."""
-    names = [name for name in result.ranked() if name in costs]
-    left = {name: np.concatenate([left_to_do(one) for one in costs[name]]) for name in names}
+def timing(costs: Mapping[str, Sequence[Costs]], twin_mid2_grid: Ints | None, grid_s: ArrayLike) -> Section:
+    """When each strategy traded, and how far that moved the mid.
+
+    Parameters
+    ----------
+    costs : mapping of name to sequence of Costs
+    twin_mid2_grid : int64 (n, G) or None
+        Mids of the same episodes without own orders; None where nothing answers.
+    grid_s : array_like (G,)
+        Times of the cost grid, seconds since arrival.
+    """
+    left = {name: np.concatenate([left_to_do(one) for one in runs]) for name, runs in costs.items()}
     drawn = [figures.trajectories(grid_s, left)]
     if twin_mid2_grid is not None:
-        scale = BPS / float(costs[names[0]][0].arrival_mid2.mean())
+        scale = BPS / float(next(iter(costs.values()))[0].arrival_mid2.mean())
         moved = {
-            name: scale * np.mean([displacement(one, twin_mid2_grid) for one in costs[name]], axis=0) for name in names
+            name: scale * np.mean([displacement(one, twin_mid2_grid) for one in runs], axis=0)
+            for name, runs in costs.items()
         }
         drawn.append(figures.impact_paths(grid_s, moved))
     return Section("When it traded", figures=drawn)
 
 
-def _book(examples: Sequence[BookExample]) -> list[Section]:
-    if not examples:
-        return []
-    return [Section("The book around the trades", figures=[example.figure for example in examples])]
-
-
-def _learning(result: JudgedRun, curves: Curves | None) -> list[Section]:
-    if not curves:
-        return []
-    best = result.strategies[result.best_baseline]["is_bps"]
-    levels = {result.best_baseline: best.mean} if best is not None else {}
-    return [Section("How it learned", figures=[figures.learning_curves(curves, levels)])]
-
-
-def _method(result: JudgedRun) -> Section:
-    """What the numbers mean and how the intervals were made."""
+def meanings() -> str:
+    """What each column says, as a table."""
     headings = {column.key: column.heading for column in COLUMNS}
-    meanings = plain_table(
-        ("column", "key in the JSON", "meaning"),
-        [[headings[key], key, meaning] for key, meaning in MEANINGS.items()],
-        prose=True,
-    )
-    seeds = "training seeds are a level of the bootstrap of their own" if len(result.seeds) > 1 else "one training seed"
-    return Section(
-        "How to read it",
-        (
-            f"Intervals: {100 * result.level:g} %, cluster bootstrap, {result.resamples:,} resamples; a cluster is one "
-            f"{result.cluster}; {seeds}. Every strategy met the same episodes, so differences are paired.",
-            "The best baseline is the written strategy that was cheapest on these very episodes, random not counted: "
-            "a strict opponent, as its mean is flattered by the choice.",
-        ),
-        html=meanings,
-    )
+    rows = [[headings[key], key, meaning] for key, meaning in MEANINGS.items()]
+    return plain_table(("column", "key in the JSON", "meaning"), rows, prose=True)
 
 
-def _flat(result: JudgedRun) -> dict[str, object]:
-    """Task and numbers as short facts, in words."""
-    counted = {"episodes": f"{result.episodes:,}", "clusters": f"{result.clusters:,}"}
-    seeds = {"training seeds": f"{len(result.seeds)} ({', '.join(map(str, result.seeds))})"} if result.seeds else {}
-    return _order(result.task) | counted | seeds
-
-
-def _order(task: Mapping[str, object]) -> dict[str, object]:
+def order_facts(task: Mapping[str, object]) -> dict[str, object]:
     """What a task asks for, as a person would say it; what is not known here is shown as it is.
 
-    >>> _order({"side": 0, "share": 0.1, "horizon_s": 1800.0, "clock": "time", "decisions": 60, "clock_step": 0})
+    >>> order_facts({"side": 0, "share": 0.1, "horizon_s": 1800.0, "clock": "time", "decisions": 60, "clock_step": 0})
     {'side': 'buys and sells alternate', 'order': '10 % of expected volume', 'horizon': '30 min', 'decisions': '60'}
     """
     sides: dict[object, str] = {1: "buy", -1: "sell", 0: "buys and sells alternate"}
@@ -328,15 +212,3 @@ def _latency(law: Mapping[str, object]) -> str:
 
 def _shortfall(costs: Costs) -> Floats:
     return attribute(costs, None)["is_bps"]
-
-
-def _told(cell: Estimate | None) -> str | None:
-    """A gain and its interval in figures.
-
-    >>> _told(Estimate(0.5, None, None)), _told(Estimate(0.5, 0.25, 0.75))
-    ('+0.50', '+0.50 [+0.25, +0.75]')
-    """
-    if cell is None:
-        return None
-    interval = "" if cell.ci_low is None or cell.ci_high is None else f" [{cell.ci_low:+.2f}, {cell.ci_high:+.2f}]"
-    return f"{cell.mean:+.2f}{interval}"

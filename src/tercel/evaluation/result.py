@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.errors import TercelError
-from tercel.report.tables import Judged, verdict, verdict_sentence
 from tercel.stats import Estimate
 
 KEYS = (
@@ -37,8 +35,6 @@ MEANINGS: Mapping[str, str] = {
 FEW_NOTE = "under 20 clusters"
 REPLAY_NOTE = "nothing answers own trading"
 """How the two notes begin that a printed table says in its own words."""
-PEERS = ("twap_passive", "submit_and_leave", "random")
-"""Opponents that every learned policy is told against, besides the best baseline and its own untrained network."""
 
 Cell = Estimate | None
 Row = Mapping[str, Cell]
@@ -82,8 +78,6 @@ class JudgedRun:
         Bootstrap resamples.
     out : str or None
         Folder of the run.
-    by_regime : mapping of regime to mapping
-        Costs by the regime that was in force longest (`evaluation.by_regime`); empty where none switch.
     """
 
     strategies: Mapping[str, Row]
@@ -103,7 +97,6 @@ class JudgedRun:
     resamples: int = 2000
     cluster: str = "episode seed"
     out: str | None = field(default=None)
-    by_regime: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for `json.dumps`; an absent key of a strategy is null."""
@@ -133,98 +126,4 @@ class JudgedRun:
             "resamples": self.resamples,
             "cluster": self.cluster,
             "out": self.out,
-            **({"by_regime": dict(self.by_regime)} if self.by_regime else {}),
         }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "JudgedRun":
-        """The object of which `data` is the :meth:`to_json`.
-
-        Raises
-        ------
-        TercelError
-            When a key is missing or unknown.
-        """
-        plain = dict(data)
-        try:
-            plain["strategies"] = {
-                name: {key: cell and Estimate(**cell) for key, cell in row.items()}
-                for name, row in data["strategies"].items()
-            }
-            plain["paired_vs_best_baseline"] = _estimates(data["paired_vs_best_baseline"])
-            plain["paired"] = {name: _estimates(row) for name, row in data["paired"].items()}
-            plain["paired_by_seed"] = {
-                name: {other: [Estimate(**cell) for cell in cells] for other, cells in row.items()}
-                for name, row in data["paired_by_seed"].items()
-            }
-            plain["notes"] = tuple(data["notes"])
-            return cls(**plain)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise TercelError(
-                "the JSON of a judged run", f"a file with {error!r}", "give a result.json that `tercel run` wrote"
-            ) from error
-
-    def ranked(self) -> list[str]:
-        """Names from the lowest mean shortfall to the highest."""
-
-        def mean(name: str) -> float:
-            cell = self.strategies[name]["is_bps"]
-            return float("inf") if cell is None else cell.mean
-
-        return sorted(self.strategies, key=mean)
-
-    def shown(self) -> Judged:
-        """The table that people read: print it with Rich, or ask for its HTML."""
-        return Judged(
-            strategies=self.intervals(),
-            best_baseline=self.best_baseline,
-            paired_vs_best_baseline={name: cell.to_json() for name, cell in self.paired_vs_best_baseline.items()},
-            episodes=self.episodes,
-            clusters=self.clusters,
-            cluster=self.cluster,
-            notes=[*self.standings(), *(note for note in self.notes if not note.startswith((FEW_NOTE, REPLAY_NOTE)))],
-            title=self.market,
-            unfilled={name: row.get("unfilled_share", 0.0) for name, row in self.counts.items()},
-        )
-
-    def intervals(self) -> dict[str, dict[str, dict[str, float | None]]]:
-        """Strategy -> key -> interval as plain numbers, without the keys that do not exist; cheapest first."""
-        return {
-            name: {key: cell.to_json() for key, cell in self.strategies[name].items() if cell is not None}
-            for name in self.ranked()
-        }
-
-    def standings(self) -> list[str]:
-        """Where each learned policy stands against its peers and its own beginning, one sentence each.
-
-        The best baseline is left out: the table says that itself.
-        """
-        said = []
-        for name in (name for name, kind in self.kinds.items() if kind == "learned"):
-            opponents = [peer for peer in PEERS if peer in self.paired[name] and peer != self.best_baseline]
-            said += [verdict_sentence(name, self.paired[name][peer].to_json(), peer) for peer in opponents]
-            if len(self.seeds) > 1:
-                said += [_by_seed(name, other, cells) for other, cells in self._beginnings(name)]
-            elif (own := f"{name}_untrained") in self.paired[name]:
-                said.append(verdict_sentence(name, self.paired[name][own].to_json(), own))
-        return said
-
-    def _beginnings(self, name: str) -> list[tuple[str, list[Estimate]]]:
-        """The opponents that training as such must beat, with the gain of each seed."""
-        row = self.paired_by_seed[name]
-        return [(other, row[other]) for other in (f"{name}_untrained", "random") if other in row]
-
-
-def _by_seed(name: str, other: str, cells: list[Estimate]) -> str:
-    """How many training seeds are better than `other`, intervals included.
-
-    >>> _by_seed("ppo", "random", [Estimate(1.0, 0.5, 1.5), Estimate(1.0, -0.5, 2.5)])
-    'ppo is cheaper than random on 1 of 2 training seeds, counting those whose interval excludes zero.'
-    """
-    won = sum(verdict(cell.to_json()) == "better" for cell in cells)
-    counted = "counting those whose interval excludes zero"
-    return f"{name} is cheaper than {other} on {won} of {len(cells)} training seeds, {counted}."
-
-
-def _estimates(row: Mapping[str, Any]) -> dict[str, Estimate]:
-    return {name: Estimate(**cell) for name, cell in row.items()}

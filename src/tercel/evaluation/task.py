@@ -100,6 +100,17 @@ class Latency:
                 'write it as Latency("constant", a_ns=1_000_000)',
             )
 
+    @property
+    def mean_ns(self) -> float:
+        """Its mean.
+
+        >>> Latency("uniform", 1_000, 3_000).mean_ns
+        2000.0
+        """
+        if self.kind == "empirical":
+            return sum(self.values_ns) / len(self.values_ns)
+        return (self.a_ns + self.b_ns) / 2 if self.kind == "uniform" else float(self.a_ns + self.b_ns)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -220,6 +231,18 @@ class Task:
     def horizon_ns(self) -> int:
         """Nanoseconds from arrival to the horizon."""
         return round(self.horizon_s * NS_PER_SECOND)
+
+    @property
+    def hours(self) -> str:
+        """From when to when an order at a time of its own is worked; empty for any other.
+
+        >>> Task(start="10:30", end="12:30").hours
+        '10:30 to 12:30'
+        """
+        if not self.start:
+            return ""
+        end = round((clock_s(self.start) + self.horizon_s) / 60)
+        return f"{self.start} to {end // 60:02d}:{end % 60:02d}"
 
     @property
     def warmup_ns(self) -> int:

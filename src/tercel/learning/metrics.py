@@ -12,6 +12,8 @@ from tercel.core.errors import ConfigError
 from tercel.core.written import beside
 from tercel.learning.port import Metrics, State
 
+FILE: Final = "metrics.csv"
+"""What the metrics of a training are called in its folder."""
 FRAMES: Final = ("frames",)
 
 
@@ -148,6 +150,14 @@ def some_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
     if not rows:
         raise _damaged(path, "no whole row")
     return rows
+
+
+def rows_so_far(path: Path) -> list[Metrics]:
+    """Whole rows of a metrics file, for a bar or a picture: none where it is not there yet, or cannot be read."""
+    try:
+        return read_metrics(path)
+    except (OSError, ValueError, ConfigError):
+        return []
 
 
 def _damaged(path: Path, why: str) -> ConfigError:

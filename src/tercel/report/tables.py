@@ -25,8 +25,9 @@ FEW_CLUSTERS = 20
 NOTHING = "\N{EN DASH}"
 
 
-MUCH_UNFILLED = 0.001
-"""Share of lots that the book could not fill beyond which a row says so: their price is a rule, not a trade."""
+MUCH = 0.001
+"""Share of lots that the book could not fill, or that a tape filled twice, beyond which a row says so: their price is a
+rule, not a trade."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ class Judged:
     called : callable, optional
         "better", "worse" or "open" of a paired difference after the correction of all comparisons; by its interval
         alone if not given.
-    unfilled : mapping of str to float
-        Share of all lots that the book could not fill; a row with more than `MUCH_UNFILLED` says so.
+    unfilled, doubled : mapping of str to float
+        Shares of all lots: that the book could not fill, and that trades of a tape filled which gave them to its own
+        orders too; a row with more than `MUCH` of them says so.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -92,6 +94,7 @@ class Judged:
     learned: Collection[str] = ()
     called: Callable[[Interval], str] | None = None
     unfilled: Mapping[str, float] = field(default_factory=dict)
+    doubled: Mapping[str, float] = field(default_factory=dict)
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -133,8 +136,7 @@ class Judged:
             yield f"Only {self.clusters} clusters, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
             yield "Impact is not told apart here: walking past the touch counts as spread, what prices did as timing."
-        placed = (item for item in self.paired_vs_best_baseline.items() if not item[0].endswith("untrained"))
-        for policy, interval in placed:
+        for policy, interval in self.paired_vs_best_baseline.items():
             yield verdict_sentence(policy, interval, self.best_baseline, self.digits, self.called)
         yield from self.notes
 
@@ -193,13 +195,13 @@ class Judged:
         return sorted(kept, key=COLUMNS.index), versus
 
     def _label(self, name: str) -> str:
-        unfilled = self._unfilled(name)
-        return (f"{name} *" if name == self.best_baseline else name) + (f" ({unfilled})" if unfilled else "")
+        remark = self._remark(name)
+        return (f"{name} *" if name == self.best_baseline else name) + (f" ({remark})" if remark else "")
 
-    def _unfilled(self, name: str) -> str:
-        """What a row says of lots that found no other side; empty where they are few."""
-        share = self.unfilled.get(name, 0.0)
-        return f"{100 * share:.2g} % unfilled" if share > MUCH_UNFILLED else ""
+    def _remark(self, name: str) -> str:
+        """What a row says of lots that found no other side, or that were filled twice; empty where they are few."""
+        shares = {"unfilled": self.unfilled.get(name, 0.0), "filled twice": self.doubled.get(name, 0.0)}
+        return ", ".join(f"{100 * share:.2g} % {what}" for what, share in shares.items() if share > MUCH)
 
     def _cell(self, name: str, column: Column) -> str:
         interval = self.strategies[name].get(column.key, {})
@@ -234,8 +236,8 @@ class Judged:
     def _html_row(self, name: str) -> str:
         kind = "learned" if self._is_learned(name) else "best" if name == self.best_baseline else ""
         mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
-        unfilled = self._unfilled(name)
-        mark += f' <span class="mark">{unfilled}</span>' if unfilled else ""
+        remark = self._remark(name)
+        mark += f' <span class="mark">{remark}</span>' if remark else ""
         cells = [f"<td>{self._html_cell(name, column)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
         gain = "" if versus is None else _html_interval(versus, self.digits, signed=True)

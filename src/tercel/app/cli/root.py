@@ -100,7 +100,7 @@ def run(
         str | None,
         typer.Option(
             help="What own trades do to prices: of a preset none, translation, weights (default: what it carries); "
-            "of a tape none (default), square_root, propagator.",
+            "of a tape square_root (default), propagator, none.",
             metavar="LAW",
         ),
     ] = None,

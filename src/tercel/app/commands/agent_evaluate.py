@@ -160,20 +160,47 @@ def evaluate(
     refuse_absent(ray)
     if adaptation and next(iter(held_in.values())).on_tape:
         raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
-    notes = notes_of(asked)
-    out.mkdir(parents=True, exist_ok=True)
-    contest = held(asked, out, notes)
-    result = composed(contest)
-    result["out"] = str(out)
-    write_whole(out / RESULT, json_text(result) + "\n")
-    write_page(out / PAGE, contest, result, footer=f"cells, figures and page: {out}")
+    result = judged(asked, out, notes_of(asked), out / RESULT, out / PAGE)
     if as_json:
         print_json(result)
     else:
-        result_console().print(shown(result))
-        say(f"report    {out / PAGE}")
-        say(f"figures   {out / RESULT}")
+        tell(result, out / RESULT, out / PAGE)
     return 0
+
+
+def judged(asked: Asked, out: Path, notes: Sequence[str], file: Path, page: Path, footer: str = "") -> dict[str, Any]:
+    """Judge, write figures and page; what was found.
+
+    Parameters
+    ----------
+    asked : Asked
+    out : Path
+        Folder that keeps what is finished.
+    notes : sequence of str
+        What is to be said before anybody is judged (:func:`notes_of`).
+    file, page : Path
+        For the figures and the page.
+    footer : str
+        Last line of the page.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for note in notes:
+        say(note)
+    contest = held(asked, out, notes)
+    for note in contest.notes[len(notes) :]:
+        say(note)
+    result = composed(contest)
+    result["out"] = str(out)
+    write_whole(file, json_text(result) + "\n")
+    write_page(page, contest, result, footer=footer or f"cells, figures and page: {out}")
+    return result
+
+
+def tell(result: Mapping[str, Any], file: Path, page: Path) -> None:
+    """Print the table and where the rest is."""
+    result_console().print(shown(result))
+    say(f"report    {page}")
+    say(f"figures   {file}")
 
 
 def notes_of(asked: Asked) -> list[str]:

@@ -1,19 +1,28 @@
 """The page of an evaluation: one file that fetches nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tercel.app.commands import agent_adapted
 from tercel.app.commands.agent_claims import claimed, gains_figure
 from tercel.app.commands.agent_evaluate_shown import closing, headliners, shown, verdicts
 from tercel.app.job.contest.held import Contest
+from tercel.app.job.contest.places import build_place
+from tercel.app.job.example import book_example
+from tercel.app.output import say
 from tercel.core.written import write_whole
 from tercel.evaluation.claims import called
+from tercel.evaluation.report import composition, meanings, order_facts, timing
+from tercel.execution.costs import Costs
+from tercel.learning.metrics import FILE as METRICS
+from tercel.learning.metrics import rows_so_far
 from tercel.report import contest_figures, figures
 from tercel.report.page import Section, render
-from tercel.report.tables import plain_table, verdict_sentence
+from tercel.report.tables import plain_table, spelt, verdict_sentence
 
 MOST_DRAWN = 14
 """Rows of the distribution figure."""
@@ -21,24 +30,31 @@ MOST_DRAWN = 14
 
 def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: str) -> None:
     """Write the page, whole or not at all."""
+    costs = {one.name: one.runs for one in contest.entries}
+    costs = {name: costs[name] for name in _ranked(result)}
     first = headliners(result)
     best = result["best_baseline"]
     lead = " ".join(verdict_sentence(name, result["paired"][name][best], best, called=called) for name in first)
     sections = [
         Section("The judged table", html=replace(shown(result), notes=()).html()),
         _verdicts(result, first),
-        _costs(contest, result, first),
+        composition(costs, _known(result), best, _drawn(result, first)),
         *(_forest(result, name, number) for number, name in enumerate(first)),
+        *_by_seed(contest, result),
         *_claims(result, first),
         *_places(result, first),
         *_sensitivity(result, first),
         *_adaptation(result, first),
+        *_timing(contest, {name: costs[name] for name in _drawn(result, first)}),
+        *_book(contest, [*first[:1], best]),
+        *_learning(contest, result),
         _questions(result),
         _method(result),
     ]
     facts = {
         "market": result["market"],
-        "episodes": result["episodes"],
+        **({} if contest.main.parts else order_facts(result["task"])),
+        "episodes": f"{result['episodes']:,}",
         "episode seeds": ", ".join(map(str, result["evaluation_seeds"])),
         "best written strategy": best,
     }
@@ -63,19 +79,73 @@ def _verdicts(result: Mapping[str, Any], first: list[str]) -> Section:
     return Section("Verdicts", [*said, *closing(result)])
 
 
+def _drawn(result: Mapping[str, Any], first: list[str]) -> list[str]:
+    """Rows of the figures, cheapest first: those that verdicts are told of, and the cheapest others."""
+    chosen = [*first, *(name for name in _ranked(result) if name not in first)][:MOST_DRAWN]
+    return [name for name in _ranked(result) if name in {*chosen, result["best_baseline"]}]
+
+
+def _known(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rows of the table, cheapest first, without what is not available."""
+    rows = result["strategies"]
+    return {name: {key: cell for key, cell in rows[name].items() if cell is not None} for name in _ranked(result)}
+
+
+def _by_seed(contest: Contest, result: Mapping[str, Any]) -> Iterator[Section]:
+    """What each training seed of a recipe saves."""
+    members = contest.members(contest.main)
+    if not members:
+        return
+    tables = []
+    for name, seeds in members.items():
+        others = [other for other in _ranked(result) if other in result["paired_by_seed"][name] and other not in seeds]
+        rows = [[other, *(spelt(cell, "+") for cell in result["paired_by_seed"][name][other])] for other in others]
+        tables.append(plain_table((f"{name} against", *seeds), rows, "Cost saved by each training seed, bps."))
+    yield Section("Seed by seed", html="".join(tables))
+
+
+def _timing(contest: Contest, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
+    task = contest.main.place.settings.task
+    if contest.main.arrivals is not None:
+        yield timing(costs, contest.twins, np.linspace(0.0, task.horizon_s, task.grid_points))
+
+
+def _book(contest: Contest, names: Sequence[str]) -> Iterator[Section]:
+    """Pictures of the first episode; one that cannot be drawn never costs the page."""
+    if contest.main.parts:
+        return
+    ground = build_place(contest.main.place)
+    market = replace(ground.market, judged=ground.source, plan=ground.plan)
+    known = {one.key: one for one in (*contest.policies, *contest.baselines)}
+    known |= {recipe.key: known[recipe.members[0]] for recipe in contest.recipes}
+    drawn = []
+    for name in dict.fromkeys(names):
+        try:
+            made = book_example(contest.main.place.settings, market, known[name].strategy(ground.market))
+            drawn.append(made.figure)
+        except Exception as error:
+            say(f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}")
+    if drawn:
+        yield Section("The book around the trades", figures=drawn)
+
+
+def _learning(contest: Contest, result: Mapping[str, Any]) -> Iterator[Section]:
+    """Learning curves of the policies that lie in folders of their trainings."""
+    of = {member: recipe.key for recipe in contest.recipes for member in recipe.members}
+    curves: dict[str, list[tuple[Any, Any]]] = {}
+    for one in contest.policies:
+        rows = rows_so_far(Path(one.folder).parent / METRICS) if one.learned else []
+        if rows:
+            curve = np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])
+            curves.setdefault(of.get(one.key, one.key), []).append(curve)
+    if curves:
+        best = result["best_baseline"]
+        levels = {best: float(result["strategies"][best]["is_bps"]["mean"])}
+        yield Section("How it learned", figures=[figures.learning_curves(curves, levels)])
+
+
 def _ranked(result: Mapping[str, Any]) -> list[str]:
     return sorted(result["strategies"], key=lambda name: float(result["strategies"][name]["is_bps"]["mean"]))
-
-
-def _costs(contest: Contest, result: Mapping[str, Any], first: list[str]) -> Section:
-    scores = contest.scores(contest.main)
-    names = _ranked(result)
-    told = {name: {key: cell for key, cell in result["strategies"][name].items() if cell is not None} for name in names}
-    drawn = [*first, *(name for name in names if name not in first)][:MOST_DRAWN]
-    spread = {name: scores.mean(name) for name in names if name in drawn}
-    return Section(
-        "What it cost", figures=[figures.decomposition(told), figures.cost_distributions(spread, "distribution")]
-    )
 
 
 def _forest(result: Mapping[str, Any], name: str, number: int) -> Section:
@@ -179,4 +249,4 @@ def _method(result: Mapping[str, Any]) -> Section:
         "deviation, sd that of a ratio's sampling error.",
         "The best written strategy was chosen on episodes that are not judged here.",
     ]
-    return Section("How it was judged", said)
+    return Section("How it was judged", said, html=meanings())

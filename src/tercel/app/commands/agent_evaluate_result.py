@@ -103,7 +103,9 @@ def _judged(contest: Contest, found: Gains, rng: np.random.Generator) -> JudgedR
     settings, market, cluster = main.place.settings, ground.market.name, ground.market.cluster
     parts = [one.place.settings for one in main.parts or (main,)]
     said = [words for one in parts for words in (*limit_in_words(one), *hindsight_in_words(one))]
-    notes = [*ground.market.notes[:1], *impact_in_words(ground.source), *dict.fromkeys(said), *_venue(contest)]
+    notes = list(ground.market.notes)
+    if main.parts:
+        notes = [*notes[:1], *impact_in_words(ground.source), *dict.fromkeys(said), *_venue(contest)]
     told = settings.task.to_dict()
     if settings.orders:
         orders = [order for one in parts for order in one.orders]

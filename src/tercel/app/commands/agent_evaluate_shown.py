@@ -8,29 +8,49 @@ from tercel.app.commands.agent_claims import POOLED_WORDS, claimed
 from tercel.evaluation.claims import called
 from tercel.report.tables import Judged, spelt, verdict, verdict_sentence
 
+MOST_VERDICTS = 3
+"""Rows whose verdict is printed; a page has all."""
+
 
 def shown(result: Mapping[str, Any]) -> Judged:
-    """The table with its verdicts."""
+    """The table, training seeds of one recipe as one row, and what a desk would say of it."""
     ranked = sorted(result["strategies"], key=lambda name: result["strategies"][name]["is_bps"]["mean"])
+    inside = {member for members in result["recipes"].values() for member in members}
     rows = {
-        name: {key: cell for key, cell in result["strategies"][name].items() if cell is not None} for name in ranked
+        name: {key: cell for key, cell in result["strategies"][name].items() if cell is not None}
+        for name in ranked
+        if name not in inside
     }
+    first = headliners(result)
     learned = [name for name, kind in result["kinds"].items() if kind == "learned"]
     return Judged(
         strategies=rows,
         best_baseline=result["best_baseline"],
-        paired_vs_best_baseline={
-            name: result["paired"][name][result["best_baseline"]] for name in result["paired_vs_best_baseline"]
-        },
+        paired_vs_best_baseline={name: result["paired"][name][result["best_baseline"]] for name in first},
         episodes=result["episodes"],
         clusters=result["clusters"],
         cluster=result["cluster"],
-        notes=[line for name in headliners(result) for line in verdicts(result, name)] + list(closing(result)),
+        notes=list(spoken(result)),
         title=result["market"],
         learned=learned,
         called=called,
         unfilled={name: row.get("unfilled_share", 0.0) for name, row in result["counts"].items()},
+        doubled={name: row.get("double_filled_share", 0.0) for name, row in result["counts"].items()},
     )
+
+
+def spoken(result: Mapping[str, Any]) -> Iterator[str]:
+    """What a desk would say below the table; verdicts come before it."""
+    best, first = result["best_baseline"], headliners(result)
+    if len(result["by_market"]) > 1:
+        for name in first[:MOST_VERDICTS]:
+            yield from list(claimed(result, name))[:1]
+    least = [found for name in first if (found := result["power"][name].get(best)) is not None]
+    if least:
+        yield (
+            f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; a true "
+            f"difference of {max(least):.2f} bps on it is found here with 80 % power."
+        )
 
 
 def headliners(result: Mapping[str, Any]) -> list[str]:

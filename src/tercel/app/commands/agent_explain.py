@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from tercel.app.commands.agent_show import folder_name
-from tercel.app.job.judging import told_interval
 from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.errors import PolicyError
 from tercel.evaluation.episodes import seeded_plan
@@ -37,6 +36,7 @@ from tercel.execution.registry import resolve_policy
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.simulator.source import reactive
+from tercel.report.tables import spelt
 from tercel.stats import Estimate, mean_interval
 
 REPORT = "explain.html"
@@ -184,12 +184,12 @@ def task_of(card: Card) -> Task:
 def _print(found: Explanation) -> None:
     say(found.lead())
     if found.still:
-        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {told_interval(found.is_bps)} bps")
+        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps")
         return
     if found.from_rule is not None:
         share = f"{100 * found.from_rule.mean:.1f} %"
         say(f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would.")
-    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {told_interval(found.is_bps)} bps"
+    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps"
     print_table(title, HEADINGS, _cells(found.families, found.family_costs), LEAVES)
     print_table("single features", HEADINGS, _cells(found.features[:12], found.feature_costs), LEAVES)
 
@@ -199,7 +199,7 @@ def _cells(moved: Sequence[Moved], costs: Mapping[str, Estimate]) -> list[tuple[
         (
             each.name,
             *(f"{100 * part:.1f}" for part in (each.distance.mean, *each.change)),
-            told_interval(costs[each.name], "+") if each.name in costs else "",
+            spelt(costs[each.name].to_json(), "+") if each.name in costs else "",
         )
         for each in moved
     ]

@@ -14,12 +14,11 @@ from tercel.app.job.agent_learner import refuse_settings, with_algo
 from tercel.app.job.agent_ray import spread, with_shards
 from tercel.app.job.agent_report import unlearned, write_page
 from tercel.app.job.agent_sb3 import SB3
-from tercel.app.job.agent_training import FILE, run_training
+from tercel.app.job.agent_training import FILE, claim, refuse_another, run_training
 from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.locks import locked
 from tercel.core.names import offer
-from tercel.core.written import write_whole
 from tercel.learning.port import Metrics
 from tercel.learning.sb3.settings import ALGORITHMS
 
@@ -116,7 +115,7 @@ def _told(
     variants_tried(told)  # a sweep that is not there is refused before anything is written
     refuse_settings(told, str(file))
     folder = out or RUNS / f"{told.name}-{seed}"
-    _refuse_another(folder, told, seed)
+    refuse_another(folder, told, seed)
     return told, folder, seed
 
 
@@ -143,30 +142,6 @@ def _held(folder: Path, told: AgentConfig, seed: int, *, begun: bool) -> Iterato
         except TercelError:
             _disclaim(folder)
             raise
-
-
-def _text(told: AgentConfig, seed: int) -> str:
-    return json.dumps({"seed": seed, **told.model_dump(mode="json")}, indent=1) + "\n"
-
-
-def _refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
-    """Refuse a folder of another run; the same one is gone on with."""
-    path = folder / FILE
-    if path.exists() and path.read_text() != _text(told, seed):
-        remedy = f"name another --out, or go on with it: --resume {folder}"
-        raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another", remedy)
-
-
-def claim(folder: Path, told: AgentConfig, seed: int) -> None:
-    """Keep what was told in the run folder, which is there.
-
-    Raises
-    ------
-    ConfigError
-        It is that of another training.
-    """
-    _refuse_another(folder, told, seed)
-    write_whole(folder / FILE, _text(told, seed))
 
 
 def _disclaim(folder: Path) -> None:

@@ -5,36 +5,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-import numpy as np
-
-from tercel.app.commands.agent_evaluate import evaluate
-from tercel.app.job.contest.contenders import Contender, own_of, refuse_namesakes
-from tercel.app.job.contest.leaks import judged_days
-from tercel.app.job.judging import Candidate, candidates, entries, strategy_of, twins, yardstick_notes
-from tercel.app.job.market import JobMarket, build_market, judged_words, split_dates
-from tercel.app.job.needed import needed_words, pilot_costs
+from tercel.app.commands.agent_evaluate import Asked, evaluate, judged, notes_of, tell
+from tercel.app.job.agent_config import AgentConfig
+from tercel.app.job.agent_training import POLICY, claim, is_done, run_training
+from tercel.app.job.contest.contenders import Contender, baselines_of, own_of, policies_of, recipes_of, refuse_namesakes
+from tercel.app.job.contest.families import Field
+from tercel.app.job.contest.leaks import refuse_leaks
+from tercel.app.job.market import build_market, preset_of, split_dates
 from tercel.app.job.orders import task_of
-from tercel.app.job.pool import Pool, judge_task, train_task
+from tercel.app.job.pool import Pool, stopping
+from tercel.app.job.recipe import configured, learnable
 from tercel.app.job.settings import EPISODES, FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
-from tercel.app.job.training import LEARNERS, frames_of, is_trained, training_folder
 from tercel.app.job.venue import fees_of, latency_of
 from tercel.app.job.venue import in_words as venue_words
-from tercel.app.output import json_text, print_json, progress_console, result_console, say
+from tercel.app.output import print_json, progress_console, say
 from tercel.core.errors import ConfigError
-from tercel.core.written import write_whole
-from tercel.evaluation.by_regime import by_regime
-from tercel.evaluation.by_regime import in_words as regimes_in_words
-from tercel.evaluation.episodes import regimes_of
-from tercel.evaluation.judge import judge
-from tercel.evaluation.report import BookExample, write_report
-from tercel.evaluation.result import JudgedRun
 from tercel.evaluation.task import Task
 from tercel.execution.own import findable
 from tercel.execution.strategies import NAMES
-from tercel.learning import defaults
-from tercel.learning.metrics import read_metrics
+from tercel.learning.metrics import FILE as METRICS
+from tercel.learning.metrics import rows_so_far
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
@@ -43,13 +35,30 @@ from tercel.market.simulator.queue_models import queue_model
 from tercel.market.simulator.terms import NO_FEES
 from tercel.market.tape import Lake
 
+LEARNERS: Final = ("ppo", "dqn")
+SHIPPED: Final = "default"
+"""The packaged policy that is judged beside them."""
+PPO_FRAMES: Final = 600_000
+DQN_FRAMES: Final = 300_000
+LOOKS: Final = 4
+"""At which a training's policy is validated, besides its start."""
+LOOKED_ON: Final = 250
+"""Episodes of each look."""
+QUICK_WORLDS: Final = 8
+TAPE_IMPACT: Final = "square_root"
 RUNS = Path("runs")
 DEFAULT_SEED = 1
 RESULT = "result.json"
 REPORT = "report.html"
 PRESET = "market.json"
-TOLD_BY_REGIME = ("pov", "twap_passive", "submit_and_leave", *LEARNERS)
-"""Strategies whose shortfall by regime is said below the table; the result has all."""
+
+
+class Job(NamedTuple):
+    """A training of a run."""
+
+    config: AgentConfig
+    folder: Path
+    seed: int
 
 
 def run(
@@ -82,7 +91,7 @@ def run(
     if len(symbols) < 2:
         result = _run(_settings(market, tape, symbol, quick, seed, out, resume, asked), out, resume, as_json)
         if as_json:
-            print_json(result.to_json())
+            print_json(result)
         return 0
     if resume and out is None:
         raise ConfigError("--out with --resume of several symbols", f"--symbol {symbol}", "name their folder")
@@ -97,34 +106,27 @@ def run(
         runs.append((_settings(market, tape, one, quick, seed, mine, going, asked), mine, going))
     found = {one: _run(*each, as_json) for one, each in zip(symbols, runs, strict=True)}
     if as_json:
-        print_json({"symbols": {one: result.to_json() for one, result in found.items()}})
+        print_json({"symbols": found})
     return 0
 
 
-def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_json: bool) -> JudgedRun:
+def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_json: bool) -> dict[str, Any]:
     """One run, from its market to its page."""
     settings, folder = asked
     try:
-        built = build_market(settings)
         if not resume:
+            build_market(settings)  # what it refuses is refused before anything is begun
             folder = settings.claim(folder, named=out is not None)
-        if settings.on_tape and built.preset is not None:
-            built.preset.save(folder / PRESET)
-        if settings.on_tape:
-            say(judged_words(built.name, len(built.plan)))
-        if not resume:
-            a_day = len(built.plan) / len(judged_days(settings).days) if settings.on_tape else 0.0
-            say(needed_words(pilot_costs(built, settings.task), round(a_day, 1)))
+        if settings.on_tape and not (folder / PRESET).exists():
+            preset = preset_of(settings)
+            if preset is not None:
+                preset.save(folder / PRESET)
         train(settings, folder)
-        _judge(settings, folder)
-        result = _result(settings, built, folder)
-        if not as_json:
-            result_console().print(result.shown())
-        _report(settings, built, result, folder)
+        result = _judge(settings, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder)) from None
     if not as_json:
-        say(f"report    {folder / REPORT}")
+        tell(result, folder / RESULT, folder / REPORT)
         say(f"policies  {folder / 'policies'}")
         say("next      tercel trade run --demo   (from a clone: make demo)")
     return result
@@ -215,7 +217,7 @@ class _Venue:
             market = "a tape" if settings.on_tape else "a preset's market"
             raise ConfigError(f"an impact law of {market}: {', '.join(laws)}", f"--impact {self.impact}", "name one")
         if self.strategies:
-            learned = [Contender(name) for name in (*LEARNERS, *(f"{name}_untrained" for name in LEARNERS))]
+            learned = [Contender(name) for name in (SHIPPED, *LEARNERS)]
             refuse_namesakes([*learned, *own_of(self.strategies)])
         task, where = task_of(settings.task, self.order), (settings.lake, settings.symbol)
         if self.latency_ms is not None:
@@ -233,7 +235,7 @@ class _Venue:
             regimes=regimes,
             queue=self.queue or settings.queue,
             strategies=self.strategies or settings.strategies,
-            impact=self.impact or "",
+            impact=self.impact or (TAPE_IMPACT if settings.on_tape else ""),
             fees=NO_FEES if self.fees is None else fees_of(self.fees),
         )
 
@@ -284,8 +286,8 @@ def _settings(
         quick=quick,
         seed=seed,
         task=Task(),
-        ppo_frames=defaults.PPO_FRAMES,
-        dqn_frames=defaults.DQN_FRAMES,
+        ppo_frames=PPO_FRAMES,
+        dqn_frames=DQN_FRAMES,
     )
     settings = venue.applied(settings)
     if quick:
@@ -348,14 +350,43 @@ def _newest() -> Path:
 # -- training ---------------------------------------------------------------------------------------------------------
 
 
+def trainings(settings: RunSettings, out: Path) -> list[Job]:
+    """What a run trains: every learner with every seed."""
+    plain, _ = learnable(settings)
+    share = None
+    if settings.on_tape and settings.task.share is None:
+        built = build_market(plain)
+        share = settings.task.quantity / max(built.estimates.expected_volume, 1.0)
+    frames = {"ppo": settings.ppo_frames, "dqn": settings.dqn_frames}
+    told = {
+        "validation.episodes": QUICK_EPISODES if settings.quick else LOOKED_ON,
+        "guards.variants": 1,
+        **({"market.worlds": QUICK_WORLDS} if settings.quick and not settings.on_tape else {}),
+    }
+    made = []
+    for learner in LEARNERS:
+        looks = {"validation.every": max(frames[learner] // LOOKS, 1)}
+        config = configured(plain, learner, frames[learner], learner, told | looks, share)
+        made += [Job(config, policy_folder(out, learner, seed), seed) for seed in settings.training_seeds]
+    return made
+
+
+def policy_folder(out: Path, learner: str, seed: int) -> Path:
+    """The folder of a training, as `tercel agent train` leaves one: metrics, checkpoints, the policy."""
+    return out / "policies" / f"{learner}-{seed}"
+
+
 def train(settings: RunSettings, out: Path) -> None:
-    """Train every learner with every seed that has no policy yet, side by side."""
+    """Train what has not come to its end, side by side."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    jobs = [(ln, s) for ln in LEARNERS for s in settings.training_seeds if not is_trained(out, ln, s)]
+    jobs = [job for job in trainings(settings, out) if not is_done(job.folder)]
     if not jobs:
         return
-    decisions = sum(frames_of(settings, learner) for learner, _ in jobs)
+    for job in jobs:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        claim(job.folder, job.config, job.seed)
+    decisions = sum(job.config.learner.frames for job in jobs)
     if settings.on_tape and not settings.quick:
         say(f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (--quick: less than one)")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
@@ -364,123 +395,56 @@ def train(settings: RunSettings, out: Path) -> None:
         Pool(len(jobs)) as pool,
     ):
         bars = {
-            job: progress.add_task(f"train {job[0]} seed {job[1]}", total=frames_of(settings, job[0]), told="")
+            job.folder: progress.add_task(
+                f"train {job.config.name} seed {job.seed}", total=job.config.learner.frames, told=""
+            )
             for job in jobs
         }
 
         def tick(_done: int) -> None:
-            for job, bar in bars.items():
-                last = _last_metrics(training_folder(out, *job) / "metrics.csv")
-                if last:
+            for folder, bar in bars.items():
+                for last in rows_so_far(folder / METRICS)[-1:]:
                     progress.update(bar, completed=last["frames"], told=f"{last['is_bps']:7.2f} bps")
 
-        pool.run(train_task, [(settings, out, *job) for job in jobs], tick)
+        pool.run(train_task, [(job.config, job.folder, job.seed) for job in jobs], tick)
 
 
-def _last_metrics(path: Path) -> dict[str, float]:
-    """The last complete row of a metrics file, empty when there is none yet."""
-    try:
-        rows = read_metrics(path)
-    except (OSError, ValueError, ConfigError):
-        return {}
-    return rows[-1] if rows else {}
+def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:
+    """Train one policy in a worker."""
+    return bool(run_training(config, folder, seed, stop=stopping)["done"])
 
 
 # -- judging ----------------------------------------------------------------------------------------------------------
 
 
-def _judge(settings: RunSettings, out: Path) -> None:
-    """Run every strategy, and the twins, through the judged episodes."""
-    from rich.progress import Progress
-
-    todo: list[Candidate | None] = [c for c in candidates(settings) if not (out / "judged" / c.file).exists()]
-    if settings.answers and twins(out) is None:
-        todo.insert(0, None)
-    if not todo:
-        return
-    with Progress(console=progress_console()) as progress, Pool(len(todo)) as pool:
-        bar = progress.add_task("judge on unseen episodes", total=len(todo))
-        pool.run(judge_task, [(settings, out, one) for one in todo], lambda done: progress.update(bar, completed=done))
-
-
-def _result(settings: RunSettings, market: JobMarket, out: Path) -> JudgedRun:
-    rows = entries(settings, out)
-    rng = np.random.default_rng((settings.seed, 13))
-    notes = [*market.notes, *yardstick_notes(rows, out, rng)]
-    grouped: dict[str, Any] = {}
-    if market.judged.regimes:
-        truth = regimes_of(market.judged, settings.task, market.plan)
-        grouped = by_regime(rows, truth, np.random.default_rng((settings.seed, 17)))
-        notes += regimes_in_words(grouped, TOLD_BY_REGIME)
-    if settings.quick:
-        notes.append("--quick: too few frames and episodes to judge an agent by.")
-    result = judge(
-        rows,
-        twins(out),
-        np.random.default_rng((settings.seed, 11)),
-        market=market.name,
-        task=settings.task.to_dict(),
-        seeds=settings.training_seeds,
-        cluster=market.cluster,
-        notes=notes,
-    )
-    result = replace(result, out=str(out), by_regime=grouped)
-    write_whole(out / RESULT, json_text(result.to_json()) + "\n")
-    return result
-
-
-# -- the report -------------------------------------------------------------------------------------------------------
-
-
-def _report(settings: RunSettings, market: JobMarket, result: JudgedRun, out: Path) -> None:
-    seed = settings.training_seeds[0]
-    examples, missing = _examples(settings, market, [Candidate("ppo", seed), Candidate(result.best_baseline)], out)
-    curves = {learner: [_curve(out, learner, s) for s in settings.training_seeds] for learner in LEARNERS}
-    grid_s = np.linspace(0.0, settings.task.horizon_s, settings.task.grid_points)
-    write_report(
-        out / REPORT,
-        result,
-        {row.name: row.runs for row in entries(settings, out)},
-        twin_mid2_grid=twins(out),
-        grid_s=grid_s,
-        learning_curves=curves,
-        book_examples=examples,
-        facts={**market.facts, "seed": settings.seed, **missing},
-        footer=f"reprint: tercel run --resume --out {out}",
-    )
-
-
-def _examples(
-    settings: RunSettings, market: JobMarket, shown: Sequence[Candidate], out: Path
-) -> tuple[list[BookExample], dict[str, str]]:
-    """Pictures of one episode, and a fact for the report where one could not be drawn: it never costs the page."""
-    from tercel.app.job.example import book_example
-
-    examples, missing = [], {}
-    for one in shown:
-        try:
-            example = book_example(settings, market, strategy_of(one, market, out))
-            _ = example.figure  # drawn here, where a failure costs the picture alone
-            examples.append(example)
-        except Exception as error:
-            why = f"not drawn for {one.name}: {type(error).__name__}, {error}"
-            say(f"report    the picture of an episode is {why}")
-            missing[f"picture of {one.name}"] = why
-    return examples, missing
-
-
-def _curve(out: Path, learner: str, seed: int) -> tuple[Any, Any]:
-    path = training_folder(out, learner, seed) / "metrics.csv"
+def candidates(settings: RunSettings, place: RunSettings, name: str, out: Path) -> Field:
+    """Who is judged besides the written strategies: the policy that ships, those of the run, the user's own."""
+    seeds, said = settings.training_seeds, list[str]()
+    shipped = policies_of([SHIPPED])
     try:
-        rows = read_metrics(path)
-        curve = np.array([r["frames"] for r in rows]), np.array([r["is_bps"] for r in rows])
-    except (OSError, ValueError, KeyError) as error:
-        raise _no_metrics(path, str(error)) from error
-    if not rows:
-        raise _no_metrics(path, "no whole row")
-    return curve
+        refuse_leaks(shipped, [place])
+    except ConfigError:
+        said.append(f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here.")
+        shipped = []
+    folders = {(learner, seed): policy_folder(out, learner, seed) for learner in LEARNERS for seed in seeds}
+    mine = [
+        Contender(learner if len(seeds) == 1 else folder.name, str(folder / POLICY))
+        for (learner, _), folder in folders.items()
+    ]
+    unknown = learnable(settings)[1]
+    if unknown:
+        said.append(f"PPO and DQN were trained without {' and '.join(unknown)}; everybody is judged with it.")
+    if settings.quick:
+        said.append("--quick: too few frames and episodes to judge an agent by.")
+    everyone = [*shipped, *mine, *own_of(settings.strategies)]
+    return Field(everyone, recipes_of(mine), {name: tuple(everyone)}, said)
 
 
-def _no_metrics(path: Path, what: str) -> ConfigError:
-    remedy = f"put it back, or delete {path.parent} and its policy and train again with --resume"
-    return ConfigError("the metrics of a training", f"{path}: {what}", remedy)
+def _judge(settings: RunSettings, out: Path) -> dict[str, Any]:
+    """Judge everybody on the episodes of `tercel agent evaluate`."""
+    place = replace(settings, quick=False, strategies=(), seeds=1, episodes=1, ppo_frames=0, dqn_frames=0)
+    name = f"{settings.symbol} tape" if settings.on_tape else load(settings.market).name
+    field = candidates(settings, place, name, out)
+    asked = Asked(field, baselines_of("all"), {name: place}, settings.episodes, (settings.seed,), "", False, False, {})
+    footer = f"reprint: tercel run --resume --out {out}"
+    return judged(asked, out, notes_of(asked), out / RESULT, out / REPORT, footer)

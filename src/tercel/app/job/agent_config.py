@@ -127,6 +127,8 @@ class TaskSection(_Section):
     """0: buys and sells in turn."""
     grow_frames: int = Field(default=0, ge=0)
     """Curriculum: the ranges of share and horizon grow from their middles over so many frames."""
+    start: str = ""
+    """On tape: orders at this local time of the exchange are kept for judging, and other hours are learned from."""
 
     @field_validator("share", "horizon_s", "latency_ms")
     @classmethod
@@ -137,6 +139,12 @@ class TaskSection(_Section):
             least = "from 0 on" if late else "above 0"
             raise ValueError(f"a number, or [lowest, highest], {least}, not {value}")
         return value
+
+    @model_serializer(mode="wrap")
+    def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was told: runs of before know no start."""
+        told: dict[str, Any] = dump(self)
+        return told if self.start else {key: value for key, value in told.items() if key != "start"}
 
     @property
     def task(self) -> Task:

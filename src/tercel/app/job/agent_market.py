@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tercel.app.job.agent_config import AgentConfig, span
-from tercel.app.job.market import TRAINING_STEP_NS, build_market, curve_lots, validated
+from tercel.app.job.market import OTHER_HOURS, TRAINING_STEP_NS, build_market, curve_lots, validated
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Plan, seeded_plan
@@ -134,9 +134,12 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
     told, task = config.market, _longest(config)
     impact = told.impact or "square_root"
     if not told.train_days and not told.judge_days:
-        settings = RunSettings(lake=told.lake, symbol=told.symbol, task=task, queue=told.queue, impact=impact)
+        by_clock = replace(task, start=config.task.start)
+        settings = RunSettings(lake=told.lake, symbol=told.symbol, task=by_clock, queue=told.queue, impact=impact)
         market = build_market(settings)
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
+        if str(facts["trained on"]).endswith(OTHER_HOURS):
+            facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"
         episodes = validated(config.validation.episodes, len(market.plan))
         return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts, episodes)
     train, judged = _days(config)

@@ -49,6 +49,8 @@ from tercel.market.regimes.named import PLAIN
 
 FILE: Final = "config.json"
 RESULT: Final = "run.json"
+POLICY: Final = "policy"
+"""Folder of the best policy by validation."""
 LOOKS: Final = "validation.csv"
 LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
 """Columns of a look without which a run cannot go on."""
@@ -154,7 +156,7 @@ class Training:
         look.row["averaged"] = float(averaged)
         self.looks.add(look.row)
         if best is None or self.best is self.looks.rows[-1]:
-            save_policy(self.folder / "policy", policy, self.card(look))
+            save_policy(self.folder / POLICY, policy, self.card(look))
         if self.agent.frames >= self.config.learner.frames:
             save_policy(self.folder / LAST, policy, self.card(look))
         return look
@@ -208,7 +210,7 @@ class Training:
 
     def _count(self) -> None:
         """Say in the cards of what is kept how many looks there were in the end: each was a chance to be lucky."""
-        for path in (self.folder / "policy" / CARD, self.folder / LAST / CARD):
+        for path in (self.folder / POLICY / CARD, self.folder / LAST / CARD):
             if not path.exists():
                 continue
             card = read_card(path)
@@ -224,7 +226,7 @@ class Training:
             "seed": self.seed,
             "done": done,
             "frames": self.agent.frames,
-            "policy": str(self.folder / "policy"),
+            "policy": str(self.folder / POLICY),
             "best": best,
             "rule": self.validator.rule.name,
             **self._counted,
@@ -238,6 +240,43 @@ def _kept(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Write what became of a training into its folder."""
     write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
     return result
+
+
+def _text(told: AgentConfig, seed: int) -> str:
+    return json.dumps({"seed": seed, **told.model_dump(mode="json")}, indent=1) + "\n"
+
+
+def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Refuse a folder of another training; the same one is gone on with.
+
+    Raises
+    ------
+    ConfigError
+    """
+    path = folder / FILE
+    if path.exists() and path.read_text() != _text(told, seed):
+        remedy = f"name another --out, or go on with it: --resume {folder}"
+        raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another", remedy)
+
+
+def claim(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Keep what was told in the run folder, which is there.
+
+    Raises
+    ------
+    ConfigError
+        It is that of another training.
+    """
+    refuse_another(folder, told, seed)
+    write_whole(folder / FILE, _text(told, seed))
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the training in a folder has come to its end."""
+    try:
+        return bool(json.loads((folder / RESULT).read_text())["done"])
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def run_training(

@@ -39,6 +39,8 @@ PILOT_SEED = -2_000_000_000
 WORLDS = 64
 FEW = 60
 """Judged orders of a tape below which its figures tell little apart: two days of half hours, bought and sold."""
+OTHER_HOURS = "other hours"
+"""How a span of training ends where orders at times of their own are judged."""
 TRAINING_STEP_NS = 60 * 10**9
 """Distance of the arrivals that training draws from."""
 
@@ -65,8 +67,6 @@ class JobMarket:
         What a reader of the table should know.
     facts : dict
         For the report and the policies' cards.
-    preset : Preset
-        The flow of a simulated market, or what the training days calibrate to.
     """
 
     name: str
@@ -78,7 +78,6 @@ class JobMarket:
     cluster: str
     notes: tuple[str, ...]
     facts: dict[str, object]
-    preset: presets.Preset | None
 
 
 def build_market(settings: RunSettings) -> JobMarket:
@@ -159,7 +158,6 @@ def _simulated(settings: RunSettings) -> JobMarket:
             "tick": preset.tick,
             "shares in a lot": preset.lot,
         },
-        preset,
     )
 
 
@@ -183,7 +181,7 @@ class Split:
             return f"{self.train[0]}, first two thirds", f"{self.train[0]}, the rest"
         if self.hours:
             of = "" if self.train == self.test else f" of {_span(self.test)}"
-            return f"{_span(self.train)}, {'all' if self.hindsight else 'other'} hours", f"hours by the clock{of}"
+            return f"{_span(self.train)}, {'all hours' if self.hindsight else OTHER_HOURS}", f"hours by the clock{of}"
         return _span(self.train), _span(self.test)
 
     @property
@@ -360,7 +358,6 @@ def _on_tape(settings: RunSettings) -> JobMarket:
     blocks = bool(settings.orders) or one_day
     guessed = any(by_level(events) for _, events in split.days)
     seen, unseen = split.spans
-    name = f"{symbol.lower()}-{split.train[0]}-{split.train[-1]}"
     return JobMarket(
         f"{symbol} replay",
         training,
@@ -383,8 +380,19 @@ def _on_tape(settings: RunSettings) -> JobMarket:
             "tick": instrument.tick,
             "shares in a lot": instrument.lot,
         },
-        None if guessed or split.hours else calibrate(split.days, name=name, date=split.train[-1]),
     )
+
+
+def preset_of(settings: RunSettings) -> presets.Preset | None:
+    """The market that the training days of a tape calibrate to; None where they show no single orders, or where other
+    hours of the judged days are trained on."""
+    if judged_hours(settings):
+        return None
+    split = split_days(Lake(settings.lake), settings.symbol, settings.judged)
+    if any(by_level(events) for _, events in split.days):
+        return None
+    name = f"{settings.symbol.lower()}-{split.train[0]}-{split.train[-1]}"
+    return calibrate(split.days, name=name, date=split.train[-1])
 
 
 def _hidden_words(judged: Source) -> list[str]:

@@ -1,28 +1,11 @@
 """What the work can tell, said before it: how many episodes a difference of 1 bps needs."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 
-from tercel.app.job.market import JobMarket
-from tercel.evaluation.experiment import run_strategies
-from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs, attribute
-from tercel.execution.strategies import build
 from tercel.stats.power import needed
-
-TRIED: Final = ("twap_take", "twap_passive", "submit_and_leave")
-EPISODES: Final = 64
-SEED: Final = 1_899_999_999
-"""Of the pilot's episodes: training's, not those of any training."""
-
-
-def pilot_costs(market: JobMarket, task: Task) -> dict[str, Costs]:
-    """Costs of three written strategies on some training episodes."""
-    plan = market.sampler(SEED, 0, EPISODES)
-    made = [build(name, market.estimates) for name in TRIED]
-    return dict(zip(TRIED, run_strategies(market.training, task, plan, made, run_out=False), strict=True))
 
 
 def needed_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> str:

@@ -6,15 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import lru_cache
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
-from tercel.app.job.judging import Candidate, judge_one, judge_twins
-from tercel.app.job.market import JobMarket, build_market
-from tercel.app.job.settings import RunSettings
-from tercel.app.job.training import train_policy
 from tercel.app.job.worker import begin_worker
 from tercel.core.errors import TercelError
 
@@ -41,34 +35,8 @@ def _ctrl_c_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@lru_cache(maxsize=1)
-def _market(settings: RunSettings) -> JobMarket:
-    return build_market(settings)
-
-
 def stopping() -> bool:
-    """In a worker: whether the parent was told to stop."""
-    return _stop is not None and bool(_stop.is_set())
-
-
-def train_task(settings: RunSettings, out: Path, learner: str, seed: int) -> bool:
-    """Train one policy in a worker."""
-    return train_policy(settings, _market(settings), out, learner, seed, _stop.is_set)
-
-
-def judge_task(settings: RunSettings, out: Path, candidate: Candidate | None) -> bool:
-    """Judge one candidate in a worker, or (None) run the twins."""
-    if _stop.is_set():
-        return False
-    if candidate is None:
-        judge_twins(settings, _market(settings), out)
-    else:
-        judge_one(settings, _market(settings), out, candidate)
-    return True
-
-
-def stopped() -> bool:
-    """In a worker: whether the parent asked to stop; elsewhere never."""
+    """In a worker: whether the parent was told to stop; elsewhere never."""
     return _stop is not None and bool(_stop.is_set())
 
 

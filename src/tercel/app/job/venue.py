@@ -68,8 +68,7 @@ def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
 def _law(latency: Latency) -> str:
     a, b = latency.a_ns / 1e6, latency.b_ns / 1e6
     if latency.kind == "empirical":
-        mean = sum(latency.values_ns) / len(latency.values_ns) / 1e6
-        return f"as the tape's receipt, {mean:.3g} ms on average"
+        return f"as the tape's receipt, {latency.mean_ns / 1e6:.3g} ms on average"
     if latency.kind == "uniform":
         return f"{a:g} to {b:g} ms"
     return f"{a:g} ms" + (f" and {b:g} ms more on average" if latency.kind == "exponential" else "")

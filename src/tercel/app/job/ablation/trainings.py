@@ -17,7 +17,7 @@ from tercel.app.job.ablation.variants import WHOLE, Variant
 from tercel.app.job.agent_config import AgentConfig, parse
 from tercel.app.job.agent_report import write_page
 from tercel.app.job.agent_training import FILE, LAST, RESULT, run_training
-from tercel.app.job.pool import Pool, stopped
+from tercel.app.job.pool import Pool, stopping
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.written import write_whole
 from tercel.execution.policies.policy import CARD
@@ -147,13 +147,13 @@ def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) ->
 
 def train_one(told: str, folder: Path, seed: int) -> bool:
     """Train in a worker; a training that cannot go on says why in its folder, and the others go on."""
-    if stopped():
+    if stopping():
         return False
     config = AgentConfig.model_validate_json(told)
     began = time.process_time()
     (folder / FAILED).unlink(missing_ok=True)
     try:
-        result = run_training(config, folder, seed, stop=stopped)
+        result = run_training(config, folder, seed, stop=stopping)
     except TercelError as error:
         write_whole(folder / FAILED, f"{error}\n")
         return False

@@ -12,13 +12,13 @@ from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.guarded import watch, watched
 from tercel.app.job.contest.leaks import refuse_trained_seeds
 from tercel.app.job.contest.places import Place, build_place
-from tercel.app.job.judging import reading, write_arrays
 from tercel.app.job.pool import stopping
 from tercel.evaluation.adaptability import Response, respond
 from tercel.evaluation.arrivals import Arrivals, run_arrivals
 from tercel.evaluation.experiment import BATCH, Recording, run_strategies
 from tercel.evaluation.guards import Guard
 from tercel.evaluation.hindsight import hindsight
+from tercel.evaluation.kept import reading, write_arrays
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
 

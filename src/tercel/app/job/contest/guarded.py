@@ -7,9 +7,9 @@ import numpy as np
 
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.places import Ground, Place
-from tercel.app.job.judging import reading, write_arrays
 from tercel.core.errors import TercelError
 from tercel.evaluation.guards import Guard, guard
+from tercel.evaluation.kept import reading, write_arrays
 
 WATCHED = 32
 """Episodes whose fills are looked at one by one."""

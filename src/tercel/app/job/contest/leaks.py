@@ -8,7 +8,7 @@ from typing import Any
 
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.places import Place
-from tercel.app.job.market import TRAINING_SHARE, cut_of, judged_hours, split_dates
+from tercel.app.job.market import OTHER_HOURS, TRAINING_SHARE, cut_of, judged_hours, split_dates
 from tercel.app.job.settings import RunSettings
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -21,6 +21,7 @@ from tercel.market.tape.instrument import midnight_ns
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2}) to (\d{4}-\d{2}-\d{2})")
 _PART = "first two thirds"
+_APART = re.compile(rf"{OTHER_HOURS} than (\d\d:\d\d to \d\d:\d\d)")
 ROUNDING_S = 1.0
 """Cards tell hours in whole seconds."""
 
@@ -41,6 +42,8 @@ class Seen:
         Share of each session that was used, at most.
     how : str
         In words.
+    apart : str
+        Hours by the clock that were left out of each day.
     """
 
     symbol: str
@@ -49,6 +52,7 @@ class Seen:
     until_s: float
     share: float
     how: str
+    apart: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Judged:
         From opening to close of the only day.
     opening_s : float
         Seconds after midnight at which it opens, local time of the exchange.
+    hours : str
+        By the clock, where orders have a time of their own.
     """
 
     symbol: str
@@ -73,6 +79,7 @@ class Judged:
     after_s: float = 0.0
     session_s: float = 0.0
     opening_s: float = 0.0
+    hours: str = ""
 
     def until(self, seen: Seen) -> float:
         """Seconds after the opening that were seen of the only day."""
@@ -84,7 +91,7 @@ class Judged:
 
     def same_day(self, seen: Seen) -> list[str]:
         """Judged days of which some hours were seen."""
-        if seen.symbol and seen.symbol != self.symbol:
+        if (seen.symbol and seen.symbol != self.symbol) or (self.hours and seen.apart == self.hours):
             return []
         return [day for day in self.days if seen.first <= day <= seen.last]
 
@@ -104,7 +111,7 @@ def seen_by(policy: Contender) -> list[Seen]:
     told = policy.card.trained_on
     symbol = str(told.get("symbol", ""))
     found = [
-        Seen(symbol, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}")
+        Seen(symbol, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}", _apart(text))
         for key, value in told.items()
         if key.startswith(("trained", "days", "train"))
         for text in _texts(value)
@@ -113,6 +120,11 @@ def seen_by(policy: Contender) -> list[Seen]:
     for name in _texts(told.get("market", "")) + _texts(told.get("markets", "")):
         found += calibrated_on(name)
     return found
+
+
+def _apart(text: str) -> str:
+    found = _APART.search(text)
+    return found[1] if found else ""
 
 
 def _texts(value: Any) -> list[str]:
@@ -190,7 +202,7 @@ def judged_days(settings: RunSettings) -> Judged:
     """What a run on tape judges: its days, or the rest of the only one."""
     lake, symbol = Lake(settings.lake), settings.symbol
     if hours := judged_hours(settings):
-        return Judged(symbol, tuple(sorted(hours)))
+        return Judged(symbol, tuple(sorted(hours)), hours="" if settings.orders else settings.task.hours)
     train, judged = split_dates(lake, symbol, settings.judged)
     if train != judged:
         return Judged(symbol, tuple(judged))

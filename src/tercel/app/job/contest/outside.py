@@ -56,7 +56,7 @@ def _said(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
         "decision_s": ("decisions every", task.horizon_s / task.decisions if task.clock == "time" else None, "s"),
         "horizon_s": ("a horizon of", task.horizon_s, "s"),
         "share": ("orders of", None if task.share is None else 100 * task.share, "% of the volume"),
-        "latency_ms": ("a latency of", _latency_ms(task), "ms"),
+        "latency_ms": ("a latency of", task.latency.mean_ns / MS_NS, "ms"),
     }
     for key, (words, value, unit) in here.items():
         span = _span(limits.get(key), 100.0 if key == "share" else 1.0)
@@ -73,16 +73,6 @@ def _said(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
     names = [markets] if isinstance(markets, str) else markets if isinstance(markets, list) else []
     if names and market not in names:
         yield f"{', '.join(map(str, names))} there, {market} here"
-
-
-def _latency_ms(task: Task) -> float:
-    """The middle of the law, as a card tells it."""
-    law = task.latency
-    if law.kind == "uniform":
-        return (law.a_ns + law.b_ns) / 2 / MS_NS
-    if law.kind == "empirical":
-        return sum(law.values_ns) / len(law.values_ns) / MS_NS
-    return (law.a_ns + law.b_ns * (law.kind == "exponential")) / MS_NS
 
 
 def _span(told: Any, scale: float) -> tuple[float, float] | None:
