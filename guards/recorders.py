@@ -15,7 +15,7 @@ from guards.figures import Leaf, Leaves, leaves
 from guards.files import left_in
 from guards.journal import columns, events_in
 from guards.options import options
-from guards.program import tercel
+from guards.program import ROOT, tercel
 from guards.shapes import shapes
 
 LIBRARIES: Final = ("numpy", "numba", "llvmlite", "scipy", "onnx")
@@ -25,7 +25,7 @@ ALIKE: Final = ("*.cluster", "*.side", "*.arrival_mid2", "*.rows")
 
 def _run() -> Leaves:
     tercel("run", "--quick", "--seed", "1", "--out", "run")
-    return left_in(Path("run"), ("training/*/checkpoint/*", "training/*/seconds"), ALIKE)
+    return left_in(Path("run"), ("policies/*/checkpoint/*", "policies/*/seconds", "cells/*-costs/*"), ALIKE)
 
 
 def _evaluate() -> Leaves:
@@ -64,11 +64,11 @@ def found_by(name: str) -> Record:
     with TemporaryDirectory() as folder, chdir(folder):
         found = GUARDS[name].found()
         here = (str(Path(folder).resolve()), folder)
-    return Record({key: _apart_from(here, leaf) for key, leaf in found.items()}, machine())
+    return Record({key: _apart_from((*here, str(ROOT)), leaf) for key, leaf in found.items()}, machine())
 
 
 def _apart_from(here: tuple[str, ...], leaf: Leaf) -> Leaf:
-    """A value without the folder in which it was found."""
+    """A value without the folder in which it was found, and without that of the clone."""
     if isinstance(leaf, list):
         return [_apart_from(here, one) for one in leaf]
     if isinstance(leaf, str):

@@ -14,7 +14,7 @@ from tercel.report.tables import plain_table, spelt
 HEADINGS = ("learner", "trained in", "judged in", "IS", "best written", "its IS", "saves", "saves on one at home")
 LEAVES = ("its IS", "best written", "saves on one at home")
 REPORT = "transfer.html"
-FRAMES: Final = {"ppo": 600_000, "dqn": 300_000}
+FRAMES: Final = {"ppo": 400_000, "dqn": 200_000}
 QUICK_FRAMES: Final = 16_384
 SEEDS, EPISODES = 3, 1_000
 QUICK_SEEDS, QUICK_EPISODES = 2, 64

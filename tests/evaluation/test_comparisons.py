@@ -1,7 +1,5 @@
 """Comparisons: means and signs by hand, corrections over everything, recipes as a level, parts, pools."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -57,7 +55,7 @@ def costs(shortfall):
         unfilled_lots=zero, mid2_grid=grid, lots_grid=early,
         forced_lots_grid=np.zeros((n, 3), np.int64),
         side=np.where(np.arange(n) % 2 == 0, 1, -1).astype(np.int8),
-        cluster=np.arange(n), fees=zero, double_lots=zero, overflow=zero,
+        cluster=np.arange(n), fees=zero, double_lots=zero, overflow=zero, run_out=one,
     )  # fmt: skip
 
 
@@ -116,11 +114,9 @@ def test_the_slope_of_a_schedule_on_the_move_is_the_share_traded_late():
     side = one.side.astype(np.int64)
     grid = one.mid2_grid.copy()
     grid[:, -1] += move * side
-    moved = replace(one, mid2_grid=grid)
-    runs = {"twap": moved}
-    slope = price_move_beta(Scores.of(runs, {}), price_moves(runs, {}), rng())["twap"]
+    slope = price_move_beta(Scores.of({"twap": one}, {}), price_moves(one, grid), rng())["twap"]
     assert slope["mean"] == pytest.approx(0.5, abs=0.01)
-    assert by_side(Scores.of(runs, {}), moved.side)["twap"]["buy"] == pytest.approx(
+    assert by_side(Scores.of({"twap": one}, {}), one.side)["twap"]["buy"] == pytest.approx(
         (move // 2)[side > 0].mean() / 2, abs=1e-9
     )
 

@@ -12,7 +12,7 @@ from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.evaluation.adaptability import Response
 from tercel.evaluation.judge import Entry, judge, paired_correlation, within_range
 from tercel.evaluation.result import KEYS, MEANINGS
-from tercel.execution.costs import PARTS, Costs, attribute
+from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.stats import Estimate, mean_interval
 
 GRID, QTY, MID2 = 5, 100, 20_000
@@ -53,6 +53,7 @@ def make(episodes, extra, *, seed=0, clusters=None, moved=0, forced=0):
         fees=ints(),
         double_lots=ints(),
         overflow=ints(),
+        run_out=ints(1),
     )
 
 
@@ -112,7 +113,8 @@ def test_the_parts_add_up_in_the_table(answered):
 
 
 def test_the_best_baseline_is_written_and_not_random(judged):
-    assert judged.ranked()[:2] == ["ppo", "random"]
+    cheapest = sorted(judged.strategies, key=lambda name: judged.strategies[name]["is_bps"].mean)
+    assert cheapest[:2] == ["ppo", "random"]
     assert judged.best_baseline == "twap_take"
 
 
@@ -170,6 +172,24 @@ def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfal
     for key in ("impact_bps", "timing_bps"):
         assert row[key].ci_high - row[key].ci_low == pytest.approx(2 * 1.96 * error, rel=0.25)
     assert row["is_bps"].ci_high == pytest.approx(row["is_bps"].ci_low)
+
+
+def test_displacement_is_that_of_the_episodes_that_ran_to_their_horizon() -> None:
+    """The rest may hold anything on the grid: their lots count, their mids do not."""
+    whole = make(300, 0, moved=40)
+    some = np.arange(300) % 4 == 0
+    grid = np.where(some[:, None], whole.mid2_grid, 0)
+    part = replace(whole, mid2_grid=grid, run_out=some.astype(np.int64))
+    moved = displacement(part, twin(300))
+    assert moved == pytest.approx((whole.mid2_grid - twin(300))[some].mean(axis=0))
+    row = run([Entry("a", "baseline", (part,))], twin(300)).strategies["a"]
+    mean_lots = (whole.lots_grid / whole.denominator[:, None]).mean(axis=0)
+    walk = (whole.walk / whole.denominator).mean()
+    assert row["impact_bps"].mean == pytest.approx(1e4 * (walk + (mean_lots * moved).sum()))
+    assert row["is_bps"] == run([Entry("a", "baseline", (whole,))], twin(300)).strategies["a"]["is_bps"]
+    assert attribute(part, twin(300))["impact_bps"].mean() == pytest.approx(row["impact_bps"].mean)
+    with pytest.raises(TercelError, match="ran to their horizon"):
+        displacement(replace(part, run_out=0 * part.run_out), twin(300))
 
 
 def test_json_is_complete_plain_and_comes_back(judged):

@@ -80,4 +80,5 @@ def costs_of_fills(
         fees=nothing,
         double_lots=nothing,
         overflow=nothing,
+        run_out=nothing + 1,
     )

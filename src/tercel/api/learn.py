@@ -112,8 +112,8 @@ def known(market: Market, task: Task) -> RunSettings:
     """
     settings, unknown = learnable(market.settings(task))
     if unknown:
-        remedy = "train without it, and evaluate with it"
-        raise ConfigError("a market and an order that training knows", unknown[0], remedy)
+        expected = f"a market and an order without {unknown[0]} to train on"
+        raise ConfigError(expected, f"{market}, {task}", "train without it, and evaluate with it")
     return settings
 
 

@@ -93,18 +93,20 @@ def run_strategies(
     strategies: Sequence[Strategy],
     stop: Callable[[], bool] = lambda: False,
     recording: Recording | None = None,
-    run_out: bool = True,
+    run_out: bool | NDArray[np.bool_] = True,
 ) -> list[Costs]:
     """Costs of several strategies over all episodes of a plan: as :func:`run_strategy` for each, to the byte.
 
     Every market warms up once; each strategy then finds it as it was at arrival. Where `stop` says so between two
-    strategies, the rest is left out (of a plan of one batch; otherwise everything). Without `run_out` an episode ends
-    with its order: the same costs, but mids on the grid only as far as it went.
+    strategies, the rest is left out (of a plan of one batch; otherwise everything). Without `run_out` (bool
+    (n,), or one for all) an episode ends with its order: the same costs, but mids on the grid only as far as it went.
     """
     parts: list[list[Costs]] = [[] for _ in strategies]
     for number, part in enumerate(batches(plan)):
-        episodes = Episodes(source, task, len(part), run_out=run_out)
+        episodes = Episodes(source, task, len(part))
         episodes.start(part)
+        first = number * BATCH
+        episodes.states[:, sim.RUN_OUT] = run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
         arrived = episodes.kept()
         for strategy, done in zip(strategies, parts, strict=True):
             if stop():

@@ -164,8 +164,8 @@ def cost_replicates(
 def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: NDArray[np.intp], clusters: int) -> Moments:
     """Sums by cluster from which every cost key follows, displacement included.
 
-    Mean impact is the mean walk plus `sum over g of mean(lots_g / m0 Q) * mean(s (m - m')_g)`: a function of
-    means, so the bootstrap estimates d anew in each resample.
+    Mean impact is the mean walk plus `sum over g of mean(lots_g / m0 Q) * mean(s (m - m')_g)`, the last over the
+    episodes that ran to their horizon: a function of means, so the bootstrap estimates d anew in each resample.
 
     Parameters
     ----------
@@ -198,6 +198,7 @@ def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: NDArray[np.in
     ]
     if twin_mid2_grid is not None:
         columns.append(costs.walk * scale)
+        columns.append(costs.run_out.astype(np.float64))
         columns.extend((costs.lots_grid * scale[:, None]).T)
         columns.extend(own_displacement(costs, twin_mid2_grid).T.astype(np.float64))
     sums = cluster_sums(np.stack(columns, axis=1), index, clusters)
@@ -253,8 +254,8 @@ def _statistic(centre: float, episodes: int, answered: bool) -> Callable[[Floats
         risk = np.sqrt(np.maximum(square - away**2, 0.0) * unbiased)
         impact = np.full(len(means), np.nan)
         if answered:
-            lots, moves = np.split(means[:, _PLAIN + 1 :], 2, axis=1)
-            moved = (lots * moves).sum(axis=1)
+            lots, moves = np.split(means[:, _PLAIN + 2 :], 2, axis=1)
+            moved = (lots * moves).sum(axis=1) / means[:, _PLAIN + 1]
             impact, timing = means[:, _PLAIN] + moved, timing - moved
         return np.stack([centre + away, spread, impact, timing, forced, fees, risk, passive], axis=1)
 

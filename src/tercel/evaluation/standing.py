@@ -89,29 +89,32 @@ def wins(scores: Scores, policies: Sequence[str], rng: np.random.Generator) -> d
     }
 
 
-def price_moves(costs: Mapping[str, Costs], recipes: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
-    """How far the mid went against the order from arrival to the horizon in each run, bps: name -> float64 (S, n)."""
-    moves: dict[str, Floats] = {}
-    for name, one in costs.items():
-        gone = (one.mid2_grid[:, -1] - one.arrival_mid2) * one.side.astype(np.int64)
-        moves[name] = (gone / one.arrival_mid2 * BPS)[None, :]
-    return moves | {name: np.concatenate([moves[member] for member in members]) for name, members in recipes.items()}
+def price_moves(costs: Costs, mid2_grid: NDArray[np.int64]) -> Floats:
+    """How far the market went against each order from arrival to the horizon, bps: float64 (n,).
+
+    Parameters
+    ----------
+    costs : Costs
+        Of anybody: the orders.
+    mid2_grid : int64 (n, G)
+        Mids of the same episodes without own orders, half ticks.
+    """
+    gone = (mid2_grid[:, -1] - mid2_grid[:, 0]) * costs.side.astype(np.int64)
+    moves: Floats = gone / mid2_grid[:, 0] * BPS
+    return moves
 
 
-def price_move_beta(
-    scores: Scores, moves_bps: Mapping[str, Floats], rng: np.random.Generator
-) -> dict[str, dict[str, Any]]:
+def price_move_beta(scores: Scores, moves_bps: Floats, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
     """Strategy -> slope of its cost on the adverse move of the price over the horizon, bps a bp.
 
     1: everything is traded at the horizon; 0: everything at arrival; a steady schedule lies at a half. The move is
-    that of the strategy's own run, its own mean impact included (a constant, which a slope does not see). A policy
-    whose slope differs from its rival's bets on the trend: what it gains by that is no execution. Buys and sells in
-    equal numbers cancel a drift of the sample.
+    the market's, without own orders: `moves_bps`, float64 (n,). A policy whose slope differs from its rival's bets on
+    the trend: what it gains by that is no execution. Buys and sells in equal numbers cancel a drift of the sample.
     """
     found = {}
     for name, table in scores.bps.items():
         cluster = np.tile(scores.cluster, len(table))
-        moments = moments_of_slope(moves_bps[name].ravel(), table.ravel(), cluster)
+        moments = moments_of_slope(np.tile(moves_bps, len(table)), table.ravel(), cluster)
         found[name] = intervals(moments, rng)[0].to_json()
     return found
 

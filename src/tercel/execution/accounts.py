@@ -53,4 +53,5 @@ def costs_of(books: NDArray[np.int32], states: Ints, points: int, cluster: Ints)
         fees=k[:, sim.FEES].copy(),
         double_lots=k[:, sim.DOUBLE_LOTS].copy(),
         overflow=overflow.astype(np.int64),
+        run_out=k[:, sim.RUN_OUT].copy(),
     )

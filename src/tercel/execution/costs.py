@@ -64,7 +64,7 @@ class Costs:
         Lots of the horizon order that found no counterparty.
     mid2_grid : int64 (n, G)
         Mid without own orders at each time of a fixed grid, half ticks; all G of them, also after the last
-        fill.
+        fill, where the episode ran to its horizon.
     lots_grid, forced_lots_grid : int64 (n, G)
         Lots filled before the horizon order, and of the horizon order (unfillable ones included), by the grid
         bucket of their time; grid time g opens bucket g and is where its displacement is taken.
@@ -78,6 +78,8 @@ class Costs:
         (replay) lots of own fills that the tape gave to its own orders as well.
     overflow : int64 (n,)
         Overflows of any fixed-size store during the episode.
+    run_out : int64 (n,)
+        1: the episode ran to its horizon, also where its order was filled before; displacement is estimated on these.
     """
 
     qty: Ints
@@ -100,6 +102,7 @@ class Costs:
     fees: Ints
     double_lots: Ints
     overflow: Ints
+    run_out: Ints
 
     def __post_init__(self) -> None:
         """Refuse arrays of another dtype or shape: sums must be exact and rows must mean the same episode."""
@@ -183,7 +186,8 @@ class Costs:
 
 
 def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
-    """d(t): how far own trading has moved the mid against itself, on average over the episodes.
+    """d(t): how far own trading has moved the mid against itself, on average over the episodes that ran to their
+    horizon.
 
     Parameters
     ----------
@@ -195,21 +199,29 @@ def displacement(costs: Costs, twin_mid2_grid: Ints) -> Floats:
     -------
     float64 (G,)
         Mean of `s (m - m')`, half ticks; positive when buying has raised the mid.
+
+    Raises
+    ------
+    TercelError
+        No episode ran to its horizon.
     """
-    result: Floats = own_displacement(costs, twin_mid2_grid).sum(axis=0) / len(costs)
+    seen = int(costs.run_out.sum())
+    if not seen:
+        raise TercelError("episodes that ran to their horizon", f"none of {len(costs)}", "run some of them out")
+    result: Floats = own_displacement(costs, twin_mid2_grid).sum(axis=0) / seen
     return result
 
 
 def own_displacement(costs: Costs, twin_mid2_grid: Ints) -> Ints:
-    """`s (m - m')` of each episode, int64 (n, G), half ticks: of use in means only."""
+    """`s (m - m')` of each episode, int64 (n, G), half ticks: of use in means only; 0 where it ended with its order."""
     if np.shape(twin_mid2_grid) != costs.mid2_grid.shape:
         raise TercelError(
             f"twin mids of shape {costs.mid2_grid.shape}",
             f"shape {np.shape(twin_mid2_grid)}",
             "run the twin on the same episodes with the same task",
         )
-    result: Ints = costs.side[:, None].astype(np.int64) * (costs.mid2_grid - twin_mid2_grid)
-    return result
+    sign: Ints = costs.side.astype(np.int64) * costs.run_out
+    return sign[:, None] * (costs.mid2_grid - twin_mid2_grid)
 
 
 def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
@@ -218,7 +230,7 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
     Parameters
     ----------
     costs : Costs
-        n paired episodes of one strategy; d(t) is averaged over exactly these.
+        n paired episodes of one strategy; d(t) is averaged over those that ran to their horizon.
     twin_mid2_grid : int64 (n, G) or None
         Mids of the twins. None where nothing answers own trading (replay without an impact model).
 
@@ -235,8 +247,7 @@ def attribute(costs: Costs, twin_mid2_grid: Ints | None) -> dict[str, Floats]:
         moved = np.zeros(len(costs))
     else:
         spread, walk = costs.spread, costs.walk.astype(np.float64)
-        # integers up to the division by n: sum over g of lots_g * sum over episodes of s (m - m')_g
-        moved = (costs.lots_grid @ own_displacement(costs, twin_mid2_grid).sum(axis=0)) / len(costs)
+        moved = costs.lots_grid @ displacement(costs, twin_mid2_grid)
     return {
         "is_bps": costs.shortfall * scale,
         "spread_bps": spread * scale,

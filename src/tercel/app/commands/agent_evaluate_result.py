@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.app.job.contest.contenders import told, variants_of
-from tercel.app.job.contest.held import LISTED, Contest, twins_of
+from tercel.app.job.contest.held import LISTED, Contest, course_of, twins_of
 from tercel.app.job.contest.places import PLAIN, build_place
 from tercel.app.job.market import hindsight_in_words, impact_in_words, limit_in_words
 from tercel.app.job.venue import in_words as venue_words
@@ -80,7 +80,7 @@ def composed(contest: Contest) -> dict[str, Any]:
         "bars": _bars(contest, rng),
         "cvar95_bps": tails(scores, rng),
         "wins": wins(scores, challengers, rng),
-        "price_move_beta": price_move_beta(scores, price_moves(main.costs, contest.members(main)), rng),
+        "price_move_beta": price_move_beta(scores, price_moves(next(iter(main.costs.values())), course_of(main)), rng),
         "by_side": by_side(scores, next(iter(main.costs.values())).side),
         "adaptability_vs": _adaptability(contest, rng),
         "power": {name: {other: detectable(gain) for other, gain in row.items()} for name, row in first.gains.items()},

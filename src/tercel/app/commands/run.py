@@ -38,8 +38,8 @@ from tercel.market.tape import Lake
 LEARNERS: Final = ("ppo", "dqn")
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
-PPO_FRAMES: Final = 600_000
-DQN_FRAMES: Final = 300_000
+PPO_FRAMES: Final = 400_000
+DQN_FRAMES: Final = 200_000
 LOOKS: Final = 4
 """At which a training's policy is validated, besides its start."""
 LOOKED_ON: Final = 250

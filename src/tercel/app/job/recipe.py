@@ -33,7 +33,7 @@ def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
     plain = replace(task, latency=Latency("constant", round(task.latency.mean_ns)), feed_latency=Latency())
     plain = replace(plain, limit_price=None, clock="time", clock_step=0)
     unknown = {
-        f"fees of {settings.fees}": not settings.fees.free,
+        "fees": not settings.fees.free,
         "a latency of the feed": task.feed_latency != Latency(),
         "a latency that varies": task.latency.kind != "constant",
         "a limit price": task.limit_price is not None,

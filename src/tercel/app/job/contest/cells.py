@@ -27,6 +27,10 @@ RECORDED = 200
 TWINS = "twins"
 HINDSIGHT = "hindsight"
 CELLS = "cells"
+LEAN = 512
+"""Episodes of a place from which on only every fourth pair runs to its horizon, for displacement; the others end with
+their order."""
+EACH_PAIR = 4
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class Cell:
     first : int
     contenders : tuple of Contender
     recorded : bool
-        Whether everything is wanted: twins, the whole course of mids, and in the first cell decisions and fills.
-        Otherwise costs alone, and an episode ends with its order.
+        Whether everything is wanted: twins, the whole course of mids (:func:`run_to_the_end`), and in the first cell
+        decisions and fills. Otherwise costs alone, and an episode ends with its order.
     """
 
     place: Place
@@ -68,6 +72,16 @@ def episodes_of(place: Place) -> int:
     if place.settings.orders and not place.validation:
         return len(place.settings.orders)
     return len(build_place(place).plan) if place.settings.on_tape else place.episodes
+
+
+def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
+    """Which of `n` episodes from `first` on run to their horizon, of `episodes` in all: pairs of a buy and a sell.
+
+    >>> run_to_the_end(0, 10, 1000).astype(int).tolist(), bool(run_to_the_end(0, 10, 100).all())
+    ([1, 1, 0, 0, 0, 0, 0, 0, 1, 1], True)
+    """
+    rows = np.arange(first, first + n)
+    return (rows // 2) % EACH_PAIR == 0 if episodes >= LEAN else np.ones(n, np.bool_)
 
 
 def is_done(cell: Cell, out: Path) -> bool:
@@ -110,7 +124,8 @@ def run_cell(cell: Cell, out: Path) -> bool:
             missing.append((name, one.strategy(ground.market)))
     record = RECORDED if cell.recorded and cell.first == 0 else 0
     recording = Recording(record) if record else None
-    done = run_strategies(ground.source, task, plan, [one for _, one in missing], stopping, recording, cell.recorded)
+    run_out = run_to_the_end(cell.first, len(plan), len(ground.plan)) & cell.recorded
+    done = run_strategies(ground.source, task, plan, [one for _, one in missing], stopping, recording, run_out)
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()
         response = None

@@ -1,11 +1,12 @@
 """A contest on a cluster: the episodes of what is missing run on Ray, their costs are kept here like all others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tercel.app.job.contest.cells import Cell, is_kept, keep
+from tercel.app.job.contest.cells import Cell, is_kept, keep, run_to_the_end
 from tercel.app.job.contest.contenders import Contender
 from tercel.app.job.contest.places import Place, build_place
 from tercel.evaluation.experiment import BATCH
@@ -26,7 +27,9 @@ def hold_on(cluster: Cluster, cells: Sequence[Cell], out: Path) -> None:
         costs = run_strategy_on(cluster, ground.source, place.settings.task, plan, strategy, piece=BATCH)
         costs.check()
         for cell in missing:
-            keep(cell, contender, costs.select((rows >= cell.first) & (rows < cell.first + BATCH)), out)
+            mine = costs.select((rows >= cell.first) & (rows < cell.first + BATCH))
+            run_out = run_to_the_end(cell.first, len(mine), len(ground.plan)) & cell.recorded
+            keep(cell, contender, replace(mine, run_out=run_out.astype(np.int64)), out)
 
 
 def _by_strategy(cells: Sequence[Cell], out: Path) -> list[tuple[Place, Contender, list[Cell]]]:

@@ -62,6 +62,13 @@ def twins_of(judged: Judged) -> NDArray[np.int64] | None:
     return arrivals.mid2_grid if arrivals is not None and judged.place.answers else None
 
 
+def course_of(judged: Judged) -> NDArray[np.int64]:
+    """Mids of a place's episodes without own orders, at both ends: int64 (n, 2), half ticks."""
+    return np.concatenate(
+        [one.arrivals.mid2_grid[:, [0, -1]] for one in judged.parts or (judged,) if one.arrivals is not None]
+    )
+
+
 def as_one(places: Sequence[Judged]) -> Judged:
     """Several places with the same contenders as one: every order counts alike, days are clusters where there are two.
 

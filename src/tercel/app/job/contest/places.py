@@ -19,6 +19,8 @@ from tercel.market.simulator.source import Source
 VALIDATION_SEED = -1_900_000_000
 """Of the episodes on which the best written strategy is chosen: no training, pilot or judged seed."""
 PLAIN = "plain"
+FORMAT = 2
+"""Of the results on disk: those of another one lie in another folder."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Place:
     def id(self) -> str:
         """Folder of its results."""
         told = {**self.settings.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
-        told |= {"validation": self.validation, "version": __version__}
+        told |= {"validation": self.validation, "version": __version__, "format": FORMAT}
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.name)
         return f"{plain[:40]}@{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]}"
 
