@@ -60,21 +60,6 @@ def test_each_policy_is_placed_in_words() -> None:
     assert "submit_and_leave against twap_passive: -0.10 [-0.40, +0.20] bps: the interval holds zero" in text
 
 
-def test_an_untrained_network_has_a_row_but_no_sentence() -> None:
-    table = Judged(
-        {"twap_passive": {"is_bps": interval(2.0)}, "ppo_untrained": {"is_bps": interval(3.0)}},
-        "twap_passive",
-        {"ppo_untrained": interval(-1.0)},
-        400,
-        400,
-        title="csco-santa-fe",
-    )
-    text = printed(table, 100)
-    assert text.startswith("csco-santa-fe")
-    assert "-1.00 [-1.30, -0.70]" in text
-    assert "ppo_untrained against" not in text
-
-
 def test_the_page_shows_the_gain_beside_the_cost() -> None:
     heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", judged().html())
     assert heads[1:4] == ["cost, to scale", "cost", "vs best"]
