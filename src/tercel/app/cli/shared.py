@@ -14,6 +14,7 @@ from tercel.app.output import print_error, print_json, say, say_when_compiling
 from tercel.core.errors import ConfigError, TercelError
 
 INTERRUPTED = 130
+NOTHING_HALF_DONE = "nothing was left half done"
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
@@ -74,7 +75,7 @@ def run_app(app: typer.Typer) -> None:
 
 
 @contextmanager
-def told(as_json: bool = False, on_interrupt: str = "nothing was left half done") -> Iterator[None]:
+def told(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterator[None]:
     """Tell a person what went wrong, without a traceback, and end with the exit code that says so.
 
     ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after

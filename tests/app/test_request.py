@@ -1,0 +1,123 @@
+"""A command of one request: what Typer sees of it is the dataclass, and what goes wrong is told as everywhere."""
+
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tercel.app.cli.request import add
+from tercel.app.cli.shared import AsJson
+from tercel.core.errors import ConfigError
+
+runner = CliRunner()
+
+Name = Annotated[str, typer.Argument(help="Who.", metavar="NAME")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where to.", metavar="DIR")]
+Times = Annotated[int, typer.Option(help="How often.", min=1, max=3)]
+Words = Annotated[list[str] | None, typer.Option("--word", help="Several.")]
+
+
+@dataclass(frozen=True)
+class Asked:
+    interrupted: ClassVar[str] = "what is in {out} is kept"
+
+    name: Name
+    out: Out
+    times: Times = 2
+    words: Words = None
+    as_json: AsJson = False
+
+    def __post_init__(self) -> None:
+        if self.name == "nobody":
+            raise ConfigError("a name", "nobody", "name somebody")
+
+
+HEARD: list[Asked] = []
+
+
+def greet(asked: Asked) -> None:
+    """Say hello."""
+    HEARD.append(asked)
+
+
+def list_(asked: Asked) -> int:
+    """Count, and say by the exit code how many."""
+    return asked.times
+
+
+def fail(asked: Asked) -> None:
+    """Fail as its name says."""
+    if asked.name == "stopped":
+        raise KeyboardInterrupt
+    if asked.name == "absent":
+        raise FileNotFoundError(2, "No such file", "absent.txt")
+    raise ConfigError("something else", asked.name, "name another")
+
+
+def written(name: Name, out: Out, times: Times = 2, words: Words = None, as_json: AsJson = False) -> None:
+    """Say hello."""
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    made = typer.Typer()
+    add(made, greet, list_, fail)
+    return made
+
+
+def test_typer_sees_the_signature_that_one_would_have_written(app: typer.Typer) -> None:
+    callback: Any = app.registered_commands[0].callback
+    assert list(inspect.signature(callback).parameters.values()) == list(inspect.signature(written).parameters.values())
+    assert inspect.get_annotations(callback) == inspect.get_annotations(written)
+    plain = typer.Typer()
+    plain.command("greet")(written)
+    plain.command("other")(written)
+    helped = [runner.invoke(one, ["greet", "--help"]).output for one in (app, plain)]
+    assert helped[0] == helped[1]
+    assert "Say hello." in helped[0]
+
+
+def test_a_command_is_called_as_its_function(app: typer.Typer) -> None:
+    assert list(typer.main.get_command(app).commands) == ["greet", "list", "fail"]  # type: ignore[attr-defined]
+
+
+def test_the_function_is_given_what_was_typed(app: typer.Typer) -> None:
+    HEARD.clear()
+    assert runner.invoke(app, ["greet", "Ada", "-o", "here"]).exit_code == 0
+    assert (
+        runner.invoke(app, ["greet", "Bo", "--out", "x", "--times", "3", "--word", "a", "--word", "b"]).exit_code == 0
+    )
+    assert [Asked("Ada", Path("here")), Asked("Bo", Path("x"), 3, ["a", "b"])] == HEARD
+
+
+def test_a_number_that_is_given_back_is_the_exit_code(app: typer.Typer) -> None:
+    assert runner.invoke(app, ["list", "Ada", "-o", "x", "--times", "1"]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "received"),
+    [("greet", "nobody", "nobody"), ("fail", "Ada", "Ada"), ("fail", "absent", "No such")],
+)
+def test_bad_input_is_told_in_three_parts_with_exit_code_2(
+    app: typer.Typer, command: str, name: str, received: str
+) -> None:
+    result = runner.invoke(app, [command, name, "-o", "x", "--json"])
+    assert result.exit_code == 2
+    assert received in json.loads(result.stdout)["error"]["received"]
+    assert "to go on" in result.stderr
+    assert runner.invoke(app, [command, name, "-o", "x"]).stdout == ""
+
+
+def test_what_typer_refuses_exits_with_2(app: typer.Typer) -> None:
+    assert runner.invoke(app, ["greet", "Ada"]).exit_code == 2
+    assert runner.invoke(app, ["greet", "Ada", "-o", "x", "--times", "4"]).exit_code == 2
+
+
+def test_ctrl_c_is_told_in_the_words_of_the_request(app: typer.Typer) -> None:
+    result = runner.invoke(app, ["fail", "stopped", "-o", "a{b}"])
+    assert (result.exit_code, result.stderr) == (130, "\nstopped: what is in a{b} is kept\n")
