@@ -75,7 +75,7 @@ def metaorders(
 
 def _days(lake: Path, symbol: str, date: str, leave_out: str, venue: str) -> Mapping[str, "Observed"]:
     dates, without = listed_dates(date), listed_dates(leave_out)
-    from tercel.app.commands.market_days import observed_days
+    from studies.tape.days import observed_days
 
     return observed_days(lake, symbol, dates, without, venue)
 

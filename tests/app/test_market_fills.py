@@ -8,12 +8,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
-from tercel.app.commands import market_fills
-from tercel.app.commands.market_fills import WORDS, card, sentences, study, table
+from tercel.app.cli.market_fills import sentences, table
 from tercel.app.output import json_text
 from tercel.market.feeds.lobster_write import as_shown
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day
+from tercel.market.studies import fill_comparison
+from tercel.market.studies.fill_comparison import WORDS, card, study
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.schema import ROLL_IN
 from tercel.testing.lake import DAYS, simulated_lake
@@ -106,7 +107,7 @@ def test_a_simulated_day_is_read_with_the_levels_of_the_tape(lake: Path, monkeyp
         seen.append(levels)
         return cut
 
-    monkeypatch.setattr(market_fills, "as_shown", noted)
+    monkeypatch.setattr(fill_comparison, "as_shown", noted)
     study(load("csco-santa-fe"), [Day(*day) for day in tape], 1, 9)
     assert seen == [], "the tape shows all"
     study(load("csco-santa-fe"), [Day(*as_shown(*day, levels)) for day, levels in zip(tape, (3, 2), strict=True)], 1, 9)

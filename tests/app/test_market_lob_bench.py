@@ -10,12 +10,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
-from tercel.app.commands.market_lob_bench import halves
-from tercel.app.commands.market_sets import data_days
-from tercel.app.job.lob_bench import MODULES, Rows, distances, lob_bench, mean_of
+from tercel.app.job.lob_bench import MODULES, Rows, distances, halves, lob_bench, mean_of
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.score.days import Day
+from tercel.market.score.sets import data_days
 from tercel.market.tape import Events, Instrument
 from tercel.testing.lake import DAYS
 

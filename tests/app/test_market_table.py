@@ -8,14 +8,16 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
-from tercel.app.commands import market_table
-from tercel.app.commands.market_days import seen_through
-from tercel.app.commands.market_sets import SETS, DataSet
+from tercel.app.cli.market_table import MARKS
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import load
+from tercel.market.score import sets
+from tercel.market.score.sets import SETS, DataSet
+from tercel.market.score.stretches import seen_through
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns
+from tercel.report.markdown import replace_table
 
 S = 10**9
 TINY = DataSet("tiny", "made", "TEST", "TINY", ("2030-01-02",), ("2030-01-02",), 2700.0)
@@ -34,9 +36,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_table_and_its_place(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market_table, "SETS", (TINY,))
+    monkeypatch.setattr(sets, "SETS", (TINY,))
     page = tmp_path / "markets.md"
-    page.write_text(f"before\n\n{market_table.FIRST}\nold\n{market_table.LAST}\n\nafter\n", encoding="utf-8")
+    page.write_text(f"before\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nafter\n", encoding="utf-8")
     words = ["market", "table", "--lake", str(lake), "--model", "santa_fe", "--seeds", "1", "--write", str(page)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr
@@ -53,7 +55,7 @@ def test_a_file_without_a_place(tmp_path: Path) -> None:
     page = tmp_path / "x.md"
     page.write_text("nothing\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="marks"):
-        market_table.replace_table(page, "table")
+        replace_table(page, "table", MARKS)
     assert page.read_text(encoding="utf-8") == "nothing\n"
 
 
@@ -66,13 +68,13 @@ def test_what_is_not_there(lake: Path) -> None:
 
 
 def test_scores_are_kept_on_shipped_presets(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market_table, "SETS", (TINY,))
-    monkeypatch.setattr(market_table.presets, "FOLDER", tmp_path)
+    monkeypatch.setattr(sets, "SETS", (TINY,))
+    monkeypatch.setattr(sets.presets, "FOLDER", tmp_path)
     train, _ = TINY.days(lake)
-    made = market_table.made_for(TINY, "santa_fe", train)
+    made = sets.made_for(TINY, "santa_fe", train)
     made.save(tmp_path / f"{made.name}.json")
-    assert market_table.shipped_for(TINY, "santa_fe", train) == load(tmp_path / f"{made.name}.json")
-    assert market_table.shipped_for(TINY, "hawkes", train) is None
+    assert sets.shipped_for(TINY, "santa_fe", train) == load(tmp_path / f"{made.name}.json")
+    assert sets.shipped_for(TINY, "hawkes", train) is None
     words = ["market", "table", "--lake", str(lake), "--model", "santa_fe", "--seeds", "1", "--keep", "--json"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr

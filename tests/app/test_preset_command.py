@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
-from tercel.app.commands import preset as command
+from tercel.app.cli.market import show_fit
 from tercel.core.errors import ConfigError, TapeError
+from tercel.market.flow import make as making
 from tercel.market.flow.preset import load
 from tercel.testing.lake import simulated_lake
 
@@ -21,7 +22,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make(lake: Path, out: Path, days=DAYS[:1], held_out=DAYS[1:], symbol="SIM"):
-    return command.make(
+    return making.make(
         lake, symbol, days=days, held_out=held_out, name="made", out=out, date="2026-01-01", simulated_days=1
     )
 
@@ -34,10 +35,10 @@ def test_a_preset_and_its_card(lake: Path, tmp_path: Path, capsys: pytest.Captur
     assert made.card["held_out_days"] == [DAYS[1]]
     assert made.market_rate * made.lot == pytest.approx(truth.market_rate * truth.lot, rel=0.5)
     assert made.volume_per_s * made.lot == pytest.approx(truth.volume_per_s * truth.lot, rel=0.3)
-    command.show(made, out, as_json=True)
+    show_fit(made, out, as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert set(shown) == {"name", "out", "fit", "held_out_days"}
-    command.show(made, out, as_json=False)
+    show_fit(made, out, as_json=False)
     told = capsys.readouterr()
     assert "held out" in told.out
     assert "made.json" in told.err.replace("\n", "")

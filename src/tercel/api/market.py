@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from tercel.app.commands.agent_evaluate import markets_of
-from tercel.app.commands.market_calibrate import calibrated
-from tercel.app.commands.market_days import read_days
 from tercel.app.job.settings import RunSettings
 from tercel.app.job.venue import fees_of, latency_of, tape_of
 from tercel.core.errors import ConfigError
 from tercel.evaluation.orders import Order
 from tercel.evaluation.task import Latency, Task
 from tercel.market.flow import preset as presets
+from tercel.market.score.calibrated import calibrated
+from tercel.market.score.stretches import read_days
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees
 

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -228,6 +228,24 @@ def write_page(out: Path, name: str, found: Any, page: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / f"{name}.json", json_text(found) + "\n")
     write_whole(out / f"{name}.html", page)
+
+
+def hand_over(
+    found: Any,
+    as_json: bool,
+    show: Callable[[], object],
+    out: Path | None = None,
+    name: str = "",
+    page: Callable[[], str] = str,
+) -> None:
+    """What was found: written with its page to `out`, where one is named, and printed as an object or shown."""
+    if out is not None:
+        write_page(out, name, found, page())
+        say(f"report  {out / name}.html")
+    if as_json:
+        print_json(found)
+    else:
+        show()
 
 
 def print_error(error: "TercelError", as_json: bool = False) -> None:

@@ -1,219 +1,231 @@
-"""`tercel market ...`."""
+"""`tercel market ...`: a market calibrated from tape, simulated days of one, those that are shipped."""
 
+import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.app.cli import (
-    market_facts,
-    market_fills,
-    market_impact,
-    market_predict,
-)
+from tercel.app.cli.market_arbitrage import arbitrage
+from tercel.app.cli.market_facts import facts, sanity
+from tercel.app.cli.market_fills import fills
+from tercel.app.cli.market_impact import impact
+from tercel.app.cli.market_predict import predict
+from tercel.app.cli.market_response import response
+from tercel.app.cli.market_score import passed, predicted, score
+from tercel.app.cli.market_table import table
+from tercel.app.cli.request import add
 from tercel.app.cli.shared import (
     PRESET,
     AsJson,
+    From,
     Lake,
-    PresetsSymbol,
+    Replace,
     Seed,
     Symbol,
+    To,
     Venue,
     check_date,
     listed_dates,
-    told,
 )
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.app.output import hand_over, print_table, say
+from tercel.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tercel.market.flow.preset import Preset
 
 market_app = typer.Typer(
     name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
 )
-From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
-To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 
 
-@market_app.command("calibrate")
-def calibrate_market(
-    lake: Lake,
-    symbol: Symbol,
+@dataclass(frozen=True)
+class Calibrate:
+    """What is asked of `tercel market calibrate`."""
+
+    lake: Lake
+    symbol: Symbol
     dates: Annotated[
         str, typer.Option("--date", "--days", help="Days to calibrate on, separated by commas.", metavar="D[,D...]")
-    ],
-    out: Annotated[Path, typer.Option(help="File to write (.json); run on it with `tercel run --market FILE`.")],
-    model: Annotated[str, typer.Option(help="santa_fe, queue_reactive or hawkes.", metavar="MODEL")] = "queue_reactive",
-    name: Annotated[str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")] = "",
+    ]
+    out: Annotated[Path, typer.Option(help="File to write (.json); run on it with `tercel run --market FILE`.")]
+    model: Annotated[str, typer.Option(help="santa_fe, queue_reactive or hawkes.", metavar="MODEL")] = "queue_reactive"
+    name: Annotated[str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")] = ""
     held_out: Annotated[
         str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
-    ] = "",
-    start: From = "",
-    end: To = "",
+    ] = ""
+    start: From = ""
+    end: To = ""
     stamp: Annotated[
         str, typer.Option(help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD")
-    ] = "",
-    venue: Venue = "",
+    ] = ""
+    venue: Venue = ""
     levels: Annotated[
         int | None, typer.Option(help="Read the tape as a feed of so many levels. Default: all it shows.", min=5)
-    ] = None,
+    ] = None
     lot: Annotated[
         int | None, typer.Option(help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1)
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+    as_json: AsJson = False
+
+
+def calibrate(asked: Calibrate) -> None:
     """Calibrate a market from days of tape, or from a stretch of one."""
-    with told(as_json):
-        check_date(stamp or None)
-        from tercel.app.commands import market_calibrate
+    check_date(asked.stamp or None)
+    dates, held_out, out = listed_dates(asked.dates), listed_dates(asked.held_out), asked.out
+    from tercel.market.flow.make import make
+    from tercel.market.score.calibrated import calibrated
+    from tercel.market.score.card import keep, score
+    from tercel.market.score.days import LEAST_SESSION_S
+    from tercel.market.score.realism import Drawn
+    from tercel.market.score.stretches import read_days
 
-        market_calibrate.run(
-            lake, symbol, model=model, dates=listed_dates(dates), held_out=listed_dates(held_out), start=start, end=end,
-            name=name or out.stem, out=out, stamp=stamp or datetime.now().date().isoformat(), venue=venue,
-            lot=lot, levels=levels, as_json=as_json,
+    began = time.perf_counter()
+    if out.suffix != ".json" or out.is_dir() or not out.parent.is_dir():  # refused before minutes of work
+        raise ConfigError("a file to write (.json) in a folder that exists", f"--out {out}", "name another --out")
+    symbol, venue, levels, windowed = asked.symbol, asked.venue, asked.levels, bool(asked.start or asked.end)
+    name, stamp = asked.name or out.stem, asked.stamp or datetime.now().date().isoformat()
+    days = read_days(asked.lake, symbol, dates, asked.start, asked.end, venue, levels)
+    labels = ", ".join(day.label for day in days)
+    say(f"{labels} read; fitting {asked.model}, about a minute for a few days")
+    halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
+    if asked.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
+        made = make(
+            asked.lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, lot_shares=asked.lot,
+            venue=venue or None,
         )  # fmt: skip
+        show_fit(made, out, asked.as_json)
+        return
+    if both := ", ".join(sorted(set(dates) & set(held_out))):
+        raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
+    made = calibrated(asked.model, days, name=name, stamp=stamp, windowed=windowed, lot=asked.lot, tell=say)
+    if levels:
+        made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
+    scores = None
+    if held_out:
+        drawn = Drawn(made, read_days(asked.lake, symbol, held_out, venue=venue, levels=levels), days)
+        made = keep(made, drawn.tape, score(drawn, classifier=False))
+        scores = made.card["scores"]
+        made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
+    made.save(out)
+    seconds = time.perf_counter() - began
+
+    def show() -> None:
+        say(f"{made.name}: {made.model} from {labels} in {seconds:.1f} s")
+        if scores:
+            floor = scores["floor_mean_l1"]
+            say(f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})")
+        say(f"written  {out}")
+        say(f"score it on days that it has not seen: tercel market score {out} --lake {asked.lake} --date ...")
+
+    found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
+    found |= {"window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores}
+    hand_over(found, asked.as_json, show)
 
 
-@market_app.command("score")
-def score_market(
-    preset: Annotated[str, PRESET],
-    lake: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the tape lake. Default: the tape of the preset's card; lob-bench: see --data.",
-            metavar="DIR",
-        ),
-    ] = None,
-    dates: Annotated[
-        str, typer.Option("--date", help="Days to score on, separated by commas.", metavar="D[,D...]")
-    ] = "",
-    symbol: PresetsSymbol = "",
-    venue: Venue = "",
-    start: From = "",
-    end: To = "",
-    seeds: Annotated[
-        int | None, typer.Option(help="Simulated paths for each day. Default: 3, by lob-bench 5.", min=1, max=100)
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
-    by: Annotated[
-        str, typer.Option(help="Whose figures: tercel, or lob-bench (its own code; see --peers).", metavar="JUDGE")
-    ] = "tercel",
-    peers: Annotated[
-        Path | None,
-        typer.Option(
-            help="(lob-bench) A clone of peernagy/lob_bench, or its folder.", envvar="TERCEL_PEERS", metavar="DIR"
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="(lob-bench, without --lake) Folder of data sets with held-out days of csco, ibm, amzn or goog.",
-            envvar="TERCEL_DATA",
-            metavar="DIR",
-        ),
-    ] = None,
-    windows: Annotated[int, typer.Option(help="(lob-bench) Windows of 500 messages a side.", min=2, max=10_000)] = 64,
-    classifier: Annotated[bool, typer.Option(help="Train the classifier (needs scikit-learn).")] = True,
-    impact: Annotated[bool, typer.Option("--impact", help="Measure the impact card too (minutes).")] = False,
-    seen: Annotated[bool, typer.Option("--seen", help="Score on days calibrated on all the same.")] = False,
-    write: Annotated[
-        bool, typer.Option("--write", help="Keep scores, and the tape that they need, in the preset file's card.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
-    with told(as_json):
-        if by not in ("tercel", "lob-bench"):
-            raise UnknownNameError("a judge: tercel, lob-bench", f"--by {by}", "name one of them")
-        if by == "lob-bench":
-            if out is not None or impact or write:
-                raise ConfigError(
-                    "--by lob-bench alone", "--out, --impact or --write", "leave them out; --json has all"
-                )
-            from tercel.app.commands import market_lob_bench
+def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
+    """The fit table of a card: the tape calibrated on, the days held out, the simulated market."""
+    card = preset.card
 
-            market_lob_bench.run(
-                preset, lake, data=data, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end,
-                seeds=seeds or market_lob_bench.SEEDS, windows=windows, peers=peers, seen=seen, as_json=as_json,
-            )  # fmt: skip
-            return
-        from tercel.app.commands import market_score
+    def show() -> None:
+        keys = ("train", "held_out", "simulated", "simulated_over_held_out")
+        rows = [
+            [name, *("" if row[key] is None else f"{row[key]:.4g}" for key in keys)]
+            for name, row in card["fit"].items()
+        ]
+        headings = ("", "calibrated on", "held out", "simulated", "simulated / held out")
+        print_table(f"{preset.name}: how the simulated market fits", headings, rows)
+        say(f"written  {path}")
 
-        market_score.run(
-            preset, lake, dates=listed_dates(dates), symbol=symbol, venue=venue, start=start, end=end, seeds=seeds or 3,
-            out=out, classifier=classifier, impact=impact, seen=seen, write=write, as_json=as_json,
-        )  # fmt: skip
+    found = {"name": preset.name, "out": path, "fit": card["fit"], "held_out_days": card["held_out_days"]}
+    hand_over(found, as_json, show)
 
 
-@market_app.command("simulate")
-def simulate_market(
-    preset: Annotated[str, PRESET],
-    out: Annotated[Path, typer.Option(help="Lake to write into.", metavar="LAKE")],
-    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=10_000)] = 1,
-    seed: Seed = 1,
-    seconds: Annotated[float, typer.Option(help="Length of each session.", metavar="S")] = 23_400.0,
-    symbol: Annotated[str, typer.Option(help="Symbol to write. Default: the preset's.", metavar="SYM")] = "",
-    first: Annotated[str, typer.Option(help="First day; weekends are left out.", metavar="YYYY-MM-DD")] = "2030-01-02",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")
-    ] = False,
+@dataclass(frozen=True)
+class Simulate:
+    """What is asked of `tercel market simulate`."""
+
+    preset: Annotated[str, PRESET]
+    out: Annotated[Path, typer.Option(help="Lake to write into.", metavar="LAKE")]
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=10_000)] = 1
+    seed: Seed = 1
+    seconds: Annotated[float, typer.Option(help="Length of each session.", metavar="S")] = 23_400.0
+    symbol: Annotated[str, typer.Option(help="Symbol to write. Default: the preset's.", metavar="SYM")] = ""
+    first: Annotated[str, typer.Option(help="First day; weekends are left out.", metavar="YYYY-MM-DD")] = "2030-01-02"
+    replace: Replace = False
     regimes: Annotated[
         str, typer.Option(help="Regimes of each day, as in `tercel run`: chain, season, a name, a .toml file.")
-    ] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Write simulated days into a lake, as tape like any other."""
-    with told(as_json):
-        check_date(first)
-        from tercel.app.commands import market_simulate
+    ] = ""
+    as_json: AsJson = False
 
-        market_simulate.run(
-            preset, out, days=days, seed=seed, seconds=seconds, symbol=symbol, first=first, replace=replace,
-            regimes=regimes, as_json=as_json,
+
+def simulate(asked: Simulate) -> None:
+    """Write simulated days into a lake, as tape like any other."""
+    check_date(asked.first)
+    from tercel.market.flow.preset import load
+    from tercel.market.simulator.synthetic import LONGEST_S, law_of, synthetic, truth, working_days
+    from tercel.market.tape import Lake as Store
+
+    preset, seconds = load(asked.preset), asked.seconds
+    if not 60.0 <= seconds <= LONGEST_S:
+        raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
+    law, names = law_of(asked.regimes, preset, seconds)
+    lake, rows = Store(asked.out), []
+    for seed, date in enumerate(working_days(asked.first, asked.days), asked.seed):
+        instrument, events = synthetic(preset, seed, date, seconds, asked.symbol or preset.symbol, law)
+        outcome = lake.write(instrument, events, replace=asked.replace)
+        told = {} if law is None else {"regimes": truth(law, names, seed, seconds)}
+        row = {"symbol": instrument.symbol, "date": date, "rows": events.n, "seed": seed, "outcome": outcome}
+        rows.append(row | told)
+        say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
+    found = {"lake": asked.out, "preset": preset.name, "model": preset.model, "days": rows}
+    hand_over(found, asked.as_json, lambda: say(f"look at it: tercel data list --lake {asked.out}"))
+
+
+SHIPPED = (
+    "preset", "model", "Spearman", "symbol", "calibrated on", "MEAN14", "floor", "pooled", "AUC", "gates", "dynamics",
+    "judged",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What is asked of `tercel market list`."""
+
+    as_json: AsJson = False
+
+
+def list_(asked: Listed) -> None:
+    """List the markets that are shipped, with their scores."""
+    from tercel.market.flow import preset as presets
+    from tercel.market.score.card import calibrated_on
+
+    found, cells = [], []
+    for preset in map(presets.load, presets.names()):
+        scores, days = preset.card.get("scores") or {}, calibrated_on(preset)
+        judged, prediction = bool(scores.get("judged")), preset.card.get("prediction")
+        about = {"name": preset.name, "model": preset.model, "symbol": preset.symbol, "calibrated_on": days}
+        found.append(about | {"judged": judged, "prediction": prediction, "scores": scores})
+        figures = [scores.get(key) for key in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")]
+        span = days[0] if len(days) == 1 else f"{days[0]} .. {days[-1]}, {len(days)} days" if days else ""
+        cells.append(
+            [
+                preset.name, preset.model, predicted(prediction), preset.symbol, span,
+                *("" if figure is None else f"{figure:.4f}" for figure in figures),
+                *(passed(scores.get(key, {})) for key in ("gates", "dynamics")), "yes" if judged else "no",
+            ]
         )  # fmt: skip
 
+    def show() -> None:
+        leaves = ["pooled", "symbol", "judged", "gates", "dynamics", "AUC", "calibrated on", "floor", "MEAN14"]
+        title = "presets and their scores on held-out tape"
+        print_table(title, SHIPPED, cells, leaves, words=["model", "calibrated on"])
 
-@market_app.command("list")
-def list_markets(as_json: AsJson = False) -> None:
-    """List the markets that are shipped, with their scores."""
-    with told(as_json):
-        from tercel.app.commands import market_list
-
-        market_list.run(as_json)
+    hand_over({"presets": found}, asked.as_json, show)
 
 
-@market_app.command("table")
-def table_of_markets(
-    lakes: Annotated[list[Path], typer.Option("--lake", help="Lake with the data sets; may be given again.")],
-    names: Annotated[str, typer.Option("--set", help="Data sets, separated by commas. Default: all.")] = "",
-    models: Annotated[str, typer.Option("--model", help="Models, separated by commas. Default: all.")] = "",
-    seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3,
-    impact: Annotated[bool, typer.Option("--impact", help="Measure impact cards too (minutes each).")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the scores in the cards of the shipped presets.")] = False,
-    write: Annotated[
-        Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Score every model on every data set: the table of docs/markets.md."""
-    with told(as_json):
-        from tercel.app.commands import market_table
-
-        market_table.run(
-            lakes,
-            names=_listed(names),
-            models=_listed(models),
-            seeds=seeds,
-            impact=impact,
-            keep=keep,
-            write=write,
-            as_json=as_json,
-        )
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-market_facts.add_to(market_app)
-market_impact.add_to(market_app)
-market_predict.add_to(market_app)
-market_fills.add_to(market_app)
+add(
+    market_app, calibrate, score, simulate, list_, table, facts, sanity, impact, response, arbitrage, predict, fills
+)  # fmt: skip

@@ -39,6 +39,9 @@ Own = Annotated[
 Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
 PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")]
 Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
+From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
+To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]
 PRESET = typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
 
 
@@ -116,9 +119,18 @@ def check_date(text: str | None) -> None:
         raise ConfigError("a day of the calendar as YYYY-MM-DD", f"--date {text}", "write it as 2012-06-21")
 
 
+def listed(text: str) -> list[str]:
+    """Words separated by commas.
+
+    >>> listed("twap, vwap,")
+    ['twap', 'vwap']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def listed_dates(text: str) -> list[str]:
     """Dates separated by commas."""
-    dates = [part.strip() for part in text.split(",") if part.strip()]
+    dates = listed(text)
     for one in dates:
         check_date(one)
     return dates

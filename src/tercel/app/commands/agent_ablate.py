@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.app.commands.market_table import around, replace_table
 from tercel.app.job.ablation.judged import RULE, judged
 from tercel.app.job.ablation.page import write_page
 from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train_all
@@ -14,6 +13,7 @@ from tercel.app.job.agent_guards import variants_tried
 from tercel.app.job.agent_learner import refuse_settings
 from tercel.app.output import json_text, print_json, print_table, progress_console, say
 from tercel.core.errors import ConfigError, DataError
+from tercel.report.markdown import around, replace_table
 
 MARKS: Final = "<!-- table: tercel agent ablate -->", "<!-- end of table -->"
 RESULT: Final = "ablation.json"

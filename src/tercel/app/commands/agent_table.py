@@ -10,7 +10,6 @@ from tercel.app.commands.agent_claims import gains_figure
 from tercel.app.commands.agent_evaluate import markets_of
 from tercel.app.commands.agent_evaluate_result import SEED
 from tercel.app.commands.agent_table_page import IMAGE, heads, lines, markdown
-from tercel.app.commands.market_table import around, replace_table
 from tercel.app.job.contest.cells import read_place
 from tercel.app.job.contest.contenders import Contender, baselines_of
 from tercel.app.job.contest.families import Field, field_of
@@ -27,6 +26,7 @@ from tercel.evaluation.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.terms import NO_FEES
+from tercel.report.markdown import around, replace_table
 
 MARKS = "<!-- table: tercel agent table -->", "<!-- end of table -->"
 RESULT = "table.json"

@@ -7,7 +7,7 @@ process while they are used.
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.app.output import progress_console
 from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.feeds.lobster_write import NS, as_lobster
+from tercel.market.flow.preset import Preset
+from tercel.market.score.days import WARMUP_S, Day
+from tercel.market.simulator.days import simulated_day
+from tercel.market.tape import Events, Instrument
 
 FOLDER: Final = "lob_bench"
 MODULES: Final = ("run_bench", "scoring", "eval", "metrics", "partitioning", "data_loading")
@@ -28,10 +35,13 @@ ABSENT: Final = "plotting"
 MESSAGES: Final = 500
 """Messages of a window, as the benchmark has it."""
 METRICS: Final = ("l1", "wasserstein")
+MOST_LEVELS: Final = 10
+"""The benchmark's own depth; a tape that shows fewer is read with those."""
 
 Ints = NDArray[np.int64]
 Window = tuple[Any, Any]
 """Messages and book rows of one window, as its data frames."""
+Stretch = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,3 +175,96 @@ def _volume(bench: ModuleType, column: str, levels: int, messages: Any, book: An
 def mean_of(found: dict[str, Any], metric: str) -> float:
     """Mean over scores, those without a value left out."""
     return float(np.nanmean([row[metric] for row in found.values()]))
+
+
+def scored(
+    preset: Preset,
+    days: Sequence[Day],
+    levels: int,
+    seeds: int,
+    windows: int,
+    judge: Callable[[Sequence[Window], Sequence[Window]], dict[str, Any]],
+) -> dict[str, Any]:
+    """What the judge says of every simulated path, and of the recorded half beside.
+
+    Windows are evenly spread over the real stretch of each day (:func:`halves`) and over the one beside it; simulated
+    ones begin at the same times of day as the real ones.
+    """
+    from rich.progress import track
+
+    parts = [halves(day) for day in days]
+    real, beside = ([_recorded(day, levels, one[k]) for day, one in zip(days, parts, strict=True)] for k in range(2))
+    each_day = -(-windows // len(days))
+    starts = [(a.spread(each_day, MESSAGES), b.spread(each_day, MESSAGES)) for a, b in zip(real, beside, strict=True)]
+    starts = [(a[: min(len(a), len(b))], b[: min(len(a), len(b))]) for a, b in starts]
+    side = _windows(real, [a for a, _ in starts])
+    floor = judge(side, _windows(beside, [b for _, b in starts]))
+    times = [rows.messages[at, NS] for rows, (at, _) in zip(real, starts, strict=True)]
+    each = []
+    for seed in track(range(1, seeds + 1), "simulate and score", console=progress_console()):
+        paths = [_simulated(preset, seed, one, levels) for one, _ in parts]
+        each.append(judge(side, _windows(paths, [p.at_times(ns) for p, ns in zip(paths, times, strict=True)])))
+    means = {name: {key: float(np.mean([one[name][key] for one in each])) for key in METRICS} for name in floor}
+    return {
+        "preset": preset.name,
+        "model": preset.model,
+        "scored_on": [day.label for day in days],
+        **_pair(means),
+        "real": _pair(floor),
+        "ratio": {key: _pair(means)[f"mean_{key}"] / _pair(floor)[f"mean_{key}"] for key in ("l1", "w1")},
+        "by_seed": [_pair(one) for one in each],
+        "seeds": seeds,
+        "windows": len(side),
+        "messages": MESSAGES,
+        "levels": levels,
+        "stretches_s": [{"real": one, "beside": other} for one, other in parts],
+        "scores": {name: {**means[name], "real": floor[name]} for name in floor},
+    }
+
+
+def _pair(found: dict[str, Any]) -> dict[str, float]:
+    return {"mean_l1": mean_of(found, "l1"), "mean_w1": mean_of(found, "wasserstein")}
+
+
+def _windows(rows: Sequence[Rows], starts: Sequence[Ints]) -> list[Window]:
+    return [window for one, at in zip(rows, starts, strict=True) for window in one.windows(at)]
+
+
+def halves(day: Day) -> tuple[Stretch, Stretch]:
+    """The real stretch of a day and the recorded one beside it, seconds after the opening.
+
+    What is scored, and what lies before it (or after it) on the same day, at most as long. Where nearly the whole day
+    is scored, its second half is, and the first lies beside it.
+    """
+    start, end = day.stretch_s
+    before = max(day.skip_s, 2 * start - end), start
+    after = end, min(day.session_s, 2 * end - start)
+    beside = max(before, after, key=lambda one: one[1] - one[0])
+    if beside[1] - beside[0] >= (end - start) / 2:
+        return (start, end), beside
+    middle = (start + end) / 2
+    return (middle, end), (start, middle)
+
+
+def _recorded(day: Day, levels: int, stretch: Stretch) -> Rows:
+    """A stretch of a day."""
+    opening = day.instrument.session_open_ns or int(day.events.exch_ns[0])
+    start, end = (opening + round(s * NS_PER_SECOND) for s in stretch)
+    return _between(day.instrument, day.events, levels, start, end)
+
+
+def _simulated(preset: Preset, seed: int, stretch: Stretch, levels: int) -> Rows:
+    """A simulated stretch as long, at its time of day, through the same window of levels."""
+    start, end = stretch
+    events = simulated_day(preset, seed, end - start, WARMUP_S, start)
+    instrument = Instrument(preset.venue, preset.symbol, "2000-01-03", preset.tick, lot=preset.lot)
+    warm = round(WARMUP_S * NS_PER_SECOND)
+    return _between(instrument, events, levels, warm, warm + round((end - start) * NS_PER_SECOND))
+
+
+def _between(instrument: Instrument, events: Events, levels: int, start: int, end: int) -> Rows:
+    messages, book = as_lobster(instrument, events, levels)
+    kept = slice(*np.searchsorted(messages[:, NS], [start, end]).tolist())
+    messages = messages[kept].copy()
+    messages[:, NS] -= start
+    return Rows(messages, book[kept])

@@ -1,11 +1,8 @@
-"""`tercel market calibrate`: days of a lake become a preset file with its card."""
+"""Days of a lake become a preset file of `santa_fe`, judged on days held out and on simulated ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
-
-from tercel.app.output import print_json, result_console, say
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import fit
 from tercel.market.flow.calibrate import blocks, census_of, choose_lot, from_census
@@ -113,19 +110,3 @@ def _counts(
         [census_of(*day) for day in test],
         list(held_out),
     )
-
-
-def show(preset: Preset, path: Path, as_json: bool) -> None:
-    """Print the card's fit table: the tape calibrated on, the days held out, the simulated market."""
-    card = preset.card
-    if as_json:
-        print_json({"name": preset.name, "out": path, "fit": card["fit"], "held_out_days": card["held_out_days"]})
-        return
-    table = Table(title=f"{preset.name}: how the simulated market fits", box=None)
-    for heading in ("", "calibrated on", "held out", "simulated", "simulated / held out"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, row in card["fit"].items():
-        cells = (row[key] for key in ("train", "held_out", "simulated", "simulated_over_held_out"))
-        table.add_row(name, *(f"{cell:.4g}" if cell is not None else "" for cell in cells))
-    result_console().print(table)
-    say(f"written  {path}")

@@ -1,13 +1,12 @@
-"""Days of a lake as the market commands name them: dates, and a stretch of the day as HH:MM."""
+"""Days of a lake as they are named: dates, and a stretch of the day as HH:MM; those that a preset was made of."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tercel.core.errors import ConfigError, TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
-from tercel.market.observed import Observed
 from tercel.market.score.days import Day
 from tercel.market.tape import Events, Instrument, Lake
 
@@ -52,26 +51,6 @@ def days_of(
     symbol = symbol or preset.symbol
     venue = venue or (preset.venue if (preset.venue, symbol) in {one.key[:2] for one in Lake(lake).list()} else "")
     return read_days(lake, symbol, dates, start, end, venue, preset.card.get("levels_read"))
-
-
-def observed_days(
-    lake: Path, symbol: str, dates: Sequence[str], leave_out: Collection[str], venue: str
-) -> dict[str, Observed]:
-    """The observed days, by date; all that the lake has where none is named.
-
-    Raises
-    ------
-    TapeError
-        A day that the lake does not have.
-    """
-    known = Lake(lake).days(symbol, venue or None)
-    if strange := sorted(set(leave_out) - set(known)):
-        raise TapeError(
-            f"{symbol} on {', '.join(strange)} in {lake} to leave out", f"days {', '.join(known) or 'none'}",
-            "correct --leave-out",
-        )  # fmt: skip
-    named = [date for date in (dates or known) if date not in leave_out]
-    return {date: read_days(lake, symbol, [date], venue=venue)[0].seen() for date in named}
 
 
 def seen_through(instrument: Instrument, levels: int | None) -> Instrument:

@@ -1,39 +1,51 @@
 """`tercel market response`: what a market answers to styles of execution, as tables, bars and a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tercel.app.output import percent, print_json, print_table, say, with_error, write_page
-from tercel.evaluation.response import measure
-from tercel.market.flow import preset as presets
-from tercel.market.simulator.source import reactive
-from tercel.report.page import Section, render
+import typer
+
+from tercel.app.cli.market_impact import Law
+from tercel.app.cli.shared import PRESET, AsJson, Seed, page_folder
+from tercel.app.output import check_folder, hand_over, percent, print_table, say, with_error
 from tercel.report.tables import plain_table
 
 Cells = list[list[str]]
+Sizes = Annotated[
+    list[float] | None,
+    typer.Option("--size", help="Order as a share of half an hour's volume; may be given again. Default: 0.1, 0.3, 1."),
+]
+SIZES = (0.1, 0.3, 1.0)
 AFTER = ("60", "180", "300")
 
 
-def run(
-    name: str,
-    *,
-    sizes: Sequence[float],
-    pairs: int,
-    seed: int,
-    impact: str | None,
-    out: Path | None,
-    as_json: bool,
-) -> dict[str, Any]:
-    """Measure, print, and write `response.json` and `response.html` to `out`.
+@dataclass(frozen=True)
+class Response:
+    """What is asked of `tercel market response`."""
 
-    Raises
-    ------
-    ConfigError
-        No such preset or law, too few pairs, a size of nothing.
-    """
-    preset = presets.load(name)
-    market = reactive(preset, seed=seed, impact=impact)
+    preset: Annotated[str, PRESET]
+    sizes: Sizes = None
+    pairs: Annotated[
+        int, typer.Option(help="Worlds with a twin at most; fewer where the error is small.", metavar="N")
+    ] = 1000
+    seed: Seed = 0
+    impact: Law = None
+    out: Annotated[Path | None, page_folder("response")] = None
+    as_json: AsJson = False
+
+
+def response(asked: Response) -> None:
+    """Measure what a market answers to styles of execution: displacement, cost by size, who comes to resting orders."""
+    check_folder(asked.out)
+    from tercel.evaluation.response import measure
+    from tercel.market.flow.preset import load
+    from tercel.market.simulator.source import reactive
+
+    preset = load(asked.preset)
+    market = reactive(preset, seed=asked.seed, impact=asked.impact)
+    sizes, pairs, seed = asked.sizes or SIZES, asked.pairs, asked.seed
     found = {
         "preset": preset.name,
         "model": preset.model,
@@ -42,13 +54,7 @@ def run(
         "seed": seed,
         **measure(market, preset.volume_per_s, sizes=sizes, pairs=pairs, seed=seed, progress=say),
     }
-    if out is not None:
-        write_page(out, "response", found, page(found))
-    if as_json:
-        print_json(found)
-    else:
-        show(found)
-    return found
+    hand_over(found, asked.as_json, lambda: show(found), asked.out, "response", lambda: page(found))
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
@@ -135,6 +141,8 @@ def _number(value: float | None) -> str:
 
 def page(found: Mapping[str, Any]) -> str:
     """The tables and the verdict as a page."""
+    from tercel.report.page import Section, render
+
     return render(
         f"Response of {found['preset']}",
         "All bars are met." if found["passed"] else "Bars are missed.",

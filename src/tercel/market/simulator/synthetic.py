@@ -1,19 +1,16 @@
-"""`tercel market simulate`: days of a preset's market as a lake like any other."""
+"""Synthetic days: a preset's market written down as a recorded day, and which regimes were in force."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
 from datetime import date as calendar_date
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.output import print_json, say
-from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.preset import Preset, load
+from tercel.market.flow.preset import Preset
 from tercel.market.regimes.choice import chosen
 from tercel.market.regimes.kernel import with_law
 from tercel.market.regimes.law import names_of as law_names
@@ -21,7 +18,7 @@ from tercel.market.regimes.law import packed
 from tercel.market.regimes.truth import path
 from tercel.market.simulator.days import session
 from tercel.market.simulator.layout import FLOW_HEAD
-from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import midnight_ns
 
 VENUE = "SIM"
@@ -32,47 +29,7 @@ WARMUP_S = 600.0
 LONGEST_S = 86_400.0 - OPEN_S
 
 
-def run(
-    which: str,
-    out: Path,
-    *,
-    days: int,
-    seed: int,
-    seconds: float,
-    symbol: str,
-    first: str,
-    replace: bool,
-    regimes: str = "",
-    as_json: bool,
-) -> int:
-    """Simulate `days` working days from `first` on and write each into the lake `out`."""
-    preset = load(which)
-    if not 60.0 <= seconds <= LONGEST_S:
-        raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
-    law, names = _law(regimes, preset, seconds)
-    lake, rows = Lake(out), []
-    for number, date in enumerate(working_days(first, days)):
-        instrument, events = synthetic(preset, seed + number, date, seconds, symbol or preset.symbol, law)
-        outcome = lake.write(instrument, events, replace=replace)
-        rows.append(
-            {
-                "symbol": instrument.symbol,
-                "date": date,
-                "rows": events.n,
-                "seed": seed + number,
-                "outcome": outcome,
-                **({} if law is None else {"regimes": truth(law, names, seed + number, seconds)}),
-            }
-        )
-        say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
-    if as_json:
-        print_json({"lake": out, "preset": preset.name, "model": preset.model, "days": rows})
-    else:
-        say(f"look at it: tercel data list --lake {out}")
-    return 0
-
-
-def _law(regimes: str, preset: Preset, seconds: float) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
     """The law of a day and the names of its regimes; a regime that passes begins after a third of the session."""
     if not regimes:
         return None, ()

@@ -1,13 +1,16 @@
 """The data sets that models are compared on: days to calibrate on, and days or hours that no model has seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tercel.app.commands.market_days import day_of, seen_through
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.feeds import FeedOptions, LobsterFeed
+from tercel.market.flow import preset as presets
+from tercel.market.flow.preset import Preset
+from tercel.market.score.calibrated import calibrated
 from tercel.market.score.days import Day
+from tercel.market.score.stretches import day_of, seen_through
 from tercel.market.tape import Lake
 
 
@@ -153,3 +156,27 @@ def data_days(
     if start or end:
         return [day_of(one.instrument, one.events, start, end) for one in read]
     return [Day(one.instrument, one.events, found.split_s, None) for one in read]
+
+
+def shipped_for(data: DataSet, model: str, train: Sequence[Day]) -> Preset | None:
+    """The shipped preset of a model that was calibrated on these very days."""
+    wanted = {day.instrument.date for day in train}
+    for name in presets.names():
+        preset = presets.load(name)
+        if (preset.venue, preset.symbol, preset.model) != (data.venue, data.symbol, model):
+            continue
+        until_s = preset.stretch_s[1]
+        inside = data.split_s is None or (until_s is not None and until_s <= data.split_s + 1.0)
+        if set(preset.card.get("days", [])) == wanted and inside:
+            return preset
+    return None
+
+
+def made_for(
+    data: DataSet, model: str, train: Sequence[Day], tell: Callable[[str], None] = lambda line: None
+) -> Preset:
+    """One calibrated now; `tell` is given lines on the way."""
+    windowed = data.split_s is not None
+    return calibrated(
+        model, train, name=f"{data.name}-{model}", stamp="for the table", windowed=windowed, lot=data.lot, tell=tell
+    )

@@ -1,0 +1,76 @@
+"""A preset of any flow model from stretches of days."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from inspect import signature
+from typing import Any
+
+from pydantic import ValidationError
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import Preset
+from tercel.market.score.days import Day
+
+CALIBRATORS = {
+    "santa_fe": "tercel.market.flow.calibrate",
+    "queue_reactive": "tercel.market.flow.queue_reactive.calibrate",
+    "hawkes": "tercel.market.flow.hawkes.calibrate",
+}
+"""Module of each model's `calibrate(days, *, name, date, lot_shares, skip_s, ...)`."""
+
+
+def calibrated(
+    model: str,
+    days: Sequence[Day],
+    *,
+    name: str,
+    stamp: str,
+    windowed: bool = False,
+    lot: int | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Preset:
+    """A preset of `model` from stretches of days; its card says which. `lot` is a simulated lot's units.
+
+    `tell` is given lines on the way.
+
+    Raises
+    ------
+    ConfigError
+        A model that is none, or days that are too short for it.
+    """
+    calibrate = _module(model).calibrate
+    window = [float(x) for x in days[0].stretch_s]
+    common: dict[str, Any] = {"name": name, "date": stamp, "lot_shares": lot}
+    if "tell" in signature(calibrate).parameters:
+        common["tell"] = tell
+    if windowed and "from_s" in signature(calibrate).parameters:
+        cut = [(day.instrument, day.events) for day in days]
+        common |= {"skip_s": days[0].skip_s, "from_s": window[0], "to_s": window[1]}
+    else:
+        cut = [(_until(day, window[1]) if windowed else day.instrument, day.events) for day in days]
+        common["skip_s"] = window[0]
+    try:
+        made: Preset = calibrate(cut, **common)
+    except ValidationError as error:
+        received = f"{error.errors()[0]['msg']} on {', '.join(day.label for day in days)}"
+        raise ConfigError(f"a {model} preset within its bounds", received, "give a coarser --lot") from error
+    extra = {"days": [day.instrument.date for day in days]} | ({"window_s": window} if windowed else {})
+    return made.model_copy(update={"card": {**made.card, **extra}})
+
+
+def _until(day: Day, end_s: float) -> Any:
+    """The instrument with its session ended where the stretch ends."""
+    opening = day.instrument.session_open_ns or int(day.events.exch_ns[0])
+    close = opening + round(end_s * NS_PER_SECOND)
+    return replace(day.instrument, session_open_ns=opening, session_close_ns=close)
+
+
+def _module(model: str) -> Any:
+    if model not in CALIBRATORS:
+        raise ConfigError(f"a flow model: {', '.join(CALIBRATORS)}", f"--model {model}", "give one of them")
+    try:
+        return importlib.import_module(CALIBRATORS[model])
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"a calibrator of {model}", str(error), "take another model") from error
