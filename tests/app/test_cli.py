@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 import tercel
-from tercel.app.cli import app
+from tercel.app.cli import app, data_import
 from tercel.core.errors import FeedError
 
 runner = CliRunner()
@@ -111,43 +111,54 @@ def test_run_hands_on_its_options(command: Any) -> None:
     assert {key: asked[key] for key in wanted} == wanted
 
 
-def test_import_hands_on_its_options(command: Any) -> None:
-    data = command("commands", "data", import_lobster=None)
+def importing(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None) -> list[Any]:
+    """What `data import ...` is asked, in the place of an import; it ends in an error where there is one."""
+    asked: list[Any] = []
+
+    def record(_feed: Any, one: Any, paths: Any, lake: Any) -> None:
+        asked.append(one)
+        assert (paths, lake) == (one.paths, one.lake)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(data_import, "_import", record)
+    return asked
+
+
+def test_import_hands_on_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = importing(monkeypatch)
     words = "data import lobster a.csv b.zip --lake lake --symbol IBM --date 2003-01-13 --tick 0.01 --replace --json"
     assert runner.invoke(app, words.split()).exit_code == 0
-    assert data.calls == [
-        (
-            "import_lobster",
-            ([Path("a.csv"), Path("b.zip")],),
-            {
-                "lake": Path("lake"),
-                "symbol": "IBM",
-                "date": "2003-01-13",
-                "tick": 0.01,
-                "replace": True,
-                "as_json": True,
-            },
-        )
-    ]
-
-
-def test_list_hands_on_its_options(command: Any) -> None:
-    data = command("commands", "data", list_lake=None)
-    assert runner.invoke(app, ["data", "list", "--lake", "lake", "--json"]).exit_code == 0
-    assert data.calls == [("list_lake", (Path("lake"), True), {})]
+    paths = [Path("a.csv"), Path("b.zip")]
+    assert asked == [data_import.Lobster(paths, Path("lake"), "IBM", "2003-01-13", 0.01, replace=True, as_json=True)]
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_verify_ends_with_its_verdict(command: Any, code: int) -> None:
-    data = command("commands", "data", verify=code)
+def test_verify_ends_with_its_verdict(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    asked: list[Any] = []
+
+    class Store:
+        def __init__(self, root: Path) -> None:
+            asked.append(root)
+
+        def check(self, *key: object) -> tuple[Any, None]:
+            asked.append(key)
+            return SimpleNamespace(key=("NASDAQ", "IBM", "2003-01-13"), extra={}), None
+
+    def truth(_instrument: Any, _events: Any, against: Path) -> dict[str, Any]:
+        asked.append(against)
+        return {"explained": code == 0, "first_mismatch": None}
+
+    monkeypatch.setattr("tercel.market.tape.Lake", Store)
+    monkeypatch.setattr("tercel.market.verify_truths.truth_for", lambda instrument: truth)
     words = "data verify --lake lake --symbol IBM --date 2003-01-13 --against book.csv"
     assert runner.invoke(app, words.split()).exit_code == code
-    assert data.calls == [("verify", (Path("lake"), "IBM", "2003-01-13", None, Path("book.csv"), False), {})]
+    assert asked == [Path("lake"), ("IBM", "2003-01-13", None), Path("book.csv")]
 
 
-def test_an_error_is_told_in_three_parts(command: Any) -> None:
+def test_an_error_is_told_in_three_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     error = FeedError("six columns", "5 in row 7 of a.csv", "fetch the file again")
-    command("commands", "data", import_lobster=error)
+    importing(monkeypatch, error)
     result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "lake"])
     assert (result.exit_code, result.stdout) == (2, "")
     for part in (error.expected, error.received, error.remedy):
@@ -155,9 +166,9 @@ def test_an_error_is_told_in_three_parts(command: Any) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_an_error_is_one_json_object_too(command: Any) -> None:
-    command("commands", "data", list_lake=FeedError("a lake", "nothing at x", "import a day"))
-    result = runner.invoke(app, ["data", "list", "--lake", "x", "--json"])
+def test_an_error_is_one_json_object_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    importing(monkeypatch, FeedError("a lake", "nothing at x", "import a day"))
+    result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "x", "--json"])
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {
         "error": {
@@ -169,9 +180,9 @@ def test_an_error_is_one_json_object_too(command: Any) -> None:
     }
 
 
-def test_a_file_that_cannot_be_used_is_an_error_not_a_traceback(command: Any) -> None:
-    command("commands", "data", list_lake=PermissionError(13, "Permission denied", "/lake"))
-    result = runner.invoke(app, ["data", "list", "--lake", "/lake"])
+def test_a_file_that_cannot_be_used_is_an_error_not_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    importing(monkeypatch, PermissionError(13, "Permission denied", "/lake"))
+    result = runner.invoke(app, ["data", "import", "lobster", "a.csv", "--lake", "/lake"])
     assert result.exit_code == 2
     assert "/lake" in result.stderr
 
@@ -205,13 +216,12 @@ def test_interrupted_run_may_say_it_better(command: Any) -> None:
         "data verify --lake lake --symbol IBM",
     ],
 )
-def test_a_line_that_makes_no_sense_ends_with_2(words: str, command: Any) -> None:
-    run = command("commands", "run", run=0)
-    data = command("commands", "data", import_lobster=None, verify=0)
+def test_a_line_that_makes_no_sense_ends_with_2(words: str, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, asked = command("commands", "run", run=0), importing(monkeypatch)
     result = runner.invoke(app, words.split())
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr
-    assert not run.calls + data.calls
+    assert not run.calls + asked
 
 
 def test_ctrl_c_reaches_the_person_as_130() -> None:

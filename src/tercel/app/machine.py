@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import signal
 import time
 
 
@@ -15,6 +16,20 @@ class WallClock:
     def sleep_ns(self, ns: int) -> None:
         """Wait."""
         time.sleep(ns / 1e9)
+
+
+class Until(WallClock):
+    """Real time, and an end of it: after so many seconds, by Ctrl-C or a polite kill."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self._told: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda got, _: self._told.append(got))
+
+    def stopping(self) -> bool:
+        """Whether to stop."""
+        return bool(self._told) or (self._end is not None and time.monotonic() >= self._end)
 
 
 def person() -> str:

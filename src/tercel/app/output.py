@@ -20,6 +20,7 @@ from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
     from rich.table import Table
 
     from tercel.core.errors import TercelError
@@ -35,6 +36,26 @@ def _console(stderr: bool) -> "Console":
 def progress_console() -> "Console":
     """Rich console on stderr: logs, progress bars, warnings."""
     return _console(True)
+
+
+def progress(counted: bool = False, transient: bool = False, now: bool = False) -> "Progress":
+    """Bars on stderr with the time that is left: how many of how many where `counted`, a share of 100 otherwise.
+
+    What is `transient` is gone at the end; with `now` a task has a field of that name behind its bar.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    done = MofNCompleteColumn() if counted else TaskProgressColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeRemainingColumn())
+    last = (TextColumn("{task.fields[now]}"),) if now else ()
+    return Progress(*columns, *last, console=progress_console(), transient=transient)
 
 
 def result_console() -> "Console":
@@ -126,6 +147,17 @@ def _table_of(
     for row in rows:
         table.add_row(*(Text(row[place]) for place in places))
     return table
+
+
+_SHORT = 12
+"""Letters of a cell that is not broken over lines."""
+
+
+def print_rows(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table of anything: columns of long cells are words that may take several lines."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    long = [name for place, name in enumerate(headings) if any(len(row[place]) > _SHORT for row in cells)]
+    print_table(title, headings, cells, wraps=long)
 
 
 def say_when_compiling() -> None:

@@ -36,6 +36,20 @@ Own = Annotated[
         metavar="WHERE:NAME",
     ),
 ]
+Policy = Annotated[
+    str,
+    typer.Argument(
+        help="A policy's folder, a run's, a packaged policy, or NAME@VERSION (also @champion, @challenger, @latest).",
+        metavar="POLICY",
+    ),
+]
+Registry = Annotated[
+    str,
+    typer.Option(
+        help="Registry: a folder, or mlflow+http://HOST:PORT. Default: TERCEL_REGISTRY, else runs/registry.",
+        metavar="DIR|URL",
+    ),
+]
 Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
 PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")]
 Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
@@ -105,6 +119,16 @@ def told(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterat
         )
         print_error(told_as, as_json)
         raise typer.Exit(2) from None
+
+
+class Dated:
+    """A request whose `date` has to be a day of the calendar."""
+
+    date: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse what is none."""
+        check_date(self.date)
 
 
 def check_date(text: str | None) -> None:
