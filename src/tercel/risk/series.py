@@ -215,3 +215,9 @@ def _r_frame(path: Path) -> Mapping[str, Sequence[object]]:
         raise DataError("SPY's realised measures", f"no {path}", "check the folder given as --data")
     found: Mapping[str, Sequence[object]] = pyreadr.read_r(str(path))["SPYRM"]
     return found
+
+
+def first_of_test(days: Sequence[date], wanted: date, least: int) -> int:
+    """First day of the test: `wanted` where enough days lie before it, else half of the series."""
+    first = sum(day < wanted for day in days)
+    return first if least <= first < len(days) - least // 2 else len(days) // 2

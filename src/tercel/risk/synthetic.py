@@ -14,6 +14,7 @@ from tercel.risk.series import DailySeries
 
 Floats = NDArray[np.float64]
 
+NOTE = "SYNTHETIC: drawn from a model whose truth is known; no measurement of any market."
 OMEGA, ALPHA, GAMMA, BETA = 0.02, 0.02, 0.12, 0.90
 """GJR, returns in per cent: a yearly volatility of about 16 %, falls that raise it."""
 FREEDOM = 7

@@ -1,6 +1,4 @@
-"""``tercel risk correlation``: covariance estimators judged by the risk of their minimum-variance portfolios."""
-
-from __future__ import annotations
+"""Covariance estimators judged by the risk of their minimum-variance portfolios."""
 
 import math
 from datetime import date
@@ -8,18 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tercel.app.commands.risk_shared import SYNTHETIC, Shown, Table, number, show
 from tercel.core.errors import ConfigError
+from tercel.report.shown import Shown, Table, number
 from tercel.risk import covariance, figures, synthetic
 from tercel.risk.panel import read_panel
 
 FIRST = date(2002, 1, 2)
 REBUILD = 21
-
-
-def correlation(data: Path | None, names: int, window: int, seed: int, out: Path | None, as_json: bool) -> None:
-    """Judge the estimators and print the table."""
-    show(found(data, names, window, seed), as_json, out)
 
 
 def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
@@ -34,7 +27,7 @@ def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
         returns = synthetic.factor_returns(truth, window + 1008, seed + 1)
         first, told = window, f"synthetic factor market, {names} names"
         least = math.sqrt(252 / float(np.ones(names) @ np.linalg.solve(truth, np.ones(names))))
-        notes += [SYNTHETIC, f"With the true covariance the portfolio's volatility is {100 * least:.2f} %."]
+        notes += [synthetic.NOTE, f"With the true covariance the portfolio's volatility is {100 * least:.2f} %."]
     else:
         panel = read_panel(data)
         drawn = panel.draw(min(names, len(panel.names)), seed)

@@ -1,19 +1,16 @@
-"""``tercel risk anomaly`` and ``tercel risk posture``: the score on trial, and the posture through a stress."""
+"""The anomaly score on trial, and the posture through a stress."""
 
-from __future__ import annotations
-
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.commands.risk_shared import Shown, Table, number, show
-from tercel.app.output import say
 from tercel.core.errors import ConfigError
 from tercel.core.messages import Posture
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
+from tercel.report.shown import Shown, Table, number
 from tercel.report.svg import Figure
 from tercel.risk import figures, withdrawals
 from tercel.risk.anomaly import StreamingAnomaly, alarm_starts
@@ -25,22 +22,12 @@ LEARNED_DAYS = 20
 STRESS_S = 2400
 
 
-def anomaly(market: str, days: int, planted: int, seed: int, out: Path | None, as_json: bool) -> None:
-    """Judge the score and print the table."""
-    show(found_anomaly(market, days, planted, seed), as_json, out)
-
-
-def posture(market: str, seed: int, out: Path | None, as_json: bool) -> None:
-    """Print the posture through a scripted stress."""
-    show(found_posture(market, seed), as_json, out)
-
-
-def found_anomaly(market: str, days: int, planted: int, seed: int) -> Shown:
-    """The table of a simulated market."""
+def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callable[[str], None]) -> Shown:
+    """The table of a simulated market; `tell` is given a line on the way."""
     if days < 1 or planted < 1:
         raise ConfigError("at least one calm day and one withdrawal", f"{days} and {planted}", "ask for more")
     source = reactive(preset.load(market))
-    say(f"learning what is calm from {LEARNED_DAYS} simulated days of {market}")
+    tell(f"learning what is calm from {LEARNED_DAYS} simulated days of {market}")
     score = StreamingAnomaly(withdrawals.calm_of(source, LEARNED_DAYS))
     verdict, leads = withdrawals.judge(source, score, planted, days, seed)
     rows = [

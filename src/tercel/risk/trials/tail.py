@@ -1,30 +1,18 @@
-"""``tercel risk tail`` and ``tercel risk regimes``: Value at Risk on trial, and the two regimes of volatility."""
-
-from __future__ import annotations
+"""Value at Risk on trial, and the two regimes of volatility."""
 
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from tercel.app.commands.risk_shared import SYNTHETIC, Shown, Table, first_of_test, number, show
+from tercel.report.shown import Shown, Table, number
 from tercel.risk import figures, regimes, synthetic
 from tercel.risk import tail as tails
-from tercel.risk.series import DailySeries, read_csv, read_sp500
+from tercel.risk.series import DailySeries, first_of_test, read_csv, read_sp500
 
 LEVEL = 0.99
 FIRST = date(2004, 1, 2)
 LEAST = 1001
-
-
-def tail(data: Path | None, seed: int, out: Path | None, as_json: bool) -> None:
-    """Judge the tail models and print the table."""
-    show(found_tail(data, seed), as_json, out)
-
-
-def regime(data: Path | None, seed: int, out: Path | None, as_json: bool) -> None:
-    """Judge the regime detectors and print the table."""
-    show(found_regimes(data, seed), as_json, out)
 
 
 def _series(data: Path | None, seed: int) -> DailySeries:
@@ -51,7 +39,7 @@ def found_tail(data: Path | None, seed: int) -> Shown:
         *("pinball", "loss / ES"),
     )
     title = f"{series.name}, VaR {100 * LEVEL:g} %, {days[first]} to {days[-1]}, {len(returns) - first:,} days"
-    notes = [SYNTHETIC] if data is None else []
+    notes = [synthetic.NOTE] if data is None else []
     notes += [
         f"{expected:.1f} hits expected. A model passes with p above .05 in both tests. Loss / ES: mean loss on the "
         "days of hits over the Expected Shortfall forecast for them; above 1 the shortfall was underestimated.",
@@ -86,7 +74,7 @@ def found_regimes(data: Path | None, seed: int) -> Shown:
         returns, truth = synthetic.regime_returns(3000, seed)
         series = synthetic.gjr_series(3001, seed)
         name, days, first = "synthetic two states", series.series.days[1:], 1500
-        notes.append(SYNTHETIC)
+        notes.append(synthetic.NOTE)
     else:
         read = _series(data, seed)
         name, returns, days = read.name, read.returns[1:], read.days[1:]

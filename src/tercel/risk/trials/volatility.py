@@ -1,6 +1,4 @@
-"""``tercel risk volatility``: forecasts of tomorrow's variance, ranked by QLIKE."""
-
-from __future__ import annotations
+"""Forecasts of tomorrow's variance, ranked by QLIKE."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,20 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from tercel.app.commands.risk_shared import SYNTHETIC, Shown, Table, first_of_test, number, show
+from tercel.report.shown import Shown, Table, number
 from tercel.risk import figures, synthetic
 from tercel.risk.ports import VolatilityModel
-from tercel.risk.series import DailySeries, read_csv, read_sp500, read_spy
+from tercel.risk.series import DailySeries, first_of_test, read_csv, read_sp500, read_spy
 from tercel.risk.volatility import Ranked, daily_models, rank, realised_models
 
 LAGS = 10
 SYNTHETIC_DAYS = 1500
 SPY_FIRST, INDEX_FIRST = date(2017, 1, 3), date(2004, 1, 2)
-
-
-def volatility(data: Path | None, seed: int, out: Path | None, as_json: bool) -> None:
-    """Rank the models and print the table."""
-    show(found(data, seed), as_json, out)
 
 
 def found(data: Path | None, seed: int) -> Shown:
@@ -35,7 +28,10 @@ def found(data: Path | None, seed: int) -> Shown:
             _part(known.series, first, "the true variance", known.variance, ("GARCH", "GJR"), models),
             _part(known.series, first, "realised variance", realised, ("GARCH", "log-HAR"), models),
         ]
-        notes = [SYNTHETIC, "The truth is GJR: a fitted GJR is meant to be near the top against the true variance."]
+        notes = [
+            synthetic.NOTE,
+            "The truth is GJR: a fitted GJR is meant to be near the top against the true variance.",
+        ]
         return _shown(parts, notes, True)
     if data.is_file():
         return _shown([_of_file(read_csv(data))], [], False)
@@ -112,7 +108,7 @@ def _shown(parts: Sequence[dict[str, Any]], notes: list[str], is_synthetic: bool
     lead = f"{part['series']}: {best.name} is best, QLIKE {best.loss:.4f} over {part['days']:,} days."
     body = {"synthetic": is_synthetic, "tables": [_json(part) for part in parts], "notes": notes}
     return Shown(
-        "Volatility forecasts", (SYNTHETIC + " " if is_synthetic else "") + lead, tables, notes, drawings, body
+        "Volatility forecasts", (synthetic.NOTE + " " if is_synthetic else "") + lead, tables, notes, drawings, body
     )
 
 

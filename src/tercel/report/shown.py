@@ -1,0 +1,65 @@
+"""What was found, ready for people: tables, notes and pictures, printed or as a page, and the object for programs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tercel.report.page import Section, render
+from tercel.report.svg import Figure
+from tercel.report.tables import NOTHING, plain_table
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: headings, rows (the first cell names the row), and what stands over it."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+    left: tuple[int, ...] = ()
+    """Columns of words, besides the first."""
+    leaves: tuple[str, ...] = ()
+    """Headings in the order in which they leave where the terminal is narrow; by default from the right."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a trial found.
+
+    Parameters
+    ----------
+    title, lead : str
+    tables : sequence of Table
+    notes : sequence of str
+    figures : sequence of Figure
+    body : dict
+        The JSON object.
+    """
+
+    title: str
+    lead: str
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    figures: Sequence[Figure]
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def page(self) -> str:
+        """A page with everything on it."""
+        sections = [
+            Section(table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left)))
+            for table in self.tables
+        ]
+        sections.append(Section("Figures", text=list(self.notes), figures=self.figures))
+        return render(self.title, self.lead, sections)
+
+
+def number(value: float, digits: int = 2, signed: bool = False) -> str:
+    """A number for a table, a dash where there is none.
+
+    >>> number(1.234), number(float("nan"))
+    ('1.23', '–')
+    """
+    if math.isnan(value):
+        return NOTHING
+    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
