@@ -20,6 +20,7 @@ from tercel.app.cli.data import data_app
 from tercel.app.cli.limits import limits_app
 from tercel.app.cli.market import market_app
 from tercel.app.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
+from tercel.app.cli.request import add
 from tercel.app.cli.risk import risk_app
 from tercel.app.cli.shared import AsJson, Own, command_line, run_app, told
 from tercel.app.cli.signals import signals_app
@@ -149,7 +150,7 @@ def _resume_hint(
     return "what is finished is kept; to go on: " + shlex.join(str(option) for option in options)
 
 
-app.command()(tca)
+add(app, tca)
 people.add_to(app)
 moved.add_to(app)
 

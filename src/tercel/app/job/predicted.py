@@ -11,7 +11,7 @@ from tercel.app.job.contest.leaks import calibrated_on, judged_days
 from tercel.app.job.contest.places import Ground, Place, build_place
 from tercel.app.job.contest.room import cramped, roomy
 from tercel.app.job.settings import RunSettings
-from tercel.app.output import progress_console
+from tercel.app.output import progress
 from tercel.core.errors import ConfigError
 from tercel.evaluation.experiment import BATCH, run_strategies
 from tercel.evaluation.prediction import LEAST, Side
@@ -86,19 +86,16 @@ def sides(
 
 def held(grounds: Mapping[str, tuple[Place, Ground]], contenders: Sequence[Contender]) -> dict[str, Judged]:
     """Every strategy on the episodes of every place, with a bar."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     found: dict[str, Judged] = {}
-    with Progress(*columns, console=progress_console()) as progress:
+    with progress() as told:
         bars = {
-            where: progress.add_task(where, total=-(-len(ground.plan) // BATCH) * len(contenders))
+            where: told.add_task(where, total=-(-len(ground.plan) // BATCH) * len(contenders))
             for where, (_, ground) in grounds.items()
         }
         for where, (place, ground) in grounds.items():
 
             def tick(bar: Any = bars[where]) -> bool:
-                progress.advance(bar)
+                told.advance(bar)
                 return False
 
             made = [one.strategy(ground.market) for one in contenders]

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 from typing import Any, Final, TypeVar
 
 from tercel.app.job.worker import begin_worker
-from tercel.app.output import progress_console
+from tercel.app.output import progress
 
 R = TypeVar("R")
 
@@ -26,11 +26,8 @@ def as_they_end(function: Callable[..., R], jobs: Sequence[tuple[Any, ...]], wha
     done : int
         Pieces that were finished before, for the bar.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        Progress(*columns, console=progress_console(), transient=True) as bar,
+        progress(counted=True, transient=True) as bar,
         ProcessPoolExecutor(WORKERS, get_context("spawn"), begin_worker) as pool,
     ):
         task = bar.add_task(what, total=len(jobs) + done, completed=done)
