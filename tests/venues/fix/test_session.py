@@ -7,7 +7,6 @@ import pytest
 from tests.venues.fix.tiny import WAY_NS, TinyVenue
 from tests.waiting import until
 
-from tercel.app.commands.venues import connect as log_on
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import (
     CancelOrder,
@@ -23,6 +22,7 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
+from tercel.venues.address import connect as log_on
 from tercel.venues.fix.client import FixVenue, holds_session
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.server import FixServer, serve_fix

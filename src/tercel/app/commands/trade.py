@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tercel.app.commands.trade_report import page
-from tercel.app.commands.venues import SIMULATED, address, connect, mark_of
 from tercel.app.desks import LATCH, elsewhere, new_desk
 from tercel.app.job.variants import run_variants
 from tercel.app.machine import WallClock, person
@@ -30,6 +29,7 @@ from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.tca.recorder import TcaRecorder
 from tercel.trading.tca.shortfall import by_filled
+from tercel.venues.address import SIMULATED, address, connect, mark_of
 
 CONFIG = "desk.toml"
 REPORT = "report.html"

@@ -320,13 +320,13 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
     from dataclasses import asdict
 
-    from tercel.app.commands.venues import connect, mark_of
     from tercel.app.desks import LATCH
     from tercel.limits import LimitGate, default_file, read
     from tercel.trading.desk.build import strategy_of
     from tercel.trading.journal.store import SqlJournal
     from tercel.trading.kill import KillLatch
     from tercel.trading.session import Session
+    from tercel.venues.address import connect, mark_of
 
     agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
     journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
