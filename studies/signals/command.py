@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.commands.signals import RUNS, print_rows, told_interval
-from tercel.app.commands.signals_config import CompareSection, PanelSection, SignalsConfig, TrainSection
-from tercel.app.output import json_text, print_json, progress_console, result_console, say
+from tercel.app.job.signals.config import CompareSection, PanelSection, SignalsConfig, TrainSection
+from tercel.app.output import json_text, print_json, print_rows, progress_console, say
 from tercel.core.errors import ConfigError, DataError
+from tercel.report.tables import spelt
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
 LOBSTER = "lobster-zips-20120621"
@@ -78,7 +78,7 @@ def ofi(data: Path, seed: int, out: Path) -> dict[str, Any]:
 
 def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """Ridge, LightGBM and their fusion on daily stocks, refit each year, against the rules."""
-    from tercel.app.commands.signals_panel import compare_on_panel
+    from tercel.app.job.signals.panel import compare_on_panel
 
     path = data / DAILY if (data / DAILY).is_dir() else data
     config = SignalsConfig(
@@ -133,7 +133,7 @@ def study(name: str, data: Path | None, seed: int, out: Path) -> dict[str, Any]:
 
 def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool) -> int:
     """Run a study and print it."""
-    folder = out or RUNS / f"signals-{name}-{seed}"
+    folder = out or Path("runs") / f"signals-{name}-{seed}"
     try:
         result = json.loads(json_text(study(name, data, seed, folder)))
     except KeyboardInterrupt:
@@ -160,10 +160,9 @@ def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool
         return 0
     for one in result["studies"]:
         if name == "panel":
-            from tercel.app.commands.signals_panel import panel_tables
+            from tercel.app.cli.signals_compare import print_panel
 
-            for table in panel_tables(one):
-                result_console().print(table)
+            print_panel(one)
             continue
         plain = {k: v for k, v in one.items() if not isinstance(v, list | dict)}
         if plain:
@@ -181,7 +180,7 @@ def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool
 
 def _number(value: Any) -> str:
     if isinstance(value, dict) and {"mean", "ci_low", "ci_high"} <= value.keys():
-        return told_interval(value)
+        return spelt(value, digits=3)
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
     return "-" if value is None else str(value)

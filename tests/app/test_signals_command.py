@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
-from tercel.app.commands import signals_compare, signals_config
-from tercel.app.commands.signals_meter import ProcessMeter
+from tercel.app.job.signals import compare
+from tercel.app.job.signals import config as configs
+from tercel.app.job.signals.meter import ProcessMeter
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals import fusion_saved
 
@@ -115,7 +116,7 @@ def test_compare_prints_one_object_and_a_page_and_repeats(config: Path, tmp_path
 
 
 def test_ctrl_c_keeps_what_is_measured(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, real, seen = tmp_path / "cmp", signals_compare.run, []
+    out, real, seen = tmp_path / "cmp", compare.run, []
 
     def stopping(*args: Any) -> Any:
         seen.append(args[0])
@@ -123,12 +124,12 @@ def test_ctrl_c_keeps_what_is_measured(config: Path, tmp_path: Path, monkeypatch
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(signals_compare, "run", stopping)
+    monkeypatch.setattr(compare, "run", stopping)
     result = runner.invoke(app, ["signals", "compare", str(config), "--out", str(out)])
     assert result.exit_code == 130
     assert "to go on: tercel signals compare" in " ".join(result.output.split())
     assert len(list((out / "cells").iterdir())) == 2
-    monkeypatch.setattr(signals_compare, "run", real)
+    monkeypatch.setattr(compare, "run", real)
     assert done("compare", config, "--out", out)["table"]
 
 
@@ -136,7 +137,7 @@ def test_absent_libraries_are_listed_with_their_extra(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config.write_text(SMALL.replace("linear_twin", "lstm"), encoding="utf-8")
-    monkeypatch.setattr(signals_compare, "lacking", lambda name: "torch" if name == "lstm" else None)
+    monkeypatch.setattr(compare, "lacking", lambda name: "torch" if name == "lstm" else None)
     found = done("compare", config, "--out", tmp_path / "cmp")
     assert found["absent"] == [{"family": "lstm", "module": "torch", "extra": "tercel[signals]"}]
 
@@ -181,10 +182,10 @@ def _twin(config: Path) -> Path:
 
 def test_the_example_in_the_docs_is_understood() -> None:
     example = Path(__file__).resolve().parents[2] / "docs" / "examples" / "signals.toml"
-    config = signals_config.read_config(example)
+    config = configs.read_config(example)
     assert config.train.settings["boosting"]["n_estimators"] == 200
     with pytest.raises(ConfigError):
-        signals_config.parse({"panel": {"kind": "daily"}}, "x")
+        configs.parse({"panel": {"kind": "daily"}}, "x")
 
 
 def test_a_family_setting_that_is_none_is_named(config: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tercel.app.commands.signals_config import SignalsConfig, SourceSection
+from tercel.app.job.signals.config import SignalsConfig, SourceSection
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset

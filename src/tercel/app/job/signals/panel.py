@@ -2,19 +2,19 @@
 
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.commands.signals_build import dataset_of_config
-from tercel.app.commands.signals_config import SignalsConfig, TrainSection
-from tercel.app.commands.signals_panel_costs import calibration, costs, noise
-from tercel.app.output import json_text, progress_console
+from tercel.app.job.signals.build import dataset_of_config
+from tercel.app.job.signals.config import SignalsConfig, TrainSection
+from tercel.app.job.signals.costs import costs, noise
+from tercel.app.output import json_text, progress
 from tercel.core.errors import DataError
 from tercel.core.written import beside
+from tercel.signals.evaluated import calibration, mean_of_said
 from tercel.signals.fusion_walk import Fold, base_names, fused, out_of_fold
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.studies.panel import RULES, PanelRow, scored, yearly
@@ -39,13 +39,10 @@ def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
 
 def walked(data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int, label: str) -> tuple[Floats, float]:
     """Out-of-fold forecasts of some families, and the processor seconds that all their fits and forecasts took."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     folds = folds_of(data, train)
     start = time.process_time()
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[now]}"))
-    with Progress(*columns, console=progress_console(), transient=True) as bar:
-        task = bar.add_task("", total=len(folds) * len(base_names(data, names)), now="")
+    with progress(counted=True, transient=True, now=True) as bar:
+        task = bar.add_task(label, total=len(folds) * len(base_names(data, names)), now="")
 
         def tick(now: str) -> None:
             bar.update(task, advance=1, now=now)
@@ -81,7 +78,7 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
     part, rng = data.rows(tested), np.random.default_rng([seed, 5])
     rows: list[tuple[PanelRow, dict[str, Any]]] = []
     for at, name in enumerate(names):
-        mean = _mean(columns[at])[tested]
+        mean = mean_of_said(columns[at])[tested]
         more = {
             **costs(data, name, config.train, folds, seed),
             **calibration(mean, part, np.random.default_rng([seed, 7])),
@@ -115,70 +112,7 @@ def _kept(data: Dataset, name: str, train: TrainSection, seed: int, out: Path) -
     return told, seconds
 
 
-def _mean(told: Floats) -> Floats:
-    """Mean over the sources that say something, NaN where none does."""
-    heard = ~np.isnan(told)
-    total = np.where(heard, told, 0.0).sum(axis=1)
-    return np.where(heard.any(axis=1), total / np.maximum(heard.sum(axis=1), 1), np.nan)
-
-
 def _line(row: PanelRow) -> dict[str, Any]:
     line: dict[str, Any] = json.loads(json_text(row.to_json()))
     line.pop("model")
     return line
-
-
-def panel_tables(panel: dict[str, Any]) -> list[Any]:
-    """The panel's rows for the terminal: skill, then what families take and how noise hurts them."""
-    return [_skill_table(panel), _cost_table(panel)]
-
-
-def _skill_table(panel: dict[str, Any]) -> Any:
-    title = f"on the panel, {panel['dates']} dates out of sample\n{panel['note']}"
-    table = _table(title, ("rank IC, 95 %", "t", "net %", "Sharpe", "calm %"))
-    for line in panel["table"]:
-        ic, plain, calm = line["ic"], line["portfolio"], line["smoothed"]
-        table.add_row(
-            *(
-                line["name"].removeprefix("rule: "),
-                f"{ic['mean']:.4f} ({ic['ci_low']:.3f}..{ic['ci_high']:.3f})",
-                f"{ic['t']:.1f}",
-            ),
-            *(f"{100 * plain['net']:.3f}", f"{plain['sharpe_net']:.2f}", f"{100 * calm['net']:.3f}"),
-        )
-    return table
-
-
-def _cost_table(panel: dict[str, Any]) -> Any:
-    lines = [line for line in panel["table"] if line["fit_s"] is not None]
-    levels = sorted({level for line in lines for level in line["noise"]}, key=float)
-    title = "how often right (a coin: .5), slope (1 is right), one fit; IC by share of labels exchanged"
-    names = ("right", "slope", "rows", "fit s", "MiB", "us/row", *(f"{float(level):.0%}" for level in levels))
-    table = _table(title, names)
-    for line in lines:
-        table.add_row(
-            *(line["name"], f"{line['accuracy']['mean']:.4f}"),
-            *(
-                "-" if line["slope"] is None else f"{line['slope']:.2f}",
-                _thousands(line["fit_rows"]),
-                f"{line['fit_s']:.1f}",
-            ),
-            *(f"{line['peak_mib']:.0f}", f"{line['row_us']:.1f}"),
-            *(f"{line['noise'][level]['mean']:.3f}".replace("0.", ".") for level in levels),
-        )
-    return table
-
-
-def _thousands(rows: int) -> str:
-    return f"{rows / 1000:.0f}k" if rows >= 1000 else str(rows)
-
-
-def _table(title: str, headings: Sequence[str]) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-    table.add_column("forecast", no_wrap=True)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table

@@ -1,4 +1,4 @@
-"""The pages of `compare` and `evaluate`: skill, noise, time, verdicts; IC, what each source adds, the leak check."""
+"""The page of a comparison of families: skill, noise, time, verdicts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,11 @@ from tercel.report.page import Section, render
 from tercel.report.svg import Figure, drawn
 from tercel.report.tables import plain_table
 from tercel.signals.compare.claims import Verdict
+from tercel.signals.evaluated import WIDE, interval_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-WIDE = 8.0
 COLOURS = {"confirmed": style.GOOD, "refuted": style.BAD, "open": style.SOFT, "absent": style.RULE}
 
 
@@ -200,67 +200,3 @@ def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
     told = "; ".join(f"{v.family}, {v.text}: {v.verdict}" for v in verdicts)
     size = (WIDE, 0.8 + 0.27 * max(1, len(shown)))
     return drawn("claims", f"Verdicts. {told}.", "Each row has a scale of its own; numbers in the table.", size, draw)
-
-
-def evaluate_page(result: dict[str, Any]) -> str:
-    """What `evaluate` found, as HTML."""
-    ic, whole = result["ic"], result["ic"]["fusion"]
-    lead = "The fusion's information coefficient cannot be measured here."
-    if whole:
-        lead = (
-            f"The fused forecast's rank IC out of sample is {whole['mean']:.4f}, from {whole['ci_low']:.4f} to "
-            f"{whole['ci_high']:.4f} (95 %), t {whole['t']:.1f}, over {whole['dates']} dates."
-        )
-    heads = ("forecast", "rank IC", "low", "high", "t", "dates")
-    rows = [(n, x["mean"], x["ci_low"], x["ci_high"], x["t"], x["dates"]) for n, x in ic.items() if x]
-    adds = {name: one["adds"] for name, one in result["ablation"].items()}
-    if result["gate"] and result["gate"]["adds"]:
-        adds["gate"] = result["gate"]["adds"]
-    leak = [
-        (x["source"], x["verdict"], None if x["ic"] is None else x["ic"]["mean"], "; ".join(x["reasons"]))
-        for x in result["leak"]
-    ]
-    calibration = result["calibration"]
-    sections = [
-        Section("Skill", result["note"], html=plain_table(heads, rows), figures=[interval_figure("ic", "rank IC", ic)]),
-        Section(
-            "What each source adds",
-            "The fusion's IC less that of a fusion without the source, over the dates when it forecast; for a gate, "
-            "the gated fusion's less the plain one's. " + " ".join(result["warnings"]),
-            figures=[interval_figure("adds", "IC added", adds)],
-        ),
-        Section(
-            "Calibration",
-            "Slope of what came on what was said: 1 is right. Labels are ranks: .577 of them lie within one standard "
-            "deviation, .950 within 1.645.",
-            facts={
-                "slope": f"{calibration['slope']:.3f}",
-                "within 1 sd": f"{calibration['within_1_sd']['mean']:.3f}",
-                "within 1.645 sd": f"{calibration['within_1.645_sd']['mean']:.3f}",
-            },
-        ),
-        Section("Leak check", html=plain_table(("source", "verdict", "IC, next bar", "why"), leak, prose=True)),
-    ]
-    return render(
-        "Signals, out of sample", lead, sections, {"rows": result["rows"]}, "printed by: tercel signals evaluate"
-    )
-
-
-def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
-    """A dot and its interval per row."""
-    shown = {key: row for key, row in rows.items() if row}
-
-    def draw(drawing: "Drawing") -> None:
-        panel = drawing.subplots()
-        panel.axvline(0, color=style.INK.token, linewidth=1)
-        for at, row in enumerate(shown.values()):
-            if row["ci_low"] is not None and row["ci_high"] is not None:
-                panel.plot([row["ci_low"], row["ci_high"]], [at, at], color=style.SERIES[1].token, linewidth=2)
-            panel.plot([row["mean"]], [at], "o", color=style.SERIES[1].token)
-        panel.set_yticks(range(len(shown)), list(shown))
-        panel.invert_yaxis()
-        panel.grid(axis="y", visible=False)
-        panel.set_xlabel(f"{label}, 95 % interval")
-
-    told = "; ".join(f"{key} {row['mean']:.4f}" for key, row in shown.items())
-    return drawn(name, f"{label}: {told}.", "Dots: means over dates.", (WIDE, 0.8 + 0.35 * max(1, len(shown))), draw)

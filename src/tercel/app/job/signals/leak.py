@@ -1,13 +1,13 @@
-"""``tercel signals leak``: whether sources know what they cannot know, planted leaks beside them."""
+"""Whether sources know what they cannot know, planted leaks beside them."""
 
 import json
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tercel.app.commands import signals_build
-from tercel.app.commands.signals_config import PanelSection, SignalsConfig, SourceSection
-from tercel.app.commands.signals_sources import sources_of
+from tercel.app.job.signals import build as panels
+from tercel.app.job.signals.config import PanelSection, SignalsConfig, SourceSection
+from tercel.app.job.signals.sources import sources_of
 from tercel.app.output import json_text, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
@@ -31,7 +31,7 @@ NOT_PROVEN = (
 def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[str, LeakReport], dict[str, str]]:
     """Reports by source, planted ones first, and sources that cannot be judged with the reason."""
     if config.panel.kind == "synthetic":
-        market = signals_build.market_of(config, seed)
+        market = panels.market_of(config, seed)
         # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
         ceiling = max(CEILING, 2 * config.panel.strength)
         return _looked(market.prices, list(market.sources), config, seed, STRENGTHS["synthetic"] * planted, ceiling)
@@ -87,7 +87,7 @@ def _bars(config: SignalsConfig) -> "tuple[pl.DataFrame, Source]":
     from tercel.signals.sources.daily import SETTLES
     from tercel.signals.sources.frame import FrameSource
 
-    source = signals_build.prices_of(config)
+    source = panels.prices_of(config)
     prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())
     last: Any = prices["time"].max()
     recent = prices.filter(pl.col("time") > last - timedelta(days=365 * YEARS))

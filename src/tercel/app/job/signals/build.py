@@ -1,4 +1,4 @@
-"""``tercel signals build``: a panel from the configured sources, as a folder of Parquet and a manifest with hashes."""
+"""A panel from the configured sources, as a folder of Parquet and a manifest with hashes."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel import __version__
-from tercel.app.commands.signals_config import SignalsConfig
-from tercel.app.commands.signals_sources import joined, joined_all
+from tercel.app.job.signals.config import SignalsConfig
+from tercel.app.job.signals.sources import joined, joined_all
 from tercel.app.output import json_text
 from tercel.core.errors import ConfigError
 from tercel.core.written import beside, write_whole
@@ -32,7 +32,7 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     Raises
     ------
     ConfigError, DataError
-        As :func:`tercel.app.commands.signals_sources.joined_all` and the readers of prices.
+        As :func:`tercel.app.job.signals.sources.joined_all` and the readers of prices.
     """
     from tercel.signals.sources.market import MarketState
 
@@ -121,11 +121,8 @@ def frame(data: Dataset) -> "pl.DataFrame":
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:

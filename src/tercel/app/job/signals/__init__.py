@@ -1,0 +1,1 @@
+"""What `tercel signals` runs: configurations, panels on disk, training walked forward, checks for leaks."""
