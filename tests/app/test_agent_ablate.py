@@ -1,15 +1,13 @@
 """`tercel agent ablate`: variants refused before anything is trained, trained once, judged on the same episodes."""
 
 import json
-import os
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.commands import agent_ablate
-from tercel.app.commands.agent_ablate import HEADINGS, MARKS, ablate, interval, lines, markdown, said
+from tercel.app.cli import agent_ablate, app
+from tercel.app.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, interval, lines, markdown, said
 from tercel.app.job.ablation import judged as judging
 from tercel.app.job.ablation.judged import _against, rule_contender
 from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train_one
@@ -57,9 +55,9 @@ def file_of(tmp_path, text, name="variants.toml"):
 
 def asked(tmp_path, **more):
     (tmp_path / "small.toml").write_text(RECIPE)
-    told = {"config": tmp_path / "small.toml", "preset": None, "variants": file_of(tmp_path, VARIANTS), "only": ()}
-    told |= {"seeds": (1, 2), "frames": None, "episodes": 16, "judged_on": (901,), "workers": 1}
-    return {**told, "out": tmp_path / "out", "write": None, "as_json": True, **more}
+    told = {"config": tmp_path / "small.toml", "preset": None, "variants": file_of(tmp_path, VARIANTS)}
+    told |= {"seeds": "1,2", "frames": None, "episodes": 16, "judged_on": "901", "workers": 1}
+    return Ablate(**{**told, "out": tmp_path / "out", "write": None, "as_json": True, **more})
 
 
 # -- what is told ------------------------------------------------------------------------------------------------------
@@ -106,17 +104,17 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
 )
 def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(tmp_path, text, words):
     with pytest.raises(ConfigError, match=words):
-        ablate(**asked(tmp_path, variants=file_of(tmp_path, text, "bad.toml")))
+        ablate(asked(tmp_path, variants=file_of(tmp_path, text, "bad.toml")))
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_name_and_two_recipes_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="try 'no-rule'"):
-        ablate(**asked(tmp_path, only=["no-rul"]))
+        ablate(asked(tmp_path, only="no-rul"))
     with pytest.raises(ConfigError, match="both"):
-        ablate(**asked(tmp_path, preset="default"))
+        ablate(asked(tmp_path, preset="default"))
     with pytest.raises(ConfigError, match="marks"):
-        ablate(**asked(tmp_path, write=file_of(tmp_path, "no marks", "page.md")))
+        ablate(asked(tmp_path, write=file_of(tmp_path, "no marks", "page.md")))
 
 
 def test_fewer_frames_are_looked_at_as_often(recipe):
@@ -194,7 +192,7 @@ def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
 def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{MARKS[0]}\nNot printed yet.\n{MARKS[1]}\nafter\n")
-    assert ablate(**asked(tmp_path, write=page)) == 0
+    ablate(asked(tmp_path, write=page))
     told = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in told["rows"]] == ["the rule", "whole", "no-rule", "kept"]
     assert (told["variants"], told["compared"], told["before"], told["failed"]) == (2, 2, 3, {})
@@ -225,10 +223,10 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
 
     monkeypatch.setattr("tercel.app.job.ablation.trainings.Pool", never)
     monkeypatch.setattr("tercel.app.job.contest.hold.Pool", never)
-    assert ablate(**asked(tmp_path)) == 0
+    ablate(asked(tmp_path))
     assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]
     with pytest.raises(ConfigError, match=r"learner\.frames.*whole-1"):
-        ablate(**asked(tmp_path, frames=512))
+        ablate(asked(tmp_path, frames=512))
 
 
 # -- how it is told ----------------------------------------------------------------------------------------------------
@@ -290,12 +288,16 @@ def test_pictures_name_every_variant():
 
 def test_the_command_hands_on_what_is_typed(monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr(agent_ablate, "ablate", lambda **told: calls.append(told) or 0)
+
+    def noted(asked):
+        calls.append(asked)
+        raise ConfigError("nothing more", "more", "stop here")
+
+    monkeypatch.setattr(agent_ablate, "_recipe", noted)
     words = f"agent ablate --only a,b --seeds 4,5 --frames 9 --episodes 8 --out {tmp_path} --json"
-    assert CliRunner().invoke(app, words.split()).exit_code == 0
-    (told,) = calls
-    assert (told["only"], told["seeds"], told["frames"], told["episodes"]) == (["a", "b"], [4, 5], 9, 8)
-    assert (told["config"], told["preset"], told["workers"], told["judged_on"]) == (None, None, os.cpu_count(), [901])
+    assert CliRunner().invoke(app, words.split()).exit_code == 2
+    assert calls == [Ablate(only="a,b", seeds="4,5", frames=9, episodes=8, out=tmp_path, as_json=True)]
+    assert (calls[0].config, calls[0].preset, calls[0].workers, calls[0].judged_on) == (None, None, None, "901")
     assert CliRunner().invoke(app, ["agent", "ablate", "--seeds", "-1"]).exit_code == 2
 
 

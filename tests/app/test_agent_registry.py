@@ -13,7 +13,7 @@ from tests.execution.registry.helper import small_policy
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
-from tercel.app.commands.agent_list import measured
+from tercel.app.cli.agent_registry import measured
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies_packaged import folder_of

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tercel.app.commands.agent_sweep import sweep
+from tercel.app.cli.agent_sweep import Sweep, sweep
 from tercel.app.job.agent_config import parse, read_config
 from tercel.app.job.agent_guards import variants_tried
 from tercel.app.job.agent_sweep import overlaid, space_of, to_toml
@@ -38,17 +38,17 @@ def asked(tmp_path, **more):
     if not path.exists():
         path.write_text(TOLD)
     told = {"config": path, "trials": None, "timeout": None, "storage": "", "seed": 1, "out": tmp_path / "out"}
-    return {**told, "resume": False, "as_json": True, **more}
+    return Sweep(**{**told, "resume": False, "as_json": True, **more})
 
 
 @pytest.mark.slow
 def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
-    assert sweep(**asked(tmp_path, trials=3)) == 0
+    sweep(asked(tmp_path, trials=3))
     first = json.loads(capsys.readouterr().out)
     assert first["trials"] == 3
     with pytest.raises(ConfigError, match="--resume"):
-        sweep(**asked(tmp_path))
-    assert sweep(**asked(tmp_path, resume=True)) == 0
+        sweep(asked(tmp_path))
+    sweep(asked(tmp_path, resume=True))
     told = json.loads(capsys.readouterr().out)
     assert told["trials"] == told["complete"] + told["cut_short"] + told["failed"] == 5
     assert told["variants"] == 4 - 1 + 5
@@ -66,7 +66,7 @@ def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
     kept = tmp_path / "out" / "trials" / f"{told['best']['trial']:03d}" / "policy" / "card.json"
     assert json.loads(kept.read_text())["frames"] >= 0
     with pytest.raises(ConfigError, match="others than"):
-        sweep(**asked(tmp_path, resume=True, seed=1, config=_other(tmp_path)))
+        sweep(asked(tmp_path, resume=True, seed=1, config=_other(tmp_path)))
 
 
 def _other(tmp_path):
@@ -91,7 +91,7 @@ def test_ranges_that_make_no_sense_are_refused_before_anything_is_written(tmp_pa
     path = tmp_path / "bad.toml"
     path.write_text(TOLD[: TOLD.index("learner.learning_rate")] + ranges + "\n")
     with pytest.raises(ConfigError, match=words):
-        sweep(**asked(tmp_path, config=path))
+        sweep(asked(tmp_path, config=path))
     assert not (tmp_path / "out").exists()
 
 

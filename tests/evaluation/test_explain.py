@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tercel.app.commands.agent_explain import explained, from_rule
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.explain import Seen, grouped, moves_action, moves_cost, partial_dependence, tell, watch
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.seen import PARTS, behind_touch, parts, places
 from tercel.evaluation.explain.stories import chosen
+from tercel.evaluation.explain.whole import explained, from_rule
 from tercel.evaluation.task import Task
 from tercel.execution.actions import action_set
 from tercel.execution.costs import Costs, attribute

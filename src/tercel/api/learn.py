@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from tercel.api.market import Market
 from tercel.api.policy import Policy
-from tercel.app.commands.agent_explain import explanation
 from tercel.app.commands.agent_train import with_bar
 from tercel.app.job.agent_own import eyes_of
 from tercel.app.job.agent_training import POLICY, claim, is_done, run_training
@@ -18,6 +17,7 @@ from tercel.app.job.tuning import TuningSettings, arena_of
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.evaluation.explain.page import Explanation
+from tercel.evaluation.explain.whole import explanation
 from tercel.evaluation.task import Task
 from tercel.evaluation.tuning import Found
 from tercel.evaluation.tuning import tune as searched

@@ -1,152 +1,257 @@
-"""`tercel agent list|show|export|convert|register|promote|explain`."""
+"""`tercel agent list`, `register` and `promote`: what policies there are, and which of them are kept."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.app.cli.shared import AsJson, Eyes, Seed, told
+from tercel.app.cli.shared import AsJson, Policy, Registry
+from tercel.app.machine import person
+from tercel.app.output import hand_over, print_table, result_console, say
+from tercel.core.errors import ConfigError, PolicyError
 
-Policy = Annotated[
-    str,
-    typer.Argument(
-        help="A policy's folder, a run's, a packaged policy, or NAME@VERSION (also @champion, @challenger, @latest).",
-        metavar="POLICY",
-    ),
-]
-Where = Annotated[
-    str,
-    typer.Option(
-        "--registry",
-        help="Registry: a folder, or mlflow+http://HOST:PORT. Default: TERCEL_REGISTRY, else runs/registry.",
-        metavar="DIR|URL",
-    ),
-]
-RUNS = Path("runs") / "agents"
+if TYPE_CHECKING:
+    from tercel.execution.policies.card import Card
+    from tercel.execution.registry import Entry, Version
+
+HEADINGS = ("policy", "alias", "learner", "market", "actions", "IS, bps", "measured", "seed", "observation")
+LEAVES = ("observation", "seed", "actions", "learner", "market")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Hang the commands under `tercel agent`."""
-    app.command("list")(list_policies)
-    app.command("show")(show_policy)
-    app.command("export")(export_policy)
-    app.command("convert")(convert_model)
-    app.command("register")(register_policy)
-    app.command("promote")(promote_policy)
-    app.command("explain")(explain_policy)
+@dataclass(frozen=True)
+class Listed:
+    """What is asked of `tercel agent list`."""
+
+    registry: Registry = ""
+    runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = Path("runs/agents")
+    as_json: AsJson = False
 
 
-def list_policies(
-    registry: Where = "",
-    runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = RUNS,
-    as_json: AsJson = False,
-) -> None:
+def list_(asked: Listed) -> None:
     """List what there is: packaged policies, the registry, training runs."""
-    with told(as_json):
-        from tercel.app.commands import agent_list
+    from tercel.execution import policies_packaged
+    from tercel.execution.registry import open_registry
 
-        agent_list.run(registry, runs, as_json)
+    kept = open_registry(asked.registry)
+    packaged = [_told(name, policies_packaged.folder_of(name)) for name in policies_packaged.names()]
+    for row in packaged:
+        row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
+    registered = [row for entry in kept.entries() for row in _registered(entry, kept)]
+    trained = [_run(folder) for folder in _folders(asked.runs)]
 
+    def show() -> None:
+        _table("packaged", packaged)
+        result_console().print()
+        _table(f"registry {kept.where}", registered)
+        result_console().print()
+        _table(f"runs in {asked.runs}", trained)
 
-def show_policy(policy: Policy, registry: Where = "", as_json: AsJson = False) -> None:
-    """Show a policy's card: what it sees and does, where it comes from, how good it was, what it is not for."""
-    with told(as_json):
-        from tercel.app.commands import agent_show
-
-        agent_show.run(policy, registry, as_json)
-
-
-def export_policy(
-    policy: Policy,
-    out: Annotated[Path, typer.Option(help="Folder, or .zip file, to write.", metavar="FOLDER|FILE.zip")],
-    format_: Annotated[str, typer.Option("--format", help="onnx.", metavar="FORMAT")] = "onnx",
-    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False,
-    registry: Where = "",
-    seed: Seed = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Write a policy as ONNX with its card, and check what was written by running it."""
-    with told(as_json):
-        from tercel.app.commands import agent_export
-
-        agent_export.run(policy, out, format_=format_, replace=replace, registry=registry, seed=seed, as_json=as_json)
+    where = {"where": kept.where, "versions": registered}
+    hand_over({"packaged": packaged, "registry": where, "runs": trained}, asked.as_json, show)
 
 
-def convert_model(
-    model: Annotated[
-        Path, typer.Argument(help="An ONNX file, or the .zip of a Stable-Baselines3 model.", metavar="MODEL")
-    ],
-    folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")],
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it.")
-    ] = False,
-    moments: Annotated[
-        Path | None,
-        typer.Option(help="What VecNormalize.save wrote, if it was trained under one; unpickled too.", metavar="FILE"),
-    ] = None,
-    name: Annotated[str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")] = "",
-    actions: Annotated[str, typer.Option(help="What its actions mean.", metavar="SET")] = "placement",
-    observation: Annotated[
-        str, typer.Option(help="What it observes: v1, v2, or a function of yours, module:name.", metavar="WHAT")
-    ] = "v1",
-    as_json: AsJson = False,
-) -> None:
-    """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
-    with told(as_json):
-        from tercel.app.commands import agent_convert
-
-        agent_convert.run(
-            model, folder, trust=trust, moments=moments, name=name, actions=actions, observation=observation,
-            as_json=as_json,
-        )  # fmt: skip
+def score_of(card: "Card") -> Mapping[str, Any]:
+    """The card's mean cost with its interval, as far as it tells."""
+    found = card.scores.get("is_bps", {})
+    if not found and isinstance(card.scores.get("validation"), dict):
+        found = {"mean": card.scores["validation"].get("is_bps"), "of": "validation"}
+    return found if isinstance(found, dict) else {}
 
 
-def register_policy(
-    policy: Policy,
-    name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")],
-    note: Annotated[str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")] = "",
-    registry: Where = "",
-    as_json: AsJson = False,
-) -> None:
+def measured(card: "Card") -> str:
+    """Where the mean of :func:`score_of` was measured, and whether on judged or validation episodes."""
+    score = score_of(card)
+    if not isinstance(score.get("mean"), int | float):
+        return "-"
+    if score.get("of") == "validation":
+        return f"validation, {market_of(card) or 'unknown'}"
+    several = card.scores.get("by_market") or card.trained_on.get("markets")
+    first = next(iter(several), None) if isinstance(several, dict | list) else None
+    return f"judged, {first or market_of(card) or 'unknown'}"
+
+
+def market_of(card: "Card") -> str | None:
+    """Where it was trained, several markets as one word."""
+    market, several = card.trained_on.get("market"), card.trained_on.get("markets")
+    return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
+
+
+def told_score(score: Mapping[str, Any]) -> str:
+    """Mean and interval in a cell."""
+    if not isinstance(score.get("mean"), int | float):
+        return "-"
+    low, high = score.get("ci_low"), score.get("ci_high")
+    between = f" [{low:.2f}, {high:.2f}]" if isinstance(low, float) and isinstance(high, float) else ""
+    return f"{score['mean']:.2f}{between}"
+
+
+def _folders(runs: Path) -> list[Path]:
+    return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    from tercel.execution.policies.policy import CARD
+    from tercel.execution.registry.resolve import INSIDE
+
+    for inside in INSIDE:
+        if (folder / inside / CARD).is_file():
+            return _told(str(folder), folder / inside)
+    return {"policy": str(folder), "fault": "no policy yet: `tercel agent train --resume` goes on"}
+
+
+def _registered(entry: "Entry", kept: Any) -> list[dict[str, Any]]:
+    rows = []
+    for version in entry.versions:
+        try:
+            row = _told(version.label, kept.folder(version))
+        except PolicyError as error:
+            row = {"policy": version.label, "fault": str(error)}
+        row["alias"] = ", ".join(alias for alias, number in entry.aliases if number == version.number)
+        row |= {"registered": version.registered, "by": version.by, "note": version.note}
+        rows.append(row)
+    return rows
+
+
+def _told(name: str, folder: Path) -> dict[str, Any]:
+    from tercel.execution.policies.card import read_card
+    from tercel.execution.policies.policy import CARD
+
+    try:
+        card = read_card(folder / CARD)
+    except PolicyError as error:
+        return {"policy": name, "folder": str(folder), "fault": str(error)}
+    return {
+        "policy": name,
+        "folder": str(folder),
+        "learner": card.learner.get("name", card.name),
+        "market": market_of(card),
+        "actions": card.actions,
+        "seed": card.seed,
+        "frames": card.frames,
+        "is_bps": score_of(card),
+        "measured": measured(card),
+        "observation_hash": card.observation_hash,
+        "weights_sha256": card.weights_sha256,
+    }
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    sound = [row for row in rows if "fault" not in row]
+    if not rows:
+        result_console().print(f"[bold]{title}[/bold]: none", highlight=False)
+        return
+    cells = [
+        (
+            str(row["policy"]), str(row.get("alias", "")), str(row["learner"]), str(row["market"] or "-"),
+            str(row["actions"]), told_score(row["is_bps"]), str(row["measured"]), str(row["seed"]),
+            str(row["observation_hash"]),
+        )
+        for row in sound
+    ]  # fmt: skip
+    if cells:
+        print_table(title, HEADINGS, cells, leaves=LEAVES, words=set(HEADINGS) - {"IS, bps", "seed"})
+    else:
+        result_console().print(f"[bold]{title}[/bold]")
+    for row in rows:
+        if "fault" in row:
+            result_console().print(f"{row['policy']}: {row['fault']}", markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Register:
+    """What is asked of `tercel agent register`."""
+
+    policy: Policy
+    name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")]
+    note: Annotated[str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")] = ""
+    registry: Registry = ""
+    as_json: AsJson = False
+
+
+def register(asked: Register) -> None:
     """Keep a policy in the registry as the next version of a name."""
-    with told(as_json):
-        from tercel.app.commands import agent_register
+    from tercel.execution.registry import open_registry, resolve_policy
 
-        agent_register.run(policy, name, note, registry, as_json)
+    folder = resolve_policy(asked.policy, asked.registry)
+    kept = open_registry(asked.registry)
+    before = {version.number for version in kept.entry(asked.name).versions}
+    version = kept.register(folder, asked.name, note=asked.note, at=_now(), by=person())
+    new = version.number not in before
+    told = f"registered as {version.label} in" if new else f"it is {version.label} already, in"
+    found = {"registry": kept.where, "new": new, "label": version.label, **asdict(version)}
+    hand_over(found, asked.as_json, lambda: say(f"{told} {kept.where}"))
 
 
-def promote_policy(
-    version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")],
-    to: Annotated[str, typer.Option(help="champion or challenger.", metavar="ALIAS")],
+def _now() -> str:
+    """The time on the wall, for those who read the registry."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Promote:
+    """What is asked of `tercel agent promote`."""
+
+    version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")]
+    to: Annotated[str, typer.Option(help="champion or challenger.", metavar="ALIAS")]
     evidence: Annotated[
         Path | None, typer.Option(help="JSON of an evaluation of it: its paired gain must be above 0.", metavar="FILE")
-    ] = None,
-    reason: Annotated[str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")] = "",
-    registry: Where = "",
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+    reason: Annotated[str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")] = ""
+    registry: Registry = ""
+    as_json: AsJson = False
+
+
+def promote(asked: Promote) -> None:
     """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
-    with told(as_json):
-        from tercel.app.commands import agent_promote
+    from tercel.execution.registry import open_registry
+    from tercel.execution.registry.entries import checked_alias
 
-        agent_promote.run(version, to, evidence, reason, registry, as_json)
+    label, evidence, why = asked.version, asked.evidence, asked.reason.strip()
+    name, at, which = label.rpartition("@")
+    checked_alias(asked.to)
+    if not at or not which:
+        raise ConfigError("a registered version", repr(label), "write NAME@VERSION; `tercel agent list` shows them")
+    if evidence is None and not why:
+        raise ConfigError(
+            "evidence for a promotion, or a reason",
+            "neither",
+            f"--evidence FILE from `tercel agent evaluate {label} --against all --json`, or --reason TEXT",
+        )
+    kept = open_registry(asked.registry)
+    entry = kept.entry(name)
+    version, found = entry.find(which), []
+    if evidence is not None:
+        found = _proven(entry, version, evidence, kept.folder(version))
+        why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain['told'] for gain in found)}"]))
+    made = kept.promote(name, str(version.number), asked.to, why=why, at=_now(), by=person())
+    before = f" (before: {name}@{made.before})" if made.before else ""
+    told = {"registry": kept.where, "name": name, "evidence": found, **asdict(made)}
+    hand_over(told, asked.as_json, lambda: say(f"{version.label} is {asked.to} of {name}{before}: {why}"))
 
 
-def explain_policy(
-    policy: Policy,
-    market: Annotated[str, typer.Option(help="Market to look at it in. Default: that of its card.")] = "",
-    episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256,
-    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None,
-    seed: Seed = 1,
-    observation: Eyes = None,
-    registry: Where = "",
-    as_json: AsJson = False,
-) -> None:
-    """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
-    with told(as_json):
-        from tercel.app.commands import agent_explain
+def _proven(entry: "Entry", version: "Version", evidence: Path, folder: Path) -> list[dict[str, Any]]:
+    """The gains that speak for a version; over the best baseline, and over the champion if it was judged beside it.
 
-        agent_explain.run(
-            policy, market=market, episodes=episodes, out=out, seed=seed, observations=observation or (),
-            registry=registry, as_json=as_json,
-        )  # fmt: skip
+    Raises
+    ------
+    ConfigError
+        When an interval does not lie above 0.
+    """
+    from tercel.execution.registry.evidence import gains, judged_as, read_evaluation
+
+    evaluation = read_evaluation(evidence)
+    policy = judged_as(evaluation, version, {version.label, str(folder)})
+    champion = dict(entry.aliases).get("champion", 0)
+    rivals = [f"{entry.name}@{champion}", f"{entry.name}@champion"] if champion not in (0, version.number) else []
+    found = gains(evaluation, policy, rivals)
+    for gain in found:
+        if gain.ci_low <= 0:
+            raise ConfigError(
+                "a paired gain whose interval lies above 0",
+                f"{gain.told} in {evidence}",
+                "train a better one, judge more episodes, or promote it for a --reason and no evidence",
+            )
+    return [{**asdict(gain), "told": gain.told} for gain in found]

@@ -1,9 +1,10 @@
 """The big table as Markdown, and the figure of what a policy saves on every strategy in every market."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tercel.app.commands.agent_claims import POOLED, claimed, figure_name, gain, label, ranked
+from tercel.report.markdown import markdown_table
 from tercel.report.tables import spelt
 
 IMAGE = "figures"
@@ -20,8 +21,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     said += _schedules(result)
     for regime in result["cells"]:
         titles = heads(result, regime)
-        said += ["", f"### Shortfall, {regime}", "", _line(titles), _line(["---"] + ["---:"] * (len(titles) - 1))]
-        said += [_line(line) for line in lines(result, regime)]
+        said += ["", f"### Shortfall, {regime}", "", *markdown_table(titles, lines(result, regime))]
     return "\n".join(said) + "\n"
 
 
@@ -43,16 +43,16 @@ def _notes(result: Mapping[str, Any]) -> list[str]:
 # -- gains ------------------------------------------------------------------------------------------------------------
 
 
-def _gains(result: Mapping[str, Any], name: str) -> Iterator[str]:
+def _gains(result: Mapping[str, Any], name: str) -> list[str]:
     """What a policy saves on each strategy: over all markets and in each; the hardest strategy first."""
     against = result["claims"][name]["against"]
     markets = result["claims"][name]["markets"]
     pooled = [POOLED] if len(markets) > 1 else []
-    yield _line([f"{name} saves on", *pooled, *markets])
-    yield _line(["---", *["---:"] * len([*pooled, *markets])])
+    rows = []
     for other in ranked(against):
         cells = [against[other]["these_markets"]] * len(pooled) + [against[other]["by_market"][one] for one in markets]
-        yield _line([other, *(gain(cell) for cell in cells)])
+        rows.append([other, *(gain(cell) for cell in cells)])
+    return markdown_table([f"{name} saves on", *pooled, *markets], rows)
 
 
 # -- schedules --------------------------------------------------------------------------------------------------------
@@ -67,15 +67,15 @@ def _schedules(result: Mapping[str, Any]) -> Iterator[str]:
         others = list(next(iter(rows.values()))["is_bps"])
         yield from ["", f"### {label(result, name)} beside the schedules", ""]
         titles = [f"{what} {other}" for other in others for what in ("shortfall as a share of", "its mean, bps:")]
-        yield _line(["market", *titles, *(f"standard deviation over {other}'s, bps" for other in others)])
-        yield _line(["---", *["---:"] * (3 * len(others))])
+        titles += [f"standard deviation over {other}'s, bps" for other in others]
+        lined = []
         for market, found in rows.items():
             cells: list[str] = []
             for other in others:
                 ratio = found["is_bps"][other]
                 cells += ["", ""] if ratio is None else [spelt(ratio), spelt(ratio["denominator"])]
-            cells += [spelt(found["timing_risk_bps"][other], "+") for other in others]
-            yield _line([market, *cells])
+            lined.append([market, *cells, *(spelt(found["timing_risk_bps"][other], "+") for other in others)])
+        yield from markdown_table(["market", *titles], lined)
 
 
 # -- shortfalls -------------------------------------------------------------------------------------------------------
@@ -108,7 +108,3 @@ def _cost(cell: Mapping[str, Any], name: str) -> str:
     one = cell["is_bps"][name]
     half = "" if one["ci_low"] is None else f" ± {(one['ci_high'] - one['ci_low']) / 2:.2f}"
     return f"{one['mean']:.2f}{half}{' *' if name == cell['best_baseline'] else ''}"
-
-
-def _line(parts: Sequence[str]) -> str:
-    return "| " + " | ".join(parts) + " |"

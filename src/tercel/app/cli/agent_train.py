@@ -42,23 +42,6 @@ def train(
         raise typer.Exit(code)
 
 
-def package(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of trainings.", metavar="RUN...")],
-    out: Annotated[Path, typer.Argument(help="Folder that the policies are written into.", metavar="DIR")],
-    episodes: Annotated[int, typer.Option(help="Fresh episodes that each is judged on.", min=2)] = 2_000,
-    name: Annotated[
-        str, typer.Option(help="The family that they belong to; the configuration's name if not given.", metavar="NAME")
-    ] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
-    with told(as_json):
-        from tercel.app.commands.agent_package import package as body
-
-        raise typer.Exit(body(runs, out, episodes, name, as_json))
-
-
 def add_to(app: typer.Typer) -> None:
-    """Hang the commands under `tercel agent`."""
+    """Hang the command under `tercel agent`."""
     app.command()(train)
-    app.command()(package)

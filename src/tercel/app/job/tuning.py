@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from tercel.app.job.market import JobMarket, build_market
+from tercel.app.job.pool import Pool
 from tercel.app.job.settings import RunSettings
-from tercel.app.output import json_text
+from tercel.app.output import json_text, progress, say
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 from tercel.evaluation.episodes import Plan, seeded_plan
-from tercel.evaluation.tuning import Arena, scores, tune
+from tercel.evaluation.tuning import Arena, episodes_for, scores, tune
 from tercel.execution import step as kernels
-from tercel.execution.strategies import build
+from tercel.execution.strategies import TUNABLE, build
 
 TUNING_SEED = -(2**33)
 VALIDATION_SEED = -(2**34)
@@ -27,6 +28,7 @@ TRAINING_SHARE = 2 / 3
 """Of the recorded training days (or of the blocks of a single one); validation has the rest."""
 DRAWN = 512
 FINAL_FILE = ".final.json"
+FINALISTS = 3
 FINAL = 4
 """Times the validation episodes that the finalists see, new ones."""
 
@@ -172,3 +174,60 @@ def read_results(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]
         except ValueError as error:
             raise ConfigError("a tuned result", f"{path}: {error}", "delete it; the same command goes on") from error
     return results
+
+
+def tune_all(settings: TuningSettings, names: list[str], plain: list[str], parts: Path) -> None:
+    """Everything that is not there yet, side by side, the longest first."""
+    todo = sorted((name for name in names if not (parts / f"{name}.json").exists()), key=_length, reverse=True)
+    missing = [name for name in plain if not (parts / f"{name}.json").exists()]
+    if not todo and not missing:
+        return
+    total = {name: settings.episodes or _length(name) for name in todo}
+    with progress() as told, Pool(len(todo) + 1) as pool:
+        bars = {name: told.add_task(f"tune {name}", total=total[name]) for name in todo}
+
+        def tick(_done: int) -> None:
+            for name, bar in bars.items():
+                over = (parts / f"{name}.json").exists()
+                told.update(bar, completed=total[name] if over else progress_of(parts, name))
+
+        pool.run(_piece, [(settings, name, plain, parts) for name in [*todo, *([""] if missing else [])]], tick)
+
+
+def _piece(settings: TuningSettings, name: str, plain: list[str], parts: Path) -> bool:
+    """In a worker: tune one, or (without a name) validate all that have nothing to tune."""
+    return tune_task(settings, name, parts) if name else validate_task(settings, plain, parts, final=False)
+
+
+def finals(settings: TuningSettings, names: list[str], parts: Path) -> None:
+    """The best few once more, on validation episodes that chose nothing yet."""
+    results = read_results(parts, names)
+    best = sorted(names, key=lambda name: float(results[name]["validation"]["bps"]))[:FINALISTS]
+    if all((parts / f"{name}{FINAL_FILE}").exists() for name in best):
+        return
+    say(f"finalists  {', '.join(best)}")
+    with Pool(1) as pool:
+        pool.run(validate_task, [(settings, best, parts, True)], lambda _done: None)
+
+
+def rank(one: dict[str, Any]) -> tuple[bool, float]:
+    """Finalists first, by what they cost in the final."""
+    return "final" not in one, float(one.get("final", one["validation"])["bps"])
+
+
+def _length(name: str) -> int:
+    return episodes_for(TUNABLE[name])
+
+
+def result_of(label: str, settings: TuningSettings, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    tuned = {name: one for name, one in results.items() if name in TUNABLE}
+    untuned = {name: one for name, one in results.items() if name not in TUNABLE}
+    best = min(results, key=lambda name: rank(results[name]))
+    return {
+        "market": label,
+        "task": settings.run.task.to_dict(),
+        "seed": settings.seed,
+        "best": best,
+        "strategies": tuned,
+        "untuned": untuned,
+    }

@@ -1,4 +1,4 @@
-"""`tercel agent table`: every strategy in every market and regime, intervals and gains, as Markdown."""
+"""The big table: every strategy in every market and regime, comparisons corrected over all of it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,18 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from tercel.app.commands.agent_claims import gains_figure
 from tercel.app.commands.agent_evaluate import markets_of
 from tercel.app.commands.agent_evaluate_result import SEED
-from tercel.app.commands.agent_table_page import IMAGE, heads, lines, markdown
 from tercel.app.job.contest.cells import read_place
-from tercel.app.job.contest.contenders import Contender, baselines_of
-from tercel.app.job.contest.families import Field, field_of
+from tercel.app.job.contest.contenders import Contender
+from tercel.app.job.contest.families import Field
 from tercel.app.job.contest.held import challengers_in, entries_in, headliners_of, members_in
-from tercel.app.job.contest.hold import hold, refuse_absent
 from tercel.app.job.contest.places import PLAIN, Place
 from tercel.app.job.contest.room import cramped, roomy
-from tercel.app.output import json_text, print_json, print_table, say
 from tercel.core.errors import UnknownNameError
 from tercel.evaluation.claims import claim, settle
 from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
@@ -26,68 +22,9 @@ from tercel.evaluation.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.terms import NO_FEES
-from tercel.report.markdown import around, replace_table
-
-MARKS = "<!-- table: tercel agent table -->", "<!-- end of table -->"
-RESULT = "table.json"
-Rows = Mapping[str, Mapping[str, Any]]
-"""Regime -> market -> anything."""
 
 
-def table(
-    *,
-    policies: Sequence[str],
-    family: str,
-    markets: Sequence[str],
-    regimes: str,
-    against: str,
-    episodes: int,
-    seeds: Sequence[int],
-    write: Path | None,
-    ray: str | None,
-    out: Path,
-    as_json: bool,
-) -> int:
-    """Run what is missing, and show."""
-    if write is not None:
-        around(write, MARKS)
-    refuse_absent(ray)
-    baselines = baselines_of(against)
-    places = _places(markets, _regimes(regimes), episodes, tuple(seeds))
-    held_in = {market: place.settings for market, place in places[PLAIN].items()}
-    field = field_of(policies, family, held_in) if policies else Field([], [], dict.fromkeys(held_in, ()), [])
-    out.mkdir(parents=True, exist_ok=True)
-    work = [
-        (place, _everyone(field, baselines, market), False) for row in places.values() for market, place in row.items()
-    ]
-    hold(work, out, "the big table", ray)
-    result = _result(places, field, baselines, out)
-    result |= {"episodes": episodes, "seeds": list(seeds)}
-    (out / RESULT).write_text(json_text(result) + "\n")
-    if write is not None:
-        _write(write, result)
-    if as_json:
-        print_json(result)
-    else:
-        for regime in result["cells"]:
-            title = f"{regime}: implementation shortfall, bps"
-            print_table(title, heads(result, regime), [list(line) for line in lines(result, regime)])
-        for name, found in result["claims"].items():
-            for verdict in found["verdict"].values():
-                say(f"{name}: {verdict}")
-    return 0
-
-
-def _write(path: Path, result: Mapping[str, Any]) -> None:
-    replace_table(path, markdown(result), MARKS)
-    say(f"written  {path}")
-    for name in result["claims"]:
-        folder = path.parent / IMAGE
-        folder.mkdir(exist_ok=True)
-        say(f"written  {gains_figure(result, name).save(folder)}")
-
-
-def _regimes(text: str) -> list[str]:
+def regimes_of(text: str) -> list[str]:
     if text == "all":
         return list(NAMED)
     names = [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
@@ -97,7 +34,7 @@ def _regimes(text: str) -> list[str]:
     return [PLAIN, *(name for name in names if name != PLAIN)]
 
 
-def _places(
+def places_of(
     markets: Sequence[str], regimes: Sequence[str], episodes: int, seeds: tuple[int, ...]
 ) -> dict[str, dict[str, Place]]:
     """Regime -> market -> place."""
@@ -121,17 +58,17 @@ def _all_markets() -> list[str]:
     return [name for name in presets.names() if presets.load(name).model != "cheridito_weiss"]
 
 
-def _everyone(field: Field, baselines: Sequence[Contender], market: str) -> list[Contender]:
+def everyone(field: Field, baselines: Sequence[Contender], market: str) -> list[Contender]:
     return [*field.teams[market], *baselines]
 
 
-def _result(
+def result_of(
     places: Mapping[str, Mapping[str, Place]], field: Field, baselines: Sequence[Contender], out: Path
 ) -> dict[str, Any]:
     """The table's figures; comparisons are corrected over all of it."""
     ledger, rng = Ledger(), np.random.default_rng(SEED)
     held = {
-        regime: {market: read_place(place, _everyone(field, baselines, market), out) for market, place in row.items()}
+        regime: {market: read_place(place, everyone(field, baselines, market), out) for market, place in row.items()}
         for regime, row in places.items()
     }
     gone = cramped((judged for row in held.values() for judged in row.values()), baselines)

@@ -1,45 +1,29 @@
-"""Body of `tercel agent explain`."""
+"""The whole explanation of a policy in a folder: what moves its action and its cost, and some episodes told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from tercel.app.commands.agent_show import folder_name
-from tercel.app.output import print_json, print_table, progress_console, say
 from tercel.core.errors import PolicyError
 from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.explain import (
-    Explained,
-    Seen,
-    away_from,
-    grouped,
-    moves_action,
-    moves_cost,
-    partial_dependence,
-    tell,
-    watch,
-)
-from tercel.evaluation.explain.importance import Moved
+from tercel.evaluation.explain.dependence import partial_dependence
+from tercel.evaluation.explain.importance import away_from, moves_action, moves_cost
 from tercel.evaluation.explain.page import Explanation
-from tercel.evaluation.explain.seen import PARTS
-from tercel.evaluation.explain.stories import chosen
+from tercel.evaluation.explain.seen import Explained, Seen, grouped, watch
+from tercel.evaluation.explain.stories import chosen, tell
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import action_set
 from tercel.execution.costs import attribute
-from tercel.execution.observers import Eyes, same_name
-from tercel.execution.own import located
+from tercel.execution.observers import Eyes
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
-from tercel.execution.registry import resolve_policy
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.simulator.source import reactive
-from tercel.report.tables import spelt
 from tercel.stats import Estimate, mean_interval
 
-REPORT = "explain.html"
 ROWS = 4096
 """Decisions that the action's importance is measured on."""
 CURVE_ROWS = 1024
@@ -49,41 +33,6 @@ MOVING = ("residual", "levers")
 """Action sets in which a network moves a written rule."""
 EACH = 2
 """Cheapest, median and dearest episodes told."""
-HEADINGS = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
-LEAVES = PARTS[::-1]
-
-
-def run(
-    policy: str,
-    *,
-    market: str,
-    episodes: int,
-    out: Path | None,
-    seed: int,
-    observations: Sequence[str],
-    registry: str,
-    as_json: bool,
-) -> None:
-    """Watch the policy, ask what moves it, tell some of its episodes."""
-    from rich.progress import Progress
-
-    folder = resolve_policy(policy, registry)
-    said = read_card(folder / CARD).observation
-    eyes = next((located(one, "observation") for one in observations if same_name(said, one)), None)
-    with Progress(console=progress_console(), transient=True) as progress:
-        bar = progress.add_task("watch", total=None)
-
-        def advance(done: int, total: int, what: str) -> None:
-            progress.update(bar, completed=done, total=total, description=what)
-
-        found = explanation(folder, policy, market=market, episodes=episodes, seed=seed, eyes=eyes, advance=advance)
-    page = (out or Path("runs") / "explain" / folder_name(folder)) / REPORT
-    found.report(page)
-    if as_json:
-        print_json({**found.to_dict(), "report": str(page)})
-    else:
-        _print(found)
-    say(f"report  {page}")
 
 
 def explanation(
@@ -179,27 +128,3 @@ def task_of(card: Card) -> Task:
         return Task(**known)
     except (TypeError, ValueError) as error:
         raise PolicyError("a card with a task", str(error), "save the policy again") from error
-
-
-def _print(found: Explanation) -> None:
-    say(found.lead())
-    if found.still:
-        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps")
-        return
-    if found.from_rule is not None:
-        share = f"{100 * found.from_rule.mean:.1f} %"
-        say(f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would.")
-    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps"
-    print_table(title, HEADINGS, _cells(found.families, found.family_costs), LEAVES)
-    print_table("single features", HEADINGS, _cells(found.features[:12], found.feature_costs), LEAVES)
-
-
-def _cells(moved: Sequence[Moved], costs: Mapping[str, Estimate]) -> list[tuple[str, ...]]:
-    return [
-        (
-            each.name,
-            *(f"{100 * part:.1f}" for part in (each.distance.mean, *each.change)),
-            spelt(costs[each.name].to_json(), "+") if each.name in costs else "",
-        )
-        for each in moved
-    ]

@@ -1,4 +1,4 @@
-"""Body of `tercel agent package`: runs' policies as they are shipped, with what they observed on calm episodes.
+"""Runs' policies as they are shipped, with what they observed on calm episodes.
 
 Runs of one recipe and market that differ in their training seed are told apart by it: DIR/NAME-MARKET-SEED, or
 DIR/NAME-SEED where one network is made for several markets. They share DIR/observations/NAME-MARKET.json.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tercel.app.commands.agent_train import resumed
 from tercel.app.job.agent_config import AgentConfig, preset_file, preset_names, read_config
 from tercel.app.job.agent_validation import shortfall
-from tercel.app.output import print_json, say
+from tercel.app.output import say
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_recorded, run_strategies
@@ -67,8 +67,8 @@ class Packed:
         return f"tercel agent train {source} --seed {self.seed}"
 
 
-def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "", as_json: bool = False) -> int:
-    """Judge runs' policies on fresh episodes of their markets, write each with its figures into `out`; the exit code.
+def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "") -> dict[str, Any]:
+    """Judge runs' policies on fresh episodes of their markets, write each with its figures into `out`; what is there.
 
     Raises
     ------
@@ -96,9 +96,7 @@ def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "", as_j
         (out / SHARED / f"{stem}.json").write_text(observed(team).to_json())
         written["observations"].append(str(out / SHARED / f"{stem}.json"))
         say(f"written  {out / SHARED / f'{stem}.json'}")
-    if as_json:
-        print_json(written)
-    return 0
+    return written
 
 
 def packing(run: Path, name: str = "") -> Packed:
