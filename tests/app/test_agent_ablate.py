@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.app.cli import agent_ablate, app
-from tercel.app.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, interval, lines, markdown, said
+from tercel.app.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, said
 from tercel.app.job.ablation import judged as judging
 from tercel.app.job.ablation.judged import _against, rule_contender
 from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train_one
@@ -19,6 +19,7 @@ from tercel.core.toml import read_toml
 from tercel.evaluation.comparisons import Ledger
 from tercel.execution.policies.card import read_card
 from tercel.report.ablation_figures import curves, differences
+from tercel.report.tables import spelt
 from tercel.stats import Replicates
 
 RECIPE = """name = "small"
@@ -257,7 +258,7 @@ def test_the_table_orders_variants_and_says_what_failed():
     found = list(lines(RESULT))
     assert [line[0] for line in found] == ["the rule", "whole", "a|c", "b", "worse"]
     assert {len(line) for line in found} == {len(HEADINGS)}
-    assert found[2][2:] == (interval(row_of("", -0.5)["is_bps"]), "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00",
+    assert found[2][2:] == (spelt(row_of("", -0.5)["is_bps"]), "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00",
                             "-0.5", "1.5")  # fmt: skip
     text = markdown(RESULT)
     assert r"| a\|c |" in text

@@ -1,13 +1,12 @@
 """What was found, ready for people: tables, notes and pictures, printed or as a page, and the object for programs."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tercel.report.page import Section, render
 from tercel.report.svg import Figure
-from tercel.report.tables import NOTHING, plain_table
+from tercel.report.tables import plain_table
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,3 @@ class Shown:
         ]
         sections.append(Section("Figures", text=list(self.notes), figures=self.figures))
         return render(self.title, self.lead, sections)
-
-
-def number(value: float, digits: int = 2, signed: bool = False) -> str:
-    """A number for a table, a dash where there is none.
-
-    >>> number(1.234), number(float("nan"))
-    ('1.23', '–')
-    """
-    if math.isnan(value):
-        return NOTHING
-    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"

@@ -210,7 +210,7 @@ class Judged:
             return NOTHING if mean is None else f"{100 * mean:.0f} %"
         if column.key == "is_bps":
             return _with_interval(interval, self.digits)
-        return _fixed(_number(interval), 2 if column.key == "adaptability" else self.digits)
+        return fixed(_number(interval), 2 if column.key == "adaptability" else self.digits)
 
     def _versus(self, name: str) -> str:
         interval = self.paired_vs_best_baseline.get(name)
@@ -361,10 +361,10 @@ def _number(interval: Interval) -> float | None:
     return mean if _known(mean) else None
 
 
-def _fixed(value: float | None, digits: int, signed: bool = False) -> str:
-    """A number of `digits` after the point; no minus before what rounds to zero.
+def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
+    """A number of `digits` after the point; no minus before what rounds to zero; a dash where there is none.
 
-    >>> _fixed(-0.001, 2), _fixed(1.5, 2, signed=True), _fixed(None, 2)
+    >>> fixed(-0.001), fixed(1.5, signed=True), fixed(None)
     ('0.00', '+1.50', '–')
     """
     if value is None or not _known(value):
@@ -375,10 +375,10 @@ def _fixed(value: float | None, digits: int, signed: bool = False) -> str:
 
 def _with_interval(interval: Interval, digits: int, signed: bool = False) -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-    told = _fixed(mean, digits, signed)
+    told = fixed(mean, digits, signed)
     if not (_known(low) and _known(high)):
         return told
-    return f"{told} [{_fixed(low, digits, signed)}, {_fixed(high, digits, signed)}]"
+    return f"{told} [{fixed(low, digits, signed)}, {fixed(high, digits, signed)}]"
 
 
 def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
@@ -392,7 +392,7 @@ def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
 
 def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "") -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-    told = _fixed(mean, digits, signed) + (unit if _known(mean) else "")
+    told = fixed(mean, digits, signed) + (unit if _known(mean) else "")
     if not (_known(low) and _known(high)):
         return told
-    return f'{told}<span class="ci">{_fixed(low, digits, signed)} … {_fixed(high, digits, signed)}</span>'
+    return f'{told}<span class="ci">{fixed(low, digits, signed)} … {fixed(high, digits, signed)}</span>'

@@ -12,6 +12,7 @@ from tercel.app.cli.shared import AsJson, listed, listed_seeds
 from tercel.app.output import hand_over, json_text, print_table, progress, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.report.markdown import around, markdown_table, marks_of, replace_table
+from tercel.report.tables import fixed, spelt
 
 if TYPE_CHECKING:
     from tercel.app.job.ablation.trainings import Run
@@ -162,28 +163,12 @@ def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         adjusted = None if difference is None or row["name"] == RULE else difference["p_adjusted"]
         cpu = row.get("cpu_s")
         yield (
-            row["name"], row["says"], interval(row["is_bps"]), "" if difference is None else interval(difference, "+"),
-            "" if adjusted is None else f"{adjusted:.3f}", row["called"], _number(row.get("detectable_bps"), ".2f"),
-            _number(row["cvar95_bps"]["mean"], ".1f"), "" if cpu is None else f"{cpu / 60:.1f}",
+            row["name"], row["says"], spelt(row["is_bps"]), "" if difference is None else spelt(difference, "+"),
+            "" if adjusted is None else f"{adjusted:.3f}", row["called"], fixed(row.get("detectable_bps")),
+            fixed(row["cvar95_bps"]["mean"], 1), "" if cpu is None else f"{cpu / 60:.1f}",
         )  # fmt: skip
     for name, why in result["failed"].items():
         yield name, f"Failed: {why}", *("",) * (len(HEADINGS) - 2)
-
-
-def interval(told: Mapping[str, float | None], sign: str = "") -> str:
-    """A mean with its interval where it has one, two digits.
-
-    >>> interval({"mean": 1.0, "ci_low": 0.25, "ci_high": 1.75}, "+")
-    '+1.00 [+0.25, +1.75]'
-    """
-    mean = _number(told["mean"], f"{sign}.2f")
-    if told["ci_low"] is None or told["ci_high"] is None:
-        return mean
-    return f"{mean} [{told['ci_low']:{sign}.2f}, {told['ci_high']:{sign}.2f}]"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else f"{value:{form}}"
 
 
 def said(result: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 from tercel.app.cli.market_impact import Law
 from tercel.app.cli.shared import PRESET, AsJson, Seed, page_folder
 from tercel.app.output import check_folder, hand_over, percent, print_table, say, with_error
-from tercel.report.tables import plain_table
+from tercel.report.tables import fixed, plain_table
 
 Cells = list[list[str]]
 Sizes = Annotated[
@@ -85,8 +85,8 @@ def of_styles(found: Mapping[str, Any]) -> Cells:
             missed = [at for at, fine in bars["displacement"][name][size].items() if fine is False]
             rows.append(
                 [
-                    name, percent(float(size)), str(moved["n"]), with_error(moved), _number(one["law_ticks"]),
-                    with_error(later), _number(later["law_ticks"]), with_error(one["cost_bps"]),
+                    name, percent(float(size)), str(moved["n"]), with_error(moved), fixed(one["law_ticks"]),
+                    with_error(later), fixed(later["law_ticks"]), with_error(one["cost_bps"]),
                     percent(one["unfilled_share"]), " ".join(missed),
                 ]
             )  # fmt: skip
@@ -133,10 +133,6 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     joined = [f"{what} at {at} s" for at, one in bars["attraction"].items() for what in one if one[what] is False]
     told.append(f"joining the touch draws too many: {', '.join(joined) or 'nothing'}")
     return [*told, "all bars are met" if found["passed"] else "bars are missed"]
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
 
 
 def page(found: Mapping[str, Any]) -> str:

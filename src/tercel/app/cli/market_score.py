@@ -10,7 +10,7 @@ import typer
 from tercel.app.cli.shared import PRESET, AsJson, From, PresetsSymbol, To, Venue, listed_dates
 from tercel.app.output import hand_over, print_table, say
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.report.tables import NOTHING
+from tercel.report.tables import NOTHING, spelt
 
 Rows = list[list[str]]
 
@@ -243,11 +243,7 @@ def given_rows(card: Mapping[str, Any]) -> Rows:
 
 def impact_rows(card: Mapping[str, Any]) -> Rows:
     """A row for each figure of impact that was measured."""
-    return [
-        [_words(name), f"{cell(one.get('mean'))} [{cell(one.get('ci_low'))}, {cell(one.get('ci_high'))}]"]
-        for name, one in card["impact"].items()
-        if one
-    ]
+    return [[_words(name), spelt(one, digits=3)] for name, one in card["impact"].items() if one]
 
 
 def passed(gates: Mapping[str, Any], of: str = "/") -> str:

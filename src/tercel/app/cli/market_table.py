@@ -13,6 +13,7 @@ from tercel.app.cli.shared import AsJson, listed
 from tercel.app.output import hand_over, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.report.markdown import around, markdown_table, marks_of, replace_table
+from tercel.report.tables import fixed, spelt
 
 if TYPE_CHECKING:
     from tercel.market.score.sets import DataSet
@@ -117,11 +118,11 @@ def cells(row: dict[str, Any]) -> list[str]:
         return "" if not gate["real"] or gate["value"] is None else f"{gate['value'] / gate['real']:.2f}"
 
     return [
-        row["set"], row["model"], predicted(row["prediction"]), _text(row["mean_l1"]), _text(floor),
-        _text(row["pooled_floor_mean_l1"]), "" if not floor else f"{row['mean_l1'] / floor:.2f}", _text(between),
+        row["set"], row["model"], predicted(row["prediction"]), fixed(row["mean_l1"], 3), fixed(floor, 3),
+        fixed(row["pooled_floor_mean_l1"], 3), "" if not floor else f"{row['mean_l1'] / floor:.2f}", fixed(between, 3),
         "" if not between or row["interleaved_mean_l1"] is None else f"{row['interleaved_mean_l1'] / between:.2f}",
-        passed(gates), passed(row["gates_train"]), passed(row["dynamics"]), _text(row["classifier_auc"]),
-        _text(row["classifier_auc_real"]), ratio("sd_60s"), ratio("market_orders"), "yes" if row["judged"] else "no",
+        passed(gates), passed(row["gates_train"]), passed(row["dynamics"]), fixed(row["classifier_auc"], 3),
+        fixed(row["classifier_auc_real"], 3), ratio("sd_60s"), ratio("market_orders"), "yes" if row["judged"] else "no",
     ]  # fmt: skip
 
 
@@ -140,22 +141,14 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     if with_impact:
         keys = list(with_impact[0]["impact"])
         headings = ["data set", "model", *(key.replace("_", " ") for key in keys)]
-        told = [[row["set"], row["model"], *(_interval(row["impact"][key]) for key in keys)] for row in with_impact]
+        told = [
+            [row["set"], row["model"], *(spelt(row["impact"][key] or {"mean": None}) for key in keys)]
+            for row in with_impact
+        ]
         lines += markdown_table(headings, told, headings)
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _text(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _pair(gate: dict[str, Any]) -> str:
     value, real = ("none" if x is None else f"{x:.3g}" for x in (gate["value"], gate["real"]))
     return f"{value} / {real}"
-
-
-def _interval(value: dict[str, float | None] | None) -> str:
-    if not value or value.get("mean") is None:
-        return ""
-    low, high = value.get("ci_low"), value.get("ci_high")
-    return f"{value['mean']:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else "")

@@ -1,7 +1,7 @@
 """The command line: what can be typed, and nothing of what it does.
 
-Each command's body lives in :mod:`tercel.app.commands` and is imported when it is called, so that ``tercel --help``
-loads no numerical library.
+A command's file (or its body in :mod:`tercel.app.commands`) imports what it needs when it is called, so that
+``tercel --help`` loads no numerical library.
 
 Exit codes: 0 done; 1 the check that was asked for failed (``data verify``); 2 a usage error or a
 :class:`~tercel.core.errors.TercelError`; 130 stopped by Ctrl-C.
@@ -33,8 +33,7 @@ app = command_line("tercel", "From tick data to an execution agent that is judge
 for _room in (
     data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app,
 ):  # fmt: skip
-    if _room.registered_commands:
-        app.add_typer(_room, name=str(_room.info.name))
+    app.add_typer(_room, name=str(_room.info.name))
 
 
 @app.callback(invoke_without_command=True)

@@ -104,20 +104,16 @@ def told(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterat
     except KeyboardInterrupt as stop:
         say(f"\nstopped: {stop.args[0] if stop.args else on_interrupt}")
         raise typer.Exit(INTERRUPTED) from None
-    except TercelError as error:
+    except (TercelError, OSError) as error:
         if os.environ.get("TERCEL_TRACEBACK") == "1":
             raise
+        if not isinstance(error, TercelError):
+            error = ConfigError(
+                f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
+                error.strerror or type(error).__name__,
+                "check that the path exists, its permissions and the space left on the disk",
+            )
         print_error(error, as_json)
-        raise typer.Exit(2) from None
-    except OSError as error:
-        if os.environ.get("TERCEL_TRACEBACK") == "1":
-            raise
-        told_as = ConfigError(
-            f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
-            error.strerror or type(error).__name__,
-            "check that the path exists, its permissions and the space left on the disk",
-        )
-        print_error(told_as, as_json)
         raise typer.Exit(2) from None
 
 

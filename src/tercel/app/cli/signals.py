@@ -93,8 +93,8 @@ def compare(asked: Configured) -> None:
     from tercel.app.job.signals.compare import compare as compared
 
     with _resumable("compare", asked, out, "what is measured is kept; to go on"):
-        found, verdicts = compared(settings, asked.seed, out)
-    hand_over(found, asked.as_json, lambda: show_comparison(found, verdicts))
+        found = compared(settings, asked.seed, out)
+    hand_over(found, asked.as_json, lambda: show_comparison(found))
 
 
 def build(asked: Configured) -> None:

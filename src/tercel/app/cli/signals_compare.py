@@ -1,41 +1,30 @@
 """Tables of `tercel signals compare`: skill on problems of known truth, on the panel, and what the field says."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tercel.app.output import print_rows, print_table, say
-
-if TYPE_CHECKING:
-    from tercel.signals.compare.claims import Verdict
+from tercel.report.tables import spelt
 
 Lines = Sequence[dict[str, Any]]
 
 
-def show_comparison(found: dict[str, Any], verdicts: "Sequence[Verdict]") -> None:
+def show_comparison(found: dict[str, Any]) -> None:
     """Every table of a comparison, and what was not run."""
     _print_skill(found["table"])
     _print_cost(found["table"])
     if found["panel"]:
         print_panel(found["panel"])
-    judged = [one for one in verdicts if one.verdict != "absent"]
+    judged = [one for one in found["claims"] if one["verdict"] != "absent"]
     if judged:
         title = "what the field says: confirmed where the interval over seeds lies above 0"
-        rows = [(one.family, one.text, one.verdict, interval_text(one)) for one in judged]
+        rows = [(one["family"], one["text"], one["verdict"], spelt(one, "+")) for one in judged]
         print_rows(title, ("family", "claim", "verdict", "number"), rows)
-    if len(judged) < len(verdicts):
-        say(f"{len(verdicts) - len(judged)} claims speak of families or problems that were not run")
+    if absent := len(found["claims"]) - len(judged):
+        say(f"{absent} claims speak of families or problems that were not run")
     for missing in found["absent"]:
         say(f"absent: {missing['family']} (no module {missing['module']}); pip install '{missing['extra']}'")
     say(f"report    {found['report']}")
-
-
-def interval_text(one: "Verdict") -> str:
-    """A verdict's number with its interval."""
-    if one.mean is None:
-        return "-"
-    if one.ci_low is None or one.ci_high is None:
-        return f"{one.mean:+.2f}"
-    return f"{one.mean:+.2f} ({one.ci_low:+.2f}..{one.ci_high:+.2f})"
 
 
 def _print_skill(lines: Lines) -> None:

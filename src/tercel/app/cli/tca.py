@@ -8,7 +8,7 @@ import typer
 
 from tercel.app.cli.shared import AsJson, Lake, Seed
 from tercel.app.output import check_folder, hand_over, print_table, result_console
-from tercel.report.tables import spelt
+from tercel.report.tables import NOTHING, fixed, spelt
 
 if TYPE_CHECKING:
     from tercel.trading.tca.counterfactual import Counterfactual
@@ -102,18 +102,15 @@ def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
     for row in rows:
         words = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
         cells = [str(row[first]), *(str(words.get(key, row.get(key))) for key in plain)]
-        cells += [f"{row['money']['fills']:,.2f}", *(_number(row[f"{key}_bps"]) for key in bps)]
-        shown.append([*cells, *(_number(row["markouts_bps"][span]) for span in spans)])
+        cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_bps"], 1) for key in bps)]
+        shown.append([*cells, *(fixed(row["markouts_bps"][span], 1) for span in spans)])
     keep = [
         place
         for place, name in enumerate(headings)
-        if name not in ("unfilled", "refused", "forced") or any(row[place] not in ("-", "0", "0.0") for row in shown)
+        if name not in ("unfilled", "refused", "forced")
+        or any(row[place] not in (NOTHING, "0", "0.0") for row in shown)
     ]
     print_table(title, [headings[place] for place in keep], [[row[place] for place in keep] for row in shown], LEAVES)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{round(value, 1) + 0.0:.1f}"
 
 
 def _show_again(found: "Counterfactual") -> None:

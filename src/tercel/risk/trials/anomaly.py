@@ -10,8 +10,9 @@ from tercel.core.messages import Posture
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
-from tercel.report.shown import Shown, Table, number
+from tercel.report.shown import Shown, Table
 from tercel.report.svg import Figure
+from tercel.report.tables import fixed
 from tercel.risk import figures, withdrawals
 from tercel.risk.anomaly import StreamingAnomaly, alarm_starts
 from tercel.risk.meter import RiskMeter
@@ -37,10 +38,10 @@ def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callabl
         ("lead to the trough, s (quartiles)", _quartiles(verdict.lead_s)),
         ("delay from the onset, s (quartiles)", _quartiles(verdict.delay_s)),
         ("calm days", days),
-        ("false alarms a day", number(verdict.false_alarms_per_day)),
+        ("false alarms a day", fixed(verdict.false_alarms_per_day)),
         ("calm days with a false alarm", verdict.false_alarm_days),
         ("depth left at the trough", f"{100 * verdict.depth_left:.0f}%"),
-        ("alarm threshold, sd of calm", number(verdict.threshold)),
+        ("alarm threshold, sd of calm", fixed(verdict.threshold)),
     ]
     notes = [
         "A simulated zero-intelligence market, days of 6.5 hours. A withdrawal raises cancels and thins limit orders, "
@@ -57,7 +58,7 @@ def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callabl
 
 
 def _quartiles(values: tuple[float, float, float]) -> str:
-    return " / ".join(number(value, 0) for value in values)
+    return " / ".join(fixed(value, 0) for value in values)
 
 
 def _example(source: Source, score: StreamingAnomaly, seed: int) -> Figure:

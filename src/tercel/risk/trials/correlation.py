@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.report.shown import Shown, Table, number
+from tercel.report.shown import Shown, Table
+from tercel.report.tables import fixed
 from tercel.risk import covariance, figures, synthetic
 from tercel.risk.panel import read_panel
 
@@ -43,7 +44,7 @@ def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
     verdicts = covariance.judge(covariance.estimators(), returns, first, window, REBUILD)
     verdicts = sorted(verdicts, key=lambda one: one.volatility)
     rows = [
-        (v.name, number(100 * v.volatility), number(v.t, 1, True), number(v.leverage, 1), number(v.turnover, 2))
+        (v.name, fixed(100 * v.volatility), fixed(v.t, 1, True), fixed(v.leverage, 1), fixed(v.turnover, 2))
         for v in verdicts
     ]
     title = f"{told}, window {window} days, rebuilt every {REBUILD}"

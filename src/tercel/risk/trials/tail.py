@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tercel.report.shown import Shown, Table, number
+from tercel.report.shown import Shown, Table
+from tercel.report.tables import fixed
 from tercel.risk import figures, regimes, synthetic
 from tercel.risk import tail as tails
 from tercel.risk.series import DailySeries, first_of_test, read_csv, read_sp500
@@ -30,8 +31,8 @@ def found_tail(data: Path | None, seed: int) -> Shown:
     verdicts = tails.judge(tails.tail_models(), returns, first, LEVEL)
     expected = (1 - LEVEL) * (len(returns) - first)
     rows = [
-        (v.name, v.tests.hits, number(v.tests.kupiec, 3), number(v.tests.independence, 3),
-         number(v.tests.joint, 3), v.most_in_year, number(1e4 * v.pinball, 2), number(v.es_ratio))
+        (v.name, v.tests.hits, fixed(v.tests.kupiec, 3), fixed(v.tests.independence, 3),
+         fixed(v.tests.joint, 3), v.most_in_year, fixed(1e4 * v.pinball, 2), fixed(v.es_ratio))
         for v in verdicts
     ]  # fmt: skip
     headings = (
@@ -87,8 +88,8 @@ def found_regimes(data: Path | None, seed: int) -> Shown:
     }
     verdicts = [regimes.judge(key, state, returns[first:]) for key, state in states.items()]
     rows = [
-        (v.name, number(100 * v.share, 0), number(100 * v.calm_sd, 1), number(100 * v.turbulent_sd, 1),
-         number(v.ratio), number(v.switches_per_year, 1))
+        (v.name, fixed(100 * v.share, 0), fixed(100 * v.calm_sd, 1), fixed(100 * v.turbulent_sd, 1),
+         fixed(v.ratio), fixed(v.switches_per_year, 1))
         for v in verdicts
     ]  # fmt: skip
     headings = ("detector", "days, %", "calm", "turbulent", "ratio", "switches a year")

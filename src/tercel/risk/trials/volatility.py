@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tercel.report.shown import Shown, Table, number
+from tercel.report.shown import Shown, Table
+from tercel.report.tables import fixed
 from tercel.risk import figures, synthetic
 from tercel.risk.ports import VolatilityModel
 from tercel.risk.series import DailySeries, first_of_test, read_csv, read_sp500, read_spy
@@ -116,8 +117,8 @@ def _table(part: dict[str, Any]) -> Table:
     references = part["references"]
     rows = []
     for one in part["ranked"]:
-        tests = [number(one.against[name].t, 2, True) if name in one.against else "" for name in references]
-        rows.append((one.name, number(one.loss, 4), number(100 * one.r2_log, 1), *tests))
+        tests = [fixed(one.against[name].t, 2, True) if name in one.against else "" for name in references]
+        rows.append((one.name, fixed(one.loss, 4), fixed(100 * one.r2_log, 1), *tests))
     title = f"{part['series']}, {part['proxy']}, {part['first']} to {part['last']}, {part['days']:,} days"
     return Table(title, ("model", "QLIKE", "R² of logs, %", *(f"DM t vs {name}" for name in references)), rows)
 

@@ -12,7 +12,7 @@ from tercel.app.output import json_text, progress, say
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 from tercel.signals.compare.cells import Cell, contenders, lacking, plan, run, warm
-from tercel.signals.compare.claims import Verdict, judge, summary
+from tercel.signals.compare.claims import judge, summary
 from tercel.signals.compare.problems import PROBLEMS
 from tercel.signals.compare.report import compare_page
 
@@ -34,8 +34,8 @@ class Settings:
     seeds: tuple[int, ...]
 
 
-def compare(config: SignalsConfig, seed: int, out: Path) -> tuple[dict[str, Any], list[Verdict]]:
-    """Run the cells that are not there yet, judge and write the report; what was found, and the verdicts."""
+def compare(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
+    """Run the cells that are not there yet, judge and write the report; what was found."""
     settings, missing = _settings(config.compare, seed)
     _claim(settings, out)
     rows = _measure(settings, out)
@@ -51,7 +51,7 @@ def compare(config: SignalsConfig, seed: int, out: Path) -> tuple[dict[str, Any]
     }
     (out / "result.json").write_text(json_text(result) + "\n", encoding="utf-8")
     (out / REPORT).write_text(compare_page(result, verdicts), encoding="utf-8")
-    return result, verdicts
+    return result
 
 
 def _settings(section: CompareSection, seed: int) -> tuple[Settings, list[dict[str, str]]]:
