@@ -13,7 +13,6 @@ from tests.execution.registry.helper import small_policy
 from typer.testing import CliRunner
 
 from tercel.app.cli import app
-from tercel.app.cli.agent_registry import measured
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies_packaged import folder_of
@@ -76,11 +75,11 @@ def test_list_knows_packaged_registered_and_trained(home: Path) -> None:
 
 def test_list_says_where_and_how_a_cost_was_measured() -> None:
     card = Card("mine", (), "sized", 1, trained_on={"markets": ["csco", "ibm"]})
-    assert measured(card) == "-"
+    assert card.measured == "-"
     looked = replace(card, scores={"validation": {"is_bps": 9.0}})
-    assert measured(looked) == "validation, csco ibm"
+    assert looked.measured == "validation, csco ibm"
     judged = replace(looked, scores={**looked.scores, "is_bps": {"mean": 8.0}, "by_market": {"ibm": {}, "csco": {}}})
-    assert measured(judged) == "judged, ibm"
+    assert judged.measured == "judged, ibm"
 
 
 def test_show_tells_what_the_card_says() -> None:

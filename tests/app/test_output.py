@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.app.output import json_text
+from tercel.app.output import hand_over, json_text, print_rows
 
 DOCUMENT = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -52,3 +52,24 @@ def test_what_json_does_not_know() -> None:
 def test_what_has_no_json_is_refused() -> None:
     with pytest.raises(TypeError, match="no JSON for object"):
         json_text({"a": object()})
+
+
+def test_what_was_found_is_written_with_its_page_and_shown_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, shown = {"cost": 1.5}, []
+    hand_over(found, True, lambda: shown.append(1), tmp_path / "new", "costs", lambda: "<p>1.5</p>")
+    said = capsys.readouterr()
+    assert json.loads(said.out) == found == json.loads((tmp_path / "new" / "costs.json").read_text())
+    assert (tmp_path / "new" / "costs.html").read_text() == "<p>1.5</p>"
+    assert "costs.html" in said.err
+    hand_over(found, False, lambda: shown.append(2))
+    assert (shown, capsys.readouterr().out) == ([2], "")
+
+
+def test_a_table_of_anything_breaks_long_cells_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows("found", ("what", "why"), [("a", "word " * 60), ("b", 2)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "found"
+    assert len(lines) > 4
+    assert " ".join(" ".join(lines[2:]).split()) == "a " + "word " * 60 + "b 2"

@@ -33,3 +33,12 @@ def offer(name: object, known: Iterable[str], otherwise: str = "take one of thes
     """
     near = nearest(name, known)
     return f"try {near[0]!r}" if near else otherwise
+
+
+def listed(text: str) -> list[str]:
+    """Words separated by commas.
+
+    >>> listed("twap, vwap,")
+    ['twap', 'vwap']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]

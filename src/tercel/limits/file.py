@@ -7,7 +7,7 @@ line of its own. `default.toml` beside this file explains every key.
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -306,3 +306,33 @@ def _unknown(name: str, known: tuple[str, ...], what: str, source: str) -> Limit
 
 def _shown(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else repr(value)
+
+
+def understood(limits: Limits) -> dict[str, Any]:
+    """Limits in the words and units of the file: ``source``, ``sha256``, ``desk``, ``instruments``, ``agents``."""
+    return {
+        "source": limits.source,
+        "sha256": limits.sha256,
+        "desk": _as_written(asdict(limits.desk)),
+        "instruments": {name: _as_written(asdict(each)) for name, each in limits.instruments.items()},
+        "agents": {name: _as_written(asdict(each)) for name, each in limits.agents.items()},
+    }
+
+
+def _as_written(values: dict[str, Any]) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in ("order_value", "gross_value", "daily_loss"):
+            written[key] = value / MONEY
+        elif key == "hours":
+            written[key] = "always" if value is None else [_clock_of(ns) for ns in value]
+        elif key.endswith("_ns"):
+            written[key.removesuffix("_ns") + "_ms"] = value // MS
+        else:
+            written[key] = value
+    return written
+
+
+def _clock_of(ns: int) -> str:
+    seconds = ns // 10**9
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

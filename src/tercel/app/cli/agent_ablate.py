@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import typer
 
-from tercel.app.cli.shared import AsJson, listed, listed_seeds
+from tercel.app.cli.shared import AsJson, Write, listed_seeds
 from tercel.app.output import hand_over, json_text, print_table, progress, say
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.names import listed
 from tercel.report.markdown import around, markdown_table, marks_of, replace_table
 from tercel.report.tables import fixed, spelt
 
@@ -55,7 +56,7 @@ class Ablate:
     out: Annotated[
         Path, typer.Option(help="Folder of trainings and cells; what is finished there is not run again.")
     ] = Path("runs/ablate")
-    write: Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")] = None
+    write: Write = None
     as_json: AsJson = False
 
 

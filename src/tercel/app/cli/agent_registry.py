@@ -14,8 +14,7 @@ from tercel.app.output import hand_over, print_table, result_console, say
 from tercel.core.errors import ConfigError, PolicyError
 
 if TYPE_CHECKING:
-    from tercel.execution.policies.card import Card
-    from tercel.execution.registry import Entry, Version
+    from tercel.execution.registry import Entry
 
 HEADINGS = ("policy", "alias", "learner", "market", "actions", "IS, bps", "measured", "seed", "observation")
 LEAVES = ("observation", "seed", "actions", "learner", "market")
@@ -51,32 +50,6 @@ def list_(asked: Listed) -> None:
 
     where = {"where": kept.where, "versions": registered}
     hand_over({"packaged": packaged, "registry": where, "runs": trained}, asked.as_json, show)
-
-
-def score_of(card: "Card") -> Mapping[str, Any]:
-    """The card's mean cost with its interval, as far as it tells."""
-    found = card.scores.get("is_bps", {})
-    if not found and isinstance(card.scores.get("validation"), dict):
-        found = {"mean": card.scores["validation"].get("is_bps"), "of": "validation"}
-    return found if isinstance(found, dict) else {}
-
-
-def measured(card: "Card") -> str:
-    """Where the mean of :func:`score_of` was measured, and whether on judged or validation episodes."""
-    score = score_of(card)
-    if not isinstance(score.get("mean"), int | float):
-        return "-"
-    if score.get("of") == "validation":
-        return f"validation, {market_of(card) or 'unknown'}"
-    several = card.scores.get("by_market") or card.trained_on.get("markets")
-    first = next(iter(several), None) if isinstance(several, dict | list) else None
-    return f"judged, {first or market_of(card) or 'unknown'}"
-
-
-def market_of(card: "Card") -> str | None:
-    """Where it was trained, several markets as one word."""
-    market, several = card.trained_on.get("market"), card.trained_on.get("markets")
-    return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
 
 
 def told_score(score: Mapping[str, Any]) -> str:
@@ -127,12 +100,12 @@ def _told(name: str, folder: Path) -> dict[str, Any]:
         "policy": name,
         "folder": str(folder),
         "learner": card.learner.get("name", card.name),
-        "market": market_of(card),
+        "market": card.market,
         "actions": card.actions,
         "seed": card.seed,
         "frames": card.frames,
-        "is_bps": score_of(card),
-        "measured": measured(card),
+        "is_bps": card.score,
+        "measured": card.measured,
         "observation_hash": card.observation_hash,
         "weights_sha256": card.weights_sha256,
     }
@@ -208,6 +181,7 @@ def promote(asked: Promote) -> None:
     """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
     from tercel.execution.registry import open_registry
     from tercel.execution.registry.entries import checked_alias
+    from tercel.execution.registry.evidence import proven
 
     label, evidence, why = asked.version, asked.evidence, asked.reason.strip()
     name, at, which = label.rpartition("@")
@@ -224,34 +198,9 @@ def promote(asked: Promote) -> None:
     entry = kept.entry(name)
     version, found = entry.find(which), []
     if evidence is not None:
-        found = _proven(entry, version, evidence, kept.folder(version))
+        found = proven(entry, version, evidence, kept.folder(version))
         why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain['told'] for gain in found)}"]))
     made = kept.promote(name, str(version.number), asked.to, why=why, at=_now(), by=person())
     before = f" (before: {name}@{made.before})" if made.before else ""
     told = {"registry": kept.where, "name": name, "evidence": found, **asdict(made)}
     hand_over(told, asked.as_json, lambda: say(f"{version.label} is {asked.to} of {name}{before}: {why}"))
-
-
-def _proven(entry: "Entry", version: "Version", evidence: Path, folder: Path) -> list[dict[str, Any]]:
-    """The gains that speak for a version; over the best baseline, and over the champion if it was judged beside it.
-
-    Raises
-    ------
-    ConfigError
-        When an interval does not lie above 0.
-    """
-    from tercel.execution.registry.evidence import gains, judged_as, read_evaluation
-
-    evaluation = read_evaluation(evidence)
-    policy = judged_as(evaluation, version, {version.label, str(folder)})
-    champion = dict(entry.aliases).get("champion", 0)
-    rivals = [f"{entry.name}@{champion}", f"{entry.name}@champion"] if champion not in (0, version.number) else []
-    found = gains(evaluation, policy, rivals)
-    for gain in found:
-        if gain.ci_low <= 0:
-            raise ConfigError(
-                "a paired gain whose interval lies above 0",
-                f"{gain.told} in {evidence}",
-                "train a better one, judge more episodes, or promote it for a --reason and no evidence",
-            )
-    return [{**asdict(gain), "told": gain.told} for gain in found]

@@ -1,8 +1,5 @@
 """`tercel agent show`, `export`, `convert` and `explain`: a policy looked into, and handed on."""
 
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.app.cli.agent_registry import market_of, told_score
+from tercel.app.cli.agent_registry import told_score
 from tercel.app.cli.shared import AsJson, Eyes, Policy, Registry, Seed
 from tercel.app.output import hand_over, print_table, progress, result_console, say
 from tercel.core.errors import ConfigError, UnknownNameError
@@ -21,9 +18,6 @@ if TYPE_CHECKING:
     from tercel.evaluation.explain.page import Explanation
     from tercel.execution.policies.card import Card
     from tercel.stats import Estimate
-
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Date of every file in an archive: the same policy gives the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ def limits_of_use(card: "Card") -> list[str]:
     """What the card says that the policy is not for; where it says nothing, what follows from its training."""
     if card.limits:
         return [f"{key}: {_flat(value)}" for key, value in card.limits.items()]
-    market, task = market_of(card), card.task
+    market, task = card.market, card.task
     lines = ["the card names none; from its training:"]
     if market:
         lines.append(f"trained in {market} alone: in other markets untested")
@@ -159,39 +153,16 @@ def export(asked: Export) -> None:
         there, wanted = ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
         remedy = "name another; one that ends in .zip is an archive, any other a folder"
         raise ConfigError(f"a place for {wanted}", f"--out {out}, which is {there}", remedy)
-    from tercel.execution.policies.exported import compare
-    from tercel.execution.policies.policy import CARD, load_policy
+    from tercel.execution.policies.exported import exported
+    from tercel.execution.policies.policy import CARD
     from tercel.execution.registry import resolve_policy
 
     if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError("an empty folder or that of a policy", f"--out {out}", "name another: this would be emptied")
-    folder = resolve_policy(asked.policy, asked.registry)
-    network, card = load_policy(folder)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
-        staged = Path(aside) / "policy"
-        staged.mkdir()
-        names = sorted(path.name for path in folder.iterdir() if path.suffix in (".onnx", ".json"))
-        for name in names:
-            shutil.copyfile(folder / name, staged / name)
-        check = compare(network, staged, card, asked.seed)
-        _place(staged, names, out, Path(aside))
-    found = {"policy": asked.policy, "out": str(out), "files": names, "format": asked.format_, **check}
-    hand_over(found, asked.as_json, lambda: say(f"written  {out}: {', '.join(names)}\n{_in_words(found)}"))
-
-
-def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
-    """Put the checked files where they were asked for, in one move."""
-    if out.suffix == ".zip":
-        archive = aside / out.name
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-            for name in names:
-                file.writestr(zipfile.ZipInfo(name, EPOCH), (staged / name).read_bytes())
-        archive.replace(out)
-        return
-    if out.is_dir():
-        out.rename(aside / "old")
-    staged.rename(out)
+    found = {"policy": asked.policy, "out": str(out), "format": asked.format_}
+    found |= exported(resolve_policy(asked.policy, asked.registry), out, asked.seed)
+    told = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
+    hand_over(found, asked.as_json, lambda: say(told))
 
 
 def _in_words(found: dict[str, Any]) -> str:

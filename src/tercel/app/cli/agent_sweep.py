@@ -1,20 +1,16 @@
 """`tercel agent sweep`: ranges, trials with a bar, the best configuration and the page."""
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from tercel.app.cli.shared import AsJson, Seed
 from tercel.app.output import hand_over, progress, say
-from tercel.core.errors import ConfigError
-from tercel.core.written import write_whole
 
 if TYPE_CHECKING:
-    from tercel.app.job.agent_config import AgentConfig
     from tercel.app.job.agent_sweep import AgentSweep
     from tercel.learning.port import Metrics
     from tercel.learning.sweep import Trial
@@ -47,15 +43,15 @@ def sweep(asked: Sweep) -> None:
     from tercel.app.commands.agent_train import stopped
     from tercel.app.job.agent_config import read_config
     from tercel.app.job.agent_learner import refuse_settings
-    from tercel.app.job.agent_sweep import AgentSweep
+    from tercel.app.job.agent_sweep import AgentSweep, keep, refuse_other
     from tercel.app.job.agent_sweep_report import write_page
 
     config = read_config(asked.config)
     refuse_settings(config, str(asked.config))
     folder = asked.out or Path("runs/sweeps") / f"{config.name}-{asked.seed}"
-    _check(folder, config, asked.seed, asked.resume)
+    refuse_other(folder, config, asked.seed, asked.resume)
     job = AgentSweep(config, folder, asked.seed, asked.storage, resume=asked.resume)
-    _keep(folder, config, asked.seed)
+    keep(folder, config, asked.seed)
     with stopped() as stop:
         _run(job, asked.trials or config.sweep.trials, asked.timeout, stop)
     result = job.result()
@@ -74,38 +70,6 @@ def sweep(asked: Sweep) -> None:
         say(f"report   {page}")
 
     hand_over({**result, "folder": str(folder), "report": str(page)}, asked.as_json, show)
-
-
-def _check(folder: Path, config: "AgentConfig", seed: int, resume: bool) -> None:
-    """Refuse a folder of another sweep, one that is there already, and a resume of nothing."""
-    from tercel.app.job.agent_guards import SWEEP
-
-    path = folder / SWEEP
-    if not path.exists():
-        if resume:
-            raise ConfigError("a sweep that was begun", f"no {path}", "start it without --resume")
-        return
-    if not resume:
-        raise ConfigError("a new folder", f"{folder} holds a sweep", "go on with it: --resume; or name another --out")
-    if _without_trials(json.loads(path.read_text())) != _without_trials(_told(config, seed)):
-        raise ConfigError("the configuration and the seed of the sweep", f"others than {path}", "name another --out")
-
-
-def _told(config: "AgentConfig", seed: int) -> dict[str, Any]:
-    return {"seed": seed, **config.model_dump(mode="json")}
-
-
-def _without_trials(told: dict[str, Any]) -> dict[str, Any]:
-    """More trials are more of the same."""
-    return {**told, "sweep": {**told.get("sweep", {}), "trials": 0}}
-
-
-def _keep(folder: Path, config: "AgentConfig", seed: int) -> None:
-    from tercel.app.job.agent_config import parse
-    from tercel.app.job.agent_guards import SWEEP
-
-    parse(config.model_dump(mode="json"), SWEEP)
-    write_whole(folder / SWEEP, json.dumps(_told(config, seed), indent=1) + "\n")
 
 
 def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]) -> None:

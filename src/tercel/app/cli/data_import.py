@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.app.cli.request import add
-from tercel.app.cli.shared import AsJson, Dated, Lake, Replace, listed
+from tercel.app.cli.shared import AsJson, Dated, Lake, Replace
 from tercel.app.output import hand_over, print_table, progress_console, result_console, say
 from tercel.core.errors import ConfigError, FeedError
+from tercel.core.names import listed
 
 if TYPE_CHECKING:
     from tercel.market.feeds import Feed, FeedDay

@@ -1,6 +1,6 @@
 """`tercel limits ...`: say how a limit file is understood, storm the gate."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,6 @@ from tercel.app.output import hand_over, print_table, progress, result_console, 
 from tercel.core.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from tercel.limits import Limits
     from tercel.limits.stress import Storm
 
 limits_app = typer.Typer(
@@ -34,6 +33,7 @@ class Check:
 def check(asked: Check) -> None:
     """Print the limits as they are understood; exit 2 where the file cannot be obeyed to the letter."""
     from tercel.limits import read
+    from tercel.limits.file import understood
 
     said = understood(read(asked.file))
 
@@ -48,38 +48,6 @@ def check(asked: Check) -> None:
         print_table(said["source"], ("limit", *scopes), rows)
 
     hand_over(said, asked.as_json, show)
-
-
-def understood(limits: "Limits") -> dict[str, Any]:
-    """Limits in the words and units of the file: ``source``, ``sha256``, ``desk``, ``instruments``, ``agents``."""
-    return {
-        "source": limits.source,
-        "sha256": limits.sha256,
-        "desk": _as_written(asdict(limits.desk)),
-        "instruments": {name: _as_written(asdict(each)) for name, each in limits.instruments.items()},
-        "agents": {name: _as_written(asdict(each)) for name, each in limits.agents.items()},
-    }
-
-
-def _as_written(values: dict[str, Any]) -> dict[str, Any]:
-    from tercel.limits.file import MONEY, MS
-
-    written: dict[str, Any] = {}
-    for key, value in values.items():
-        if key in ("order_value", "gross_value", "daily_loss"):
-            written[key] = value / MONEY
-        elif key == "hours":
-            written[key] = "always" if value is None else [_time_of_day(ns) for ns in value]
-        elif key.endswith("_ns"):
-            written[key.removesuffix("_ns") + "_ms"] = value // MS
-        else:
-            written[key] = value
-    return written
-
-
-def _time_of_day(ns: int) -> str:
-    seconds = ns // 10**9
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _shown(value: Any) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.app.cli.market_score import passed, predicted
-from tercel.app.cli.shared import AsJson, listed
+from tercel.app.cli.shared import AsJson, Write
 from tercel.app.output import hand_over, print_table, say
 from tercel.core.errors import ConfigError, TapeError, TercelError
+from tercel.core.names import listed
 from tercel.report.markdown import around, markdown_table, marks_of, replace_table
 from tercel.report.tables import fixed, spelt
 
@@ -38,7 +39,7 @@ class Table:
     seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3
     impact: Annotated[bool, typer.Option("--impact", help="Measure impact cards too (minutes each).")] = False
     keep: Annotated[bool, typer.Option("--keep", help="Keep the scores in the cards of the shipped presets.")] = False
-    write: Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")] = None
+    write: Write = None
     as_json: AsJson = False
 
 

@@ -14,12 +14,13 @@ from typing import Annotated
 import typer
 
 from tercel import __version__
-from tercel.app.cli import moved, people
+from tercel.app.cli import moved
 from tercel.app.cli.agent import agent_app
 from tercel.app.cli.data import data_app
 from tercel.app.cli.limits import limits_app
 from tercel.app.cli.market import market_app
 from tercel.app.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
+from tercel.app.cli.people import console, kill, rearm
 from tercel.app.cli.request import add
 from tercel.app.cli.risk import risk_app
 from tercel.app.cli.shared import AsJson, Own, command_line, run_app, told
@@ -149,8 +150,7 @@ def _resume_hint(
     return "what is finished is kept; to go on: " + shlex.join(str(option) for option in options)
 
 
-add(app, tca)
-people.add_to(app)
+add(app, tca, console, kill, rearm)
 moved.add_to(app)
 
 

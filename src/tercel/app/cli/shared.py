@@ -12,6 +12,7 @@ import typer
 
 from tercel.app.output import print_error, print_json, say, say_when_compiling
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.names import listed
 
 INTERRUPTED = 130
 NOTHING_HALF_DONE = "nothing was left half done"
@@ -53,6 +54,7 @@ Registry = Annotated[
 Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
 PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")]
 Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
+Write = Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")]
 From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
 To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]
@@ -137,15 +139,6 @@ def check_date(text: str | None) -> None:
         understood = False
     if not understood:
         raise ConfigError("a day of the calendar as YYYY-MM-DD", f"--date {text}", "write it as 2012-06-21")
-
-
-def listed(text: str) -> list[str]:
-    """Words separated by commas.
-
-    >>> listed("twap, vwap,")
-    ['twap', 'vwap']
-    """
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def listed_dates(text: str) -> list[str]:

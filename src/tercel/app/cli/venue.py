@@ -15,10 +15,10 @@ from tercel.app.cli.request import add
 from tercel.app.cli.shared import AsJson, Seed
 from tercel.app.machine import WallClock
 from tercel.app.output import hand_over, say
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tercel.venues.exchange import MarketSpec, SimulatedExchange
+    from tercel.venues.exchange import SimulatedExchange
     from tercel.venues.wire import WireServer
 
 venue_app = typer.Typer(name="venue", help="Places to trade: serve a simulated exchange.", no_args_is_help=True)
@@ -111,9 +111,13 @@ def serve(asked: Serve) -> None:
     if asked.fix_store is not None and asked.fix_port is None:
         raise ConfigError("--fix-store with --fix-port", "no --fix-port", "name the port, or leave --fix-store out")
     from tercel.venues.exchange import EntryLatency, SimulatedExchange
+    from tercel.venues.exchange.named import preset_markets, recorded_market
     from tercel.venues.wire import WireServer
 
-    markets = _on_tape(asked, asked.tape) if asked.tape else _presets(asked)
+    if asked.tape is None:
+        markets = preset_markets(asked.market or (), asked.seed)
+    else:
+        markets = recorded_market(asked.tape, asked.symbol, asked.date, asked.seed)
     latency = EntryLatency("constant", round(asked.latency_ms * 1e6))
     exchange = SimulatedExchange(markets, latency=latency, run=f"{time.time_ns() // 10**9:x}-")
     with ExitStack() as stack:
@@ -148,54 +152,6 @@ def _gateway(asked: Serve, native: "WireServer", port: int) -> Iterator[None]:
     finally:
         over.set()
         thread.join(5)
-
-
-def _presets(asked: Serve) -> "dict[str, MarketSpec]":
-    """One instrument for each preset, under its symbol."""
-    from tercel.market.flow import preset as presets
-    from tercel.market.simulator.source import reactive
-    from tercel.venues.exchange import MarketSpec
-
-    markets: dict[str, MarketSpec] = {}
-    for name in asked.market or [presets.DEFAULT]:
-        preset = presets.load(name)
-        instrument = preset.symbol if preset.symbol not in markets else preset.name
-        if instrument in markets:
-            raise ConfigError("every market once", f"{name} twice", "name each preset once")
-        spec = MarketSpec(reactive(preset), asked.seed, index=len(markets), volume_per_s=preset.volume_per_s)
-        markets[instrument] = spec
-    return markets
-
-
-def _on_tape(asked: Serve, tape: Path) -> "dict[str, MarketSpec]":
-    """A recorded day, from its opening."""
-    from tercel.market.simulator.levels import QUEUE
-    from tercel.market.simulator.tape_source import replay
-    from tercel.market.tape import Lake
-    from tercel.venues.exchange import MarketSpec
-
-    lake, symbol = Lake(tape), asked.symbol
-    if symbol is None:
-        raise ConfigError("--symbol with --tape", "none", f"name one; `tercel data list --lake {tape}` shows them")
-    days = list(lake.days(symbol))
-    chosen = asked.date or (days[-1] if days else "")
-    if chosen not in days:
-        raise UnknownNameError(
-            f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"
-        )
-    source, (day,) = replay(lake, symbol, [chosen])
-    if source.worlds_k[0, QUEUE]:
-        raise ConfigError(
-            "a tape of single orders", f"level totals in {symbol} {chosen}",
-            "an exchange shows its clients orders: serve a day of an order-level feed",
-        )  # fmt: skip
-    # the last world at or before the opening
-    at = max(int((day.world_ns <= day.open_ns).sum()) - 1, 0)
-    spec = MarketSpec(
-        source, asked.seed, world=int(day.world[at]), began_ns=max(day.open_ns, int(day.world_ns[at])),
-        first_row=int(day.world_row[at]), last_row=day.last_row,
-    )  # fmt: skip
-    return {symbol: spec}
 
 
 def _on_termination() -> None:

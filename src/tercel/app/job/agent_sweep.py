@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.app.job.agent_config import AgentConfig, RangeSection, parse
-from tercel.app.job.agent_guards import RESULT, TRIALS, variants_tried
+from tercel.app.job.agent_guards import RESULT, SWEEP, TRIALS, variants_tried
 from tercel.app.job.agent_learner import learner_settings
 from tercel.app.job.agent_training import run_training
 from tercel.core.errors import ConfigError, TercelError
@@ -245,3 +245,31 @@ def _toml(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
     return json.dumps(value)
+
+
+def refuse_other(folder: Path, config: AgentConfig, seed: int, resume: bool) -> None:
+    """Refuse a folder of another sweep, one that is there already, and a resume of nothing."""
+    path = folder / SWEEP
+    if not path.exists():
+        if resume:
+            raise ConfigError("a sweep that was begun", f"no {path}", "start it without --resume")
+        return
+    if not resume:
+        raise ConfigError("a new folder", f"{folder} holds a sweep", "go on with it: --resume; or name another --out")
+    if _without_trials(json.loads(path.read_text())) != _without_trials(_told(config, seed)):
+        raise ConfigError("the configuration and the seed of the sweep", f"others than {path}", "name another --out")
+
+
+def _told(config: AgentConfig, seed: int) -> dict[str, Any]:
+    return {"seed": seed, **config.model_dump(mode="json")}
+
+
+def _without_trials(told: dict[str, Any]) -> dict[str, Any]:
+    """More trials are more of the same."""
+    return {**told, "sweep": {**told.get("sweep", {}), "trials": 0}}
+
+
+def keep(folder: Path, config: AgentConfig, seed: int) -> None:
+    """Write down what a sweep was told."""
+    parse(config.model_dump(mode="json"), SWEEP)
+    write_whole(folder / SWEEP, json.dumps(_told(config, seed), indent=1) + "\n")

@@ -15,6 +15,7 @@ from tercel.app.job.contest.held import challengers_in, entries_in, headliners_o
 from tercel.app.job.contest.places import PLAIN, Place
 from tercel.app.job.contest.room import cramped, roomy
 from tercel.core.errors import UnknownNameError
+from tercel.core.names import listed
 from tercel.evaluation.claims import claim, settle
 from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
 from tercel.evaluation.standing import SCHEDULES, ratios
@@ -27,7 +28,7 @@ from tercel.market.simulator.terms import NO_FEES
 def regimes_of(text: str) -> list[str]:
     if text == "all":
         return list(NAMED)
-    names = [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
+    names = [] if text == "none" else listed(text)
     for name in names:
         if name not in NAMED:
             raise UnknownNameError(f"regimes among {', '.join(NAMED)}, all or none", repr(name), "separate with commas")

@@ -13,6 +13,7 @@ from tercel.app.job.contest.room import cramped, roomy
 from tercel.app.job.settings import RunSettings
 from tercel.app.output import progress
 from tercel.core.errors import ConfigError
+from tercel.core.names import listed
 from tercel.evaluation.experiment import BATCH, run_strategies
 from tercel.evaluation.prediction import LEAST, Side
 from tercel.execution.strategies import ALL_BASELINES
@@ -32,9 +33,9 @@ def contenders_of(words: Sequence[str]) -> list[Contender]:
     UnknownNameError, PolicyError
         A name that is neither.
     """
-    listed = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    typed = listed(",".join(words))
     names = dict.fromkeys(
-        one for word in listed for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
+        one for word in typed for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
     )
     written = [name for name in names if name in ALL_BASELINES]
     learned = [name for name in names if name not in ALL_BASELINES]

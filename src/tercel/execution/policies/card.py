@@ -93,6 +93,31 @@ class Card:
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, allow_nan=True) + "\n"
 
+    @property
+    def market(self) -> str | None:
+        """Where it was trained, several markets as one word."""
+        market, several = self.trained_on.get("market"), self.trained_on.get("markets")
+        return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
+
+    @property
+    def score(self) -> Mapping[str, Any]:
+        """Its mean cost with the interval, as far as the card tells."""
+        found = self.scores.get("is_bps", {})
+        if not found and isinstance(self.scores.get("validation"), dict):
+            found = {"mean": self.scores["validation"].get("is_bps"), "of": "validation"}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def measured(self) -> str:
+        """Where the mean of `score` was measured, and whether on judged or validation episodes."""
+        if not isinstance(self.score.get("mean"), int | float):
+            return "-"
+        if self.score.get("of") == "validation":
+            return f"validation, {self.market or 'unknown'}"
+        several = self.scores.get("by_market") or self.trained_on.get("markets")
+        first = next(iter(several), None) if isinstance(several, dict | list) else None
+        return f"judged, {first or self.market or 'unknown'}"
+
 
 def read_card(path: Path) -> Card:
     """The card in `path`.

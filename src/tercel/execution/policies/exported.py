@@ -1,5 +1,8 @@
 """A policy written down for other programs, held against the one it came from by running both."""
 
+import shutil
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,29 @@ from tercel.execution.policies.policy import MODEL, Policy, load_policy
 ROWS = 256
 TOLERANCE = 1e-4
 """Of float32 networks run by two programs, in units of the largest output."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Date of every file in an archive: the same policy gives the same bytes."""
+
+
+def exported(folder: Path, out: Path, seed: int) -> dict[str, Any]:
+    """Write the policy in `folder` to `out`, a folder or a .zip file: checked first, and only then put in place.
+
+    Raises
+    ------
+    PolicyError
+        What was written gives other outputs.
+    """
+    network, card = load_policy(folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
+        staged = Path(aside) / "policy"
+        staged.mkdir()
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in (".onnx", ".json"))
+        for name in names:
+            shutil.copyfile(folder / name, staged / name)
+        check = compare(network, staged, card, seed)
+        _place(staged, names, out, Path(aside))
+    return {"files": names, **check}
 
 
 def compare(network: Policy, exported: Path, card: Card, seed: int) -> dict[str, Any]:
@@ -61,3 +87,17 @@ def _differs(which: str, by: float) -> PolicyError:
     return PolicyError(
         "the exported policy to give the same outputs", f"{which} gives others, by up to {by:g}", "train it again"
     )
+
+
+def _place(staged: Path, names: list[str], out: Path, aside: Path) -> None:
+    """Put the checked files where they were asked for, in one move."""
+    if out.suffix == ".zip":
+        archive = aside / out.name
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            for name in names:
+                file.writestr(zipfile.ZipInfo(name, EPOCH), (staged / name).read_bytes())
+        archive.replace(out)
+        return
+    if out.is_dir():
+        out.rename(aside / "old")
+    staged.rename(out)

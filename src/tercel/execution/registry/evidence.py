@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.execution.registry.entries import Version
+from tercel.execution.registry.entries import Entry, Version
 
 
 @dataclass(frozen=True)
@@ -96,3 +96,26 @@ def _gain(over: str, raw: Any) -> Gain:
             f"a gain over {over} with its interval", repr(raw), "judge more episodes: an interval wants two clusters"
         )
     return Gain(over, mean, low, high)
+
+
+def proven(entry: Entry, version: Version, evidence: Path, folder: Path) -> list[dict[str, Any]]:
+    """The gains that speak for a version; over the best baseline, and over the champion if it was judged beside it.
+
+    Raises
+    ------
+    ConfigError
+        When an interval does not lie above 0.
+    """
+    evaluation = read_evaluation(evidence)
+    policy = judged_as(evaluation, version, {version.label, str(folder)})
+    champion = dict(entry.aliases).get("champion", 0)
+    rivals = [f"{entry.name}@{champion}", f"{entry.name}@champion"] if champion not in (0, version.number) else []
+    found = gains(evaluation, policy, rivals)
+    for gain in found:
+        if gain.ci_low <= 0:
+            raise ConfigError(
+                "a paired gain whose interval lies above 0",
+                f"{gain.told} in {evidence}",
+                "train a better one, judge more episodes, or promote it for a --reason and no evidence",
+            )
+    return [{**asdict(gain), "told": gain.told} for gain in found]

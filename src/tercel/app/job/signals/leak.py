@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tercel.app.job.signals import build as panels
 from tercel.app.job.signals.config import PanelSection, SignalsConfig, SourceSection
 from tercel.app.job.signals.sources import sources_of
-from tercel.app.output import json_text, say
+from tercel.app.output import json_text, say, write_page
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
 from tercel.signals.sources.port import Source, SourceAbsentError
@@ -21,7 +21,6 @@ YEARS = 2
 STRENGTHS = {"synthetic": 0.3, "files": 0.2}
 FALSE, TRUE = "planted, false time", "planted, true time"
 ICS = ("ic", "ic_one_period_later")
-RESULT, PAGE = "leak.json", "leak.html"
 NOT_PROVEN = (
     "A clean verdict is no proof: a leak weaker than the ceiling passes, so do one in the label, one that concerns few "
     "names or dates, a choice of the source after the fact, and survivors in the prices."
@@ -125,7 +124,6 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
     from tercel.report.page import Section, render
     from tercel.report.tables import plain_table
 
-    out.mkdir(parents=True, exist_ok=True)
     rows, sections = [], []
     for config in configs:
         reports, unjudged = reports_of(config, seed, planted=True)
@@ -149,8 +147,7 @@ def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
     caught = [one for one in rows if one["source"] == FALSE and one["verdict"] == "leak"]
     lead = f"{len(caught)} of {len(configs)} planted leaks are caught. {NOT_PROVEN}"
     page = render("Do sources know the future?", lead, sections, {"seed": seed}, "printed by: tercel signals leak")
-    (out / PAGE).write_text(page, encoding="utf-8")
-    result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / PAGE}
-    (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")
+    result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / "leak.html"}
+    write_page(out, "leak", result, page)
     plain_result: dict[str, Any] = json.loads(json_text(result))
     return plain_result
