@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -57,6 +56,8 @@ class Itch(Dated):
 
 def itch(asked: Itch) -> None:
     """Record ITCH over MoldUDP64: gaps are asked for again, what is accepted survives a kill, tapes come at the end."""
+    from zoneinfo import ZoneInfo
+
     from tercel.market.feeds.itch import TIMEZONE
     from tercel.venues.moldudp import Capture, Link, Outcome, Receiver, open_socket
 

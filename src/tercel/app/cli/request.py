@@ -19,6 +19,19 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None]) -> None:
     A command is called as its function (``list_`` is ``list``), its help is the docstring, and its exit code what is
     given back. Errors are told by :func:`~tercel.app.cli.shared.told`; what is told after Ctrl-C is the request's
     ``interrupted``, which may name fields in braces.
+
+    >>> from dataclasses import dataclass
+    >>> from typing import Annotated
+    >>> @dataclass(frozen=True)
+    ... class Twice:
+    ...     number: Annotated[int, typer.Argument()]
+    >>> def double(asked: Twice) -> None:
+    ...     print(asked.number, asked.number)
+    >>> app = typer.Typer()
+    >>> add(app, double)
+    >>> app(["3"], standalone_mode=False)
+    3 3
+    0
     """
     for body in bodies:
         app.command(body.__name__.rstrip("_").replace("_", "-"))(_typed(body))
