@@ -55,7 +55,7 @@ strategy = "twap_take"
 """
 TOP = {"parents", "agents", "denials", "posture_changes", "fills", "journal"}
 COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
-PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture"}
+PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status"}
 
 
 def tercel(*words: object) -> Result:
@@ -175,6 +175,7 @@ def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
     shown = done("trade", "orders", "--desk", desk)
     assert {p["id"]: p["filled"] for p in shown["parents"]} == {p["id"]: p["filled"] for p in ran["parents"]}
     assert shown["orders"] == []
+    assert all(p["lots"] == p["filled"] + p["left"] and p["refused"] <= p["left"] for p in shown["parents"])
     every = done("trade", "orders", "--desk", desk, "--all")["orders"]
     assert sum(order["filled"] for order in every) == sum(p["filled"] for p in ran["parents"])
     held = done("trade", "positions", "--desk", desk)["positions"]

@@ -164,7 +164,7 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     until(lambda: not page.find_element("id", "killed").is_displayed(), what="the banner gone")
     if events(desk, parent)[-1] == "paused":
         press(page, f"tr[data-id='{parent}'] .acts button")
-        until(lambda: events(desk, parent)[-1] in ("resumed", "done", "cancelled"), what="going on")
+        until(lambda: events(desk, parent)[-1] in ("resumed", "done", "expired"), what="going on")
     at = JournalReader(desk).last
     sent = ("new", "replace")
     until(lambda: any(e.body["what"] in sent for _, e in entries(desk, kinds.ORDER_OUT, after=at)), what="orders again")

@@ -105,6 +105,8 @@ class DeskState:
         self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self._executions: set[str] = set()
+        self._told: set[str] = set()
+        """Parents whose cost was told."""
         self.ledger = Ledger()
         """Open orders and positions, by the same fold as everywhere."""
 
@@ -194,6 +196,7 @@ class DeskState:
             return
         if event == "fallback":
             self._agent(parent.agent).fallback = str(body.get("reason", "fallback"))
+        if event in ("fallback", "arrived"):
             return
         parent.event, parent.reason = event, str(body.get("reason", ""))
         parent.lots = int(body.get("lots") or parent.lots)
@@ -236,6 +239,7 @@ class DeskState:
 
     def _feedback(self, seq: int, entry: Entry) -> None:
         cost = known(entry.body)
+        self._told.add(entry.parent)
         self._agent(entry.agent).costs.append(cost)
         if (parent := self.parents.get(entry.parent)) is not None:
             parent.is_bps, parent.opportunity_bps = cost.get("is_bps"), cost.get("opportunity_bps")
@@ -243,6 +247,11 @@ class DeskState:
         if cost.get("is_bps") is not None:
             told = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **told})
+
+    def _tca(self, seq: int, entry: Entry) -> None:
+        """A desk's feedback comes first and says the same; a session without a desk has the analysis alone."""
+        if entry.parent not in self._told:
+            self._feedback(seq, entry)
 
     def _share(self, seq: int, entry: Entry) -> None:
         shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}

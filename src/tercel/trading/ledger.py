@@ -4,12 +4,14 @@ ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
 """
 
+from collections import defaultdict
+
 from tercel.core.ports import Entry, Journal
 from tercel.trading.journal import kinds
 from tercel.trading.order import Notice
 from tercel.trading.orders import Orders
 from tercel.trading.parents import Parents
-from tercel.trading.positions import Positions
+from tercel.trading.positions import Fill, Positions
 
 FOLDED = (kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR)
 """Kinds that the fold reads."""
@@ -29,6 +31,8 @@ class Ledger:
         self.last, self.acknowledged = 0, 0
         self.asked: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
+        self.fills_of: dict[str, list[Fill]] = defaultdict(list)
+        """Executions by parent, each once, in the order they were heard."""
         self.children: dict[str, int] = {}
         """The highest number of a child's name, by parent."""
 
@@ -52,6 +56,7 @@ class Ledger:
         for fill in self.orders.fills[booked:]:
             self.positions.book(fill)
             self.parents.fill(fill.parent, fill.lots)
+            self.fills_of[fill.parent].append(fill)
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
             self.parents.refuse(entry.parent, entry.ns, int(entry.body["lots"]) - int(entry.body["cum"]))
         self.parents.apply(entry)

@@ -18,6 +18,8 @@ MOST_LOTS: Final = 2**30
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
 LONGEST_ID: Final = 80
+NEW_SESSION: Final = "a new session began"
+"""Why parents wait that an earlier session worked."""
 
 
 class ParentStatus(StrEnum):
@@ -30,11 +32,14 @@ class ParentStatus(StrEnum):
     """Nothing new; over when no child is open."""
     CANCELLED = "cancelled"
     DONE = "done"
-    """Filled, or its horizon over and everything settled."""
+    """Filled, or worked to its horizon and everything settled."""
+    EXPIRED = "expired"
+    """Its horizon came while nobody worked it: no session, or it was paused or its agent killed."""
     REFUSED = "refused"
 
 
-OVER: Final = frozenset({ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus.REFUSED})
+OVER: Final = frozenset({ParentStatus.CANCELLED, ParentStatus.DONE, ParentStatus.EXPIRED, ParentStatus.REFUSED})
+_AT_WORK: Final = frozenset({ParentStatus.WORKING, ParentStatus.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,8 @@ class Parent:
         Of the last change.
     denied_ns, denied_lots : int
         When orders of it were last refused, and how many lots; none once another order has left.
+    arrival_ns, arrival_mid2 : int
+        When it came to its market, and bid + ask then, half ticks; 0 before.
     """
 
     order: ParentRequest
@@ -134,6 +141,8 @@ class Parent:
     reason: str = ""
     denied_ns: int = 0
     denied_lots: int = 0
+    arrival_ns: int = 0
+    arrival_mid2: int = 0
 
     @property
     def id(self) -> str:
@@ -164,14 +173,13 @@ class Parent:
 _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {
     "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),
     "resumed": (frozenset({ParentStatus.PAUSED}), ParentStatus.WORKING),
-    "cancelling": (frozenset({ParentStatus.WORKING, ParentStatus.PAUSED}), ParentStatus.CANCELLING),
+    "cancelling": (_AT_WORK, ParentStatus.CANCELLING),
     "cancelled": (frozenset({ParentStatus.CANCELLING, ParentStatus.PAUSED}), ParentStatus.CANCELLED),
-    "done": (
-        frozenset({ParentStatus.WORKING, ParentStatus.PAUSED, ParentStatus.CANCELLING}),
-        ParentStatus.DONE,
-    ),
-    "amended": (frozenset({ParentStatus.WORKING, ParentStatus.PAUSED}), None),
-    "fallback": (frozenset({ParentStatus.WORKING, ParentStatus.PAUSED}), None),
+    "done": (_AT_WORK | {ParentStatus.CANCELLING}, ParentStatus.DONE),
+    "expired": (_AT_WORK, ParentStatus.EXPIRED),
+    "amended": (_AT_WORK, None),
+    "fallback": (_AT_WORK, None),
+    "arrived": (_AT_WORK | {ParentStatus.CANCELLING}, None),
 }
 """Event: from which states, to which (None: the same)."""
 
@@ -237,7 +245,7 @@ class Parents:
         elif entry.kind == kinds.SESSION and not entry.body.get("resume"):
             for id_, parent in self._parents.items():
                 if parent.status == ParentStatus.WORKING:
-                    self._parents[id_] = replace(parent, status=ParentStatus.PAUSED, reason="a new session began")
+                    self._parents[id_] = replace(parent, status=ParentStatus.PAUSED, reason=NEW_SESSION)
 
     def _event(self, entry: Entry) -> None:
         body, event = entry.body, entry.body["event"]
@@ -259,6 +267,8 @@ class Parents:
             strategy=body.get("strategy", parent.strategy),
             over_ns=entry.ns if status in OVER else 0,
             reason=body.get("reason", parent.reason),
+            arrival_ns=entry.ns if event == "arrived" else parent.arrival_ns,
+            arrival_mid2=body.get("mid2", parent.arrival_mid2),
         )
 
     def fill(self, id_: str, lots: int) -> None:

@@ -142,12 +142,11 @@ class Session:
         for parent in list(self.ledger.parents):
             if parent.status == ParentStatus.CANCELLING:
                 self.shop.say(parent, "cancelled", reason=parent.reason)
-            elif parent.status == ParentStatus.WORKING and parent.left == 0:
-                self.shop.say(parent, "done", filled=parent.filled, left=0)
-            elif parent.status == ParentStatus.WORKING and parent.ends_ns <= self.venue.now_ns:
-                self.shop.say(parent, "paused", reason="its horizon came while nobody worked it")
-            elif parent.status == ParentStatus.WORKING:
+            elif not parent.over and parent.left == 0:
+                self.shop.say(parent, "done", filled=parent.filled, left=0, refused=0)
+            elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
                 self.shop.work(parent)
+        self.shop.expire(begins=True)
         for entry in list(self.ledger.asked.values()):
             self._obey(entry)
 
@@ -290,6 +289,7 @@ class Session:
             again = [command for working in self.shop if working.off for command in self.shop.cancels(working.id)]
             if commands := [*questions(self.door), *again]:
                 self.door.submit(commands)
+            self.shop.expire()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
             self._heartbeat()

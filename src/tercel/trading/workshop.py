@@ -17,10 +17,11 @@ from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.strategy import Strategy
+from tercel.market.simulator import layout as sim
 from tercel.trading.follower import Follower
 from tercel.trading.gate import Door
 from tercel.trading.journal import kinds
-from tercel.trading.parents import OVER, Parent, ParentRequest, ParentStatus, accepted, entry_of
+from tercel.trading.parents import NEW_SESSION, Parent, ParentRequest, ParentStatus, accepted, entry_of
 from tercel.trading.stopping import Stopper, cancels
 from tercel.trading.working import Strategies, Working
 
@@ -33,15 +34,15 @@ class Watcher(Protocol):
         ...
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
-        """A parent arrived: the market with the order in it."""
+        """A parent came to its market: the market with the order in it."""
         ...
 
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
         """A decision was taken on this observation."""
         ...
 
-    def on_over(self, parent: Parent, working: Working) -> None:
-        """A parent is over."""
+    def on_over(self, parent: Parent, working: Working | None) -> None:
+        """A parent is over; `working` is the worker that it had at the end, if any."""
         ...
 
 
@@ -126,7 +127,6 @@ class Workshop:
         self._follow(request.instrument)
         if strategy is None:
             self._strategies(request.strategy, request.instrument)
-        self.stopper.look([request.agent])
         self._must_live(request.agent)
         with self.door.lock:
             self.door.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
@@ -138,8 +138,13 @@ class Workshop:
         self.work(parent)
         return parent
 
+    def _killed(self, agent: str) -> str | None:
+        """Why an agent is killed, asked of the latch now; None where it is not."""
+        self.stopper.look([agent])
+        return self.stopper.killed.get(agent)
+
     def _must_live(self, agent: str) -> None:
-        if (why := self.stopper.killed.get(agent)) is not None:
+        if (why := self._killed(agent)) is not None:
             raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
 
     def work(self, parent: Parent) -> None:
@@ -275,13 +280,20 @@ class Workshop:
             self._failed(working, error)
             return
         if not arrived and working.worker.arrived:
-            for watcher in self.watchers:
-                watcher.on_arrival(working.asked, working.worker.driver.book, working.worker.driver.state)
+            self._arrived(working)
         if commands or decision:
             self._send(working, commands, decision)
         if decision:
             for watcher in self.watchers:
                 watcher.on_decision(working.asked, working.worker.view.obs[0])
+
+    def _arrived(self, working: Working) -> None:
+        """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
+        parent, driver = self.door.ledger.parents.must(working.id), working.worker.driver
+        if parent.arrival_ns == 0:
+            self.say(parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]))
+            for watcher in self.watchers:
+                watcher.on_arrival(working.asked, driver.book, driver.state)
 
     def _failed(self, working: Working, error: Exception) -> None:
         if isinstance(error, JournalError):
@@ -340,37 +352,63 @@ class Workshop:
             if (working.off or working.worker.done) and not self.door.ledger.orders.live(parent=id_):
                 self._tidy_one(self.door.ledger.parents.must(id_), working)
 
+    def expire(self, begins: bool = False) -> None:
+        """End parents whose horizon came while they had no worker; `begins`: as a session finds them."""
+        for parent in list(self.door.ledger.parents):
+            if not parent.over and parent.id not in self.working and parent.ends_ns <= self._now:
+                self._expired(parent, begins and parent.reason == NEW_SESSION)
+                self._tell_over(parent.id, None)
+
     def _tidy_one(self, parent: Parent, working: Working) -> None:
         """A worker that is off or done, with no order at the venue."""
-        called_off = working.off or working.worker.cancelled
+        called_off = working.off or working.worker.cancelled or parent.status == ParentStatus.PAUSED
         if parent.status == ParentStatus.CANCELLING:
             self.say(parent, "cancelled", reason=parent.reason)
-        elif parent.left == 0 or not called_off:
+        elif parent.left == 0:
             self._done(parent)
-        elif working.off and parent.status == ParentStatus.PAUSED:
+        elif not working.off and (called_off or (parent.refused and self._killed(parent.order.agent))):
+            self._expired(parent)
+        elif not called_off:
+            self._done(parent)
+        elif parent.status == ParentStatus.PAUSED:
             del self.working[parent.id]  # whoever resumes it gets a new one
-        elif working.off:
-            self.work(parent)
         else:
-            self.say(parent, "cancelled", reason="its horizon came while it was paused")
-        after = self.door.ledger.parents.must(parent.id)
-        if after.status in OVER:
+            self.work(parent)
+        if self.door.ledger.parents.must(parent.id).over:
             self.finished[parent.id] = self.working.pop(parent.id)
-            for watcher in self.watchers:
-                watcher.on_over(after, working)
+            self._tell_over(parent.id, working)
+
+    def _tell_over(self, id_: str, working: Working | None) -> None:
+        for watcher in self.watchers:
+            watcher.on_over(self.door.ledger.parents.must(id_), working)
 
     def _done(self, parent: Parent) -> None:
         """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
-        words: dict[str, Any] = {"filled": parent.filled, "left": parent.left, "refused": parent.refused}
+        what = "refused" if parent.refused else "found nobody"
+        lots = parent.refused or parent.left
+        self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {what}" if lots else "")
         if parent.refused:
-            words["reason"] = f"{parent.refused:,} of {parent.lots:,} lots refused"
-        elif parent.left:
-            words["reason"] = f"{parent.left:,} of {parent.lots:,} lots found nobody"
-        self.say(parent, "done", **words)
-        if parent.refused:
-            asked = parent.order
-            text = f"{parent.id} is over with {words['reason']}: {parent.filled:,} filled"
-            self.alert("refused", text, asked.instrument, asked.agent, parent.id)
+            self._warn(parent.id, "refused")
+
+    def _expired(self, parent: Parent, alone: bool = False) -> None:
+        """Nothing was taken at its horizon: somebody has to know what is left, and why."""
+        why = "nobody worked it"
+        if (killed := self.stopper.killed.get(parent.order.agent)) is not None:
+            why = f"its agent was killed: {killed}"
+        elif parent.status == ParentStatus.PAUSED and not alone:
+            why = f"it was paused ({parent.reason})"
+        lots = f"{parent.left:,} of {parent.lots:,} lots unfilled"
+        self._end(parent, "expired", f"its horizon came while {why}; {lots}")
+        self._warn(parent.id, "expired")
+
+    def _end(self, parent: Parent, event: str, reason: str) -> None:
+        words = {"reason": reason} if reason else {}
+        self.say(parent, event, filled=parent.filled, left=parent.left, refused=parent.refused, **words)
+
+    def _warn(self, id_: str, code: str) -> None:
+        parent = self.door.ledger.parents.must(id_)
+        text = f"{id_} is over: {parent.reason}, {parent.filled:,} filled"
+        self.alert(code, text, parent.order.instrument, parent.order.agent, id_)
 
 
 def marked(entry: Entry, operator: int) -> Entry:

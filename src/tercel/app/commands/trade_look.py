@@ -37,8 +37,9 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     parents = [
         {
             "id": parent.id, "instrument": parent.order.instrument, "agent": parent.order.agent,
-            "side": parent.order.side, "lots": parent.lots, "filled": parent.filled,
-            "status": str(parent.status), "strategy": parent.strategy, "reason": parent.reason,
+            "side": parent.order.side, "lots": parent.lots, "filled": parent.filled, "left": parent.left,
+            "refused": parent.refused, "status": str(parent.status), "strategy": parent.strategy,
+            "reason": parent.reason,
         }
         for parent in ledger.parents
     ]  # fmt: skip
@@ -53,8 +54,8 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     if as_json:
         print_json({"desk": str(folder), "parents": parents, "orders": children})
         return
-    if not any(parent["reason"] for parent in parents):
-        parents = [{key: value for key, value in parent.items() if key != "reason"} for parent in parents]
+    idle = {key for key in ("reason", "refused") if not any(parent[key] for parent in parents)}
+    parents = [{key: value for key, value in parent.items() if key not in idle} for parent in parents]
     shown = [parent | {"strategy": _short(str(parent["strategy"]))} for parent in parents]
     _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()

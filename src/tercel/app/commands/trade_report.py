@@ -17,7 +17,6 @@ from tercel.trading.tca.figures import against_benchmarks, markouts
 
 ARROWS = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
 ALONE = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
-PARENT = ("id", "side", "quantity", "filled", "is_bps", "alpha_bps", "posture")
 
 
 def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Path, freezes_of: list[DeskRun]) -> str:
@@ -45,12 +44,13 @@ def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Pat
         sections.append(Section("Worth of each arrow", ARROWS, figures=[figures.worth_of_arrows(result["ablation"])]))
     if freezes_of:
         sections.append(_recovery(config, result, freezes_of))
-    headings = ["parent", "side", "lots", "filled", "cost, bps", "alpha, bps", "posture"]
-    parents = [
-        [str(r["id"]), r["side"], r["quantity"], r["filled"], r["is_bps"], r["alpha_bps"], r["posture"]]
-        for r in desk.results
-    ]
-    sections.append(Section("Parents", html=plain_table(headings, parents)))
+    keys = {
+        "id": "parent", "side": "side", "quantity": "lots", "filled": "filled", "unfilled": "unfilled",
+        "refused": "refused", "is_bps": "cost, bps", "opportunity_bps": "opportunity, bps", "alpha_bps": "alpha, bps",
+        "posture": "posture", "status": "state",
+    }  # fmt: skip
+    parents = [[row[key] for key in keys] for row in desk.results]
+    sections.append(Section("Parents", html=plain_table(list(keys.values()), parents)))
     sections.append(Section("Alerts", html=plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)))
     told = result["parents_bps"]["mean"]
     lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."

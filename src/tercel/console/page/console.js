@@ -24,7 +24,7 @@ const clock = (ns) => { const s = Math.floor(ns / 1e9); return `${two(Math.floor
 const span = (s) => none(s) ? "" : s >= 60 ? `${Math.floor(s / 60)} min ${two(Math.floor(s % 60))} s` : `${Math.floor(s)} s`;
 const styles = (v) => none(v) ? "–" : typeof v === "number" ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none" : String(v).toLowerCase();
 const STATES = { accepted: "working", resumed: "working", amended: "working" };
-const TONES = { working: "good", paused: "warn", cancelling: "warn", refused: "bad" };
+const TONES = { working: "good", paused: "warn", cancelling: "warn", refused: "bad", expired: "bad" };
 const LIMITS = { gross_value: "gross value", daily_loss: "loss of the day", messages: "message rate", long_lots: "long lots", short_lots: "short lots" };
 
 const short = (strategy) => { const e = el("span", strategy.replace("packaged:", "").replace("+alpha", "").replace("+posture", "")); e.title = strategy; return e; };

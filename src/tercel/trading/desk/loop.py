@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError, OrderError
 from tercel.core.messages import Alpha, CostFeedback, Posture
-from tercel.core.orders import ExecType, MarketRows, Report, VenueEvent
+from tercel.core.orders import MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.simulator import layout as sim
 from tercel.risk.anomaly import Calm
 from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance, finish_early
 from tercel.trading.desk.allocation import Hedge, split
@@ -36,7 +35,7 @@ from tercel.trading.desk.sizing import Sizing
 from tercel.trading.journal import kinds
 from tercel.trading.parents import Parent, ParentRequest
 from tercel.trading.session import Session
-from tercel.trading.tca.measure import fees_of, shortfall
+from tercel.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.trading.tca.shortfall import Shortfall
 from tercel.trading.working import Working
 
@@ -113,9 +112,6 @@ class Desk:
         sides = {order.instrument: order.side for order in self._orders[0]}
         self._lines = {name: self._line(name, sides[name], news) for name in names}
         self._prefix = f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
-        self._trades: dict[str, list[Report]] = defaultdict(list)
-        self._arrival: dict[str, int] = {}
-        self._executions: set[str] = set()
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._expected: dict[str, tuple[float, float | None, str]] = {}
@@ -130,6 +126,13 @@ class Desk:
         self.results: list[dict[str, object]] = []
         """One row a parent: what `trade run --json` calls `parents`."""
         session.shop.watchers.append(self)
+
+    def _book_earlier(self) -> None:
+        """What parents cost that ended with an earlier session, once the market is seen again."""
+        booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
+        for parent in list(self.session.ledger.parents):
+            if parent.over and parent.id not in booked:
+                self.on_over(parent, None)
 
     def _line(self, name: str, side: int, news: Mapping[str, NDArray[np.float64] | None]) -> _Line:
         loop, on = self.config.loop, self.config.risk.posture == "on"
@@ -156,6 +159,7 @@ class Desk:
         """All rounds. Ctrl-C may come at any time: the journal has everything that was done."""
         self._say_seats()
         self.warm_up()
+        self._book_earlier()
         start = self.session.now_ns
         length = round(self.config.desk.round_s * NS_PER_SECOND)
         for number in range(self.config.desk.rounds):
@@ -280,7 +284,7 @@ class Desk:
     # -- what the session tells ---------------------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Feed senses and challenges; keep fills by parent, each once."""
+        """Feed senses and challenges."""
         for event in events:
             if isinstance(event, MarketRows) and event.instrument in self._lines:
                 self._lines[event.instrument].senses.on_market(event)
@@ -289,19 +293,11 @@ class Desk:
                     rows = paper_rows(event, self._own)
                     for challenge in waiting:
                         challenge.on_market(rows)
-            elif isinstance(event, Report):
-                if (number := event.order_id.partition(".")[0]).isdigit():
-                    self._own.add(int(number))
-                if event.exec_type == ExecType.TRADE and event.exec_id not in self._executions:
-                    self._executions.add(event.exec_id)
-                    order = self.session.ledger.orders.get(event.cl_ord_id)
-                    self._trades[order.parent if order is not None else ""].append(event)
+            elif isinstance(event, Report) and (number := event.order_id.partition(".")[0]).isdigit():
+                self._own.add(int(number))
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
-        """Keep the arrival price; begin the order on paper, where its agent has a challenger."""
-        if order.id in self._arrival:
-            return  # another worker goes on with it
-        self._arrival[order.id] = int(state[sim.ARRIVAL_MID2])
+        """Begin the order on paper, where its agent has a challenger."""
         seat = self.seats.get(order.agent)
         champion, challenger = seat.at(order.instrument) if seat is not None else (None, None)
         if champion is not None and challenger is not None:
@@ -314,34 +310,16 @@ class Desk:
         if seat is not None and seat.drift is not None:
             seat.drift.update(observation)
 
-    def on_over(self, parent: Parent, working: Working) -> None:
-        """Book what it cost, and tell sizing and shares."""
-        order, trades = parent.order, self._trades.pop(parent.id, [])
-        if order.id not in self._expected:
-            return
-        line, now = self._lines[order.instrument], self.session.now_ns
-        cost = self._cost(parent, trades)
-        line.program.fill(cost.filled, cost.paid2)
-        expected, alpha, told = self._expected[order.id]
-        feedback = CostFeedback(
-            instrument=order.instrument,
-            agent=order.agent,
-            parent=order.id,
-            at_ns=now,
-            side=order.side,
-            quantity=cost.quantity,
-            filled=cost.filled,
-            is_bps=cost.is_bps,
-            expected_bps=expected,
-        )
-        if math.isfinite(cost.whole_bps):
-            line.round_costs[order.agent] = cost.whole_bps
-        if self.config.loop.feedback:
-            line.sizing.learn(feedback)
+    def on_over(self, parent: Parent, working: Working | None) -> None:
+        """Book what it cost; of the desk's own parents tell sizing and shares."""
+        order, cost = parent.order, self._cost(parent)
+        expected, alpha, told = self._expected.get(order.id, (None, None, ""))
+        if expected is not None:
+            self._learn(order, cost, expected)
         listing = self.session.listings[order.instrument]
-        words = cost.words(listing.tick / 2 * listing.lot)
+        words = cost.words(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body = words | {"expected_bps": expected, "markout_bps": None}
-        self._note([Entry(kinds.FEEDBACK, now, order.instrument, order.agent, order.id, body=body)])
+        self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
         self.results.append(
             {
                 "id": order.id,
@@ -353,13 +331,31 @@ class Desk:
             }
         )
 
-    def _cost(self, parent: Parent, trades: Sequence[Report]) -> Shortfall:
+    def _learn(self, order: ParentRequest, cost: Shortfall, expected: float) -> None:
+        line = self._lines[order.instrument]
+        line.program.fill(cost.filled, cost.paid2)
+        feedback = CostFeedback(
+            instrument=order.instrument,
+            agent=order.agent,
+            parent=order.id,
+            at_ns=self.session.now_ns,
+            side=order.side,
+            quantity=cost.quantity,
+            filled=cost.filled,
+            is_bps=cost.is_bps,
+            expected_bps=expected,
+        )
+        if math.isfinite(cost.whole_bps):
+            line.round_costs[order.agent] = cost.whole_bps
+        if self.config.loop.feedback:
+            line.sizing.learn(feedback)
+
+    def _cost(self, parent: Parent) -> Shortfall:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
-        order, follower = parent.order, self.session.follow(parent.order.instrument)
-        fills = np.array([[t.ns, t.last_price, t.last_lots, 0, 0, int(t.passive), 0] for t in trades], np.int64)
-        fills, mids2 = fills.reshape(-1, 7), (self._arrival.get(order.id, 0), follower.mid2)
+        follower = self.session.follow(parent.order.instrument)
+        fills, mids2 = fill_rows(self.session.ledger.fills_of[parent.id]), (parent.arrival_mid2, follower.mid2)
         fees = fees_of(fills, follower.listing.fees)
-        return shortfall(order.side, parent.lots, parent.refused, mids2, fills, fees)
+        return shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees)
 
     def on_operator(self, entry: Entry) -> bool:
         """Promotions are the desk's business; kills and re-arms were obeyed by the latch and are only noted here."""

@@ -11,9 +11,10 @@ SESSION: Final = "session"
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
 """A word on a parent order, {"event": ...} with
-accepted {"side", "lots", "horizon_ns", "decisions", "strategy"}; paused, resumed, cancelling, cancelled, refused
-{"reason"}; done {"filled", "left", "refused"} and, where lots are left, {"reason"}; amended {"lots" and/or
-"horizon_ns", "reason"}; fallback {"strategy", "reason"}."""
+accepted {"side", "lots", "horizon_ns", "decisions", "strategy"}; arrived {"mid2"}; paused, resumed, cancelling,
+cancelled, refused {"reason"}; done {"filled", "left", "refused"} and, where lots are left, {"reason"}; expired
+{"filled", "left", "refused", "reason"}; amended {"lots" and/or "horizon_ns", "reason"}; fallback {"strategy",
+"reason"}."""
 DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
 The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""

@@ -16,6 +16,7 @@ from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
+from tercel.trading.positions import Fill
 from tercel.trading.tca.shortfall import BPS, Shortfall
 
 Ints = NDArray[np.int64]
@@ -224,6 +225,24 @@ def shortfall(side: int, quantity: int, refused: int, mids2: tuple[int, int], fi
     return Shortfall(side, quantity, int(lots.sum()), refused, *mids2, paid2, fees)
 
 
+def fill_rows(fills: Sequence[Fill]) -> Ints:
+    """A ledger's fills as rows; mid and touch that they met are not known, and 0."""
+    rows = [[fill.ns, fill.price, fill.lots, 0, 0, int(fill.passive), 0] for fill in fills]
+    return np.array(rows, np.int64).reshape(-1, 7)
+
+
+def without_market(cost: ParentCost) -> ParentCost:
+    """The analysis of a parent that nobody watched the market of all the while: what fills say alone.
+
+    Shortfall, opportunity and refusals need no more; the parts of the shortfall, benchmarks and mark-outs are NaN.
+    """
+    told = ("spread", "walk", "timing", "forced")
+    unknown = [f"{name}_bps" for name in (*told, "vwap", "twap")] + ["participation"]
+    sums = {name: total for name, total in cost.sums.items() if name not in told}
+    marks = dict.fromkeys(cost.markouts_bps, math.nan)
+    return replace(cost, **dict.fromkeys(unknown, math.nan), sums=sums, markouts_bps=marks)
+
+
 def without_own(facts: ParentFacts) -> ParentFacts:
     """The facts where the market's trades hold this parent's fills as well: as many lots at its prices, taken out."""
     prices, lots = facts.trade_price, facts.trade_lots.copy()
@@ -239,7 +258,7 @@ def _check(facts: ParentFacts) -> None:
         raise DataError(
             "fills of 7 columns and as many mids as times",
             f"{facts.fills.shape}, {len(facts.mid_ns)} times and {len(facts.mid2)} mids of parent {facts.parent}",
-            "take them from the journal with tca.journal.facts_of",
+            "give one row a fill and one mid a time",
         )
     if facts.arrival_mid2 <= 0 or len(facts.mid2) == 0:
         received = f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}"
