@@ -385,6 +385,10 @@ def test_what_is_not_there_is_said(desk: Path) -> None:
     refused(tercel("trade", "tca", "--desk", desk, "--parent", "nobody"), "no analysis of nobody")
     refused(tercel("trade", "submit", "AAA", "hold", 1, "--agent", "peg", "--id", "x", "--desk", desk), "buy or sell")
     assert tercel("trade", "submit", "AAA", "buy", 0, "--agent", "peg", "--id", "x", "--desk", desk).exit_code == 2
+    order = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "x")
+    for words in (order, ("amend", "AAA-000-peg")):
+        for price in ("cheap", "0", "-3", "9000bps", "nan"):
+            refused(tercel("trade", *words, "--limit-price", price, "--desk", desk), "25bps")
     assert tercel("trade", "promote", "peg", "--desk", desk).exit_code == 2  # without a reason
 
 
@@ -432,6 +436,8 @@ def test_a_running_desk_answers(folder: Path) -> None:
     order = ("buy", 7, "--strategy", "twap_take", "--agent", "peg", "--wait", DEADLINE_S, "--desk", desk)
     try:
         until(lambda: _trading(desk), what="an order")
+        done("trade", "submit", "AAA", *order, "--id", "limited", "--limit-price", "-30bps")
+        until(lambda: _limit(desk, "limited") is not None, what="its limit in ticks")
         taken = done("trade", "submit", "AAA", *order, "--id", "mine")
         assert taken["answer"] == "accepted"
         refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "ZZZ")
@@ -440,6 +446,12 @@ def test_a_running_desk_answers(folder: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def _limit(desk: Path, name: str) -> int | None:
+    [row] = [row for row in done("trade", "orders", "--desk", desk)["parents"] if row["id"] == name]
+    assert row["limit_price"] == "-30bps"
+    return row["limit"]
 
 
 def _trading(desk: Path) -> bool:

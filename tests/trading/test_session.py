@@ -4,7 +4,7 @@ import ast
 import contextlib
 import sqlite3
 import threading
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +54,18 @@ def check(session):
 # -- parity -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind"])
-def test_a_session_trades_as_a_bare_worker_does(strategy):
+@pytest.mark.parametrize("limit", [None, "-2bps"])
+@pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind", "twap_take"])
+def test_a_session_trades_as_a_bare_worker_does(strategy, limit):
     session = session_of(exchange_of(seed=5), seed=9)
     began = session.now_ns
-    session.accept(asked(strategy=strategy))
+    session.accept(replace(asked(strategy=strategy), limit_price=limit))
     session.run(began + 400 * S)
     mine = session.shop.finished["p1"].worker
 
     bare = session_of(exchange_of(seed=5))
     exchange, follower = bare.venue, bare.follow("X")
-    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0)
+    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, limit_price=limit)
     worker = Worker(ParentOrder("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
     while not worker.done:
         due = min(worker.due_ns, exchange.now_ns + S)

@@ -30,6 +30,7 @@ from tercel.market.simulator.tape_source import replay
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 from tercel.testing.replay import RandomTape
+from tercel.trading.children import limit_at
 from tercel.trading.follower import Follower
 from tercel.trading.worker import ParentOrder, Worker
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
@@ -170,6 +171,56 @@ def test_a_worker_is_the_batch_in_a_market_that_own_trades_translate(csco: Sourc
         assert np.any(plain[0].mid2_grid != wanted[0].mid2_grid)
 
 
+LIMITS = ["-40bps", "-5bps", "0bps", "5bps", "4000bps"]
+
+
+def within(fills: np.ndarray, side: int, limit: int) -> np.ndarray:
+    """The fills that traded; none lies beyond the limit."""
+    traded = fills[fills[:, 6] != sim.UNFILLED]
+    assert (side * (traded[:, 1] - limit) <= 0).all()
+    return traded
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("name", [*STRATEGIES, "immediate"])
+def test_a_worker_is_the_batch_under_a_limit_price(csco: Source, name: str, limit: str) -> None:
+    """Every sum and every fill, those that nobody sold among them; a limit far away changes nothing."""
+    free = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    task = replace(free, limit_price=limit)
+    for index in (0, 1):
+        row = seeded_plan(task, 220, 7, index, 1).rows[0]
+        start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
+        wanted = batch(csco, task, seeded_plan(task, 220, 7, index, 1), strategy_of(name), index == 1)
+        got = live(MarketSpec(csco, seed=7, index=index), task, row, start, strategy_of(name), index == 1)
+        assert_same(got, wanted)
+        side = int(row[step.E_SIDE])
+        ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
+        traded = within(got[1], side, ticks)
+        assert traded[:, 2].sum() == 220 - got[0].unfilled_lots[0]
+        if limit == "-40bps":
+            assert got[0].unfilled_lots[0] > 0
+        if limit == "4000bps":
+            assert_same(got, batch(csco, free, seeded_plan(free, 220, 7, index, 1), strategy_of(name), index == 1))
+
+
+@pytest.mark.parametrize("limit", ["-5bps", "5bps"])
+@pytest.mark.parametrize("name", ["twap_passive", "twap_take", "random"])
+def test_a_limit_price_holds_where_own_trades_translate_the_market(csco: Source, name: str, limit: str) -> None:
+    """What traded is the batch's; at what price lots that nobody sold are booked is the law's, which no venue tells."""
+    loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
+    task = Task(
+        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7, limit_price=limit
+    )
+    plan = seeded_plan(task, 220, 7, 0, 1)
+    start = int(loud.worlds_k[0, sim.NOW]) + task.warmup_ns
+    wanted = batch(loud, task, plan, strategy_of(name), False)
+    got = live(MarketSpec(loud, seed=7), task, plan.rows[0], start, strategy_of(name), False)
+    side = int(plan.rows[0, step.E_SIDE])
+    ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
+    np.testing.assert_array_equal(within(got[1], side, ticks), within(wanted[1], side, ticks))
+    assert got[0].unfilled_lots[0] == wanted[0].unfilled_lots[0] > 0
+
+
 def test_a_worker_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
     """Regimes are the venue's secret, fees are in its listing: over a socket too."""
     chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
@@ -193,8 +244,9 @@ def test_a_worker_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
     assert_same(got, wanted)
 
 
-def test_a_worker_is_the_batch_over_a_socket(csco: Source) -> None:
-    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+@pytest.mark.parametrize("limit", [None, "-5bps"])
+def test_a_worker_is_the_batch_over_a_socket(csco: Source, limit: str | None) -> None:
+    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7, limit_price=limit)
     plan = seeded_plan(task, 220, 7, 0, 1)
     exchange = SimulatedExchange(
         {"X": MarketSpec(csco, 7)}, latency=EntryLatency("exponential", 1_000_000, 700_000_000)
@@ -237,15 +289,17 @@ def tape_episode(source: Source, task: Task, side: int, lots: int, start_ns: int
     """Warm-up rows are already played when the episode begins at row 0 of the tape."""
     row = np.zeros((1, step.EPISODE_WORDS), np.int64)
     row[0, : step.E_LIMIT] = 3, 1, side, lots, start_ns, task.warmup_ns, 0, len(source.tape), 0
+    row[0, [step.E_LIMIT, step.E_LIMIT_OF_MID]] = task.limit(side)
     return row
 
 
+@pytest.mark.parametrize("limit", [None, "0bps", "200bps"])
 @pytest.mark.parametrize("levels", [0, 2])
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_worker_is_the_batch_on_a_tape(name: str, levels: int) -> None:
+def test_a_worker_is_the_batch_on_a_tape(name: str, levels: int, limit: str | None) -> None:
     """Tapes with halts, several rows a moment, hidden trades, and a window that forgets levels."""
     latency = LATENCIES[1 if levels else 2]
-    task = Task(horizon_s=120.0, decisions=24, warmup_s=30.0, latency=latency, grid_points=5)
+    task = Task(horizon_s=120.0, decisions=24, warmup_s=30.0, latency=latency, grid_points=5, limit_price=limit)
     traded = 0
     for seed in range(3):
         rows = RandomTape(random.Random(seed), 1500, levels).array()

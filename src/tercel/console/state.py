@@ -68,6 +68,10 @@ class Parent:
     refused: int = 0
     reason: str = ""
     last_decision: int = 0
+    limit_price: float | str | None = None
+    """As asked for."""
+    limit: int = 0
+    """The same in ticks; 0: none, or not known before it arrives."""
 
     def shown(self, now_ns: int) -> dict[str, Any]:
         """Its row, with what an even schedule would have filled by now and the time that is left."""
@@ -189,6 +193,7 @@ class DeskState:
             self.parents[entry.parent] = Parent(
                 entry.parent, entry.instrument, entry.agent, int(body["side"]), int(body["lots"]),
                 entry.ns, int(body["horizon_ns"]), strategy=str(body.get("strategy", "")),
+                limit_price=body.get("limit_price"),
             )  # fmt: skip
             return
         parent = self.parents.get(entry.parent)
@@ -196,6 +201,8 @@ class DeskState:
             return
         if event == "fallback":
             self._agent(parent.agent).fallback = str(body.get("reason", "fallback"))
+        parent.limit_price = body.get("limit_price", parent.limit_price)
+        parent.limit = int(body.get("limit", parent.limit))
         if event in ("fallback", "arrived"):
             return
         parent.event, parent.reason = event, str(body.get("reason", ""))

@@ -3,10 +3,13 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
 from tercel.core.vocabulary import NO_ASK
 from tercel.evaluation.task import Task
+from tercel.execution import step
 from tercel.market.simulator import layout as sim
 
 
@@ -23,13 +26,15 @@ class ParentOrder:
     start_ns : int
         When it arrives.
     task : Task
-        Horizon, decisions and their clock; its side, share and latency are not read.
+        Horizon, decisions and their clock, limit price; its side, share and latency are not read.
     seed, index : int
         Of the strategy's draws, as an episode's.
     run_out : bool
         Filled early, decisions still fall due to the horizon (for a whole grid of mids).
     first_child : int
         Number of the first child's name; higher after a restart.
+    limit : int
+        Worst price, ticks, where an earlier worker has fixed it; 0: what the task's limit price is at arrival, if any.
     """
 
     parent: str
@@ -43,6 +48,7 @@ class ParentOrder:
     index: int = 0
     run_out: bool = False
     first_child: int = 1
+    limit: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked."""
@@ -50,6 +56,17 @@ class ParentOrder:
             raise OrderError(
                 "a parent of side +1 or -1 and at least 1 lot", f"{self.side}, {self.quantity}", "mend the order"
             )
+
+
+def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
+    """A task's limit price in ticks at an arrival, as `execution.step.begin` has it; 0: none.
+
+    >>> limit_at(Task(limit_price="25bps"), -1, 0.01, 4000), limit_at(Task(side=1, limit_price=20.056), 1, 0.01, 4000)
+    (1995, 2005)
+    """
+    episode = np.zeros(step.EPISODE_WORDS, np.int64)
+    episode[[step.E_SIDE, step.E_LIMIT, step.E_LIMIT_OF_MID]] = side, *task.limit(side, tick)
+    return int(step.limit_of(episode, mid2))
 
 
 @dataclass(slots=True)
@@ -100,7 +117,7 @@ class Children:
         order, name = self._order, f"{self._order.parent}.{self._named}"
         ns, what, own, price, lots, how = row
         if what == sim.NEW:
-            limit = None if how & sim.FORCED or price * order.side >= NO_ASK else price
+            limit = None if price * order.side >= NO_ASK else price
             tif = Tif.IOC if how & sim.IMMEDIATE else Tif.DAY
             self.by_name[name] = self.at[own] = Child(own, name, limit, lots, bool(how & sim.FORCED))
             return NewOrder(name, order.instrument, order.side, lots, limit, tif, order.account, order.parent, ns)

@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from tercel.core.errors import OrderError
+from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.task import Task
 from tercel.trading.journal import kinds
 
 MOST_LOTS: Final = 2**30
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
 LONGEST_ID: Final = 80
+NO_LIMIT: Final = "none"
+"""Takes a parent's limit price off."""
 NEW_SESSION: Final = "a new session began"
 """Why parents wait that an earlier session worked."""
 
@@ -61,6 +64,8 @@ class ParentRequest:
         What works it.
     agent : str
         The account in whose name.
+    limit_price : float or str, optional
+        It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`evaluation.task.Task`).
 
     Raises
     ------
@@ -76,6 +81,7 @@ class ParentRequest:
     decisions: int
     strategy: str
     agent: str
+    limit_price: float | str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked."""
@@ -102,6 +108,21 @@ class ParentRequest:
         for bad, expected, received in wrong:
             if bad:
                 raise OrderError(f"a parent order with {expected}", f"{received!r}", "correct the order")
+        self.task()
+
+    def task(self, **words: Any) -> Task:
+        """What a worker of it is asked, by default all of it.
+
+        Raises
+        ------
+        OrderError
+            For a limit price that is none.
+        """
+        words = {"horizon_s": self.horizon_ns / NS_PER_SECOND, "decisions": self.decisions, **words}
+        try:
+            return Task(side=self.side, limit_price=self.limit_price, **words)
+        except ConfigError as error:
+            raise OrderError(error.expected, error.received, error.remedy) from error
 
 
 def _whole(value: object, most: int) -> bool:
@@ -128,6 +149,10 @@ class Parent:
         When orders of it were last refused, and how many lots; none once another order has left.
     arrival_ns, arrival_mid2 : int
         When it came to its market, and bid + ask then, half ticks; 0 before.
+    limit_price : float, str or None
+        As asked for, or amended.
+    limit : int
+        The same in ticks, from its arrival on; 0: none.
     """
 
     order: ParentRequest
@@ -143,6 +168,8 @@ class Parent:
     denied_lots: int = 0
     arrival_ns: int = 0
     arrival_mid2: int = 0
+    limit_price: float | str | None = None
+    limit: int = 0
 
     @property
     def id(self) -> str:
@@ -192,7 +219,8 @@ def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str 
 def accepted(order: ParentRequest, ns: int) -> Entry:
     """The entry of a parent's acceptance."""
     words = {"side": order.side, "lots": order.lots, "horizon_ns": order.horizon_ns, "decisions": order.decisions}
-    return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words, strategy=order.strategy)
+    limit = {} if order.limit_price is None else {"limit_price": order.limit_price}
+    return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words, strategy=order.strategy, **limit)
 
 
 class Parents:
@@ -251,11 +279,13 @@ class Parents:
         body, event = entry.body, entry.body["event"]
         if event in ("accepted", "refused"):
             fields = {name: body[name] for name in ("side", "lots", "horizon_ns", "decisions", "strategy")}
+            fields["limit_price"] = body.get("limit_price")
             order = ParentRequest(id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields)
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
             self._parents[order.id] = Parent(
-                order, status, order.lots, order.horizon_ns, entry.ns, order.strategy, reason=body.get("reason", "")
-            )
+                order, status, order.lots, order.horizon_ns, entry.ns, order.strategy, reason=body.get("reason", ""),
+                limit_price=order.limit_price,
+            )  # fmt: skip
             return
         parent = self.may(entry.parent, event)
         status = _AFTER[event][1] or parent.status
@@ -269,6 +299,8 @@ class Parents:
             reason=body.get("reason", parent.reason),
             arrival_ns=entry.ns if event == "arrived" else parent.arrival_ns,
             arrival_mid2=body.get("mid2", parent.arrival_mid2),
+            limit_price=body.get("limit_price", parent.limit_price),
+            limit=body.get("limit", parent.limit),
         )
 
     def fill(self, id_: str, lots: int) -> None:

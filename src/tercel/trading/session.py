@@ -332,7 +332,8 @@ class Session:
             elif said in ("pause", "resume", "cancel"):
                 getattr(self, said)(str(body["parent"]), reason, number)
             elif said == "amend":
-                self.amend(str(body["parent"]), reason, body.get("lots"), body.get("horizon_ns"), number)
+                words = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
+                self.amend(str(body["parent"]), reason, **words, operator=number)
             elif said in ("kill", "rearm"):
                 pass  # the latch was obeyed before; the entry says who asked
             elif not self._on_operator(entry):

@@ -28,7 +28,7 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.seeds import seed_stream
-from tercel.core.vocabulary import FOREVER_NS
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
 from tercel.execution.driver import REASONS, Driver
@@ -39,8 +39,9 @@ from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import mark_unfilled
+from tercel.market.simulator.entry import ladder_end
 from tercel.trading import worker_kernels as kernels
-from tercel.trading.children import Child, Children, ParentOrder
+from tercel.trading.children import Child, Children, ParentOrder, limit_at
 from tercel.trading.follower import Follower
 
 __all__ = ["ParentOrder", "Worker"]
@@ -278,6 +279,7 @@ class Worker:
         k[sim.RUN_OUT] = int(order.run_out)
         k[sim.SIDE] = order.side
         k[[sim.QUANTITY, sim.LEFT]] = order.quantity
+        k[sim.LIMIT] = order.limit or limit_at(task, order.side, self._follower.listing.tick, int(k[sim.MID2]))
         k[sim.PHASE] = sim.WORKING
         seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
         self.began = b, k
@@ -394,12 +396,15 @@ class Worker:
         self._feed(row, commands)
 
     def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
-        """The rest of the forced order: booked at the last price it reached, or the last known far touch."""
-        k, lots = self.driver.state, self._open(child)
+        """The rest of the forced order: booked where the ladder ended, or where the next lot stood beyond the limit."""
+        k, lots, side = self.driver.state, self._open(child), self.order.side
         if lots == 0:
             return
-        known = int(k[sim.LAST_ASK if self.order.side > 0 else sim.LAST_BID])
-        worst = known if child.worst is None else child.worst
+        far, last = (sim.PUBLIC_ASK, sim.LAST_ASK) if side > 0 else (sim.PUBLIC_BID, sim.LAST_BID)
+        worst = int(k[last]) if child.worst is None else child.worst
+        if child.price is not None and child.price * side < k[far] * side < NO_ASK:
+            worst = int(k[far])
+        worst = ladder_end(k, side, worst)
         mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
         mark_unfilled(k, lots)

@@ -6,7 +6,7 @@ them a new worker goes on with what is left, perhaps under another strategy.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -17,7 +17,6 @@ from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.evaluation.task import Task
 from tercel.execution.intent import Intents
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
@@ -126,7 +125,8 @@ class Working:
         """Why the worker was taken off; "" while it works."""
         left_ns = max(parent.ends_ns - now_ns, 1)
         decisions = max(1, round(parent.order.decisions * min(1.0, left_ns / parent.horizon_ns)))
-        task = Task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=warmup_s)
+        asked = replace(parent.order, limit_price=parent.limit_price)
+        task = asked.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=warmup_s)
         order = ParentOrder(
             parent.id,
             parent.order.agent,
@@ -139,6 +139,7 @@ class Working:
             index,
             run_out,
             first_child,
+            parent.limit,
         )
         self.strategy = strategy
         self.worker = Worker(order, follower, trusted(strategy))

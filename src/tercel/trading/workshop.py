@@ -18,10 +18,11 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
+from tercel.trading.children import limit_at
 from tercel.trading.follower import Follower
 from tercel.trading.gate import Door
 from tercel.trading.journal import kinds
-from tercel.trading.parents import NEW_SESSION, Parent, ParentRequest, ParentStatus, accepted, entry_of
+from tercel.trading.parents import NEW_SESSION, NO_LIMIT, Parent, ParentRequest, ParentStatus, accepted, entry_of
 from tercel.trading.stopping import Stopper, cancels
 from tercel.trading.working import Strategies, Working
 
@@ -201,22 +202,34 @@ class Workshop:
             self._send(working, working.worker.cancel())
 
     def amend(
-        self, id_: str, reason: str, lots: int | None = None, horizon_ns: int | None = None, operator: int | None = None
+        self,
+        id_: str,
+        reason: str,
+        lots: int | None = None,
+        horizon_ns: int | None = None,
+        limit_price: float | str | None = None,
+        operator: int | None = None,
     ) -> None:
-        """Change a parent's lots, or its horizon (from its acceptance).
+        """Change a parent's lots, its horizon (from its acceptance), or its limit price ("none" takes it off).
 
         Raises
         ------
         OrderError
-            For fewer lots than are filled, or a horizon that has passed.
+            For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
         """
         parent = self.door.ledger.parents.may(id_, "amended")
         if lots is not None and (type(lots) is not int or lots < max(parent.filled, 1)):
             raise OrderError(f"at least the {parent.filled} lots filled", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
             raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
-        replace(parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns)  # refuses nonsense
-        words = {name: value for name, value in (("lots", lots), ("horizon_ns", horizon_ns)) if value is not None}
+        wanted = None if limit_price == NO_LIMIT else limit_price
+        asked = replace(
+            parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns, limit_price=wanted
+        )  # refuses nonsense
+        given = (("lots", lots), ("horizon_ns", horizon_ns))
+        words: dict[str, Any] = {name: value for name, value in given if value is not None}
+        if limit_price is not None:
+            words |= {"limit_price": wanted, "limit": self._limit(parent, asked)}
         self.say(parent, "amended", operator, reason=reason, **words)
         if lots is not None:
             with self.door.lock:
@@ -224,10 +237,16 @@ class Workshop:
         working = self.working.get(id_)
         if working is None or working.off:
             return
-        if horizon_ns is not None or (lots is not None and (lots <= parent.filled or working.worker.done)):
+        over = lots is not None and (lots <= parent.filled or working.worker.done)
+        if over or words.keys() & {"horizon_ns", "limit"}:
             self.take_off(working, f"amended: {reason}")
         elif lots is not None:
             self._send(working, working.worker.amend(lots - working.began_filled))
+
+    def _limit(self, parent: Parent, asked: ParentRequest) -> int:
+        """Another limit price of a parent in ticks; before its arrival 0, as the arrival says what it is."""
+        tick = self._follow(asked.instrument).listing.tick
+        return limit_at(asked.task(), asked.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
 
     def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
         """What signals and risk say of an instrument, to its workers from their next decision on, and to later ones."""
@@ -291,7 +310,8 @@ class Workshop:
         """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
         parent, driver = self.door.ledger.parents.must(working.id), working.worker.driver
         if parent.arrival_ns == 0:
-            self.say(parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]))
+            limit = int(driver.state[sim.LIMIT])
+            self.say(parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {}))
             for watcher in self.watchers:
                 watcher.on_arrival(working.asked, driver.book, driver.state)
 
@@ -384,7 +404,8 @@ class Workshop:
 
     def _done(self, parent: Parent) -> None:
         """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
-        what = "refused" if parent.refused else "found nobody"
+        within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
+        what = "refused" if parent.refused else f"found nobody{within}"
         lots = parent.refused or parent.left
         self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {what}" if lots else "")
         if parent.refused:

@@ -29,15 +29,17 @@ class TestOverFix(VenueConformance):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "latency"),
+    ("name", "latency", "limit"),
     [
-        ("random", Latency("exponential", 1_000_000, 700_000_000)),
-        ("twap_passive", Latency("constant", 40_000_000)),
-        ("mlp", Latency()),
+        ("random", Latency("exponential", 1_000_000, 700_000_000), None),
+        ("twap_passive", Latency("constant", 40_000_000), None),
+        ("twap_passive", Latency("constant", 40_000_000), "-5bps"),
+        ("mlp", Latency(), None),
     ],
 )
-def test_a_worker_over_fix_is_the_batch(csco, serve, connect, name, latency):
-    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7)
+def test_a_worker_over_fix_is_the_batch(csco, serve, connect, name, latency, limit):
+    words = {"latency": latency, "grid_points": 7, "limit_price": limit}
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, **words)
     plan = seeded_plan(task, 220, 7, 0, 1)
     law = EntryLatency(latency.kind, latency.a_ns, latency.b_ns)
     serve(["me"], venue=SimulatedExchange({"X": MarketSpec(csco, 7)}, latency=law))

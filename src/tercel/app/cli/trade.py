@@ -73,6 +73,10 @@ def submit(
     strategy: Annotated[str, typer.Option(help="What works it.", metavar="NAME")] = "twap_passive",
     horizon_s: Annotated[float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0, max=1e7)] = 600.0,
     decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1, max=10**6)] = 20,
+    limit_price: Annotated[
+        str | None,
+        typer.Option(help="It never trades beyond: a price, or 25bps beyond the mid at arrival.", metavar="PRICE"),
+    ] = None,
     reason: Reason = "submit",
     desk: Desk = None,
     wait: Wait = WAIT_S,
@@ -86,6 +90,7 @@ def submit(
 
         body = {"id": name, "instrument": instrument, "side": 1 if side == "buy" else -1, "lots": lots}
         body |= {"horizon_ns": round(horizon_s * 1e9), "decisions": decisions, "strategy": strategy, "agent": agent}
+        body |= command.limit_of(limit_price)
         command.ask(desk, "submit", body, reason, wait, as_json)
 
 
@@ -120,20 +125,25 @@ def amend(
     horizon_s: Annotated[
         float | None, typer.Option(help="The new horizon, seconds from its acceptance.", min=1.0, max=1e7, metavar="S")
     ] = None,
+    limit_price: Annotated[
+        str | None,
+        typer.Option(help="Another limit: a price, 25bps beyond the mid at arrival, or none.", metavar="PRICE"),
+    ] = None,
     reason: Reason = "amend",
     desk: Desk = None,
     wait: Wait = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Change a parent's lots or its horizon."""
+    """Change a parent's lots, its horizon or its limit price."""
     with told(as_json):
-        if lots is None and horizon_s is None:
-            raise ConfigError("--lots, --horizon-s or both", "neither", "say what is to change")
+        if lots is None and horizon_s is None and limit_price is None:
+            raise ConfigError("--lots, --horizon-s or --limit-price", "none of them", "say what is to change")
         from tercel.app.commands import trade_look as command
 
         body: dict[str, object] = {"parent": parent}
         body |= {"lots": lots} if lots is not None else {}
         body |= {"horizon_ns": round(horizon_s * 1e9)} if horizon_s is not None else {}
+        body |= command.limit_of(limit_price)
         command.ask(desk, "amend", body, reason, wait, as_json)
 
 

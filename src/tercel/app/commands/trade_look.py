@@ -11,11 +11,13 @@ from tercel.app.machine import person
 from tercel.app.output import print_json, print_table, result_console, say
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.vocabulary import BUY, NS_PER_SECOND
+from tercel.evaluation.task import Task
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import Order
+from tercel.trading.parents import NO_LIMIT
 from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
 from tercel.trading.tca.summary import summary
@@ -39,7 +41,7 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
             "id": parent.id, "instrument": parent.order.instrument, "agent": parent.order.agent,
             "side": parent.order.side, "lots": parent.lots, "filled": parent.filled, "left": parent.left,
             "refused": parent.refused, "status": str(parent.status), "strategy": parent.strategy,
-            "reason": parent.reason,
+            "reason": parent.reason, "limit_price": parent.limit_price, "limit": parent.limit or None,
         }
         for parent in ledger.parents
     ]  # fmt: skip
@@ -54,7 +56,7 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     if as_json:
         print_json({"desk": str(folder), "parents": parents, "orders": children})
         return
-    idle = {key for key in ("reason", "refused") if not any(parent[key] for parent in parents)}
+    idle = {key for key in ("reason", "refused", "limit_price", "limit") if not any(parent[key] for parent in parents)}
     parents = [{key: value for key, value in parent.items() if key not in idle} for parent in parents]
     shown = [parent | {"strategy": _short(str(parent["strategy"]))} for parent in parents]
     _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
@@ -160,9 +162,10 @@ def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[
     title = f"costs of {folder}, bps; a cost is positive, a mark-out in the order's favour too"
     shown = [_tca_row(row) for row in (*rows, total)]
     idle = {"filled"} if all(row["quantity"] == row["filled"] for row in rows) else set()
-    idle |= set() if any(row.get("refused") for row in rows) else {"refused"}
+    idle |= {key for key in ("refused", "limit") if not any(row.get(key) for row in rows)}
     shown = [{key: value for key, value in row.items() if key not in idle} for row in shown]
-    _table(title, shown, ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", "filled", "side"))
+    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", "limit", "filled", "side")
+    _table(title, shown, leaves)
     agents = [
         {"agent": name, "parents": of["parents"], "filled": of["filled"], "is": of["is_bps"],
          "95% of is": _between(of["ci_low"], of["ci_high"]), "forced": of["forced_bps"], "vwap": of["vwap_bps"],
@@ -186,7 +189,7 @@ def _percent(share: float | None) -> str:
 def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a terminal; the page and `--json` have all."""
     words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"], "filled": row["filled"]}
-    words["refused"] = row.get("refused", 0)
+    words |= {"refused": row.get("refused", 0), "limit": row.get("limit")}
     parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
     marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
     return words | parts | {"rested": _percent(row["passive_share"])} | marks
@@ -199,7 +202,7 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
     from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
 
     analysed = [dict(entry.body) for entry in found]
-    counts = ("side", "quantity", "filled", "unfilled", "refused")
+    counts = ("side", "limit", "quantity", "filled", "unfilled", "refused")
     keys = (*counts, "is_bps", "opportunity_bps", "vwap_bps", "twap_bps", "participation", "passive_share")
     rows = [[entry.parent, entry.agent, *(entry.body.get(key) for key in keys)] for entry in found]
     paths = []
@@ -218,6 +221,28 @@ def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
         f"{total['unfilled']:,} found nobody, {total['refused']:,} were refused."
     )
     return render(f"Cost analysis of {folder.name}", lead, sections)
+
+
+def limit_of(typed: str | None) -> dict[str, float | str]:
+    """A limit price as a command's body has it: a number, or words that the desk reads.
+
+    Raises
+    ------
+    ConfigError
+        For what is neither a price, nor text such as 25bps, nor "none".
+
+    >>> limit_of("15.63"), limit_of("25bps"), limit_of(None)
+    ({'limit_price': 15.63}, {'limit_price': '25bps'}, {})
+    """
+    if typed is None:
+        return {}
+    try:
+        price: float | str = float(typed)
+    except ValueError:
+        price = typed
+    if price != NO_LIMIT:
+        Task(side=BUY, limit_price=price)
+    return {"limit_price": price}
 
 
 def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, wait_s: float, as_json: bool) -> None:

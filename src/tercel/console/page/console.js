@@ -241,6 +241,12 @@ function drawAgents(s) {
   }), "No agent has spoken yet.");
 }
 
+function limitOf(p) {  // "25bps" until it arrives, then ticks
+  if (none(p.limit_price)) return [];
+  const e = el("span", ` limit ${p.limit ? count(p.limit) : p.limit_price}`, "ci");
+  e.title = `never beyond ${p.limit_price}`; return [e];
+}
+
 function drawParents(s) {
   table("parents", ["<parent", "<instrument", "<agent", "<side", "filled / lots", "<against an even schedule", "time left", "<state", "shortfall, bps", "", ""], s.parents.map((p) => {
     const shown = STATES[p.event] || p.event, behind = p.live && p.progress < p.schedule - 0.25, acts = el("span", null, "acts");
@@ -249,7 +255,7 @@ function drawParents(s) {
         button("Cancel…", `cancel ${p.parent}`, () => ask(`Cancel ${p.parent}`, "What is open is cancelled; what is filled stays.", "Cancel the parent", [[p.parent, p.parent]], (_, r) => act("cancel", p.parent, r))));
     }
     const side = p.side > 0 ? "buy" : "sell", said = `${pct(p.progress)} filled, an even schedule has ${pct(p.schedule)}`;
-    return { id: p.parent, cls: p.live ? "" : "over", cells: [p.parent, p.instrument, p.agent, el("span", side, side), `${count(p.filled)} / ${count(p.lots)}`,
+    return { id: p.parent, cls: p.live ? "" : "over", cells: [p.parent, p.instrument, p.agent, [el("span", side, side), ...limitOf(p)], `${count(p.filled)} / ${count(p.lots)}`,
       [bar(p.progress, p.schedule, said, behind ? "late" : ""), ...(behind ? [el("span", ` ${pct(p.schedule - p.progress)} behind`, "ci")] : [])], p.live ? span(p.left_s) : "",
       [badge(shown, TONES[shown], p.reason), ...(p.reason && p.reason !== shown ? [el("span", ` ${p.reason}`, "note")] : [])],
       [num(p.is_bps), ...(p.refused ? [el("span", ` ${count(p.refused)} refused`, "bad")] : [])], acts, p.last_decision ? whyButton(p.last_decision, `why ${p.parent}`) : ""] };

@@ -11,10 +11,10 @@ SESSION: Final = "session"
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
 """A word on a parent order, {"event": ...} with
-accepted {"side", "lots", "horizon_ns", "decisions", "strategy"}; arrived {"mid2"}; paused, resumed, cancelling,
-cancelled, refused {"reason"}; done {"filled", "left", "refused"} and, where lots are left, {"reason"}; expired
-{"filled", "left", "refused", "reason"}; amended {"lots" and/or "horizon_ns", "reason"}; fallback {"strategy",
-"reason"}."""
+accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, where there is one, {"limit_price"} as asked for;
+arrived {"mid2"} and {"limit"}, ticks; paused, resumed, cancelling, cancelled, refused {"reason"}; done {"filled",
+"left", "refused"} and, where lots are left, {"reason"}; expired {"filled", "left", "refused", "reason"}; amended
+{"lots", "horizon_ns" and/or "limit_price" with "limit", "reason"}; fallback {"strategy", "reason"}."""
 DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
 The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""
@@ -33,8 +33,8 @@ POSTURE: Final = "posture"
 FEEDBACK: Final = "feedback"
 """What a finished parent cost: `trading.tca.shortfall.Shortfall.words`, {"expected_bps", "markout_bps"}."""
 TCA: Final = "tca"
-"""The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`. The blob holds its fills, (f, 7), and
-the path of the mid, (m, 2) of ns and half ticks."""
+"""The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none). The
+blob holds its fills, (f, 7), and the path of the mid, (m, 2) of ns and half ticks."""
 SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"

@@ -140,6 +140,7 @@ class TcaRecorder:
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
         body = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
+        body["limit"] = parent.limit or None
         blob = pack({"fills": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
         self._note(Entry(kinds.TCA, *head, body=body, blob=blob))
 
