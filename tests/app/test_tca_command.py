@@ -99,6 +99,8 @@ def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Pa
     assert tercel(tmp_path / "none.csv", "--lake", lake).exit_code == 2
     good = tmp_path / "good.csv"
     good.write_text(HEADER + "1042468200000000000,ELSE,buy,100,15,p,,\n")
-    assert "no_tape" in tercel(good, "--lake", lake).output
+    told = " ".join(tercel(good, "--lake", lake).output.split())
+    assert "1 of a symbol or a day that the lake does not have; the first is ELSE in row 2" in told
+    assert "no_tape" not in told
     for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
         assert tercel(good, "--lake", lake, *words).exit_code == 2

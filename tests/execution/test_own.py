@@ -42,7 +42,7 @@ number = 3
 @strategy
 def twap(view: View) -> Intent:
     due = (2 * view.qty0 * (view.decision + 1) + view.decisions) // (2 * view.decisions)
-    return Intent(take=due - view.done, rest=0)
+    return Intent(take=np.maximum(due - view.done, 0), rest=0)
 
 
 class PegBehind(OwnStrategy):
@@ -116,7 +116,7 @@ def test_what_is_kept_of_a_view_is_not_overwritten_and_cannot_be_written() -> No
 @given(st.integers(1, 6), st.integers(0, 50), st.data())
 def test_numbers_broadcast(n: int, lots: int, data: st.DataObject) -> None:
     view = view_of(left=np.full(n, 40), touch=500 + np.arange(n))
-    each = np.array(data.draw(st.lists(st.integers(-5, 50), min_size=n, max_size=n)))
+    each = np.array(data.draw(st.lists(st.integers(0, 50), min_size=n, max_size=n)))
     assert np.array_equal(Intent(take=lots).rows(view), Intent(take=np.full(n, lots)).rows(view))
     rungs = np.tile([1, 2, 3, 4, 5], (n, 1))
     assert np.array_equal(Intent(rest=rungs[:1]).rows(view), Intent(rest=rungs).rows(view))
@@ -131,6 +131,10 @@ def test_numbers_broadcast(n: int, lots: int, data: st.DataObject) -> None:
         (Intent(take=0.5), "whole numbers as take"),
         (Intent(take=np.array([1, 2, 3])), "shape (2,)"),
         (Intent(rest=np.ones((2, 4), int)), f"shape (2, {K})"),
+        (Intent(take=-3), "0 lots or more as take from mine; received -3. To go on: write numpy.maximum(take, 0)"),
+        (Intent(take=np.array([5, -2])), "take from mine; received -2 in market 1"),
+        (Intent(rest=-1), "0 lots or more as rest from mine; received -1"),
+        (Intent(rest=np.array([[0, 0, 0, 0, 0], [0, 4, 0, -7, 0]]), anchor=9), "received -7 in market 1"),
         (Intent(anchor=5), "rest beside anchor"),
         (Intent(take=1, take_limit=2**40), "take_limit"),
         (Intent(outside="stay"), "keep or cancel"),  # type: ignore[arg-type]

@@ -183,7 +183,7 @@ def test_parts_add_up_to_the_last_digit(lake: Lake, day: MarketDay, data: st.Dat
     """Any prices of any digits, any fees: the parts are the total, and the total is what was paid, exactly."""
     lot, side = day.instrument.lot, data.draw(st.sampled_from([1, -1]))
     start = day.open_ns + data.draw(st.integers(60, 5000)) * S
-    cents = st.decimals("1", "40", places=data.draw(st.integers(2, 4)))
+    cents = st.decimals("4", "40", places=data.draw(st.integers(2, 4)))
     fills = [
         fill(start + data.draw(st.integers(0, 900)) * S, Fraction(data.draw(cents)), side=side,
              quantity=lot * data.draw(st.integers(1, 50)))
@@ -224,6 +224,34 @@ def test_what_is_odd_is_named_and_counted(lake: Lake, day: MarketDay) -> None:
     held = sum(one.cost.filled for one in found.parents)
     left = sum(len(found.odd[name]) for name in ("no_tape", "outside_session", "no_quote"))
     assert held + left == found.fills == len(rows)
+
+
+@pytest.mark.parametrize("times", [Fraction(10), Fraction(1, 10), Fraction(100), Fraction(5)])
+def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(lake: Lake, day: MarketDay, times: Fraction) -> None:
+    inside, lot = day.open_ns + 900 * S, day.instrument.lot
+    price = day.before(inside)[1] * Fraction(str(day.instrument.tick))
+    good = [fill(inside, price, quantity=lot, row=2), fill(inside, price, quantity=2 * lot, row=4)]
+    slip = fill(inside, times * price, quantity=3 * lot, row=3)
+    orders = {"p": order(inside - S, inside + S, 10 * lot)}
+    found, sound = analyse([good[0], slip, good[1]], orders, lake), analyse(good, orders, lake)
+    assert [one.row for one in found.odd["far_off"]] == [3]
+    assert found.odd["off_market"] == []
+    [one], [other] = found.parents, sound.parents
+    assert {**one.money, "opportunity": 0, "whole": 0} == {**other.money, "opportunity": 0, "whole": 0}
+    assert (one.cost.is_bps, one.cost.filled) == (pytest.approx(other.cost.is_bps), 3)
+    assert one.cost.quantity == 10 - 3  # what is left out was not asked for either
+    with pytest.raises(DataError, match=r"fifth of it or less.*row 3"):
+        analyse([slip], {}, lake)
+
+
+def test_fills_beyond_the_limit_of_their_order_are_named(lake: Lake, day: MarketDay) -> None:
+    inside, lot = day.open_ns + 900 * S, day.instrument.lot
+    price = day.before(inside)[1] * Fraction(str(day.instrument.tick))
+    rows = [fill(inside, price, quantity=lot, row=2), fill(inside + 1, price, quantity=lot, row=3)]
+    for limit, beyond in ((price, []), (price - Fraction(1, 100), [2, 3]), (None, [])):
+        found = analyse(rows, {"p": order(inside, inside + S, 2 * lot, limit=limit)}, lake)
+        assert [one.row for one in found.odd["beyond_limit"]] == beyond
+        assert found.parents[0].cost.filled == 2
 
 
 def test_what_cannot_be_one_parent_is_refused(lake: Lake, day: MarketDay) -> None:

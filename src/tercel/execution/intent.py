@@ -112,7 +112,7 @@ class Intent:
 
     Every field is one whole number for all markets, or an array of n, one for each. What is left out keeps what rests
     and takes nothing: ``Intent()`` changes nothing. Lots beyond what is left of the order are cut, the deepest rung
-    first and the take last; lots below zero count as none.
+    first and the take last.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Intent:
     Raises
     ------
     ConfigError
-        From :meth:`rows`: no whole numbers, or another number of rows.
+        From :meth:`rows`: no whole numbers, lots below zero, or another number of rows.
 
     >>> from tercel.testing.strategy import view_of
     >>> view = view_of(left=[30, 20], touch=500)
@@ -166,7 +166,7 @@ class Intent:
             raise ConfigError("rest beside anchor", "anchor alone", "say how many lots rest there")
         n, most = view.n, np.maximum(view.left, 0)
         rows = ladder(view.side, view.touch)
-        rows[:, TAKE] = np.minimum(_column("take", self.take, n), most)
+        rows[:, TAKE] = np.minimum(_column("take", _lots("take", self.take), n), most)
         if self.take_limit is not None:
             rows[:, TAKE_LIMIT] = _prices("take_limit", self.take_limit, n)
         keep = self.rest is None if self.outside is None else self.outside == "keep"
@@ -177,7 +177,7 @@ class Intent:
         if self.anchor is not None:
             rows[:, ANCHOR] = _prices("anchor", self.anchor, n)
         rows[:, STEP] = _prices("step", self.step, n)
-        rungs = _whole("rest", self.rest)
+        rungs = _lots("rest", self.rest)
         if rungs.ndim < 2:
             rows[:, REST0 + (AT_TOUCH if self.anchor is None else 0)] = np.minimum(_column("rest", rungs, n), most)
         else:
@@ -191,6 +191,14 @@ def _whole(name: str, value: Any) -> NDArray[np.int64]:
         remedy = "round it, such as numpy.ceil(x).astype(int)" if array.dtype.kind == "f" else "give numbers"
         raise ConfigError(f"whole numbers as {name}", f"{array.dtype} of shape {array.shape}", remedy)
     return array.astype(np.int64)
+
+
+def _lots(name: str, value: Any) -> NDArray[np.int64]:
+    array = _whole(name, value)
+    if (least := int(array.min(initial=0))) < 0:
+        where = "" if array.ndim == 0 else f" in market {int(np.argwhere(array == least)[0][0])}"
+        raise ConfigError(f"0 lots or more as {name}", f"{least}{where}", f"write numpy.maximum({name}, 0)")
+    return array
 
 
 def _spread(name: str, array: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ what it paid beyond the touch is walk. At its own side's touch or better it rest
 Displacement by the order itself stands in timing: a real day has no twin.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,11 +32,15 @@ NAMED = {
     "outside_order": "before the start or after the end of their order",
     "several_days": "of a parent that trades on several days: one parent is made of each day",
     "off_market": "off the market, outside the best quotes just before and after their stamp; they are in the costs",
-    "no_tape": "on a day that the lake does not have; left out of the costs",
+    "far_off": "five times the market's price or more, or a fifth of it or less: a slip; left out of the costs",
+    "beyond_limit": "beyond the limit of their order; they are in the costs",
+    "no_tape": "of a symbol or a day that the lake does not have; left out of the costs",
     "outside_session": "outside the session of their day; left out of the costs",
     "no_quote": "without a quote on both sides at their time; left out of the costs",
 }
 """What is odd about fills, and what was done with them."""
+FAR_OFF = 5
+"""So many times dearer or cheaper than the market, a price is a slip of its writer."""
 KEPT_ROWS = 20
 FINEST = 10**6
 FEES = 10**4
@@ -128,7 +133,9 @@ class _Group:
     """Shares asked for on this day; 0: what was filled."""
 
 
-def analyse(fills: Sequence[FileFill], orders: Mapping[str, FileOrder], lake: Lake, venue: str = "") -> Analysis:
+def analyse(
+    fills: Sequence[FileFill], orders: Mapping[str, FileOrder], lake: Lake, venue: str = "", name: str = "the file"
+) -> Analysis:
     """Split the cost of a file's fills, parent by parent.
 
     Parameters
@@ -139,6 +146,8 @@ def analyse(fills: Sequence[FileFill], orders: Mapping[str, FileOrder], lake: La
     lake : Lake
     venue : str
         Whose tape, where the lake has a symbol at several; a fill's own venue goes first.
+    name : str
+        What errors call the file of fills.
 
     Raises
     ------
@@ -160,11 +169,29 @@ def analyse(fills: Sequence[FileFill], orders: Mapping[str, FileOrder], lake: La
         parents += [one for _, one in found if one is not None]
         left_orders += [group.order for group, one in found if one is None and group.order is not None]
     if not parents:
-        told = ", ".join(f"{len(rows)} {name}" for name, rows in odd.items() if rows)
-        remedy = "import those days (`tercel data import`), or name another --lake"
-        raise DataError(f"fills on days that {lake.root} has", told or "none", remedy)
+        raise _nothing(fills, odd, lake, name)
     parents.sort(key=lambda one: (one.cost.start_ns, one.cost.instrument, one.cost.parent))
     return Analysis(parents, len(fills), odd, left_orders, any(fill.agent for fill in fills))
+
+
+def in_words(odd: Mapping[str, Sequence[FileFill]]) -> list[str]:
+    """How many fills are odd in which way, for people.
+
+    >>> in_words({"no_tape": [], "no_quote": [None]})
+    ['1 without a quote on both sides at their time']
+    """
+    return [f"{len(rows):,} {re.split('[:;]', NAMED[name])[0]}" for name, rows in odd.items() if rows]
+
+
+def _nothing(fills: Sequence[FileFill], odd: Odd, lake: Lake, name: str) -> DataError:
+    """Why there is nothing to analyse."""
+    if not odd["no_tape"]:
+        received = f"{', '.join(in_words(odd))}, from row {fills[0].row} of {name} on"
+        return DataError("fills that can be held against their tape", received, "correct the file")
+    first = odd["no_tape"][0]
+    received = f"{', '.join(in_words(odd))}; the first is {first.symbol} in row {first.row} of {name}"
+    remedy = "`tercel data list` names what it has; import those days (`tercel data import`), or name another --lake"
+    return DataError(f"fills on days that {lake.root} has", received, remedy)
 
 
 # -- parents ----------------------------------------------------------------------------------------------------------
@@ -266,6 +293,8 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent 
     end = order.end_ns if order is not None else (met[-1][0].ns if met else 0)
     if order is not None:
         odd["outside_order"] += [fill for fill, _ in met if not order.start_ns <= fill.ns <= order.end_ns]
+        worst = order.limit
+        odd["beyond_limit"] += [fill for fill, _ in met if worst is not None and (fill.price - worst) * fill.side > 0]
     start, end = max(start, day.open_ns), min(end, day.close_ns)
     mid_ns, mid2 = day.mids
     if not quantity or not len(mid2) or start > end:
@@ -309,6 +338,9 @@ def _met(fill: FileFill, day: MarketDay, tick: Fraction, grain: int, odd: Odd) -
     bid, ask = day.before(fill.ns)
     if not bid:
         odd["no_quote"].append(fill)
+        return None
+    if fill.price >= FAR_OFF * ask * tick or fill.price * FAR_OFF <= bid * tick:
+        odd["far_off"].append(fill)
         return None
     price = int(fill.price / tick * grain)
     bid_after, ask_after = day.after(fill.ns)

@@ -22,7 +22,7 @@ from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, spelt
 from tercel.trading.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
 from tercel.trading.tca.files import read_fills, read_orders
-from tercel.trading.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse
+from tercel.trading.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
 from tercel.trading.tca.shortfall import by_filled, known
 from tercel.trading.tca.summary import summary
 
@@ -107,9 +107,8 @@ class OwnCosts:
         lost += [f"{len(self.analysis.left_orders)} orders have no quotes"] if self.analysis.left_orders else []
         if lost:
             said.append(f"{'; '.join(lost)}.")
-        counts = [f"{len(fills):,} {name.replace('_', ' ')}" for name, fills in self.analysis.odd.items() if fills]
-        if counts:
-            said.append(f"Fills to look at: {', '.join(counts)}.")
+        if counts := in_words(self.analysis.odd):
+            said.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
             said.append(verdicts(self.counterfactual))
         return said
@@ -163,7 +162,7 @@ def own_costs(
     makers: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
     makers |= {name: partial(build, name) for name in strategies}
     held, asked = Lake(lake), {} if orders is None else read_orders(orders)
-    found = analyse(read_fills(fills), asked, held, venue)
+    found = analyse(read_fills(fills), asked, held, venue, str(fills))
     if not makers:
         return OwnCosts(found)
     return OwnCosts(found, counterfactual(found.parents, held, makers, impact=impact, seed=seed))
