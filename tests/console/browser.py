@@ -41,3 +41,42 @@ def chromium(folder: Path) -> Iterator[Any]:
         yield page
     finally:
         page.quit()
+
+
+CUT = """
+const cut = [], at = (e) => `${e.closest("[id]")?.id || ""} ${e.tagName} ${e.textContent.trim().slice(0, 30)}`;
+for (const cell of document.querySelectorAll("th, td")) {
+  if (!cell.closest("table").getClientRects().length) continue;  // a part that is not shown at all
+  const r = cell.getBoundingClientRect();
+  if (!r.width) { cut.push(`hidden: ${at(cell)}`); continue; }
+  if (cell.scrollWidth > cell.clientWidth + 1) cut.push(`wider than its cell: ${at(cell)}`);
+  const holder = cell.closest(".scroll");
+  const stays = holder && getComputedStyle(cell).position === "sticky";
+  if (stays && r.width > 0.8 * holder.clientWidth) cut.push(`covers its box: ${at(cell)}`);
+  let left = r.left + scrollX, right = r.right + scrollX, scrolls = false;
+  for (let box = cell.parentElement; box && !scrolls; box = box.parentElement) {
+    const how = getComputedStyle(box).overflowX, b = box.getBoundingClientRect();
+    if (how === "visible") continue;
+    scrolls = how === "auto" || how === "scroll";
+    const x = scrolls ? b.left + box.clientLeft - box.scrollLeft : b.left;
+    left = r.left - x;
+    right = r.right - x - (scrolls ? box.scrollWidth : b.width);
+    if (left < -1 || right > 1) cut.push(`outside its box: ${at(cell)}`);
+  }
+  if (!scrolls && (left < -1 || right > innerWidth + 1)) cut.push(`outside the page: ${at(cell)}`);
+}
+const whole = document.documentElement.scrollWidth;
+if (whole > innerWidth + 1) cut.push(`page wider than ${innerWidth}: ${whole}`);
+return cut;
+"""
+
+
+def cut_cells(page: Any, width: int) -> list[str]:
+    """Cells of tables that nobody can bring into sight in a window of some pixels."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        assert page.execute_script("return innerWidth") == width
+        return list(page.execute_script(CUT))
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tests.console.browser import chromium
+from tests.console.browser import chromium, cut_cells
 from tests.console.desks import ListedDesk, a_session
 from tests.waiting import until
 
@@ -63,6 +63,11 @@ def test_everything_is_on_the_page(page: Any, tmp_path: Path) -> None:
     assert page.find_elements("css selector", "#costs canvas")
     said = [line["message"] for line in page.get_log("browser") if line["level"] == "SEVERE"]
     assert [line for line in said if "favicon" not in line] == []
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
+    assert cut_cells(page, width) == []
 
 
 def test_what_an_alert_says_is_text_and_never_markup(page: Any) -> None:

@@ -14,12 +14,14 @@ from tercel.console.desk import WatchedDesk
 from tercel.console.follow import Follower
 from tercel.console.login import Doorkeeper
 from tercel.core.errors import ConfigError, TercelError
+from tercel.report.page import style_sheet
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 COOKIE: Final = "tercel_session"
 STATIC: Final = {
+    "tables.css": "text/css",
     "console.css": "text/css",
     "console.js": "text/javascript",
     "uplot.css": "text/css",
@@ -39,7 +41,9 @@ LAST: Final = 2**62
 
 
 def page_file(name: str) -> str:
-    """A file of the page."""
+    """A file of the page; tables look as in every report."""
+    if name == "tables.css":
+        return style_sheet(name)
     return (files("tercel.console") / "page" / name).read_text(encoding="utf-8")
 
 

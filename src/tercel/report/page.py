@@ -93,8 +93,13 @@ def render(
         footer=footer,
         language=language,
         variables=css_variables(),
-        css=(files("tercel.report") / "page.css").read_text(encoding="utf-8"),
+        css=style_sheet("tables.css") + style_sheet("page.css"),
     )
+
+
+def style_sheet(name: str) -> str:
+    """A style sheet of this house: `page.css`, or `tables.css`, which the console has too."""
+    return (files("tercel.report") / name).read_text(encoding="utf-8")
 
 
 @cache
