@@ -65,6 +65,7 @@ class Parent:
     strategy: str = ""
     is_bps: float | None = None
     opportunity_bps: float | None = None
+    unfilled: int = 0
     refused: int = 0
     reason: str = ""
     last_decision: int = 0
@@ -250,7 +251,7 @@ class DeskState:
         self._agent(entry.agent).costs.append(cost)
         if (parent := self.parents.get(entry.parent)) is not None:
             parent.is_bps, parent.opportunity_bps = cost.get("is_bps"), cost.get("opportunity_bps")
-            parent.refused = int(cost.get("refused", 0))
+            parent.unfilled, parent.refused = int(cost.get("unfilled", 0)), int(cost.get("refused", 0))
         if cost.get("is_bps") is not None:
             told = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **told})

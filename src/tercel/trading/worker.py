@@ -313,11 +313,6 @@ class Worker:
         if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self._cancelled:
             self.driver.end()
 
-    def abandon(self) -> None:
-        """Trading has ended and nothing more will come: book what is left as unfilled."""
-        if self._driver is not None and self._driver.left > 0 and not self._driver.done:
-            self._driver.end()
-
     # -- the venue's words --------------------------------------------------------------------------------------------
 
     def _on_rows(self, rows: Ints, commands: list[Command]) -> None:

@@ -258,7 +258,7 @@ function drawParents(s) {
     return { id: p.parent, cls: p.live ? "" : "over", cells: [p.parent, p.instrument, p.agent, [el("span", side, side), ...limitOf(p)], `${count(p.filled)} / ${count(p.lots)}`,
       [bar(p.progress, p.schedule, said, behind ? "late" : ""), ...(behind ? [el("span", ` ${pct(p.schedule - p.progress)} behind`, "ci")] : [])], p.live ? span(p.left_s) : "",
       [badge(shown, TONES[shown], p.reason), ...(p.reason && p.reason !== shown ? [el("span", ` ${p.reason}`, "note")] : [])],
-      [num(p.is_bps), ...(p.refused ? [el("span", ` ${count(p.refused)} refused`, "bad")] : [])], acts, p.last_decision ? whyButton(p.last_decision, `why ${p.parent}`) : ""] };
+      [num(p.is_bps), ...(p.unfilled ? [el("span", ` ${count(p.unfilled)} unfilled`, "ci")] : []), ...(p.refused ? [el("span", ` ${count(p.refused)} refused`, "bad")] : [])], acts, p.last_decision ? whyButton(p.last_decision, `why ${p.parent}`) : ""] };
   }), "No parent order yet: the desk warms up, or nobody has submitted one.");
 }
 

@@ -5,7 +5,7 @@ Every observation entry is standardised with the statistics beside the policy's 
 from the card drifts, whether or not it changes now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +58,6 @@ class DriftDetector:
         self._names = tuple(names)
         self._windows: list[Any] = [_adwin(self._rule.delta) for _ in names]
         self._seen = 0
-
-    @classmethod
-    def of_statistics(cls, statistics: Mapping[str, Sequence[float]], names: Sequence[str]) -> "DriftDetector":
-        """A detector from the statistics beside a packaged policy."""
-        return cls(np.asarray(statistics["mean"]), np.asarray(statistics["sd"]), names)
 
     def update(self, observation: NDArray[np.floating]) -> None:
         """One more observation, (D,). What is not a number counts as far: it is clipped at 10 deviations."""

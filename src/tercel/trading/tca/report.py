@@ -113,12 +113,6 @@ class OwnCosts:
             said.append(verdicts(self.counterfactual))
         return said
 
-    def table(self) -> list[dict[str, Any]]:
-        """Agents first (where the file names them), then the total, then parents: what a terminal shows."""
-        found = self.to_json()
-        rows = [{"parent": f"agent {name}", **row} for name, row in found["agents"].items()]
-        return [*rows, {"parent": "all", **found["total"]}, *found["parents"]]
-
 
 def own_costs(
     fills: Path,
