@@ -1,13 +1,14 @@
 """Follows a desk's journal in a thread of its own: the state of the page, its metrics, the time of the last word."""
 
-import threading
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from tercel.console.desk import WatchedDesk
 from tercel.console.metrics import Metrics
 from tercel.console.state import DeskState
 from tercel.core.errors import TercelError
+from tercel.core.turns import Turns
 
 EVERY_S = 0.25
 
@@ -24,22 +25,20 @@ class Follower:
 
     def __init__(self, desk: WatchedDesk, now_s: Callable[[], float]) -> None:
         self._desk, self._now_s = desk, now_s
-        self._state, self._metrics, self._lock = DeskState(), Metrics(), threading.Lock()
+        self._state, self._metrics, self._lock = DeskState(), Metrics(), Lock()
         self._heard_s = now_s()
         self._fault, self._journal = "", ""
         self._shown: dict[str, Any] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="console-follower", daemon=True)
+        self._turns = Turns("console-follower", EVERY_S, self.catch_up)
 
     def start(self) -> None:
         """Read what is there, then go on in the background."""
         self.catch_up()
-        self._thread.start()
+        self._turns.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
-        self._thread.join(timeout=5)
+        self._turns.stop(5)
 
     def catch_up(self) -> None:
         """Read everything new. A journal that cannot be read is said on the page, and tried again."""
@@ -90,7 +89,3 @@ class Follower:
         with self._lock:
             state = self._state
             return self._metrics.text(state, self._now_s() - self._heard_s, self._latch() is not None)
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            self.catch_up()

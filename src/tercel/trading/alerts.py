@@ -6,7 +6,6 @@ webhook that does not answer is tried again, in order, and never holds the log u
 
 import json
 import logging
-import threading
 import urllib.request
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry, Journal
+from tercel.core.turns import Turns
 from tercel.trading.journal import kinds
 
 EVERY_S: Final = 0.25
@@ -81,17 +81,14 @@ class AlertSender:
         self._journal, self._webhook, self._send = journal, webhook, send
         self._seen = after
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-
-    def start(self) -> None:
-        """Go on in the background."""
-        self._thread.start()
+        self._turns = Turns("alerts", EVERY_S, self.once)
+        self.start = self._turns.start
 
     def stop(self) -> None:
         """Send what is there, and end."""
-        self._stop.set()
-        self._thread.join(timeout=3 * TIMEOUT_S)
+        self._turns.stop(3 * TIMEOUT_S)
+        if not self._turns.is_alive():
+            self.once()
 
     def once(self) -> None:
         """Read what is new, log it, and send what waits until the webhook refuses."""
@@ -111,11 +108,6 @@ class AlertSender:
                 _log.warning("webhook %s: %s; %d alerts wait", self._webhook, error, len(self._waiting))
                 return
             self._waiting.popleft()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            self.once()
-        self.once()
 
 
 def alert_of(seq: int, entry: Entry) -> dict[str, Any]:

@@ -5,12 +5,12 @@ and cancelled again, until the venue has said of every order that it is over; on
 """
 
 from collections.abc import Callable, Iterable
-from threading import Event, Thread
 from typing import Any, Final, Protocol
 
 from tercel.core.errors import TercelError
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
 from tercel.core.ports import Entry
+from tercel.core.turns import Turns
 from tercel.trading import crashpoints
 from tercel.trading.gate import Door
 from tercel.trading.journal import kinds
@@ -127,7 +127,7 @@ def cancels(door: Door, parent: str, name: Callable[[], str]) -> list[Command]:
     ]
 
 
-class Watch(Thread):
+class Watch(Turns):
     """Looks at the latch beside the session's own loop, and works the venue when that loop stands still.
 
     Parameters
@@ -152,36 +152,26 @@ class Watch(Thread):
         every_s: float = 0.05,
         still: Callable[[float], bool] = lambda seconds: True,
     ) -> None:
-        super().__init__(name="tercel-kill-watch", daemon=True)
-        self._look, self._pump, self._beats, self._every_s = look, pump, beats, every_s
+        super().__init__("tercel-kill-watch", every_s, self._watch)
+        self._look, self._pump, self._beats, self._seen = look, pump, beats, -1
         self._still, self._stood_s, self._told = still, 0.0, False
-        self._over = Event()
         self.failure: TercelError | None = None
         """What kept it from looking: journal or venue are gone. It goes on trying."""
 
-    def run(self) -> None:
-        """Until `stop`."""
-        seen = -1
-        while not self._over.wait(self._every_s):
-            try:
-                self._look()
-                while seen == self._beats() and not self._over.is_set() and self._pump():
-                    pass
-                self._count(seen == self._beats() > 0)
-            except TercelError as error:
-                self.failure = error
-            seen = self._beats()
+    def _watch(self) -> None:
+        try:
+            self._look()
+            while self._seen == self._beats() and not self.over and self._pump():
+                pass
+            self._count(self._seen == self._beats() > 0)
+        except TercelError as error:
+            self.failure = error
+        self._seen = self._beats()
 
     def _count(self, still: bool) -> None:
         """Add up how long the loop has stood still, in looks: what stops this thread too is not counted."""
-        self._stood_s = self._stood_s + self._every_s if still else 0.0
+        self._stood_s = self._stood_s + self.every_s if still else 0.0
         if self._stood_s < STILL_S:
             self._told = False
         elif not self._told:
             self._told = self._still(self._stood_s)
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._over.set()
-        if self.is_alive():
-            self.join()

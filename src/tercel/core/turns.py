@@ -1,0 +1,47 @@
+"""Something done again and again in a thread of its own, until it is stopped."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+
+class Turns(Thread):
+    """A thread that takes a turn every so often; it never keeps a process alive.
+
+    Parameters
+    ----------
+    name : str
+    every_s : float
+        Seconds between two turns.
+    turn : callable
+
+    Examples
+    --------
+    >>> turned = Event()
+    >>> turns = Turns("example", 0.001, turned.set)
+    >>> turns.start()
+    >>> turned.wait(60), turns.over
+    (True, False)
+    >>> turns.stop()
+    >>> turns.over, turns.is_alive()
+    (True, False)
+    """
+
+    def __init__(self, name: str, every_s: float, turn: Callable[[], object]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.every_s, self._turn, self._over = every_s, turn, Event()
+
+    @property
+    def over(self) -> bool:
+        """Whether it was told to stop: a long turn asks."""
+        return self._over.is_set()
+
+    def run(self) -> None:
+        """Until `stop`."""
+        while not self._over.wait(self.every_s):
+            self._turn()
+
+    def stop(self, within_s: float | None = None) -> None:
+        """Take no more turns; wait for the one under way, at most so many seconds."""
+        self._over.set()
+        if self.is_alive():
+            self.join(within_s)
