@@ -54,7 +54,7 @@ def ended(session, id_="p1", waits_s=70):
     for seq, entry in session.journal.read():
         state.apply(seq, entry)
     row = next(row for row in state.shown()["parents"] if row["parent"] == id_)
-    assert (row["event"], row["live"], row["filled"], row["lots"]) == ("expired", False, parent.filled, parent.lots)
+    assert (row["status"], row["live"], row["filled"], row["lots"]) == ("expired", False, parent.filled, parent.lots)
     [analysis] = bodies(session.journal, kinds.TCA, id_)
     assert (analysis["quantity"], analysis["filled"]) == (parent.lots, parent.filled)
     assert analysis["unfilled"] + analysis["refused"] == parent.left

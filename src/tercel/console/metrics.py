@@ -89,7 +89,7 @@ class Metrics:
         self._severest.set(state.severities["critical"])
         self._unknown.set(len(state.ledger.orders.unknown()))
         self._open.set(len(state.ledger.orders.live()))
-        self._parents.set(sum(parent.live for parent in state.parents.values()))
+        self._parents.set(sum(not parent.over for parent in state.ledger.parents))
         self._killed.set(killed)
         self._silent.set(silent_s)
         text: bytes = self._write(self._registry)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.ledger import FOLDED, Ledger
+from tercel.trading.parents import Parent
 from tercel.trading.tca.shortfall import by_filled, known, weight
 
 KEPT_ALERTS: Final = 50
@@ -20,7 +21,6 @@ KEPT_POINTS: Final = 600
 KEPT_OVER: Final = 10
 """Parents that are over and still shown."""
 SHOWN_LIMITS: Final = 8
-LIVE_EVENTS: Final = ("accepted", "paused", "resumed", "amended", "cancelling")
 
 
 @dataclass
@@ -49,44 +49,6 @@ class Agent:
         return row | {"is_bps": mean, "half_bps": half, "parents": len(self.costs)}
 
 
-@dataclass
-class Parent:
-    """One parent order as the page shows it."""
-
-    parent: str
-    instrument: str
-    agent: str
-    side: int
-    lots: int
-    start_ns: int
-    horizon_ns: int
-    filled: int = 0
-    event: str = "accepted"
-    strategy: str = ""
-    is_bps: float | None = None
-    opportunity_bps: float | None = None
-    unfilled: int = 0
-    refused: int = 0
-    reason: str = ""
-    last_decision: int = 0
-    limit_price: float | str | None = None
-    """As asked for."""
-    limit: int = 0
-    """The same in ticks; 0: none, or not known before it arrives."""
-
-    def shown(self, now_ns: int) -> dict[str, Any]:
-        """Its row, with what an even schedule would have filled by now and the time that is left."""
-        passed = min(max(now_ns - self.start_ns, 0) / max(self.horizon_ns, 1), 1.0)
-        left_s = max(self.start_ns + self.horizon_ns - now_ns, 0) / 1e9 if self.live else None
-        words = {"schedule": passed, "progress": self.filled / max(self.lots, 1), "live": self.live, "left_s": left_s}
-        return asdict(self) | words
-
-    @property
-    def live(self) -> bool:
-        """Whether a person can still do something about it."""
-        return self.event in LIVE_EVENTS
-
-
 class DeskState:
     """Everything that the page shows, folded from the journal's entries in order."""
 
@@ -95,7 +57,6 @@ class DeskState:
         self.ns = 0
         self.session: dict[str, Any] = {}
         self.agents: dict[str, Agent] = {}
-        self.parents: dict[str, Parent] = {}
         self.postures: dict[str, dict[str, Any]] = {}
         self.alphas: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
@@ -109,27 +70,32 @@ class DeskState:
         self.operator: deque[dict[str, Any]] = deque(maxlen=KEPT_ALERTS)
         self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
-        self._executions: set[str] = set()
-        self._told: set[str] = set()
-        """Parents whose cost was told."""
+        self._costs: dict[str, Mapping[str, Any]] = {}
+        """What parents cost, as it was told first."""
+        self._decided: dict[str, int] = {}
+        """Entry of each parent's last decision."""
         self.ledger = Ledger()
-        """Open orders and positions, by the same fold as everywhere."""
+        """Parents, orders and positions, by the same fold as everywhere."""
 
     def apply(self, seq: int, entry: Entry) -> None:
         """One more entry; kinds that the page does not show are passed over."""
         self.seq, self.ns = seq, max(self.ns, entry.ns)
         if entry.kind in FOLDED:
+            booked = len(self.ledger.orders.fills)
             self.ledger.apply(entry)
+            for fill in self.ledger.orders.fills[booked:]:
+                agent = self._agent(fill.account)
+                agent.fills, agent.lots = agent.fills + 1, agent.lots + fill.lots
         step = getattr(self, f"_{entry.kind}", None)
         if step is not None and entry.kind in kinds.KINDS:
             step(seq, entry)
 
     def shown(self) -> dict[str, Any]:
         """The whole page as JSON values."""
-        live = [parent for parent in self.parents.values() if parent.live]
+        live = [parent for parent in self.ledger.parents if not parent.over]
         open_orders = self.ledger.orders.live()
         held = self.ledger.positions.lots()
-        over = [parent for parent in self.parents.values() if not parent.live]
+        over = [parent for parent in self.ledger.parents if parent.over]
         return {
             "seq": self.seq,
             "ns": self.ns,
@@ -141,7 +107,7 @@ class DeskState:
                 | {"open": sum(o.account == agent.name for o in open_orders), "held": held.get(agent.name, {})}
                 for agent in self.agents.values()
             ],
-            "parents": [parent.shown(self.ns) for parent in [*live, *over[-KEPT_OVER:][::-1]]],
+            "parents": [self._parent_row(parent) for parent in [*live, *over[-KEPT_OVER:][::-1]]],
             "postures": self.postures,
             "alphas": self.alphas,
             "markets": self.markets,
@@ -154,6 +120,30 @@ class DeskState:
             "operator": list(self.operator)[::-1],
             "share_points": list(self.share_points),
             "cost_points": list(self.cost_points),
+        }
+
+    def _parent_row(self, parent: Parent) -> dict[str, Any]:
+        """A parent's row, with what an even schedule would have filled by now and the time that is left."""
+        order, cost = parent.order, self._costs.get(parent.id, {})
+        passed = min(max(self.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)
+        return {
+            "parent": parent.id,
+            "instrument": order.instrument,
+            "agent": order.agent,
+            "side": order.side,
+            "lots": parent.lots,
+            "filled": parent.filled,
+            "limit_price": parent.limit_price,
+            "limit": parent.limit,
+            "status": str(parent.status),
+            "reason": parent.reason,
+            "live": not parent.over,
+            "schedule": passed,
+            "progress": parent.filled / max(parent.lots, 1),
+            "left_s": None if parent.over else max(parent.ends_ns - self.ns, 0) / 1e9,
+            "last_decision": self._decided.get(parent.id, 0),
+            **{name: cost.get(name) for name in ("is_bps", "opportunity_bps")},
+            **{name: int(cost.get(name, 0)) for name in ("unfilled", "refused")},
         }
 
     def _summary(self, live: int, over: int) -> dict[str, Any]:
@@ -181,38 +171,16 @@ class DeskState:
     def _session(self, seq: int, entry: Entry) -> None:
         self.session = dict(entry.body)
         self.kills = {}  # a session that finds the latch fallen says so again
-        if not entry.body.get("resume"):
-            for parent in self.parents.values():
-                if parent.live and parent.event != "cancelling":
-                    parent.event, parent.reason = "paused", "the session that worked it has ended"
 
     def _parent(self, seq: int, entry: Entry) -> None:
-        event, body = str(entry.body.get("event", "")), entry.body
+        event, body, agent = entry.body.get("event"), entry.body, self._agent(entry.agent)
         if event == "accepted":
-            agent = self._agent(entry.agent)
             agent.strategy = agent.strategy or str(body.get("strategy", ""))
-            self.parents[entry.parent] = Parent(
-                entry.parent, entry.instrument, entry.agent, int(body["side"]), int(body["lots"]),
-                entry.ns, int(body["horizon_ns"]), strategy=str(body.get("strategy", "")),
-                limit_price=body.get("limit_price"),
-            )  # fmt: skip
-            return
-        parent = self.parents.get(entry.parent)
-        if parent is None:
-            return
-        if event == "fallback":
-            self._agent(parent.agent).fallback = str(body.get("reason", "fallback"))
-        parent.limit_price = body.get("limit_price", parent.limit_price)
-        parent.limit = int(body.get("limit", parent.limit))
-        if event in ("fallback", "arrived"):
-            return
-        parent.event, parent.reason = event, str(body.get("reason", ""))
-        parent.lots = int(body.get("lots") or parent.lots)
-        parent.horizon_ns = int(body.get("horizon_ns") or parent.horizon_ns)
+        elif event == "fallback":
+            agent.fallback = str(body.get("reason", "fallback"))
 
     def _decision(self, seq: int, entry: Entry) -> None:
-        if entry.parent in self.parents:
-            self.parents[entry.parent].last_decision = seq
+        self._decided[entry.parent] = seq
         said = {"seq": seq, "ns": entry.ns, "parent": entry.parent, "agent": entry.agent, "n": entry.body.get("n")}
         self.decisions.append(said | {"commands": len(entry.body.get("commands") or ())})
 
@@ -225,17 +193,6 @@ class DeskState:
         if entry.agent:
             self._agent(entry.agent).denials += 1
 
-    def _report_in(self, seq: int, entry: Entry) -> None:
-        body = entry.body
-        if body.get("exec_type") != "trade" or body.get("exec_id") in self._executions:
-            return
-        self._executions.add(str(body["exec_id"]))
-        agent = self._agent(entry.agent)
-        agent.fills += 1
-        agent.lots += int(body["last_lots"])
-        if entry.parent in self.parents:
-            self.parents[entry.parent].filled += int(body["last_lots"])
-
     def _posture(self, seq: int, entry: Entry) -> None:
         self.postures[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
 
@@ -247,18 +204,15 @@ class DeskState:
 
     def _feedback(self, seq: int, entry: Entry) -> None:
         cost = known(entry.body)
-        self._told.add(entry.parent)
+        self._costs[entry.parent] = cost
         self._agent(entry.agent).costs.append(cost)
-        if (parent := self.parents.get(entry.parent)) is not None:
-            parent.is_bps, parent.opportunity_bps = cost.get("is_bps"), cost.get("opportunity_bps")
-            parent.unfilled, parent.refused = int(cost.get("unfilled", 0)), int(cost.get("refused", 0))
         if cost.get("is_bps") is not None:
             told = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **told})
 
     def _tca(self, seq: int, entry: Entry) -> None:
         """A desk's feedback comes first and says the same; a session without a desk has the analysis alone."""
-        if entry.parent not in self._told:
+        if entry.parent not in self._costs:
             self._feedback(seq, entry)
 
     def _share(self, seq: int, entry: Entry) -> None:

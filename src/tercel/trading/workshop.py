@@ -423,7 +423,7 @@ class Workshop:
         self._warn(parent.id, "expired")
 
     def _end(self, parent: Parent, event: str, reason: str) -> None:
-        words = {"reason": reason} if reason else {}
+        words: dict[str, Any] = {"reason": reason} if reason else {}
         self.say(parent, event, filled=parent.filled, left=parent.left, refused=parent.refused, **words)
 
     def _warn(self, id_: str, code: str) -> None:

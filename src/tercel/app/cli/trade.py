@@ -88,9 +88,14 @@ def submit(
             raise ConfigError("buy or sell", repr(side), "such as: tercel trade submit AAA buy 100 ...")
         from tercel.app.commands import trade_look as command
 
-        body = {"id": name, "instrument": instrument, "side": 1 if side == "buy" else -1, "lots": lots}
-        body |= {"horizon_ns": round(horizon_s * 1e9), "decisions": decisions, "strategy": strategy, "agent": agent}
-        body |= command.limit_of(limit_price)
+        body: dict[str, object] = {"id": name, "instrument": instrument, "lots": lots, **command.limit_of(limit_price)}
+        body |= {
+            "side": 1 if side == "buy" else -1,
+            "horizon_ns": round(horizon_s * 1e9),
+            "decisions": decisions,
+            "strategy": strategy,
+            "agent": agent,
+        }
         command.ask(desk, "submit", body, reason, wait, as_json)
 
 

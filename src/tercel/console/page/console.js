@@ -23,7 +23,6 @@ const two = (v) => String(v).padStart(2, "0");
 const clock = (ns) => { const s = Math.floor(ns / 1e9); return `${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`; };
 const span = (s) => none(s) ? "" : s >= 60 ? `${Math.floor(s / 60)} min ${two(Math.floor(s % 60))} s` : `${Math.floor(s)} s`;
 const styles = (v) => none(v) ? "–" : typeof v === "number" ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none" : String(v).toLowerCase();
-const STATES = { accepted: "working", resumed: "working", amended: "working" };
 const TONES = { working: "good", paused: "warn", cancelling: "warn", refused: "bad", expired: "bad" };
 const LIMITS = { gross_value: "gross value", daily_loss: "loss of the day", messages: "message rate", long_lots: "long lots", short_lots: "short lots" };
 
@@ -249,9 +248,9 @@ function limitOf(p) {  // "25bps" until it arrives, then ticks
 
 function drawParents(s) {
   table("parents", ["<parent", "<instrument", "<agent", "<side", "filled / lots", "<against an even schedule", "time left", "<state", "shortfall, bps", "", ""], s.parents.map((p) => {
-    const shown = STATES[p.event] || p.event, behind = p.live && p.progress < p.schedule - 0.25, acts = el("span", null, "acts");
-    if (p.live && p.event !== "cancelling") {
-      acts.append(p.event === "paused" ? button("Resume", `pause ${p.parent}`, () => act("resume", p.parent, "resume")) : button("Pause", `pause ${p.parent}`, () => act("pause", p.parent, "pause")),
+    const shown = p.status, behind = p.live && p.progress < p.schedule - 0.25, acts = el("span", null, "acts");
+    if (p.live && shown !== "cancelling") {
+      acts.append(shown === "paused" ? button("Resume", `pause ${p.parent}`, () => act("resume", p.parent, "resume")) : button("Pause", `pause ${p.parent}`, () => act("pause", p.parent, "pause")),
         button("Cancel…", `cancel ${p.parent}`, () => ask(`Cancel ${p.parent}`, "What is open is cancelled; what is filled stays.", "Cancel the parent", [[p.parent, p.parent]], (_, r) => act("cancel", p.parent, r))));
     }
     const side = p.side > 0 ? "buy" : "sell", said = `${pct(p.progress)} filled, an even schedule has ${pct(p.schedule)}`;

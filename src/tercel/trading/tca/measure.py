@@ -8,6 +8,7 @@ mid; a mark-out is the move of the mid after a fill, positive where it went in t
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,7 +241,8 @@ def without_market(cost: ParentCost) -> ParentCost:
     unknown = [f"{name}_bps" for name in (*told, "vwap", "twap")] + ["participation"]
     sums = {name: total for name, total in cost.sums.items() if name not in told}
     marks = dict.fromkeys(cost.markouts_bps, math.nan)
-    return replace(cost, **dict.fromkeys(unknown, math.nan), sums=sums, markouts_bps=marks)
+    words: dict[str, Any] = dict.fromkeys(unknown, math.nan)
+    return replace(cost, **words, sums=sums, markouts_bps=marks)
 
 
 def without_own(facts: ParentFacts) -> ParentFacts:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,11 +136,11 @@ class TcaRecorder:
         try:
             cost = measure(without_own(facts), WAITED_S)
         except DataError as error:
-            body = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
-            self._note(Entry(kinds.ALERT, *head, body=body))
+            said = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
+            self._note(Entry(kinds.ALERT, *head, body=said))
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
-        body = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
+        body: dict[str, Any] = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
         body["limit"] = parent.limit or None
         blob = pack({"fills": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
         self._note(Entry(kinds.TCA, *head, body=body, blob=blob))
