@@ -123,13 +123,14 @@ class Desk:
         """Cost of everything asked for so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
         """Venue time, instrument, posture: at every change."""
-        self.results: list[dict[str, object]] = []
+        self.results: list[dict[str, Any]] = []
         """One row a parent: what `trade run --json` calls `parents`."""
         session.shop.watchers.append(self)
 
     def _book_earlier(self) -> None:
-        """What parents cost that ended with an earlier session, once the market is seen again."""
-        booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
+        """What parents of earlier sessions cost: as it was told, or told now that the market is seen again."""
+        self.results = [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
+        booked = {row["id"] for row in self.results}
         for parent in list(self.session.ledger.parents):
             if parent.over and parent.id not in booked:
                 self.on_over(parent, None)
@@ -317,19 +318,11 @@ class Desk:
         if expected is not None:
             self._learn(order, cost, expected)
         listing = self.session.listings[order.instrument]
-        words = cost.words(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
-        body = words | {"expected_bps": expected, "markout_bps": None}
-        self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
-        self.results.append(
-            {
-                "id": order.id,
-                "instrument": order.instrument,
-                **words,
-                "agent": order.agent,
-                "alpha_bps": alpha,
-                "posture": told,
-            }
-        )
+        body = cost.words(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
+        body |= {"alpha_bps": alpha, "posture": told, "expected_bps": expected}
+        entry = Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)
+        self._note([entry])
+        self.results.append(_result(entry))
 
     def _learn(self, order: ParentRequest, cost: Shortfall, expected: float) -> None:
         line = self._lines[order.instrument]
@@ -420,6 +413,13 @@ def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
     beside = ("instrument", "agent", "parent", "at_ns")
     words = {key: value for key, value in asdict(message).items() if key not in beside}
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in words.items()}
+
+
+def _result(entry: Entry) -> dict[str, Any]:
+    """A parent's row, from its feedback; journals from before they were told lack some figures."""
+    row = {"status": None, "alpha_bps": None, "posture": None, **entry.body}
+    row.pop("expected_bps", None)
+    return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **row}
 
 
 def _stance(posture: Posture) -> tuple[float, float, int, float]:
