@@ -49,6 +49,7 @@ for (const cell of document.querySelectorAll("th, td")) {
   if (!cell.closest("table").getClientRects().length) continue;  // a part that is not shown at all
   const r = cell.getBoundingClientRect();
   if (!r.width) { cut.push(`hidden: ${at(cell)}`); continue; }
+  if (r.height > 160) cut.push(`squeezed: ${at(cell)}`);
   if (cell.scrollWidth > cell.clientWidth + 1) cut.push(`wider than its cell: ${at(cell)}`);
   const holder = cell.closest(".scroll");
   const stays = holder && getComputedStyle(cell).position === "sticky";

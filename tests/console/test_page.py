@@ -65,7 +65,7 @@ def test_everything_is_on_the_page(page: Any, tmp_path: Path) -> None:
     assert [line for line in said if "favicon" not in line] == []
 
 
-@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("width", [400, 700, 1200])
 def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
     assert cut_cells(page, width) == []
 

@@ -388,6 +388,13 @@ def test_a_parent_goes_through_its_states():
         ledger.parents.may("p1", "resumed")
 
 
+def test_a_parent_that_is_done_gives_no_reason_of_before():
+    ledger = ledger_of(p.accepted(ASKED, 5), p.entry_of("p1", "paused", 6, reason="ann: news"))
+    ledger.apply(p.entry_of("p1", "resumed", 7, reason="ann: calm"))
+    ledger.apply(p.entry_of("p1", "done", 8, filled=100, left=0, refused=0))
+    assert (ledger.parents.must("p1").status, ledger.parents.must("p1").reason) == ("done", "")
+
+
 def test_amending_changes_lots_and_horizon():
     ledger = ledger_of(p.accepted(ASKED, 5), p.entry_of("p1", "amended", 6, lots=50, horizon_ns=7))
     parent = ledger.parents.must("p1")

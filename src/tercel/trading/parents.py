@@ -296,7 +296,7 @@ class Parents:
             horizon_ns=body.get("horizon_ns", parent.horizon_ns),
             strategy=body.get("strategy", parent.strategy),
             over_ns=entry.ns if status in OVER else 0,
-            reason=body.get("reason", parent.reason),
+            reason=body.get("reason", "" if event == "done" else parent.reason),
             arrival_ns=entry.ns if event == "arrived" else parent.arrival_ns,
             arrival_mid2=body.get("mid2", parent.arrival_mid2),
             limit_price=body.get("limit_price", parent.limit_price),
