@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tercel.app.output import print_json, result_console
+from tercel.report.terminal import print_json, result_console
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,6 +1,6 @@
 """`python -m benchmarks NAME`: a speed beside its reference."""
 
-from tercel.app.cli.shared import AsJson, command_line, run_app, told
+from tercel.cli.shared import AsJson, command_line, run_app, told
 
 app = command_line("benchmarks", "Measure a speed against its reference, both in this process.")
 

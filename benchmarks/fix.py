@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measured
-from tercel.app.output import say
 from tercel.core.orders import NewOrder, Report, Tif
 from tercel.core.ports import Venue
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
+from tercel.report.terminal import say
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 ORDERS = 2000

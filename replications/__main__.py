@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.app.cli.shared import AsJson, command_line, listed_seeds, run_app, told
+from tercel.cli.shared import AsJson, command_line, listed_seeds, run_app, told
 from tercel.core.errors import ConfigError
 
 app = command_line("replications", "Published studies, done again: our figures beside theirs.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.app.cli.shared import (
+from tercel.cli.shared import (
     AsJson,
     Lake,
     Seed,
@@ -19,9 +19,9 @@ from tercel.app.cli.shared import (
     run_app,
     told,
 )
-from tercel.app.output import check_folder
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
+from tercel.report.terminal import check_folder
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed

@@ -35,7 +35,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     code = f"""
 import sys
 sys.argv = ["tercel", *{words!r}]
-from tercel.app.cli import main
+from tercel.cli import main
 try:
     main()
 except SystemExit as end:

@@ -11,8 +11,8 @@ from replications.nevmyvaka.study import Tape, open_tape
 from replications.ning import replayed, study, world
 from replications.ning.stored import FOLDER, KINDS, Origin, keep, keep_origin, kept
 from replications.recorded_figures import gains
-from tercel.app.output import print_json, print_table, say
 from tercel.market.tape import Lake
+from tercel.report.terminal import print_json, print_table, say
 from tercel.stats.bootstrap import moments_of_mean, over_seeds, replicate
 
 STUDY: Final = "ning"

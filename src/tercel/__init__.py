@@ -40,7 +40,7 @@ _HOMES = {
     "load_market": "tercel.api.market",
     "load_policy": "tercel.api.policy",
     "model_strategy": "tercel.execution.policies.model",
-    "read_orders": "tercel.app.job.orders",
+    "read_orders": "tercel.evaluation.order_files",
     "replay": "tercel.api.market",
     "save_policy": "tercel.api.policy",
     "sb3_env": "tercel.api.environment",

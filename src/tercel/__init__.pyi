@@ -14,8 +14,8 @@ from tercel.api.policy import load_policy as load_policy
 from tercel.api.policy import save_policy as save_policy
 from tercel.api.result import Comparison as Comparison
 from tercel.api.result import Result as Result
-from tercel.app.job.orders import read_orders as read_orders
 from tercel.core.errors import TercelError as TercelError
+from tercel.evaluation.order_files import read_orders as read_orders
 from tercel.evaluation.orders import Order as Order
 from tercel.evaluation.task import Latency as Latency
 from tercel.evaluation.task import Task as Task

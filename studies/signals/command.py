@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.app.job.signals.config import CompareSection, PanelSection, SignalsConfig, TrainSection
-from tercel.app.output import json_text, print_json, print_rows, progress_console, say
 from tercel.core.errors import ConfigError, DataError
 from tercel.report.tables import spelt
+from tercel.report.terminal import json_text, print_json, print_rows, progress_console, say
+from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, TrainSection
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
 LOBSTER = "lobster-zips-20120621"
@@ -78,7 +78,7 @@ def ofi(data: Path, seed: int, out: Path) -> dict[str, Any]:
 
 def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """Ridge, LightGBM and their fusion on daily stocks, refit each year, against the rules."""
-    from tercel.app.job.signals.panel import compare_on_panel
+    from tercel.signals.runs.panel import compare_on_panel
 
     path = data / DAILY if (data / DAILY).is_dir() else data
     config = SignalsConfig(
@@ -160,7 +160,7 @@ def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool
         return 0
     for one in result["studies"]:
         if name == "panel":
-            from tercel.app.cli.signals_compare import print_panel
+            from tercel.cli.signals_compare import print_panel
 
             print_panel(one)
             continue

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import tercel as tc
-from tercel.app.output import print_json, print_table, say
 from tercel.report.figures import paired_differences
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, spelt
+from tercel.report.terminal import print_json, print_table, say
 
 HEADINGS = ("learner", "trained in", "judged in", "IS", "best written", "its IS", "saves", "saves on one at home")
 LEAVES = ("its IS", "best written", "saves on one at home")

@@ -22,7 +22,6 @@ from studies.worth.report import (
 )
 from studies.worth.stress import Turn, measure
 from tercel import Task
-from tercel.app.output import print_json, result_console, say
 from tercel.core.written import write_whole
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import pilot
@@ -32,6 +31,7 @@ from tercel.execution.strategies.almgren_chriss import Parameters
 from tercel.execution.strategy import Strategy
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import Source, reactive
+from tercel.report.terminal import print_json, result_console, say
 
 ALPHA_STRATEGIES = (
     "almgren_chriss_alpha",

@@ -11,10 +11,10 @@ from tests.api.conftest import MARKET
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.app.cli.root import app
-from tercel.app.job.market import build_market
+from tercel.cli.root import app
 from tercel.evaluation.comparisons import Scores
 from tercel.evaluation.experiment import run_strategy
+from tercel.evaluation.market import build_market
 from tercel.execution.strategies import build
 
 EPISODES, SEED = 24, 7

@@ -13,12 +13,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.app.cli import app
-from tercel.app.commands.agent_train import resumed
+from tercel.cli import app
 from tercel.execution.observers import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.view import View
+from tercel.learning.agent.training import resumed
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.testing.strategy import random_views
 

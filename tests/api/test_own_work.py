@@ -10,9 +10,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.app.cli import app
-from tercel.app.commands.agent_train import resumed
-from tercel.app.job.agent_config import parse, read_config
+from tercel.cli import app
+from tercel.learning.agent.config import parse, read_config
+from tercel.learning.agent.training import resumed
 
 SMALL = {
     "learner.markets": 16,

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import agent_ablate, app
-from tercel.app.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, said
-from tercel.app.job.ablation import judged as judging
-from tercel.app.job.ablation.judged import _against, rule_contender
-from tercel.app.job.ablation.trainings import Run, refuse_others, runs_of, train_one
-from tercel.app.job.ablation.variants import SHIPPED, WHOLE, variants_of, whole, with_frames
-from tercel.app.job.agent_config import parse, preset_file, read_config
-from tercel.app.job.agent_training import run_training
+from tercel.cli import agent_ablate, app
+from tercel.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, said
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.evaluation.comparisons import Ledger
 from tercel.execution.policies.card import read_card
+from tercel.learning.ablation import judged as judging
+from tercel.learning.ablation.judged import _against, rule_contender
+from tercel.learning.ablation.trainings import Run, refuse_others, runs_of, train_one
+from tercel.learning.ablation.variants import SHIPPED, WHOLE, variants_of, whole, with_frames
+from tercel.learning.agent.config import parse, preset_file, read_config
+from tercel.learning.agent.training import run_training
 from tercel.report.ablation_figures import curves, differences
 from tercel.report.tables import spelt
 from tercel.stats import Replicates
@@ -181,7 +181,7 @@ def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise ConfigError("finite losses", "nan", "lower the learning rate")
 
-    monkeypatch.setattr("tercel.app.job.ablation.trainings.run_training", broken)
+    monkeypatch.setattr("tercel.learning.ablation.trainings.run_training", broken)
     assert not train_one(recipe.model_dump_json(), tmp_path, 1)
     assert "finite losses" in Run(recipe, 1, tmp_path).failure
 
@@ -222,8 +222,8 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
     def never(*_, **__):
         raise AssertionError("trained or judged again")
 
-    monkeypatch.setattr("tercel.app.job.ablation.trainings.Pool", never)
-    monkeypatch.setattr("tercel.app.job.contest.hold.Pool", never)
+    monkeypatch.setattr("tercel.learning.ablation.trainings.Pool", never)
+    monkeypatch.setattr("tercel.evaluation.contest.hold.Pool", never)
     ablate(asked(tmp_path))
     assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]
     with pytest.raises(ConfigError, match=r"learner\.frames.*whole-1"):

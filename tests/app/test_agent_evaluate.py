@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli.root import app
-from tercel.app.commands.agent_evaluate_shown import shown
-from tercel.app.job.agent_config import AgentConfig
-from tercel.app.job.agent_market import markets_of
-from tercel.app.job.contest.contenders import policies_of, recipes_of, variants_of
-from tercel.app.job.contest.leaks import refuse_leaks
-from tercel.app.job.settings import RunSettings
+from tercel.cli.root import app
 from tercel.core.errors import ConfigError
+from tercel.evaluation.contest.contenders import policies_of, recipes_of, variants_of
+from tercel.evaluation.contest.leaks import refuse_leaks
+from tercel.evaluation.contest.shown import shown
+from tercel.evaluation.settings import RunSettings
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.registry import resolve_policy
+from tercel.learning.agent.config import AgentConfig
+from tercel.learning.agent.market import markets_of
 from tercel.market.flow.preset import load
 from tercel.testing.lake import DAYS, simulated_lake
 

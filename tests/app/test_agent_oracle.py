@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.job.agent_config import parse
-from tercel.app.job.agent_learner import learner_settings
-from tercel.app.job.agent_training import run_training
+from tercel.cli import app
 from tercel.core.errors import ConfigError
+from tercel.evaluation.metrics import read_metrics
 from tercel.execution.observers import observer
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.learning.agent.config import parse
+from tercel.learning.agent.learner import learner_settings
+from tercel.learning.agent.training import run_training
 from tercel.learning.checkpoint import load_checkpoint
-from tercel.learning.metrics import read_metrics
 from tercel.learning.privileged import FORESIGHT
 from tercel.testing.strategy import random_views
 

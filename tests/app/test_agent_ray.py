@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from tests.waiting import until
 
-from tercel.app.commands.agent_train import train
-from tercel.app.job.agent_config import parse
-from tercel.app.job.agent_ray import with_shards
-from tercel.app.job.agent_training import run_training
+from tercel.cli.commands.agent_train import train
 from tercel.core.errors import ConfigError
+from tercel.evaluation.metrics import read_metrics
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.learning.agent.config import parse
+from tercel.learning.agent.ray import with_shards
+from tercel.learning.agent.training import run_training
 from tercel.learning.checkpoint import load_checkpoint
-from tercel.learning.metrics import read_metrics
 
 SMALL = {
     "name": "small",
@@ -42,7 +42,7 @@ def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
     run_training(parse(SMALL, "test"), tmp_path / "here", 1)
     (tmp_path / "small.toml").write_text(TOLD)
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "tercel.app.cli", "agent", "train"]
+    command = [sys.executable, "-m", "tercel.cli", "agent", "train"]
     on_ray = ["--ray", "local", "--workers", "2"]
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
     begun = [*command, str(tmp_path / "small.toml"), "--out", str(folder), *on_ray]

@@ -12,7 +12,7 @@ from click.testing import Result
 from tests.execution.registry.helper import small_policy
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
+from tercel.cli import app
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies_packaged import folder_of

@@ -5,11 +5,11 @@ import tomllib
 
 import pytest
 
-from tercel.app.cli.agent_sweep import Sweep, sweep
-from tercel.app.job.agent_config import parse, read_config
-from tercel.app.job.agent_guards import variants_tried
-from tercel.app.job.agent_sweep import overlaid, space_of, to_toml
+from tercel.cli.agent_sweep import Sweep, sweep
 from tercel.core.errors import ConfigError
+from tercel.learning.agent.config import parse, read_config
+from tercel.learning.agent.guards import variants_tried
+from tercel.learning.agent.sweep import overlaid, space_of, to_toml
 from tercel.learning.sweep import Choice, Range
 
 pytest.importorskip("optuna", reason="needs the extra [sweep]")

@@ -7,24 +7,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.commands import agent_train
-from tercel.app.commands.agent_train import train
-from tercel.app.job.agent_config import AgentConfig, middle, parse, preset_file, preset_names, read_config
-from tercel.app.job.agent_env import env_of
-from tercel.app.job.agent_learner import learner_settings, refuse_settings, risk_of, with_algo
-from tercel.app.job.agent_market import both_sides, markets_of
-from tercel.app.job.agent_policy import action_parameters, rule_of
-from tercel.app.job.agent_report import write_page
-from tercel.app.job.agent_training import run_training
-from tercel.app.job.agent_validation import Validator, shortfall, standard_error
+from tercel.cli import app
+from tercel.cli.commands import agent_train
+from tercel.cli.commands.agent_train import train
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.metrics import read_metrics
 from tercel.execution import step as kernels
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
+from tercel.learning.agent.config import AgentConfig, middle, parse, preset_file, preset_names, read_config
+from tercel.learning.agent.env import env_of
+from tercel.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
+from tercel.learning.agent.market import both_sides, markets_of
+from tercel.learning.agent.policy import action_parameters, rule_of
+from tercel.learning.agent.report import write_page
+from tercel.learning.agent.training import run_training
+from tercel.learning.agent.validation import Validator, shortfall, standard_error
 from tercel.learning.checkpoint import load_checkpoint
-from tercel.learning.metrics import read_metrics
 from tercel.testing.strategy import random_views
 
 SMALL = {
@@ -192,7 +192,7 @@ def test_standard_errors_are_those_of_clusters():
 
 
 def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):
-    from tercel.app.job import agent_market
+    from tercel.learning.agent import market as agent_market
 
     class Recorded:
         def __init__(self, folder):
@@ -414,7 +414,7 @@ def test_a_second_training_in_the_same_folder_is_refused_while_the_first_goes_on
         assert (out / "config.json").exists(), "what the first has begun stays"
         raise ConfigError("a test", "its end", "go on")
 
-    monkeypatch.setattr("tercel.app.commands.agent_train.run_training", second)
+    monkeypatch.setattr("tercel.cli.commands.agent_train.run_training", second)
     assert CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)]).exit_code == 2
     assert codes == [2, 2]
     assert not out.exists()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli.root import app
-from tercel.app.job.tuning import TUNING_SEED, VALIDATION_SEED
+from tercel.cli.root import app
+from tercel.evaluation.tuning_tasks import TUNING_SEED, VALIDATION_SEED
 from tercel.execution.strategies import ALL_BASELINES, TUNABLE, build
 from tercel.execution.strategies.tuned import FOLDER, read_tuned, tuned_markets, tuned_parameters
 from tercel.market.flow.preset import names

@@ -12,11 +12,11 @@ import pytest
 from tests.lobster_files import history
 from typer.testing import CliRunner, Result
 
-from tercel.app.cli import app, told
-from tercel.app.job.settings import RunSettings, load_settings
+from tercel.cli import app, told
 from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.evaluation.episodes import Episodes
 from tercel.evaluation.kept import reading
+from tercel.evaluation.settings import RunSettings, load_settings
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.intent import WIDTH
 from tercel.execution.policies.card import Card

@@ -16,7 +16,7 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 import tercel
-from tercel.app.cli import app, data_import
+from tercel.cli import app, data_import
 from tercel.core.errors import FeedError
 
 runner = CliRunner()
@@ -46,10 +46,10 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(room: str, name: str, **answers: Any) -> Recorder:
         import importlib
 
-        path = f"tercel.app.{room}.{name}"
+        path = f"tercel.cli.{room}.{name}"
         module = Recorder(path, **answers)
         monkeypatch.setitem(sys.modules, path, module)
-        monkeypatch.setattr(importlib.import_module(f"tercel.app.{room}"), name, module, raising=False)
+        monkeypatch.setattr(importlib.import_module(f"tercel.cli.{room}"), name, module, raising=False)
         return module
 
     return install
@@ -229,15 +229,15 @@ def test_ctrl_c_reaches_the_person_as_130() -> None:
     script = textwrap.dedent("""
         import signal, sys, time, types
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started without it
-        slow = types.ModuleType("tercel.app.commands.run")
+        slow = types.ModuleType("tercel.cli.commands.run")
         def run(**options):
             sys.stderr.write("ready\\n"); sys.stderr.flush()
             time.sleep(60)
         slow.run = run
-        import tercel.app.commands
-        sys.modules[slow.__name__] = tercel.app.commands.run = slow
+        import tercel.cli.commands
+        sys.modules[slow.__name__] = tercel.cli.commands.run = slow
         sys.argv = ["tercel", "run", "--json"]
-        from tercel.app.cli import main
+        from tercel.cli import main
         main()
     """)
     process = subprocess.Popen(

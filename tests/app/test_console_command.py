@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tercel.app.cli import app
-from tercel.app.commands.console import FolderDesk, holder
+from tercel.cli import app
+from tercel.cli.commands.console import FolderDesk, holder
 from tercel.console.follow import Follower
 from tercel.console.web import changes
 from tercel.core.ports import Entry

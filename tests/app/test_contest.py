@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tercel.app.job.contest import cluster
-from tercel.app.job.contest.cells import Cell, Judged, cells_of, is_done, is_kept, read_place, run_cell
-from tercel.app.job.contest.contenders import Contender
-from tercel.app.job.contest.held import Contest
-from tercel.app.job.contest.places import Place, build_place
-from tercel.app.job.contest.room import roomy, with_room
-from tercel.app.job.settings import RunSettings
 from tercel.core.errors import CapacityError, ConfigError
+from tercel.evaluation.contest.cells import Cell, Judged, cells_of, is_done, is_kept, read_place, run_cell
+from tercel.evaluation.contest.contenders import Contender
+from tercel.evaluation.contest.held import Contest
+from tercel.evaluation.contest.places import Place, build_place
+from tercel.evaluation.contest.room import roomy, with_room
 from tercel.evaluation.experiment import run_strategy
+from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
+from tercel.learning.ray import contest as cluster
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
 PLACE = Place("small", RunSettings(market="csco-santa-fe", task=TASK), (3, 4), 300)

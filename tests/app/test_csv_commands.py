@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from studies.__main__ import app as studies_app
-from tercel.app.cli import app
+from tercel.cli import app
 
 MAP = """
 [instrument]

@@ -7,7 +7,7 @@ import pytest
 from tests.lobster_files import history, lines
 from typer.testing import CliRunner, Result
 
-from tercel.app.cli import app
+from tercel.cli import app
 
 STEADY = [(1, 1, 1, 100, 0), (1, -1, 2, 50, 1), (4, 1, 1, 30, 2), (3, -1, 1, 1, 0)] * 6
 

@@ -8,7 +8,7 @@ from tests.market.feeds.binance import binance_twin
 from tests.market.feeds.bitstamp import bitstamp_twin
 from typer.testing import CliRunner, Result
 
-from tercel.app.cli import app
+from tercel.cli import app
 
 MBO = """ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,price,size,order_id,flags,sequence,symbol
 {0}1Z,{0}0Z,160,2,9,A,B,10.010000000,5,1,130,1,XYZ

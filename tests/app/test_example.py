@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tercel.app.job.example import RECORD_ROWS, book_example
-from tercel.app.job.settings import RunSettings
 from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.example import RECORD_ROWS, book_example
+from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build

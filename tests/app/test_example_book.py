@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from tests.execution.test_identity import recorded_tape
 
-from tercel.app.job.example import apply_row, book_example, levels_of
-from tercel.app.job.market import build_market
-from tercel.app.job.settings import RunSettings
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.evaluation.example import apply_row, book_example, levels_of
+from tercel.evaluation.market import build_market
+from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
 from tercel.execution import step
 from tercel.execution.strategies import build

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli.root import app
-from tercel.app.job.contest.families import field_of, members_of
-from tercel.app.job.settings import RunSettings
+from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.contest.families import field_of, members_of
+from tercel.evaluation.settings import RunSettings
 from tercel.execution import policies_packaged
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy

@@ -7,7 +7,7 @@ import pytest
 from tests.market.feeds.itch.test_itch import NAME, SMALL, put
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
+from tercel.cli import app
 from tercel.market.tape import Lake
 
 

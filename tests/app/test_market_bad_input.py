@@ -12,7 +12,7 @@ from tests.lobster_files import history
 from typer.testing import CliRunner, Result
 
 from studies.__main__ import app as studies_app
-from tercel.app.cli import app, main
+from tercel.cli import app, main
 from tercel.market.flow.preset import FOLDER
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import EXECUTE

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
+from tercel.cli import app
 from tercel.market.flow import load
 from tercel.market.tape import Lake, schema
 from tercel.market.verify import verify_alone

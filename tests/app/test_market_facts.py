@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from tercel.app.cli.root import app
+from tercel.cli.root import app
 
 
 def test_days_that_are_done_are_not_run_again(tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.cli.market_fills import sentences, table
-from tercel.app.output import json_text
+from tercel.cli import app
+from tercel.cli.market_fills import sentences, table
 from tercel.market.feeds.lobster_write import as_shown
 from tercel.market.flow.preset import load
 from tercel.market.score.days import Day
@@ -17,6 +16,7 @@ from tercel.market.studies import fill_comparison
 from tercel.market.studies.fill_comparison import WORDS, card, study
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.schema import ROLL_IN
+from tercel.report.terminal import json_text
 from tercel.testing.lake import DAYS, simulated_lake
 
 SYMBOL = ("--symbol", "SIM", "--venue", "TEST", "--days", "2")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
+from tercel.cli import app
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import of_card
 from tercel.market.simulator import layout as sim

@@ -9,11 +9,11 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.job.lob_bench import MODULES, Rows, distances, halves, lob_bench, mean_of
+from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.score.days import Day
+from tercel.market.score.lob_bench import MODULES, Rows, distances, halves, lob_bench, mean_of
 from tercel.market.score.sets import data_days
 from tercel.market.tape import Events, Instrument
 from tercel.testing.lake import DAYS

@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
+from tercel.cli import app
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import load
 from tercel.testing.lake import DAYS, simulated_lake

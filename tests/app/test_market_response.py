@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
+from tercel.cli import app
 
 RUNNER = CliRunner()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.cli.market_table import MARKS
+from tercel.cli import app
+from tercel.cli.market_table import MARKS
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import load
 from tercel.market.score import sets

@@ -7,8 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.cli.moved import MOVED
+from tercel.cli import app
+from tercel.cli.moved import MOVED
 
 runner = CliRunner()
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.commands.trade import _result
-from tercel.app.commands.trade_report import page
-from tercel.app.desks import LATCH
+from tercel.cli import app
+from tercel.cli.commands.trade import _result
+from tercel.cli.commands.trade_report import page
+from tercel.cli.desks import LATCH
 from tercel.console.state import DeskState
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import open_desk

@@ -10,14 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.app.cli.root import app
-from tercel.app.job.contest.leaks import judged_days
-from tercel.app.job.contest.places import Place, build_place
-from tercel.app.job.market import build_market
-from tercel.app.job.orders import read_orders, with_orders
-from tercel.app.job.settings import RunSettings
+from tercel.cli.root import app
 from tercel.core.errors import TercelError
+from tercel.evaluation.contest.leaks import judged_days
+from tercel.evaluation.contest.places import Place, build_place
+from tercel.evaluation.market import build_market
+from tercel.evaluation.order_files import read_orders, with_orders
 from tercel.evaluation.orders import Order, placed
+from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
 from tercel.market.tape import Lake

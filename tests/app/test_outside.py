@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tercel.app.job.contest.contenders import Contender
-from tercel.app.job.contest.outside import notes_on, outside, untrained_in
-from tercel.app.job.settings import RunSettings
+from tercel.evaluation.contest.contenders import Contender
+from tercel.evaluation.contest.outside import notes_on, outside, untrained_in
+from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.cli.market import show_fit
+from tercel.cli import app
+from tercel.cli.market import show_fit
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import make as making
 from tercel.market.flow.preset import load

@@ -10,8 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tercel.app.cli.request import add
-from tercel.app.cli.shared import AsJson
+from tercel.cli.request import add
+from tercel.cli.shared import AsJson
 from tercel.core.errors import ConfigError
 
 runner = CliRunner()

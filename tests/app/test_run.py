@@ -12,12 +12,12 @@ import pytest
 from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 
-from tercel.app.job.agent_training import is_done
-from tercel.app.job.settings import RunSettings, load_settings
+from tercel.evaluation.settings import RunSettings, load_settings
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import ALL_BASELINES
+from tercel.learning.agent.training import is_done
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load
 from tercel.market.tape import Lake

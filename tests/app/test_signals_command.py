@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
-from tercel.app.job.signals import compare
-from tercel.app.job.signals import config as configs
-from tercel.app.job.signals.meter import ProcessMeter
+from tercel.cli import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals import fusion_saved
+from tercel.signals.runs import compare
+from tercel.signals.runs import config as configs
+from tercel.signals.runs.meter import ProcessMeter
 
 runner = CliRunner()
 

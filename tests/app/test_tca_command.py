@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tercel.app.cli import app
+from tercel.cli import app
 from tercel.market.tape import Lake
 from tercel.trading.tca.market_day import read_day
 

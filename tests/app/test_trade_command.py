@@ -16,13 +16,13 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
-from tercel.app import output
-from tercel.app.cli import app
-from tercel.app.commands.trade import _check_latch
+from tercel.cli import app
+from tercel.cli.commands.trade import _check_latch
 from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
+from tercel.report import terminal as output
 from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal

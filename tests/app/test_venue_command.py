@@ -13,7 +13,7 @@ from tests.waiting import DEADLINE_S
 from tercel.core.orders import MarketRows
 from tercel.venues.wire import RemoteVenue
 
-COMMAND = [sys.executable, "-m", "tercel.app.cli", "venue", "serve"]
+COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve"]
 
 
 def refused(*arguments: str) -> str:

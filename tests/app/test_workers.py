@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from tests.waiting import DEADLINE_S, until
 
-from tercel.app.job import pool, side_by_side, worker
+from tercel.core import pool, worker
+from tercel.report import side_by_side
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from tercel.app.job.pool import Pool
-from tercel.app.job.side_by_side import as_they_end
+from tercel.core.pool import Pool
+from tercel.report.side_by_side import as_they_end
 
 FOLDER = Path(sys.argv[1])
 (FOLDER / f"{os.getpid()}.here").touch()  # every worker imports this file before it begins

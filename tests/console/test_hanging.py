@@ -16,7 +16,7 @@ import pytest
 from tests.trading.desk_of_two import S, asked, exchange_of, session_of, truth
 from tests.waiting import DEADLINE_S, until
 
-from tercel.app.commands import console
+from tercel.cli.commands import console
 from tercel.core.errors import ConfigError, OrderError
 from tercel.execution.strategies import build
 from tercel.trading.alerts import AlertSender, post_json

@@ -8,8 +8,9 @@ import pytest
 from tests.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.core.errors import ConfigError
+from tercel.evaluation.metrics import read_metrics
 from tercel.learning.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from tercel.learning.metrics import MetricsLog, read_metrics
+from tercel.learning.metrics import MetricsLog
 from tercel.learning.native import blas
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings

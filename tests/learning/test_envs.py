@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.sampling import bank_sampler
 from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
 from tercel.execution.actions import DISCRETE
 from tercel.execution.costs import BPS
 from tercel.learning import envs
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
-from tercel.learning.envs import ExecutionVec, RewardWeights, bank_sampler, execution_env
+from tercel.learning.envs import ExecutionVec, RewardWeights, execution_env
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError
+from tercel.evaluation.sampling import bank_sampler
 from tercel.evaluation.task import Task
-from tercel.learning.envs import ExecutionVec, bank_sampler
+from tercel.learning.envs import ExecutionVec
 from tercel.learning.own_reward import Step
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.sampling import bank_sampler
 from tercel.evaluation.task import Task
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.learning import tiny
-from tercel.learning.envs import ExecutionVec, bank_sampler
+from tercel.learning.envs import ExecutionVec
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
 from tercel.market.flow import preset as presets

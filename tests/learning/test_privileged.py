@@ -7,6 +7,7 @@ import pytest
 from tests.learning.toy import SharesToyVec, ToyVec
 
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
+from tercel.evaluation.sampling import bank_sampler
 from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.observers import observer
@@ -16,7 +17,6 @@ from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.learning import tiny
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
-from tercel.learning.envs import bank_sampler
 from tercel.learning.mixed import Drawn, MixedVec
 from tercel.learning.native.distil import Teacher
 from tercel.learning.native.oracle import Oracle

@@ -11,7 +11,7 @@ from tests.program import COMMAND
 from tests.waiting import DEADLINE_S
 from typer.testing import CliRunner
 
-from tercel.app.cli import app
+from tercel.cli import app
 from tercel.limits import default_file
 
 runner = CliRunner()

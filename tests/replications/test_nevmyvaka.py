@@ -12,7 +12,7 @@ from replications.__main__ import app
 from replications.nevmyvaka import state, stored, study
 from replications.nevmyvaka.rules import SubmitAndLeave, Swept
 from replications.nevmyvaka.sweep import Tried, sweep
-from tercel.app.cli import app as tercel
+from tercel.cli import app as tercel
 from tercel.core.errors import PolicyError
 from tercel.execution.intent import ANCHOR, REST0, TAKE
 from tercel.testing.strategy import view_of

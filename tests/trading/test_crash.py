@@ -13,7 +13,7 @@ from tercel.trading import crashpoints
 
 SCRIPT = """
 import sys
-from tercel.app.commands.trade_crash import crash_table
+from tercel.cli.commands.trade_crash import crash_table
 sys.exit(crash_table({points}, {seed}, as_json=True))
 """
 
@@ -31,8 +31,8 @@ PLANTED = """
 import sys
 from pathlib import Path
 from tempfile import mkdtemp
-from tercel.app.commands import trade_crash as t
-from tercel.app.output import print_json
+from tercel.cli.commands import trade_crash as t
+from tercel.report.terminal import print_json
 from tercel.trading import session
 from tercel.trading.orders import Orders
 if sys.argv[1] == "forgets to reconcile":
@@ -78,7 +78,7 @@ def test_an_armed_point_kills_at_the_passage_named_and_others_do_nothing():
 
 
 def test_points_are_chosen_each_once_before_any_comes_again():
-    from tercel.app.commands.trade_crash import choose
+    from tercel.cli.commands.trade_crash import choose
 
     trading, recovery = Counter({"a": 10, "b": 1}), Counter({"recovery.x": 2})
     chosen = choose(trading, recovery, 7, 3)

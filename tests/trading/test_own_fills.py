@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
+from tercel.core.rows import parse_time
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.task import Task
 from tercel.evaluation.windows import window_row
@@ -23,7 +24,7 @@ from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
 from tercel.testing.lake import simulated_lake
 from tercel.trading.tca.counterfactual import compare, counterfactual
-from tercel.trading.tca.files import FileFill, FileOrder, parse_time, read_fills, read_orders
+from tercel.trading.tca.files import FileFill, FileOrder, read_fills, read_orders
 from tercel.trading.tca.market_day import MarketDay, read_day
 from tercel.trading.tca.own import analyse
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from tercel.api.learn import known
 from tercel.api.market import Market, load_market
-from tercel.app.job.agent_market import acting_in
-from tercel.app.job.recipe import configured
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Task
 from tercel.execution.observers import Eyes, is_own_name
 from tercel.execution.own import located
+from tercel.learning.agent.market import acting_in
+from tercel.learning.agent.recipe import configured
 from tercel.learning.envs import ExecutionVec, RewardWeights
 from tercel.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
 from tercel.learning.own_reward import Reward

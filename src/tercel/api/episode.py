@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tercel.app.job.contest.cells import Judged
-from tercel.app.job.contest.contenders import Contender
-from tercel.app.job.contest.held import Contest
-from tercel.app.job.contest.places import Ground, Place, build_place
-from tercel.app.job.example import book_example
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.contest.cells import Judged
+from tercel.evaluation.contest.contenders import Contender
+from tercel.evaluation.contest.held import Contest
+from tercel.evaluation.contest.places import Ground, Place, build_place
 from tercel.evaluation.episodes import Episodes, Plan
+from tercel.evaluation.example import book_example
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
 from tercel.market.simulator import layout as sim

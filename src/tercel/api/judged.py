@@ -9,12 +9,12 @@ from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.api.result import Result
-from tercel.app.commands.agent_evaluate import Asked, held, notes_of
-from tercel.app.commands.agent_evaluate_result import composed
-from tercel.app.job.contest.contenders import SPARE, Contender, own_of, refuse_namesakes
-from tercel.app.job.contest.families import Field, field_of, members_of
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
+from tercel.evaluation.contest.asked import Asked, held, notes_of
+from tercel.evaluation.contest.contenders import SPARE, Contender, own_of, refuse_namesakes
+from tercel.evaluation.contest.families import Field, field_of, members_of
+from tercel.evaluation.contest.result import composed
 from tercel.evaluation.orders import Order
 from tercel.evaluation.task import Task
 from tercel.execution.own import checked, findable, installed, is_own

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from tercel.api.market import Market
 from tercel.api.policy import Policy
-from tercel.app.commands.agent_train import with_bar
-from tercel.app.job.agent_own import eyes_of
-from tercel.app.job.agent_training import POLICY, claim, is_done, run_training
-from tercel.app.job.recipe import configured, learnable
-from tercel.app.job.settings import RunSettings
-from tercel.app.job.tuning import TuningSettings, arena_of
+from tercel.cli.commands.agent_train import with_bar
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.whole import explanation
+from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
 from tercel.evaluation.tuning import Found
 from tercel.evaluation.tuning import tune as searched
+from tercel.evaluation.tuning_tasks import TuningSettings, arena_of
 from tercel.execution.observers import Eyes, name_of
 from tercel.execution.own import findable
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
+from tercel.learning.agent.own import eyes_of
+from tercel.learning.agent.recipe import configured, learnable
+from tercel.learning.agent.training import POLICY, claim, is_done, run_training
 from tercel.learning.own_reward import Reward
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tercel.app.commands.agent_evaluate import markets_of
-from tercel.app.job.settings import RunSettings
-from tercel.app.job.venue import fees_of, latency_of, tape_of
 from tercel.core.errors import ConfigError
+from tercel.evaluation.contest.asked import markets_of
 from tercel.evaluation.orders import Order
+from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency, Task
+from tercel.evaluation.venue import fees_of, latency_of, tape_of
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
 from tercel.market.score.stretches import read_days

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tercel.api.episode import Episode, episode_of
-from tercel.app.commands.agent_evaluate_page import write_page
-from tercel.app.commands.agent_evaluate_result import SEED
-from tercel.app.commands.agent_evaluate_shown import shown
-from tercel.app.job.contest.held import Contest
-from tercel.app.output import plain
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.evaluation.comparisons import Ledger, Resampled, gains
+from tercel.evaluation.contest.held import Contest
+from tercel.evaluation.contest.page import write_page
+from tercel.evaluation.contest.result import SEED
+from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.result import KEYS
 from tercel.report import figures
 from tercel.report.svg import Figure
+from tercel.report.terminal import plain
 
 if TYPE_CHECKING:
     import polars as pl

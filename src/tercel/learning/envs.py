@@ -15,7 +15,7 @@ With weights 1, 1, 0 the sum over an episode is exactly minus the implementation
 the user's may stand in the place of the weights (`own_reward`); the three costs are kept all the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
-from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.evaluation.episodes import Episodes
+from tercel.evaluation.sampling import Sampler, bank_sampler
 from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.actions import action_set
@@ -37,9 +38,6 @@ from tercel.learning.port import Bool, Float32, Int64, State
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
-
-Sampler = Callable[[int, int, int], Plan]
-"""(seed, first, n) -> the `n` episodes from number `first` on of the run with that seed."""
 
 COSTS = ("execution", "impact", "left")
 WORLDS = 64
@@ -297,20 +295,6 @@ class ExecutionVec:
             array[:] = state[name]
         self.seed, self.started, self._ended = (int(state[name]) for name in ("seed", "started", "ended"))
         return self.observer.encode(self.episodes.view)
-
-
-def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None = None) -> Sampler:
-    """Training episodes from a bank of warmed books, each with a stream of its own.
-
-    They warm up for one decision interval (the first observation shows its flow). Their seeds are negative: no
-    judged episode, whatever its seed, is ever trained upon.
-    """
-    interval = task.horizon_ns // task.decisions if warmup_ns is None else warmup_ns
-
-    def sample(seed: int, first: int, n: int) -> Plan:
-        return seeded_plan(task, quantity, -1 - seed, first, n, worlds, interval)
-
-    return sample
 
 
 def execution_env(

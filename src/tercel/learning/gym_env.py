@@ -19,10 +19,11 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
 from tercel.execution.observers import Eyes
 from tercel.learning import register
-from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, Sampler, execution_env
+from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, execution_env
 from tercel.learning.own_reward import Reward
 from tercel.learning.port import Float32
 from tercel.market.flow import preset as presets

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
+from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
 from tercel.execution.observers import Eyes
 from tercel.execution.strategy import Strategy
-from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, Sampler
+from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights
 from tercel.learning.own_reward import Reward
 from tercel.learning.port import Bool, Float32, Int64, State
 from tercel.learning.ranges import Ranges

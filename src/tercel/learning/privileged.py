@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import without_orders
+from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.intent import empty
-from tercel.learning.envs import Sampler
 from tercel.learning.mixed import Drawn, MixedVec
 from tercel.learning.port import Bool, Float32, Foresees, Int64, Masked, Restorable, State
 from tercel.market.simulator.source import Source

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tercel.app.job.agent_config import preset_file, read_config
 from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.policies_packaged import (
@@ -17,6 +16,7 @@ from tercel.execution.policies_packaged import (
     read_observed,
 )
 from tercel.execution.strategies import MarketEstimates
+from tercel.learning.agent.config import preset_file, read_config
 from tercel.testing.strategy import StrategyConformance, random_views
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from typer.testing import CliRunner, Result
 
-from tercel.app.cli import app
+from tercel.cli import app
 
 PANEL = """
 name = "small"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tests.signals.command.material import configured, done
 
-from tercel.app.job.signals import costs
 from tercel.signals.evaluated import calibration, exchanged
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs import costs
 from tercel.signals.sources.synthetic import synthetic_market
 
 

@@ -109,7 +109,7 @@ def command(folder: Path, port: int, server: FaultyServer, *more: str) -> "subpr
     words = ["data", "record", "itch", "--lake", str(folder / "lake"), "--port", str(port), "--host", "127.0.0.1"]
     words += ["--request", f"{host}:{rewind}", "--date", DATE, "--capture", str(folder / "a.itch"), "--json", *more]
     return subprocess.Popen(
-        [sys.executable, "-m", "tercel.app.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "tercel.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=dict(os.environ),
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ def test_a_stopped_recording_imports_what_it_has(file: Path, tmp_path: Path) -> 
     (day,) = found["days"]
     assert day["symbol"] == "AAA"
     again = subprocess.run(
-        [sys.executable, "-m", "tercel.app.cli", "data", "record", "itch", "--lake", str(tmp_path), "--port", "1",
+        [sys.executable, "-m", "tercel.cli", "data", "record", "itch", "--lake", str(tmp_path), "--port", "1",
          "--capture", str(tmp_path / "a.itch")], capture_output=True, text=True, check=False, env=dict(os.environ),
     )  # fmt: skip
     assert again.returncode == 2

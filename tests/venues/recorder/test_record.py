@@ -193,7 +193,7 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
 
 
 def start(server: PlayedBinance, lake: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tercel.app.cli", "data", "record", "crypto", "--market", "usdm"]
+    command = [sys.executable, "-m", "tercel.cli", "data", "record", "crypto", "--market", "usdm"]
     command += ["--symbol", "BTCUSDT", "--url", server.url, "--snapshot-url", server.snapshot_url]
     return subprocess.Popen([*command, "--lake", str(lake), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

@@ -1,1 +1,0 @@
-"""The command line, and the one place that wires rooms together."""

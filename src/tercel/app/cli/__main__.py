@@ -1,5 +1,0 @@
-"""`python -m tercel.app.cli`."""
-
-from tercel.app.cli import main
-
-main()

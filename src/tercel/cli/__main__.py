@@ -1,0 +1,5 @@
+"""`python -m tercel.cli`."""
+
+from tercel.cli import main
+
+main()

@@ -1,0 +1,204 @@
+"""`tercel agent ablate`: train variants of a recipe side by side, judge them together, show and write."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+
+import typer
+
+from tercel.cli.shared import AsJson, Write, listed_seeds
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.names import listed
+from tercel.report.markdown import around, markdown_table, marks_of, replace_table
+from tercel.report.tables import fixed, spelt
+from tercel.report.terminal import hand_over, json_text, print_table, progress, say
+
+if TYPE_CHECKING:
+    from tercel.learning.ablation.trainings import Run
+    from tercel.learning.ablation.variants import Variant
+    from tercel.learning.agent.config import AgentConfig
+
+MARKS: Final = marks_of("agent ablate")
+RESULT: Final = "ablation.json"
+HEADINGS: Final = (
+    "variant", "says", "cost", "difference", "p", "told", "could tell", "dearest 5 %", "CPU min",
+)  # fmt: skip
+LEAVES: Final = ("says", "dearest 5 %", "CPU min", "could tell", "p")
+
+
+@dataclass(frozen=True)
+class Ablate:
+    """What is asked of `tercel agent ablate`."""
+
+    interrupted: ClassVar[str] = "what is trained and judged is kept in {out}; the same command goes on"
+
+    config: Annotated[Path | None, typer.Argument(help="TOML file of the recipe.", metavar="CONFIG")] = None
+    preset: Annotated[
+        str | None, typer.Option(help="A shipped recipe in its place; one_market if neither is given.", metavar="NAME")
+    ] = None
+    variants: Annotated[
+        Path | None, typer.Option(help="TOML file of variants; those that ship if not given.", metavar="FILE")
+    ] = None
+    only: Annotated[str | None, typer.Option(help="These variants alone.", metavar="NAME,...")] = None
+    seeds: Annotated[str, typer.Option(help="Training seeds of each variant.", metavar="S,...")] = "1,2,3"
+    frames: Annotated[
+        int | None, typer.Option(help="Decisions of a training; the recipe's if not given.", min=1, metavar="N")
+    ] = None
+    episodes: Annotated[
+        int, typer.Option(help="Judged episodes in each of the recipe's markets.", min=2, max=1_000_000, metavar="N")
+    ] = 4_000
+    judged_on: Annotated[str, typer.Option(help="Base seeds of the judged episodes.", metavar="S,...")] = "901"
+    workers: Annotated[
+        int | None, typer.Option(help="Trainings side by side; one a core if not given.", min=1, metavar="N")
+    ] = None
+    out: Annotated[
+        Path, typer.Option(help="Folder of trainings and cells; what is finished there is not run again.")
+    ] = Path("runs/ablate")
+    write: Write = None
+    as_json: AsJson = False
+
+
+def ablate(asked: Ablate) -> None:
+    """Try each idea of a recipe: variants trained alike, judged against the whole on fresh episodes."""
+    only, seeds, judged_on = listed(asked.only or ""), listed_seeds(asked.seeds), listed_seeds(asked.judged_on)
+    if asked.only is not None and not only:
+        raise ConfigError("names of variants", f"--only {asked.only!r}", "leave --only out for all of them")
+    from tercel.learning.ablation.judged import judged
+    from tercel.learning.ablation.page import write_page
+    from tercel.learning.ablation.trainings import refuse_others, runs_of
+    from tercel.learning.ablation.variants import SHIPPED, variants_of, whole
+    from tercel.learning.agent.guards import variants_tried
+
+    if asked.write is not None:
+        around(asked.write, MARKS)
+    file, recipe, out = asked.variants or SHIPPED, _recipe(asked), asked.out
+    every = [whole(recipe), *variants_of(recipe, file, only)]
+    runs = runs_of(every, seeds, out)
+    wanted = [run for row in runs.values() for run in row]
+    refuse_others(wanted)
+    out.mkdir(parents=True, exist_ok=True)
+    _train(wanted, asked.workers or os.cpu_count() or 1)
+    failed = _failed(every, runs)
+    kept = [one for one in every if one.name not in failed]
+    result = judged(recipe, kept, runs, judged_on, asked.episodes, out)
+    result |= {
+        "recipe": recipe.name,
+        "variants_file": str(file),
+        "variants": len(every) - 1,
+        "before": variants_tried(recipe),
+        "failed": failed,
+        "seeds": seeds,
+        "judged_on": judged_on,
+        "frames": recipe.learner.frames,
+    }
+    result["said"] = " ".join(said(result))
+    (out / RESULT).write_text(json_text(result) + "\n")
+    page = write_page(out, result, runs)
+    if asked.write is not None:
+        replace_table(asked.write, markdown(result), MARKS)
+        say(f"written  {asked.write}")
+
+    def show() -> None:
+        title = f"{recipe.name} and variants of it: implementation shortfall, bps"
+        print_table(title, HEADINGS, [list(line) for line in lines(result)], LEAVES, ["told"], ["says"])
+        for text in said(result):
+            say(text)
+        say(f"report   {page}")
+
+    hand_over({**result, "out": str(out), "report": str(page)}, asked.as_json, show)
+
+
+def _recipe(asked: Ablate) -> "AgentConfig":
+    """The recipe that is named, with fewer frames where they are asked for."""
+    from tercel.learning.ablation.variants import with_frames
+    from tercel.learning.agent.config import preset_file, preset_names, read_config
+    from tercel.learning.agent.learner import refuse_settings
+
+    config, preset = asked.config, asked.preset
+    if config is not None and preset is not None:
+        raise ConfigError("a configuration file or --preset NAME", "both", f"presets: {', '.join(preset_names())}")
+    file = config if config is not None else preset_file(preset or "one_market")
+    recipe = read_config(file)
+    refuse_settings(recipe, str(file))
+    return recipe if asked.frames is None else with_frames(recipe, asked.frames)
+
+
+def _train(runs: "Sequence[Run]", workers: int) -> None:
+    """All trainings, with a bar."""
+    from tercel.learning.ablation.trainings import train_all
+
+    folders = {run.folder: run for run in runs}
+    with progress() as bars:
+        total = sum(run.config.learner.frames for run in folders.values())
+        bar = bars.add_task(f"train {len(folders)} agents", total=total)
+        train_all(runs, workers, lambda frames: bars.update(bar, completed=min(frames, total)))
+
+
+def _failed(listed: "Sequence[Variant]", runs: "Mapping[str, Sequence[Run]]") -> dict[str, str]:
+    """Variants that have a training which could not be finished, and why.
+
+    Raises
+    ------
+    DataError
+        The recipe itself is among them.
+    """
+    from tercel.learning.ablation.variants import WHOLE
+
+    failed = {one.name: run.failure for one in listed for run in runs[one.name] if not run.finished}
+    if WHOLE in failed:
+        raise DataError("a recipe that can be trained", failed[WHOLE], "mend the recipe; what is trained is kept")
+    return failed
+
+
+def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """A line for the rule, the recipe and each variant, the dearest of these last."""
+    from tercel.learning.ablation.judged import RULE
+    from tercel.learning.ablation.variants import WHOLE
+
+    head = [row for row in result["rows"] if row["name"] in (RULE, WHOLE)]
+    tail = [row for row in result["rows"] if row["name"] not in (RULE, WHOLE)]
+    for row in [*head, *sorted(tail, key=lambda row: float(row["difference_bps"]["mean"]))]:
+        difference = row.get("difference_bps")
+        adjusted = None if difference is None or row["name"] == RULE else difference["p_adjusted"]
+        cpu = row.get("cpu_s")
+        yield (
+            row["name"], row["says"], spelt(row["is_bps"]), "" if difference is None else spelt(difference, "+"),
+            "" if adjusted is None else f"{adjusted:.3f}", row["called"], fixed(row.get("detectable_bps")),
+            fixed(row["cvar95_bps"]["mean"], 1), "" if cpu is None else f"{cpu / 60:.1f}",
+        )  # fmt: skip
+    for name, why in result["failed"].items():
+        yield name, f"Failed: {why}", *("",) * (len(HEADINGS) - 2)
+
+
+def said(result: Mapping[str, Any]) -> list[str]:
+    """What a reader of the table must know."""
+    seeds = result["seeds"]
+    told = [
+        f"Implementation shortfall in bps with 95 % intervals; {result['episodes']:,} paired fresh episodes in "
+        f"{', '.join(result['markets'])}, base seeds {', '.join(map(str, result['judged_on']))}, the same for all; "
+        f"{result['frames']:,} decisions a training.",
+        "Difference: variant minus whole recipe; above 0 the variant is dearer: what it takes away has paid, what it "
+        f"adds has cost. Intervals draw {'training seeds and ' if len(seeds) > 1 else ''}clusters of episodes. "
+        f"Training seeds: {', '.join(map(str, seeds))}.",
+        f"{_count(result['variants'], 'variant')} tried here, {_count(result['before'], 'recipe')} before the whole "
+        f"one was kept (itself included); p after Benjamini and Hochberg over the {result['compared']} compared, "
+        "called below 0.05. Could tell: the true difference that would have been told from none four times in five, "
+        "before that correction.",
+    ]
+    if len(seeds) == 1:
+        told.append("One training seed: intervals hold for these very networks, not for the recipes.")
+    if result["failed"]:
+        told.append(f"Failed and not judged: {', '.join(result['failed'])}.")
+    return told
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The table and what is said of it, as Markdown."""
+    table = markdown_table(HEADINGS, lines(result), ("says", "told"))
+    return "\n".join([" ".join(said(result)), "", *table]) + "\n"

@@ -1,0 +1,31 @@
+"""`tercel agent package`: policies as they are shipped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tercel.cli.shared import AsJson
+from tercel.report.terminal import hand_over
+
+
+@dataclass(frozen=True)
+class Package:
+    """What is asked of `tercel agent package`."""
+
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of trainings.", metavar="RUN...")]
+    out: Annotated[Path, typer.Argument(help="Folder that the policies are written into.", metavar="DIR")]
+    episodes: Annotated[int, typer.Option(help="Fresh episodes that each is judged on.", min=2)] = 2_000
+    name: Annotated[
+        str, typer.Option(help="The family that they belong to; the configuration's name if not given.", metavar="NAME")
+    ] = ""
+    as_json: AsJson = False
+
+
+def package(asked: Package) -> None:
+    """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
+    from tercel.learning.agent.package import package as packed
+
+    written = packed(asked.runs, asked.out, asked.episodes, asked.name)
+    hand_over(written, asked.as_json, lambda: None)

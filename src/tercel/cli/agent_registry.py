@@ -1,0 +1,206 @@
+"""`tercel agent list`, `register` and `promote`: what policies there are, and which of them are kept."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercel.cli.machine import person
+from tercel.cli.shared import AsJson, Policy, Registry
+from tercel.core.errors import ConfigError, PolicyError
+from tercel.report.terminal import hand_over, print_table, result_console, say
+
+if TYPE_CHECKING:
+    from tercel.execution.registry import Entry
+
+HEADINGS = ("policy", "alias", "learner", "market", "actions", "IS, bps", "measured", "seed", "observation")
+LEAVES = ("observation", "seed", "actions", "learner", "market")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What is asked of `tercel agent list`."""
+
+    registry: Registry = ""
+    runs: Annotated[Path, typer.Option(help="Folder of the training runs.", metavar="DIR")] = Path("runs/agents")
+    as_json: AsJson = False
+
+
+def list_(asked: Listed) -> None:
+    """List what there is: packaged policies, the registry, training runs."""
+    from tercel.execution import policies_packaged
+    from tercel.execution.registry import open_registry
+
+    kept = open_registry(asked.registry)
+    packaged = [_told(name, policies_packaged.folder_of(name)) for name in policies_packaged.names()]
+    for row in packaged:
+        row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
+    registered = [row for entry in kept.entries() for row in _registered(entry, kept)]
+    trained = [_run(folder) for folder in _folders(asked.runs)]
+
+    def show() -> None:
+        _table("packaged", packaged)
+        result_console().print()
+        _table(f"registry {kept.where}", registered)
+        result_console().print()
+        _table(f"runs in {asked.runs}", trained)
+
+    where = {"where": kept.where, "versions": registered}
+    hand_over({"packaged": packaged, "registry": where, "runs": trained}, asked.as_json, show)
+
+
+def told_score(score: Mapping[str, Any]) -> str:
+    """Mean and interval in a cell."""
+    if not isinstance(score.get("mean"), int | float):
+        return "-"
+    low, high = score.get("ci_low"), score.get("ci_high")
+    between = f" [{low:.2f}, {high:.2f}]" if isinstance(low, float) and isinstance(high, float) else ""
+    return f"{score['mean']:.2f}{between}"
+
+
+def _folders(runs: Path) -> list[Path]:
+    return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    from tercel.execution.policies.policy import CARD
+    from tercel.execution.registry.resolve import INSIDE
+
+    for inside in INSIDE:
+        if (folder / inside / CARD).is_file():
+            return _told(str(folder), folder / inside)
+    return {"policy": str(folder), "fault": "no policy yet: `tercel agent train --resume` goes on"}
+
+
+def _registered(entry: "Entry", kept: Any) -> list[dict[str, Any]]:
+    rows = []
+    for version in entry.versions:
+        try:
+            row = _told(version.label, kept.folder(version))
+        except PolicyError as error:
+            row = {"policy": version.label, "fault": str(error)}
+        row["alias"] = ", ".join(alias for alias, number in entry.aliases if number == version.number)
+        row |= {"registered": version.registered, "by": version.by, "note": version.note}
+        rows.append(row)
+    return rows
+
+
+def _told(name: str, folder: Path) -> dict[str, Any]:
+    from tercel.execution.policies.card import read_card
+    from tercel.execution.policies.policy import CARD
+
+    try:
+        card = read_card(folder / CARD)
+    except PolicyError as error:
+        return {"policy": name, "folder": str(folder), "fault": str(error)}
+    return {
+        "policy": name,
+        "folder": str(folder),
+        "learner": card.learner.get("name", card.name),
+        "market": card.market,
+        "actions": card.actions,
+        "seed": card.seed,
+        "frames": card.frames,
+        "is_bps": card.score,
+        "measured": card.measured,
+        "observation_hash": card.observation_hash,
+        "weights_sha256": card.weights_sha256,
+    }
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    sound = [row for row in rows if "fault" not in row]
+    if not rows:
+        result_console().print(f"[bold]{title}[/bold]: none", highlight=False)
+        return
+    cells = [
+        (
+            str(row["policy"]), str(row.get("alias", "")), str(row["learner"]), str(row["market"] or "-"),
+            str(row["actions"]), told_score(row["is_bps"]), str(row["measured"]), str(row["seed"]),
+            str(row["observation_hash"]),
+        )
+        for row in sound
+    ]  # fmt: skip
+    if cells:
+        print_table(title, HEADINGS, cells, leaves=LEAVES, words=set(HEADINGS) - {"IS, bps", "seed"})
+    else:
+        result_console().print(f"[bold]{title}[/bold]")
+    for row in rows:
+        if "fault" in row:
+            result_console().print(f"{row['policy']}: {row['fault']}", markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Register:
+    """What is asked of `tercel agent register`."""
+
+    policy: Policy
+    name: Annotated[str, typer.Option(help="Name to register it under.", metavar="NAME")]
+    note: Annotated[str, typer.Option(help="A line for those who read the registry.", metavar="TEXT")] = ""
+    registry: Registry = ""
+    as_json: AsJson = False
+
+
+def register(asked: Register) -> None:
+    """Keep a policy in the registry as the next version of a name."""
+    from tercel.execution.registry import open_registry, resolve_policy
+
+    folder = resolve_policy(asked.policy, asked.registry)
+    kept = open_registry(asked.registry)
+    before = {version.number for version in kept.entry(asked.name).versions}
+    version = kept.register(folder, asked.name, note=asked.note, at=_now(), by=person())
+    new = version.number not in before
+    told = f"registered as {version.label} in" if new else f"it is {version.label} already, in"
+    found = {"registry": kept.where, "new": new, "label": version.label, **asdict(version)}
+    hand_over(found, asked.as_json, lambda: say(f"{told} {kept.where}"))
+
+
+def _now() -> str:
+    """The time on the wall, for those who read the registry."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Promote:
+    """What is asked of `tercel agent promote`."""
+
+    version: Annotated[str, typer.Argument(help="A registered version.", metavar="NAME@VERSION")]
+    to: Annotated[str, typer.Option(help="champion or challenger.", metavar="ALIAS")]
+    evidence: Annotated[
+        Path | None, typer.Option(help="JSON of an evaluation of it: its paired gain must be above 0.", metavar="FILE")
+    ] = None
+    reason: Annotated[str, typer.Option(help="Why, where there is no evidence.", metavar="TEXT")] = ""
+    registry: Registry = ""
+    as_json: AsJson = False
+
+
+def promote(asked: Promote) -> None:
+    """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
+    from tercel.execution.registry import open_registry
+    from tercel.execution.registry.entries import checked_alias
+    from tercel.execution.registry.evidence import proven
+
+    label, evidence, why = asked.version, asked.evidence, asked.reason.strip()
+    name, at, which = label.rpartition("@")
+    checked_alias(asked.to)
+    if not at or not which:
+        raise ConfigError("a registered version", repr(label), "write NAME@VERSION; `tercel agent list` shows them")
+    if evidence is None and not why:
+        raise ConfigError(
+            "evidence for a promotion, or a reason",
+            "neither",
+            f"--evidence FILE from `tercel agent evaluate {label} --against all --json`, or --reason TEXT",
+        )
+    kept = open_registry(asked.registry)
+    entry = kept.entry(name)
+    version, found = entry.find(which), []
+    if evidence is not None:
+        found = proven(entry, version, evidence, kept.folder(version))
+        why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain['told'] for gain in found)}"]))
+    made = kept.promote(name, str(version.number), asked.to, why=why, at=_now(), by=person())
+    before = f" (before: {name}@{made.before})" if made.before else ""
+    told = {"registry": kept.where, "name": name, "evidence": found, **asdict(made)}
+    hand_over(told, asked.as_json, lambda: say(f"{version.label} is {asked.to} of {name}{before}: {why}"))

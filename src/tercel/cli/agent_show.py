@@ -1,0 +1,294 @@
+"""`tercel agent show`, `export`, `convert` and `explain`: a policy looked into, and handed on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercel.cli.agent_registry import told_score
+from tercel.cli.shared import AsJson, Eyes, Policy, Registry, Seed
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.report.tables import spelt
+from tercel.report.terminal import hand_over, print_table, progress, result_console, say
+
+if TYPE_CHECKING:
+    from tercel.evaluation.explain.importance import Moved
+    from tercel.evaluation.explain.page import Explanation
+    from tercel.execution.policies.card import Card
+    from tercel.stats import Estimate
+
+
+@dataclass(frozen=True)
+class Show:
+    """What is asked of `tercel agent show`."""
+
+    policy: Policy
+    registry: Registry = ""
+    as_json: AsJson = False
+
+
+def show(asked: Show) -> None:
+    """Show a policy's card: what it sees and does, where it comes from, how good it was, what it is not for."""
+    from tercel.execution.policies.policy import load_policy
+    from tercel.execution.registry import resolve_policy
+
+    folder = resolve_policy(asked.policy, asked.registry)
+    network, card = load_policy(folder)
+    fits, limits = observation_fits(card), limits_of_use(card)
+
+    def tell() -> None:
+        out = result_console()
+        out.print(f"[bold]{card.name}[/bold]  {folder}", highlight=False, soft_wrap=True)
+        for title, facts in sections(card, type(network).__name__, fits).items():
+            out.print(f"\n[bold]{title}[/bold]")
+            for key, value in facts.items():
+                out.print(f"  {key:<14} {value}", markup=False, soft_wrap=True)
+        out.print("\n[bold]limits of use[/bold]")
+        for line in limits:
+            out.print(f"  {line}", markup=False, soft_wrap=True)
+
+    found = {"policy": asked.policy, "folder": str(folder), **asdict(card)}
+    hand_over(found | {"limits_of_use": limits, "observation_fits": fits}, asked.as_json, tell)
+
+
+def observation_fits(card: "Card") -> bool:
+    """Whether this version of Tercel makes the observation that the policy was trained on."""
+    from tercel.execution.observers import observer
+    from tercel.execution.policies.card import layout_hash
+
+    try:
+        return card.observation_hash == layout_hash(observer(card.observation, card.stack).entries)
+    except UnknownNameError:
+        return False
+
+
+def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, Any]]:
+    """The card in four parts, each a list of short facts."""
+    from tercel.execution.observers import is_own_name
+
+    whose = "a user's: give it with --observation" if is_own_name(card.observation) else "of another version of Tercel"
+    observation = {
+        "schema": f"{card.observation}, {len(card.observes)} entries",
+        "hash": f"{card.observation_hash} ({'fits this version' if fits else whose})",
+        "entries": ", ".join(card.observes),
+    }
+    if card.stack != 1:
+        observation["stacked"] = f"{card.stack} decisions"
+    action = {"decoder": card.actions, "numbers": f"{card.n_actions} ({card.head})"}
+    if card.action_parameters:
+        action["parameters"] = _flat(card.action_parameters)
+    training = {
+        "learner": _flat(card.learner) or "-",
+        "data": _flat(card.trained_on) or "-",
+        "task": _flat(card.task) or "-",
+        "seed": str(card.seed),
+        "frames": f"{card.frames:,}",
+        "version": f"Tercel {card.version}",
+    }
+    file = {"network": network, "weights": card.weights_sha256}
+    return {"observes": observation, "does": action, "trained": training, "scores": _scores(card), "file": file}
+
+
+def limits_of_use(card: "Card") -> list[str]:
+    """What the card says that the policy is not for; where it says nothing, what follows from its training."""
+    if card.limits:
+        return [f"{key}: {_flat(value)}" for key, value in card.limits.items()]
+    market, task = card.market, card.task
+    lines = ["the card names none; from its training:"]
+    if market:
+        lines.append(f"trained in {market} alone: in other markets untested")
+    if task:
+        size = (
+            f"{task.get('quantity')} lots" if task.get("share") is None else f"{task['share']} of the expected volume"
+        )
+        lines.append(f"orders of {size} over {task.get('horizon_s')} s; others untested")
+    if not card.scores:
+        lines.append("never judged: `tercel agent evaluate` does that")
+    return lines
+
+
+def _scores(card: "Card") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in card.scores.items():
+        found[key] = told_score(value) if isinstance(value, dict) and "mean" in value else _flat(value)
+    return found or {"none": "never judged"}
+
+
+def _flat(value: Any) -> str:
+    """A value on one line.
+
+    >>> _flat({"kind": "constant", "values": [1, 2]})
+    'kind constant, values 1 2'
+    """
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items() if item not in (None, "", [], {}))
+    if isinstance(value, list | tuple):
+        return " ".join(_flat(item) for item in value)
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is asked of `tercel agent export`."""
+
+    policy: Policy
+    out: Annotated[Path, typer.Option(help="Folder, or .zip file, to write.", metavar="FOLDER|FILE.zip")]
+    format_: Annotated[str, typer.Option("--format", help="onnx.", metavar="FORMAT")] = "onnx"
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there.")] = False
+    registry: Registry = ""
+    seed: Seed = 1
+    as_json: AsJson = False
+
+
+def export(asked: Export) -> None:
+    """Write a policy as ONNX with its card, and check what was written by running it."""
+    out = asked.out
+    if asked.format_ != "onnx":
+        raise ConfigError("a format: onnx", f"--format {asked.format_}", "leave it out")
+    if out.exists() and not asked.replace:
+        raise ConfigError("a place where nothing is yet", f"--out {out}", "name another, or add --replace")
+    if out.exists() and out.is_dir() == (out.suffix == ".zip"):
+        there, wanted = ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
+        remedy = "name another; one that ends in .zip is an archive, any other a folder"
+        raise ConfigError(f"a place for {wanted}", f"--out {out}, which is {there}", remedy)
+    from tercel.execution.policies.exported import exported
+    from tercel.execution.policies.policy import CARD
+    from tercel.execution.registry import resolve_policy
+
+    if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
+        raise ConfigError("an empty folder or that of a policy", f"--out {out}", "name another: this would be emptied")
+    found = {"policy": asked.policy, "out": str(out), "format": asked.format_}
+    found |= exported(resolve_policy(asked.policy, asked.registry), out, asked.seed)
+    told = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
+    hand_over(found, asked.as_json, lambda: say(told))
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    rows = f"checked on {found['rows']} random observations: the native loader gives the same bytes"
+    if found["onnxruntime_difference"] is None:
+        return f"{rows}; ONNX Runtime is not installed (pip install 'tercel[learn]')"
+    share = f" ({100 * found['same_action_share']:.4g} % the same action)" if "same_action_share" in found else ""
+    return f"{rows}, ONNX Runtime the same to {found['onnxruntime_difference']:.1e}{share}"
+
+
+@dataclass(frozen=True)
+class Convert:
+    """What is asked of `tercel agent convert`."""
+
+    model: Annotated[
+        Path, typer.Argument(help="An ONNX file, or the .zip of a Stable-Baselines3 model.", metavar="MODEL")
+    ]
+    folder: Annotated[Path, typer.Argument(help="Policy folder to write.", metavar="FOLDER")]
+    trust: Annotated[bool, typer.Option("--trust", help="Unpickle the .zip, which may run anything that is in it.")] = (
+        False
+    )
+    moments: Annotated[
+        Path | None,
+        typer.Option(help="What VecNormalize.save wrote, if it was trained under one; unpickled too.", metavar="FILE"),
+    ] = None
+    name: Annotated[str, typer.Option(help="On its card; the folder's if not given.", metavar="NAME")] = ""
+    actions: Annotated[str, typer.Option(help="What its actions mean.", metavar="SET")] = "placement"
+    observation: Annotated[
+        str, typer.Option(help="What it observes: v1, v2, or a function of yours, module:name.", metavar="WHAT")
+    ] = "v1"
+    as_json: AsJson = False
+
+
+def convert(asked: Convert) -> None:
+    """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
+    from tercel.execution.observers import is_own_name
+    from tercel.execution.own import located
+    from tercel.execution.registry import resolve_policy
+    from tercel.execution.registry.resolve import ARCHIVE
+    from tercel.learning.agent.convert import unzipped
+    from tercel.learning.own_models import kept
+
+    model, folder, observation = asked.model, asked.folder, asked.observation
+    watched = located(observation, "observation") if is_own_name(observation) else observation
+    told: dict[str, Any] = {"actions": asked.actions, "action_parameters": {}, "observation": watched, "stack": 1}
+    given: Any = model
+    if model.suffix == ARCHIVE:
+        if not asked.trust:
+            resolve_policy(str(model))  # refuses
+        given = unzipped(model, asked.moments, asked.actions)
+    strategy = kept(given, folder, asked.name, told)
+    network = type(strategy.policy).__name__
+
+    def tell() -> None:
+        say(f"written  {folder}: {strategy.name}, {network}, actions {asked.actions}, observes {observation}")
+        say(f"judge it with `tercel agent evaluate {folder}`")
+
+    found = {"model": str(model), "folder": str(folder), "name": strategy.name, "network": network}
+    hand_over(found, asked.as_json, tell)
+
+
+@dataclass(frozen=True)
+class Explain:
+    """What is asked of `tercel agent explain`."""
+
+    policy: Policy
+    market: Annotated[str, typer.Option(help="Market to look at it in. Default: that of its card.")] = ""
+    episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256
+    out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
+    seed: Seed = 1
+    observation: Eyes = None
+    registry: Registry = ""
+    as_json: AsJson = False
+
+
+def explain(asked: Explain) -> None:
+    """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
+    from tercel.evaluation.explain.whole import explanation
+    from tercel.execution.observers import same_name
+    from tercel.execution.own import located
+    from tercel.execution.policies.card import read_card
+    from tercel.execution.policies.policy import CARD
+    from tercel.execution.registry import resolve_policy
+
+    folder = resolve_policy(asked.policy, asked.registry)
+    said = read_card(folder / CARD).observation
+    eyes = next((located(one, "observation") for one in asked.observation or () if same_name(said, one)), None)
+    with progress(transient=True) as bars:
+        bar = bars.add_task("watch", total=None)
+
+        def advance(done: int, total: int, what: str) -> None:
+            bars.update(bar, completed=done, total=total, description=what)
+
+        found = explanation(
+            folder, asked.policy, market=asked.market, episodes=asked.episodes, seed=asked.seed, eyes=eyes,
+            advance=advance,
+        )  # fmt: skip
+    short = folder.parent.name if folder.name == "policy" else folder.name
+    page = (asked.out or Path("runs") / "explain" / short) / "explain.html"
+    found.report(page)
+    hand_over({**found.to_dict(), "report": str(page)}, asked.as_json, lambda: _tell_explained(found))
+    say(f"report  {page}")
+
+
+def _tell_explained(found: "Explanation") -> None:
+    from tercel.evaluation.explain.seen import PARTS
+
+    say(found.lead())
+    if found.still:
+        say(f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps")
+        return
+    if found.from_rule is not None:
+        share = f"{100 * found.from_rule.mean:.1f} %"
+        say(f"It moves a written rule, and sends {share} of what is left elsewhere than the rule alone would.")
+    title = f"{found.policy} in {found.market}, {found.episodes} episodes, IS {spelt(found.is_bps.to_json())} bps"
+    headings = ("feature", "goes elsewhere, %", *PARTS, "dearer without it, bps")
+    print_table(title, headings, _cells(found.families, found.family_costs), PARTS[::-1])
+    print_table("single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1])
+
+
+def _cells(moved: "Sequence[Moved]", costs: "Mapping[str, Estimate]") -> list[tuple[str, ...]]:
+    return [
+        (
+            each.name,
+            *(f"{100 * part:.1f}" for part in (each.distance.mean, *each.change)),
+            spelt(costs[each.name].to_json(), "+") if each.name in costs else "",
+        )
+        for each in moved
+    ]

@@ -1,0 +1,92 @@
+"""`tercel agent sweep`: ranges, trials with a bar, the best configuration and the page."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from tercel.cli.shared import AsJson, Seed
+from tercel.report.terminal import hand_over, progress, say
+
+if TYPE_CHECKING:
+    from tercel.learning.agent.sweep import AgentSweep
+    from tercel.learning.port import Metrics
+    from tercel.learning.sweep import Trial
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is asked of `tercel agent sweep`."""
+
+    interrupted: ClassVar[str] = "trials that ended are kept; --resume goes on"
+
+    config: Annotated[Path, typer.Argument(help="TOML file of a training with \\[sweep.ranges].", metavar="CONFIG")]
+    trials: Annotated[
+        int | None, typer.Option(help="Trials in all; those of the file if not given.", min=1, metavar="N")
+    ] = None
+    timeout: Annotated[float | None, typer.Option(help="No new trial after so many seconds.", min=0.0, metavar="S")] = (
+        None
+    )
+    storage: Annotated[
+        str, typer.Option(help="Database of trials, sqlite:///FILE; in the folder if not given.", metavar="URL")
+    ] = ""
+    seed: Seed = 1
+    out: Annotated[Path | None, typer.Option(help="Folder; runs/sweeps/NAME-SEED if not given.", metavar="DIR")] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in that folder.")] = False
+    as_json: AsJson = False
+
+
+def sweep(asked: Sweep) -> None:
+    """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
+    from tercel.cli.commands.agent_train import stopped
+    from tercel.learning.agent.config import read_config
+    from tercel.learning.agent.learner import refuse_settings
+    from tercel.learning.agent.sweep import AgentSweep, keep, refuse_other
+    from tercel.learning.agent.sweep_report import write_page
+
+    config = read_config(asked.config)
+    refuse_settings(config, str(asked.config))
+    folder = asked.out or Path("runs/sweeps") / f"{config.name}-{asked.seed}"
+    refuse_other(folder, config, asked.seed, asked.resume)
+    job = AgentSweep(config, folder, asked.seed, asked.storage, resume=asked.resume)
+    keep(folder, config, asked.seed)
+    with stopped() as stop:
+        _run(job, asked.trials or config.sweep.trials, asked.timeout, stop)
+    result = job.result()
+    page = write_page(job, result)
+    if stop:
+        said = f"`tercel agent sweep {asked.config} --resume` goes on after {result['trials']} trials"
+        raise KeyboardInterrupt(said)
+
+    def show() -> None:
+        best = result["best"]
+        say(f"{result['trials']} trials: {result['complete']} complete, {result['cut_short']} cut short")
+        if best is not None:
+            gain = f"gain {best['gain']:+.2f} +- {best['se']:.2f} bps (one s.e., validation)"
+            say(f"best     trial {best['trial']}: {gain}")
+            say(f"config   {result['config']} ({result['variants']} variants tried)")
+        say(f"report   {page}")
+
+    hand_over({**result, "folder": str(folder), "report": str(page)}, asked.as_json, show)
+
+
+def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]) -> None:
+    """Trials until there are enough, the time is up or Ctrl-C comes."""
+    began = time.monotonic()
+    frames = (job.config.sweep.frames or job.config.learner.frames) * job.config.sweep.seeds
+    with progress(now=True) as bars:
+        bar = bars.add_task(f"sweep {job.config.name}", total=wanted, completed=job.sweep.finished, now="")
+
+        def on_row(trial: "Trial", metrics: "Metrics") -> None:
+            bars.update(bar, completed=trial.number + min(metrics["frames"] / frames, 1.0))
+
+        while job.sweep.finished < wanted and not stop:
+            if timeout is not None and time.monotonic() - began > timeout:
+                say(f"time is up after {job.sweep.finished} of {wanted} trials")
+                break
+            job.trial(on_row, lambda: bool(stop))
+            best = job.sweep.best()
+            shown = f"best {best.value:+.2f} bps on the rule" if best else ""
+            bars.update(bar, completed=job.sweep.finished, now=shown)

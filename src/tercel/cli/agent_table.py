@@ -1,0 +1,114 @@
+"""`tercel agent table`: every strategy in every market and regime, intervals and gains, as Markdown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from tercel.cli.request import add
+from tercel.cli.shared import AsJson, listed_seeds
+from tercel.report.markdown import around, marks_of, replace_table
+from tercel.report.terminal import hand_over, json_text, print_table, say
+
+MARKS = marks_of("agent table")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is asked of `tercel agent table`."""
+
+    interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
+
+    policies: Annotated[
+        list[str] | None, typer.Argument(help="Policies, as in `agent evaluate`; none: rules alone.", metavar="POLICY")
+    ] = None
+    family: Annotated[
+        str,
+        typer.Option(
+            help="Show all these policies as one of this name, each in the markets that it was made for.",
+            metavar="NAME",
+        ),
+    ] = ""
+    market: Annotated[
+        list[str] | None, typer.Option("--market", help="Preset market; several. Default: all.", metavar="NAME")
+    ] = None
+    regimes: Annotated[
+        str, typer.Option(help="Named regimes, each by itself, separated by commas; all; none.", metavar="all|NAME,...")
+    ] = "all"
+    against: Annotated[str, typer.Option(help="Written strategies, or all.", metavar="all|NAME,...")] = "all"
+    episodes: Annotated[int, typer.Option(help="Episodes of each cell.", min=2, max=1_000_000, metavar="N")] = 512
+    seeds: Annotated[str, typer.Option(help="Base seeds of the episodes.", metavar="S,...")] = "1"
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            help="Markdown file whose table is replaced; the figure of gains goes into figures beside it.",
+            metavar="FILE.md",
+        ),
+    ] = None
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
+    ] = None
+    out: Annotated[Path, typer.Option(help="Folder of cells; what is finished there is not run again.")] = Path(
+        "runs/evaluate"
+    )
+    as_json: AsJson = False
+
+
+def table(asked: Table) -> None:
+    """Print the big table: all strategies in all markets and regimes, with intervals."""
+    seeds, out = listed_seeds(asked.seeds), asked.out
+    from tercel.cli.agent_table_page import heads, lines
+    from tercel.evaluation.contest.big_table import everyone, places_of, regimes_of, result_of
+    from tercel.evaluation.contest.contenders import baselines_of
+    from tercel.evaluation.contest.families import Field, field_of
+    from tercel.evaluation.contest.hold import hold
+    from tercel.evaluation.contest.places import PLAIN
+    from tercel.learning.ray.contest import on_cluster
+
+    if asked.write is not None:
+        around(asked.write, MARKS)
+    elsewhere = None if asked.ray is None else on_cluster(asked.ray)
+    baselines = baselines_of(asked.against)
+    places = places_of(asked.market or (), regimes_of(asked.regimes), asked.episodes, tuple(seeds))
+    held_in = {market: place.settings for market, place in places[PLAIN].items()}
+    empty = Field([], [], dict.fromkeys(held_in, ()), [])
+    field = field_of(asked.policies, asked.family, held_in) if asked.policies else empty
+    out.mkdir(parents=True, exist_ok=True)
+    work = [
+        (place, everyone(field, baselines, market), False) for row in places.values() for market, place in row.items()
+    ]
+    hold(work, out, "the big table", elsewhere)
+    result = result_of(places, field, baselines, out) | {"episodes": asked.episodes, "seeds": seeds}
+    (out / "table.json").write_text(json_text(result) + "\n")
+    if asked.write is not None:
+        _write(asked.write, result)
+
+    def show() -> None:
+        for regime in result["cells"]:
+            title = f"{regime}: implementation shortfall, bps"
+            print_table(title, heads(result, regime), [list(line) for line in lines(result, regime)])
+        for name, found in result["claims"].items():
+            for verdict in found["verdict"].values():
+                say(f"{name}: {verdict}")
+
+    hand_over(result, asked.as_json, show)
+
+
+def _write(path: Path, result: Mapping[str, Any]) -> None:
+    from tercel.cli.agent_table_page import IMAGE, markdown
+    from tercel.evaluation.contest.claim_words import gains_figure
+
+    replace_table(path, markdown(result), MARKS)
+    say(f"written  {path}")
+    for name in result["claims"]:
+        folder = path.parent / IMAGE
+        folder.mkdir(exist_ok=True)
+        say(f"written  {gains_figure(result, name).save(folder)}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command under `tercel agent`."""
+    add(app, table)

@@ -1,0 +1,153 @@
+"""`tercel agent tune`: the numbers of written strategies, found on training episodes, held out on validation."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from tercel.cli.shared import AsJson, Seed
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import nearest, offer
+from tercel.report.terminal import hand_over, print_table, say
+
+if TYPE_CHECKING:
+    from tercel.evaluation.tuning_tasks import TuningSettings
+
+HEADINGS = ("strategy", "validation, bps", "s.e.", "final, bps", "final s.e.", "before", "training, bps", "episodes")
+
+
+@dataclass(frozen=True)
+class Tune:
+    """What is asked of `tercel agent tune`."""
+
+    interrupted: ClassVar[str] = "what is finished is kept; the same command goes on"
+
+    strategies: Annotated[
+        list[str] | None, typer.Argument(help="Strategies to tune; all that can be when none is named.")
+    ] = None
+    market: Annotated[str | None, typer.Option(help="Preset market, by name or file.", metavar="NAME")] = None
+    tape: Annotated[Path | None, typer.Option(help="Tune on the training days of this lake.", metavar="LAKE")] = None
+    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None
+    impact: Annotated[str, typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW")] = (
+        "square_root"
+    )
+    episodes: Annotated[
+        int, typer.Option(help="Training episodes of each search; by the number of parameters when 0.", min=0)
+    ] = 0
+    validation: Annotated[int, typer.Option(help="Validation episodes; 1,024 when 0.", min=0)] = 0
+    seed: Seed = 1
+    out: Annotated[Path | None, typer.Option(help="File of the values found.", metavar="FILE")] = None
+    as_json: AsJson = False
+
+
+def tune(asked: Tune) -> None:
+    """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
+    if (asked.tape is None) != (asked.symbol is None):
+        raise ConfigError("--tape and --symbol together", "one of the two", "give both, or neither")
+    from tercel.evaluation.tuning_tasks import finals, rank, read_results, result_of, tune_all, write_json
+    from tercel.execution.strategies import ALL_BASELINES, TUNABLE
+    from tercel.market.flow.preset import DEFAULT
+
+    names, settings = _names(asked.strategies or ()), _settings(asked)
+    label = asked.symbol or Path(asked.market or DEFAULT).stem
+    out = asked.out or Path("runs/tuned") / f"{label}-{asked.seed}.json"
+    if out.exists():
+        raise ConfigError("a new file", f"{out} exists", "name another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:10]
+    parts = out.with_name(f".{out.stem}-{digest}.parts")
+    parts.mkdir(exist_ok=True)
+    plain = [name for name in ALL_BASELINES if name not in TUNABLE]
+    tune_all(settings, names, plain, parts)
+    finals(settings, [*names, *plain], parts)
+    result = result_of(label, settings, read_results(parts, [*names, *plain]))
+    write_json(out, result)
+    shutil.rmtree(parts)
+
+    def show() -> None:
+        rows = sorted({**result["strategies"], **result["untuned"]}.items(), key=lambda item: rank(item[1]))
+        print_table(f"Tuned in {label}, cheapest first", HEADINGS, [_cells(name, one) for name, one in rows])
+        for name, one in rows:
+            if lost := _lost(one):
+                say(f"{name}: {lost}")
+        say(f"the baseline: {result['best']}, the best on validation episodes that chose nothing else")
+        say(f"values    {out}")
+
+    hand_over({**result, "out": str(out)}, asked.as_json, show)
+
+
+def _names(asked: Sequence[str]) -> list[str]:
+    """Strategies to tune, all of them if none is named."""
+    from tercel.execution.strategies import TUNABLE
+
+    for name in asked:
+        if name not in TUNABLE:
+            raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(name), _instead(name))
+    return list(dict.fromkeys(asked)) or list(TUNABLE)
+
+
+def _instead(name: str) -> str:
+    """What to do about a name that cannot be tuned: some strategies exist and have no numbers."""
+    from tercel.execution.strategies import ALL_BASELINES, TUNABLE
+
+    for near in nearest(name, ALL_BASELINES):
+        if near not in TUNABLE:
+            return f"leave it out: {near} exists, but has nothing to tune, and is validated beside the others anyway"
+    return offer(name, TUNABLE)
+
+
+def _settings(asked: Tune) -> "TuningSettings":
+    """What decides the result."""
+    from tercel.evaluation.settings import RunSettings
+    from tercel.evaluation.task import Task
+    from tercel.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
+    from tercel.market.flow.preset import DEFAULT, load
+    from tercel.market.impact.propagator import TAPE_LAWS
+
+    if asked.tape is not None:
+        if asked.market is not None:
+            raise ConfigError("--market or --tape", "both", "give one")
+        if asked.impact not in TAPE_LAWS:
+            expected = f"an impact law on tape: {', '.join(TAPE_LAWS)}"
+            raise ConfigError(expected, f"--impact {asked.impact}", "such as --impact square_root")
+        run = RunSettings(
+            lake=str(asked.tape.resolve()),
+            symbol=asked.symbol or "",
+            impact=asked.impact,
+            seed=asked.seed,
+            task=Task(),
+            quick=True,  # a pilot of 64 episodes and a small bank, which tuning does not start from, will do
+        )
+    else:
+        market = asked.market or DEFAULT
+        load(market)
+        if market.endswith(".json"):
+            market = str(Path(market).resolve())
+        run = RunSettings(market=market, seed=asked.seed, task=Task(), quick=True)
+    return TuningSettings(run, asked.episodes, asked.validation or VALIDATION_EPISODES, asked.seed)
+
+
+def _lost(one: dict[str, Any]) -> str:
+    """Episodes in which orders found no place, by kind; empty where none did."""
+    from tercel.evaluation.tuning import OVERFLOWED_BPS
+
+    counts = [(one.get("training_overflowed", 0), one.get("training_episodes", 0), "training")]
+    held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
+    counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
+    told = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
+    return f"orders lost for want of room in {told} episodes, {OVERFLOWED_BPS:g} bps dearer each" if told else ""
+
+
+def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:
+    held_out = one["validation"]
+    last = one.get("final")
+    cells = [name, f"{held_out['bps']:.2f}", f"{held_out['se']:.2f}"]
+    cells += [f"{last['bps']:.2f}", f"{last['se']:.2f}"] if last else ["", ""]
+    if "parameters" not in one:
+        return (*cells, "", "", "")
+    before, training = one["begun_from"]["bps"], one["training_bps"]
+    return (*cells, f"{before:.2f}", f"{training:.2f}", f"{one['training_episodes']:,}")

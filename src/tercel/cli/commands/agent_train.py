@@ -1,0 +1,196 @@
+"""Body of `tercel agent train`: read what is told, train with a bar, write the page."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.locks import locked
+from tercel.core.names import offer
+from tercel.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
+from tercel.learning.agent.env import MakeEnv
+from tercel.learning.agent.guards import variants_tried
+from tercel.learning.agent.learner import refuse_settings, with_algo
+from tercel.learning.agent.ray import spread, with_shards
+from tercel.learning.agent.report import unlearned, write_page
+from tercel.learning.agent.sb3 import SB3
+from tercel.learning.agent.training import FILE, claim, refuse_another, resumed, run_training
+from tercel.learning.port import Metrics
+from tercel.learning.sb3.settings import ALGORITHMS
+from tercel.report.terminal import print_json, progress_console, say
+
+RUNS = Path("runs/agents")
+LOCK = ".lock"
+ALGOS = ("ppo", "dqn", *(f"{SB3}{name}" for name in ALGORITHMS))
+INTERRUPTED = 130
+
+
+def train(
+    *,
+    config: Path | None,
+    preset: str | None,
+    algo: str | None,
+    seed: int,
+    out: Path | None,
+    resume: Path | None,
+    as_json: bool,
+    ray: str | None = None,
+    workers: int | None = None,
+    trust: bool = False,
+    make: MakeEnv | None = None,
+) -> int:
+    """Train and tell; the exit code.
+
+    Raises
+    ------
+    ConfigError
+        Nothing or too much is told, or a folder that holds another run.
+    """
+    if workers is not None and ray is None:
+        raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
+    with spread(ray, workers) as on_cluster:
+        told, folder, seed = _told(
+            config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers, trust=trust
+        )
+        with _held(folder, told, seed, begun=resume is not None), stopped() as stop:
+            result = with_bar(told, folder, seed, make or on_cluster, stop)
+            if result["done"]:
+                page = write_page(folder, told, result)
+    if not result["done"]:
+        raise KeyboardInterrupt(f"`tercel agent train --resume {folder}` goes on at {result['frames']:,} decisions")
+    if as_json:
+        print_json({**result, "folder": str(folder), "report": str(page)})
+        return 0
+    best, nothing = result["best"], unlearned(result)
+    gained = (
+        f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
+        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} looks)"
+    )
+    say(f"{told.name}: {nothing or gained}")
+    say(f"policy   {result['policy']}")
+    say(f"report   {page}")
+    if not nothing:
+        say(f"judge it with `tercel agent evaluate {folder}`")
+    return 0
+
+
+def _told(
+    config: Path | None,
+    preset: str | None,
+    algo: str | None,
+    seed: int,
+    out: Path | None,
+    resume: Path | None,
+    *,
+    on_ray: bool = False,
+    workers: int | None = None,
+    trust: bool = False,
+) -> tuple[AgentConfig, Path, int]:
+    """The configuration, the run folder and the seed."""
+    if resume is not None:
+        if config is not None or preset is not None or out is not None or algo is not None:
+            raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
+        begun = resumed(resume, trust=trust)
+        refuse_settings(begun[0], str(resume / FILE))
+        if not (resume / "checkpoint").exists():
+            say(f"no checkpoint in {resume}: from the start")
+        if on_ray and not begun[0].learner.shards:
+            said = f"{resume} was begun without: its results would change"
+            raise ConfigError("a run with learner.shards to go on with on a cluster", said, "go on without --ray")
+        return begun
+    if (config is None) == (preset is None):
+        received = "neither" if config is None else "both"
+        raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
+    file = preset_file(str(preset)) if config is None else config
+    told = read_config(file)
+    if algo is not None:
+        if algo not in ALGOS:
+            raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, offer(algo, ALGOS))
+        told = with_algo(told, algo)
+    if on_ray:
+        told = with_shards(told, workers)
+    variants_tried(told)  # a sweep that is not there is refused before anything is written
+    refuse_settings(told, str(file))
+    folder = out or RUNS / f"{told.name}-{seed}"
+    refuse_another(folder, told, seed)
+    return told, folder, seed
+
+
+@contextmanager
+def _held(folder: Path, told: AgentConfig, seed: int, *, begun: bool) -> Iterator[None]:
+    """The run folder, claimed and kept from other trainings; given back where what was told is refused at its start.
+
+    Raises
+    ------
+    ConfigError
+        Another training goes on there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / LOCK, wait=False))
+        except BlockingIOError as error:
+            remedy = "wait for it, or name another --out"
+            raise ConfigError("one training at a time in a folder", f"{folder}, where one goes on", remedy) from error
+        if not begun:
+            claim(folder, told, seed)
+        try:
+            yield
+        except TercelError:
+            _disclaim(folder)
+            raise
+
+
+def _disclaim(folder: Path) -> None:
+    """Give a run folder back in which nothing was begun: what was refused may be corrected and tried again there."""
+    if {path.name for path in folder.iterdir()} <= {FILE, LOCK}:
+        for name in (FILE, LOCK):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+@contextmanager
+def stopped() -> Iterator[list[bool]]:
+    """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
+    asked: list[bool] = []
+
+    def ask(*_: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+        say("stopping after this update ...")
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not in the main thread: nobody can ask
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def with_bar(told: AgentConfig, folder: Path, seed: int, make: MakeEnv | None, stop: list[bool]) -> dict[str, Any]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} % {task.fields[best]}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=progress_console()) as progress:
+        if told.oracle.frames:
+            first = progress.add_task("train the oracle", total=told.oracle.frames, best="")
+        bar = progress.add_task(f"train {told.name} seed {seed}", total=told.learner.frames, best="")
+
+        def on_row(row: Metrics, best: Metrics | None) -> None:
+            gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""
+            progress.update(bar, completed=row["frames"], best=gain)
+
+        def on_oracle(row: Metrics) -> None:
+            progress.update(first, completed=row["frames"])
+
+        return run_training(told, folder, seed, make=make, on_row=on_row, on_oracle=on_oracle, stop=lambda: bool(stop))

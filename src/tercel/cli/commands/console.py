@@ -1,0 +1,169 @@
+"""Bodies of `tercel console`, `tercel kill` and `tercel rearm`."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tercel.cli.desks import JOURNAL, LATCH, find_desk
+from tercel.cli.machine import person
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.ports import Entry
+from tercel.report.terminal import print_json, say
+from tercel.trading.journal import kinds
+from tercel.trading.journal.reader import JournalReader, post
+from tercel.trading.kill import ALL, KillLatch
+
+PASSWORD = "TERCEL_CONSOLE_PASSWORD"
+LOCK = "desk.lock"
+PROC_LOCKS = Path("/proc/locks")
+
+
+class FolderDesk:
+    """A desk folder as the console meets it (`console.desk.WatchedDesk`), whatever the desk's process does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, folder.name
+        self._latch = KillLatch(folder / LATCH)
+
+    def stands(self) -> tuple[str, int]:
+        """Which journal this is, and the number of its last entry."""
+        with closing(JournalReader(self.folder)) as reader:
+            file = (self.folder / JOURNAL).stat()
+            return f"{file.st_dev}:{file.st_ino}", reader.last
+
+    def running(self) -> str | None:
+        """Who holds the journal's lock."""
+        return holder(self.folder / LOCK)
+
+    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
+        """Journal entries above a sequence number."""
+        with closing(JournalReader(self.folder)) as reader:
+            yield from reader.read(after, kinds)
+
+    def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
+        """Leave a command in the desk's inbox."""
+        return post(self.folder, command, body, by, reason, time.time_ns())
+
+    def kill(self, scope: str, by: str, reason: str) -> None:
+        """Latch the kill switch."""
+        self._latch.kill(reason, by, time.time_ns(), () if scope == "all" else (scope,))
+
+    def rearm(self, by: str, reason: str) -> None:
+        """Release everything that is latched."""
+        killed = self._latch.state().killed
+        self._latch.rearm(reason, by, time.time_ns(), () if ALL in killed or not killed else tuple(killed))
+
+    def killed(self) -> Mapping[str, Any] | None:
+        """The latch as it stands."""
+        state = self._latch.state()
+        if state.damaged:
+            return {"scope": "all", "by": "", "reason": state.damaged}
+        if not state.killed:
+            return None
+        by = next((str(done.get("by", "")) for done in reversed(state.history) if done.get("what") == "kill"), "")
+        if ALL in state.killed:
+            return {"scope": "all", "by": by, "reason": state.killed[ALL]}
+        return {"scope": ", ".join(state.killed), "by": by, "reason": "; ".join(dict.fromkeys(state.killed.values()))}
+
+    def why(self, seq: int) -> Mapping[str, Any] | None:
+        """What was seen and wanted at a decision."""
+        from tercel.trading.replay import explain
+
+        with closing(JournalReader(self.folder)) as reader:
+            return explain(reader, seq)
+
+
+def holder(lock: Path) -> str | None:
+    """Who holds a lock file, without touching the lock; "" when nobody does, None where the system does not tell."""
+    try:
+        inode = f":{lock.stat().st_ino}"
+        held = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in words and any(word.endswith(inode) for word in words) for words in held):
+            return ""
+        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
+    except FileNotFoundError:
+        return "" if PROC_LOCKS.exists() else None
+    except OSError:
+        return None
+
+
+def console(desk: Path | None, port: int) -> None:
+    """Serve the page on loopback until Ctrl-C."""
+    from tercel.console.follow import Follower
+    from tercel.console.login import Doorkeeper
+    from tercel.console.serve import LOOPBACK, bind, server_of
+    from tercel.console.web import create_app
+
+    folder = FolderDesk(find_desk(desk))
+    given = os.environ.get(PASSWORD)
+    password = given if given is not None else secrets.token_urlsafe(9)
+    listening = bind(port)
+    app = create_app(folder, Doorkeeper(password, time.monotonic), Follower(folder, time.monotonic))
+    say(f"console of {folder.folder}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
+    say(f"password: {password}" if given is None else f"password: as {PASSWORD} says")
+    server_of(app).run(sockets=[listening])
+
+
+def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
+    """Latch the kill switch of a desk, and say it to its journal where that can be written."""
+    folder = _stopped(desk)
+    state = KillLatch(folder / LATCH).kill(reason, person(), time.time_ns(), agents)
+    _tell(folder, "kill", {"agents": list(agents)}, reason)
+    if unknown := _strangers(folder, agents):
+        known = f"agents of the desk: {', '.join(sorted(_agents(folder)))}"
+        received = f"{', '.join(unknown)} (latched, in case it comes)"
+        raise ConfigError(known, received, "kill one of them, or --all")
+    whom = ", ".join(agents) if agents else "every agent"
+    _answer(folder, f"killed: {whom} of {folder}; `tercel rearm --reason ...` releases it", dict(state.killed), as_json)
+
+
+def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
+    """Release the kill switch of a desk."""
+    folder = _stopped(desk)
+    latch = KillLatch(folder / LATCH)
+    killed = latch.state().killed
+    whom = tuple(agents) or (() if ALL in killed or not killed else tuple(killed))
+    state = latch.rearm(reason, person(), time.time_ns(), whom)
+    _tell(folder, "rearm", {"agents": list(agents)}, reason)
+    _answer(folder, f"armed again: {folder}", dict(state.killed), as_json)
+
+
+def _agents(folder: Path) -> set[str]:
+    """Who trades at a desk, as far as its journal can be read."""
+    try:
+        with closing(JournalReader(folder)) as reader:
+            return {entry.agent for _, entry in reader.read(0, (kinds.SEAT, kinds.PARENT)) if entry.agent}
+    except TercelError:
+        return set()
+
+
+def _strangers(folder: Path, agents: Sequence[str]) -> list[str]:
+    """Those of some agents that a desk does not have; none where it is not known whom it has."""
+    known = _agents(folder) if agents else set()
+    return [agent for agent in agents if known and agent not in known]
+
+
+def _stopped(desk: Path | None) -> Path:
+    """The desk that is meant; one that is named is stopped even when its journal is gone."""
+    if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
+        return desk
+    return find_desk(desk)
+
+
+def _tell(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
+    """The latch holds already: a journal that cannot take the word is no reason to fail."""
+    try:
+        post(folder, command, body, person(), reason, time.time_ns())
+    except TercelError as error:
+        say(f"the journal does not know of it yet: {error}")
+
+
+def _answer(folder: Path, text: str, killed: Mapping[str, str], as_json: bool) -> None:
+    if as_json:
+        print_json({"desk": str(folder), "killed": killed})
+    else:
+        say(text)

@@ -1,0 +1,400 @@
+"""Bodies of the commands that look at a desk's journal, and of those that leave word for the desk that writes it."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tercel.cli.desks import find_desk
+from tercel.cli.machine import person
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import BUY, NS_PER_SECOND
+from tercel.evaluation.task import Task
+from tercel.report.terminal import print_json, print_table, result_console, say
+from tercel.trading.journal import kinds
+from tercel.trading.journal.reader import JournalReader, post
+from tercel.trading.ledger import Ledger
+from tercel.trading.order import Order
+from tercel.trading.parents import NO_LIMIT
+from tercel.trading.positions import Position
+from tercel.trading.replay import decision_at, explain
+from tercel.trading.tca.summary import summary
+
+SIDES = {1: "buy", -1: "sell"}
+LOOK_S = 0.05
+"""Between two looks for a desk's answer."""
+
+
+def _ledger(folder: Path) -> Ledger:
+    with closing(JournalReader(folder)) as reader:
+        return Ledger.of(reader)
+
+
+def orders(desk: Path | None, every: bool, as_json: bool) -> None:
+    """Parents, and their children that are open (or all of them)."""
+    folder = find_desk(desk)
+    ledger = _ledger(folder)
+    parents = [
+        {
+            "id": parent.id, "instrument": parent.order.instrument, "agent": parent.order.agent,
+            "side": parent.order.side, "lots": parent.lots, "filled": parent.filled, "left": parent.left,
+            "refused": parent.refused, "status": str(parent.status), "strategy": parent.strategy,
+            "reason": parent.reason, "limit_price": parent.limit_price, "limit": parent.limit or None,
+        }
+        for parent in ledger.parents
+    ]  # fmt: skip
+    children = [
+        {
+            "order": order.name, "parent": order.parent, "instrument": order.instrument, "agent": order.account,
+            "side": order.side, "lots": order.lots, "filled": order.cum, "price": order.price,
+            "status": str(order.status),
+        }
+        for order in (list(ledger.orders) if every else ledger.orders.live())
+    ]  # fmt: skip
+    if as_json:
+        print_json({"desk": str(folder), "parents": parents, "orders": children})
+        return
+    idle = {key for key in ("reason", "refused", "limit_price", "limit") if not any(parent[key] for parent in parents)}
+    parents = [{key: value for key, value in parent.items() if key not in idle} for parent in parents]
+    shown = [parent | {"strategy": _short(str(parent["strategy"]))} for parent in parents]
+    _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
+    result_console().print()
+    _table("orders" if every else "open orders", children, ("parent", "agent", "instrument"))
+
+
+def _short(strategy: str) -> str:
+    """A strategy's name without what most of them share; `--json` has the whole.
+
+    >>> _short("packaged:ppo+alpha+posture"), _short("twap_take+alpha")
+    ('ppo', 'twap_take+alpha')
+    """
+    return strategy.removeprefix("packaged:").removesuffix("+alpha+posture")
+
+
+def positions(desk: Path | None, as_json: bool) -> None:
+    """What is held, by agent and instrument, and what it is worth at the last mark."""
+    folder = find_desk(desk)
+    with closing(JournalReader(folder)) as reader:
+        marks = {entry.instrument: entry for _, entry in reader.read(0, (kinds.MARKET,))}
+        ledger = Ledger.of(reader)
+    held = [
+        {"agent": agent, "instrument": instrument, **_held(position, marks.get(instrument))}
+        for (agent, instrument), position in sorted(ledger.positions.all().items())
+    ]
+    if as_json:
+        print_json({"desk": str(folder), "positions": held})
+        return
+    columns = ("agent", "instrument", "lots", "average", "mark", "realised", "unrealised")
+    shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in held]
+    rows = [{key: row[key] for key in columns} for row in shown]
+    _table(f"positions of {folder}", rows, ("average", "mark"))
+    result_console().print("average and mark in ticks, realised and unrealised in ticks x lots", style="dim")
+    times = [row["mark_ns"] for row in held if row["mark_ns"] is not None]
+    if times:
+        when = f"marks: the last mid journaled (at most one a minute), {min(times) / NS_PER_SECOND:.0f} s or later"
+        result_console().print(when, style="dim")
+
+
+def _held(position: Position, market: Entry | None) -> dict[str, Any]:
+    """A position in ticks and ticks x lots; the mark is the last mid that the journal has, None without one."""
+    sides = (None, None) if market is None else (market.body["bid"], market.body["ask"])
+    mid2 = None if sides[0] is None or sides[1] is None else int(sides[0]) + int(sides[1])
+    open2 = None if mid2 is None else position.worth2(mid2) - position.realised2
+    return {
+        "lots": position.lots,
+        "average": position.average,
+        "mark": None if mid2 is None else mid2 / 2,
+        "mark_ns": None if market is None or mid2 is None else market.ns,
+        "realised_ticks": position.realised2 / 2,
+        "unrealised_ticks": None if open2 is None else open2 / 2,
+        "realised_half_ticks": position.realised2,
+    }
+
+
+def replay(desk: Path | None, parent: str | None, at_s: float | None, seq: int | None, as_json: bool) -> None:
+    """What was seen, wanted and done at a decision."""
+    folder = find_desk(desk)
+    with closing(JournalReader(folder)) as reader:
+        if seq is None:
+            found = decision_at(reader, parent, None if at_s is None else round(at_s * NS_PER_SECOND))
+            if found is None:
+                wanted = f"a decision of {parent or 'any parent'}"
+                raise ConfigError(wanted, f"none in {folder} by then", "`tercel trade orders` names the parents")
+            seq = found
+        told = explain(reader, seq)
+    if told is None:
+        raise ConfigError("the number of a decision", f"{seq}", "the console and `trade replay --parent` name some")
+    if as_json:
+        print_json({"seq": seq, **told})
+        return
+    out = result_console()
+    out.print(f"[bold]{told['title']}[/bold] (entry {seq})")
+    for sentence in told["sentences"]:
+        out.print(sentence)
+    for name, values in told["tables"].items():
+        _table(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
+
+
+def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) -> None:
+    """The analysis of finished parents, as a table and a page with plots."""
+    folder = find_desk(desk)
+    with closing(JournalReader(folder)) as reader:
+        found = [e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)]
+    if not found:
+        received = f"no analysis of {parent or 'any parent'} in {folder}"
+        raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
+    found.sort(key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
+    rows = [{"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in found]
+    summed = summary(rows)
+    if as_json:
+        print_json({"desk": str(folder), "parents": rows, **summed})
+    else:
+        _print_tca(folder, rows, summed)
+    page = out if out is not None else folder / "tca.html"
+    page.write_text(_tca_page(folder, found), encoding="utf-8")
+    say(f"report: {page}")
+
+
+def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
+    total = {"parent": "all", "side": None, **summed["total"]}
+    title = f"costs of {folder}, bps; a cost is positive, a mark-out in the order's favour too"
+    shown = [_tca_row(row) for row in (*rows, total)]
+    idle = {"filled"} if all(row["quantity"] == row["filled"] for row in rows) else set()
+    idle |= {key for key in ("refused", "limit") if not any(row.get(key) for row in rows)}
+    shown = [{key: value for key, value in row.items() if key not in idle} for row in shown]
+    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", "limit", "filled", "side")
+    _table(title, shown, leaves)
+    agents = [
+        {"agent": name, "parents": of["parents"], "filled": of["filled"], "is": of["is_bps"],
+         "95% of is": _between(of["ci_low"], of["ci_high"]), "forced": of["forced_bps"], "vwap": of["vwap_bps"],
+         "rested": _percent(of["passive_share"])}
+        for name, of in summed["agents"].items()
+    ]  # fmt: skip
+    result_console().print()
+    _table("agents, means by what was filled", agents, ("vwap", "rested", "forced"))
+    told = "95%: Student's t over parents as if independent (those of one time share a market); a dash: one parent"
+    result_console().print(told, style="dim")
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{low:+.1f} to {high:+.1f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}%"
+
+
+def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a terminal; the page and `--json` have all."""
+    words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"], "filled": row["filled"]}
+    words |= {"refused": row.get("refused", 0), "limit": row.get("limit")}
+    parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
+    marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
+    return words | parts | {"rested": _percent(row["passive_share"])} | marks
+
+
+def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
+    from tercel.report.page import Section, render
+    from tercel.report.tables import plain_table
+    from tercel.trading.journal.blobs import unpack
+    from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
+
+    analysed = [dict(entry.body) for entry in found]
+    counts = ("side", "limit", "quantity", "filled", "unfilled", "refused")
+    keys = (*counts, "is_bps", "opportunity_bps", "vwap_bps", "twap_bps", "participation", "passive_share")
+    rows = [[entry.parent, entry.agent, *(entry.body.get(key) for key in keys)] for entry in found]
+    paths = []
+    for number, entry in enumerate(found[:40]):
+        arrays, side = unpack(entry.blob), entry.body["side"]
+        paths.append(path_with_fills(entry.parent, side, arrays["fills"], arrays["mids"], f"path{number}"))
+    sections = [
+        Section("All parents", html=plain_table(["parent", "agent", *keys], rows)),
+        Section("Against benchmarks", figures=[against_benchmarks(analysed), markouts(analysed)]),
+        Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths),
+    ]
+    total = summary([{**entry.body, "agent": entry.agent} for entry in found])["total"]
+    cost = "nothing" if total["is_bps"] is None else f"{total['is_bps']:.1f} bps against arrival"
+    lead = (
+        f"{len(found)} parent orders: {total['filled']:,} lots filled cost {cost}, weighted by what was filled; "
+        f"{total['unfilled']:,} found nobody, {total['refused']:,} were refused."
+    )
+    return render(f"Cost analysis of {folder.name}", lead, sections)
+
+
+def limit_of(typed: str | None) -> dict[str, float | str]:
+    """A limit price as a command's body has it: a number, or words that the desk reads.
+
+    Raises
+    ------
+    ConfigError
+        For what is neither a price, nor text such as 25bps, nor "none".
+
+    >>> limit_of("15.63"), limit_of("25bps"), limit_of(None)
+    ({'limit_price': 15.63}, {'limit_price': '25bps'}, {})
+    """
+    if typed is None:
+        return {}
+    try:
+        price: float | str = float(typed)
+    except ValueError:
+        price = typed
+    if price != NO_LIMIT:
+        Task(side=BUY, limit_price=price)
+    return {"limit_price": price}
+
+
+def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, wait_s: float, as_json: bool) -> None:
+    """Leave word for a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
+
+    Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for.
+
+    Raises
+    ------
+    OrderError
+        The desk refused.
+    """
+    import typer
+
+    folder = find_desk(desk)
+    with closing(JournalReader(folder)) as reader:
+        before = reader.last
+        number = post(folder, command, body, person(), reason or command, time.time_ns())
+        until = time.monotonic() + wait_s
+        while (found := answer(reader, before, number)) is None and time.monotonic() < until:
+            time.sleep(LOOK_S)
+    if found is not None and found.kind == kinds.ALERT:
+        raise OrderError(f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`")
+    event = None if found is None else str(found.body.get("event", found.kind))
+    if as_json:
+        print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
+    elif event is not None:
+        say(f"{command} ({number}): {event}")
+    else:
+        say(f"asked for: {command} ({number}); the desk takes it with its next step, if it runs")
+    if event is None and wait_s > 0:
+        raise typer.Exit(1)
+
+
+def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
+    """What the desk did of a person's command: a parent's event, a promotion, or the alert of a refusal."""
+    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.ALERT))
+    return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
+
+
+def reconcile(desk: Path | None, venue: str | None, as_json: bool) -> None:
+    """Compare every order with the venue's word; without a venue, say what the journal knows and what it does not.
+
+    Ends with 1 when the fate of an order is unknown or a sum does not agree.
+    """
+    import typer
+
+    folder = find_desk(desk)
+    if venue is None:
+        with closing(JournalReader(folder)) as reader:
+            rows = [{"order": e.order, **e.body} for _, e in reader.read(0, (kinds.RECONCILED,))]
+            result = _agreement(folder, rows, Ledger.of(reader), asked=False)
+    else:
+        result = _reconcile_now(folder, venue)
+    if as_json:
+        print_json(result)
+    else:
+        _print_agreement(folder, result)
+    if result["unknown"] or result["faults"]:
+        raise typer.Exit(1)
+
+
+def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: bool) -> dict[str, Any]:
+    """What was compared with the venue's word, and which orders of the ledger still wait for one."""
+    unknown = {order.root: order for order in ledger.orders.unknown()}
+    return {
+        "desk": str(folder),
+        "asked": asked,
+        "checked": len(rows),
+        "differ": sum(row["action"] != "agreed" for row in rows),
+        "orders": rows,
+        "unknown": [_standing(order) for order in unknown.values()],
+        "open": [_standing(order) for order in ledger.orders.live() if order.root not in unknown],
+        "faults": ledger.faults(),
+    }
+
+
+def _standing(order: Order) -> dict[str, Any]:
+    return {
+        "order": order.root, "instrument": order.instrument, "agent": order.account, "side": order.side,
+        "lots": order.lots, "filled": order.cum, "price": order.price, "status": str(order.status),
+    }  # fmt: skip
+
+
+def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
+    keys = ("order", "ours", "venue", "filled_before", "filled", "action")
+    rows = [{key.replace("_", " "): row[key] for key in keys} for row in result["orders"]]
+    _table(f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",))
+    _table("orders of unknown fate", result["unknown"], ("agent", "instrument"))
+    if result["open"]:
+        _table("orders that the ledger holds for open", result["open"], ("agent", "instrument"))
+    console = result_console()
+    counts = f"{result['checked']} checked, {result['differ']} differ, {len(result['unknown'])} unknown"
+    console.print(f"{counts}, {len(result['open'])} open")
+    if not result["asked"]:
+        console.print("the venue has not been asked; --venue WHERE asks it")
+    console.print("faults: " + ("; ".join(result["faults"]) or "none"), markup=False)
+
+
+def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
+    """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
+    from dataclasses import asdict
+
+    from tercel.cli.desks import LATCH
+    from tercel.limits import LimitGate, default_file, read
+    from tercel.trading.desk.build import strategy_of
+    from tercel.trading.journal.store import SqlJournal
+    from tercel.trading.kill import KillLatch
+    from tercel.trading.session import Session
+    from tercel.venues.address import connect, mark_of
+
+    agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
+    journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
+    try:
+        link = connect(where, agents, folder / "fix")
+        latch = KillLatch(folder / LATCH)
+        gate = LimitGate(read(default_file()), link.listings(), agents, latch.killed)
+        session = Session(
+            link, journal, gate, lambda name, instrument: strategy_of(name, None), latch=latch, mark=mark_of(where)
+        )
+        lines = [asdict(line) for line in session.recovered]
+        result = _agreement(folder, lines, session.ledger, asked=True)
+        session.close()
+    finally:
+        journal.close()
+    return result
+
+
+def _table(
+    title: str,
+    rows: Iterable[Mapping[str, Any]],
+    leaves: Sequence[str] = (),
+    wraps: Sequence[str] = (),
+    digits: int = 1,
+) -> None:
+    kept = list(rows)
+    if not kept:
+        result_console().print(f"{title}: none", markup=False)
+        return
+    keys = list(kept[0])
+    words = [key for key in keys if key == "side" or not any(_numeric(row[key]) for row in kept)]
+    cells = [[_shown(key, row[key], digits) for key in keys] for row in kept]
+    print_table(title, keys, cells, leaves, words, wraps)
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.endswith("%"))
+
+
+def _shown(key: str, value: Any, digits: int) -> str:
+    if value is None:
+        return "-"
+    if key == "side":
+        return SIDES.get(value, str(value))
+    return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value)

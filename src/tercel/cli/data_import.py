@@ -1,0 +1,368 @@
+"""`tercel data import ...`: feed files into a lake, a command for each feed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercel.cli.request import add
+from tercel.cli.shared import AsJson, Dated, Lake, Replace
+from tercel.core.errors import ConfigError, FeedError
+from tercel.core.names import listed
+from tercel.report.terminal import hand_over, print_table, progress_console, result_console, say
+
+if TYPE_CHECKING:
+    from tercel.market.feeds import Feed, FeedDay
+    from tercel.market.feeds.itch_book import SymbolCheck
+    from tercel.market.feeds.itch_pass import FileCounts, Progress
+    from tercel.market.tape import Lake as Store
+
+import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
+
+Captures = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Captures: lines of local ns and JSON, plain, compressed, in archives or folders.", metavar="PATHS"
+    ),
+]
+MaybeLake = Annotated[Path | None, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
+FileDate = Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="YYYY-MM-DD")]
+UtcDate = Annotated[str | None, typer.Option(help="One day of UTC (default: all).", metavar="YYYY-MM-DD")]
+ExactTick = Annotated[float | None, typer.Option(help="Tick size (default: inferred, exactly).", metavar="T")]
+SAID = {"written": "written", "replaced": "replaced", "unchanged": "unchanged: the lake holds the same content"}
+SHOWN = 25
+"""Symbols in the table of `--check`, the busiest first."""
+
+
+@dataclass(frozen=True)
+class Lobster(Dated):
+    """What is asked of `tercel data import lobster`."""
+
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.", metavar="PATHS"),
+    ]
+    lake: Lake
+    symbol: Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")] = None
+    date: FileDate = None
+    tick: Annotated[
+        float | None, typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T")
+    ] = None
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+def lobster(asked: Lobster) -> None:
+    """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
+    from tercel.market.feeds import LobsterFeed
+
+    _import(LobsterFeed, asked, asked.paths, asked.lake)
+
+
+@dataclass(frozen=True)
+class Dbn(Dated):
+    """What is asked of `tercel data import dbn`."""
+
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Databento MBO files: .dbn, .dbn.zst, .csv, archives of them, or folders.", metavar="PATHS"
+        ),
+    ]
+    lake: Lake
+    symbol: Annotated[str | None, typer.Option(help="One symbol or instrument id (default: all).", metavar="SYM")] = (
+        None
+    )
+    date: UtcDate = None
+    tick: Annotated[
+        float | None,
+        typer.Option(help="Tick size (default: from a definition file, else inferred).", metavar="T"),
+    ] = None
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+def dbn(asked: Dbn) -> None:
+    """Import Databento order-by-order days, every instrument in the files."""
+    from tercel.market.feeds import DbnFeed
+
+    _import(DbnFeed, asked, asked.paths, asked.lake)
+
+
+@dataclass(frozen=True)
+class Binance(Dated):
+    """What is asked of `tercel data import binance`."""
+
+    paths: Captures
+    lake: Lake
+    symbol: Annotated[str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")] = None
+    date: UtcDate = None
+    tick: ExactTick = None
+    lot: Annotated[str | None, typer.Option(help="Lot size (default: inferred, exactly).", metavar="L")] = None
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+def binance(asked: Binance) -> None:
+    """Import Binance captures of depth diffs, trades and snapshots: spot, USD-M and COIN-M futures."""
+    from tercel.market.feeds import BinanceFeed
+
+    _import(lambda: BinanceFeed(asked.lot), asked, asked.paths, asked.lake)
+
+
+@dataclass(frozen=True)
+class Bitstamp(Dated):
+    """What is asked of `tercel data import bitstamp`."""
+
+    paths: Captures
+    lake: Lake
+    symbol: Annotated[str | None, typer.Option(help="One pair, as BTCUSD (default: all).", metavar="SYM")] = None
+    date: UtcDate = None
+    tick: ExactTick = None
+    lot: Annotated[
+        str | None, typer.Option(help="Lot size (default: the smallest power of ten that fits).", metavar="L")
+    ] = None
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+def bitstamp(asked: Bitstamp) -> None:
+    """Import Bitstamp captures of order events, trades and snapshots (order_book?group=2)."""
+    from tercel.market.feeds import BitstampFeed
+
+    _import(lambda: BitstampFeed(asked.lot), asked, asked.paths, asked.lake)
+
+
+@dataclass(frozen=True)
+class Csv(Dated):
+    """What is asked of `tercel data import csv`."""
+
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="CSV files, zip, zst, gz or tar files of them, or folders.", metavar="PATHS"),
+    ] = None
+    map: Annotated[
+        str, typer.Option(help="What the columns mean: the name of a shipped map, or a file.", metavar="MAP.toml")
+    ] = ""
+    lake: MaybeLake = None
+    show_map: Annotated[
+        bool, typer.Option("--show-map", help="Print the map, to start one's own from, and import nothing.")
+    ] = False
+    symbol: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="SYM")] = None
+    date: Annotated[str | None, typer.Option(help="Default: as the map says.", metavar="YYYY-MM-DD")] = None
+    tick: Annotated[float | None, typer.Option(help="Tick size (default: the map's).", metavar="T")] = None
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+def csv(asked: Csv) -> None:
+    """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""
+    from tercel.market.feeds.csv_feed import CsvFeed
+    from tercel.market.feeds.csv_map import map_text, parse_map, shipped
+
+    if not asked.map:
+        raise ConfigError("a map", "none", f"add --map NAME ({', '.join(shipped())}) or --map FILE.toml")
+    if asked.show_map:
+        text = map_text(asked.map)
+        parse_map(text, asked.map)
+
+        def show() -> None:
+            result_console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+        hand_over({"map": asked.map, "toml": text}, asked.as_json, show)
+        return
+    if asked.lake is None or not asked.paths:
+        missing = "--lake DIR" if asked.lake is None else "PATHS"
+        raise ConfigError("files to import and a lake to put them in", f"no {missing}", f"add {missing}")
+    _import(lambda: CsvFeed(asked.map), asked, asked.paths, asked.lake)
+
+
+@dataclass(frozen=True)
+class Itch(Dated):
+    """What is asked of `tercel data import itch`."""
+
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="ITCH 5.0 files, plain, compressed, in archives or folders.", metavar="PATHS"),
+    ]
+    lake: MaybeLake = None
+    symbol: Annotated[str | None, typer.Option(help="Symbols, separated by commas (default: all).")] = None
+    date: FileDate = None
+    tick: Annotated[
+        float | None, typer.Option(help="Tick size in dollars (default: inferred for each symbol).", metavar="T")
+    ] = None
+    check: Annotated[
+        bool, typer.Option("--check", help="Keep the books of all symbols and count what is odd; import nothing.")
+    ] = False
+    allow_cut: Annotated[
+        bool, typer.Option("--allow-cut", help="Take the whole messages of a file that ends inside one.")
+    ] = False
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+def itch(asked: Itch) -> None:
+    """Import NASDAQ TotalView-ITCH 5.0 files: all symbols in one pass, or some."""
+    if asked.check:
+        _check(asked)
+        return
+    if asked.lake is None:
+        raise ConfigError("--lake DIR, a folder to import into", "none", "give --lake, or --check to import nothing")
+    from tercel.market.feeds.itch import ItchFeed
+    from tercel.market.feeds.port import FeedOptions
+    from tercel.market.tape import Lake as Store
+
+    target = Store(asked.lake)
+    no_lake_as_source(asked.paths, target)
+    feed = ItchFeed(asked.allow_cut, progress=_progress())
+    with feed.days(asked.paths, FeedOptions(asked.symbol, asked.date, asked.tick)) as days:
+        for counts in feed.files:
+            _say_counts(counts)
+        if not days:
+            say("no symbol has an order or a trade: nothing was imported")
+        rows = import_days(days, target, asked.replace)
+    found = {"lake": target.root, "days": rows, "files": [asdict(counts) for counts in feed.files]}
+    hand_over(found, asked.as_json, lambda: print_days(rows))
+
+
+# -- days into a lake -------------------------------------------------------------------------------------------------
+
+
+def _import(
+    feed: "Callable[[], Feed]", asked: Lobster | Dbn | Binance | Bitstamp | Csv, paths: Sequence[Path], root: Path
+) -> None:
+    """Import the days that a feed finds; says on stderr what happens, on stdout what was done."""
+    from tercel.market.feeds import FeedOptions
+    from tercel.market.tape import Lake as Store
+
+    lake, options = Store(root), FeedOptions(asked.symbol, asked.date, asked.tick)
+    no_lake_as_source(paths, lake)
+    with feed().days(paths, options) as days:
+        rows = import_days(days, lake, asked.replace)
+    hand_over({"lake": lake.root, "days": rows}, asked.as_json, lambda: print_days(rows))
+
+
+def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list[dict[str, Any]]:
+    """Write days into a lake, one by one; says on stderr which are in when one fails."""
+    rows: list[dict[str, Any]] = []
+    for number, day in enumerate(_with_progress(days), start=1):
+        try:
+            rows.append(_import_day(day, lake, replace))
+        except BaseException:
+            if number > 1:
+                say(f"{number - 1} of {len(days)} days are in the lake; {day.symbol} {day.date} is not")
+            raise
+    return rows
+
+
+def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> dict[str, Any]:
+    imported = day.read()
+    outcome = lake.write(imported.instrument, imported.events, replace=replace)
+    venue, symbol, date = imported.instrument.key
+    instrument = lake.instrument(symbol, date, venue)
+    for warning in imported.warnings:
+        say(f"warning: {warning}")
+    say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} events, {SAID[outcome]}")
+    return {**asdict(instrument), "outcome": outcome, "warnings": list(imported.warnings)}
+
+
+def _with_progress(days: "Sequence[FeedDay]") -> Any:
+    """The days, with a bar on stderr when there are several and a person watches."""
+    console = progress_console()
+    if len(days) < 2 or not console.is_terminal:
+        return days
+    from rich.progress import track
+
+    return track(days, description="importing days", console=console, transient=True)
+
+
+def no_lake_as_source(paths: Sequence[Path], lake: "Store") -> None:
+    """Refuse a lake among the files to import, and a file as the lake."""
+    if lake.root.exists() and not lake.root.is_dir():
+        raise FeedError("a folder as --lake", f"the file {lake.root}", "name another folder")
+    for path in paths:
+        if path.is_dir() and (path / ".tercel").is_dir():
+            raise FeedError("a folder of feed files", f"the lake {path}", "give the folder that was imported from")
+
+
+def print_days(days: Sequence[dict[str, Any]]) -> None:
+    """A row for each day of a lake."""
+    last = "outcome" if any("outcome" in day for day in days) else "content"
+    rows = [
+        [
+            *(day["venue"], day["symbol"], day["date"], f"{day['rows']:,}"),
+            *(str(day["levels"]) if day["levels"] else "all", f"{day['tick']:g}", f"{day['off_tick_rows']:,}"),
+            day["outcome"] if last == "outcome" else day["content_hash"][:12],
+        ]
+        for day in days
+    ]
+    headings = ("venue", "symbol", "date", "events", "levels", "tick", "off tick", last)
+    print_table("days", headings, rows, leaves=("off tick", "levels", "tick"), words=("symbol", "date", last))
+
+
+# -- ITCH -------------------------------------------------------------------------------------------------------------
+
+
+def _progress() -> "Progress | None":
+    """A line on stderr that is written over, when a person watches."""
+    console = progress_console()
+    if not console.is_terminal:
+        return None
+    return lambda messages, size: console.print(
+        f"{messages / 1e6:,.1f} M messages, {size / 1e6:,.0f} MB", end="\r", soft_wrap=True
+    )
+
+
+def _say_counts(counts: "FileCounts") -> None:
+    """What a pass saw, in words, on stderr."""
+    from tercel.market.feeds.itch_format import NAMES
+
+    named = ", ".join(
+        f"{y} {n:,} ({NAMES[y][0]})" if y in NAMES else f"{y} {n:,} (unknown)" for y, n in counts.types.items()
+    )
+    say(f"{counts.file}: {counts.messages:,} messages, {counts.bytes:,} bytes, {counts.symbols:,} symbols: {named}")
+    for name, n in counts.odd.items():
+        say(f"warning: {name.replace('_', ' ')} {n:,} times, first in message {counts.first[name]:,}")
+    if counts.unprinted or counts.away:
+        say(f"{counts.unprinted:,} executions are not printed, {counts.away:,} are printed at another price")
+    if counts.cut_bytes:
+        say(f"warning: the file ends inside a message; its last {counts.cut_bytes} bytes were left out")
+
+
+def _check(asked: Itch) -> None:
+    """The books of files, and nothing written."""
+    from tercel.market.feeds.itch_book import check_file, totals
+    from tercel.market.feeds.members import members
+
+    results: list[dict[str, Any]] = []
+    with members(asked.paths) as found:
+        for member in found:
+            counts, symbols = check_file(member, tuple(listed(asked.symbol or "")), asked.allow_cut, _progress())
+            _say_counts(counts)
+            results.append({**asdict(counts), "totals": totals(symbols), "symbols": [asdict(one) for one in symbols]})
+            if not asked.as_json:
+                _print_check(counts, symbols)
+    hand_over({"files": results}, asked.as_json, lambda: None)
+
+
+def _print_check(counts: "FileCounts", symbols: "list[SymbolCheck]") -> None:
+    from tercel.market.feeds.itch_book import totals
+
+    names: tuple[str, ...] = ("messages", "crossed", "locked", "off_best", "off_head", "resting", "bid", "ask")
+    names += ("added", "executed", "withdrawn", "hidden", "cross", "broken")
+    headings = ["symbol", *(name.replace("_", " ") for name in names)]
+    busiest = sorted(symbols, key=lambda s: -s.messages)[:SHOWN]
+    rows = [[s.symbol, *(_cell(getattr(s, name)) for name in names)] for s in busiest]
+    if len(symbols) > 1:
+        sums = totals(symbols)
+        rows.append([f"all {len(symbols):,}", *("" if n in ("bid", "ask") else _cell(sums[n]) for n in names)])
+    print_table(counts.file, headings, rows)
+
+
+def _cell(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
+
+
+add(import_app, lobster, itch, csv, dbn, binance, bitstamp)

@@ -1,0 +1,202 @@
+"""`tercel data record ...`: live feeds into captures as they come, and the captures into a lake at the end."""
+
+import math
+import re
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from tercel.cli.data_import import import_days
+from tercel.cli.machine import Until, WallClock
+from tercel.cli.request import add
+from tercel.cli.shared import AsJson, Dated, Lake, Replace
+from tercel.core.errors import ConfigError, FeedError, VenueError
+from tercel.report.terminal import hand_over, print_table, say
+
+record_app = typer.Typer(help="Record live feeds into a lake, one command per feed.", no_args_is_help=True)
+
+
+@dataclass(frozen=True)
+class Itch(Dated):
+    """What is asked of `tercel data record itch`."""
+
+    interrupted: ClassVar[str] = "accepted messages are in the capture; --resume goes on"
+
+    lake: Lake
+    port: Annotated[int, typer.Option(help="UDP port to listen on.", min=1, max=65_535, metavar="PORT")]
+    group: Annotated[str | None, typer.Option(help="Multicast group to join.", metavar="ADDR")] = None
+    host: Annotated[str, typer.Option(help="Address to listen on; with --group, of the interface.", metavar="ADDR")] = (
+        "0.0.0.0"
+    )
+    request: Annotated[
+        str | None, typer.Option(help="Request server that gives missing messages again.", metavar="HOST:PORT")
+    ] = None
+    symbol: Annotated[str | None, typer.Option(help="Symbols, separated by commas (default: all).")] = None
+    date: Annotated[
+        str | None, typer.Option(help="Day of the feed (default: today in New York).", metavar="YYYY-MM-DD")
+    ] = None
+    capture: Annotated[
+        Path | None, typer.Option(help="File of accepted messages (default: in LAKE/captures).", metavar="FILE")
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a capture, after a stop or a kill.")] = False
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop after so long (default: at the end of the session).", min=0.0)
+    ] = None
+    silence: Annotated[float, typer.Option(help="Give up after so many seconds without a packet.", min=0.1)] = 30.0
+    patience: Annotated[
+        float, typer.Option(help="Give up when missing messages stay away for so many seconds.", min=0.1)
+    ] = 10.0
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+def itch(asked: Itch) -> None:
+    """Record ITCH over MoldUDP64: gaps are asked for again, what is accepted survives a kill, tapes come at the end."""
+    from zoneinfo import ZoneInfo
+
+    from tercel.market.feeds.itch import TIMEZONE
+    from tercel.venues.moldudp import Capture, Link, Outcome, Receiver, open_socket
+
+    today = datetime.now(ZoneInfo(TIMEZONE)).date().isoformat()
+    path = asked.capture or asked.lake / "captures" / f"itch-{asked.date or today}-{asked.port}.itch"
+    link = Link(asked.port, asked.group, asked.host, _address(asked.request), asked.silence, asked.patience)
+    open_socket(link).close()  # an address that cannot be had leaves no capture behind
+    if asked.resume:
+        capture = Capture.resume(path)
+        say(f"going on after message {capture.messages:,} of {path}")
+    else:
+        capture = Capture.start(path, {"session": None, "date": asked.date or today})
+    date = asked.date or str(capture.note.get("date", today))
+    receiver = Receiver(link, capture, WallClock())
+    say(f"listening on {asked.group or asked.host}:{asked.port}; accepted messages go to {path}")
+    try:
+        outcome = receiver.run(Until(asked.seconds).stopping)
+    finally:
+        capture.close()
+    found: dict[str, Any] = {"outcome": str(outcome), "capture": path, "session": capture.note["session"]}
+    found |= {"captured": capture.messages, **asdict(receiver.sequencer.counts)}
+    if outcome is Outcome.STOPPED:
+        say(f"stopped after message {capture.messages:,}; --resume goes on")
+    if capture.messages:
+        found |= _imported(path, date, asked)
+
+    def show() -> None:
+        days = found.get("days", ())
+        rows = [[name.replace("_", " "), f"{value}"] for name, value in found.items() if name not in ("days", "files")]
+        rows += [[f"{day['symbol']} {day['date']}", f"{day['rows']:,} {day['outcome']}"] for day in days]
+        print_table("recording", ["what", "value"], rows)
+
+    hand_over(found, asked.as_json, show)
+
+
+def _imported(path: Path, date: str, asked: Itch) -> dict[str, Any]:
+    """The tapes of a capture, in the lake; a resumed recording replaces what the part before it gave."""
+    from tercel.market.feeds.itch import ItchFeed
+    from tercel.market.feeds.port import FeedOptions
+    from tercel.market.tape import Lake as Store
+
+    feed = ItchFeed()
+    with feed.days([path], FeedOptions(asked.symbol, date)) as days:
+        rows = import_days(days, Store(asked.lake), asked.replace or asked.resume)
+    return {"days": rows, "files": [asdict(counts) for counts in feed.files]}
+
+
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise ConfigError("--request HOST:PORT", repr(text), "write it as 127.0.0.1:18000")
+    return host, int(port)
+
+
+@dataclass(frozen=True)
+class Crypto:
+    """What is asked of `tercel data record crypto`."""
+
+    interrupted: ClassVar[str] = "what was captured is kept; `tercel data import` makes a tape of it"
+
+    symbol: Annotated[str, typer.Option(help="As the venue writes it: BTCUSDT, btcusd.", metavar="SYM")]
+    url: Annotated[str, typer.Option(help="WebSocket server, ws:// or wss://.", metavar="URL")]
+    lake: Lake
+    venue: Annotated[str, typer.Option(help="binance or bitstamp.")] = "binance"
+    market: Annotated[str, typer.Option(help="Binance: spot, usdm or coinm.")] = "spot"
+    snapshot_url: Annotated[str | None, typer.Option(help="Snapshot server (default: the venue's).")] = None
+    captures: Annotated[
+        Path | None, typer.Option(help="Folder of the raw captures (default: in the lake).", metavar="DIR")
+    ] = None
+    duration: Annotated[float | None, typer.Option(help="Seconds (default: until Ctrl-C).", metavar="S")] = None
+    as_json: AsJson = False
+
+
+class _Senses(Until):
+    """What a recorder knows: captures carry the time of day."""
+
+    def now_ns(self) -> int:
+        """Local time, ns since 1970."""
+        return time.time_ns()
+
+
+def crypto(asked: Crypto) -> None:
+    """Record order books and trades: raw captures as they come, at the end a tape. A kill loses nothing accepted."""
+    if asked.duration is not None and not 0 < asked.duration < math.inf:
+        raise ConfigError("a duration above zero", f"--duration {asked.duration}", "give seconds, or leave it out")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", asked.symbol):  # it names a folder
+        raise ConfigError("a symbol as the venue writes it", f"--symbol {asked.symbol}", "such as BTCUSDT or btcusd")
+    from tercel.market.feeds.streams import stream_of
+    from tercel.venues.recorder import CaptureWriter, Recorder
+    from tercel.venues.recorder.live import websocket_client
+
+    stream = stream_of(asked.venue, asked.symbol, asked.market, asked.url, asked.snapshot_url)
+    websocket_client()
+    folder = asked.captures or asked.lake / "captures" / f"{asked.venue}-{asked.market}-{asked.symbol.upper()}"
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    senses = _Senses(asked.duration)
+    with CaptureWriter(folder, senses.now_ns()) as writer:
+        say(f"recording {asked.venue} {asked.symbol} into {writer.path}; Ctrl-C stops")
+        recorded = Recorder(stream, writer, senses, say).run()
+    if writer.lines == 0:
+        for place in made:
+            place.rmdir()
+        reason = f"none in {recorded.connections} connections" if recorded.connections else "no connection"
+        raise VenueError(
+            f"messages of {asked.symbol} from {stream.url}", reason, "check the address, symbol and network"
+        )
+    counts = {**stream.seen.as_dict(), **asdict(recorded), "lines": writer.lines, "clock_back": writer.clock_back}
+    days = _tape(asked, folder)
+
+    def show() -> None:
+        print_table("recorded", ("what", "count"), [(name, f"{count:,}") for name, count in counts.items()])
+        if days:
+            rows = [(day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", day["outcome"]) for day in days]
+            print_table("days", ("venue", "symbol", "date", "events", "outcome"), rows)
+
+    hand_over({"captures": folder, "lake": asked.lake, **counts, "days": days}, asked.as_json, show)
+
+
+def _tape(asked: Crypto, folder: Path) -> list[dict[str, Any]]:
+    """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
+    from tercel.market.feeds import BinanceFeed, BitstampFeed, FeedOptions
+    from tercel.market.tape import Lake as Store
+
+    lake = Store(asked.lake)
+    days: list[dict[str, Any]] = []
+    try:
+        with (BinanceFeed() if asked.venue == "binance" else BitstampFeed()).days([folder], FeedOptions()) as found:
+            for day in found:
+                imported = day.read()
+                outcome = lake.write(imported.instrument, imported.events, replace=True)
+                for warning in imported.warnings:
+                    say(f"warning: {warning}")
+                days.append({**asdict(imported.instrument), "outcome": outcome})
+    except FeedError as error:
+        say(f"no tape yet: {error}")
+        say(f"the captures are kept in {folder}; import them later with: tercel data import {asked.venue} {folder}")
+    return days
+
+
+add(record_app, itch, crypto)

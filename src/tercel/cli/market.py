@@ -1,0 +1,231 @@
+"""`tercel market ...`: a market calibrated from tape, simulated days of one, those that are shipped."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tercel.cli.market_arbitrage import arbitrage
+from tercel.cli.market_facts import facts, sanity
+from tercel.cli.market_fills import fills
+from tercel.cli.market_impact import impact
+from tercel.cli.market_predict import predict
+from tercel.cli.market_response import response
+from tercel.cli.market_score import passed, predicted, score
+from tercel.cli.market_table import table
+from tercel.cli.request import add
+from tercel.cli.shared import (
+    PRESET,
+    AsJson,
+    From,
+    Lake,
+    Replace,
+    Seed,
+    Symbol,
+    To,
+    Venue,
+    check_date,
+    listed_dates,
+)
+from tercel.core.errors import ConfigError
+from tercel.report.terminal import hand_over, print_table, say
+
+if TYPE_CHECKING:
+    from tercel.market.flow.preset import Preset
+
+market_app = typer.Typer(
+    name="market", help="Simulated markets: calibrate one from tape, score it, simulate days.", no_args_is_help=True
+)
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """What is asked of `tercel market calibrate`."""
+
+    lake: Lake
+    symbol: Symbol
+    dates: Annotated[
+        str, typer.Option("--date", "--days", help="Days to calibrate on, separated by commas.", metavar="D[,D...]")
+    ]
+    out: Annotated[Path, typer.Option(help="File to write (.json); run on it with `tercel run --market FILE`.")]
+    model: Annotated[str, typer.Option(help="santa_fe, queue_reactive or hawkes.", metavar="MODEL")] = "queue_reactive"
+    name: Annotated[str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")] = ""
+    held_out: Annotated[
+        str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
+    ] = ""
+    start: From = ""
+    end: To = ""
+    stamp: Annotated[
+        str, typer.Option(help="Date of this calibration, for the card. Default: today.", metavar="YYYY-MM-DD")
+    ] = ""
+    venue: Venue = ""
+    levels: Annotated[
+        int | None, typer.Option(help="Read the tape as a feed of so many levels. Default: all it shows.", min=5)
+    ] = None
+    lot: Annotated[
+        int | None, typer.Option(help="Units of a simulated lot. Default: the coarsest that keeps the sizes.", min=1)
+    ] = None
+    as_json: AsJson = False
+
+
+def calibrate(asked: Calibrate) -> None:
+    """Calibrate a market from days of tape, or from a stretch of one."""
+    check_date(asked.stamp or None)
+    dates, held_out, out = listed_dates(asked.dates), listed_dates(asked.held_out), asked.out
+    from tercel.market.flow.make import make
+    from tercel.market.score.calibrated import calibrated
+    from tercel.market.score.card import keep, score
+    from tercel.market.score.days import LEAST_SESSION_S
+    from tercel.market.score.realism import Drawn
+    from tercel.market.score.stretches import read_days
+
+    began = time.perf_counter()
+    if out.suffix != ".json" or out.is_dir() or not out.parent.is_dir():  # refused before minutes of work
+        raise ConfigError("a file to write (.json) in a folder that exists", f"--out {out}", "name another --out")
+    symbol, venue, levels, windowed = asked.symbol, asked.venue, asked.levels, bool(asked.start or asked.end)
+    name, stamp = asked.name or out.stem, asked.stamp or datetime.now().date().isoformat()
+    days = read_days(asked.lake, symbol, dates, asked.start, asked.end, venue, levels)
+    labels = ", ".join(day.label for day in days)
+    say(f"{labels} read; fitting {asked.model}, about a minute for a few days")
+    halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
+    if asked.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
+        made = make(
+            asked.lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, lot_shares=asked.lot,
+            venue=venue or None,
+        )  # fmt: skip
+        show_fit(made, out, asked.as_json)
+        return
+    if both := ", ".join(sorted(set(dates) & set(held_out))):
+        raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
+    made = calibrated(asked.model, days, name=name, stamp=stamp, windowed=windowed, lot=asked.lot, tell=say)
+    if levels:
+        made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
+    scores = None
+    if held_out:
+        drawn = Drawn(made, read_days(asked.lake, symbol, held_out, venue=venue, levels=levels), days)
+        made = keep(made, drawn.tape, score(drawn, classifier=False))
+        scores = made.card["scores"]
+        made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
+    made.save(out)
+    seconds = time.perf_counter() - began
+
+    def show() -> None:
+        say(f"{made.name}: {made.model} from {labels} in {seconds:.1f} s")
+        if scores:
+            floor = scores["floor_mean_l1"]
+            say(f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})")
+        say(f"written  {out}")
+        say(f"score it on days that it has not seen: tercel market score {out} --lake {asked.lake} --date ...")
+
+    found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
+    found |= {"window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores}
+    hand_over(found, asked.as_json, show)
+
+
+def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
+    """The fit table of a card: the tape calibrated on, the days held out, the simulated market."""
+    card = preset.card
+
+    def show() -> None:
+        keys = ("train", "held_out", "simulated", "simulated_over_held_out")
+        rows = [
+            [name, *("" if row[key] is None else f"{row[key]:.4g}" for key in keys)]
+            for name, row in card["fit"].items()
+        ]
+        headings = ("", "calibrated on", "held out", "simulated", "simulated / held out")
+        print_table(f"{preset.name}: how the simulated market fits", headings, rows)
+        say(f"written  {path}")
+
+    found = {"name": preset.name, "out": path, "fit": card["fit"], "held_out_days": card["held_out_days"]}
+    hand_over(found, as_json, show)
+
+
+@dataclass(frozen=True)
+class Simulate:
+    """What is asked of `tercel market simulate`."""
+
+    preset: Annotated[str, PRESET]
+    out: Annotated[Path, typer.Option(help="Lake to write into.", metavar="LAKE")]
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=10_000)] = 1
+    seed: Seed = 1
+    seconds: Annotated[float, typer.Option(help="Length of each session.", metavar="S")] = 23_400.0
+    symbol: Annotated[str, typer.Option(help="Symbol to write. Default: the preset's.", metavar="SYM")] = ""
+    first: Annotated[str, typer.Option(help="First day; weekends are left out.", metavar="YYYY-MM-DD")] = "2030-01-02"
+    replace: Replace = False
+    regimes: Annotated[
+        str, typer.Option(help="Regimes of each day, as in `tercel run`: chain, season, a name, a .toml file.")
+    ] = ""
+    as_json: AsJson = False
+
+
+def simulate(asked: Simulate) -> None:
+    """Write simulated days into a lake, as tape like any other."""
+    check_date(asked.first)
+    from tercel.market.flow.preset import load
+    from tercel.market.simulator.synthetic import LONGEST_S, law_of, synthetic, truth, working_days
+    from tercel.market.tape import Lake as Store
+
+    preset, seconds = load(asked.preset), asked.seconds
+    if not 60.0 <= seconds <= LONGEST_S:
+        raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
+    law, names = law_of(asked.regimes, preset, seconds)
+    lake, rows = Store(asked.out), []
+    for seed, date in enumerate(working_days(asked.first, asked.days), asked.seed):
+        instrument, events = synthetic(preset, seed, date, seconds, asked.symbol or preset.symbol, law)
+        outcome = lake.write(instrument, events, replace=asked.replace)
+        told = {} if law is None else {"regimes": truth(law, names, seed, seconds)}
+        row = {"symbol": instrument.symbol, "date": date, "rows": events.n, "seed": seed, "outcome": outcome}
+        rows.append(row | told)
+        say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
+    found = {"lake": asked.out, "preset": preset.name, "model": preset.model, "days": rows}
+    hand_over(found, asked.as_json, lambda: say(f"look at it: tercel data list --lake {asked.out}"))
+
+
+SHIPPED = (
+    "preset", "model", "Spearman", "symbol", "calibrated on", "MEAN14", "floor", "pooled", "AUC", "gates", "dynamics",
+    "judged",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What is asked of `tercel market list`."""
+
+    as_json: AsJson = False
+
+
+def list_(asked: Listed) -> None:
+    """List the markets that are shipped, with their scores."""
+    from tercel.market.flow import preset as presets
+    from tercel.market.score.card import calibrated_on
+
+    found, cells = [], []
+    for preset in map(presets.load, presets.names()):
+        scores, days = preset.card.get("scores") or {}, calibrated_on(preset)
+        judged, prediction = bool(scores.get("judged")), preset.card.get("prediction")
+        about = {"name": preset.name, "model": preset.model, "symbol": preset.symbol, "calibrated_on": days}
+        found.append(about | {"judged": judged, "prediction": prediction, "scores": scores})
+        figures = [scores.get(key) for key in ("mean_l1", "floor_mean_l1", "pooled_floor_mean_l1", "classifier_auc")]
+        span = days[0] if len(days) == 1 else f"{days[0]} .. {days[-1]}, {len(days)} days" if days else ""
+        cells.append(
+            [
+                preset.name, preset.model, predicted(prediction), preset.symbol, span,
+                *("" if figure is None else f"{figure:.4f}" for figure in figures),
+                *(passed(scores.get(key, {})) for key in ("gates", "dynamics")), "yes" if judged else "no",
+            ]
+        )  # fmt: skip
+
+    def show() -> None:
+        leaves = ["pooled", "symbol", "judged", "gates", "dynamics", "AUC", "calibrated on", "floor", "MEAN14"]
+        title = "presets and their scores on held-out tape"
+        print_table(title, SHIPPED, cells, leaves, words=["model", "calibrated on"])
+
+    hand_over({"presets": found}, asked.as_json, show)
+
+
+add(
+    market_app, calibrate, score, simulate, list_, table, facts, sanity, impact, response, arbitrage, predict, fills
+)  # fmt: skip

@@ -1,0 +1,120 @@
+"""`tercel market fills`: do resting orders fill in a market as they do on its tape? A table, a page, gates."""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
+from tercel.report.tables import NOTHING, plain_table
+from tercel.report.terminal import check_folder, hand_over, plain, print_table, say
+
+if TYPE_CHECKING:
+    from tercel.market.studies.fill_comparison import Fills
+
+HEAD = ("", "tape", "floor", "simulated", "passed")
+
+
+@dataclass(frozen=True)
+class AskedFills:
+    """What is asked of `tercel market fills`."""
+
+    preset: Annotated[str, PRESET]
+    lake: Lake
+    dates: Annotated[
+        list[str], typer.Option("--date", help="Days of tape, separated by commas or given again.", metavar="D[,D...]")
+    ]
+    symbol: PresetsSymbol = ""
+    venue: Venue = ""
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1, max=1000, metavar="N")] = 5
+    seed: Seed = 1
+    out: Annotated[Path | None, page_folder("fills")] = None
+    as_json: AsJson = False
+
+
+def fills(asked: AskedFills) -> None:
+    """Do resting orders fill as on tape? Fill curves, mark-outs, returns and cancels beside simulated days."""
+    check_folder(asked.out)
+    dates = listed_dates(",".join(asked.dates))
+    from tercel.market.flow.preset import load
+    from tercel.market.score.stretches import days_of
+    from tercel.market.studies.fill_comparison import card, study
+
+    preset = load(asked.preset)
+    days = days_of(preset, asked.lake, dates, symbol=asked.symbol, venue=asked.venue)
+    found = study(preset, days, asked.days, asked.seed, say)
+    hand_over(card(found), asked.as_json, lambda: show(found), asked.out, "fills", lambda: page(found))
+
+
+def show(found: "Fills") -> None:
+    """The table of gates and what there is to say."""
+    days = f"{len(found.days)} day{'s' if len(found.days) > 1 else ''} of tape"
+    title = f"{found.preset} beside {found.symbol}: {days}, {found.simulated_days} simulated"
+    print_table(title, HEAD, table(found), leaves=("floor",), words=("passed",))
+    for line in sentences(found):
+        say(line)
+
+
+def table(found: "Fills") -> list[list[str]]:
+    """A row for each gate; mark-outs are judged in bps and shown in ticks."""
+    from tercel.market.studies.fill_comparison import WORDS
+
+    rows = []
+    for gate in found.gates:
+        cell = found.figures[gate.name.removesuffix("_bps") + "_ticks" if gate.name.endswith("_bps") else gate.name]
+        numbers = [_number(x) for x in (cell.real, cell.floor, cell.simulated)]
+        rows.append([WORDS[gate.name], *numbers, "yes" if gate.passed else "NO"])
+    return rows
+
+
+def _number(value: float) -> str:
+    return NOTHING if not math.isfinite(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def sentences(found: "Fills") -> list[str]:
+    """What was found and how to read it, five sentences at most."""
+    passed = sum(gate.passed for gate in found.gates)
+    lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
+    told = [
+        f"{passed} of {len(found.gates)} gates passed.",
+        f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
+        "Intervals are over days." if found.clusters == "days" else
+        "Intervals are over the half hours of one day, which is optimistic.",
+        "Floor: odd against even half hours of tape.",
+    ]  # fmt: skip
+    if found.calibrated_on:
+        told.append(f"Calibrated on {len(found.calibrated_on)} of these days, which is kind to the preset.")
+    return told
+
+
+def page(found: "Fills") -> str:
+    """The page of tables and pictures."""
+    from tercel.market.studies.fills import WAITS_S
+    from tercel.market.studies.markouts import HORIZONS_S
+    from tercel.report.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
+    from tercel.report.page import Section, render
+
+    cells, symbol = plain({name: asdict(cell) for name, cell in found.figures.items()}), found.symbol
+    everything = [
+        [name.replace("_", " "), *(_number(x) for x in (cell.real, cell.floor, cell.simulated))]
+        for name, cell in found.figures.items()
+    ]
+    sections = [
+        Section("Gates", html=plain_table(HEAD, table(found))),
+        Section("Do orders fill as on tape?", figures=[fill_curves(cells, WAITS_S, symbol), by_class(cells, symbol)]),
+        Section("What fills are worth", figures=[markouts(cells, HORIZONS_S, symbol)]),
+        Section("After the touch was emptied, and hidden executions", figures=[returns_and_hidden(cells, symbol)]),
+        Section("Every figure", html=plain_table(HEAD[:-1], everything)),
+    ]
+    facts = {
+        "days of tape": len(found.days), "simulated days": found.simulated_days,
+        "minutes without a book": found.dropped_minutes, "a ghost": f"{found.scale.ghost} shares",
+        "usual queue": f"{found.scale.queue:g} shares",
+    }  # fmt: skip
+    footer = (
+        f"reprint: tercel market fills {found.preset} --symbol {symbol} --date {','.join(found.days)} "
+        f"--days {found.simulated_days} --seed {found.seed}"
+    )
+    return render(f"Fills of {found.preset} beside {symbol}", " ".join(sentences(found)), sections, facts, footer)

@@ -1,0 +1,179 @@
+"""`tercel market predict`: the same strategies in a simulated market and on held-out days of tape, side by side."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tercel.cli.market_score import file_to_write
+from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder
+from tercel.report.tables import NOTHING, plain_table, spelt
+from tercel.report.terminal import check_folder, hand_over, print_table, say
+
+HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
+
+
+@dataclass(frozen=True)
+class Predict:
+    """What is asked of `tercel market predict`."""
+
+    preset: Annotated[str, PRESET]
+    lake: Lake
+    date: Annotated[
+        list[str],
+        typer.Option(help="Days that the market was not calibrated on; may be given again.", metavar="D[,D...]"),
+    ]
+    symbol: PresetsSymbol = ""
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Written strategies (all: every one), or policies as in `tercel agent evaluate`; may be given again. "
+            "Default: all.",
+            metavar="NAME[,NAME...]",
+        ),
+    ] = None
+    episodes: Annotated[
+        int, typer.Option(help="Simulated orders; on tape all that fit.", min=2, max=1_000_000, metavar="N")
+    ] = 1_000
+    seed: Seed = 1
+    share: Annotated[
+        float, typer.Option(help="The order, as a share of the volume expected in half an hour.", metavar="X")
+    ] = 0.1
+    impact: Annotated[
+        str, typer.Option(help="Law of impact on tape: square_root, propagator, none.", metavar="LAW")
+    ] = "square_root"
+    out: Annotated[Path | None, page_folder("prediction")] = None
+    write: Annotated[
+        bool, typer.Option("--write", help="Keep correlations, signs and days in the preset file's card.")
+    ] = False
+    as_json: AsJson = False
+
+
+def predict(asked: Predict) -> None:
+    """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
+    check_folder(asked.out)
+    dates, seed, impact = listed_dates(",".join(asked.date)), asked.seed, asked.impact
+    from tercel.evaluation.contest.asked import markets_of
+    from tercel.evaluation.contest.leaks import judged_days, refuse_leaks
+    from tercel.evaluation.contest.places import Place
+    from tercel.evaluation.predicted import THEIRS, contenders_of, refuse_calibrated, sides
+    from tercel.evaluation.prediction import predict as compared
+    from tercel.evaluation.task import Task
+    from tercel.market.flow.preset import load
+    from tercel.market.simulator.terms import NO_FEES
+
+    began = time.process_time()
+    preset = load(asked.preset)
+    file = file_to_write(asked.preset) if asked.write else None
+    contenders = contenders_of(asked.strategy or ("all",))
+    task = Task(share=asked.share)
+    settings = markets_of([asked.preset], asked.lake, asked.symbol or preset.symbol, impact, task, NO_FEES, "", dates)
+    refuse_calibrated(asked.preset, settings)
+    notes = refuse_leaks([one for one in contenders if one.learned], settings.values())
+    home, tape = (Place(name, one, (seed,), 0 if one.on_tape else asked.episodes) for name, one in settings.items())
+    held, more = sides(home, tape, preset.name, contenders, seed)
+    found = {
+        "market": preset.name,
+        "symbol": settings[tape.name].symbol,
+        "dates": list(judged_days(settings[tape.name]).days),
+        "impact": impact,
+        "task": task.to_dict(),
+        "episodes": {where: side.episodes for where, side in held.items()},
+        "days": held["tape"].resampled.clusters,
+        **compared(held["simulated"], held["tape"], held.get(THEIRS), seed),
+        "notes": [*notes, *more],
+        "cpu_s": time.process_time() - began,
+    }
+    if file is not None:
+        preset.model_copy(update={"card": {**preset.card, "prediction": kept(found)}}).save(file)
+        say(f"written  {file}")
+    hand_over(found, asked.as_json, lambda: show(found), asked.out, "prediction", lambda: page(found))
+
+
+def kept(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a preset's card keeps of a prediction."""
+    told = {key: found[key] for key in ("symbol", "impact", "episodes", "signs", "shares")}
+    ranks = {
+        key: {k: found[key][k] for k in ("mean", "ci_low", "ci_high", "ceiling")}
+        for key in ("spearman", "spearman_resting")
+    }
+    from tercel.market.score.tape import rounded
+
+    card: dict[str, Any] = rounded({"days": found["dates"], "strategies": len(found["strategies"]), **ranks, **told}, 4)
+    return card
+
+
+# -- what people see --------------------------------------------------------------------------------------------------
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """The table and its sentences."""
+    episodes = found["episodes"]
+    title = (
+        f"{found['market']}: {episodes['simulated']:,} simulated orders, {episodes['tape']:,} on {found['days']} "
+        f"{'days' if len(found['dates']) > 1 else 'half hours'} of {found['symbol']} tape, cheapest there first; "
+        "shares: simulated / tape"
+    )
+    print_table(title, HEADINGS, rows_of(found))
+    for sentence in sentences(found):
+        say(sentence)
+    say(f"{found['cpu_s']:.0f} s of CPU")
+
+
+def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
+    """Cells of the table, a strategy a row."""
+    return [
+        [
+            name,
+            *(_cost(row["interval_bps"][where]) for where in ("simulated", "tape")),
+            *(f"{row[key]['simulated']:.2f} / {row[key]['tape']:.2f}" for key in ("passive_share", "late_share")),
+            _cost(row["interval_bps"].get("theirs")),
+        ]
+        for name, row in found["strategies"].items()
+    ]
+
+
+def _cost(cell: Mapping[str, Any] | None) -> str:
+    return NOTHING if cell is None else spelt(cell)
+
+
+def sentences(found: Mapping[str, Any]) -> list[str]:
+    """The finding in words."""
+    from tercel.evaluation.prediction import in_words
+
+    days = "day" if len(found["dates"]) == 1 else "days"
+    return in_words(found, found["market"], f"{len(found['dates'])} {days} of {found['symbol']}")
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """The page of pictures."""
+    from tercel.report.page import Section, render
+    from tercel.report.prediction_figures import costs, shares
+
+    lead, *rest = sentences(found)
+    sections = [
+        Section("Who is cheap here and there", rest, figures=[costs(found["strategies"], found["symbol"])]),
+        Section("How orders are filled", figures=[shares(found["strategies"], found["symbol"])]),
+        Section(
+            "Every strategy",
+            NOTE,
+            html=plain_table(HEADINGS, rows_of(found)),
+            facts={"notes": " ".join(found["notes"])},
+        ),
+    ]
+    facts = {
+        "days": f"{len(found['dates'])}, {found['dates'][0]} to {found['dates'][-1]}",
+        **{f"orders, {key}": n for key, n in found["episodes"].items()},
+    }
+    title = f"Does {found['market']} predict {found['symbol']}?"
+    return render(title, lead, sections, facts, f"tercel market predict {found['market']}")
+
+
+NOTE = (
+    "Bps of the order's value with 95 % intervals over simulated orders and over days; theirs: on tape, with lots that "
+    "trade at an own order's price left to the tape. Passive: share filled while resting, simulated / tape; late: "
+    "forced at the horizon."
+)

@@ -1,0 +1,96 @@
+"""The score of a market as a page: verdict first, then the pictures, then every figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tercel.cli.market_score import (
+    DISTANCES,
+    DYNAMICS,
+    GATES,
+    GIVEN,
+    cell,
+    distance_rows,
+    dynamics_rows,
+    gate_rows,
+    given_rows,
+    impact_rows,
+    passed,
+)
+from tercel.market.impact.card import LENGTH_S
+from tercel.market.score import figures
+from tercel.market.score.realism import Drawn
+from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
+from tercel.report.page import Section, render
+from tercel.report.svg import Figure
+from tercel.report.tables import plain_table
+
+
+def write(folder: Path, drawn: Drawn, card: dict[str, Any], impact: dict[str, Any] | None = None) -> Path:
+    """Write ``report.html`` into `folder` (made if need be) and say where it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "report.html"
+    path.write_text(page(drawn, card, impact), encoding="utf-8")
+    return path
+
+
+def page(drawn: Drawn, card: dict[str, Any], impact: dict[str, Any] | None = None) -> str:
+    """The whole page; `impact` is the whole impact card where it was measured."""
+    gates = card["gates"]
+    failed = [name.replace("_", " ") for name, gate in gates.items() if not gate["passed"]]
+    facts = {
+        "model": card["model"],
+        "calibrated on": _some(card["calibrated_on"]),
+        "scored on": _some(card["scored_on"]),
+        "paths a day": card["seeds"],
+        "classifier AUC": f"{cell(card['classifier_auc'])} (real against real {cell(card['classifier_auc_real'])})",
+        "judged": "yes" if card["judged"] else "no",
+    }
+    lead = (
+        f"Mean L1 distance {cell(card['mean_l1'])} to tape it has not seen, where another real day is "
+        f"{cell(card['floor_mean_l1'])} away and the days calibrated on, pooled, "
+        f"{cell(card['pooled_floor_mean_l1'])}. {passed(gates, ' of ')} gates passed"
+        + (f"; missed: {', '.join(failed)}." if failed else ".")
+    )
+    sections = [
+        Section(
+            "Distances and floors",
+            html=plain_table(DISTANCES, distance_rows(card)),
+            figures=[figures.floors(card["distances"])],
+        ),
+        Section(
+            "Gates",
+            "What marginal laws do not show.",
+            html=plain_table(GATES, gate_rows(card)),
+            figures=[figures.moves(drawn)],
+        ),
+        Section("Dynamics", "How it moves, and what lasts.", html=plain_table(DYNAMICS, dynamics_rows(card))),
+        Section("Laws", figures=[figures.laws(drawn)]),
+        Section("Memory", figures=[figures.memories(drawn)]),
+        Section(
+            "Given the spread, and the time of day",
+            html=plain_table(GIVEN, given_rows(card)),
+            figures=[figures.conditionals(drawn)],
+        ),
+        Section(
+            "Impact",
+            "" if any(card["impact"].values()) else "Not measured in this score (--impact).",
+            html=plain_table(("", "mean [95 %]"), impact_rows(card)) if any(card["impact"].values()) else "",
+            figures=_impact_figures(impact) if impact else (),
+        ),
+    ]
+    if card["notes"]:
+        sections.append(Section("Notes", card["notes"]))
+    return render(f"How real is {card['preset']}?", lead, sections, facts, "tercel market score")
+
+
+def _impact_figures(impact: dict[str, Any]) -> list[Figure]:
+    return [
+        metaorder_paths(impact["path"], LENGTH_S),
+        impact_by_size(impact["sizes"], impact["lengths"]),
+        decay_and_response(impact["decay"], impact["response"]),
+    ]
+
+
+def _some(days: Sequence[str]) -> str:
+    return ", ".join(days) if len(days) <= 3 else f"{days[0]} to {days[-1]} ({len(days)} days)"

@@ -1,0 +1,168 @@
+"""What every command shares: the option `--json`, and how errors and Ctrl-C are told."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date as calendar_date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.names import listed
+from tercel.report.terminal import print_error, print_json, say, say_when_compiling
+
+INTERRUPTED = 130
+NOTHING_HALF_DONE = "nothing was left half done"
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")]
+Eyes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--observation",
+        help="Your own function that a policy observes with: my_module:eyes or path/file.py:eyes; several.",
+        metavar="WHERE:NAME",
+    ),
+]
+Own = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy",
+        help="Your own strategy, judged beside the others: my_module:HalfNow, path/file.py:HalfNow, or a name of an "
+        "installed package; several.",
+        metavar="WHERE:NAME",
+    ),
+]
+Policy = Annotated[
+    str,
+    typer.Argument(
+        help="A policy's folder, a run's, a packaged policy, or NAME@VERSION (also @champion, @challenger, @latest).",
+        metavar="POLICY",
+    ),
+]
+Registry = Annotated[
+    str,
+    typer.Option(
+        help="Registry: a folder, or mlflow+http://HOST:PORT. Default: TERCEL_REGISTRY, else runs/registry.",
+        metavar="DIR|URL",
+    ),
+]
+Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
+PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")]
+Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
+Write = Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")]
+From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
+To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]
+PRESET = typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
+
+
+def page_folder(name: str) -> Any:
+    """The option `--out` of a command that writes a page and its figures."""
+    return typer.Option(help=f"Folder for {name}.html and {name}.json.", metavar="DIR")
+
+
+def command_line(name: str, text: str) -> typer.Typer:
+    """An empty command line as `tercel` and the folders of a clone have it; :func:`run_app` runs it."""
+    return typer.Typer(
+        name=name,
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a command line on what was typed, and end the process."""
+    try:
+        app()
+    except SystemExit as stop:
+        usage = getattr(stop.__context__, "format_message", None)  # what was typed makes no sense: told on stderr
+        if usage is not None and "--json" in sys.argv[1:]:
+            told_as = {"expected": "a command as its --help says", "received": usage(), "remedy": "see --help"}
+            print_json({"error": {"kind": "UsageError", **told_as}})
+        raise
+    except KeyboardInterrupt:
+        say("\nstopped")
+        sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def told(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterator[None]:
+    """Tell a person what went wrong, without a traceback, and end with the exit code that says so.
+
+    ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
+    Ctrl-C: ``raise KeyboardInterrupt("...")``.
+    """
+    try:
+        say_when_compiling()
+        yield
+    except KeyboardInterrupt as stop:
+        say(f"\nstopped: {stop.args[0] if stop.args else on_interrupt}")
+        raise typer.Exit(INTERRUPTED) from None
+    except (TercelError, OSError) as error:
+        if os.environ.get("TERCEL_TRACEBACK") == "1":
+            raise
+        if not isinstance(error, TercelError):
+            error = ConfigError(
+                f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
+                error.strerror or type(error).__name__,
+                "check that the path exists, its permissions and the space left on the disk",
+            )
+        print_error(error, as_json)
+        raise typer.Exit(2) from None
+
+
+class Dated:
+    """A request whose `date` has to be a day of the calendar."""
+
+    date: str | None
+
+    def __post_init__(self) -> None:
+        """Refuse what is none."""
+        check_date(self.date)
+
+
+def check_date(text: str | None) -> None:
+    """Refuse what is no day of the calendar."""
+    if text is None:
+        return
+    try:
+        understood = calendar_date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        understood = False
+    if not understood:
+        raise ConfigError("a day of the calendar as YYYY-MM-DD", f"--date {text}", "write it as 2012-06-21")
+
+
+def listed_dates(text: str) -> list[str]:
+    """Dates separated by commas."""
+    dates = listed(text)
+    for one in dates:
+        check_date(one)
+    return dates
+
+
+def listed_seeds(text: str) -> list[int]:
+    """Base seeds of judged episodes, separated by commas: whole numbers from 0, each once.
+
+    Raises
+    ------
+    ConfigError
+        Anything else; negative seeds belong to training.
+
+    >>> listed_seeds("901, 902")
+    [901, 902]
+    """
+    parts = [part.strip() for part in text.split(",")]
+    seeds = [int(part) for part in parts if part.isdecimal()]
+    if len(seeds) < len(parts) or len(set(seeds)) < len(seeds) or max(seeds) >= 2**31:
+        remedy = "such as --seeds 901,902,903; negative ones belong to training"
+        raise ConfigError("different whole numbers from 0 to 2^31 - 1, separated by commas", f"--seeds {text}", remedy)
+    return seeds

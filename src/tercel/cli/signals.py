@@ -1,0 +1,251 @@
+"""`tercel signals ...`: build a panel, train, evaluate, look for leaks."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercel.cli.moved import MOVED, answer
+from tercel.cli.request import add
+from tercel.cli.shared import AsJson, Seed
+from tercel.cli.signals_compare import show_comparison
+from tercel.core.errors import ConfigError
+from tercel.report.tables import spelt
+from tercel.report.terminal import hand_over, print_rows, say
+
+if TYPE_CHECKING:
+    from tercel.signals.runs.config import SignalsConfig
+
+signals_app = typer.Typer(
+    name="signals",
+    help="Alpha: build a point-in-time panel, train, evaluate, compare the model zoo.",
+    no_args_is_help=True,
+)
+
+Config = Annotated[
+    Path | None, typer.Argument(help="A configuration (see docs/examples/signals.toml).", metavar="CONFIG.toml")
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Synthetic material alone; nothing has to be there.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the results (default: under runs/).", metavar="DIR")]
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Configured:
+    """What is asked of `tercel signals compare`, `build` and `train`."""
+
+    config: Config = None
+    demo: Demo = False
+    seed: Seed = 1
+    out: Out = None
+    as_json: AsJson = False
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """What is asked of `tercel signals evaluate`."""
+
+    config: Annotated[Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")] = (
+        None
+    )
+    demo: Demo = False
+    data: Annotated[str | None, typer.Option(hidden=True)] = None
+    seed: Seed = 1
+    out: Out = None
+    as_json: AsJson = False
+
+
+def _settings(asked: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
+    """The configuration that is named, and the folder of its results."""
+    if (asked.config is None) != asked.demo:
+        given = "both" if asked.demo else "neither"
+        raise ConfigError("a CONFIG.toml or --demo", given, "name a file (see docs/examples/signals.toml), or --demo")
+    from tercel.signals.runs.config import demo, read_config
+
+    settings = demo() if asked.config is None else read_config(asked.config)
+    return settings, asked.out or RUNS / f"{what}-{settings.name}-{asked.seed}"
+
+
+def _typed(verb: str, asked: Configured | Evaluate, out: Path) -> str:
+    """A command on the same configuration, seed and folder."""
+    name = "--demo" if asked.config is None else str(asked.config)
+    return shlex.join(["tercel", "signals", verb, name, "--seed", str(asked.seed), "--out", str(out)])
+
+
+@contextmanager
+def _resumable(verb: str, asked: Configured | Evaluate, out: Path, kept: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{kept}: {_typed(verb, asked, out)}") from None
+
+
+def compare(asked: Configured) -> None:
+    """Measure every family of models on problems of known truth; judge what the field says of them.
+
+    Goes on with what --out holds of the same comparison.
+    """
+    settings, out = _settings(asked, "compare")
+    from tercel.signals.runs.compare import compare as compared
+
+    with _resumable("compare", asked, out, "what is measured is kept; to go on"):
+        found = compared(settings, asked.seed, out)
+    hand_over(found, asked.as_json, lambda: show_comparison(found))
+
+
+def build(asked: Configured) -> None:
+    """Build a point-in-time panel from the configured sources: Parquet and a manifest with hashes."""
+    settings, out = _settings(asked)
+    from tercel.signals.runs import build as panels
+
+    with _resumable("build", asked, out, "nothing was left half written; again"):
+        manifest = panels.build(settings, asked.seed, out)
+
+    def show() -> None:
+        facts = {key: manifest[key] for key in ("rows", "dates", "instruments", "first", "last")}
+        rows = [(key, f"{value:,}" if isinstance(value, int) else value) for key, value in facts.items()]
+        print_rows("panel", ("", "value"), rows)
+        sources = [(n, len(c), f"{manifest['missing'][n]:.1%}") for n, c in manifest["sources"].items()]
+        print_rows("sources", ("source", "columns", "rows without it"), sources)
+        _notes(manifest)
+        say(f"panel     {out}")
+
+    hand_over({"out": out, **manifest}, asked.as_json, show)
+
+
+def train(asked: Configured) -> None:
+    """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
+    settings, out = _settings(asked)
+    from tercel.signals.runs.train import MODEL
+    from tercel.signals.runs.train import train as trained
+
+    with _resumable("train", asked, out, "nothing was left half written; again"):
+        found = trained(settings, asked.seed, out, demo=asked.demo)
+
+    def show() -> None:
+        weights = [(name, f"{weight:.3f}") for name, weight in found["weights"].items()]
+        print_rows("weights of the fusion", ("source:family", "weight"), weights)
+        scale = found["alpha_scale"]
+        hours = {"horizon, hours": scale["horizon_ns"] / 3.6e12, "half-life, hours": scale["half_life_ns"] / 3.6e12}
+        told = {"bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"], **hours}
+        print_rows("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in told.items()])
+        if gate := found["gate"]:
+            say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
+        cases = {name: one for name, one in found.get("alpha", {}).items() if isinstance(one, dict)}
+        if cases:
+            rows = [
+                (name, spelt(one["ic"], digits=3), *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()))
+                for name, one in cases.items()
+            ]
+            title = "alpha model of the demo desk, on markets it has not seen"
+            print_rows(title, ("sources", "IC", "R²", "sd bps", "in 90 %"), rows)
+        _notes(found)
+        say(f"model     {out / MODEL}")
+        say(f"next      {_typed('evaluate', asked, out)}")
+
+    hand_over(found, asked.as_json, show)
+
+
+FIGURES = {"r2": 3, "sd_bps": 1, "within_90": 3}
+"""Of the alpha model, and the digits that they are shown with."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What is asked of `tercel signals leak`."""
+
+    config: Config = None
+    demo: Demo = False
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR")
+    ] = None
+    seed: Seed = 1
+    out: Out = None
+    as_json: AsJson = False
+
+
+def leak(asked: Leak) -> None:
+    """Look for knowledge of the future in every source, with planted leaks beside them that must be caught."""
+    if asked.config is None and not asked.demo and asked.data is None:
+        raise ConfigError("a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo")
+    if asked.data is not None and not asked.data.is_dir():
+        raise ConfigError("a folder of real data sets", f"nothing at {asked.data}", "check --data")
+    from tercel.signals.runs import leak as checks
+    from tercel.signals.runs.config import demo, read_config
+
+    configs = [demo()] if asked.demo else []
+    configs += [] if asked.config is None else [read_config(asked.config)]
+    configs += [] if asked.data is None else checks.configs_of(asked.data)
+    found = checks.leak(configs, asked.seed, asked.out or RUNS / f"signals-leak-{asked.seed}")
+
+    def show() -> None:
+        for name in dict.fromkeys(one["panel"] for one in found["leak"]):
+            _show_leaks(f"leak check on {name}", [one for one in found["leak"] if one["panel"] == name])
+        say(f"note: {found['not_proven']}")
+        say(f"report    {found['report']}")
+
+    hand_over(found, asked.as_json, show)
+
+
+def evaluate(asked: Evaluate) -> None:
+    """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
+    if f"signals evaluate {asked.config}" in MOVED:
+        typed = [*(["--data", asked.data] if asked.data is not None else []), *(["--json"] if asked.as_json else [])]
+        answer(f"signals evaluate {asked.config}", typed)
+    if asked.data is not None:
+        received, remedy = f"--data {asked.data}", "a configuration names its files: leave it out"
+        raise ConfigError("a CONFIG.toml or --demo", received, remedy)
+    settings, out = _settings(asked)
+    from tercel.signals.evaluated import evaluate_page
+    from tercel.signals.runs.train import evaluate as evaluated
+
+    with _resumable("evaluate", asked, out, "nothing was left half written; again"):
+        found = evaluated(settings, asked.seed, out, demo=asked.demo)
+    (out / "report.html").write_text(evaluate_page(found), encoding="utf-8")
+
+    def show() -> None:
+        _show_evaluation(found)
+        say(f"report    {out / 'report.html'}")
+
+    hand_over(found, asked.as_json, show)
+
+
+def _show_evaluation(found: dict[str, Any]) -> None:
+    rows = [
+        (n, f"{ic['mean']:.4f}", f"{ic['ci_low']:.4f}..{ic['ci_high']:.4f}", f"{ic['t']:.1f}")
+        if ic
+        else (n, "-", "-", "-")
+        for n, ic in found["ic"].items()
+    ]
+    print_rows(f"out of sample, {found['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
+    adds = [(name, spelt(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
+    if gate := found["gate"]:
+        told = spelt(gate["adds"], digits=4) if gate["adds"] else "-"
+        adds.append((f"gate: {', '.join(gate['columns'])}", told, gate["dates"]))
+    print_rows("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds)
+    if found["unranked"]:
+        say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")
+    calibration = found["calibration"]
+    shares = [(name, spelt(calibration[name], digits=3)) for name in ("within_1_sd", "within_1.645_sd")]
+    title = "calibration: slope 1, .577 and .950 are right for ranks"
+    print_rows(title, ("", "value"), [("slope", f"{calibration['slope']:.2f}"), *shares])
+    _show_leaks("leak check", found["leak"])
+    _notes(found)
+
+
+def _show_leaks(title: str, lines: list[dict[str, Any]]) -> None:
+    rows = [(one["source"], one["verdict"], "; ".join(one["reasons"])) for one in lines]
+    print_rows(title, ("source", "verdict", "why"), rows)
+
+
+def _notes(found: dict[str, Any]) -> None:
+    for note in (found.get("note"), *found.get("warnings", ())):
+        if note:
+            say(f"note: {note}")
+
+
+add(signals_app, compare, build, train, leak, evaluate)

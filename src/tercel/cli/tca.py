@@ -1,0 +1,132 @@
+"""`tercel tca`: what somebody's own executions cost, and what strategies would have cost on the same parents."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tercel.cli.shared import AsJson, Lake, Seed
+from tercel.report.tables import NOTHING, fixed, spelt
+from tercel.report.terminal import check_folder, hand_over, print_table, result_console
+
+if TYPE_CHECKING:
+    from tercel.trading.tca.counterfactual import Counterfactual
+    from tercel.trading.tca.report import OwnCosts
+
+RUN, NONE = "run", "none"
+SHOWN = 20
+"""Parents that a terminal shows."""
+LEAVES = ("+1s", "+10s", "+300s", "+1800s", "+60s", "end", "start", "close", "twap", "fees", "walk", "timing", "vwap")
+"""Columns that leave a narrow terminal, first to last."""
+
+
+@dataclass(frozen=True)
+class Tca:
+    """What is asked of `tercel tca`."""
+
+    fills: Annotated[Path, typer.Argument(help="CSV: time, symbol, side, quantity, price (docs/tca.md).")]
+    lake: Lake
+    orders: Annotated[
+        Path | None,
+        typer.Option(help="CSV of the parents: parent, symbol, side, quantity, start, end.", metavar="FILE"),
+    ] = None
+    venue: Annotated[str, typer.Option(help="Whose tape, where several have a symbol.", metavar="VENUE")] = ""
+    against: Annotated[
+        str,
+        typer.Option(
+            help="Written strategies that work the parents again: names with commas, run (those of `tercel run`), all, "
+            "none.",
+            metavar="NAMES",
+        ),
+    ] = RUN
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(help="A policy that works them again, such as default; may be repeated.", metavar="POLICY"),
+    ] = None
+    impact: Annotated[
+        str,
+        typer.Option(help="What strategies' trades do to prices: square_root, none, propagator.", metavar="LAW"),
+    ] = "square_root"
+    seed: Seed = 1
+    out: Annotated[Path | None, typer.Option(help="Folder for tca.html and tca.json.", metavar="DIR")] = None
+    as_json: AsJson = False
+
+
+def tca(asked: Tca) -> None:
+    """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
+    check_folder(asked.out)
+    from tercel.trading.tca.report import own_costs, page
+
+    costs = own_costs(
+        asked.fills, asked.lake, orders=asked.orders, venue=asked.venue, strategies=_named(asked.against),
+        agents=tuple(asked.agent or ()), impact=asked.impact, seed=asked.seed,
+    )  # fmt: skip
+    found, title = costs.to_json(), f"What {asked.fills.name} cost"
+    hand_over(found, asked.as_json, lambda: _show(costs, found), asked.out, "tca", lambda: page(costs, title))
+
+
+def _named(against: str) -> tuple[str, ...]:
+    """The written strategies of `--against`."""
+    from tercel.evaluation.contest.contenders import baselines_of
+    from tercel.execution.strategies import NAMES
+
+    if against in (RUN, NONE):
+        return NAMES if against == RUN else ()
+    return tuple(one.key for one in baselines_of(against))
+
+
+def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
+    out = result_console()
+    sums = [{"who": name or "no agent", **row} for name, row in (*found["agents"].items(), ("all", found["total"]))]
+    _table("what was filled, bps by its value; a cost is positive, a mark-out in the order's favour too", sums, "who")
+    out.print()
+    if costs.counterfactual is not None:
+        _show_again(costs.counterfactual)
+        out.print()
+    rows = [row | {"parents": None} for row in found["parents"][:SHOWN]]
+    more = f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
+    _table(f"parents{more}", rows, "parent")
+    for sentence in found["sentences"]:
+        out.print(sentence, soft_wrap=True, markup=False)
+
+
+def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
+    from tercel.trading.tca.report import PARTS
+
+    spans = list(rows[0]["markouts_bps"])
+    plain = [*(("start", "end", "side") if first == "parent" else ("parents",)), "filled", "unfilled", "refused"]
+    bps = ["is", *PARTS, "vwap", "twap", "close"]
+    headings = [first, *plain, "money", *bps, *(f"+{span}" for span in spans)]
+    shown = []
+    for row in rows:
+        words = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
+        cells = [str(row[first]), *(str(words.get(key, row.get(key))) for key in plain)]
+        cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_bps"], 1) for key in bps)]
+        shown.append([*cells, *(fixed(row["markouts_bps"][span], 1) for span in spans)])
+    keep = [
+        place
+        for place, name in enumerate(headings)
+        if name not in ("unfilled", "refused", "forced")
+        or any(row[place] not in (NOTHING, "0", "0.0") for row in shown)
+    ]
+    print_table(title, [headings[place] for place in keep], [[row[place] for place in keep] for row in shown], LEAVES)
+
+
+def _show_again(found: "Counterfactual") -> None:
+    from tercel.trading.tca.counterfactual import WHY_NOT
+
+    rows = [["your own", f"{found.own_bps:.2f}", "", "", ""]]
+    rows += [
+        [name, f"{one.cost_bps:.2f}", spelt(one.saves.to_json(), "+"), one.verdict, f"{one.unfilled:,}"]
+        for name, one in found.strategies.items()
+    ]
+    title = f"the same {found.parents:,} parents worked again, bps of what was asked for, without fees"
+    print_table(title, ["strategy", "cost", "saves", "verdict", "unfilled"], rows, ("unfilled",), ("verdict",))
+    told = f"95 % intervals that hold for all rows at once, over {found.clusters} clusters; impact: {found.impact}"
+    few = "; under 20 clusters: too narrow" if found.clusters < 20 else ""
+    hindsight = "; strategies knew the day's own volume where the lake has no earlier day" if found.hindsight else ""
+    out = result_console()
+    out.print(told + few + hindsight, style="dim")
+    for why, names in found.left_out.items():
+        out.print(f"{len(names):,} parents {WHY_NOT[why]}: not worked again", style="dim")

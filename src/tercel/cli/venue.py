@@ -1,0 +1,189 @@
+"""`tercel venue serve`: a simulated exchange for other processes on this machine."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from tercel.cli.machine import WallClock
+from tercel.cli.request import add
+from tercel.cli.shared import AsJson, Seed
+from tercel.core.errors import ConfigError
+from tercel.report.terminal import hand_over, say
+
+if TYPE_CHECKING:
+    from tercel.venues.exchange import SimulatedExchange
+    from tercel.venues.wire import WireServer
+
+venue_app = typer.Typer(name="venue", help="Places to trade: serve a simulated exchange.", no_args_is_help=True)
+HOST = "127.0.0.1"
+PORT = 7401
+
+
+@venue_app.callback()
+def _room() -> None:
+    """Keep `serve` a command of its own, though it is the only one."""
+
+
+@dataclass(frozen=True)
+class Serve:
+    """What is asked of `tercel venue serve`."""
+
+    interrupted: ClassVar[str] = "the exchange is closed"
+
+    market: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Preset market, by name or as a .json file; may be given several times (default: csco-santa-fe).",
+            metavar="NAME",
+        ),
+    ] = None
+    tape: Annotated[
+        Path | None, typer.Option(help="Replay a day of this lake instead of a preset.", metavar="LAKE")
+    ] = None
+    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None
+    date: Annotated[str | None, typer.Option(help="Day of the tape (default: its last).", metavar="YYYY-MM-DD")] = None
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of the native protocol, 0: any that is free (default: 7401 without --fix-port).",
+            min=0,
+            max=65535,
+            metavar="P",
+        ),
+    ] = None
+    fix_port: Annotated[
+        int | None, typer.Option(help="Port of FIX 4.4 (needs the extra \\[fix]).", min=1, max=65535, metavar="P")
+    ] = None
+    fix_login: Annotated[
+        list[str] | None,
+        typer.Option(help="CompID that may log on over FIX; may be given several times (TRADER).", metavar="ID"),
+    ] = None
+    fix_store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of FIX sequence numbers: sessions outlive a restart, though the exchange itself begins anew.",
+            metavar="DIR",
+        ),
+    ] = None
+    speed: Annotated[
+        float,
+        typer.Option(
+            help="Seconds of the exchange in a second of real time; 0: stepped, its clock moves when a client asks.",
+            min=0.0,
+            max=1e6,
+            metavar="X",
+        ),
+    ] = 0.0
+    latency_ms: Annotated[
+        float, typer.Option(help="Time from a client's hand to the book, milliseconds.", min=0.0, max=1e6, metavar="MS")
+    ] = 0.0
+    seed: Seed = 1
+    as_json: AsJson = False
+
+    @property
+    def clock(self) -> WallClock | None:
+        """What moves the exchange; nothing where clients do."""
+        return WallClock() if self.speed else None
+
+    def serve_fix(self, venue: Any, port: int) -> Any:
+        """Begin to serve a venue over FIX."""
+        try:
+            from tercel.venues.fix.server import serve_fix
+        except ImportError as error:
+            raise ConfigError("the extra [fix]", f"no module {error.name}", "pip install 'tercel[fix]'") from None
+        logins = list(self.fix_login or ["TRADER"])
+        return serve_fix(venue, port, logins, store=self.fix_store, clock=self.clock, speed=self.speed or 1.0)
+
+
+def serve(asked: Serve) -> None:
+    """Serve a simulated exchange on this machine until Ctrl-C: a market that reacts, or a recorded day."""
+    if asked.tape is not None and asked.market:
+        raise ConfigError("either --market or --tape", "both", "leave one out")
+    if asked.tape is None and (asked.symbol or asked.date):
+        raise ConfigError("--symbol and --date with --tape", "no --tape", "name the lake with --tape LAKE")
+    if asked.fix_store is not None and asked.fix_port is None:
+        raise ConfigError("--fix-store with --fix-port", "no --fix-port", "name the port, or leave --fix-store out")
+    from tercel.venues.exchange import EntryLatency, SimulatedExchange
+    from tercel.venues.exchange.named import preset_markets, recorded_market
+    from tercel.venues.wire import WireServer
+
+    if asked.tape is None:
+        markets = preset_markets(asked.market or (), asked.seed)
+    else:
+        markets = recorded_market(asked.tape, asked.symbol, asked.date, asked.seed)
+    latency = EntryLatency("constant", round(asked.latency_ms * 1e6))
+    exchange = SimulatedExchange(markets, latency=latency, run=f"{time.time_ns() // 10**9:x}-")
+    with ExitStack() as stack:
+        native: WireServer | None = None
+        if asked.port is not None or asked.fix_port is None:
+            port = PORT if asked.port is None else asked.port
+            native = WireServer(exchange, HOST, port, clock=asked.clock, speed=asked.speed or 1.0)
+            stack.callback(native.close)
+        if asked.fix_port is not None and native is None:
+            stack.callback(asked.serve_fix(exchange, asked.fix_port).close)
+        _on_termination()
+        if native is not None and asked.fix_port is not None:
+            stack.enter_context(_gateway(asked, native, asked.fix_port))
+        _tell(asked, exchange, native)
+        if native is not None and asked.fix_port is None:
+            native.run()
+        while True:
+            time.sleep(1)
+
+
+@contextmanager
+def _gateway(asked: Serve, native: "WireServer", port: int) -> Iterator[None]:
+    """FIX beside the native protocol: one more client of the native server, which runs in a thread of its own."""
+    from tercel.venues.wire import RemoteVenue
+
+    over = threading.Event()
+    thread = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
+    thread.start()
+    try:
+        with closing(RemoteVenue(*native.address)) as venue, closing(asked.serve_fix(venue, port)):
+            yield
+    finally:
+        over.set()
+        thread.join(5)
+
+
+def _on_termination() -> None:
+    """Being told to end is no different from Ctrl-C."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+
+
+def _tell(asked: Serve, exchange: "SimulatedExchange", native: "WireServer | None") -> None:
+    """Where it is, at once: whoever started it waits for this line."""
+    port, fix_port, speed = native.address[1] if native else None, asked.fix_port, asked.speed
+
+    def show() -> None:
+        ways = [f"{HOST}:{port}"] if native else []
+        ways += [f"FIX 4.4 on {HOST}:{fix_port}"] if fix_port else []
+        moves = f"{speed:g} s of it in a second" if speed else "stepped by its clients"
+        say(f"{', '.join(exchange.instruments)} at {' and '.join(ways)}, {moves}; Ctrl-C ends it")
+
+    found = {
+        "host": HOST,
+        "port": port,
+        "fix_port": fix_port,
+        "instruments": exchange.instruments,
+        "stepped": not speed,
+        "speed": speed or None,
+        "began_ns": exchange.now_ns,
+    }
+    hand_over(found, asked.as_json, show)
+
+
+add(venue_app, serve)

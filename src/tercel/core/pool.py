@@ -1,0 +1,91 @@
+"""Worker processes of a run: trainings and judgements side by side, stopped politely, resumable."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
+
+from tercel.core.errors import TercelError
+from tercel.core.worker import begin_worker
+
+_stop: Any = None
+
+
+def _begin(stop: Any) -> None:
+    """In a worker: `stop` is the event that the parent sets and that work looks at between updates."""
+    global _stop  # noqa: PLW0603 - a pool gives its workers no other place for what they share
+    _stop = stop
+    begin_worker()
+
+
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C comes after the block; processes started in it do not see one before they can say that they ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stopping() -> bool:
+    """In a worker: whether the parent was told to stop; elsewhere never."""
+    return _stop is not None and bool(_stop.is_set())
+
+
+class WorkerError(TercelError):
+    """A worker process died."""
+
+
+class Pool:
+    """A few worker processes, as many as there are cores, at most one per piece of work.
+
+    Use as a context; leaving it on an interrupt asks the workers to stop, waits until what they do is on disk, and
+    lets the interrupt go on.
+    """
+
+    def __init__(self, work: int) -> None:
+        context = get_context("spawn")
+        self._stop = context.Event()
+        count = max(min(os.cpu_count() or 1, work), 1)
+        self._executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._stop,))
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is not None:
+            self._stop.set()
+        self._executor.shutdown(wait=True, cancel_futures=kind is not None)
+
+    def run(self, function: Callable[..., bool], jobs: Sequence[tuple[Any, ...]], tick: Callable[[int], None]) -> None:
+        """Do all jobs; `tick(done)` is called about twice a second and after each one.
+
+        Raises
+        ------
+        WorkerError
+            When a worker died; otherwise whatever a job raised.
+        """
+        with _ctrl_c_later():
+            waiting: set[Future[bool]] = {self._executor.submit(function, *job) for job in jobs}
+        done = 0
+        while waiting:
+            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in finished:
+                try:
+                    future.result()
+                except BrokenProcessPool as error:
+                    raise WorkerError(
+                        "worker processes that live until their work is done",
+                        "one that was killed or ran out of memory",
+                        "what is finished is kept: free memory, then run again with --resume",
+                    ) from error
+            done += len(finished)
+            tick(done)

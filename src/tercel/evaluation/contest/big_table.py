@@ -1,0 +1,119 @@
+"""The big table: every strategy in every market and regime, comparisons corrected over all of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.core.errors import UnknownNameError
+from tercel.core.names import listed
+from tercel.evaluation.claims import claim, settle
+from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
+from tercel.evaluation.contest.asked import markets_of
+from tercel.evaluation.contest.cells import read_place
+from tercel.evaluation.contest.contenders import Contender
+from tercel.evaluation.contest.families import Field
+from tercel.evaluation.contest.held import challengers_in, entries_in, headliners_of, members_in
+from tercel.evaluation.contest.places import PLAIN, Place
+from tercel.evaluation.contest.result import SEED
+from tercel.evaluation.contest.room import cramped, roomy
+from tercel.evaluation.standing import SCHEDULES, ratios
+from tercel.evaluation.task import Task
+from tercel.market.flow import preset as presets
+from tercel.market.regimes.named import NAMED
+from tercel.market.simulator.terms import NO_FEES
+
+
+def regimes_of(text: str) -> list[str]:
+    if text == "all":
+        return list(NAMED)
+    names = [] if text == "none" else listed(text)
+    for name in names:
+        if name not in NAMED:
+            raise UnknownNameError(f"regimes among {', '.join(NAMED)}, all or none", repr(name), "separate with commas")
+    return [PLAIN, *(name for name in names if name != PLAIN)]
+
+
+def places_of(
+    markets: Sequence[str], regimes: Sequence[str], episodes: int, seeds: tuple[int, ...]
+) -> dict[str, dict[str, Place]]:
+    """Regime -> market -> place."""
+    settings = {
+        regime: markets_of(
+            markets or _all_markets(), None, None, None, Task(), NO_FEES, "" if regime == PLAIN else regime
+        )
+        for regime in regimes
+    }
+    return {
+        regime: {
+            name: Place(name if regime == PLAIN else f"{name} {regime}", one, seeds, episodes)
+            for name, one in row.items()
+        }
+        for regime, row in settings.items()
+    }
+
+
+def _all_markets() -> list[str]:
+    """Every shipped market that a day's order is traded in: those of published studies have tasks of their own."""
+    return [name for name in presets.names() if presets.load(name).model != "cheridito_weiss"]
+
+
+def everyone(field: Field, baselines: Sequence[Contender], market: str) -> list[Contender]:
+    return [*field.teams[market], *baselines]
+
+
+def result_of(
+    places: Mapping[str, Mapping[str, Place]], field: Field, baselines: Sequence[Contender], out: Path
+) -> dict[str, Any]:
+    """The table's figures; comparisons are corrected over all of it."""
+    ledger, rng = Ledger(), np.random.default_rng(SEED)
+    held = {
+        regime: {market: read_place(place, everyone(field, baselines, market), out) for market, place in row.items()}
+        for regime, row in places.items()
+    }
+    gone = cramped((judged for row in held.values() for judged in row.values()), baselines)
+    baselines = [one for one in baselines if one.key not in gone]
+    left_out = list(gone.values())
+    written = [one.key for one in baselines if one.kind == "baseline"]
+    found: dict[str, dict[str, Compared]] = {}
+    schedules: dict[str, Any] = {}
+    teams: dict[str, dict[str, tuple[str, ...]]] = {}
+    headliners = headliners_of(field.policies, field.recipes)
+    for regime, row in held.items():
+        found[regime] = {}
+        for market, whole in row.items():
+            judged, words = roomy(whole.without(gone))
+            left_out += words
+            members = members_in(field.recipes, judged)
+            scores, rows = Scores.of(judged.costs, members), challengers_in(field.policies, field.recipes, judged)
+            found[regime][market] = compare(scores, rows, members, ledger, rng)
+            if regime == PLAIN:
+                entries = entries_in(field.policies, baselines, field.recipes, judged)
+                wanted = [one for one in entries if one.name in {*headliners, *SCHEDULES}]
+                schedules[market] = ratios(wanted, None, rng)
+                teams[market] = members
+    claims = {
+        name: claim(name, found, {market: row.get(name, (name,)) for market, row in teams.items()}, ledger, rng)
+        for name in headliners
+    }
+    comparisons = ledger.adjust() if ledger.rows else 0
+    for one in claims.values():
+        settle(one)
+    return {
+        "cells": {
+            regime: {market: {**one.cell, "best_baseline": _cheapest(one, written)} for market, one in row.items()}
+            for regime, row in found.items()
+        },
+        "policies": headliners,
+        "recipes": {recipe.key: list(recipe.members) for recipe in field.recipes},
+        "baselines": [one.key for one in baselines],
+        "claims": claims,
+        "schedules": schedules,
+        "comparisons": comparisons,
+        "notes": [*field.notes, *left_out],
+    }
+
+
+def _cheapest(one: Compared, written: Sequence[str]) -> str:
+    return min(written, key=lambda name: float(one.cell["is_bps"][name]["mean"]))

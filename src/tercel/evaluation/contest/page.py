@@ -1,0 +1,252 @@
+"""The page of an evaluation: one file that fetches nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.core.written import write_whole
+from tercel.evaluation.claims import called
+from tercel.evaluation.contest import adapted as agent_adapted
+from tercel.evaluation.contest.claim_words import claimed, gains_figure
+from tercel.evaluation.contest.held import Contest
+from tercel.evaluation.contest.places import build_place
+from tercel.evaluation.contest.shown import closing, headliners, shown, verdicts
+from tercel.evaluation.example import book_example
+from tercel.evaluation.metrics import FILE as METRICS
+from tercel.evaluation.metrics import rows_so_far
+from tercel.evaluation.report import composition, meanings, order_facts, timing
+from tercel.execution.costs import Costs
+from tercel.report import contest_figures, figures
+from tercel.report.page import Section, render
+from tercel.report.tables import plain_table, spelt, verdict_sentence
+from tercel.report.terminal import say
+
+MOST_DRAWN = 14
+"""Rows of the distribution figure."""
+
+
+def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: str) -> None:
+    """Write the page, whole or not at all."""
+    costs = {one.name: one.runs for one in contest.entries}
+    costs = {name: costs[name] for name in _ranked(result)}
+    first = headliners(result)
+    best = result["best_baseline"]
+    lead = " ".join(verdict_sentence(name, result["paired"][name][best], best, called=called) for name in first)
+    sections = [
+        Section("The judged table", html=replace(shown(result), notes=()).html()),
+        _verdicts(result, first),
+        composition(costs, _known(result), best, _drawn(result, first)),
+        *(_forest(result, name, number) for number, name in enumerate(first)),
+        *_by_seed(contest, result),
+        *_claims(result, first),
+        *_places(result, first),
+        *_sensitivity(result, first),
+        *_adaptation(result, first),
+        *_timing(contest, {name: costs[name] for name in _drawn(result, first)}),
+        *_book(contest, [*first[:1], best]),
+        *_learning(contest, result),
+        _questions(result),
+        _method(result),
+    ]
+    facts = {
+        "market": result["market"],
+        **({} if contest.main.parts else order_facts(result["task"])),
+        "episodes": f"{result['episodes']:,}",
+        "episode seeds": ", ".join(map(str, result["evaluation_seeds"])),
+        "best written strategy": best,
+    }
+    text = render(title(result, first), lead, sections, facts, footer)
+    write_whole(path, text)
+
+
+def title(result: Mapping[str, Any], first: list[str]) -> str:
+    """Who is judged against how many written strategies, random not counted.
+
+    >>> kinds = {"mine": "learned", "pov": "baseline", "twap_take": "baseline", "random": "random"}
+    >>> title({"kinds": kinds}, ["mine"])
+    'mine against 2 written strategies'
+    """
+    count = sum(kind == "baseline" for kind in result["kinds"].values())
+    against = f"{', '.join(first)} against " if first else ""
+    return f"{against}{count} written strateg{'y' if count == 1 else 'ies'}"
+
+
+def _verdicts(result: Mapping[str, Any], first: list[str]) -> Section:
+    said = [line for name in first for line in verdicts(result, name)]
+    return Section("Verdicts", [*said, *closing(result)])
+
+
+def _drawn(result: Mapping[str, Any], first: list[str]) -> list[str]:
+    """Rows of the figures, cheapest first: those that verdicts are told of, and the cheapest others."""
+    chosen = [*first, *(name for name in _ranked(result) if name not in first)][:MOST_DRAWN]
+    return [name for name in _ranked(result) if name in {*chosen, result["best_baseline"]}]
+
+
+def _known(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rows of the table, cheapest first, without what is not available."""
+    rows = result["strategies"]
+    return {name: {key: cell for key, cell in rows[name].items() if cell is not None} for name in _ranked(result)}
+
+
+def _by_seed(contest: Contest, result: Mapping[str, Any]) -> Iterator[Section]:
+    """What each training seed of a recipe saves."""
+    members = contest.members(contest.main)
+    if not members:
+        return
+    tables = []
+    for name, seeds in members.items():
+        others = [other for other in _ranked(result) if other in result["paired_by_seed"][name] and other not in seeds]
+        rows = [[other, *(spelt(cell, "+") for cell in result["paired_by_seed"][name][other])] for other in others]
+        tables.append(plain_table((f"{name} against", *seeds), rows, "Cost saved by each training seed, bps."))
+    yield Section("Seed by seed", html="".join(tables))
+
+
+def _timing(contest: Contest, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
+    task = contest.main.place.settings.task
+    if contest.main.arrivals is not None:
+        yield timing(costs, contest.twins, np.linspace(0.0, task.horizon_s, task.grid_points))
+
+
+def _book(contest: Contest, names: Sequence[str]) -> Iterator[Section]:
+    """Pictures of the first episode; one that cannot be drawn never costs the page."""
+    if contest.main.parts:
+        return
+    ground = build_place(contest.main.place)
+    market = replace(ground.market, judged=ground.source, plan=ground.plan)
+    known = {one.key: one for one in (*contest.policies, *contest.baselines)}
+    known |= {recipe.key: known[recipe.members[0]] for recipe in contest.recipes}
+    drawn = []
+    for name in dict.fromkeys(names):
+        try:
+            made = book_example(contest.main.place.settings, market, known[name].strategy(ground.market))
+            drawn.append(made.figure)
+        except Exception as error:
+            say(f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}")
+    if drawn:
+        yield Section("The book around the trades", figures=drawn)
+
+
+def _learning(contest: Contest, result: Mapping[str, Any]) -> Iterator[Section]:
+    """Learning curves of the policies that lie in folders of their trainings."""
+    of = {member: recipe.key for recipe in contest.recipes for member in recipe.members}
+    curves: dict[str, list[tuple[Any, Any]]] = {}
+    for one in contest.policies:
+        rows = rows_so_far(Path(one.folder).parent / METRICS) if one.learned else []
+        if rows:
+            curve = np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])
+            curves.setdefault(of.get(one.key, one.key), []).append(curve)
+    if curves:
+        best = result["best_baseline"]
+        levels = {best: float(result["strategies"][best]["is_bps"]["mean"])}
+        yield Section("How it learned", figures=[figures.learning_curves(curves, levels)])
+
+
+def _ranked(result: Mapping[str, Any]) -> list[str]:
+    return sorted(result["strategies"], key=lambda name: float(result["strategies"][name]["is_bps"]["mean"]))
+
+
+def _forest(result: Mapping[str, Any], name: str, number: int) -> Section:
+    """Gains against every opponent, from the hardest to the easiest."""
+    row = result["paired"][name]
+    ranked = dict(sorted(row.items(), key=lambda item: float(item[1]["mean"])))
+    figure = figures.paired_differences(
+        {f"against {other}": cell for other, cell in ranked.items()}, "the opponent", f"forest-{number}", called=called
+    )
+    return Section(f"{name} against each", figures=[figure])
+
+
+def _claims(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+    """Gains on every strategy, pooled and in each market, where there are several."""
+    if len(result["by_market"]) > 1:
+        drawn = [gains_figure(result, name) for name in first]
+        yield Section("In every market", [line for name in first for line in claimed(result, name)], figures=drawn)
+
+
+def _places(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+    for key, title in (("by_market", "By market"), ("by_regime", "By regime")):
+        parts = {part: cell for part, cell in result[key].items() if cell.get("paired")}
+        if len(parts) > 1:
+            yield _map(result, parts, first, title, key)
+    thirds = {
+        f"{third} {axis}": cell
+        for axis, row in result["by_liquidity"].items()
+        for third, cell in row.items()
+        if cell.get("paired")
+    }
+    if thirds:
+        yield _map(result, thirds, first, "By liquidity at arrival", "by-liquidity")
+
+
+def _map(result: Mapping[str, Any], parts: Mapping[str, Any], first: list[str], title: str, key: str) -> Section:
+    drawn = []
+    for number, name in enumerate(first):
+        opponents = [other for other in _ranked(result) if other in result["paired"][name]]
+        table = {other: {part: cell["paired"][name][other] for part, cell in parts.items()} for other in opponents}
+        drawn.append(contest_figures.gain_map(table, name, called, f"{key.replace('_', '-')}-{number}"))
+    rows = [(part, cell["episodes"], *_told(cell, result, first)) for part, cell in parts.items()]
+    heads = ("", "episodes", *(f"{name} against {result['best_baseline']}, adjusted p" for name in first))
+    return Section(title, html=plain_table(heads, rows), figures=drawn)
+
+
+def _told(cell: Mapping[str, Any], result: Mapping[str, Any], first: list[str]) -> list[str]:
+    said = []
+    for name in first:
+        one = cell["paired"][name][result["best_baseline"]]
+        adjusted = one["p_adjusted"]
+        p = "" if adjusted is None else f", p {adjusted:.3g}"
+        said.append(f"{one['mean']:+.2f}{p}")
+    return said
+
+
+def _sensitivity(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+    drawn = []
+    for number, (axis, row) in enumerate(result["sensitivity"].items()):
+        names = list(next(iter(row.values()))["is_bps"])
+        costs = {name: {value: cell["is_bps"][name] for value, cell in row.items()} for name in names}
+        drawn.append(contest_figures.condition_curves(costs, axis, f"sensitivity-{number}", first))
+    if drawn:
+        yield Section("Under other conditions", figures=drawn)
+
+
+def _adaptation(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+    found = result["adaptation"]
+    if not found:
+        return
+    names = list(next(iter(found.values()))["is_bps"])
+    costs = {name: {regime: cell["is_bps"][name] for regime, cell in found.items()} for name in names}
+    figure = contest_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
+    rows = list(agent_adapted.rows(result))
+    table = plain_table(agent_adapted.HEADINGS, rows) if rows else ""
+    yield Section("A regime that begins half-way through the order", html=table, figures=[figure])
+
+
+def _questions(result: Mapping[str, Any]) -> Section:
+    """Tails, odds and bets in figures."""
+    rows = [
+        (
+            name,
+            float(result["cvar95_bps"][name]["mean"]),
+            float(result["price_move_beta"][name]["mean"]),
+            result["by_side"][name].get("buy"),
+            result["by_side"][name].get("sell"),
+        )
+        for name in _ranked(result)
+    ]
+    heads = ("strategy", "mean of the dearest 5 %, bps", "slope on the adverse move", "buys, bps", "sells, bps")
+    return Section("Tails, and bets on the trend", html=plain_table(heads, rows))
+
+
+def _method(result: Mapping[str, Any]) -> Section:
+    said = [
+        "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
+        "episodes, training seeds being a level of their own.",
+        f"All {result['comparisons']} comparisons on this page were corrected together after Benjamini and Hochberg.",
+        "A score is deflated by the best that as many variants without merit would have shown, after Bailey and Lopez "
+        "de Prado: SR* = sd (0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard "
+        "deviation, sd that of a ratio's sampling error.",
+        "The best written strategy was chosen on episodes that are not judged here.",
+    ]
+    return Section("How it was judged", said, html=meanings())

@@ -1,0 +1,116 @@
+"""Where a contest is held: a market with its regimes, fees and latency, and the episodes that are judged there."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from tercel import __version__
+from tercel.evaluation.episodes import Plan, seeded_plan
+from tercel.evaluation.market import JobMarket, build_market
+from tercel.evaluation.settings import RunSettings
+from tercel.execution import step as kernels
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import Source
+
+VALIDATION_SEED = -1_900_000_000
+"""Of the episodes on which the best written strategy is chosen: no training, pilot or judged seed."""
+PLAIN = "plain"
+FORMAT = 2
+"""Of the results on disk: those of another one lie in another folder."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A market and its judged episodes; the same in every process.
+
+    Parameters
+    ----------
+    name : str
+        As tables call it.
+    settings : RunSettings
+        The market; its own count of episodes and seed are not used.
+    seeds : tuple of int
+        Base seeds of the episodes, in equal parts.
+    episodes : int
+        In all; on tape at most, 0: every window.
+    validation : bool
+        Whether these are the episodes on which a baseline is chosen: on tape, windows of the training days.
+    """
+
+    name: str
+    settings: RunSettings
+    seeds: tuple[int, ...]
+    episodes: int
+    validation: bool = False
+
+    @property
+    def id(self) -> str:
+        """Folder of its results."""
+        told = {**self.settings.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
+        told |= {"validation": self.validation, "version": __version__, "format": FORMAT}
+        plain = "".join(letter if letter.isalnum() else "-" for letter in self.name)
+        return f"{plain[:40]}@{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]}"
+
+    @property
+    def market(self) -> str:
+        """The preset's name; empty on tape."""
+        return "" if self.settings.on_tape else presets.load(self.settings.market).name
+
+    @property
+    def answers(self) -> bool:
+        """Whether own trades move prices here, so that there are twins."""
+        return self.settings.answers
+
+    def on_validation(self, episodes: int) -> "Place":
+        """The same market on episodes of its own, to choose on."""
+        settings = self.settings
+        return Place(f"{self.name} validation", settings, (VALIDATION_SEED,), episodes, validation=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A built place."""
+
+    market: JobMarket
+    source: Source
+    plan: Plan
+
+
+@lru_cache(maxsize=2)
+def build_place(place: Place) -> Ground:
+    """The market and the plan of a place."""
+    settings = replace(place.settings, episodes=1, seed=max(place.seeds[0], 0))
+    market = build_market(settings)
+    if settings.on_tape:
+        return _on_tape(place, market)
+    quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
+    parts = np.array_split(np.arange(place.episodes), len(place.seeds))
+    plans = [
+        seeded_plan(settings.task, quantity, seed, 0, len(part))
+        for seed, part in zip(place.seeds, parts, strict=True)
+        if len(part)
+    ]
+    rows = np.concatenate([plan.rows for plan in plans])
+    return Ground(market, market.judged, Plan(rows, np.arange(len(rows), dtype=np.int64)))
+
+
+def _on_tape(place: Place, market: JobMarket) -> Ground:
+    if place.validation:
+        drawn = market.sampler(-1 - VALIDATION_SEED, 0, max(place.episodes, 1))
+        return Ground(market, market.training, drawn)
+    plan = market.plan
+    if place.episodes and len(plan) > place.episodes and not place.settings.orders:
+        plan = plan.take(np.linspace(0, len(plan) - 1, place.episodes).astype(np.int64))
+    return Ground(market, market.judged, plan)
+
+
+def switching(folder: Path, regime: str, at_s: float) -> str:
+    """A file of regimes in which `regime` begins so many seconds after arrival; what `RunSettings.regimes` wants."""
+    path = folder / "regimes" / f"{regime}-from-{at_s:g}-s.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'[[script]]\nat_s = {at_s}\nregime = "{regime}"\n', encoding="utf-8")
+    return str(path.resolve())

@@ -1,0 +1,146 @@
+"""An evaluation as a terminal shows it: the judged table, and the verdicts in short lines."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tercel.evaluation.claims import called
+from tercel.evaluation.contest.adapted import adapted
+from tercel.evaluation.contest.claim_words import POOLED_WORDS, claimed
+from tercel.report.tables import Judged, spelt, verdict, verdict_sentence
+
+MOST_VERDICTS = 3
+"""Rows whose verdict is printed; a page has all."""
+
+
+def shown(result: Mapping[str, Any]) -> Judged:
+    """The table, training seeds of one recipe as one row, and what a desk would say of it."""
+    ranked = sorted(result["strategies"], key=lambda name: result["strategies"][name]["is_bps"]["mean"])
+    inside = {member for members in result["recipes"].values() for member in members}
+    rows = {
+        name: {key: cell for key, cell in result["strategies"][name].items() if cell is not None}
+        for name in ranked
+        if name not in inside
+    }
+    first = headliners(result)
+    learned = [name for name, kind in result["kinds"].items() if kind == "learned"]
+    return Judged(
+        strategies=rows,
+        best_baseline=result["best_baseline"],
+        paired_vs_best_baseline={name: result["paired"][name][result["best_baseline"]] for name in first},
+        episodes=result["episodes"],
+        clusters=result["clusters"],
+        cluster=result["cluster"],
+        notes=list(spoken(result)),
+        title=result["market"],
+        learned=learned,
+        called=called,
+        unfilled={name: row.get("unfilled_share", 0.0) for name, row in result["counts"].items()},
+        doubled={name: row.get("double_filled_share", 0.0) for name, row in result["counts"].items()},
+    )
+
+
+def spoken(result: Mapping[str, Any]) -> Iterator[str]:
+    """What a desk would say below the table; verdicts come before it."""
+    best, first = result["best_baseline"], headliners(result)
+    if len(result["by_market"]) > 1:
+        for name in first[:MOST_VERDICTS]:
+            yield from list(claimed(result, name))[:1]
+    least = [found for name in first if (found := result["power"][name].get(best)) is not None]
+    if least:
+        yield (
+            f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; a true "
+            f"difference of {max(least):.2f} bps on it is found here with 80 % power."
+        )
+
+
+def headliners(result: Mapping[str, Any]) -> list[str]:
+    """Rows that verdicts are told of: recipes, and policies that belong to none."""
+    inside = {member for members in result["recipes"].values() for member in members}
+    return [name for name in result["paired"] if name not in inside]
+
+
+def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Where a policy stands, in a few lines."""
+    best = result["best_baseline"]
+    yield from claimed(result, name)
+    least = result["power"][name].get(best)
+    if least is not None:
+        yield (
+            f"{name} in {result['market']}: a true gain of {least:.2f} bps on {best} would have been told from zero "
+            "four times in five."
+        )
+    yield from _worst(result, name, best)
+    for market, found in result["bars"].items():
+        yield from _bars(market, found[name], name)
+    yield from adapted(result, name)
+    slope, its = result["price_move_beta"][name], result["price_move_beta"][best]
+    yield f"{name}: cost rises {spelt(slope)} bps a bp of adverse move ({best}: {spelt(its)})."
+    deflated = result["deflated"].get(name)
+    if deflated is not None and deflated["variants"] > 1:
+        yield (
+            f"{name}: {deflated['variants']} variants tried; probability {deflated['probability']:.3f} that its gain a "
+            f"unit of risk, {deflated['ratio']:.3f}, exceeds the best of as many without merit, "
+            f"{deflated['best_of_none']:.3f}."
+        )
+    if name in result["iqm"]:
+        middle = spelt(result["iqm"][name], "+")
+        yield f"{name} against {best}: interquartile mean over training seeds and markets {middle} bps."
+    for key, words in POOLED_WORDS.items():
+        pooled = result["pooled"].get(key, {}).get(name, {}).get(best)
+        if pooled is not None:
+            yield verdict_sentence(f"{name}, {words},", pooled, best, called=called)
+
+
+def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
+    """In which parts and places it gains least."""
+    for key, words in (("by_regime", "regimes"), ("by_market", "markets"), ("by_liquidity", "thirds of liquidity")):
+        parts: dict[str, Any] = {}
+        if key == "by_liquidity":
+            parts = {f"{third} {axis}": cell for axis, row in result[key].items() for third, cell in row.items()}
+        else:
+            parts = result[key]
+        gained = {part: cell["paired"][name][best] for part, cell in parts.items() if cell.get("paired")}
+        if len(gained) < 2:
+            continue
+        least = min(gained, key=lambda part: float(gained[part]["mean"]))
+        lost = [part for part, cell in gained.items() if called(cell) == "worse"]
+        won = sum(called(cell) == "better" for cell in gained.values())
+        yield (
+            f"{name} against {best} in {len(gained)} {words}: better in {won}, worse in {len(lost)}"
+            f"{' (' + ', '.join(lost) + ')' if lost else ''}; least in {least}, {spelt(gained[least], '+')} bps."
+        )
+
+
+def _bars(market: str, found: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Ratios to the schedules with their denominators, the difference of risk, and that of adaptability."""
+    for key, words in (("is_bps", "shortfall"), ("impact_bps", "impact")):
+        told = [
+            f"{spelt(cell)} of {other}'s {spelt(cell['denominator'])} bps"
+            for other, cell in found.get(key, {}).items()
+            if cell is not None
+        ]
+        if told:
+            yield f"{name} in {market}: {words} {', '.join(told)}."
+    risks = [
+        f"{spelt(cell, '+')} bps against {other} ({_RISK[verdict(cell)]})"
+        for other, cell in found.get("timing_risk_bps", {}).items()
+    ]
+    if risks:
+        yield f"{name} in {market}: timing risk {', '.join(risks)}."
+    for other, cell in found["adaptability"].items():
+        if cell is not None:
+            yield f"{name} in {market}: adaptability {spelt(cell, '+')} over {other}'s."
+
+
+_RISK = {"worse": "lower", "better": "higher", "open": "not told apart"}
+"""A difference of risks below zero is the lower risk."""
+
+
+def closing(result: Mapping[str, Any]) -> Iterator[str]:
+    """What holds for all."""
+    best, chosen = result["best_baseline"], result["validation"]
+    yield f"{best} is the best written strategy on {chosen['episodes']:,} other episodes; it was chosen there."
+    bound = result["hindsight"]
+    if bound is not None:
+        yield f"{bound['label']}: {spelt(bound['is_bps'])} bps, what the same orders cost who knows the path."
+    yield from dict.fromkeys([*result["notes"], *result["checks"]])

@@ -1,0 +1,107 @@
+"""The same strategies in a simulated market and on held-out days of tape: who takes part, and what they cost there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import listed
+from tercel.evaluation.contest.cells import Judged
+from tercel.evaluation.contest.contenders import ALL, Contender, baselines_of, policies_of
+from tercel.evaluation.contest.families import members_of
+from tercel.evaluation.contest.leaks import calibrated_on, judged_days
+from tercel.evaluation.contest.places import Ground, Place, build_place
+from tercel.evaluation.contest.room import cramped, roomy
+from tercel.evaluation.experiment import BATCH, run_strategies
+from tercel.evaluation.prediction import LEAST, Side
+from tercel.evaluation.settings import RunSettings
+from tercel.execution.strategies import ALL_BASELINES
+from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.tape_source import theirs
+from tercel.report.terminal import progress
+
+THEIRS = "theirs"
+
+
+def contenders_of(words: Sequence[str]) -> list[Contender]:
+    """Written strategies and policies by name, each once, in the order typed.
+
+    Raises
+    ------
+    ConfigError
+        Fewer than three: they have no ranking.
+    UnknownNameError, PolicyError
+        A name that is neither.
+    """
+    typed = listed(",".join(words))
+    names = dict.fromkeys(
+        one for word in typed for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
+    )
+    written = [name for name in names if name in ALL_BASELINES]
+    learned = [name for name in names if name not in ALL_BASELINES]
+    if len(names) < LEAST:
+        raise ConfigError(f"at least {LEAST} strategies to rank", ", ".join(names) or "none", "such as --strategy all")
+    return [*(baselines_of(",".join(written)) if written else ()), *(policies_of(learned) if learned else ())]
+
+
+def refuse_calibrated(which: str, settings: Mapping[str, RunSettings]) -> None:
+    """Refuse days that the market itself was calibrated on.
+
+    Raises
+    ------
+    ConfigError
+    """
+    for one in settings.values():
+        judged = judged_days(one) if one.on_tape else None
+        for seen in calibrated_on(which) if judged is not None else ():
+            if judged is not None and judged.overlaps(seen):
+                raise ConfigError(
+                    f"days that {which} was not calibrated on", f"{judged}: it was calibrated on {seen.first}",
+                    "name other days with --date",
+                )  # fmt: skip
+
+
+def sides(
+    home: Place, tape: Place, market: str, contenders: Sequence[Contender], seed: int
+) -> tuple[dict[str, Side], list[str]]:
+    """Costs at home, on tape, and on tape with the other bound where it has one; and what was left out, in words.
+
+    Rules have the numbers tuned in `market` in both places: what is asked is how the very same strategy fares.
+    """
+    known = build_place(tape)
+    estimates = replace(known.market.estimates, market=market)
+    recorded = replace(known, market=replace(known.market, estimates=estimates))
+    grounds = {"simulated": (home, build_place(home)), "tape": (tape, recorded)}
+    if not recorded.source.worlds_k[:, QUEUE].any():
+        grounds[THEIRS] = (tape, replace(recorded, source=theirs(recorded.source)))
+    judged = held(grounds, contenders)
+    gone = cramped(judged.values(), [one for one in contenders if not one.learned])
+    found, notes = {}, list(gone.values())
+    for where, one in judged.items():
+        kept, said = roomy(one.without(gone))
+        found[where] = Side(kept.costs, seed)
+        notes += said
+    learned = f"Schedules know volume and volatility from {known.market.facts['trained on']}."
+    return found, [*notes, learned, *known.market.notes[1:]]
+
+
+def held(grounds: Mapping[str, tuple[Place, Ground]], contenders: Sequence[Contender]) -> dict[str, Judged]:
+    """Every strategy on the episodes of every place, with a bar."""
+    found: dict[str, Judged] = {}
+    with progress() as told:
+        bars = {
+            where: told.add_task(where, total=-(-len(ground.plan) // BATCH) * len(contenders))
+            for where, (_, ground) in grounds.items()
+        }
+        for where, (place, ground) in grounds.items():
+
+            def tick(bar: Any = bars[where]) -> bool:
+                told.advance(bar)
+                return False
+
+            made = [one.strategy(ground.market) for one in contenders]
+            costs = run_strategies(ground.source, place.settings.task, ground.plan, made, tick, run_out=False)
+            for one in costs:
+                one.check()
+            found[where] = Judged(place, dict(zip((one.key for one in contenders), costs, strict=True)), {})
+    return found

@@ -1,0 +1,1 @@
+"""Training an agent: its configuration, its markets, its run folder, what became of it."""

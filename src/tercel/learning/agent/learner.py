@@ -1,0 +1,139 @@
+"""The learner that a configuration asks for: its settings, its objective, the learner at its start."""
+
+from dataclasses import fields
+from typing import Any, Final, cast
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import offer
+from tercel.learning.agent.config import AgentConfig, LearnerSection
+from tercel.learning.agent.policy import actions_of
+from tercel.learning.agent.sb3 import SB3, sb3_learner, sb3_settings
+from tercel.learning.native.distil import Teacher
+from tercel.learning.native.dqn import Dqn, DqnSettings
+from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.learning.port import Learner
+from tercel.learning.risk import Measure, Risk
+from tercel.learning.sb3.settings import Sb3Settings
+
+RULE_FIRST: Final = 0.6
+"""Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
+
+
+def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Settings:
+    """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
+
+    Raises
+    ------
+    ConfigError
+        A setting that the learner does not have (the nearest is offered), or a value that it refuses; an oracle for a
+        learner that it cannot teach.
+    """
+    _check_oracle(config)
+    if config.learner.algo.startswith(SB3):
+        return sb3_settings(config, actions_of(config))
+    told, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
+    known = sorted(field.name for field in fields(kind))
+    given = {"hidden": config.policy.hidden, "anneal_frames": told.frames, **told.settings}
+    if config.reward.risk_aversion:
+        given["risk_aversion"] = config.reward.risk_aversion
+    for name in given:
+        if name not in known:
+            remedy = offer(name, [*LearnerSection.model_fields, *known])
+            raise ConfigError(f"settings that {told.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
+    actions = actions_of(config)
+    if kind is PpoSettings and actions.continuous:
+        given.setdefault("distribution", "logistic_normal" if actions.name == "allocation" else "gaussian")
+    if kind is PpoSettings and actions.name == "override":
+        others = (1.0 - RULE_FIRST) / (actions.size - 1)
+        given.setdefault("start", (RULE_FIRST, *(others,) * (actions.size - 1)))
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ConfigError(f"settings of {told.algo}", f"{given} ({error})", "correct the section [learner]") from None
+    except ConfigError as error:
+        section = _section(config, error.received.partition(" ")[0])
+        raise ConfigError(error.expected, f"{section}.{error.received}", error.remedy) from None
+
+
+def _section(config: AgentConfig, name: str) -> str:
+    """Where a setting was told: layers and aversion to risk have sections of their own."""
+    elsewhere = {"hidden": "policy", "risk_aversion": "reward"}
+    return elsewhere.get(name, "learner") if name not in config.learner.settings else "learner"
+
+
+def refuse_settings(config: AgentConfig, name: str) -> None:
+    """Refuse a configuration whose learner's settings will not do; `name` is how errors call it, the file.
+
+    Raises
+    ------
+    ConfigError
+        With the file and the key.
+    """
+    try:
+        learner_settings(config)
+    except ConfigError as error:
+        raise type(error)(error.expected, f"{name}: {error.received}", error.remedy) from None
+
+
+def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
+    """The learner at its start.
+
+    Raises
+    ------
+    ConfigError
+        Settings that it does not take, or actions that it cannot learn.
+    """
+    settings = learner_settings(config)
+    if isinstance(settings, Sb3Settings):
+        return sb3_learner(settings, env, seed)
+    if isinstance(settings, PpoSettings):
+        return Ppo(env, settings, seed, teacher_of(config, env, settings))
+    if actions_of(config).continuous:
+        raise ConfigError("discrete actions for dqn", config.policy.actions, "use --algo ppo, or actions such as sized")
+    return Dqn(env, settings, seed)
+
+
+def teacher_of(config: AgentConfig, env: Any, settings: PpoSettings) -> Teacher | None:
+    """Who teaches in `env`, still without an oracle's weights; None where nobody does."""
+    told = config.oracle
+    if not told.frames:
+        return None
+    anneal = told.anneal or max(config.learner.frames // 2, 1)
+    teacher = Teacher(env, settings.hidden, told.weight, anneal)
+    env.foresee_until(anneal)
+    return teacher
+
+
+def _check_oracle(config: AgentConfig) -> None:
+    """Refuse an oracle for a learner that it cannot teach."""
+    if not config.oracle.frames:
+        return
+    remedy = "set oracle.frames = 0, or train"
+    if config.learner.algo != "ppo":
+        raise ConfigError("ppo, for an oracle", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo")
+    if actions_of(config).continuous:
+        said = f"policy.actions {config.policy.actions!r}"
+        raise ConfigError("discrete actions, for an oracle", said, f"{remedy} with actions such as override or sized")
+    if config.learner.shards:
+        said = f"learner.shards {config.learner.shards}"
+        raise ConfigError("markets in one process, for an oracle", said, f"{remedy} without shards and without --ray")
+
+
+def risk_of(config: AgentConfig) -> Risk:
+    """What the learner minimises; the mean cost where it knows no other objective."""
+    settings = learner_settings(config)
+    if isinstance(settings, PpoSettings | DqnSettings):
+        return Risk(settings.risk_aversion, cast(Measure, settings.risk_measure), settings.risk_level)
+    return Risk()
+
+
+def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
+    """The same with another learner, whose own settings are its defaults, over actions that it can learn."""
+    if algo == config.learner.algo:
+        return config
+    plain = {"algo": algo, "frames": config.learner.frames, "markets": config.learner.markets}
+    learner = LearnerSection.model_validate(plain)
+    policy = config.policy
+    if algo.endswith("dqn") and actions_of(config).continuous:
+        policy = policy.model_copy(update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}})
+    return config.model_copy(update={"learner": learner, "policy": policy})

@@ -1,0 +1,193 @@
+"""The markets of an agent's training: where it acts, where its checkpoints are compared, what its card says of them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tercel.core.errors import ConfigError
+from tercel.evaluation.episodes import Plan, seeded_plan
+from tercel.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market, curve_lots, validated
+from tercel.evaluation.sampling import Sampler, bank_sampler
+from tercel.evaluation.settings import RunSettings
+from tercel.evaluation.task import Task
+from tercel.evaluation.windows import tape_plan, tape_sampler
+from tercel.execution import step as kernels
+from tercel.learning.agent.config import AgentConfig, span
+from tercel.market.flow import preset as presets
+from tercel.market.impact.pilot import law_for
+from tercel.market.impact.propagator import tape_law
+from tercel.market.regimes.choice import with_chosen
+from tercel.market.regimes.named import PLAIN
+from tercel.market.simulator.source import Source, settled_bank
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Lake
+
+VALIDATION_SEED = -3_000_000_000
+"""Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed."""
+VALIDATION_WORLDS = 64
+BANK = 1
+"""Seed of the books that validation starts from; training's is 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingMarket:
+    """One market of a training.
+
+    Parameters
+    ----------
+    name : str
+        The preset, or the symbol.
+    label : str
+        The same with the regimes that switch in it, where a training has it with several.
+    task : Task
+        What is done in it: the middle of the ranges; on tape at its longest horizon.
+    training, validation : Source
+    sampler : Sampler
+        Training episodes of the task.
+    plan : Plan
+        Validation episodes, each bought and sold.
+    spread : float
+        Mean spread, ticks.
+    facts : dict
+        For the card.
+    stake : float
+        What a cost counts here.
+    """
+
+    name: str
+    label: str
+    task: Task
+    training: Source
+    validation: Source
+    sampler: Sampler
+    plan: Plan
+    spread: float
+    facts: dict[str, object]
+    stake: float = 1.0
+
+
+def markets_of(config: AgentConfig) -> list[TrainingMarket]:
+    """The markets that a configuration names.
+
+    Raises
+    ------
+    ConfigError
+        Unknown presets, regimes or days.
+    """
+    if config.on_tape:
+        return [_on_tape(config)]
+    return [market for name in config.market.presets for market in _simulated(config, name)]
+
+
+def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
+    """Where a configuration's first market is acted in, and its training episodes, without what validation needs."""
+    if config.on_tape:
+        market = _on_tape(config)
+        return market.training, market.task, market.sampler
+    told, task = config.market, config.task.task
+    preset = presets.load(told.presets[0])
+    bank = settled_bank(preset, told.worlds, impact=law_for(preset, told.impact or None) or "none")
+    source = with_chosen(bank, told.laws[0], preset, task.horizon_s / 3)
+    return source, task, bank_sampler(task, task.lots(preset.volume_per_s), len(source.worlds_b))
+
+
+def both_sides(plan: Plan) -> Plan:
+    """Half of the plan's markets, each once bought and once sold in: what the mid does by itself cancels."""
+    rows = plan.rows.copy()
+    rows[:, kernels.E_INDEX] //= 2
+    return Plan(rows, rows[:, kernels.E_INDEX].copy())
+
+
+def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
+    """The preset, once for each choice of regimes."""
+    preset, task, told = presets.load(name), config.task.task, config.market
+    law, quantity = law_for(preset, told.impact or None), task.lots(preset.volume_per_s)
+    interval_ns = task.horizon_ns // task.decisions
+    banks = [
+        settled_bank(preset, n, seed, impact=law or "none")
+        for n, seed in ((told.worlds, 0), (min(VALIDATION_WORLDS, told.worlds), BANK))
+    ]
+    episodes = config.validation.episodes
+    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), interval_ns)
+    made = []
+    for regimes, stake in zip(told.laws, told.regime_stakes or (1.0,) * len(told.laws), strict=True):
+        training, validation = (with_chosen(bank, regimes, preset, task.horizon_s / 3) for bank in banks)
+        made.append(
+            TrainingMarket(
+                preset.name,
+                preset.name if len(told.laws) == 1 else f"{preset.name} {regimes or PLAIN.name}",
+                task,
+                training,
+                validation,
+                bank_sampler(task, quantity, len(training.worlds_b)),
+                plan if task.side else both_sides(plan),
+                float(getattr(preset, "mean_spread_ticks", 1.0)),
+                {"market": preset.name, **({"regimes": regimes} if regimes else {})},
+                stake,
+            )
+        )
+    return made
+
+
+def _on_tape(config: AgentConfig) -> TrainingMarket:
+    """Days of a lake: those that every run trains on, or those that the configuration names."""
+    told, task = config.market, _longest(config)
+    impact = told.impact or "square_root"
+    if not told.train_days and not told.judge_days:
+        by_clock = replace(task, start=config.task.start)
+        settings = RunSettings(lake=told.lake, symbol=told.symbol, task=by_clock, queue=told.queue, impact=impact)
+        market = build_market(settings)
+        facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
+        if str(facts["trained on"]).endswith(OTHER_HOURS):
+            facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"
+        episodes = validated(config.validation.episodes, len(market.plan))
+        return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts, episodes)
+    train, judged = _days(config)
+    lake = Lake(told.lake)
+    days = [lake.read(told.symbol, date) for date in train]
+    curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
+    source, tape = replay(lake, told.symbol, train, queue=told.queue, impact=tape_law(days, impact))
+    plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
+    facts = {"symbol": told.symbol, "trained on": ", ".join(train), "judged on": ", ".join(judged)}
+    return _of_tape(config, task, source, tape_sampler(plan), 1.0, facts)
+
+
+def _of_tape(
+    config: AgentConfig,
+    task: Task,
+    source: Source,
+    sampler: Sampler,
+    spread: float,
+    facts: dict[str, object],
+    episodes: int = 0,
+) -> TrainingMarket:
+    """Validated on windows of the training days, with streams of their own: the judged days stay unseen."""
+    plan = sampler(-1 - VALIDATION_SEED, 0, episodes or config.validation.episodes)
+    name = config.market.symbol.lower()
+    return TrainingMarket(name, name, task, source, source, sampler, plan, spread, facts)
+
+
+def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
+    """Days that are trained on, and days that are kept for judging.
+
+    Raises
+    ------
+    ConfigError
+        Days that were not recorded, or none left to learn on.
+    """
+    told = config.market
+    dates = list(Lake(told.lake).days(told.symbol))
+    unknown = sorted({*told.train_days, *told.judge_days} - set(dates))
+    if unknown:
+        raise ConfigError(f"recorded days of {told.symbol}: {dates[0]} to {dates[-1]}", unknown[0], "import that day")
+    train = sorted(told.train_days) or [date for date in dates if date not in told.judge_days]
+    if not train:
+        raise ConfigError("days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days")
+    return train, sorted(told.judge_days) or [date for date in dates if date not in train]
+
+
+def _longest(config: AgentConfig) -> Task:
+    """The task at its longest horizon: windows of a tape must hold it."""
+    task, horizon = config.task.task, span(config.task.horizon_s)[1]
+    decisions = max(round(horizon / config.task.decision_s), 1)
+    return replace(task, horizon_s=decisions * config.task.decision_s, decisions=decisions)

@@ -1,0 +1,51 @@
+"""Code of the user's in a training: the observation and the reward that its configuration names."""
+
+from functools import lru_cache
+from typing import Any
+
+from tercel.core.errors import ConfigError
+from tercel.execution.observers import Eyes, is_own_name
+from tercel.execution.own import located
+from tercel.learning.agent.config import AgentConfig
+from tercel.learning.envs import RewardWeights
+from tercel.learning.own_reward import Reward
+
+
+def eyes_of(config: AgentConfig) -> str | Eyes:
+    """What the policy observes with: the name of an observation that ships, or the user's function.
+
+    Raises
+    ------
+    ConfigError
+        A function that is not there.
+    """
+    name = config.policy.observation
+    return _function(config, name, "observation") if is_own_name(name) else name
+
+
+def reward_of(config: AgentConfig) -> RewardWeights | Reward:
+    """What is rewarded: three weighted costs, or the user's function.
+
+    Raises
+    ------
+    ConfigError
+        A function that is not there.
+    """
+    told = config.reward
+    if told.own:
+        rewarded: Reward = _function(config, told.own, "reward")
+        return rewarded
+    return RewardWeights(told.execution, told.impact, told.left)
+
+
+def _function(config: AgentConfig, name: str, what: str) -> Any:
+    given = config.given(name)
+    return _found(name, what) if given is None else given
+
+
+@lru_cache(maxsize=32)
+def _found(name: str, what: str) -> Any:
+    found = located(name, what)
+    if not callable(found):
+        raise ConfigError(f"a function for the {what}", f"{name}: {found!r}", "name a function")
+    return found

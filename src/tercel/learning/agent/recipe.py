@@ -1,0 +1,105 @@
+"""The shipped recipe of a learner with a market, an order and a length in it: what `tercel run` and Python train."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.toml import read_toml
+from tercel.evaluation.settings import RunSettings
+from tercel.evaluation.task import Latency
+from tercel.learning.agent.config import AgentConfig, parse, preset_file
+from tercel.learning.agent.learner import with_algo
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.terms import NO_FEES
+
+RECIPES: Final = {"ppo": "one_market", "dqn": "dqn"}
+"""Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
+LOOKED_ON: Final = (64, 250, 2_000)
+"""Validation episodes: at least, one for so many frames, at most."""
+
+
+def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
+    """The same market and order as training knows them, and what it does not know, in words.
+
+    Training has no fees, no latency of the feed, no limit price, one latency of orders (the middle of a law) and
+    decisions by time.
+
+    >>> from tercel.evaluation.task import Task
+    >>> learnable(RunSettings(market="csco", task=Task(limit_price="25bps")))[1]
+    ['a limit price']
+    """
+    task = settings.task
+    plain = replace(task, latency=Latency("constant", round(task.latency.mean_ns)), feed_latency=Latency())
+    plain = replace(plain, limit_price=None, clock="time", clock_step=0)
+    unknown = {
+        "fees": not settings.fees.free,
+        "a latency of the feed": task.feed_latency != Latency(),
+        "a latency that varies": task.latency.kind != "constant",
+        "a limit price": task.limit_price is not None,
+        f"decisions by {task.clock}": task.clock != "time",
+    }
+    return replace(settings, task=plain, fees=NO_FEES), [words for words, there in unknown.items() if there]
+
+
+def configured(
+    settings: RunSettings, algorithm: str, frames: int, name: str, told: Mapping[str, Any], share: float | None = None
+) -> AgentConfig:
+    """The configuration of a training.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        Market and order, as :func:`learnable` gives them.
+    algorithm : str
+        ppo, dqn or one of Stable-Baselines3.
+    frames : int
+        Decisions that it sees.
+    name : str
+    told : mapping
+        Dotted keys of the configuration file.
+    share : float, optional
+        The order as a share of the volume, where the task has lots and the market is a tape.
+
+    Raises
+    ------
+    ConfigError
+        A setting that the learner does not have; lots on tape without a share.
+    """
+    task = settings.task
+    raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
+    if settings.on_tape:
+        days = [day for day in settings.judged.split(",") if day]
+        raw["market"] = {"lake": settings.lake, "symbol": settings.symbol, "judge_days": days}
+        raw["market"] |= {"impact": settings.impact, "queue": settings.queue}
+    else:
+        raw["market"] = {"presets": [settings.market], "impact": settings.impact, "regimes": settings.regimes}
+    raw["name"] = name
+    raw["task"] = {
+        "share": share if share is not None else _share(settings),
+        "horizon_s": task.horizon_s,
+        "decision_s": task.horizon_s / task.decisions,
+        "latency_ms": task.latency.a_ns / 1e6,
+        "side": task.side,
+        "start": task.start,
+    }
+    raw["learner"] = {**raw.get("learner", {}), "frames": frames}
+    least, each, most = LOOKED_ON
+    validation = {"episodes": min(max(frames // each, least), most), "every": 0}
+    raw["validation"] = {**raw.get("validation", {}), **validation}
+    for key, value in told.items():
+        section, _, inner = key.partition(".")
+        raw[section] = {**raw.get(section, {}), inner: value} if inner else value
+    config = parse(raw, "the settings")
+    return config if algorithm in RECIPES else with_algo(config, algorithm)
+
+
+def _share(settings: RunSettings) -> float:
+    """The order as a share of the volume."""
+    task = settings.task
+    if task.share is not None:
+        return task.share
+    if settings.on_tape:
+        remedy = "give the share of the volume that it is"
+        raise ConfigError("a task by share to train on tape", f"quantity {task.quantity}", remedy)
+    return task.quantity / (presets.load(settings.market).volume_per_s * task.horizon_s)

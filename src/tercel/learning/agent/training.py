@@ -1,0 +1,355 @@
+"""One training of an agent: a configuration, a seed, a folder with metrics, checkpoints and at last a policy.
+
+    config.json      what was told, whole
+    metrics.csv      a row an update: losses, costs term by term
+    validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
+    checkpoint/      the learner's state: a stopped training goes on from it
+    oracle/          where a teacher is asked for: its metrics and its state (`agent_oracle`)
+    policy/          the best policy by validation, with its card
+    last/            the policy of the last look: the mean of the late ones, chosen by nothing
+    run.json         what became of it
+    report.html      the same as pictures
+
+`run_training` needs of its environment no more than the learner does: `make_env` may be replaced by one that spreads
+the slots over machines.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from tercel import __version__
+from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
+from tercel.execution.observers import observer
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import CARD, save_policy
+from tercel.execution.strategies import build
+from tercel.learning.agent.average import Average
+from tercel.learning.agent.config import AgentConfig, parse
+from tercel.learning.agent.env import MakeEnv, env_of, in_shards, unit_of
+from tercel.learning.agent.guards import variants_tried
+from tercel.learning.agent.learner import learner_settings, make_learner, risk_of
+from tercel.learning.agent.market import TrainingMarket, markets_of
+from tercel.learning.agent.oracle import oracle_state, train_oracle
+from tercel.learning.agent.own import eyes_of
+from tercel.learning.agent.policy import action_parameters, rule_of, strategy_of
+from tercel.learning.agent.validation import Look, Validator
+from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
+from tercel.learning.demonstrate import demonstrations
+from tercel.learning.metrics import MetricsLog
+from tercel.learning.mixed import MixedVec
+from tercel.learning.native.ppo import Ppo
+from tercel.learning.port import Metrics, train
+from tercel.market.regimes.named import PLAIN
+
+FILE: Final = "config.json"
+RESULT: Final = "run.json"
+POLICY: Final = "policy"
+"""Folder of the best policy by validation."""
+LOOKS: Final = "validation.csv"
+LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
+"""Columns of a look without which a run cannot go on."""
+LAST: Final = "last"
+UPDATES_A_CHECKPOINT: Final = 10
+
+
+class Training:
+    """A training under way; :func:`run_training` is its use.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    folder : Path
+        Its run folder; what is there is gone on with.
+    seed : int
+    make : callable
+        Makes the environment from the configuration.
+    markets : list of TrainingMarket, optional
+        Those that it names, where they are built already.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        folder: Path,
+        seed: int,
+        make: MakeEnv | None = None,
+        markets: list[TrainingMarket] | None = None,
+    ) -> None:
+        self.config, self.folder, self.seed = config, folder, seed
+        folder.mkdir(parents=True, exist_ok=True)
+        self.markets = markets_of(config) if markets is None else markets
+        if make is None and config.learner.shards:
+            make = in_shards
+        self.env = env_of(config, self.markets) if make is None else make(config)
+        self.agent = make_learner(config, self.env, seed)
+        units = [unit_of(config, market) for market in self.markets]
+        shares = () if config.on_tape else config.market.shares
+        self.validator = Validator(self.markets, rule_of(config), risk_of(config), units, shares)
+        state = load_checkpoint(folder / "checkpoint")
+        self.average = Average()
+        if state is not None:
+            self.average.restore(state.pop("average", self.average.state()))
+            self.agent.restore(state)
+        self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
+        self.looks = MetricsLog(folder / LOOKS, frames=self.agent.frames if state is not None else 0, needs=LOOKED)
+        self.every = config.validation.every or max(config.learner.frames // 10, 1)
+        self.began = time.monotonic()
+        if state is None:
+            if isinstance(self.agent, Ppo) and self.agent.teacher:
+                self.agent.teacher.restore(oracle_state(folder))
+            self._imitate()
+            self.look()
+
+    @property
+    def best(self) -> Metrics | None:
+        """The look at which the kept policy was taken."""
+        rows = [row for row in self.looks.rows if row["frames"] >= self._late or row["frames"] == 0]
+        return max(rows, key=lambda row: row["merit"]) if rows else None
+
+    @property
+    def _late(self) -> float:
+        """Frames from which policies are kept and averaged."""
+        return self.config.validation.keep_from * self.config.learner.frames
+
+    def _imitate(self) -> None:
+        """Clone the teacher before learning, where the configuration asks for it."""
+        told = self.config.start
+        if not told.clone:
+            return
+        if not isinstance(self.agent, Ppo):
+            raise ConfigError("cloning with ppo", self.config.learner.algo, "set start.clone = 0")
+        here = self.env if isinstance(self.env, MixedVec) else env_of(self.config, self.markets)
+        obs, actions = demonstrations(here, build(told.teacher), told.clone, self.seed)
+        from tercel.learning.native.clone import clone
+
+        clone(self.agent, obs, actions)
+        self.agent._begin(self.env.reset(self.seed))
+
+    def on_update(self, metrics: Metrics) -> None:
+        """Log a row, look at the policy where that is due, let the curriculum go on."""
+        seconds = time.monotonic() - self.began
+        self.log.add({**metrics, **self.env.take_metrics(), "seconds": seconds})
+        if hasattr(self.env, "progress"):
+            self.env.progress(self.agent.frames)
+        last = self.looks.rows[-1]["frames"] if self.looks.rows else -self.every
+        over = self.agent.frames >= self.config.learner.frames
+        if self.agent.frames - last >= self.every or over:
+            self.look()
+        policy = self.agent.policy() if self.agent.frames >= self._late else None
+        if isinstance(policy, MlpPolicy):
+            self.average.add(policy)
+            if over:
+                self.look(averaged=True)
+
+    def look(self, averaged: bool = False) -> Look:
+        """Judge the greedy policy, or the mean of the late ones, on the validation episodes; keep the best so far."""
+        policy = self.agent.policy()
+        if averaged and isinstance(policy, MlpPolicy):
+            policy = self.average.policy(policy)
+        best, look = self.best, self.validator.look(strategy_of(self.config, policy), self.agent.frames)
+        look.row["averaged"] = float(averaged)
+        self.looks.add(look.row)
+        if best is None or self.best is self.looks.rows[-1]:
+            save_policy(self.folder / POLICY, policy, self.card(look))
+        if self.agent.frames >= self.config.learner.frames:
+            save_policy(self.folder / LAST, policy, self.card(look))
+        return look
+
+    def card(self, look: Look) -> Card:
+        """What is said of the policy as it stands."""
+        told, task = self.config, self.markets[0].task
+        policy, watched = self.agent.policy(), observer(eyes_of(told), told.policy.stack)
+        return Card(
+            name=told.name,
+            observes=watched.entries,
+            actions=told.policy.actions,
+            n_actions=policy.n_actions,
+            head=policy.head,
+            action_parameters=action_parameters(told),
+            observation=watched.name,
+            stack=watched.stack,
+            limits=told.task.model_dump() | {"markets": self._names},
+            task=dict(task.to_dict()),
+            trained_on=self.trained_on,
+            seed=self.seed,
+            frames=self.agent.frames,
+            learner={
+                "name": self.agent.name,
+                **self._counted,
+                **({"reward": told.reward.own} if told.reward.own else {}),
+                **({"oracle": told.oracle.model_dump()} if told.oracle.frames else {}),
+            },
+            scores={"validation": look.row},
+            version=__version__,
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        """The markets, each once."""
+        return list(dict.fromkeys(market.name for market in self.markets))
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """Markets, days and streams."""
+        facts: dict[str, Any] = dict(self.markets[0].facts)
+        if len(self.markets) > 1:
+            facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
+        return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
+
+    @property
+    def _counted(self) -> dict[str, int]:
+        """Looks so far, and with the recipes tried before as many chances to be lucky."""
+        looks = len(self.looks.rows)
+        return {"looks": looks, "variants": variants_tried(self.config) + looks - 1}
+
+    def _count(self) -> None:
+        """Say in the cards of what is kept how many looks there were in the end: each was a chance to be lucky."""
+        for path in (self.folder / POLICY / CARD, self.folder / LAST / CARD):
+            if not path.exists():
+                continue
+            card = read_card(path)
+            told = {**card.learner, **self._counted}
+            write_whole(path, replace(card, learner=told).to_json())
+
+    def finish(self, done: bool) -> dict[str, Any]:
+        """Write and return what became of it."""
+        best = self.best or {}
+        self._count()
+        result = {
+            "name": self.config.name,
+            "seed": self.seed,
+            "done": done,
+            "frames": self.agent.frames,
+            "policy": str(self.folder / POLICY),
+            "best": best,
+            "rule": self.validator.rule.name,
+            **self._counted,
+            "trained_on": self.trained_on,
+            "version": __version__,
+        }
+        return _kept(self.folder, result)
+
+
+def _kept(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Write what became of a training into its folder."""
+    write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def _text(told: AgentConfig, seed: int) -> str:
+    return json.dumps({"seed": seed, **told.model_dump(mode="json")}, indent=1) + "\n"
+
+
+def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Refuse a folder of another training; the same one is gone on with.
+
+    Raises
+    ------
+    ConfigError
+    """
+    path = folder / FILE
+    if path.exists() and path.read_text() != _text(told, seed):
+        remedy = f"name another --out, or go on with it: --resume {folder}"
+        raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another", remedy)
+
+
+def claim(folder: Path, told: AgentConfig, seed: int) -> None:
+    """Keep what was told in the run folder, which is there.
+
+    Raises
+    ------
+    ConfigError
+        It is that of another training.
+    """
+    refuse_another(folder, told, seed)
+    write_whole(folder / FILE, _text(told, seed))
+
+
+def resumed(folder: Path, *, trust: bool = False) -> tuple[AgentConfig, Path, int]:
+    """The configuration of a run, its folder and its seed.
+
+    Raises
+    ------
+    ConfigError
+        No run, one that is damaged, or without `trust` one that names functions: nothing that a folder names is run.
+    """
+    path = folder / FILE
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text())
+        seed = int(raw.pop("seed"))
+    except OSError as error:
+        raise ConfigError("the folder of a training", f"{path}: {error.strerror}", "name one that was begun") from None
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ConfigError("a training's configuration", f"{path}: {error}", "start it again elsewhere") from None
+    config = parse(raw, str(path))
+    if config.own_code and not trust:
+        received = f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
+        remedy = f"if it is yours: tercel agent train --resume {folder} --trust"
+        raise ConfigError("a word that the functions of the run may run", received, remedy)
+    return config, folder, seed
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the training in a folder has come to its end."""
+    try:
+        return bool(json.loads((folder / RESULT).read_text())["done"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def run_training(
+    config: AgentConfig,
+    folder: Path,
+    seed: int,
+    *,
+    make: MakeEnv | None = None,
+    on_row: Callable[[Metrics, Metrics | None], None] | None = None,
+    on_oracle: Callable[[Metrics], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Train, or go on training, until the policy is there.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    folder : Path
+        The run folder; made if need be.
+    seed : int
+        Of weights, noise and training episodes.
+    make : callable, optional
+        Another :func:`make_env`.
+    on_row : callable, optional
+        Receives each row of metrics and the best look so far.
+    on_oracle : callable, optional
+        Receives each row of metrics of the oracle, which is trained first where there is one.
+    stop : callable, optional
+        Asked between updates; the state is kept when it says so.
+
+    Returns
+    -------
+    dict
+        As `run.json` holds it; ``done`` False when `stop` said so.
+    """
+    learner_settings(config)  # refused before anything is built
+    markets = markets_of(config)
+    if config.oracle.frames and load_checkpoint(folder / "checkpoint") is None:
+        if not train_oracle(config, markets, folder, seed, on_oracle, stop):
+            return _kept(folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the oracle"})
+    training = Training(config, folder, seed, make, markets)
+
+    def on_update(metrics: Metrics) -> None:
+        training.on_update(metrics)
+        if on_row is not None:
+            on_row(training.log.rows[-1], training.best)
+
+    def keep(state: Any) -> None:
+        save_checkpoint(folder / "checkpoint", {**state, "average": training.average.state()})
+
+    done = train(training.agent, config.learner.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
+    return training.finish(done)

@@ -1,0 +1,153 @@
+"""Whether sources know what they cannot know, planted leaks beside them."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tercel.signals.runs import build as panels
+from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
+from tercel.signals.runs.sources import sources_of
+from tercel.report.terminal import json_text, say, write_page
+from tercel.core.errors import ConfigError, DataError
+from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
+from tercel.signals.sources.port import Source, SourceAbsentError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+YEARS = 2
+"""Of daily prices that a check looks at: a cross-section a day is slow to rank."""
+STRENGTHS = {"synthetic": 0.3, "files": 0.2}
+FALSE, TRUE = "planted, false time", "planted, true time"
+ICS = ("ic", "ic_one_period_later")
+NOT_PROVEN = (
+    "A clean verdict is no proof: a leak weaker than the ceiling passes, so do one in the label, one that concerns few "
+    "names or dates, a choice of the source after the fact, and survivors in the prices."
+)
+
+
+def reports_of(config: SignalsConfig, seed: int, planted: bool) -> tuple[dict[str, LeakReport], dict[str, str]]:
+    """Reports by source, planted ones first, and sources that cannot be judged with the reason."""
+    if config.panel.kind == "synthetic":
+        market = panels.market_of(config, seed)
+        # planted skill lies far above what is honest on a panel of real stocks: the ceiling follows it
+        ceiling = max(CEILING, 2 * config.panel.strength)
+        return _looked(market.prices, list(market.sources), config, seed, STRENGTHS["synthetic"] * planted, ceiling)
+    bars, own = _bars(config)
+    return _looked(bars, [own], config, seed, STRENGTHS["files"] * planted, CEILING)
+
+
+def leaks_of(config: SignalsConfig, seed: int, planted: bool) -> list[dict[str, Any]]:
+    """The same as plain values, a line a source."""
+    return _lines(config, *reports_of(config, seed, planted))
+
+
+def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict[str, str]) -> list[dict[str, Any]]:
+    told = [{**report.to_json(), "source": name, "panel": config.name} for name, report in reports.items()]
+    empty = dict.fromkeys(("column", "ic", "ic_one_period_later", "instant", "median_delay_s"))
+    return told + [
+        {"source": name, "panel": config.name, "verdict": "not judged", "reasons": [why], "profile": {}, **empty}
+        for name, why in unjudged.items()
+    ]
+
+
+def _looked(
+    prices: "pl.DataFrame", own: list[Source], config: SignalsConfig, seed: int, strength: float, ceiling: float
+) -> tuple[dict[str, LeakReport], dict[str, str]]:
+    from tercel.signals.sources.planted import planted_leak
+
+    reports: dict[str, LeakReport] = {}
+    found = sources_of(config)
+    unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
+    named: dict[str, Source] = {}
+    ages = {source.name: age for source, age in found.sources}
+    if strength > 0:
+        named[FALSE] = planted_leak(prices, seed, strength=strength)
+        named[TRUE] = planted_leak(prices, seed, strength=strength, falsified=False)
+    named |= {source.name: source for source in (*own, *(source for source, _ in found.sources))}
+    for name, source in named.items():
+        say(f"leak check: {name}")
+        try:
+            reports[name] = leak_report(prices, source, ceiling=ceiling, seed=seed, max_age=ages.get(name))
+        except SourceAbsentError as error:
+            unjudged[name] = f"absent: {error.received}"
+        except DataError as error:
+            if name in (FALSE, TRUE):
+                raise
+            unjudged[name] = f"{error.expected}; received {error.received}"
+    return reports, unjudged
+
+
+def _bars(config: SignalsConfig) -> "tuple[pl.DataFrame, Source]":
+    """Daily bars of the last two years, dated as decisions are, and the panel's own factors over them."""
+    import polars as pl
+
+    from tercel.signals.sources.daily import SETTLES
+    from tercel.signals.sources.frame import FrameSource
+
+    source = panels.prices_of(config)
+    prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())
+    last: Any = prices["time"].max()
+    recent = prices.filter(pl.col("time") > last - timedelta(days=365 * YEARS))
+    facts = source.facts_of(prices, recent["time"].unique())
+    # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
+    bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
+    return bars, FrameSource(source.name, source.columns, facts, config.panel.path)
+
+
+def configs_of(data: Path) -> list[SignalsConfig]:
+    """What a folder of real data sets holds that can be checked: daily stocks with reports, StockNet with its tweets.
+
+    Raises
+    ------
+    ConfigError
+        When it holds neither.
+    """
+    daily, tweets = data / "us-daily-ohlcv-2000-2017", data / "stocknet"
+    path = str(data / "us-fundamentals-pit-2015-2017")
+    reports = SourceSection.model_validate({"kind": "fundamentals", "path": path, "drop_impossible": True})
+    found = []
+    if daily.exists():
+        found.append(SignalsConfig(name="daily", panel=PanelSection(kind="daily", path=str(daily)), source=(reports,)))
+    if tweets.exists():
+        words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
+        panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")
+        found.append(SignalsConfig(name="stocknet", panel=panel, source=(words,)))
+    if not found:
+        raise ConfigError(f"{daily.name} or {tweets.name}", f"neither in {data}", "check --data")
+    return found
+
+
+def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
+    """Check every source of some configurations, planted leaks beside them; writes figures and a page."""
+    from tercel.report.page import Section, render
+    from tercel.report.tables import plain_table
+
+    rows, sections = [], []
+    for config in configs:
+        reports, unjudged = reports_of(config, seed, planted=True)
+        lines = _lines(config, reports, unjudged)
+        rows += lines
+        table = plain_table(
+            ("source", "verdict", "IC, next bar", "known one bar later", "why"),
+            [
+                (one["source"], one["verdict"], *(None if one[k] is None else f"{one[k]['mean']:+.4f}" for k in ICS),
+                 "; ".join(one["reasons"]))
+                for one in lines
+            ],
+            prose=True,
+        )  # fmt: skip
+        names = list(reports)
+        parts = [names[at : at + 3] for at in range(0, len(names), 3)]
+        figures = [
+            profile_figure({n: reports[n] for n in part}, f"leak-{config.name}-{at}") for at, part in enumerate(parts)
+        ]
+        sections.append(Section(f"On {config.name}", html=table, figures=figures))
+    caught = [one for one in rows if one["source"] == FALSE and one["verdict"] == "leak"]
+    lead = f"{len(caught)} of {len(configs)} planted leaks are caught. {NOT_PROVEN}"
+    page = render("Do sources know the future?", lead, sections, {"seed": seed}, "printed by: tercel signals leak")
+    result = {"out": out, "leak": rows, "not_proven": NOT_PROVEN, "report": out / "leak.html"}
+    write_page(out, "leak", result, page)
+    plain_result: dict[str, Any] = json.loads(json_text(result))
+    return plain_result

@@ -1,0 +1,136 @@
+"""Walk forward, fuse, save; say how good it is and what each source adds."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.signals.runs import build as panels
+from tercel.signals.runs.config import SignalsConfig
+from tercel.signals.runs.leak import leaks_of
+from tercel.signals.runs.panel import folds_of, walked
+from tercel.report.terminal import json_text, say
+from tercel.core.errors import ConfigError
+from tercel.core.written import beside
+from tercel.signals import fusion_saved
+from tercel.signals.alpha import scale_of
+from tercel.signals.evaluated import out_of_sample
+from tercel.signals.fusion_walk import base_names, final, fused
+from tercel.signals.gate_walk import Gate, trained
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.zoo import absent, family
+
+FORECASTS = "forecasts.npz"
+MODEL = "model"
+RESULT = "result.json"
+DEMO_ROUNDS = 20_000
+"""Rounds that the demo alpha model learns from."""
+
+
+def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict[str, Any]]:
+    """The panel in a folder; built where there is none, refused where it is another configuration's."""
+    if not (out / panels.MANIFEST).exists():
+        say(f"building the panel in {out}")
+        panels.build(config, seed, out)
+    data, manifest = panels.load(out)
+    if manifest["config"] != panels.rows_of(config) or manifest["seed"] != seed:
+        raise ConfigError("the panel of this configuration and seed", f"{out} holds another", "name another --out")
+    return data, manifest
+
+
+def gate_of(config: SignalsConfig, seed: int) -> Gate | None:
+    """The configured gate, None without one; refused where hmmlearn or scikit-learn is absent."""
+    section = config.train.gate
+    if section is None:
+        return None
+    if (module := absent(family(section.kind))) is not None:
+        raise ConfigError("the extra [signals]", f"no module {module}", "pip install 'tercel[signals]'")
+    return Gate(section.columns, section.kind, section.states, seed)
+
+
+def installed(config: SignalsConfig) -> tuple[str, ...]:
+    """The configured families that are installed; the others are said."""
+    kept = []
+    for name in config.train.families:
+        if (module := absent(family(name))) is None:
+            kept.append(name)
+        else:
+            say(f"absent: {name} (no module {module}); pip install 'tercel[signals]'")
+    for name, settings in config.train.settings.items():
+        card = family(name)
+        if name in kept:
+            card.make("regress", 0, 1, **settings)
+    if not kept:
+        raise ConfigError("a family that is installed", "none", "pip install 'tercel[signals]', or add linear")
+    return tuple(kept)
+
+
+def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
+    """Walk forward, fuse, save the forecasts and the model; returns what was done."""
+    names, gate = installed(config), gate_of(config, seed)
+    data, manifest = panel_in(config, seed, out)
+    if gate is not None:
+        gate.by_date(data)
+    told, seconds = walked(data, names, config.train, seed, "train")
+    columns = base_names(data, names)
+    fusion, models = final(
+        data, names, told, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
+        settings=config.train.settings,
+    )  # fmt: skip
+    value = fused(data, told, columns, folds_of(data, config.train), shrink=config.train.shrink)[0]
+    scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
+    about = {
+        "alpha": asdict(scale),
+        "name": config.name,
+        "seed": seed,
+        "panel": manifest["files"],
+        "train": config.train.model_dump(),
+    }
+    gate_trained = None if gate is None else trained(data, told, columns, gate, shrink=config.train.shrink)
+    card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)), gate_trained)
+    with beside(out / FORECASTS) as part:
+        np.savez(part, told=told, columns=np.array(columns))
+    result = {
+        "out": out, "rows": data.n, "tested": int((~np.isnan(told).all(axis=1)).sum()), "seconds": seconds,
+        "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
+        "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
+        "gate": card["gate"], "note": data.note, "warnings": data.warnings,
+    }  # fmt: skip
+    return {**result, "alpha": _alpha(seed, out)} if demo else result
+
+
+def _alpha(seed: int, out: Path) -> dict[str, Any]:
+    """Train the packaged demo model anew, into the folder."""
+    from tercel.market.flow.preset import load as preset
+    from tercel.signals.models_packaged.training import train_demo
+
+    say(f"training the alpha model of the demo desk on {DEMO_ROUNDS:,} simulated rounds")
+    command = f"tercel signals train --demo --seed {seed}"
+    model = train_demo(preset("csco-santa-fe"), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
+    model.save(out / "alpha.json")
+    return {"file": out / "alpha.json", "half_life_s": model.half_life_ns / 1e9, **model.card["test"]}
+
+
+def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
+    """Out-of-sample figures of what `train` left in a folder."""
+    data, _ = panel_in(config, seed, out)
+    try:
+        with np.load(out / FORECASTS) as kept:
+            told, columns = kept["told"], tuple(str(name) for name in kept["columns"])
+    except (OSError, KeyError, ValueError):
+        raise ConfigError("a folder that was trained in", f"{out}", "run: tercel signals train") from None
+    if told.shape[0] != data.n:
+        raise ConfigError("forecasts of this panel", f"{told.shape[0]} rows for {data.n}", "train again")
+    folds = folds_of(data, config.train)
+    gate, shrink = gate_of(config, seed), config.train.shrink
+    result = {
+        "out": out,
+        **out_of_sample(data, told, columns, folds, gate, shrink=shrink, seed=seed),
+        "leak": leaks_of(config, seed, planted=demo),
+        "note": data.note,
+        "warnings": data.warnings,
+    }
+    (out / RESULT).write_text(json_text(result) + "\n", encoding="utf-8")
+    return result
