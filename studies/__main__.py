@@ -96,6 +96,22 @@ def replenishment(
 
 
 @app.command()
+def ingredients(
+    lake: Lake,
+    symbol: Annotated[str, typer.Option(help="Symbol of a tape of single orders.", metavar="SYM")],
+    dates: Annotated[str, typer.Option("--date", help="Days to calibrate on and compare with.", metavar="D[,D...]")],
+    days: Annotated[int, typer.Option(help="Days to simulate with each market.", min=1, max=100, metavar="N")] = 2,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What each part of the queue-reactive law is worth: fills in markets calibrated without it."""
+    with told(as_json):
+        from studies.tape import ingredients_command
+
+        ingredients_command.run(lake, symbol, listed_dates(dates), days, seed, as_json)
+
+
+@app.command()
 def queues(
     lake: Lake,
     symbol: Annotated[str, typer.Option(help="Symbol of a tape of single orders.", metavar="SYM")],

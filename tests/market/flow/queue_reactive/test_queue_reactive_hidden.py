@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
 
+from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.calibrate import calibrate
+from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.flow.queue_reactive.extract import day_of, gone, look, of_side
 from tercel.market.flow.queue_reactive.hidden import WITH_NS, again
 from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
@@ -227,3 +228,28 @@ def test_their_place_depends_on_how_far_the_touch_stands_behind_one_that_is_gone
     rows = k[k[sim.RECORD_AT] :][: k[sim.RECORD] * sim.RECORD_WORDS].reshape(-1, sim.RECORD_WORDS)
     away = (drop * q.SPREADS + 5) % 50
     assert set(rows[:, sim.R_PRICE].tolist()) == {9_000 + away if side > 0 else 9_100 - away}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_left_out_knows_nothing_and_the_rest_is_fitted_around_it(bare: Events, part: str) -> None:
+    days = [(MADE, planted(bare, 1, with_share=0.6, alone=300))]
+    whole, less = (
+        calibrate(days, name="x", date="2026-01-01", skip_s=60.0, tuned=False, without=parts) for parts in ((), (part,))
+    )
+    for name in PARTS[part]:
+        rows = np.reshape(less.law[name], (-1, q.EVENTS))
+        assert (rows == rows[0]).all(), "every class is one"
+        assert not np.array_equal(whole.law[name], less.law[name])
+    if part == "hidden executions":
+        assert not any(less.law["hidden"])
+    if part == "age and size of orders":
+        assert set(less.law["leaves"]) == {1.0}
+    if part == "rates that last":
+        assert {row[:2] for row in less.minutes} == {(1.0, 1.0)}
+    assert less.law["state"] != whole.law["state"] or not PARTS[part]
+    assert simulated_day(less, 2, 60.0, 0.0).n > 0
+
+
+def test_a_part_that_is_none_is_refused(bare: Events) -> None:
+    with pytest.raises(ConfigError, match="young touches"):
+        calibrate([(MADE, bare)], name="x", date="2026-01-01", without=("magic",))

@@ -1,7 +1,7 @@
 """A queue-reactive preset from days of tape: classes, weights by raking, and the empirical laws of the rest."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,19 @@ RUN_S = 10.0
 MOST_WINDOW = 256
 
 
+PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "emptied touches": ("emptied", "vacated"),
+    "a touch in retreat": ("retreat",),
+    "young touches": ("fresh",),
+    "signs and runs of trades": ("signs", "alone", "runs"),
+    "gaps behind the touch": ("behind",),
+    "rates that last": ("activity",),
+    "age and size of orders": (),
+    "hidden executions": (),
+}
+"""What may be left out of the law -> the tables of weights that go with it."""
+
+
 def calibrate(
     days: Sequence[tuple[Any, Any]],
     *,
@@ -40,6 +53,7 @@ def calibrate(
     to_s: float | None = None,
     by_imbalance: bool | None = None,
     tuned: bool = True,
+    without: Collection[str] = (),
     tell: Callable[[str], None] | None = None,
 ) -> QueueReactivePreset:
     """A preset from one or more days of one symbol.
@@ -63,6 +77,8 @@ def calibrate(
         events better.
     tuned : bool
         Whether pilot runs turn the knobs.
+    without : collection of str
+        Parts of the law that are left out and fitted around, of `PARTS`: what each is worth.
     tell : callable, optional
         Is told in words how far it has come.
 
@@ -71,13 +87,18 @@ def calibrate(
     ConfigError
         No days, several symbols or ticks, or too few events.
     """
+    unknown = sorted(set(without) - set(PARTS))
+    if unknown:
+        raise ConfigError(f"parts of the law: {', '.join(PARTS)}", ", ".join(unknown), "leave them in")
     first = one_market(days)
     observed = [observe(i, e, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s) for i, e in days]
     _enough(observed, [i for i, _ in days])
     lot = lot_shares or first.lot
     stretch = [day_of(o, lot / first.lot) for o in observed]
     sessions = [(i.session_open_ns, i.session_close_ns) for i, _ in days]
-    preset = estimate(stretch, sessions, first, name=name, date=date, lot=lot, by_imbalance=by_imbalance)
+    preset = estimate(
+        stretch, sessions, first, name=name, date=date, lot=lot, by_imbalance=by_imbalance, without=without
+    )
     card = preset.card | {"days": [i.date for i, _ in days], "from_s": from_s, "to_s": to_s}
     preset = preset.model_copy(update={"card": card})
     if tuned:
@@ -113,11 +134,15 @@ def estimate(
     date: str,
     lot: int,
     by_imbalance: bool | None = None,
+    without: Collection[str] = (),
 ) -> QueueReactivePreset:
     """The preset of stretches of tape, its knobs at rest."""
     opening, close = sessions[0]
     session_ns = close - opening if close else days[0].o.stop_ns - days[0].o.open_ns
     minutes = minutes_of(days, session_ns)
+    if "rates that last" in without:
+        minutes = minutes.steady()
+    apart = tuple(table for part in without for table in PARTS[part])
     law: dict[str, NDArray[np.float64]] = edges(days)
     law |= {"season": minutes.season, "activity_edges": minutes.edges, "activity_mean": minutes.mean}
     scalars = _scalars(days, session_ns)
@@ -127,14 +152,15 @@ def estimate(
     centres = displacements(law, first_look)
     scalars["deep_power"], law["hazard"] = cancels.hazards(days, scalars["beyond"])
     _, law["pull"] = cancels.hazards(days, scalars["beyond"], (4.0,))
-    leaves, scalars["leaves_mean"], totals = cancels.leaving(days, lot / instrument.lot)
+    leave = cancels.leaving_alike if "age and size of orders" in without else cancels.leaving
+    leaves, scalars["leaves_mean"], totals = leave(days, lot / instrument.lot)
     law |= leaves
     best: Any = None
     for choice in _either(by_imbalance):
         scalars["by_imbalance"] = float(choice)
         flow = _blank(law, scalars)
         seen = [look(d, flow, a) for d, a in zip(days, activity, strict=True)]
-        tables, score = _weights(days, seen, law["pull"], scalars, minutes.markets, totals)
+        tables, score = _weights(days, seen, law["pull"], scalars, minutes.markets, totals, apart)
         if best is None or score > best[0]:
             best = score, dict(scalars), tables, seen
     _, scalars, tables, seen = best
@@ -145,6 +171,8 @@ def estimate(
     law |= repeats(days, seen)
     law |= cancels.cancelled(days)
     law |= hidden.laws(days, seen, law["spread_edges"], lot / instrument.lot)
+    if "hidden executions" in without:
+        law["hidden"] = np.zeros_like(law["hidden"])
     return _preset(days, instrument, law, scalars, minutes.rows, centres, name=name, date=date, lot=lot)
 
 
@@ -198,14 +226,22 @@ def _weights(
     scalars: dict[str, float],
     markets: Sequence[NDArray[np.float64]],
     totals: Sequence[NDArray[np.float64]],
+    apart: Collection[str] = (),
 ) -> tuple[list[NDArray[np.float64]], float]:
-    """Raked tables, flat, in the order of `tables.WEIGHTS`, and the mean log likelihood of the events."""
+    """Raked tables, flat, in the order of `tables.WEIGHTS`, and the mean log likelihood of the events.
+
+    Those that stand `apart` know nothing: every class of theirs is one.
+    """
     cells = np.concatenate([s.cells[:, :WAIT_CELL] for s in seen])
+    blind = [t for t, name in enumerate(WEIGHTS) if name in apart]
+    cells[:, blind] = 0
     events = np.concatenate([s.event for s in seen])
     each = zip(days, seen, markets, totals, strict=True)
     offsets = np.concatenate([_offsets(d, s, pull, scalars, f[d.minute], total) for d, s, f, total in each])
     sizes = tuple(LAYOUT[name].length // q.EVENTS for name in WEIGHTS)
     tables = rake(cells, offsets, events, sizes)
+    for t in blind:
+        tables[t][:] = tables[t][0]
     weight = np.ones((len(events), q.EVENTS))
     for t, table in enumerate(tables):
         weight *= table[cells[:, t]]

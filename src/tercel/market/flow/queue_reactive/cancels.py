@@ -25,6 +25,16 @@ POWERS: Final = (1.0, 2.0, 4.0)
 """Quarters: powers of the lots on a level that the withdrawal of its orders may go with."""
 
 
+def leaving_alike(days: Sequence[Day], _: float) -> tuple[dict[str, Table], float, list[Table]]:
+    """The same where every order is as ready as any other."""
+    tables = {
+        "life_edges": np.full(q.LIFE - 1, UNBOUNDED),
+        "leaves": np.ones(q.LIFE * q.STAY_CLASSES),
+        "leaves_edges": np.full(q.STAY_CLASSES - 1, UNBOUNDED),
+    }
+    return tables, 0.0, [np.ones((d.o.n, 2)) for d in days]
+
+
 def leaving(days: Sequence[Day], per_lot: float) -> tuple[dict[str, Table], float, list[Table]]:
     """How readily an order at the best price is withdrawn, by its age and its size, from the tape's own orders.
 
@@ -41,12 +51,7 @@ def leaving(days: Sequence[Day], per_lot: float) -> tuple[dict[str, Table], floa
     """
     ages = np.concatenate([d.queues.ages for d in days])
     if len(ages) < FEW:
-        tables = {
-            "life_edges": np.full(q.LIFE - 1, UNBOUNDED),
-            "leaves": np.ones(q.LIFE * q.STAY_CLASSES),
-            "leaves_edges": np.full(q.STAY_CLASSES - 1, UNBOUNDED),
-        }
-        return tables, 0.0, [np.ones((d.o.n, 2)) for d in days]
+        return leaving_alike(days, per_lot)
     life = np.quantile(ages, AGES_AT).round() + 1.0
     resting = np.concatenate([d.o.lots[d.o.kind <= q.LIMIT_AT_BEST] for d in days])
     size = cuts(resting, SIZES_AT)

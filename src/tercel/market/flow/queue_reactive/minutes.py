@@ -1,7 +1,7 @@
 """Activity of the minutes calibrated on: a season, what each minute had over it, and its rate of market orders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,11 @@ class Minutes:
     classes: list[NDArray[np.int64]]
     rows: NDArray[np.float64]
     markets: list[NDArray[np.float64]]
+
+    def steady(self) -> "Minutes":
+        """The same day with a season alone: every minute as busy as its half hour, market orders at one rate."""
+        rows = np.column_stack((np.ones((len(self.rows), 2)), self.rows[:, 2]))
+        return replace(self, rows=rows, markets=[np.ones_like(one) for one in self.markets])
 
 
 def minutes_of(days: Sequence[Day], session_ns: int) -> Minutes:

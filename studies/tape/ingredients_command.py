@@ -1,0 +1,63 @@
+"""``python -m studies ingredients``: markets calibrated without a part of the law, their fills beside the tape's."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tercel.market.flow.preset import Preset
+from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
+from tercel.market.score.stretches import days_of
+from tercel.market.studies.fill_comparison import Fills, study
+from tercel.market.tape import Lake
+from tercel.report.terminal import print_json, print_table, say
+
+FIGURES: Final = {
+    "filled_30s": "30 s",
+    "filled_300s": "300 s",
+    "filled_given_away": "after away",
+    "joins_filled_30s": "joins",
+    "cancel_ratio": "behind/ahead",
+    "back_after_trade_10s": "price back",
+    "markout_10s_ticks": "mark-out",
+    "fano": "Fano",
+    "hidden_rows": "hidden",
+}
+"""Figures of the study of fills that are told, and what they are called."""
+WHOLE, TAPE = "the whole law", "tape"
+WITHOUT: Final = {WHOLE: (), **{part: (part,) for part in PARTS}}
+
+
+def run(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int, as_json: bool) -> None:
+    """Print a row for the tape, for the whole law, and for the law without each part."""
+    found = dict(studies(lake, symbol, dates, days, seed))
+    told = {TAPE: {name: cell.real for name, cell in found[WHOLE].figures.items() if name in FIGURES}}
+    told |= {
+        name: {key: cell.simulated for key, cell in one.figures.items() if key in FIGURES}
+        for name, one in found.items()
+    }
+    passed = {name: sum(gate.passed for gate in one.gates) for name, one in found.items()}
+    if as_json:
+        print_json({"symbol": symbol, "days": list(dates), "simulated_days": days, "seed": seed} | {
+            "rows": told, "gates_passed": passed, "gates": len(found[WHOLE].gates),
+        })  # fmt: skip
+        return
+    cells = [
+        [
+            name if name in (WHOLE, TAPE) else f"without {name}",
+            *(f"{row[key]:.3f}" for key in FIGURES),
+            f"{passed.get(name, '')}",
+        ]
+        for name, row in told.items()
+    ]
+    title = f"{symbol}, {', '.join(dates)}: fills of resting orders, {days} simulated days a market"
+    print_table(title, ("market", *FIGURES.values(), "gates"), cells, words={"market"})
+    say(f"gates: of {len(found[WHOLE].gates)}, as in `tercel market fills`; the days are those calibrated on")
+
+
+def studies(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int) -> Iterator[tuple[str, Fills]]:
+    """Each market's study of fills, by the part that it is without."""
+    read = [Lake(lake).read(symbol, date) for date in dates]
+    for name, without in WITHOUT.items():
+        preset: Preset = calibrate(read, name=symbol.lower(), date=dates[-1], without=without)
+        say(f"calibrated {'with' if without == () else 'without'} {name}")
+        yield name, study(preset, days_of(preset, lake, dates, symbol=symbol, venue=""), days, seed)
