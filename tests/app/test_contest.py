@@ -13,9 +13,12 @@ from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.contest.held import Contest
 from tercel.evaluation.contest.places import Place, build_place
 from tercel.evaluation.contest.room import roomy, with_room
+from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_strategy
+from tercel.evaluation.market import thinned
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
+from tercel.execution import step as kernels
 from tercel.learning.ray import contest as cluster
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
@@ -120,3 +123,28 @@ def test_a_rule_that_often_finds_no_room_is_left_out_and_named(small: Judged) ->
         with_room(replace(contest, baselines=[THREE[1], THREE[2]]))
     with pytest.raises(CapacityError, match="7 of 300 for peg_behind"):
         roomy(cut)
+
+
+@pytest.mark.parametrize(("rows", "most"), [(2000, 1000), (1992, 1000), (24, 7)])
+def test_a_window_that_is_bought_and_sold_in_stays_both(rows: int, most: int) -> None:
+    plan = seeded_plan(Task(), 100, 1, 0, rows)
+    few = thinned(plan, most)
+    assert most - 1 <= len(few) <= most
+    index, side = (few.rows[:, column] for column in (kernels.E_INDEX, kernels.E_SIDE))
+    assert (index[1::2] == index[::2] + 1).all()
+    assert side.sum() == 0
+    assert len(np.unique(index)) == len(few)
+    assert thinned(plan, rows) is plan
+
+
+def test_which_rows_are_left_is_known_after_leaving_out_twice() -> None:
+    ground = build_place(PLACE)
+    costs = run_strategy(ground.source, TASK, ground.plan.take(slice(0, 6)), WHO[0].strategy(ground.market))
+    judged = Judged(PLACE, {"one": costs}, {})
+    some = judged.select(np.array([True, False, True, True, False, True]))
+    assert some.kept is not None
+    assert some.kept.tolist() == [0, 2, 3, 5]
+    again = some.select(np.array([False, True, True, False]))
+    assert again.kept is not None
+    assert again.kept.tolist() == [2, 3]
+    assert again.costs["one"].qty.tolist() == costs.qty[[2, 3]].tolist()

@@ -153,7 +153,9 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
 @pytest.mark.slow
 def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None:
     folder = quick[0]
-    assert {p.name for p in folder.iterdir()} == {*("run.json", "result.json", "report.html", "policies", "cells")}
+    assert {p.name for p in folder.iterdir()} == {
+        *(".lock", "run.json", "result.json", "report.html", "policies", "cells")
+    }
     assert not list(folder.rglob(".part.*"))
     assert {p.name for p in (folder / "policies").iterdir()} == set(TRAINED)
     for name in TRAINED:
@@ -176,7 +178,7 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
     code, stdout, stderr = tercel(folder.parents[1], "--resume", "--out", "made/here")
     assert code == 0, stderr
     assert "submit_and_leave" in stdout
-    assert stderr.splitlines()[-1].startswith("next      tercel trade run --demo")
+    assert stderr.splitlines()[-1].startswith("next      make demo")
     assert json.loads((folder / "result.json").read_text()) == result
     assert contents(folder / "policies") == policies
 

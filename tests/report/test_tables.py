@@ -112,11 +112,14 @@ def test_plain_table_is_escaped_and_well_formed() -> None:
     assert cells == ["1,234", "\N{EN DASH}", "0.1235", "yes"]
 
 
-def test_a_row_of_which_much_was_not_filled_or_filled_twice_says_so() -> None:
-    shown = replace(
-        judged(), unfilled={"ppo": 0.034, "twap_passive": 0.0005}, doubled={"ppo": 0.011, "submit_and_leave": 0.2}
-    )
-    assert shown._label("ppo").endswith("(3.4 % unfilled, 1.1 % filled twice)")
-    assert shown._label("submit_and_leave").endswith("(20 % filled twice)")
-    assert "%" not in shown._label("twap_passive")
-    assert "3.4 % unfilled" in shown.html()
+def test_lots_that_found_nobody_and_lots_filled_twice_have_columns_where_there_are_any() -> None:
+    plain = judged()
+    rows = {name: dict(row) for name, row in plain.strategies.items()}
+    for name, unfilled, twice in (("ppo", 0.034, 0.96), ("twap_passive", 0.0011, 0.0), ("submit_and_leave", 0.0, 0.2)):
+        rows[name] |= {"unfilled_share": interval(unfilled, 0.0), "double_filled_share": interval(twice, 0.0)}
+    table = printed(replace(plain, strategies=rows), 160)
+    assert re.search(r"passive +unfilled +twice", table)
+    assert re.search(r"ppo .* 3.4 % +96 %", table)
+    assert re.search(r"twap_passive .* 0.11 % +0 %", table)
+    none = {name: row | {"unfilled_share": interval(0.0005, 0.0)} for name, row in plain.strategies.items()}
+    assert "unfilled" not in printed(replace(plain, strategies=none), 160)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -15,7 +13,6 @@ from tercel.evaluation.contest.held import Contest
 from tercel.evaluation.contest.places import Ground, Place, build_place
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.example import book_example
-from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
 from tercel.market.simulator import layout as sim
 from tercel.report.svg import Figure
@@ -136,17 +133,4 @@ def episode_of(contest: Contest, number: int) -> Episode:
 
 def _row_of(judged: Judged, number: int) -> int:
     """Its row in the plan: some episodes may have been left out for everybody."""
-    plan, first = build_place(judged.place).plan, next(iter(judged.costs.values()))
-    if len(plan) == len(first):
-        return number
-    same = np.flatnonzero(
-        (plan.cluster == first.cluster[number])
-        & (plan.rows[:, kernels.E_SIDE] == first.side[number])
-        & (plan.rows[:, kernels.E_QUANTITY] == first.qty[number])
-    )
-    return int(same[0]) if len(same) == 1 else _unknown(number)
-
-
-def _unknown(number: int) -> int:
-    received = f"episode {number}, in a market where some were left out"
-    raise ConfigError("an episode that can be found again", received, "evaluate fewer episodes")
+    return number if judged.kept is None else int(judged.kept[number])

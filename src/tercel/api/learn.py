@@ -83,6 +83,12 @@ def train(
     ConfigError
         What training does not know, or a setting that the learner does not have.
     """
+    if not isinstance(market, Market):
+        raise ConfigError(
+            "a tercel.Market", f"{type(market).__name__} {market!r}", "such as tercel.load_market('csco')"
+        )
+    if not isinstance(seed, int) or seed < 0:
+        raise ConfigError("a seed from 0", repr(seed), "such as 1")
     chosen = task or Task()
     told, given = dict(settings or {}), dict[str, Any]()
     for key, own in (("reward.own", reward), ("policy.observation", observation)):

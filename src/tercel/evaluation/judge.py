@@ -41,6 +41,7 @@ CHALLENGERS = ("learned", "untrained", "own")
 """Kinds that are compared with the best baseline."""
 _COST_KEYS = KEYS[:-1]
 """Keys that follow from costs; adaptability follows from decisions."""
+TINY = 1e-12
 _PLAIN = 7
 """Columns before the two grids: see :func:`cost_moments`."""
 
@@ -255,7 +256,7 @@ def _statistic(centre: float, episodes: int, answered: bool) -> Callable[[Floats
         impact = np.full(len(means), np.nan)
         if answered:
             lots, moves = np.split(means[:, _PLAIN + 2 :], 2, axis=1)
-            moved = (lots * moves).sum(axis=1) / means[:, _PLAIN + 1]
+            moved = (lots * moves).sum(axis=1) / np.maximum(means[:, _PLAIN + 1], TINY)
             impact, timing = means[:, _PLAIN] + moved, timing - moved
         return np.stack([centre + away, spread, impact, timing, forced, fees, risk, passive], axis=1)
 

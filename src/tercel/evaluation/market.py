@@ -363,8 +363,8 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         training,
         judged,
         tape_sampler(drawn),
-        _thin(plan, settings.episodes) if settings.quick else plan,
-        pilot(training, task, _thin(drawn, PILOT_EPISODES)).estimates,
+        thinned(plan, settings.episodes) if settings.quick else plan,
+        pilot(training, task, thinned(drawn, PILOT_EPISODES)).estimates,
         "30-minute block" if blocks else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
@@ -446,9 +446,12 @@ def judged_words(name: str, judged: int) -> str:
     return f"{name}: {judged} orders are judged{few}"
 
 
-def _thin(plan: Plan, most: int) -> Plan:
-    """At most so many of a plan's episodes, evenly spread."""
+def thinned(plan: Plan, most: int) -> Plan:
+    """At most so many of a plan's episodes, evenly spread; a window that is bought and sold in stays both."""
     if len(plan) <= most:
         return plan
-    which: NDArray[np.int64] = np.linspace(0, len(plan) - 1, most).astype(np.int64)
+    sides = plan.rows[:, kernels.E_SIDE]
+    each = 2 if len(plan) > 1 and sides[0] == -sides[1] else 1
+    windows = np.linspace(0, len(plan) // each - 1, max(most // each, 1)).astype(np.int64)
+    which: NDArray[np.int64] = (each * windows[:, None] + np.arange(each)).ravel()
     return plan.take(which)

@@ -241,8 +241,9 @@ class Task:
         """
         if not self.start:
             return ""
-        end = round((clock_s(self.start) + self.horizon_s) / 60)
-        return f"{self.start} to {end // 60:02d}:{end % 60:02d}"
+        end = ceil(clock_s(self.start) + self.horizon_s)
+        seconds = f":{end % 60:02d}" if end % 60 else ""
+        return f"{self.start} to {end // 3600:02d}:{end // 60 % 60:02d}{seconds}"
 
     @property
     def warmup_ns(self) -> int:

@@ -26,8 +26,8 @@ NOTHING = "\N{EN DASH}"
 
 
 MUCH = 0.001
-"""Share of lots that the book could not fill, or that a tape filled twice, beyond which a row says so: their price is a
-rule, not a trade."""
+"""Share of lots that the book could not fill, or that a tape filled twice, beyond which a table says so."""
+RARE = ("unfilled_share", "double_filled_share")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ COLUMNS = (
     Column("fees_bps", "fees", "fees"),
     Column("timing_risk_bps", "risk", "standard deviation of the cost"),
     Column("passive_share", "passive", "share of lots that were filled resting", percent=True),
+    Column("unfilled_share", "unfilled", "share of lots that found nobody; their price is a rule", percent=True),
+    Column(
+        "double_filled_share", "twice", "share of lots filled by trades that the tape gave to others too", percent=True
+    ),
     Column(
         "adaptability", "adapt", "share of the decisions' variance that the market explains, 0 for a fixed schedule"
     ),
@@ -78,9 +82,6 @@ class Judged:
     called : callable, optional
         "better", "worse" or "open" of a paired difference after the correction of all comparisons; by its interval
         alone if not given.
-    unfilled, doubled : mapping of str to float
-        Shares of all lots: that the book could not fill, and that trades of a tape filled which gave them to its own
-        orders too; a row with more than `MUCH` of them says so.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -93,8 +94,6 @@ class Judged:
     title: str = ""
     learned: Collection[str] = ()
     called: Callable[[Interval], str] | None = None
-    unfilled: Mapping[str, float] = field(default_factory=dict)
-    doubled: Mapping[str, float] = field(default_factory=dict)
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -107,12 +106,16 @@ class Judged:
 
     @property
     def columns(self) -> list[Column]:
-        """Columns that hold something; `fees` only where there are any."""
+        """Columns that hold something; `fees` and `RARE` only where there are any."""
         return [
             column
             for column in COLUMNS
             if any(_number(row.get(column.key, {})) is not None for row in self.strategies.values())
             and (column.key != "fees_bps" or any(_number(row.get("fees_bps", {})) for row in self.strategies.values()))
+            and (
+                column.key not in RARE
+                or any((_number(row.get(column.key, {})) or 0.0) > MUCH for row in self.strategies.values())
+            )
         ]
 
     @property
@@ -175,7 +178,16 @@ class Judged:
 
         They are taken in the order in which a reader would miss them. Each costs its cells and three characters.
         """
-        wanted = ("is_bps", "passive_share", "timing_risk_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps")
+        wanted = (
+            "is_bps",
+            "passive_share",
+            *RARE,
+            "timing_risk_bps",
+            "spread_bps",
+            "impact_bps",
+            "timing_bps",
+            "forced_bps",
+        )
         rank = {key: position for position, key in enumerate((*wanted, "adaptability", "fees_bps"))}
 
         def need(heading: str, cells: Sequence[str]) -> int:
@@ -195,19 +207,16 @@ class Judged:
         return sorted(kept, key=COLUMNS.index), versus
 
     def _label(self, name: str) -> str:
-        remark = self._remark(name)
-        return (f"{name} *" if name == self.best_baseline else name) + (f" ({remark})" if remark else "")
-
-    def _remark(self, name: str) -> str:
-        """What a row says of lots that found no other side, or that were filled twice; empty where they are few."""
-        shares = {"unfilled": self.unfilled.get(name, 0.0), "filled twice": self.doubled.get(name, 0.0)}
-        return ", ".join(f"{100 * share:.2g} % {what}" for what, share in shares.items() if share > MUCH)
+        return f"{name} *" if name == self.best_baseline else name
 
     def _cell(self, name: str, column: Column) -> str:
         interval = self.strategies[name].get(column.key, {})
         if column.percent:
             mean = _number(interval)
-            return NOTHING if mean is None else f"{100 * mean:.0f} %"
+            if mean is None:
+                return NOTHING
+            few = column.key in RARE and 0 < mean < 0.1
+            return f"{100 * mean:.2g} %" if few else f"{100 * mean:.0f} %"
         if column.key == "is_bps":
             return _with_interval(interval, self.digits)
         return fixed(_number(interval), 2 if column.key == "adaptability" else self.digits)
@@ -236,8 +245,6 @@ class Judged:
     def _html_row(self, name: str) -> str:
         kind = "learned" if self._is_learned(name) else "best" if name == self.best_baseline else ""
         mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
-        remark = self._remark(name)
-        mark += f' <span class="mark">{remark}</span>' if remark else ""
         cells = [f"<td>{self._html_cell(name, column)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
         gain = "" if versus is None else _html_interval(versus, self.digits, signed=True)

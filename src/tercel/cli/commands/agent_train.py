@@ -14,16 +14,14 @@ from tercel.learning.agent.env import MakeEnv
 from tercel.learning.agent.guards import variants_tried
 from tercel.learning.agent.learner import refuse_settings, with_algo
 from tercel.learning.agent.ray import spread, with_shards
+from tercel.learning.agent.recipe import ALGORITHMS
 from tercel.learning.agent.report import unlearned, write_page
-from tercel.learning.agent.sb3 import SB3
 from tercel.learning.agent.training import FILE, claim, refuse_another, resumed, run_training
 from tercel.learning.port import Metrics
-from tercel.learning.sb3.settings import ALGORITHMS
 from tercel.report.terminal import print_json, progress_console, say
 
 RUNS = Path("runs/agents")
 LOCK = ".lock"
-ALGOS = ("ppo", "dqn", *(f"{SB3}{name}" for name in ALGORITHMS))
 INTERRUPTED = 130
 
 
@@ -106,8 +104,8 @@ def _told(
     file = preset_file(str(preset)) if config is None else config
     told = read_config(file)
     if algo is not None:
-        if algo not in ALGOS:
-            raise ConfigError(f"--algo {' or '.join(ALGOS)}", algo, offer(algo, ALGOS))
+        if algo not in ALGORITHMS:
+            raise ConfigError(f"--algo {' or '.join(ALGORITHMS)}", algo, offer(algo, ALGORITHMS))
         told = with_algo(told, algo)
     if on_ray:
         told = with_shards(told, workers)

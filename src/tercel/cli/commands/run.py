@@ -1,7 +1,8 @@
 """``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from tercel.cli.commands.agent_evaluate import evaluate, tell
 from tercel.core.errors import ConfigError
+from tercel.core.locks import locked
 from tercel.core.pool import Pool, stopping
 from tercel.evaluation.contest.asked import Asked, judged, notes_of
 from tercel.evaluation.contest.contenders import (
@@ -30,7 +32,6 @@ from tercel.evaluation.task import Task
 from tercel.evaluation.venue import fees_of, latency_of
 from tercel.evaluation.venue import in_words as venue_words
 from tercel.execution.own import findable
-from tercel.execution.strategies import NAMES
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.recipe import configured, learnable
 from tercel.learning.agent.training import POLICY, claim, is_done, run_training
@@ -59,6 +60,7 @@ DEFAULT_SEED = 1
 RESULT = "result.json"
 REPORT = "report.html"
 PRESET = "market.json"
+LOCK = ".lock"
 
 
 class Job(NamedTuple):
@@ -123,21 +125,41 @@ def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_jso
     settings, folder = asked
     try:
         if not resume:
-            build_market(settings)  # what it refuses is refused before anything is begun
+            build_market(settings)  # what it or a training refuses is refused before anything is begun
+            trainings(settings, folder)
             folder = settings.claim(folder, named=out is not None)
         if settings.on_tape and not (folder / PRESET).exists():
             preset = preset_of(settings)
             if preset is not None:
                 preset.save(folder / PRESET)
-        train(settings, folder)
-        result = _judge(settings, folder)
+        with _alone(folder):
+            train(settings, folder)
+            result = _judge(settings, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder)) from None
     if not as_json:
         tell(result, folder / RESULT, folder / REPORT)
         say(f"policies  {folder / 'policies'}")
-        say("next      tercel trade run --demo   (from a clone: make demo)")
+        say("next      make demo, from a clone; or tercel trade run --demo, which wants the extra [trade]")
     return result
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The run folder, kept from other processes.
+
+    Raises
+    ------
+    ConfigError
+        Another one works there.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / LOCK, wait=False))
+        except BlockingIOError as error:
+            remedy = "wait for it, or name another --out"
+            raise ConfigError("one run at a time in a folder", f"{folder}, where one goes on", remedy) from error
+        yield
 
 
 def _list(
@@ -159,7 +181,10 @@ def _list(
         "--resume": resume or None,
     }
     if beside := [name for name, value in settings.items() if value is not None]:
-        raise ConfigError("--orders without them", ", ".join(beside), "leave them out")
+        received = f"--orders with {', '.join(beside)}"
+        raise ConfigError(
+            "a list of orders without what a run of agents has", received, f"leave {', '.join(beside)} out"
+        )
     say("orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders")
     return evaluate(
         policies=(),
@@ -171,7 +196,7 @@ def _list(
         symbol=None,
         dates=(),
         impact=asked.impact,
-        against=",".join(NAMES),
+        against="all",
         episodes=EPISODES,
         seeds=(seed,),
         regimes="",

@@ -28,9 +28,9 @@ TWINS = "twins"
 HINDSIGHT = "hindsight"
 CELLS = "cells"
 LEAN = 512
-"""Episodes of a place from which on only every fourth pair runs to its horizon, for displacement; the others end with
-their order."""
-EACH_PAIR = 4
+"""Episodes of a place from which on only a quarter of the pairs runs to its horizon, for displacement; the others end
+with their order."""
+SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,17 @@ def episodes_of(place: Place) -> int:
 def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
     """Which of `n` episodes from `first` on run to their horizon, of `episodes` in all: pairs of a buy and a sell.
 
-    >>> run_to_the_end(0, 10, 1000).astype(int).tolist(), bool(run_to_the_end(0, 10, 100).all())
-    ([1, 1, 0, 0, 0, 0, 0, 0, 1, 1], True)
+    Which pairs, follows from their numbers alone, without a period: on tape every so many rows lie at one hour.
+
+    >>> chosen = run_to_the_end(256, 256, 1000)
+    >>> bool((chosen[::2] == chosen[1::2]).all()), 40 < chosen.sum() < 90, bool(run_to_the_end(0, 10, 100).all())
+    (True, True, True)
     """
-    rows = np.arange(first, first + n)
-    return (rows // 2) % EACH_PAIR == 0 if episodes >= LEAN else np.ones(n, np.bool_)
+    if episodes < LEAN:
+        return np.ones(n, np.bool_)
+    drawn = np.random.default_rng(7).random((first + n + 1) // 2) < SHARE
+    chosen: NDArray[np.bool_] = np.repeat(drawn, 2)[first : first + n]
+    return chosen
 
 
 def is_done(cell: Cell, out: Path) -> bool:
@@ -157,6 +163,8 @@ class Judged:
         What each order would cost somebody who knew the path beforehand.
     parts : tuple of Judged
         The places that this one joins, in order; `place` is the first.
+    kept : intp (n,) or None
+        Rows of the place's plan, where some were left out.
     """
 
     place: Place
@@ -166,6 +174,7 @@ class Judged:
     guard: Guard | None = None
     hindsight_bps: NDArray[np.float64] | None = None
     parts: tuple["Judged", ...] = ()
+    kept: NDArray[np.intp] | None = None
 
     def without(self, gone: Collection[str]) -> "Judged":
         """The same place without some contenders."""
@@ -175,8 +184,10 @@ class Judged:
 
     def select(self, rows: NDArray[np.bool_]) -> "Judged":
         """The same place with some of its episodes; `responses` are of all that were recorded."""
+        kept = np.flatnonzero(rows)
         return replace(
             self,
+            kept=kept if self.kept is None else self.kept[kept],
             costs={key: one.select(rows) for key, one in self.costs.items()},
             arrivals=None if self.arrivals is None else self.arrivals.select(rows),
             hindsight_bps=None if self.hindsight_bps is None else self.hindsight_bps[rows],

@@ -21,7 +21,7 @@ from tercel.market.tape.instrument import midnight_ns
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2}) to (\d{4}-\d{2}-\d{2})")
 _PART = "first two thirds"
-_APART = re.compile(rf"{OTHER_HOURS} than (\d\d:\d\d to \d\d:\d\d)")
+_APART = re.compile(rf"{OTHER_HOURS} than (\S+ to \d\d:\d\d(?::\d\d)?)")
 ROUNDING_S = 1.0
 """Cards tell hours in whole seconds."""
 

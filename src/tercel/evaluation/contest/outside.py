@@ -71,7 +71,7 @@ def _said(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
         yield f"{SIDES[side]} there, {SIDES[task.side]} here"
     markets = limits.get("markets")
     names = [markets] if isinstance(markets, str) else markets if isinstance(markets, list) else []
-    if names and market not in names:
+    if names and market not in names and market.removesuffix(" tape").lower() not in names:
         yield f"{', '.join(map(str, names))} there, {market} here"
 
 

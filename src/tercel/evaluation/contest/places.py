@@ -10,7 +10,7 @@ import numpy as np
 
 from tercel import __version__
 from tercel.evaluation.episodes import Plan, seeded_plan
-from tercel.evaluation.market import JobMarket, build_market
+from tercel.evaluation.market import JobMarket, build_market, thinned
 from tercel.evaluation.settings import RunSettings
 from tercel.execution import step as kernels
 from tercel.market.flow import preset as presets
@@ -104,7 +104,7 @@ def _on_tape(place: Place, market: JobMarket) -> Ground:
         return Ground(market, market.training, drawn)
     plan = market.plan
     if place.episodes and len(plan) > place.episodes and not place.settings.orders:
-        plan = plan.take(np.linspace(0, len(plan) - 1, place.episodes).astype(np.int64))
+        plan = thinned(plan, place.episodes)
     return Ground(market, market.judged, plan)
 
 

@@ -177,7 +177,8 @@ def _by_regime(
             regime: {**row[main].cell, "share_of_time": 1.0 if regime == PLAIN else None}
             for regime, row in places.items()
         }
-    truth = regimes_of(ground.source, contest.main.place.settings.task, ground.plan)
+    plan = ground.plan if contest.main.kept is None else ground.plan.take(contest.main.kept)
+    truth = regimes_of(ground.source, contest.main.place.settings.task, plan)
     share = truth.seconds.sum(axis=0) / truth.seconds.sum()
     return {
         truth.names[number]: {

@@ -6,7 +6,7 @@ from typing import Any
 from tercel.evaluation.claims import called
 from tercel.evaluation.contest.adapted import adapted
 from tercel.evaluation.contest.claim_words import POOLED_WORDS, claimed
-from tercel.report.tables import Judged, spelt, verdict, verdict_sentence
+from tercel.report.tables import RARE, Judged, spelt, verdict, verdict_sentence
 
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
@@ -21,6 +21,9 @@ def shown(result: Mapping[str, Any]) -> Judged:
         for name in ranked
         if name not in inside
     }
+    for name, row in rows.items():
+        shares = {key: result["counts"][name].get(key, 0.0) for key in RARE}
+        row |= {key: {"mean": share, "ci_low": None, "ci_high": None} for key, share in shares.items()}
     first = headliners(result)
     learned = [name for name, kind in result["kinds"].items() if kind == "learned"]
     return Judged(
@@ -34,8 +37,6 @@ def shown(result: Mapping[str, Any]) -> Judged:
         title=result["market"],
         learned=learned,
         called=called,
-        unfilled={name: row.get("unfilled_share", 0.0) for name, row in result["counts"].items()},
-        doubled={name: row.get("double_filled_share", 0.0) for name, row in result["counts"].items()},
     )
 
 

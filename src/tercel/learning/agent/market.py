@@ -180,7 +180,8 @@ def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
     unknown = sorted({*told.train_days, *told.judge_days} - set(dates))
     if unknown:
         raise ConfigError(f"recorded days of {told.symbol}: {dates[0]} to {dates[-1]}", unknown[0], "import that day")
-    train = sorted(told.train_days) or [date for date in dates if date not in told.judge_days]
+    first = min(told.judge_days, default="")
+    train = sorted(told.train_days) or [date for date in dates if not first or date < first]
     if not train:
         raise ConfigError("days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days")
     return train, sorted(told.judge_days) or [date for date in dates if date not in train]

@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
 from tercel.core.toml import read_toml
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency
 from tercel.learning.agent.config import AgentConfig, parse, preset_file
 from tercel.learning.agent.learner import with_algo
+from tercel.learning.agent.sb3 import SB3
+from tercel.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES
 
 RECIPES: Final = {"ppo": "one_market", "dqn": "dqn"}
 """Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
+ALGORITHMS: Final = ("ppo", "dqn", *(f"{SB3}{name}" for name in SB3_ALGORITHMS))
 LOOKED_ON: Final = (64, 250, 2_000)
 """Validation episodes: at least, one for so many frames, at most."""
 
@@ -63,9 +67,13 @@ def configured(
 
     Raises
     ------
-    ConfigError
-        A setting that the learner does not have; lots on tape without a share.
+    ConfigError, UnknownNameError
+        A setting that the learner does not have, another algorithm, no frames; lots on tape without a share.
     """
+    if algorithm not in ALGORITHMS:
+        raise UnknownNameError(f"an algorithm: {', '.join(ALGORITHMS)}", repr(algorithm), offer(algorithm, ALGORITHMS))
+    if frames < 1:
+        raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
     task = settings.task
     raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
     if settings.on_tape:

@@ -298,7 +298,7 @@ def resumed(folder: Path, *, trust: bool = False) -> tuple[AgentConfig, Path, in
 def is_done(folder: Path) -> bool:
     """Whether the training in a folder has come to its end."""
     try:
-        return bool(json.loads((folder / RESULT).read_text())["done"])
+        return bool(json.loads((folder / RESULT).read_text())["done"]) and (folder / POLICY / CARD).is_file()
     except (OSError, ValueError, KeyError):
         return False
 
