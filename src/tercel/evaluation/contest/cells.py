@@ -80,7 +80,7 @@ def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
     Which pairs, follows from their numbers alone, without a period: on tape every so many rows lie at one hour.
 
     >>> chosen = run_to_the_end(256, 256, 1000)
-    >>> bool((chosen[::2] == chosen[1::2]).all()), 40 < chosen.sum() < 90, bool(run_to_the_end(0, 10, 100).all())
+    >>> bool((chosen[::2] == chosen[1::2]).all()), 40 < int(chosen.sum()) < 90, bool(run_to_the_end(0, 10, 100).all())
     (True, True, True)
     """
     if episodes < LEAN:
