@@ -3,8 +3,14 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import ConfigError
+
+LOCK: Final = ".lock"
+"""File of a folder that one process at a time works in."""
 
 
 @contextmanager
@@ -30,6 +36,24 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+@contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """Keep a folder, which is there, from other processes; `what` goes on in it: "run", "training".
+
+    Raises
+    ------
+    ConfigError
+        Another one goes on there.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / LOCK, wait=False))
+        except BlockingIOError as error:
+            remedy = "wait for it, or name another --out"
+            raise ConfigError(f"one {what} at a time in a folder", f"{folder}, where one goes on", remedy) from error
+        yield
 
 
 def _open(path: Path, wait: bool) -> int:

@@ -1,5 +1,7 @@
 """A desk that starts again where another died: parents that ended meanwhile are in its results and on the console."""
 
+from tests.trading.desk.test_one_after_another import SMALL
+
 from tercel.console.state import DeskState
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import Workbench, open_desk
@@ -9,23 +11,6 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.parents import ParentRequest
 from tercel.trading.tca.recorder import TcaRecorder
-
-SMALL = """
-[desk]
-rounds = 1
-round_s = 60.0
-decision_s = 10.0
-warmup_s = 240.0
-[signals]
-model = "off"
-[risk]
-posture = "off"
-[[instrument]]
-name = "AAA"
-[[agent]]
-name = "peg"
-strategy = "peg_behind"
-"""
 
 
 def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:

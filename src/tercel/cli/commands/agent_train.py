@@ -2,12 +2,12 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.locks import locked
+from tercel.core.locks import LOCK, alone
 from tercel.core.names import offer
 from tercel.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
 from tercel.learning.agent.env import MakeEnv
@@ -21,7 +21,6 @@ from tercel.learning.port import Metrics
 from tercel.report.terminal import print_json, progress_console, say
 
 RUNS = Path("runs/agents")
-LOCK = ".lock"
 INTERRUPTED = 130
 
 
@@ -126,12 +125,7 @@ def _held(folder: Path, told: AgentConfig, seed: int, *, begun: bool) -> Iterato
         Another training goes on there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder / LOCK, wait=False))
-        except BlockingIOError as error:
-            remedy = "wait for it, or name another --out"
-            raise ConfigError("one training at a time in a folder", f"{folder}, where one goes on", remedy) from error
+    with alone(folder, "training"):
         if not begun:
             claim(folder, told, seed)
         try:

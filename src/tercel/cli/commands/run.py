@@ -1,8 +1,7 @@
 """``tercel run``: build the market, train, judge, print the table, write the report and the policies."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from tercel.cli.commands.agent_evaluate import evaluate, tell
 from tercel.core.errors import ConfigError
-from tercel.core.locks import locked
+from tercel.core.locks import alone
 from tercel.core.pool import Pool, stopping
 from tercel.evaluation.contest.asked import Asked, judged, notes_of
 from tercel.evaluation.contest.contenders import (
@@ -60,7 +59,6 @@ DEFAULT_SEED = 1
 RESULT = "result.json"
 REPORT = "report.html"
 PRESET = "market.json"
-LOCK = ".lock"
 
 
 class Job(NamedTuple):
@@ -132,7 +130,7 @@ def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_jso
             preset = preset_of(settings)
             if preset is not None:
                 preset.save(folder / PRESET)
-        with _alone(folder):
+        with alone(folder, "run"):
             train(settings, folder)
             result = _judge(settings, folder)
     except KeyboardInterrupt:
@@ -142,24 +140,6 @@ def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_jso
         say(f"policies  {folder / 'policies'}")
         say("next      make demo, from a clone; or tercel trade run --demo, which wants the extra [trade]")
     return result
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The run folder, kept from other processes.
-
-    Raises
-    ------
-    ConfigError
-        Another one works there.
-    """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder / LOCK, wait=False))
-        except BlockingIOError as error:
-            remedy = "wait for it, or name another --out"
-            raise ConfigError("one run at a time in a folder", f"{folder}, where one goes on", remedy) from error
-        yield
 
 
 def _list(

@@ -7,7 +7,7 @@ from tercel.core.pool import Pool
 from tercel.evaluation.contest.cells import Cell, cells_of, is_done, run_cell
 from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.contest.places import Place
-from tercel.report.terminal import progress_console
+from tercel.report.terminal import progress
 
 Elsewhere = Callable[[Sequence[Cell], Path], None]
 """Runs what is missing of some cells and keeps it in a folder."""
@@ -34,8 +34,6 @@ def hold(
     here : bool
         In this process, one cell after the other, without a bar: for strategies that are objects of it.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     cells = [cell for place, contenders, recorded in work for cell in cells_of(place, contenders, recorded)]
     if elsewhere is not None:
         elsewhere([cell for cell in cells if not is_done(cell, out)], out)
@@ -46,8 +44,7 @@ def hold(
         for cell, _ in todo:
             run_cell(cell, out)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=progress_console()) as progress, Pool(len(todo)) as pool:
+    with progress(counted=True) as shown, Pool(len(todo)) as pool:
         before = len(cells) - len(todo)
-        bar = progress.add_task(what, total=len(cells), completed=before)
-        pool.run(run_cell, todo, lambda done: progress.update(bar, completed=before + done))
+        bar = shown.add_task(what, total=len(cells), completed=before)
+        pool.run(run_cell, todo, lambda done: shown.update(bar, completed=before + done))
