@@ -22,7 +22,7 @@ from tercel.evaluation.contest.contenders import (
 )
 from tercel.evaluation.contest.families import Field
 from tercel.evaluation.contest.leaks import refuse_leaks
-from tercel.evaluation.market import build_market, preset_of, split_dates
+from tercel.evaluation.market import JobMarket, build_market, preset_of, split_dates
 from tercel.evaluation.metrics import FILE as METRICS
 from tercel.evaluation.metrics import rows_so_far
 from tercel.evaluation.order_files import task_of
@@ -47,11 +47,13 @@ LEARNERS: Final = ("ppo", "dqn")
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
 PPO_FRAMES: Final = 400_000
-DQN_FRAMES: Final = 200_000
-LOOKS: Final = 4
+DQN_FRAMES: Final = 160_000
+LOOKS: Final = 2
 """At which a training's policy is validated, besides its start."""
 LOOKED_ON: Final = 250
 """Episodes of each look."""
+CHOSEN_ON: Final = 500
+"""Episodes at most on which the best written strategy is chosen."""
 QUICK_WORLDS: Final = 8
 TAPE_IMPACT: Final = "square_root"
 RUNS = Path("runs")
@@ -122,16 +124,17 @@ def _run(asked: tuple[RunSettings, Path], out: Path | None, resume: bool, as_jso
     """One run, from its market to its page."""
     settings, folder = asked
     try:
+        by_lots = settings.on_tape and settings.task.share is None
+        market = build_market(settings) if by_lots or not resume else None  # refuses before anything is begun
+        trainings(settings, folder, market)
         if not resume:
-            build_market(settings)  # what it or a training refuses is refused before anything is begun
-            trainings(settings, folder)
             folder = settings.claim(folder, named=out is not None)
         if settings.on_tape and not (folder / PRESET).exists():
             preset = preset_of(settings)
             if preset is not None:
                 preset.save(folder / PRESET)
         with alone(folder, "run"):
-            train(settings, folder)
+            train(settings, trainings(settings, folder, market))
             result = _judge(settings, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(folder)) from None
@@ -363,13 +366,12 @@ def _newest() -> Path:
 # -- training ---------------------------------------------------------------------------------------------------------
 
 
-def trainings(settings: RunSettings, out: Path) -> list[Job]:
-    """What a run trains: every learner with every seed."""
+def trainings(settings: RunSettings, out: Path, market: JobMarket | None = None) -> list[Job]:
+    """What a run trains: every learner with every seed; an order of lots on tape wants the built market."""
     plain, _ = learnable(settings)
     share = None
-    if settings.on_tape and settings.task.share is None:
-        built = build_market(plain)
-        share = settings.task.quantity / max(built.estimates.expected_volume, 1.0)
+    if market is not None and settings.on_tape and settings.task.share is None:
+        share = settings.task.quantity / max(market.estimates.expected_volume, 1.0)
     frames = {"ppo": settings.ppo_frames, "dqn": settings.dqn_frames}
     told = {
         "validation.episodes": QUICK_EPISODES if settings.quick else LOOKED_ON,
@@ -389,11 +391,11 @@ def policy_folder(out: Path, learner: str, seed: int) -> Path:
     return out / "policies" / f"{learner}-{seed}"
 
 
-def train(settings: RunSettings, out: Path) -> None:
+def train(settings: RunSettings, jobs: Sequence[Job]) -> None:
     """Train what has not come to its end, side by side."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    jobs = [job for job in trainings(settings, out) if not is_done(job.folder)]
+    jobs = [job for job in jobs if not is_done(job.folder)]
     if not jobs:
         return
     for job in jobs:
@@ -458,6 +460,17 @@ def _judge(settings: RunSettings, out: Path) -> dict[str, Any]:
     place = replace(settings, quick=False, strategies=(), seeds=1, episodes=1, ppo_frames=0, dqn_frames=0)
     name = f"{settings.symbol} tape" if settings.on_tape else load(settings.market).name
     field = candidates(settings, place, name, out)
-    asked = Asked(field, baselines_of("all"), {name: place}, settings.episodes, (settings.seed,), "", False, False, {})
+    asked = Asked(
+        field,
+        baselines_of("all"),
+        {name: place},
+        settings.episodes,
+        (settings.seed,),
+        "",
+        False,
+        False,
+        {},
+        chosen_on=CHOSEN_ON,
+    )
     footer = f"reprint: tercel run --resume --out {out}"
     return judged(asked, out, notes_of(asked), out / RESULT, out / REPORT, footer)

@@ -15,7 +15,7 @@ from tercel.evaluation.contest.hold import Elsewhere, hold
 from tercel.evaluation.contest.leaks import judged_days, refuse_leaks
 from tercel.evaluation.contest.outside import notes_on, untrained_in
 from tercel.evaluation.contest.page import write_page
-from tercel.evaluation.contest.places import PLAIN, Place, switching
+from tercel.evaluation.contest.places import PLAIN, Place, build_place, switching
 from tercel.evaluation.contest.result import composed
 from tercel.evaluation.contest.room import with_room
 from tercel.evaluation.market import judged_words, split_dates, validated
@@ -35,8 +35,6 @@ from tercel.market.tape import Lake
 from tercel.report.terminal import json_text, say
 
 EACH = "each"
-VALIDATION = 1_000
-"""Episodes at most on which the best written strategy is chosen."""
 LATENCIES_MS = (0.0, 10.0, 100.0, 1000.0)
 FEES = ((0.0, 0.0), (-0.2, 0.3), (0.0, 1.0))
 """Maker and taker, bps of the value."""
@@ -68,6 +66,8 @@ class Asked:
         Runs episodes on other machines.
     here : bool
         Whether everything runs in this process, silently.
+    chosen_on : int
+        Episodes at most on which the best written strategy is chosen.
     """
 
     field: Field
@@ -81,6 +81,7 @@ class Asked:
     trained_for: dict[str, list[Contender]]
     elsewhere: Elsewhere | None = None
     here: bool = False
+    chosen_on: int = 1_000
 
     def contenders(self, market: str) -> list[Contender]:
         """Everyone who is judged in a market, policies first."""
@@ -140,6 +141,7 @@ def notes_of(asked: Asked) -> list[str]:
 
 def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
     """Run what is missing of everything that was asked for, and read it."""
+    build_place.cache_clear()  # a lake may have grown since
     places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
     first, main = next(iter(places.items()))
     for name, place in places.items():
@@ -197,7 +199,7 @@ def _orders_a_day(places: Sequence[Place]) -> float:
 
 def _chooser(asked: Asked, place: Place) -> Place:
     """Episodes of a place on which the best written strategy is chosen."""
-    episodes = min(max(asked.episodes, 64), VALIDATION)
+    episodes = min(max(asked.episodes, 64), asked.chosen_on)
     return place.on_validation(validated(episodes, episodes_of(place)) if place.settings.on_tape else episodes)
 
 

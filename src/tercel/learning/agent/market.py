@@ -1,6 +1,7 @@
 """The markets of an agent's training: where it acts, where its checkpoints are compared, what its card says of them."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tercel.evaluation.windows import tape_plan, tape_sampler
 from tercel.execution import step as kernels
 from tercel.learning.agent.config import AgentConfig, span
 from tercel.market.flow import preset as presets
+from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
 from tercel.market.regimes.choice import with_chosen
@@ -98,13 +100,19 @@ def both_sides(plan: Plan) -> Plan:
     return Plan(rows, rows[:, kernels.E_INDEX].copy())
 
 
+@lru_cache(maxsize=8)
+def _bank(kind: type[presets.Preset], text: str, worlds: int, seed: int, law: ImpactLaw | None) -> Source:
+    """A settled bank, once for all trainings of a process: nothing writes into it."""
+    return settled_bank(kind.model_validate_json(text), worlds, seed, impact=law or "none")
+
+
 def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
     """The preset, once for each choice of regimes."""
     preset, task, told = presets.load(name), config.task.task, config.market
     law, quantity = law_for(preset, told.impact or None), task.lots(preset.volume_per_s)
     interval_ns = task.horizon_ns // task.decisions
     banks = [
-        settled_bank(preset, n, seed, impact=law or "none")
+        _bank(type(preset), preset.model_dump_json(), n, seed, law)
         for n, seed in ((told.worlds, 0), (min(VALIDATION_WORLDS, told.worlds), BANK))
     ]
     episodes = config.validation.episodes
