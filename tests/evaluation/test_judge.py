@@ -58,13 +58,13 @@ def make(episodes, extra, *, seed=0, clusters=None, moved=0, forced=0):
 
 
 def field(episodes=200, **changes):
-    """A small field: two baselines, random, three seeds of a learned policy, its untrained networks."""
+    """A small field: two baselines, random, three seeds of a learned policy, and of one's own."""
     return [
         Entry("immediate", "baseline", (make(episodes, 80, seed=1, **changes),)),
         Entry("twap_take", "baseline", (make(episodes, 20, seed=2, forced=10, **changes),)),
         Entry("random", "random", (make(episodes, 0, seed=3, **changes),)),
         Entry("ppo", "learned", tuple(make(episodes, -10 + s, seed=4 + s, **changes) for s in range(3))),
-        Entry("ppo_untrained", "untrained", tuple(make(episodes, 50 + s, seed=7 + s, **changes) for s in range(3))),
+        Entry("mine", "own", tuple(make(episodes, 50 + s, seed=7 + s, **changes) for s in range(3))),
     ]
 
 
@@ -119,15 +119,15 @@ def test_the_best_baseline_is_written_and_not_random(judged):
 
 
 def test_paired_differences_are_positive_when_cheaper(judged):
-    assert set(judged.paired_vs_best_baseline) == {"ppo", "ppo_untrained"}
+    assert set(judged.paired_vs_best_baseline) == {"ppo", "mine"}
     gain = judged.paired_vs_best_baseline["ppo"]
     assert gain.ci_low > 0
     assert gain.mean == pytest.approx(
         judged.strategies["twap_take"]["is_bps"].mean - judged.strategies["ppo"]["is_bps"].mean
     )
-    assert judged.paired_vs_best_baseline["ppo_untrained"].ci_high < 0
+    assert judged.paired_vs_best_baseline["mine"].ci_high < 0
     assert judged.paired["ppo"]["twap_take"] == gain
-    assert set(judged.paired["ppo"]) == {"immediate", "twap_take", "random", "ppo_untrained"}
+    assert set(judged.paired["ppo"]) == {"immediate", "twap_take", "random", "mine"}
 
 
 def test_pairing_takes_out_what_all_suffer(judged):
@@ -138,7 +138,7 @@ def test_pairing_takes_out_what_all_suffer(judged):
 def test_each_training_seed_stands_by_itself(judged):
     seeds = judged.paired_by_seed["ppo"]
     ours, theirs = field()[3].runs, field()[4].runs
-    for seed, (cell, beaten) in enumerate(zip(seeds["ppo_untrained"], seeds["random"], strict=True)):
+    for seed, (cell, beaten) in enumerate(zip(seeds["mine"], seeds["random"], strict=True)):
         saved = attribute(theirs[seed], None)["is_bps"] - attribute(ours[seed], None)["is_bps"]
         assert cell.mean == pytest.approx(saved.mean())
         assert cell.ci_low > 0

@@ -33,11 +33,11 @@ from tercel.stats import (
     replicate,
 )
 
-Kind = Literal["baseline", "random", "learned", "untrained", "own"]
+Kind = Literal["baseline", "random", "learned", "own"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CHALLENGERS = ("learned", "untrained", "own")
+CHALLENGERS = ("learned", "own")
 """Kinds that are compared with the best baseline."""
 _COST_KEYS = KEYS[:-1]
 """Keys that follow from costs; adaptability follows from decisions."""
@@ -54,8 +54,8 @@ class Entry:
     ----------
     name : str
         As shown in every table.
-    kind : {"baseline", "random", "learned", "untrained", "own"}
-        Written strategy; the random one; a trained network; a network before training; what a user brings.
+    kind : {"baseline", "random", "learned", "own"}
+        Written strategy; the random one; a trained network; what a user brings.
     runs : tuple of Costs
         One per training seed, one for anything that is not trained; all over the same episodes.
     responses : tuple of Response

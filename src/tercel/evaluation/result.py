@@ -49,7 +49,7 @@ class JudgedRun:
     strategies : mapping of name to mapping of key to Estimate
         Every key of `KEYS`, None where it does not exist (impact on a tape that does not answer).
     kinds : mapping of name to kind
-        "baseline", "random", "learned", "untrained" or "own".
+        "baseline", "random", "learned" or "own".
     best_baseline : str
         Lowest mean shortfall among the written strategies; `random` is not one of them.
     paired_vs_best_baseline : mapping of policy to Estimate

@@ -73,8 +73,6 @@ COMPONENTS: Mapping[str, Colour] = {
 KNOWN: Mapping[str, Colour] = {
     "ppo": SERIES[0],
     "dqn": SERIES[1],
-    "ppo_untrained": SERIES[4],
-    "dqn_untrained": SERIES[6],
     "twap_take": SERIES[5],
     "twap_passive": SERIES[2],
     "vwap_take": SERIES[7],
@@ -113,12 +111,12 @@ def dashes(colours: Mapping[str, Colour]) -> dict[str, str]:
 
 
 def is_learned(name: str) -> bool:
-    """Whether `name` is a trained policy: ``ppo``, ``dqn`` and their variants, but not an untrained network.
+    """Whether `name` is a trained policy: ``ppo``, ``dqn`` and their variants.
 
-    >>> is_learned("ppo"), is_learned("ppo_untrained"), is_learned("twap_take"), is_learned("ppo_seed2")
-    (True, False, False, True)
+    >>> is_learned("ppo"), is_learned("twap_take"), is_learned("ppo_seed2")
+    (True, False, True)
     """
-    return name.split("_", maxsplit=1)[0] in LEARNED and not name.endswith("untrained")
+    return name.split("_", maxsplit=1)[0] in LEARNED
 
 
 MATPLOTLIB: Mapping[str, Any] = {

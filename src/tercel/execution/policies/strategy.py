@@ -32,7 +32,7 @@ class PolicyStrategy:
     Parameters
     ----------
     name : str
-        As shown in tables: "ppo", "dqn", "ppo_untrained", ...
+        As shown in tables: "ppo", "dqn", ...
     policy : Policy
         From observations to actions.
     action_set_name : str
