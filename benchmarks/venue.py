@@ -18,8 +18,9 @@ from tercel.execution.strategies import build
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
+from tercel.trading.children import Assignment
+from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
-from tercel.trading.worker import ParentOrder, Worker
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 
 MARKET_S = 7200
@@ -84,8 +85,8 @@ def _parent(source: Source, index: int) -> float:
     exchange = SimulatedExchange({"X": MarketSpec(source, 1, index)})
     follower = Follower(exchange.listings()[0], width=exchange.width("X"))
     exchange.subscribe("X")
-    order = ParentOrder("P", "me", "X", 1, 200, exchange.now_ns + TASK.warmup_ns, TASK, 1, index)
-    worker = Worker(order, follower, build("twap_passive"))
+    order = Assignment("P", "me", "X", 1, 200, exchange.now_ns + TASK.warmup_ns, TASK, 1, index)
+    worker = ParentExecutor(order, follower, build("twap_passive"))
     start = 0.0
     while not worker.done:
         start = start or (perf_counter() if worker.arrived else 0.0)

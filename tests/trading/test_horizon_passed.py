@@ -162,14 +162,14 @@ def test_a_latch_that_falls_with_the_horizon_is_obeyed(tmp_path, strategy):
     latch, session = latched(tmp_path, strategy=strategy, strategies=makes)
     parent = session.ledger.parents.must("p1")
     session.run_until(parent.ends_ns - S // 10)
-    before, on_time = session.ledger.parents.must("p1").filled, session.shop.on_time
+    before, on_time = session.ledger.parents.must("p1").filled, session.manager.on_time
 
     def falls(now_ns):
         if now_ns >= parent.ends_ns and not latch.state().history:
             latch.kill("stop", "ann", 1)
         on_time(now_ns)
 
-    session.shop.on_time = falls
+    session.manager.on_time = falls
     session.run_until(parent.ends_ns + 2 * S)
     assert latch.state().history
     denied = [body["command"]["lots"] for body in bodies(session.journal, kinds.DENIED, "p1")]

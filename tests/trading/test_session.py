@@ -21,6 +21,8 @@ from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
 from tercel.execution.strategies import build
+from tercel.trading.children import Assignment
+from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import unpack
 from tercel.trading.journal.memory import MemoryJournal
@@ -29,7 +31,6 @@ from tercel.trading.journal.store import SqlJournal
 from tercel.trading.journal.words import entry_out
 from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
-from tercel.trading.worker import ParentOrder, Worker
 from tercel.venues.wire import RemoteVenue, WireServer
 
 
@@ -61,12 +62,12 @@ def test_a_session_trades_as_a_bare_worker_does(strategy, limit):
     began = session.now_ns
     session.accept(replace(asked(strategy=strategy), limit_price=limit))
     session.run(began + 400 * S)
-    mine = session.shop.finished["p1"].worker
+    mine = session.manager.finished["p1"]
 
     bare = session_of(exchange_of(seed=5))
     exchange, follower = bare.venue, bare.follow("X")
     task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, limit_price=limit)
-    worker = Worker(ParentOrder("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
+    worker = ParentExecutor(Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
     while not worker.done:
         due = min(worker.due_ns, exchange.now_ns + S)
         events = exchange.step(due)
@@ -101,7 +102,7 @@ def test_nothing_but_the_door_sends_to_a_venue():
     found = {str(path.relative_to(root)) for path in root.rglob("*.py") if sends(path)}
     aside = ("venues/", "testing/", "limits/stress")  # venues themselves, kits
     outside = {name for name in found if not name.startswith(aside)}
-    assert outside == {"trading/gate.py"}
+    assert outside == {"trading/gateway.py"}
 
 
 def test_what_leaves_is_in_the_journal_first():
@@ -206,7 +207,7 @@ def test_a_journal_that_is_locked_for_a_while_delays_and_loses_nothing(tmp_path,
             failed += 1
         if i % 7 == 3:
             other.execute("ROLLBACK")
-        if not session.shop.working:
+        if not session.manager.executors:
             break
     assert failed > 2
     assert session.ledger.parents.must("p1").status == "done"

@@ -14,8 +14,8 @@ from tercel.market.simulator import layout as sim
 
 
 @dataclass(frozen=True)
-class ParentOrder:
-    """What a worker is asked to do.
+class Assignment:
+    """What an executor is asked to do: a parent order, or what is left of one.
 
     Parameters
     ----------
@@ -34,7 +34,9 @@ class ParentOrder:
     first_child : int
         Number of the first child's name; higher after a restart.
     limit : int
-        Worst price, ticks, where an earlier worker has fixed it; 0: what the task's limit price is at arrival, if any.
+        Worst price, ticks, where an earlier executor fixed it; 0: what the task's limit price is at arrival, if any.
+    filled_before : int
+        Lots of the parent that were filled before, which are not in `quantity`.
     """
 
     parent: str
@@ -49,6 +51,7 @@ class ParentOrder:
     run_out: bool = False
     first_child: int = 1
     limit: int = 0
+    filled_before: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked."""
@@ -90,10 +93,10 @@ class Children:
 
     Parameters
     ----------
-    order : ParentOrder
+    order : Assignment
     """
 
-    def __init__(self, order: ParentOrder) -> None:
+    def __init__(self, order: Assignment) -> None:
         self._order = order
         self._named = order.first_child - 1
         self.by_name: dict[str, Child] = {}

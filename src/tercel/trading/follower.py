@@ -15,7 +15,7 @@ from tercel.execution.driver import REASONS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import OWN_ORDERS, blank_state
-from tercel.trading import worker_kernels as kernels
+from tercel.trading import executor_kernels as kernels
 
 Ints = NDArray[np.int64]
 

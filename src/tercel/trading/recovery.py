@@ -18,7 +18,7 @@ from tercel.core.errors import OrderError, VenueError
 from tercel.core.orders import CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
 from tercel.core.ports import Entry, Journal
 from tercel.trading import crashpoints
-from tercel.trading.gate import Door, Limits
+from tercel.trading.gateway import Limits, OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.journal.words import command_of, word_of
 from tercel.trading.ledger import FOLDED, Ledger
@@ -105,7 +105,7 @@ def _count(entry: Entry, limits: Limits, ledger: Ledger) -> None:
         limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
 
 
-def resend(door: Door, accounts: Sequence[str]) -> list[str]:
+def resend(door: OrderGateway, accounts: Sequence[str]) -> list[str]:
     """Take executions that the venue has and the journal has not, where it can say them again; their exec_ids."""
     said = getattr(door.venue, "executions", None)
     if said is None:
@@ -119,7 +119,7 @@ def resend(door: Door, accounts: Sequence[str]) -> list[str]:
 
 
 def reconcile(
-    door: Door,
+    door: OrderGateway,
     name: Callable[[], str],
     before: dict[str, Order] | None = None,
     on_step: Callable[[], Any] = lambda: None,
@@ -128,7 +128,7 @@ def reconcile(
 
     Parameters
     ----------
-    door : Door
+    door : OrderGateway
     name : callable
         Makes a cl_ord_id that was never used.
     before : dict
@@ -187,12 +187,12 @@ def reconcile(
     return lines
 
 
-def _cancels(door: Door, name: Callable[[], str]) -> list[Command]:
+def _cancels(door: OrderGateway, name: Callable[[], str]) -> list[Command]:
     parents = {order.parent for order in door.ledger.orders.live()}
     return [command for parent in sorted(parents) for command in cancels(door, parent, name)]
 
 
-def _listen(door: Door, wait_ns: int, fences: dict[str, str]) -> None:
+def _listen(door: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None:
     """Hear what the venue has to say within a time.
 
     A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has

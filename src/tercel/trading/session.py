@@ -17,13 +17,13 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.follower import Follower
-from tercel.trading.gate import Door, Limits, Refusal
+from tercel.trading.gateway import Limits, OrderGateway, Refusal
+from tercel.trading.guarded import Strategies
 from tercel.trading.journal import kinds
+from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import Line, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
-from tercel.trading.working import Strategies
-from tercel.trading.workshop import Workshop
 
 HEARTBEAT_NS: Final = 60 * NS_PER_SECOND
 FIRST_S: Final = 60.0
@@ -97,14 +97,14 @@ class Session:
         self._backlog: list[VenueEvent] = []
         self._beats, self._named, self._asked_ns, self._beat_ns = 0, 0, 0, 0
         self.ledger = refold(journal, limits)
-        self.door = Door(venue, journal, limits, self.ledger)
+        self.door = OrderGateway(venue, journal, limits, self.ledger)
         self.number = self.ledger.next_session
         self.recovered = self._begin(resume, holder)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         self.stopper = Stopper(self.door, latch, self._name)
-        self.shop = Workshop(
+        self.manager = ParentOrderManager(
             self.door,
             self.stopper,
             strategies,
@@ -115,12 +115,12 @@ class Session:
             warmup_s=warmup_s,
             run_out=run_out,
         )
-        self.accept, self.guide = self.shop.accept, self.shop.guide
+        self.accept, self.guide = self.manager.accept, self.manager.guide
         self.pause, self.resume, self.cancel, self.amend = (
-            self.shop.pause,
-            self.shop.resume,
-            self.shop.cancel,
-            self.shop.amend,
+            self.manager.pause,
+            self.manager.resume,
+            self.manager.cancel,
+            self.manager.amend,
         )
         self._look()
         self._go_on()
@@ -141,12 +141,12 @@ class Session:
         """Parents and operators' commands that an earlier session left."""
         for parent in list(self.ledger.parents):
             if parent.status == ParentStatus.CANCELLING:
-                self.shop.say(parent, "cancelled", reason=parent.reason)
+                self.manager.say(parent, "cancelled", reason=parent.reason)
             elif not parent.over and parent.left == 0:
-                self.shop.say(parent, "done", filled=parent.filled, left=0, refused=0)
+                self.manager.say(parent, "done", filled=parent.filled, left=0, refused=0)
             elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
-                self.shop.work(parent)
-        self.shop.expire(begins=True)
+                self.manager.work(parent)
+        self.manager.expire(begins=True)
         for entry in list(self.ledger.asked.values()):
             self._obey(entry)
 
@@ -210,8 +210,8 @@ class Session:
         self._come_back()
         self._take_inbox()
         self._look()
-        self.shop.pause_killed()
-        until = min(until_ns, max(self.shop.due_ns, self.venue.now_ns))
+        self.manager.pause_killed()
+        until = min(until_ns, max(self.manager.due_ns, self.venue.now_ns))
         with self.door.lock:
             crashpoints.at("session.step")
             self._hear(until)
@@ -219,8 +219,8 @@ class Session:
         crashpoints.at("session.received")
         self._digest(events)
         if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
-            self.shop.on_time(self.venue.now_ns)
-        self.shop.tidy()
+            self.manager.on_time(self.venue.now_ns)
+        self.manager.tidy()
         self._look_after()
         return events
 
@@ -237,11 +237,11 @@ class Session:
 
     def run(self, limit_ns: int = FOREVER_NS) -> None:
         """Step until every parent is over, or to a time of the venue."""
-        while self.shop.working and self.venue.now_ns < limit_ns:
+        while self.manager.executors and self.venue.now_ns < limit_ns:
             self.step(min(limit_ns, self.venue.now_ns + NS_PER_SECOND))
 
     def _digest(self, events: Sequence[VenueEvent]) -> None:
-        """Followers, marks, workers."""
+        """Followers, marks, executors."""
         touched: dict[str, int] = {}
         for event in events:
             if isinstance(event, MarketRows) and (follower := self.followers.get(event.instrument)) is not None:
@@ -255,19 +255,19 @@ class Session:
         with self.door.lock:
             for instrument, ns in touched.items():
                 self.limits.mark(instrument, *self._touch(instrument), ns)
-        self.shop.on_events(events)
+        self.manager.on_events(events)
 
     def _missed(self, instrument: str, error: TapeError) -> None:
-        self.shop.alert("missed_market_data", str(error), instrument)
+        self.manager.alert("missed_market_data", str(error), instrument)
         self.venue.subscribe(instrument)
-        for working in self.shop:
-            if working.asked.instrument == instrument:
-                self.shop.take_off(working, "market data was missed")
+        for executor in self.manager:
+            if executor.order.instrument == instrument:
+                self.manager.take_off(executor, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
         self.door.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
-        for working in () if status.up else self.shop:
-            self.shop.take_off(working, "the way to the venue was down")
+        for executor in () if status.up else self.manager:
+            self.manager.take_off(executor, "the way to the venue was down")
 
     def _come_back(self) -> None:
         """Reconnect, where the way is down and the venue can be reached anew; then take what was missed."""
@@ -280,16 +280,18 @@ class Session:
         self.stopper.follow_up()
         if self._watch is not None and self._watch.failure is not None:
             failure, self._watch.failure = self._watch.failure, None
-            self.shop.alert("kill_watch_failed", str(failure))
+            self.manager.alert("kill_watch_failed", str(failure))
         now = self.venue.now_ns
         if now - self._asked_ns >= AGAIN_NS and self.door.shut is None:
             self._asked_ns = now
             if accounts := {order.account for order in self.ledger.orders.unknown() if order.cum < order.venue_cum}:
                 resend(self.door, sorted(accounts))
-            again = [command for working in self.shop if working.off for command in self.shop.cancels(working.id)]
+            again = [
+                command for executor in self.manager if executor.off for command in self.manager.cancels(executor.id)
+            ]
             if commands := [*questions(self.door), *again]:
                 self.door.submit(commands)
-            self.shop.expire()
+            self.manager.expire()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
             self._heartbeat()
@@ -344,7 +346,7 @@ class Session:
             raise
         except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             parent = str(body.get("parent", "")) if isinstance(body, dict) else ""
-            self.shop.alert("operator_refused", f"{said}: {error}", parent=parent, operator=number)
+            self.manager.alert("operator_refused", f"{said}: {error}", parent=parent, operator=number)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
@@ -354,12 +356,12 @@ class Session:
 
     def _stands(self, seconds: float) -> bool:
         """Say at whose decision the loop stands still; the first one may take long, as kernels are compiled for it."""
-        parent, working = self.ledger.parents.get(self.shop.trying), self.shop.working.get(self.shop.trying)
-        if parent is None or working is None or (working.seen == 0 and seconds < FIRST_S):
+        parent, executor = self.ledger.parents.get(self.manager.trying), self.manager.executors.get(self.manager.trying)
+        if parent is None or executor is None or (executor.seen == 0 and seconds < FIRST_S):
             return False
         order = parent.order
         text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
-        self.shop.alert("loop_stands_still", text, order.instrument, order.agent, order.id)
+        self.manager.alert("loop_stands_still", text, order.instrument, order.agent, order.id)
         return True
 
     def _pump(self) -> bool:

@@ -12,7 +12,7 @@ from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
 from tercel.core.ports import Entry
 from tercel.core.turns import Turns
 from tercel.trading import crashpoints
-from tercel.trading.gate import Door
+from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.order import S
 
@@ -39,14 +39,14 @@ class Stopper:
 
     Parameters
     ----------
-    door : Door
+    door : OrderGateway
     latch : Latch or None
         None: nothing is ever killed.
     name : callable
         Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, door: Door, latch: Latch | None, name: Callable[[], str]) -> None:
+    def __init__(self, door: OrderGateway, latch: Latch | None, name: Callable[[], str]) -> None:
         self._door, self._latch, self._name = door, latch, name
         self._asked_ns: dict[str, int] = {}
         self.killed: dict[str, str] = {}
@@ -111,13 +111,13 @@ class Stopper:
                     self._door.submit([self._mass(agent), *questions(self._door)])
 
 
-def questions(door: Door) -> list[Command]:
+def questions(door: OrderGateway) -> list[Command]:
     """A question about every order whose fate is unknown."""
     now = door.venue.now_ns
     return [StatusRequest(order.root, order.account, now) for order in door.ledger.orders.unknown()]
 
 
-def cancels(door: Door, parent: str, name: Callable[[], str]) -> list[Command]:
+def cancels(door: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:
     """A cancel for every child of a parent that lives, is known and has none on its way."""
     now = door.venue.now_ns
     return [

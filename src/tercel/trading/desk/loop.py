@@ -32,12 +32,12 @@ from tercel.trading.desk.program import Program
 from tercel.trading.desk.seat import Seat
 from tercel.trading.desk.senses import Senses, seconds_between
 from tercel.trading.desk.sizing import Sizing
+from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds
 from tercel.trading.parents import Parent, ParentRequest
 from tercel.trading.session import Session
 from tercel.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.trading.tca.shortfall import Shortfall
-from tercel.trading.working import Working
 
 CALM_S: Final = 180
 """Fewest seconds that risk learns what is calm from, however short the warm-up is."""
@@ -125,7 +125,7 @@ class Desk:
         """Venue time, instrument, posture: at every change."""
         self.results: list[dict[str, Any]] = []
         """One row a parent: what `trade run --json` calls `parents`."""
-        session.shop.watchers.append(self)
+        session.manager.watchers.append(self)
 
     def _book_earlier(self) -> None:
         """What parents of earlier sessions cost: as it was told, or told now that the market is seen again."""
@@ -311,7 +311,7 @@ class Desk:
         if seat is not None and seat.drift is not None:
             seat.drift.update(observation)
 
-    def on_over(self, parent: Parent, working: Working | None) -> None:
+    def on_over(self, parent: Parent, executor: ParentExecutor | None) -> None:
         """Book what it cost; of the desk's own parents tell sizing and shares."""
         order, cost = parent.order, self._cost(parent)
         expected, alpha, told = self._expected.get(order.id, (None, None, ""))

@@ -13,6 +13,7 @@ from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueE
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.market.simulator import layout as sim
+from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
@@ -34,7 +35,6 @@ from tercel.trading.tca.measure import (
     without_own,
 )
 from tercel.trading.tca.shortfall import known
-from tercel.trading.working import Working
 
 Ints = NDArray[np.int64]
 
@@ -43,7 +43,7 @@ WAITED_S = tuple(span for span in MARKOUTS_S if span <= 60)
 
 
 class TcaRecorder:
-    """A watcher of a session (`trading.workshop.Watcher`).
+    """A watcher of a session (`trading.manager.Watcher`).
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class TcaRecorder:
         self._trades: dict[str, list[Ints]] = defaultdict(list)
         self._live: dict[str, set[str]] = defaultdict(set)
         self._waiting: list[tuple[Parent, Ints, Ints]] = []
-        """Parents that are over, with the fills that a worker logged and the market's trades."""
+        """Parents that are over, with the fills that an executor logged and the market's trades."""
         analysed = {entry.parent for _, entry in session.journal.read(kinds=(kinds.TCA,))}
         for parent in session.ledger.parents:  # what earlier sessions owe
             if parent.over and parent.id not in analysed:
                 self.on_over(parent, None)
-        session.shop.watchers.append(self)
+        session.manager.watchers.append(self)
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Keep trades of instruments with parents at work."""
@@ -79,12 +79,12 @@ class TcaRecorder:
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
         """Nothing: what was decided is in the journal."""
 
-    def on_over(self, parent: Parent, working: Working | None) -> None:
+    def on_over(self, parent: Parent, executor: ParentExecutor | None) -> None:
         """Wait for the last mark-out; a parent that never came to its market has nothing to analyse."""
         self._live[parent.order.instrument].discard(parent.id)
         trades = self._trades.pop(parent.id, [])
         public = np.concatenate(trades) if trades else np.zeros((0, 3), np.int64)
-        logged = working.worker.fills() if working is not None and working.worker.arrived else fill_rows(())
+        logged = executor.fills() if executor is not None and executor.arrived else fill_rows(())
         if parent.arrival_ns:
             self._waiting.append((parent, logged[logged[:, F_FORCED] != sim.UNFILLED], public))
 
@@ -93,7 +93,7 @@ class TcaRecorder:
         self._write(FOREVER_NS)
 
     def _fills(self, parent: Parent, logged: Ints, follower: Follower) -> Ints:
-        """The worker's log where it is whole; fills over several workers are priced against the mid of their time."""
+        """The executor's log where it is whole; fills of several are priced against the mid of their time."""
         if int(logged[:, F_LOTS].sum()) == parent.filled:
             return logged
         fills = fill_rows(self._session.ledger.fills_of[parent.id])

@@ -14,8 +14,9 @@ from tercel.execution.strategies import build
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
+from tercel.trading.children import Assignment
+from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
-from tercel.trading.worker import ParentOrder, Worker
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 S = 10**9
@@ -37,17 +38,19 @@ class Floor:
         self.exchange.subscribe("X")
         (snapshot,) = self.exchange.step(self.exchange.now_ns)
         self.follower.on_market(snapshot)
-        self.workers: list[Worker] = []
+        self.workers: list[ParentExecutor] = []
         self.sent: list[object] = []
         self.reports: list[Report] = []
         self.denies = False
 
-    def hire(self, name: str, *, side: int = 1, quantity: int = 200, after_s: int = 60, account: str = "me") -> Worker:
-        order = ParentOrder(name, account, "X", side, quantity, self.exchange.now_ns + after_s * S, TASK)
-        self.workers.append(Worker(order, self.follower, build("twap_passive")))
+    def hire(
+        self, name: str, *, side: int = 1, quantity: int = 200, after_s: int = 60, account: str = "me"
+    ) -> ParentExecutor:
+        order = Assignment(name, account, "X", side, quantity, self.exchange.now_ns + after_s * S, TASK)
+        self.workers.append(ParentExecutor(order, self.follower, build("twap_passive")))
         return self.workers[-1]
 
-    def send(self, worker: Worker, commands: list) -> None:
+    def send(self, worker: ParentExecutor, commands: list) -> None:
         while commands:
             command = commands.pop(0)
             self.sent.append(command)
@@ -231,7 +234,7 @@ def test_what_cannot_be_followed_or_worked_is_refused(csco: Source) -> None:
     with pytest.raises(VenueError, match="ids"):
         Follower(Listing("X", 0.01, 100))
     with pytest.raises(OrderError, match="side"):
-        ParentOrder("P", "me", "X", 0, 10, 0, TASK)
+        Assignment("P", "me", "X", 0, 10, 0, TASK)
 
 
 def test_children_cancel_by_name(csco: Source) -> None:

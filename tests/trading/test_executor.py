@@ -30,9 +30,9 @@ from tercel.market.simulator.tape_source import replay
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 from tercel.testing.replay import RandomTape
-from tercel.trading.children import limit_at
+from tercel.trading.children import Assignment, limit_at
+from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
-from tercel.trading.worker import ParentOrder, Worker
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue, WireServer
 
@@ -60,7 +60,10 @@ def own_word(events: list[VenueEvent]) -> bool:
 
 
 def work(
-    exchange: SimulatedExchange | RemoteVenue, workers: list[Worker], followers: list[Follower], most: int = 200_000
+    exchange: SimulatedExchange | RemoteVenue,
+    workers: list[ParentExecutor],
+    followers: list[Follower],
+    most: int = 200_000,
 ) -> None:
     """What a session does, without gate and journal."""
     for follower in followers:
@@ -113,11 +116,11 @@ def over(
 ) -> tuple[Costs, np.ndarray]:
     listing = exchange.listings()[0]
     follower = Follower(listing, width=exchange.width("X"), feed_levels=exchange.feed_levels("X"))
-    order = ParentOrder(
+    order = Assignment(
         "P", "me", "X", int(row[step.E_SIDE]), int(row[step.E_QUANTITY]), start_ns, task,
         int(row[step.E_SEED]), int(row[step.E_INDEX]), run_out=run_out,
     )  # fmt: skip
-    worker = Worker(order, follower, strategy)
+    worker = ParentExecutor(order, follower, strategy)
     work(exchange, [worker], [follower])
     worker.driver.check()
     return worker.costs(), worker.fills()
@@ -270,8 +273,8 @@ def test_a_cancel_of_some_lots_leaves_as_a_replace(csco: Source) -> None:
     follower, sent = Follower(exchange.listings()[0], width=exchange.width("X")), []
     send = exchange.send
     exchange.send = lambda command: (sent.append(command), send(command))[1]  # type: ignore[method-assign]
-    order = ParentOrder("P", "me", "X", 1, 220, exchange.now_ns + task.warmup_ns, task)
-    work(exchange, [Worker(order, follower, strategy_of("random"))], [follower])
+    order = Assignment("P", "me", "X", 1, 220, exchange.now_ns + task.warmup_ns, task)
+    work(exchange, [ParentExecutor(order, follower, strategy_of("random"))], [follower])
     kinds = {type(command) for command in sent}
     assert kinds == {NewOrder, CancelOrder, ReplaceOrder}
 

@@ -1,4 +1,4 @@
-"""A worker: one parent order, one strategy, one account at a venue, joined by the driver.
+"""The executor of a parent order: one strategy, one account at a venue, joined by the driver.
 
 Venue events become driver rows and driver commands become orders:
 
@@ -7,17 +7,23 @@ Venue events become driver rows and driver commands become orders:
 - cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
 - lots of the forced order that found nobody are booked at the worst price seen, as the batch does.
 
-A worker lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen (a
+An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen (a
 step of a stepped venue that brought no word on own orders).
+
+One that can no longer be relied on (its strategy raised or returned nonsense, its way to the venue was down, its
+session is new) is *taken off*: its manager cancels its children, and once the venue has ended every one of them a new
+executor goes on with what is left, perhaps under another strategy.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import OrderError, TapeError
+from tercel.core.errors import OrderError, PolicyError, TapeError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import (
     CancelReject,
@@ -27,6 +33,7 @@ from tercel.core.orders import (
     Report,
     VenueEvent,
 )
+from tercel.core.ports import Entry
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.execution.accounts import costs_of, fills_of
@@ -40,11 +47,12 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import mark_unfilled
 from tercel.market.simulator.entry import ladder_end
-from tercel.trading import worker_kernels as kernels
-from tercel.trading.children import Child, Children, ParentOrder, limit_at
+from tercel.trading import executor_kernels as kernels
+from tercel.trading.children import Assignment, Child, Children, limit_at
 from tercel.trading.follower import Follower
-
-__all__ = ["ParentOrder", "Worker"]
+from tercel.trading.guarded import trusted
+from tercel.trading.journal import kinds
+from tercel.trading.journal.blobs import pack
 
 Ints = NDArray[np.int64]
 
@@ -52,20 +60,21 @@ LOG_ROWS = 4096
 MARKS = 1024
 
 
-class Worker:
+class ParentExecutor:
     """One parent order under one strategy.
 
     Parameters
     ----------
-    order : ParentOrder
+    order : Assignment
     follower : Follower
-        Of the instrument; fed by whoever feeds the worker, and before it.
+        Of the instrument; fed by whoever feeds the executor, and before it.
     strategy : Strategy
-        What decides.
+        What decides; it is not trusted (`trading.guarded`).
     """
 
-    def __init__(self, order: ParentOrder, follower: Follower, strategy: Strategy) -> None:
-        self.order, self.strategy = order, strategy
+    def __init__(self, order: Assignment, follower: Follower, strategy: Strategy) -> None:
+        self.id, self.order, self.strategy = order.parent, order, strategy
+        self._trusted = trusted(strategy)
         self._follower = follower
         self._driver: Driver | None = None
         self._children = Children(order)
@@ -75,9 +84,14 @@ class Worker:
         self._rows = np.zeros((0, sim.RECORD_WORDS), np.int64)
         self._recorded: list[Ints] = []
         self._heard: set[str] = set()
-        self._paused = self._cancelled = False
+        self._paused = self._cancelled = self._told = False
+        self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
         self.began: tuple[NDArray[np.int32], Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
+        self.seen = 0
+        """Decisions that :meth:`decision` has told."""
+        self.off = ""
+        """Why it was taken off; "" while it works."""
 
     # -- what can be asked --------------------------------------------------------------------------------------------
 
@@ -134,6 +148,8 @@ class Worker:
     @property
     def due_ns(self) -> int:
         """When it wants to be asked next; FOREVER_NS where only events matter."""
+        if self.off:
+            return FOREVER_NS
         if self._driver is None:
             waits = self._cancelled or not self._follower.ready or self._follower.halted
             return FOREVER_NS if waits else max(self.order.start_ns, self._follower.now_ns)
@@ -159,6 +175,36 @@ class Worker:
         rows, self._recorded = self._recorded, []
         return np.concatenate(rows) if rows else np.zeros((0, sim.RECORD_WORDS), np.int64)
 
+    def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
+        """The entry of a decision taken since the last call; none when none was. Together they replay the session.
+
+        Raises
+        ------
+        PolicyError
+            When what it saw held NaN: its commands must not leave.
+        """
+        if self.decisions == self.seen:
+            return []
+        order, view, self.seen = self.order, self.view, self.decisions
+        if not np.isfinite(view.obs).all():
+            raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
+        arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": view.obs, "rows": self.take_recorded()}
+        if self.began is not None and not self._told:
+            arrays["book"], arrays["state"] = self.began
+            self._told = True
+        alpha, posture = self._guidance
+        body: dict[str, Any] = {
+            "n": self.seen - 1,
+            "strategy": self.strategy.name,
+            "obs_hash": sha256(view.obs.tobytes()).hexdigest()[:16],
+            "alpha": asdict(alpha) if alpha else None,
+            "posture": asdict(posture) if posture else None,
+            "intent": self.last_intent.tolist(),
+            "commands": [command.cl_ord_id for command in commands],
+            "arrays": list(arrays),
+        }
+        return [Entry(kinds.DECISION, now_ns, order.instrument, order.account, order.parent, "", body, pack(arrays))]
+
     def fills(self) -> Ints:
         """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
         return fills_of(self.driver.state).copy()
@@ -179,7 +225,7 @@ class Worker:
             Market data that does not fit: some were missed.
         """
         commands: list[Command] = []
-        if self._driver is None:
+        if self._driver is None or self.off:
             return commands
         for event in events:
             if isinstance(event, MarketRows):
@@ -195,8 +241,12 @@ class Worker:
     def on_time(self, now_ns: int) -> list[Command]:
         """Everything up to `now_ns` has been seen: arrive, decide, close, as is due."""
         commands: list[Command] = []
+        if self.off:
+            return commands
         if self._driver is None and self.due_ns <= now_ns:
             self._arrive(now_ns)
+            if any(self._guidance):  # the first decision sees it
+                self._feed(guided_row(*self._guidance, max(now_ns, self._now)), [])
         if self._driver is not None:
             self._decide(now_ns, commands)
             self._end_if_over()
@@ -224,7 +274,9 @@ class Worker:
 
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """What signals and risk say, seen from the next decision on."""
-        self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
+        self._guidance = alpha, posture
+        if self.arrived and not self.done and not self.off:
+            self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 
     def pause(self) -> list[Command]:
         """Take every order back and send none until `resume`. A horizon that comes meanwhile calls the order off."""
@@ -283,7 +335,7 @@ class Worker:
         k[sim.PHASE] = sim.WORKING
         seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
         self.began = b, k
-        self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
+        self._driver = Driver(b, k, self._trusted, kernels.apply_heard)
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
         """Take the decisions due by `now_ns`; a paused order only lets them pass."""

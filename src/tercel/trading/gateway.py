@@ -103,7 +103,7 @@ class Outcome:
     unknown: list[Command] = field(default_factory=list)
 
 
-class Door:
+class OrderGateway:
     """The way out, and the way in of what the venue says.
 
     Parameters

@@ -1,7 +1,7 @@
-"""Where parents are worked: accepted, paused, amended, cancelled; each with a worker that may have to be replaced.
+"""The manager of parent orders: accepts, pauses, amends, cancels them; each has an executor that may be replaced.
 
-What cannot be relied on is replaced, and that is journaled: a strategy that raises or says NaN by the fallback, a
-worker whose orders' fate was unknown for a while by a new one that goes on with what is left.
+What cannot be relied on is replaced, and that is journaled: a strategy that raises or says NaN by the fallback, an
+executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,20 +18,21 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
-from tercel.trading.children import limit_at
+from tercel.trading.children import Assignment, limit_at
+from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
-from tercel.trading.gate import Door
+from tercel.trading.gateway import OrderGateway
+from tercel.trading.guarded import Strategies
 from tercel.trading.journal import kinds
 from tercel.trading.parents import NEW_SESSION, NO_LIMIT, Parent, ParentRequest, ParentStatus, accepted, entry_of
 from tercel.trading.stopping import Stopper, cancels
-from tercel.trading.working import Strategies, Working
 
 
 class Watcher(Protocol):
     """Who is told what happens in a session."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """What the venue said, after followers and workers heard it."""
+        """What the venue said, after followers and executors heard it."""
         ...
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
@@ -42,17 +43,17 @@ class Watcher(Protocol):
         """A decision was taken on this observation."""
         ...
 
-    def on_over(self, parent: Parent, working: Working | None) -> None:
-        """A parent is over; `working` is the worker that it had at the end, if any."""
+    def on_over(self, parent: Parent, executor: ParentExecutor | None) -> None:
+        """A parent is over; `executor` is the one that it had at the end, if any."""
         ...
 
 
-class Workshop:
-    """Parents at work.
+class ParentOrderManager:
+    """Parent orders at work, each with its executor.
 
     Parameters
     ----------
-    door : Door
+    door : OrderGateway
     stopper : Stopper
     strategies : Strategies
         Makes a strategy by name.
@@ -63,12 +64,12 @@ class Workshop:
     fallback : str
         The strategy that takes over from one that failed.
     seed, warmup_s, run_out
-        Of workers.
+        Of executors.
     """
 
     def __init__(
         self,
-        door: Door,
+        door: OrderGateway,
         stopper: Stopper,
         strategies: Strategies,
         follow: Callable[[str], Follower],
@@ -82,17 +83,17 @@ class Workshop:
         self.door, self.stopper, self._strategies, self._follow = door, stopper, strategies, follow
         self._name, self._fallback, self._seed = name, fallback, seed
         self._warmup_s, self._run_out = warmup_s, run_out
-        self.working: dict[str, Working] = {}
-        self.finished: dict[str, Working] = {}
-        """Workers of parents that are over, for their costs."""
+        self.executors: dict[str, ParentExecutor] = {}
+        self.finished: dict[str, ParentExecutor] = {}
+        """Executors of parents that are over, for their costs."""
         self.watchers: list[Watcher] = []
         self.trying = ""
-        """The parent whose worker is asked at this moment; "" between."""
+        """The parent whose executor is asked at this moment; "" between."""
         self._given: dict[str, Strategy] = {}
         self._guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
 
-    def __iter__(self) -> Iterator[Working]:
-        return iter(list(self.working.values()))
+    def __iter__(self) -> Iterator[ParentExecutor]:
+        return iter(list(self.executors.values()))
 
     @property
     def _now(self) -> int:
@@ -100,8 +101,8 @@ class Workshop:
 
     @property
     def due_ns(self) -> int:
-        """When the next worker wants to be asked."""
-        return min([working.due_ns for working in self.working.values()], default=FOREVER_NS)
+        """When the next executor wants to be asked."""
+        return min([executor.due_ns for executor in self.executors.values()], default=FOREVER_NS)
 
     # -- what people and pillars ask ------------------------------------------------------------------------------
 
@@ -149,28 +150,37 @@ class Workshop:
             raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
 
     def work(self, parent: Parent) -> None:
-        """Put a new worker to what is left of a parent."""
+        """Put a new executor to what is left of a parent."""
         order, ledger = parent.order, self.door.ledger
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
-        working = Working(
-            parent,
-            self._follow(order.instrument),
-            given or self._strategies(parent.strategy, order.instrument),
+        left_ns = max(parent.ends_ns - self._now, 1)
+        decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
+        asked = replace(order, limit_price=parent.limit_price)
+        what_is_left = Assignment(
+            parent.id,
+            order.agent,
+            order.instrument,
+            order.side,
+            parent.left,
             self._now,
-            seed=self._seed,
-            index=[each.id for each in ledger.parents].index(parent.id),
-            first_child=ledger.next_child(parent.id),
-            warmup_s=self._warmup_s,
-            run_out=self._run_out,
+            asked.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
+            self._seed,
+            [each.id for each in ledger.parents].index(parent.id),
+            self._run_out,
+            ledger.next_child(parent.id),
+            parent.limit,
+            parent.filled,
         )
-        working.guide(*self._guidance.get(order.instrument, (None, None)), self._now)
-        self.working[parent.id] = working
+        strategy = given or self._strategies(parent.strategy, order.instrument)
+        executor = ParentExecutor(what_is_left, self._follow(order.instrument), strategy)
+        executor.guide(*self._guidance.get(order.instrument, (None, None)), self._now)
+        self.executors[parent.id] = executor
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent's children and take no decision until it is resumed."""
         self.say(self.door.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
-        if (working := self.working.get(id_)) is not None and not working.off:
-            self._send(working, working.worker.pause())
+        if (executor := self.executors.get(id_)) is not None and not executor.off:
+            self._send(executor, executor.pause())
 
     def resume(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Go on with a parent that was paused.
@@ -185,21 +195,21 @@ class Workshop:
         if parent.ends_ns <= self._now:
             raise OrderError("a parent with time left", f"{id_}, whose horizon has passed", "amend its horizon first")
         self.say(parent, "resumed", operator, reason=reason)
-        working = self.working.get(id_)
-        if working is None:
+        executor = self.executors.get(id_)
+        if executor is None:
             self.work(self.door.ledger.parents.must(id_))
-        elif not working.off:
-            working.worker.resume()
+        elif not executor.off:
+            executor.resume()
 
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Call a parent off; it is cancelled once no child is open."""
         parent = self.door.ledger.parents.may(id_, "cancelling")
         self.say(parent, "cancelling", operator, reason=reason)
-        working = self.working.get(id_)
-        if working is None:
+        executor = self.executors.get(id_)
+        if executor is None:
             self.say(self.door.ledger.parents.must(id_), "cancelled", reason=reason)
-        elif not working.off:
-            self._send(working, working.worker.cancel())
+        elif not executor.off:
+            self._send(executor, executor.cancel())
 
     def amend(
         self,
@@ -234,14 +244,14 @@ class Workshop:
         if lots is not None:
             with self.door.lock:
                 self.door.limits.amend(id_, lots)
-        working = self.working.get(id_)
-        if working is None or working.off:
+        executor = self.executors.get(id_)
+        if executor is None or executor.off:
             return
-        over = lots is not None and (lots <= parent.filled or working.worker.done)
+        over = lots is not None and (lots <= parent.filled or executor.done)
         if over or words.keys() & {"horizon_ns", "limit"}:
-            self.take_off(working, f"amended: {reason}")
+            self.take_off(executor, f"amended: {reason}")
         elif lots is not None:
-            self._send(working, working.worker.amend(lots - working.began_filled))
+            self._send(executor, executor.amend(lots - executor.order.filled_before))
 
     def _limit(self, parent: Parent, asked: ParentRequest) -> int:
         """Another limit price of a parent in ticks; before its arrival 0, as the arrival says what it is."""
@@ -249,11 +259,11 @@ class Workshop:
         return limit_at(asked.task(), asked.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
 
     def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
-        """What signals and risk say of an instrument, to its workers from their next decision on, and to later ones."""
+        """What signals and risk say of an instrument, from the next decision of its executors on."""
         self._guidance[instrument] = alpha, posture
-        for working in self:
-            if working.asked.instrument == instrument:
-                working.guide(alpha, posture, self._now)
+        for executor in self:
+            if executor.order.instrument == instrument:
+                executor.guide(alpha, posture, self._now)
 
     def say(self, parent: Parent, event: str, operator: int | None = None, **words: Any) -> None:
         """Journal an event of a parent."""
@@ -265,93 +275,93 @@ class Workshop:
         body = {"severity": "critical", "code": code, "text": text, **more}
         self.door.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
 
-    # -- workers, which are not trusted ---------------------------------------------------------------------------
+    # -- executors, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Let every worker hear what the venue said; market data reaches those in its instrument alone."""
+        """Let every executor hear what the venue said; market data reaches those in its instrument alone."""
         moved = {event.instrument for event in events if isinstance(event, MarketRows)}
         all_moved = all(isinstance(event, MarketRows) for event in events)
-        for working in self:
-            if not all_moved or working.asked.instrument in moved:
-                self._try(working, lambda each: each.on_events(events))
+        for executor in self:
+            if not all_moved or executor.order.instrument in moved:
+                self._try(executor, lambda each: each.on_events(events))
         self.trying = ""
         for watcher in self.watchers:
             watcher.on_events(events)
 
     def on_time(self, now_ns: int) -> None:
-        """Everything up to a time was heard: let workers arrive, decide, close."""
-        for working in self:
-            if working.due_ns <= now_ns:
-                self._try(working, lambda each: each.on_time(now_ns))
+        """Everything up to a time was heard: let executors arrive, decide, close."""
+        for executor in self:
+            if executor.due_ns <= now_ns:
+                self._try(executor, lambda each: each.on_time(now_ns))
         self.trying = ""
 
-    def _try(self, working: Working, doing: Callable[[Working], list[Command]]) -> None:
-        """Let a worker act; when its strategy fails, another takes over."""
-        arrived, self.trying = working.worker.arrived, working.id
+    def _try(self, executor: ParentExecutor, doing: Callable[[ParentExecutor], list[Command]]) -> None:
+        """Let a executor act; when its strategy fails, another takes over."""
+        arrived, self.trying = executor.arrived, executor.id
         try:
-            commands = doing(working)
-            decision = working.decision(commands, self._now)
+            commands = doing(executor)
+            decision = executor.decision(commands, self._now)
         except TapeError as error:
-            self.alert("worker_lost", str(error), working.asked.instrument, working.asked.agent, working.id)
-            self.take_off(working, "its record has a gap")
+            self.alert("worker_lost", str(error), executor.order.instrument, executor.order.account, executor.id)
+            self.take_off(executor, "its record has a gap")
             return
         except Exception as error:
-            self._failed(working, error)
+            self._failed(executor, error)
             return
-        if not arrived and working.worker.arrived:
-            self._arrived(working)
+        if not arrived and executor.arrived:
+            self._arrived(executor)
         if commands or decision:
-            self._send(working, commands, decision)
+            self._send(executor, commands, decision)
         if decision:
             for watcher in self.watchers:
-                watcher.on_decision(working.asked, working.worker.view.obs[0])
+                watcher.on_decision(self.door.ledger.parents.must(executor.id).order, executor.view.obs[0])
 
-    def _arrived(self, working: Working) -> None:
+    def _arrived(self, executor: ParentExecutor) -> None:
         """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
-        parent, driver = self.door.ledger.parents.must(working.id), working.worker.driver
+        parent, driver = self.door.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
             limit = int(driver.state[sim.LIMIT])
             self.say(parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {}))
             for watcher in self.watchers:
-                watcher.on_arrival(working.asked, driver.book, driver.state)
+                watcher.on_arrival(parent.order, driver.book, driver.state)
 
-    def _failed(self, working: Working, error: Exception) -> None:
+    def _failed(self, executor: ParentExecutor, error: Exception) -> None:
         if isinstance(error, JournalError):
             raise error
-        asked, text = working.asked, f"{type(error).__name__}: {error}"
-        self.alert("strategy_failed", text, asked.instrument, asked.agent, working.id)
-        parent = self.door.ledger.parents.must(working.id)
+        order, text = executor.order, f"{type(error).__name__}: {error}"
+        self.alert("strategy_failed", text, order.instrument, order.account, order.parent)
+        parent = self.door.ledger.parents.must(order.parent)
         if parent.strategy == self._fallback and parent.status == ParentStatus.WORKING:
             self.say(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
             self.say(parent, "fallback", strategy=self._fallback, reason=text)
-        self.take_off(working, text)
+        self.take_off(executor, text)
 
-    def _send(self, working: Working, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
-        """Through the door; what was denied is told the worker, whose answer goes the same way."""
+    def _send(self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
+        """Through the door; what was denied is told the executor, whose answer goes the same way."""
         for _ in range(100):
             if not commands and not decision:
                 return
             try:
                 outcome = self.door.submit(commands, before=decision)
             except JournalError:
-                working.off = "the journal failed"  # nothing left, and the worker believes that it did
+                executor.off = "the journal failed"  # nothing left, and the executor believes that it did
                 raise
             if outcome.unknown:
-                self.take_off(working, "sending failed")
+                self.take_off(executor, "sending failed")
                 return
             answers: list[Command] = []
             for command, _denial in outcome.denied:
-                answers += working.worker.on_denied(command)
+                answers += executor.on_denied(command)
             commands, decision = answers, ()
-        self.alert("denied_for_ever", f"{working.id} asks for what limits deny", parent=working.id)
-        self.take_off(working, "it asks again and again for what is denied")
+        self.alert("denied_for_ever", f"{executor.id} asks for what limits deny", parent=executor.id)
+        self.take_off(executor, "it asks again and again for what is denied")
 
-    def take_off(self, working: Working, reason: str) -> None:
-        """Stop relying on a worker. Its children are cancelled; `tidy` puts another in its place."""
-        if not working.off:
-            working.off = reason
-            self.door.submit(self.cancels(working.id))
+    def take_off(self, executor: ParentExecutor, reason: str) -> None:
+        """Stop relying on a executor. Its children are cancelled; `tidy` puts another in its place."""
+        if not executor.off:
+            executor.off = reason
+            self.door.submit(self.cancels(executor.id))
 
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none on its way."""
@@ -361,46 +371,46 @@ class Workshop:
 
     def pause_killed(self) -> None:
         """Parents of killed agents wait until a person resumes them."""
-        for id_, working in list(self.working.items()):
-            why = self.stopper.killed.get(working.asked.agent)
+        for id_, executor in list(self.executors.items()):
+            why = self.stopper.killed.get(executor.order.account)
             if why is not None and self.door.ledger.parents.must(id_).status == ParentStatus.WORKING:
                 self.pause(id_, f"killed: {why}")
 
     def tidy(self) -> None:
         """Finish what is over, replace what was taken off."""
-        for id_, working in list(self.working.items()):
-            if (working.off or working.worker.done) and not self.door.ledger.orders.live(parent=id_):
-                self._tidy_one(self.door.ledger.parents.must(id_), working)
+        for id_, executor in list(self.executors.items()):
+            if (executor.off or executor.done) and not self.door.ledger.orders.live(parent=id_):
+                self._tidy_one(self.door.ledger.parents.must(id_), executor)
 
     def expire(self, begins: bool = False) -> None:
-        """End parents whose horizon came while they had no worker; `begins`: as a session finds them."""
+        """End parents whose horizon came while they had no executor; `begins`: as a session finds them."""
         for parent in list(self.door.ledger.parents):
-            if not parent.over and parent.id not in self.working and parent.ends_ns <= self._now:
+            if not parent.over and parent.id not in self.executors and parent.ends_ns <= self._now:
                 self._expired(parent, begins and parent.reason == NEW_SESSION)
                 self._tell_over(parent.id, None)
 
-    def _tidy_one(self, parent: Parent, working: Working) -> None:
-        """A worker that is off or done, with no order at the venue."""
-        called_off = working.off or working.worker.cancelled or parent.status == ParentStatus.PAUSED
+    def _tidy_one(self, parent: Parent, executor: ParentExecutor) -> None:
+        """A executor that is off or done, with no order at the venue."""
+        called_off = executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
         if parent.status == ParentStatus.CANCELLING:
             self.say(parent, "cancelled", reason=parent.reason)
         elif parent.left == 0:
             self._done(parent)
-        elif not working.off and (called_off or (parent.refused and self._killed(parent.order.agent))):
+        elif not executor.off and (called_off or (parent.refused and self._killed(parent.order.agent))):
             self._expired(parent)
         elif not called_off:
             self._done(parent)
         elif parent.status == ParentStatus.PAUSED:
-            del self.working[parent.id]  # whoever resumes it gets a new one
+            del self.executors[parent.id]  # whoever resumes it gets a new one
         else:
             self.work(parent)
         if self.door.ledger.parents.must(parent.id).over:
-            self.finished[parent.id] = self.working.pop(parent.id)
-            self._tell_over(parent.id, working)
+            self.finished[parent.id] = self.executors.pop(parent.id)
+            self._tell_over(parent.id, executor)
 
-    def _tell_over(self, id_: str, working: Working | None) -> None:
+    def _tell_over(self, id_: str, executor: ParentExecutor | None) -> None:
         for watcher in self.watchers:
-            watcher.on_over(self.door.ledger.parents.must(id_), working)
+            watcher.on_over(self.door.ledger.parents.must(id_), executor)
 
     def _done(self, parent: Parent) -> None:
         """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
