@@ -41,7 +41,7 @@ else:
     Orders.knows = lambda self, report: False
     Orders._seen = lambda self, order, report: []
 source = t.reactive(t.load(t.PRESET), settle_s=60.0)
-row = t.crash("door.booked.fill:12", source, 5, Path(mkdtemp()))
+row = t.crash("gateway.booked.fill:12", source, 5, Path(mkdtemp()))
 print_json({"clean": row.clean, "lost": row.lost, "doubled": row.doubled, "orphans": row.orphans})
 """
 

@@ -86,7 +86,7 @@ def test_a_session_trades_as_a_bare_worker_does(strategy, limit):
     assert session.ledger.parents.must("p1").filled + mine.costs().unfilled_lots[0] == 200
 
 
-# -- the door ---------------------------------------------------------------------------------------------------------
+# -- the gateway ------------------------------------------------------------------------------------------------------
 
 
 def sends(path):
@@ -404,7 +404,7 @@ def test_a_way_that_goes_down_stops_everything_new_and_comes_back():
     session = session_of(venue)
     session.accept(asked())
     session.run_until(session.now_ns + 40 * S)
-    session.door.receive([LinkStatus(False, session.now_ns, "cut")])
+    session.gateway.receive([LinkStatus(False, session.now_ns, "cut")])
     session._digest([LinkStatus(False, session.now_ns, "cut")])
     assert all(order.status == "unknown" for order in session.ledger.orders.live())
     news = sum(isinstance(command, NewOrder) for command in venue.sends)
@@ -432,7 +432,7 @@ def test_a_link_that_breaks_is_found_again_and_the_session_goes_on(tmp_path):
         def there_again():
             with contextlib.suppress(VenueError):
                 session.step(session.now_ns + S)
-                return session.door.shut is None
+                return session.gateway.shut is None
             return False
 
         until(there_again, what="the link")

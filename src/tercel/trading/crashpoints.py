@@ -1,6 +1,6 @@
 """Named points at which a test may kill the process. Nothing happens unless one is armed.
 
-TERCEL_CRASH_AT=door.sent.new:3 ...    SIGKILL when the point `door.sent.new` is passed for the third time
+TERCEL_CRASH_AT=gateway.sent.new:3 ...    SIGKILL when the point `gateway.sent.new` is passed for the third time
 """
 
 import os

@@ -1,6 +1,6 @@
-"""The one door to a venue. Whatever leaves passes here, in this order: limits, journal, venue.
+"""The one gateway to a venue. Whatever leaves passes here, in this order: limits, journal, venue.
 
-    door.submit(commands)
+    gateway.submit(commands)
         limits.check      may it leave? if so it counts from here on
         journal.append    the whole batch in one durable write: what leaves, what was denied, why it was decided
         venue.send        one by one
@@ -39,7 +39,7 @@ class Denied(Protocol):
 
 
 class Limits(Protocol):
-    """What the door asks and tells: `limits.LimitGate`."""
+    """What the gateway asks and tells: `limits.LimitGate`."""
 
     def check(self, command: Command, now_ns: int) -> Denied | None:
         """May it leave now? Counts nothing."""
@@ -80,7 +80,7 @@ class Limits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the door itself keeps a command back."""
+    """Why the gateway itself keeps a command back."""
 
     code: str
     text: str
@@ -168,14 +168,14 @@ class OrderGateway:
                 else:
                     outcome.denied.append((command, denial))
                     entries.append(entry_denied(command, denial.code, denial.text, self._parent_of(command)))
-            crashpoints.at("door.decided")
+            crashpoints.at("gateway.decided")
             try:
                 self.write(entries)
             except JournalError:
                 for command in reversed(outcome.sent):
                     self.limits.unsent(command)
                 raise
-            crashpoints.at("door.journaled")
+            crashpoints.at("gateway.journaled")
             self._send(outcome)
         return outcome
 
@@ -192,7 +192,7 @@ class OrderGateway:
         waiting = outcome.sent
         outcome.sent = []
         for command in waiting:
-            crashpoints.at(f"door.send.{_kind(command)}")
+            crashpoints.at(f"gateway.send.{_kind(command)}")
             try:
                 self.venue.send(command)
             except (VenueError, OSError) as error:
@@ -200,7 +200,7 @@ class OrderGateway:
                 text = f"{command.cl_ord_id}: {error}"
             else:
                 outcome.sent.append(command)
-                crashpoints.at(f"door.sent.{_kind(command)}")
+                crashpoints.at(f"gateway.sent.{_kind(command)}")
                 continue
             meant = [command.cl_ord_id, getattr(command, "orig", "")]
             body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
@@ -220,13 +220,13 @@ class OrderGateway:
             self._heard += [event for event in events if isinstance(event, Report | CancelReject | LinkStatus)]
             if not (words := list(self._heard)):
                 return
-            crashpoints.at("door.heard")
+            crashpoints.at("gateway.heard")
             if any(isinstance(word, Report) and word.last_lots for word in words):
-                crashpoints.at("door.heard.fill")
+                crashpoints.at("gateway.heard.fill")
             self.write(self._entries_in(words))
             self._heard.clear()
             if any(isinstance(word, Report) and word.last_lots for word in words):
-                crashpoints.at("door.booked.fill")
+                crashpoints.at("gateway.booked.fill")
             self._alarm(self._count(words))
 
     def _entries_in(self, words: Sequence[OrderWord]) -> list[Entry]:

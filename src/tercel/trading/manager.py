@@ -53,7 +53,7 @@ class ParentOrderManager:
 
     Parameters
     ----------
-    door : OrderGateway
+    gateway : OrderGateway
     stopper : Stopper
     strategies : Strategies
         Makes a strategy by name.
@@ -69,7 +69,7 @@ class ParentOrderManager:
 
     def __init__(
         self,
-        door: OrderGateway,
+        gateway: OrderGateway,
         stopper: Stopper,
         strategies: Strategies,
         follow: Callable[[str], Follower],
@@ -80,7 +80,7 @@ class ParentOrderManager:
         warmup_s: float,
         run_out: bool,
     ) -> None:
-        self.door, self.stopper, self._strategies, self._follow = door, stopper, strategies, follow
+        self.gateway, self.stopper, self._strategies, self._follow = gateway, stopper, strategies, follow
         self._name, self._fallback, self._seed = name, fallback, seed
         self._warmup_s, self._run_out = warmup_s, run_out
         self.executors: dict[str, ParentExecutor] = {}
@@ -97,7 +97,7 @@ class ParentOrderManager:
 
     @property
     def _now(self) -> int:
-        return self.door.venue.now_ns
+        return self.gateway.venue.now_ns
 
     @property
     def due_ns(self) -> int:
@@ -124,19 +124,19 @@ class ParentOrderManager:
         UnknownNameError
             For a strategy that does not exist.
         """
-        if self.door.ledger.parents.get(request.id) is not None:
+        if self.gateway.ledger.parents.get(request.id) is not None:
             raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
         self._follow(request.instrument)
         if strategy is None:
             self._strategies(request.strategy, request.instrument)
         self._must_live(request.agent)
-        with self.door.lock:
-            self.door.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
+        with self.gateway.lock:
+            self.gateway.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
         entry = accepted(request, self._now)
-        self.door.write([entry if operator is None else marked(entry, operator)])
+        self.gateway.write([entry if operator is None else marked(entry, operator)])
         if strategy is not None:
             self._given[request.id] = strategy
-        parent = self.door.ledger.parents.must(request.id)
+        parent = self.gateway.ledger.parents.must(request.id)
         self.work(parent)
         return parent
 
@@ -151,7 +151,7 @@ class ParentOrderManager:
 
     def work(self, parent: Parent) -> None:
         """Put a new executor to what is left of a parent."""
-        order, ledger = parent.order, self.door.ledger
+        order, ledger = parent.order, self.gateway.ledger
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
         left_ns = max(parent.ends_ns - self._now, 1)
         decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
@@ -178,7 +178,7 @@ class ParentOrderManager:
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent's children and take no decision until it is resumed."""
-        self.say(self.door.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
+        self.say(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
         if (executor := self.executors.get(id_)) is not None and not executor.off:
             self._send(executor, executor.pause())
 
@@ -190,24 +190,24 @@ class ParentOrderManager:
         OrderError
             When it is not paused, its agent is killed, or its horizon has passed.
         """
-        parent = self.door.ledger.parents.may(id_, "resumed")
+        parent = self.gateway.ledger.parents.may(id_, "resumed")
         self._must_live(parent.order.agent)
         if parent.ends_ns <= self._now:
             raise OrderError("a parent with time left", f"{id_}, whose horizon has passed", "amend its horizon first")
         self.say(parent, "resumed", operator, reason=reason)
         executor = self.executors.get(id_)
         if executor is None:
-            self.work(self.door.ledger.parents.must(id_))
+            self.work(self.gateway.ledger.parents.must(id_))
         elif not executor.off:
             executor.resume()
 
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Call a parent off; it is cancelled once no child is open."""
-        parent = self.door.ledger.parents.may(id_, "cancelling")
+        parent = self.gateway.ledger.parents.may(id_, "cancelling")
         self.say(parent, "cancelling", operator, reason=reason)
         executor = self.executors.get(id_)
         if executor is None:
-            self.say(self.door.ledger.parents.must(id_), "cancelled", reason=reason)
+            self.say(self.gateway.ledger.parents.must(id_), "cancelled", reason=reason)
         elif not executor.off:
             self._send(executor, executor.cancel())
 
@@ -227,7 +227,7 @@ class ParentOrderManager:
         OrderError
             For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
         """
-        parent = self.door.ledger.parents.may(id_, "amended")
+        parent = self.gateway.ledger.parents.may(id_, "amended")
         if lots is not None and (type(lots) is not int or lots < max(parent.filled, 1)):
             raise OrderError(f"at least the {parent.filled} lots filled", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
@@ -242,8 +242,8 @@ class ParentOrderManager:
             words |= {"limit_price": wanted, "limit": self._limit(parent, asked)}
         self.say(parent, "amended", operator, reason=reason, **words)
         if lots is not None:
-            with self.door.lock:
-                self.door.limits.amend(id_, lots)
+            with self.gateway.lock:
+                self.gateway.limits.amend(id_, lots)
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return
@@ -268,12 +268,12 @@ class ParentOrderManager:
     def say(self, parent: Parent, event: str, operator: int | None = None, **words: Any) -> None:
         """Journal an event of a parent."""
         entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **words)
-        self.door.write([entry if operator is None else marked(entry, operator)])
+        self.gateway.write([entry if operator is None else marked(entry, operator)])
 
     def alert(self, code: str, text: str, instrument: str = "", agent: str = "", parent: str = "", **more: Any) -> None:
         """Journal that something is wrong."""
         body = {"severity": "critical", "code": code, "text": text, **more}
-        self.door.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
+        self.gateway.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
 
     # -- executors, which are not trusted ---------------------------------------------------------------------------
 
@@ -314,11 +314,11 @@ class ParentOrderManager:
             self._send(executor, commands, decision)
         if decision:
             for watcher in self.watchers:
-                watcher.on_decision(self.door.ledger.parents.must(executor.id).order, executor.view.obs[0])
+                watcher.on_decision(self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0])
 
     def _arrived(self, executor: ParentExecutor) -> None:
         """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
-        parent, driver = self.door.ledger.parents.must(executor.id), executor.driver
+        parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
             limit = int(driver.state[sim.LIMIT])
             self.say(parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {}))
@@ -330,7 +330,7 @@ class ParentOrderManager:
             raise error
         order, text = executor.order, f"{type(error).__name__}: {error}"
         self.alert("strategy_failed", text, order.instrument, order.account, order.parent)
-        parent = self.door.ledger.parents.must(order.parent)
+        parent = self.gateway.ledger.parents.must(order.parent)
         if parent.strategy == self._fallback and parent.status == ParentStatus.WORKING:
             self.say(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
@@ -338,12 +338,12 @@ class ParentOrderManager:
         self.take_off(executor, text)
 
     def _send(self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
-        """Through the door; what was denied is told the executor, whose answer goes the same way."""
+        """Through the gateway; what was denied is told the executor, whose answer goes the same way."""
         for _ in range(100):
             if not commands and not decision:
                 return
             try:
-                outcome = self.door.submit(commands, before=decision)
+                outcome = self.gateway.submit(commands, before=decision)
             except JournalError:
                 executor.off = "the journal failed"  # nothing left, and the executor believes that it did
                 raise
@@ -361,11 +361,11 @@ class ParentOrderManager:
         """Stop relying on a executor. Its children are cancelled; `tidy` puts another in its place."""
         if not executor.off:
             executor.off = reason
-            self.door.submit(self.cancels(executor.id))
+            self.gateway.submit(self.cancels(executor.id))
 
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none on its way."""
-        return cancels(self.door, parent, self._name)
+        return cancels(self.gateway, parent, self._name)
 
     # -- what is looked after in every step -----------------------------------------------------------------------
 
@@ -373,18 +373,18 @@ class ParentOrderManager:
         """Parents of killed agents wait until a person resumes them."""
         for id_, executor in list(self.executors.items()):
             why = self.stopper.killed.get(executor.order.account)
-            if why is not None and self.door.ledger.parents.must(id_).status == ParentStatus.WORKING:
+            if why is not None and self.gateway.ledger.parents.must(id_).status == ParentStatus.WORKING:
                 self.pause(id_, f"killed: {why}")
 
     def tidy(self) -> None:
         """Finish what is over, replace what was taken off."""
         for id_, executor in list(self.executors.items()):
-            if (executor.off or executor.done) and not self.door.ledger.orders.live(parent=id_):
-                self._tidy_one(self.door.ledger.parents.must(id_), executor)
+            if (executor.off or executor.done) and not self.gateway.ledger.orders.live(parent=id_):
+                self._tidy_one(self.gateway.ledger.parents.must(id_), executor)
 
     def expire(self, begins: bool = False) -> None:
         """End parents whose horizon came while they had no executor; `begins`: as a session finds them."""
-        for parent in list(self.door.ledger.parents):
+        for parent in list(self.gateway.ledger.parents):
             if not parent.over and parent.id not in self.executors and parent.ends_ns <= self._now:
                 self._expired(parent, begins and parent.reason == NEW_SESSION)
                 self._tell_over(parent.id, None)
@@ -404,13 +404,13 @@ class ParentOrderManager:
             del self.executors[parent.id]  # whoever resumes it gets a new one
         else:
             self.work(parent)
-        if self.door.ledger.parents.must(parent.id).over:
+        if self.gateway.ledger.parents.must(parent.id).over:
             self.finished[parent.id] = self.executors.pop(parent.id)
             self._tell_over(parent.id, executor)
 
     def _tell_over(self, id_: str, executor: ParentExecutor | None) -> None:
         for watcher in self.watchers:
-            watcher.on_over(self.door.ledger.parents.must(id_), executor)
+            watcher.on_over(self.gateway.ledger.parents.must(id_), executor)
 
     def _done(self, parent: Parent) -> None:
         """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
@@ -437,7 +437,7 @@ class ParentOrderManager:
         self.say(parent, event, filled=parent.filled, left=parent.left, refused=parent.refused, **words)
 
     def _warn(self, id_: str, code: str) -> None:
-        parent = self.door.ledger.parents.must(id_)
+        parent = self.gateway.ledger.parents.must(id_)
         text = f"{id_} is over: {parent.reason}, {parent.filled:,} filled"
         self.alert(code, text, parent.order.instrument, parent.order.agent, id_)
 

@@ -105,21 +105,21 @@ def _count(entry: Entry, limits: Limits, ledger: Ledger) -> None:
         limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
 
 
-def resend(door: OrderGateway, accounts: Sequence[str]) -> list[str]:
+def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
     """Take executions that the venue has and the journal has not, where it can say them again; their exec_ids."""
-    said = getattr(door.venue, "executions", None)
+    said = getattr(gateway.venue, "executions", None)
     if said is None:
         return []
     found = []
     for account in accounts:
-        missing = [report for report in said(account) if not door.ledger.orders.knows(report)]
-        door.receive(missing)
+        missing = [report for report in said(account) if not gateway.ledger.orders.knows(report)]
+        gateway.receive(missing)
         found += [report.exec_id for report in missing]
     return found
 
 
 def reconcile(
-    door: OrderGateway,
+    gateway: OrderGateway,
     name: Callable[[], str],
     before: dict[str, Order] | None = None,
     on_step: Callable[[], Any] = lambda: None,
@@ -128,7 +128,7 @@ def reconcile(
 
     Parameters
     ----------
-    door : OrderGateway
+    gateway : OrderGateway
     name : callable
         Makes a cl_ord_id that was never used.
     before : dict
@@ -146,30 +146,30 @@ def reconcile(
     VenueError
         When the venue does not answer for all of them, or its time lies before its last word on them: it began anew.
     """
-    orders = door.ledger.orders
-    last_ns, now = max((order.last_ns for order in orders), default=0), door.venue.now_ns
+    orders = gateway.ledger.orders
+    last_ns, now = max((order.last_ns for order in orders), default=0), gateway.venue.now_ns
     if now + BEHIND_NS < last_ns:
-        received = f"{door.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
+        received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
         wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
         raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = len(orders.fills)
-    accounts = sorted({order.account for order in orders} | {parent.order.agent for parent in door.ledger.parents})
+    accounts = sorted({order.account for order in orders} | {parent.order.agent for parent in gateway.ledger.parents})
     crashpoints.at("recovery.begun")
-    resend(door, accounts)
+    resend(gateway, accounts)
     crashpoints.at("recovery.resent")
-    now = door.venue.now_ns
+    now = gateway.venue.now_ns
     fences = {name(): account for account in accounts}
-    door.submit([MassCancel(name(), account, "", now) for account in accounts])
+    gateway.submit([MassCancel(name(), account, "", now) for account in accounts])
     crashpoints.at("recovery.cancelled")
-    door.submit([StatusRequest(fence, account, now) for fence, account in fences.items()])
+    gateway.submit([StatusRequest(fence, account, now) for fence, account in fences.items()])
     wait = FIRST_WAIT_NS
     for _ in range(PATIENCE):
-        door.submit([*questions(door), *_cancels(door, name)])
+        gateway.submit([*questions(gateway), *_cancels(gateway, name)])
         crashpoints.at("recovery.asked")
-        _listen(door, wait, fences)
+        _listen(gateway, wait, fences)
         if any(order.done for order in orders.unknown()):
-            resend(door, accounts)
+            resend(gateway, accounts)
         on_step()
         if not orders.live() and not fences:
             break
@@ -183,32 +183,32 @@ def reconcile(
         _line(order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root])
         for root, order in before.items()
     ]
-    door.write([_entry(line, door.venue.now_ns) for line in lines])
+    gateway.write([_entry(line, gateway.venue.now_ns) for line in lines])
     return lines
 
 
-def _cancels(door: OrderGateway, name: Callable[[], str]) -> list[Command]:
-    parents = {order.parent for order in door.ledger.orders.live()}
-    return [command for parent in sorted(parents) for command in cancels(door, parent, name)]
+def _cancels(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
+    parents = {order.parent for order in gateway.ledger.orders.live()}
+    return [command for parent in sorted(parents) for command in cancels(gateway, parent, name)]
 
 
-def _listen(door: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None:
+def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None:
     """Hear what the venue has to say within a time.
 
     A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
     been obeyed, also by orders that nobody here remembers.
     """
-    until = door.venue.now_ns + wait_ns
+    until = gateway.venue.now_ns + wait_ns
     for _ in range(100_000):
-        with door.lock:
-            events = door.venue.step(until)
-            door.receive(events)
+        with gateway.lock:
+            events = gateway.venue.step(until)
+            gateway.receive(events)
         for event in events:
             if isinstance(event, Report):
                 fences.pop(event.cl_ord_id, None)
         spoke = any(isinstance(event, Report | CancelReject) for event in events)
-        settled = not door.ledger.orders.live() and not fences
-        if settled or (door.venue.now_ns >= until and not spoke):
+        settled = not gateway.ledger.orders.live() and not fences
+        if settled or (gateway.venue.now_ns >= until and not spoke):
             return
 
 

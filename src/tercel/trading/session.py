@@ -1,4 +1,4 @@
-"""A session: parent orders worked at a venue by strategies, through one door, with a journal.
+"""A session: parent orders worked at a venue by strategies, through one gateway, with a journal.
 
     session = Session(venue, journal, LimitGate(...), strategies, latch=KillLatch(...))
     session.accept(ParentRequest("p1", "AMZN", BUY, 500, horizon_ns, 60, "twap_passive", "ann"))
@@ -31,7 +31,7 @@ FIRST_S: Final = 60.0
 
 
 class Session:
-    """See the module. `accept`, `pause`, `resume`, `cancel`, `amend`, `guide` are its workshop's.
+    """See the module. `accept`, `pause`, `resume`, `cancel`, `amend`, `guide` are its manager's.
 
     Parameters
     ----------
@@ -97,15 +97,15 @@ class Session:
         self._backlog: list[VenueEvent] = []
         self._beats, self._named, self._asked_ns, self._beat_ns = 0, 0, 0, 0
         self.ledger = refold(journal, limits)
-        self.door = OrderGateway(venue, journal, limits, self.ledger)
+        self.gateway = OrderGateway(venue, journal, limits, self.ledger)
         self.number = self.ledger.next_session
         self.recovered = self._begin(resume, holder)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
-        self.stopper = Stopper(self.door, latch, self._name)
+        self.stopper = Stopper(self.gateway, latch, self._name)
         self.manager = ParentOrderManager(
-            self.door,
+            self.gateway,
             self.stopper,
             strategies,
             self.follow,
@@ -134,8 +134,8 @@ class Session:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = len(self.ledger.parents)
         body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}
-        self.door.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
-        return reconcile(self.door, self._name, before) if seen else []
+        self.gateway.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
+        return reconcile(self.gateway, self._name, before) if seen else []
 
     def _go_on(self) -> None:
         """Parents and operators' commands that an earlier session left."""
@@ -154,7 +154,7 @@ class Session:
         """Let go of venue and journal. Orders still open stay at the venue, and the next session finds them."""
         if self._watch is not None:
             self._watch.stop()
-        with self.door.lock:
+        with self.gateway.lock:
             self.venue.close()
             self.journal.close()
 
@@ -212,7 +212,7 @@ class Session:
         self._look()
         self.manager.pause_killed()
         until = min(until_ns, max(self.manager.due_ns, self.venue.now_ns))
-        with self.door.lock:
+        with self.gateway.lock:
             crashpoints.at("session.step")
             self._hear(until)
             events, self._backlog = self._backlog, []
@@ -228,7 +228,7 @@ class Session:
         """What the venue says goes to the journal at once, and waits for the session's own thread."""
         events = self.venue.step(until_ns)
         self._backlog += events
-        self.door.receive(events)
+        self.gateway.receive(events)
 
     def run_until(self, ns: int) -> None:
         """Step to a time of the venue."""
@@ -252,7 +252,7 @@ class Session:
                 touched[event.instrument] = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
             elif isinstance(event, LinkStatus):
                 self._link(event)
-        with self.door.lock:
+        with self.gateway.lock:
             for instrument, ns in touched.items():
                 self.limits.mark(instrument, *self._touch(instrument), ns)
         self.manager.on_events(events)
@@ -265,15 +265,15 @@ class Session:
                 self.manager.take_off(executor, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
-        self.door.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
+        self.gateway.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
         for executor in () if status.up else self.manager:
             self.manager.take_off(executor, "the way to the venue was down")
 
     def _come_back(self) -> None:
         """Reconnect, where the way is down and the venue can be reached anew; then take what was missed."""
         reconnect = getattr(self.venue, "reconnect", None)
-        if self.door.shut is not None and reconnect is not None:
-            with self.door.lock:
+        if self.gateway.shut is not None and reconnect is not None:
+            with self.gateway.lock:
                 reconnect()
 
     def _look_after(self) -> None:
@@ -282,15 +282,15 @@ class Session:
             failure, self._watch.failure = self._watch.failure, None
             self.manager.alert("kill_watch_failed", str(failure))
         now = self.venue.now_ns
-        if now - self._asked_ns >= AGAIN_NS and self.door.shut is None:
+        if now - self._asked_ns >= AGAIN_NS and self.gateway.shut is None:
             self._asked_ns = now
             if accounts := {order.account for order in self.ledger.orders.unknown() if order.cum < order.venue_cum}:
-                resend(self.door, sorted(accounts))
+                resend(self.gateway, sorted(accounts))
             again = [
                 command for executor in self.manager if executor.off for command in self.manager.cancels(executor.id)
             ]
-            if commands := [*questions(self.door), *again]:
-                self.door.submit(commands)
+            if commands := [*questions(self.gateway), *again]:
+                self.gateway.submit(commands)
             self.manager.expire()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
@@ -300,13 +300,13 @@ class Session:
         live, now = self.ledger.orders.live(), self.venue.now_ns
         unknown = sum(order.status == "unknown" for order in live)
         body = {"positions": self.ledger.positions.lots(), "open": len(live), "unknown": unknown}
-        with self.door.lock:
+        with self.gateway.lock:
             entries = [Entry(kinds.HEARTBEAT, now, body={**body, "limits": self.limits.usage()})]
             for instrument in self.followers:
                 bid, ask = self._touch(instrument)
                 entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
             crashpoints.at("session.heartbeat")
-            self.door.write(entries)
+            self.gateway.write(entries)
 
     # -- people --------------------------------------------------------------------------------------------------
 
@@ -314,7 +314,7 @@ class Session:
         take = getattr(self.journal, "take_inbox", None)
         if take is None:
             return
-        with self.door.lock:
+        with self.gateway.lock:
             entries: list[Entry] = take(self.venue.now_ns)
             for entry in entries:
                 self.ledger.apply(entry)
@@ -368,7 +368,7 @@ class Session:
         """Let the venue speak while the session's own loop stands still and a kill is not confirmed."""
         if not self.stopper.open:
             return False
-        with self.door.lock:
+        with self.gateway.lock:
             self._hear(self.venue.now_ns + 10_000_000)
             self.stopper.follow_up()
         return bool(self.stopper.open)

@@ -39,15 +39,15 @@ class Stopper:
 
     Parameters
     ----------
-    door : OrderGateway
+    gateway : OrderGateway
     latch : Latch or None
         None: nothing is ever killed.
     name : callable
         Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, door: OrderGateway, latch: Latch | None, name: Callable[[], str]) -> None:
-        self._door, self._latch, self._name = door, latch, name
+    def __init__(self, gateway: OrderGateway, latch: Latch | None, name: Callable[[], str]) -> None:
+        self._gateway, self._latch, self._name = gateway, latch, name
         self._asked_ns: dict[str, int] = {}
         self.killed: dict[str, str] = {}
         """Reason by agent."""
@@ -58,7 +58,7 @@ class Stopper:
         """Ask the latch about some agents; those killed since the last look."""
         if self._latch is None:
             return []
-        with self._door.lock:
+        with self._gateway.lock:
             new = []
             for agent in agents:
                 why = self._latch.killed(agent)
@@ -72,17 +72,17 @@ class Stopper:
     def _fall(self, agent: str, why: str) -> None:
         self.killed[agent] = why
         self.open.add(agent)
-        now = self._door.venue.now_ns
+        now = self._gateway.venue.now_ns
         body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
         crashpoints.at("kill.latched")
         self._asked_ns[agent] = now
-        self._door.submit([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
+        self._gateway.submit([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
 
     def _rearmed(self, agent: str) -> None:
         history = getattr(self._latch.state(), "history", ()) if self._latch else ()
         last: dict[str, Any] = history[-1] if history else {}
         body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
-        self._door.write([Entry(kinds.REARM, self._door.venue.now_ns, agent=agent, body=body)])
+        self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
         del self.killed[agent]
         self.open.discard(agent)
 
@@ -91,38 +91,38 @@ class Stopper:
         return str(history[-1].get("by", "")) if history else ""
 
     def _mass(self, agent: str) -> MassCancel:
-        return MassCancel(self._name(), agent, "", self._door.venue.now_ns)
+        return MassCancel(self._name(), agent, "", self._gateway.venue.now_ns)
 
     def _lots(self, agent: str) -> int:
-        return sum(order.open_lots for order in self._door.ledger.orders.live(agent))
+        return sum(order.open_lots for order in self._gateway.ledger.orders.live(agent))
 
     def follow_up(self) -> None:
         """Confirm what is over; say again what was not answered in time."""
-        with self._door.lock:
-            now = self._door.venue.now_ns
+        with self._gateway.lock:
+            now = self._gateway.venue.now_ns
             for agent in sorted(self.open):
-                live = self._door.ledger.orders.live(agent)
+                live = self._gateway.ledger.orders.live(agent)
                 if not live:
                     body = {"event": "confirmed", "scope": agent, "by": "", "reason": self.killed[agent], "open": 0}
-                    self._door.write([Entry(kinds.KILL, now, agent=agent, body=body)])
+                    self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body)])
                     self.open.discard(agent)
                 elif now - self._asked_ns[agent] >= AGAIN_NS:
                     self._asked_ns[agent] = now
-                    self._door.submit([self._mass(agent), *questions(self._door)])
+                    self._gateway.submit([self._mass(agent), *questions(self._gateway)])
 
 
-def questions(door: OrderGateway) -> list[Command]:
+def questions(gateway: OrderGateway) -> list[Command]:
     """A question about every order whose fate is unknown."""
-    now = door.venue.now_ns
-    return [StatusRequest(order.root, order.account, now) for order in door.ledger.orders.unknown()]
+    now = gateway.venue.now_ns
+    return [StatusRequest(order.root, order.account, now) for order in gateway.ledger.orders.unknown()]
 
 
-def cancels(door: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:
+def cancels(gateway: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:
     """A cancel for every child of a parent that lives, is known and has none on its way."""
-    now = door.venue.now_ns
+    now = gateway.venue.now_ns
     return [
         CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
-        for order in door.ledger.orders.live(parent=parent)
+        for order in gateway.ledger.orders.live(parent=parent)
         if not order.done and order.base != S.UNKNOWN and all(pending.lots for pending in order.pending)
     ]
 

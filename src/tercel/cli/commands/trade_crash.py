@@ -301,7 +301,7 @@ def crash(point: str, source: Source, seed: int, folder: Path) -> Row:
     exchange = _spawned(lambda: _serve(folder, source, seed))
     killed, probe = 0, {}
     try:
-        first = f"door.sent.new:{3 + seed % 5}" if recovering else point
+        first = f"gateway.sent.new:{3 + seed % 5}" if recovering else point
         for armed in (first, point) if recovering else (first,):
             killed += _ended(_spawned(lambda armed=armed: _trade(folder, armed))) == -signal.SIGKILL  # type: ignore[misc]
         last = _spawned(lambda: _trade(folder, "", killed > 0))

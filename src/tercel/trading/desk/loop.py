@@ -383,7 +383,7 @@ class Desk:
         self._note([Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body) for name, body in new.items()])
 
     def _note(self, entries: Sequence[Entry]) -> None:
-        self.session.door.write(entries)
+        self.session.gateway.write(entries)
 
     def alert(self, severity: str, code: str, text: str, instrument: str = "", agent: str = "") -> None:
         """Tell people."""

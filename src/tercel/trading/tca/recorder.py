@@ -146,4 +146,4 @@ class TcaRecorder:
         self._note(Entry(kinds.TCA, *head, body=body, blob=blob))
 
     def _note(self, entry: Entry) -> None:
-        self._session.door.write([entry])
+        self._session.gateway.write([entry])
