@@ -296,7 +296,7 @@ class ParentOrderManager:
         self.trying = ""
 
     def _try(self, executor: ParentExecutor, doing: Callable[[ParentExecutor], list[Command]]) -> None:
-        """Let a executor act; when its strategy fails, another takes over."""
+        """Let an executor act; when its strategy fails, another takes over."""
         arrived, self.trying = executor.arrived, executor.id
         try:
             commands = doing(executor)
