@@ -3,6 +3,10 @@
 A kernel is a module-level function of arrays and scalars, decorated with :func:`kernel`. Numba's own disk cache does
 not notice a change in a function that is called from another file, so the cache folder is named after a hash of every
 source file of the package: any edit starts a fresh one. ``TERCEL_JIT=0`` runs the same source interpreted.
+
+Kernels are linked in a way of our own (`core.whole`), which leans on parts of Numba that are not public. ``TERCEL_LINK=0``
+compiles them by Numba's own pipeline, as any Numba does whose parts are not known: slower to compile and to run, the
+same results.
 """
 
 # mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return"
@@ -16,6 +20,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +39,10 @@ Singles = NDArray[np.float32]
 Bytes = NDArray[np.uint8] | NDArray[np.int8]
 
 JIT = os.environ.get("TERCEL_JIT", "1") != "0"
+LINKED = ("0.66", "0.67", "0.68")
+"""Versions of Numba that :mod:`tercel.core.whole` is known to work with."""
+LINK = os.environ.get("TERCEL_LINK", "1") != "0" and ".".join(version("numba").split(".")[:2]) in LINKED
+"""Whether kernels are linked in our way."""
 
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -41,8 +50,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @cache
 def source_hash(root: Path = PACKAGE) -> str:
-    """Hex digest of all Python sources of a package, by default ours, and of the interpreter's version."""
-    digest = hashlib.sha256(sys.version.encode())
+    """Hex digest of all Python sources of a package, by default ours, of the interpreter's version and the way to link."""
+    digest = hashlib.sha256(f"{sys.version} {LINK}".encode())
     for path in sorted(root.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -236,6 +245,8 @@ def kernel(function: F) -> F:
     """
     if not JIT:
         return function
+    if not LINK:
+        return _by_numba(function, _nrt=False)
     from tercel.core.whole import TranslatingCompiler, WholeCompiler, as_callee
 
     whole = _compiled(function, _kept_in(function), _nrt=False, pipeline_class=WholeCompiler)
@@ -264,6 +275,6 @@ def parallel_kernel(function: F) -> F:
 def _by_numba(function: F, **options: Any) -> F:
     if not JIT:
         return function
-    from tercel.core.whole import PlainCompiler
+    from tercel.core.announced import PlainCompiler
 
     return _compiled(function, _kept_in(function), pipeline_class=PlainCompiler, **options)

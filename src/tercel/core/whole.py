@@ -16,7 +16,7 @@ from numba.core.compiler import Compiler, Flags
 from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import AnnotateTypes
 
-from tercel.core.jit import announce
+from tercel.core.announced import PlainCompiler
 
 
 class Translated(JITCodeLibrary):
@@ -161,15 +161,6 @@ class KernelCompiler(Compiler):
             pipeline.add_pass_after(FromFront, AnnotateTypes)
             pipeline.finalize()
         return pipelines
-
-
-class PlainCompiler(Compiler):
-    """Numba's own pipeline."""
-
-    def compile_extra(self, func: Any) -> Any:
-        """Compile, after saying so."""
-        announce()
-        return super().compile_extra(func)
 
 
 class TranslatingCompiler(KernelCompiler):
