@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -17,16 +18,19 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.cli import app
+from tercel.cli.commands import trade_look
+from tercel.cli.commands.console import FolderDesk
 from tercel.cli.commands.trade import _check_latch
+from tercel.cli.desks import PROC_LOCKS
 from tercel.console.state import DeskState
-from tercel.core.errors import ConfigError, JournalError
+from tercel.core.errors import ConfigError, JournalError, OrderError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.report import terminal as output
 from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
-from tercel.trading.journal.reader import JournalReader
+from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.journal.words import entry_out
 from tercel.trading.ledger import Ledger
@@ -306,7 +310,9 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     )
     assert tercel("trade", "amend", "mine", "--desk", desk).exit_code == 2
     assert "the desk takes it" in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
+    held = SqlJournal(desk, "ann")  # a session that takes nothing
     late = tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0.01, "--json")
+    held.close()
     assert (late.exit_code, json.loads(late.stdout)["answer"]) == (1, None)
     done("trade", "run", config, "--desk", desk)
     reader = JournalReader(desk)
@@ -316,6 +322,63 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert promoted["challenger"] == "twap_passive+alpha+posture"
     alerts = [e.body["text"] for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]
     assert any("nobody" in text for text in alerts)
+
+
+ORDER = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "late")
+WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg"), ("promote", "peg", "--reason", "x")]
+
+
+def _waiting(desk: Path) -> int:
+    """Words in a desk's inbox."""
+    with sqlite3.connect(desk / "journal.db") as database:
+        return int(database.execute("SELECT count(*) FROM inbox").fetchone()[0])
+
+
+TELLS = pytest.mark.skipif(not PROC_LOCKS.exists(), reason="this system does not tell who holds a lock")
+
+
+@TELLS
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("wait", [(), ("--wait", 0)], ids=["waits", "leaves word"])
+def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, ...], wait: tuple[object, ...]) -> None:
+    before = _waiting(desk), JournalReader(desk).last
+    refused(tercel("trade", *words, *wait, "--desk", desk), "a desk that runs", str(desk), "has ended", "begin another")
+    with pytest.raises(OrderError, match="has ended"):  # the page asks through the same door
+        FolderDesk(desk).post("cancel", {"parent": "AAA-000-peg"}, "console", "x")
+    assert (_waiting(desk), JournalReader(desk).last) == before
+
+
+@TELLS
+def test_a_desk_that_may_come_again_takes_word_where_nobody_waits(tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path, "test")
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1, "venue": "wire:127.0.0.1:9"})])
+    journal.close()
+    for words in WORDS:
+        refused(tercel("trade", *words, "--desk", tmp_path), "which nobody runs", "--wait 0")
+    assert _waiting(tmp_path) == 0
+    assert done("trade", *WORDS[2], "--wait", 0, "--desk", tmp_path)["answer"] is None
+    assert _waiting(tmp_path) == 1
+
+
+@TELLS
+@pytest.mark.parametrize("taken", [False, True], ids=["withdrawn", "taken"])
+def test_a_desk_that_ends_before_it_answers_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    held = SqlJournal(tmp_path, "ann")
+
+    def leave(*word: Any) -> int:
+        """The desk dies just after word was left."""
+        number = post(*word)
+        if taken:
+            held.take_inbox(1)
+        held.close()
+        return number
+
+    monkeypatch.setattr(trade_look, "post", leave)
+    said = "taken and not answered" if taken else "was withdrawn"
+    refused(tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said)
+    assert _waiting(tmp_path) == int(taken)
 
 
 def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) -> None:
@@ -441,9 +504,20 @@ def test_a_running_desk_answers(folder: Path) -> None:
         until(lambda: _limit(desk, "limited") is not None, what="its limit in ticks")
         taken = done("trade", "submit", "AAA", *order, "--id", "mine")
         assert taken["answer"] == "accepted"
-        refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "ZZZ")
-        refused(tercel("trade", "submit", "AAA", *order, "--id", "mine"), "mine")
+        known = {parent["id"] for parent in done("trade", "orders", "--desk", desk)["parents"]}
+        submitted = ("trade", "submit", "AAA", *order, "--id")
+        refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "received 'ZZZ'", "to go on use one of AAA")
+        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent", "nobody in AAA")
+        refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
+        refused(tercel(*submitted, "mine"), "a new id", "mine")
+        for words in (("cancel",), ("pause",), ("amend", "--lots", 9)):
+            refused(
+                tercel("trade", *words, "nobody", *order[-4:]), "a parent order that exists", "'nobody'", "name one"
+            )
         refused(tercel("trade", "promote", "nobody", "--reason", "x", *order[-4:]), "challenger")
+        assert {"other", "nobody"}.isdisjoint(p["id"] for p in done("trade", "orders", "--desk", desk)["parents"])
+        assert {"limited", "mine"} <= known
+        assert done("trade", "cancel", "limited", *order[-4:])["answer"] == "cancelling"
     finally:
         process.kill()
         process.communicate()

@@ -1,16 +1,19 @@
 """Where desks lie: every run in a folder of its own under `desks/`, the newest of which commands mean by default."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, OrderError
 
 ROOT: Final = Path("desks")
 JOURNAL: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 LATCH: Final = "kill.json"
+LOCK: Final = "desk.lock"
+PROC_LOCKS: Final = Path("/proc/locks")
 
 
 def new_desk(name: str) -> Path:
@@ -51,6 +54,50 @@ def find_desk(given: Path | None) -> Path:
 
 def _is_desk(folder: Path) -> bool:
     return (folder / JOURNAL).is_file() or (folder / ELSEWHERE).is_file()
+
+
+def holder(folder: Path) -> str | None:
+    """Who runs a desk, without touching its lock; "" when nobody does, None where that is not told here.
+
+    The system may not say who holds a lock, and a journal on a server is held there.
+    """
+    lock = folder / LOCK
+    if (folder / ELSEWHERE).is_file():
+        return None
+    try:
+        inode = f":{lock.stat().st_ino}"
+        held = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in words and any(word.endswith(inode) for word in words) for words in held):
+            return ""
+        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
+    except FileNotFoundError:
+        return "" if PROC_LOCKS.exists() else None
+    except OSError:
+        return None
+
+
+def must_listen(folder: Path, later: bool) -> None:
+    """Refuse to leave word where nobody takes it; `later`: a session that comes later may.
+
+    Raises
+    ------
+    OrderError
+        No session runs, and none is waited for or none can come: a simulated exchange ends with its desk.
+    """
+    if holder(folder) != "":
+        return
+    from tercel.trading.journal import kinds
+    from tercel.trading.journal.reader import JournalReader
+    from tercel.venues.address import SIMULATED
+
+    with closing(JournalReader(folder)) as reader:
+        venues = [entry.body.get("venue") for _, entry in reader.read(0, (kinds.SESSION,))]
+    if venues and venues[-1] == SIMULATED:
+        remedy = "begin another with `tercel trade run`: a simulated exchange ends with its desk"
+        raise OrderError("a desk that runs", f"{folder}, which has ended; nothing was left there", remedy)
+    if not later:
+        remedy = f"start it with `tercel trade run CONFIG.toml --desk {folder}`, or leave word for then with --wait 0"
+        raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
 
 
 def elsewhere(folder: Path, url: str) -> None:

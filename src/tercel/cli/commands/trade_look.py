@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.desks import find_desk
+from tercel.cli.desks import find_desk, holder, must_listen
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
@@ -14,7 +14,7 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.evaluation.task import Task
 from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
-from tercel.trading.journal.reader import JournalReader, post
+from tercel.trading.journal.reader import JournalReader, post, withdraw
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import Order
 from tercel.trading.parents import NO_LIMIT
@@ -248,33 +248,52 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
 def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, wait_s: float, as_json: bool) -> None:
     """Leave word for a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
 
-    Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for.
+    Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for, and the session to come
+    may take it.
 
     Raises
     ------
     OrderError
-        The desk refused.
+        The desk refused, has ended, or ended before it answered.
     """
     import typer
 
     folder = find_desk(desk)
+    must_listen(folder, later=wait_s == 0)
     with closing(JournalReader(folder)) as reader:
         before = reader.last
         number = post(folder, command, body, person(), reason or command, time.time_ns())
-        until = time.monotonic() + wait_s
-        while (found := answer(reader, before, number)) is None and time.monotonic() < until:
-            time.sleep(LOOK_S)
+        found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
-        raise OrderError(f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`")
+        told = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
+        if not all(told):
+            told = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
+        raise OrderError(*told)
     event = None if found is None else str(found.body.get("event", found.kind))
     if as_json:
         print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
     elif event is not None:
         say(f"{command} ({number}): {event}")
     else:
-        say(f"asked for: {command} ({number}); the desk takes it with its next step, if it runs")
+        waited = f"no answer in {wait_s:g} s: " if wait_s else ""
+        say(f"asked for: {command} ({number}); {waited}the desk takes it with its next step")
     if event is None and wait_s > 0:
         raise typer.Exit(1)
+
+
+def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s: float) -> Entry | None:
+    """The answer to a command; None when none came in time. What a desk that has ended did not take is withdrawn."""
+    until = time.monotonic() + wait_s
+    while True:
+        ended = holder(folder) == ""  # asked first: what a desk says as it ends counts
+        found = answer(reader, before, number)
+        if found is not None or time.monotonic() >= until:
+            return found
+        if ended:
+            became = "withdrawn" if withdraw(folder, number) else "taken and not answered"
+            received = f"{folder}, which ended meanwhile; the command was {became}"
+            raise OrderError("a desk that runs until it answers", received, "see `tercel trade orders`")
+        time.sleep(LOOK_S)
 
 
 def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
