@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.cli import app
-from tercel.cli.commands import trade_look
+from tercel.cli.commands import trade, trade_look
 from tercel.cli.commands.console import FolderDesk
 from tercel.cli.commands.trade import _check_latch
 from tercel.cli.desks import PROC_LOCKS
@@ -57,7 +57,7 @@ challenger = "twap_passive"
 name = "taker"
 strategy = "twap_take"
 """
-TOP = {"parents", "agents", "denials", "posture_changes", "fills", "journal"}
+TOP = {"parents", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
 COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
 PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status"}
 
@@ -381,6 +381,35 @@ def test_a_desk_that_ends_before_it_answers_is_said(
     assert _waiting(tmp_path) == int(taken)
 
 
+def test_parents_that_are_open_when_the_desk_stops_are_named(
+    folder: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = folder / "open"
+    SqlJournal(desk, "test").close()
+    order = ("trade", "submit", "AAA", "sell", 400, "--agent", "peg", "--wait", 0, "--desk", desk)
+    for name, horizon in (("long", 9000), ("idle", 9000), ("short", 200)):
+        done(*order, "--id", name, "--horizon-s", horizon, "--strategy", "peg_behind")
+    done("trade", "pause", "idle", "--reason", "news", "--wait", 0, "--desk", desk)
+    ran = done("trade", "run", config, "--desk", desk)
+    rows = {row["id"]: row for row in ran["open_parents"]}
+    assert set(rows) == {"long", "idle"}
+    ledger = Ledger.of(JournalReader(desk))
+    for name, row in rows.items():
+        parent = ledger.parents.must(name)
+        assert (row["left"], row["at_venue"]) == (parent.left, ledger.open_of(name))
+        assert (row["instrument"], row["side"], row["quantity"], row["agent"]) == ("AAA", -1, 400, "peg")
+    assert rows["idle"]["left"] == 400
+    assert rows["idle"]["reason"].endswith("news")
+    assert rows["long"]["reason"] == "its horizon comes 8,640 s later"
+    assert ran["journal"]["consistent"] is True  # what is open is open in the journal too
+    page = (desk / "report.html").read_text()
+    assert page.index("Open when the desk stopped") < page.index("its horizon comes 8,640 s later")
+    trade._print_open(ran["open_parents"])
+    shown = capsys.readouterr().out
+    for part in ("open when the desk stopped: 2 parents", "long", "AAA", "its horizon comes 8,640 s later"):
+        assert part in shown, shown
+
+
 def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) -> None:
     desk = folder / "killed"
     SqlJournal(desk, "test").close()
@@ -484,6 +513,8 @@ def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
         process.kill()
     assert process.returncode == 130, said
     assert f"kept in {desk}" in said.replace("\n", " ")
+    for parent in Ledger.of(JournalReader(desk)).parents:
+        assert (f"{parent.id} ({parent.left:,} lots left)" in said) == (not parent.over)
     assert "Traceback" not in said
     ledger = Ledger.of(JournalReader(desk))
     assert ledger.faults() == []
