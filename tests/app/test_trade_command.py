@@ -148,6 +148,16 @@ def test_the_same_seed_gives_the_same_parents(ran: dict[str, Any], folder: Path,
     assert other["parents"] != ran["parents"]
 
 
+def test_fewer_rounds_than_the_file_has(ran: dict[str, Any], folder: Path, config: Path) -> None:
+    """The first rounds are those of a whole run; the last one of a run works all that is left."""
+    longer = done("trade", "run", config, "--desk", folder / "longer", "--rounds", 3)
+    short = done("trade", "run", config, "--desk", folder / "short", "--rounds", 1)
+    assert {parent["id"] for parent in short["parents"]} == {"AAA-000-peg", "AAA-000-taker"}
+    assert longer["parents"][:2] == ran["parents"][:2]
+    assert {parent["id"].split("-")[1] for parent in longer["parents"]} == {"000", "001", "002"}
+    assert tercel("trade", "run", config, "--rounds", 0).exit_code == 2
+
+
 def test_a_simulated_exchange_does_not_come_again(desk: Path, config: Path) -> None:
     before = JournalReader(desk).last
     refused(tercel("trade", "run", config, "--desk", desk), "ends with its desk", "where another has run")
