@@ -116,7 +116,7 @@ def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
 def _show_again(found: "Counterfactual") -> None:
     from tercel.trading.tca.counterfactual import WHY_NOT
 
-    rows = [["your own", f"{found.own_bps:.2f}", "", "", ""]]
+    rows = [["your own", f"{found.own_bps:.2f}", "", "", f"{found.own_unfilled:,}"]]
     rows += [
         [name, f"{one.cost_bps:.2f}", spelt(one.saves.to_json(), "+"), one.verdict, f"{one.unfilled:,}"]
         for name, one in found.strategies.items()

@@ -229,6 +229,7 @@ def _against(found: Counterfactual | None) -> dict[str, Any] | None:
         return None
     return {
         "own_bps": found.own_bps,
+        "own_unfilled": found.own_unfilled,
         "parents": found.parents,
         "clusters": found.clusters,
         "impact": found.impact,
