@@ -256,6 +256,32 @@ def test_fills_beyond_the_limit_of_their_order_are_named(lake: Lake, day: Market
         assert found.parents[0].cost.filled == 2
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(
+    ("paid", "limit", "names"),
+    [
+        (Fraction(1), Fraction(4), []),  # a wide limit is no word on where its fills were
+        (Fraction(3, 2), Fraction(4), ["off_market"]),
+        (Fraction(1), Fraction(9, 10), ["beyond_limit"]),
+        (Fraction(3, 2), Fraction(9, 10), ["beyond_limit", "off_market"]),
+        (Fraction(6), Fraction(9), ["far_off"]),  # left out: within a limit that is a slip itself
+        (Fraction(6), Fraction(9, 10), ["far_off"]),
+    ],
+)
+def test_a_wide_limit_and_a_price_off_the_market_are_told_apart(
+    lake: Lake, day: MarketDay, side: int, paid: Fraction, limit: Fraction, names: list[str]
+) -> None:
+    """Multiples of the touch, of a sell divisions: where a fill was is read off the tape, not off its order."""
+    inside, lot = day.open_ns + 900 * S, day.instrument.lot
+    touch = day.before(inside)[side > 0] * Fraction(str(day.instrument.tick))
+    price, worst = touch * paid**side, touch * limit**side
+    mine = fill(inside, price, quantity=lot, side=side, row=3)
+    beside = fill(inside, touch, quantity=lot, side=side, row=4, parent="q")
+    asked = {"p": order(inside, inside + S, lot, side=side, limit=worst)}
+    found = analyse([mine, beside], asked, lake)
+    assert sorted(name for name, fills in found.odd.items() if [one for one in fills if one.row == 3]) == names
+
+
 def test_what_cannot_be_one_parent_is_refused(lake: Lake, day: MarketDay) -> None:
     ns, price = day.open_ns + 900 * S, Fraction(20)
     with pytest.raises(DataError, match="one symbol and side a parent"):
