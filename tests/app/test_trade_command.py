@@ -263,12 +263,18 @@ def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -
     starts = [row["start_ns"] for row in found["parents"]]
     assert starts == sorted(starts)
     told = tercel("trade", "tca", "--desk", desk).stdout
+    assert told.index("means by what was filled") < told.index("all ") < told.index("parents; a mark-out")
     assert "forced" in told
-    assert "all " in told
-    assert "agents, means by what was filled" in told
     assert "left out: " in told
+    said = told.rstrip().rpartition("\n\n")[2].splitlines()
+    assert said[0].startswith(f"{len(found['parents'])} parents: ")
+    assert "bps against arrival" in said[0]
+    assert len(said) <= 5
+    page = (desk / "tca.html").read_text()
+    assert page.index(">agent<") < page.index(">parent<")
+    assert said[0] in page
     assert "\N{HORIZONTAL ELLIPSIS}" not in told
-    assert max(map(len, told.splitlines()[1:])) <= 100  # the line of what was left out is one
+    assert max(map(len, told.rpartition("\n\n")[0].splitlines()[1:])) <= 100  # what was left out is one line
 
 
 def test_an_order_of_unknown_fate_is_said(tmp_path: Path) -> None:
@@ -397,8 +403,9 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     desk = folder / "open"
     SqlJournal(desk, "test").close()
     order = ("trade", "submit", "AAA", "sell", 400, "--agent", "peg", "--wait", 0, "--desk", desk)
-    for name, horizon in (("long", 9000), ("idle", 9000), ("short", 200)):
-        done(*order, "--id", name, "--horizon-s", horizon, "--strategy", "peg_behind")
+    for name, horizon in (("long", 9000), ("idle", 9000), ("short", 60)):
+        limit = ("--limit-price", "200bps") if name == "short" else ()
+        done(*order, "--id", name, "--horizon-s", horizon, "--strategy", "peg_behind", *limit)
     done("trade", "pause", "idle", "--reason", "news", "--wait", 0, "--desk", desk)
     ran = done("trade", "run", config, "--desk", desk)
     rows = {row["id"]: row for row in ran["open_parents"]}
@@ -416,6 +423,12 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     assert page.index("Open when the desk stopped") < page.index("its horizon comes 8,640 s later")
     trade._print_open(ran["open_parents"])
     shown = capsys.readouterr().out
+    parent = ledger.parents.must("short")
+    assert parent.limit > 0
+    for command in ("orders", "tca"):  # what a limit is told in stands over it
+        told = tercel("trade", command, "--desk", desk).stdout
+        assert "limit, ticks" in told or "left out: " in told
+    assert f">{parent.limit:,}<" in (desk / "tca.html").read_text()
     for part in ("open when the desk stopped: 2 parents", "long", "AAA", "its horizon comes 8,640 s later"):
         assert part in shown, shown
 

@@ -20,9 +20,12 @@ from tercel.trading.order import Order
 from tercel.trading.parents import NO_LIMIT
 from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
-from tercel.trading.tca.summary import summary
+from tercel.trading.tca.summary import sentences, summary
 
 SIDES = {1: "buy", -1: "sell"}
+LIMIT = "limit, ticks"
+SHOWN = 20
+"""Parents that a terminal shows."""
 LOOK_S = 0.05
 """Between two looks for a desk's answer."""
 
@@ -56,12 +59,16 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     if as_json:
         print_json({"desk": str(folder), "parents": parents, "orders": children})
         return
-    idle = {key for key in ("reason", "refused", "limit_price", "limit") if not any(parent[key] for parent in parents)}
-    parents = [{key: value for key, value in parent.items() if key not in idle} for parent in parents]
-    shown = [parent | {"strategy": _short(str(parent["strategy"]))} for parent in parents]
+    named = {"limit_price": "limit asked", "limit": LIMIT}
+    shown = [
+        {named.get(key, key): value for key, value in (parent | {"strategy": _short(str(parent["strategy"]))}).items()}
+        for parent in parents
+    ]
+    shown = _without_idle(shown, ("reason", "refused", *named.values()))
     _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()
-    _table("orders" if every else "open orders", children, ("parent", "agent", "instrument"))
+    told = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
+    _table("orders" if every else "open orders", told, ("parent", "agent", "instrument"))
 
 
 def _short(strategy: str) -> str:
@@ -153,29 +160,41 @@ def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) 
     else:
         _print_tca(folder, rows, summed)
     page = out if out is not None else folder / "tca.html"
-    page.write_text(_tca_page(folder, found), encoding="utf-8")
+    page.write_text(_tca_page(folder, found, rows, summed), encoding="utf-8")
     say(f"report: {page}")
 
 
 def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
-    total = {"parent": "all", "side": None, **summed["total"]}
-    title = f"costs of {folder}, bps; a cost is positive, a mark-out in the order's favour too"
-    shown = [_tca_row(row) for row in (*rows, total)]
-    idle = {"filled"} if all(row["quantity"] == row["filled"] for row in rows) else set()
-    idle |= {key for key in ("refused", "limit") if not any(row.get(key) for row in rows)}
-    shown = [{key: value for key, value in row.items() if key not in idle} for row in shown]
-    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", "limit", "filled", "side")
-    _table(title, shown, leaves)
-    agents = [
-        {"agent": name, "parents": of["parents"], "filled": of["filled"], "is": of["is_bps"],
-         "95% of is": _between(of["ci_low"], of["ci_high"]), "forced": of["forced_bps"], "vwap": of["vwap_bps"],
-         "rested": _percent(of["passive_share"])}
-        for name, of in summed["agents"].items()
-    ]  # fmt: skip
+    """Agents and all of them first, then the first parents, then what they came to in words."""
+    title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
+    _table(title, _agents(summed), ("vwap", "rested", "forced"))
     result_console().print()
-    _table("agents, means by what was filled", agents, ("vwap", "rested", "forced"))
-    told = "95%: Student's t over parents as if independent (those of one time share a market); a dash: one parent"
-    result_console().print(told, style="dim")
+    more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
+    parents = _without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
+    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT, "unfilled", "side")
+    _table(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
+    result_console().print()
+    said = "95 % of Student's t over parents as if independent: those of one time share a market."
+    for sentence in (*sentences(rows), said):
+        result_console().print(sentence, soft_wrap=True, markup=False)
+
+
+def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each agent, and one for all."""
+    told = summed["agents"] | {"all": summed["total"]}
+    rows = [
+        {"agent": name, **{key: of[key] for key in ("parents", "filled", "unfilled", "refused")}, "is": of["is_bps"],
+         "95% of is": _between(of.get("ci_low"), of.get("ci_high")), "forced": of["forced_bps"],
+         "vwap": of["vwap_bps"], "rested": _percent(of["passive_share"])}
+        for name, of in told.items()
+    ]  # fmt: skip
+    return _without_idle(rows, ("unfilled", "refused"))
+
+
+def _without_idle(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows without those of some columns that say nothing in any of them."""
+    idle = {key for key in columns if not any(row[key] for row in rows)}
+    return [{key: value for key, value in row.items() if key not in idle} for row in rows]
 
 
 def _between(low: float | None, high: float | None) -> str:
@@ -188,39 +207,37 @@ def _percent(share: float | None) -> str:
 
 def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a terminal; the page and `--json` have all."""
-    words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"], "filled": row["filled"]}
-    words |= {"refused": row.get("refused", 0), "limit": row.get("limit")}
+    words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"]}
+    words |= {"unfilled": row.get("unfilled", 0), "refused": row.get("refused", 0), LIMIT: row.get("limit")}
     parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
     marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
     return words | parts | {"rested": _percent(row["passive_share"])} | marks
 
 
-def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
+def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any]], summed: Mapping[str, Any]) -> str:
     from tercel.report.page import Section, render
     from tercel.report.tables import plain_table
     from tercel.trading.journal.blobs import unpack
     from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
 
-    analysed = [dict(entry.body) for entry in found]
-    counts = ("side", "limit", "quantity", "filled", "unfilled", "refused")
-    keys = (*counts, "is_bps", "opportunity_bps", "vwap_bps", "twap_bps", "participation", "passive_share")
-    rows = [[entry.parent, entry.agent, *(entry.body.get(key) for key in keys)] for entry in found]
+    counts = {"side": "side", "limit": LIMIT} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
+    keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
+    keys |= {"participation": "participation", "passive_share": "rested"}
+    told = [[(row | {"side": SIDES.get(row["side"])}).get(key) for key in ("parent", "agent", *keys)] for row in rows]
     paths = []
     for number, entry in enumerate(found[:40]):
         arrays, side = unpack(entry.blob), entry.body["side"]
         paths.append(path_with_fills(entry.parent, side, arrays["fills"], arrays["mids"], f"path{number}"))
+    said, agents = sentences(rows), _agents(summed)
+    of_agents = [list(row.values()) for row in agents]
     sections = [
-        Section("All parents", html=plain_table(["parent", "agent", *keys], rows)),
-        Section("Against benchmarks", figures=[against_benchmarks(analysed), markouts(analysed)]),
+        Section("Agents", "Means by what was filled, bps.", plain_table(list(agents[0]), of_agents)),
+        *([Section("In short", said[1:])] if said[1:] else []),
+        Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
+        Section("All parents", html=plain_table(["parent", "agent", *keys.values()], told)),
         Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths),
     ]
-    total = summary([{**entry.body, "agent": entry.agent} for entry in found])["total"]
-    cost = "nothing" if total["is_bps"] is None else f"{total['is_bps']:.1f} bps against arrival"
-    lead = (
-        f"{len(found)} parent orders: {total['filled']:,} lots filled cost {cost}, weighted by what was filled; "
-        f"{total['unfilled']:,} found nobody, {total['refused']:,} were refused."
-    )
-    return render(f"Cost analysis of {folder.name}", lead, sections)
+    return render(f"Cost analysis of {folder.name}", said[0], sections)
 
 
 def limit_of(typed: str | None) -> dict[str, float | str]:
