@@ -1,11 +1,10 @@
 """Where desks lie: every run in a folder of its own under `desks/`, the newest of which commands mean by default."""
 
 import os
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import ConfigError, OrderError
+from tercel.core.errors import ConfigError
 
 ROOT: Final = Path("desks")
 JOURNAL: Final = "journal.db"
@@ -74,30 +73,6 @@ def holder(folder: Path) -> str | None:
         return "" if PROC_LOCKS.exists() else None
     except OSError:
         return None
-
-
-def must_listen(folder: Path, later: bool) -> None:
-    """Refuse to leave word where nobody takes it; `later`: a session that comes later may.
-
-    Raises
-    ------
-    OrderError
-        No session runs, and none is waited for or none can come: a simulated exchange ends with its desk.
-    """
-    if holder(folder) != "":
-        return
-    from tercel.trading.journal import kinds
-    from tercel.trading.journal.reader import JournalReader
-    from tercel.venues.address import SIMULATED
-
-    with closing(JournalReader(folder)) as reader:
-        venues = [entry.body.get("venue") for _, entry in reader.read(0, (kinds.SESSION,))]
-    if venues and venues[-1] == SIMULATED:
-        remedy = "begin another with `tercel trade run`: a simulated exchange ends with its desk"
-        raise OrderError("a desk that runs", f"{folder}, which has ended; nothing was left there", remedy)
-    if not later:
-        remedy = f"start it with `tercel trade run CONFIG.toml --desk {folder}`, or leave word for then with --wait 0"
-        raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
 
 
 def elsewhere(folder: Path, url: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.desks import JOURNAL, LATCH, LOCK, find_desk, holder, must_listen
+from tercel.cli.desks import JOURNAL, LATCH, LOCK, find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry
@@ -43,8 +43,7 @@ class FolderDesk:
             yield from reader.read(after, kinds)
 
     def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
-        """Leave a command in the desk's inbox; a session that comes later may take it."""
-        must_listen(self.folder, later=True)
+        """Leave a command in the desk's inbox."""
         return post(self.folder, command, body, by, reason, time.time_ns())
 
     def kill(self, scope: str, by: str, reason: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.desks import find_desk, holder, must_listen
+from tercel.cli.desks import find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
@@ -276,7 +276,13 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
     import typer
 
     folder = find_desk(desk)
-    must_listen(folder, later=wait_s == 0)
+    idle = holder(folder) == ""
+    if idle and wait_s > 0:
+        remedy = (
+            f"start it with `tercel trade run CONFIG.toml --desk {folder}` (where it traded on the simulated exchange, "
+            "which ends with its desk, begin another), or leave word for its next session with --wait 0"
+        )
+        raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
     with closing(JournalReader(folder)) as reader:
         before = reader.last
         number = post(folder, command, body, person(), reason or command, time.time_ns())
@@ -293,7 +299,8 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
         say(f"{command} ({number}): {event}")
     else:
         waited = f"no answer in {wait_s:g} s: " if wait_s else ""
-        say(f"asked for: {command} ({number}); {waited}the desk takes it with its next step")
+        who = f"nobody runs {folder}: its next session" if idle else "the desk"
+        say(f"asked for: {command} ({number}); {waited}{who} takes it with its next step")
     if event is None and wait_s > 0:
         raise typer.Exit(1)
 

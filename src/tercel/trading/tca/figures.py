@@ -48,7 +48,7 @@ def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str, 
     word = "buy" if side > 0 else "sell"
     return drawn(
         name, f"Mid and fills of parent {parent}, a {word} order: {len(fills)} fills.",
-        "Line: mid without own orders; marks: own fills, larger for more lots.", (WIDE, 2.8), draw,
+        f"{parent}, {word}. Line: the mid; marks: own fills, larger for more lots.", (WIDE, 2.8), draw,
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ class RemoteVenue:
         self._frames: list[tuple[int, bytes]] = []
         self._ask({"do": "login", "accounts": self._accounts, "cancel_on_disconnect": self._cancels})
         hello = self._wait_for("hello")
-        self._stepped = hello["stepped"] is True
+        self._name, self._stepped = str(hello["name"]), hello["stepped"] is True
         self._now = int(hello["now"])
         self._listings: list[Listing] = [
             frames.message_of(frames.fields_of(self._frame()[1]), commands=False) for _ in range(int(hello["listings"]))
@@ -141,7 +141,7 @@ class RemoteVenue:
     @property
     def name(self) -> str:
         """Name in journals and tables."""
-        return f"wire:{self._where[0]}:{self._where[1]}"
+        return self._name
 
     @property
     def now_ns(self) -> int:

@@ -222,6 +222,7 @@ class WireServer:
         names = self._exchange.instruments
         hello = {
             "said": "hello",
+            "name": self._exchange.name,
             "now": self._exchange.now_ns,
             "stepped": self._clock is None,
             "widths": [self._exchange.width(name) for name in names],
