@@ -16,7 +16,8 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tercel.cli import app
-from tercel.cli.commands.console import FolderDesk, holder
+from tercel.cli.commands.console import FolderDesk
+from tercel.cli.desks import holder
 from tercel.console.follow import Follower
 from tercel.console.web import changes
 from tercel.core.ports import Entry
@@ -128,14 +129,14 @@ def test_a_kill_needs_no_journal_at_all(desk: Path) -> None:
 
 
 def test_who_holds_a_desk_is_told_without_touching_its_lock(desk: Path) -> None:
-    if holder(desk / "desk.lock") is None:
+    if holder(desk) is None:
         pytest.skip("this system does not tell who holds a lock")
-    assert holder(desk / "desk.lock") == ""
+    assert holder(desk) == ""
     journal = SqlJournal(desk, "ann")
-    assert holder(desk / "desk.lock") == f"process {os.getpid()} (ann)"
+    assert holder(desk) == f"process {os.getpid()} (ann)"
     journal.close()
-    assert holder(desk / "desk.lock") == ""
-    assert holder(desk / "no.lock") == ""
+    assert holder(desk) == ""
+    assert holder(desk.parent) == ""
 
 
 def test_a_console_before_the_first_entry_and_after_the_end(desk: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,9 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.cli import app
+from tercel.cli.commands import trade, trade_look
 from tercel.cli.commands.trade import _check_latch
+from tercel.cli.desks import PROC_LOCKS
 from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
@@ -26,7 +29,7 @@ from tercel.report import terminal as output
 from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
-from tercel.trading.journal.reader import JournalReader
+from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.journal.words import entry_out
 from tercel.trading.ledger import Ledger
@@ -53,7 +56,7 @@ challenger = "twap_passive"
 name = "taker"
 strategy = "twap_take"
 """
-TOP = {"parents", "agents", "denials", "posture_changes", "fills", "journal"}
+TOP = {"parents", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
 COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
 PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status"}
 
@@ -142,6 +145,16 @@ def test_the_same_seed_gives_the_same_parents(ran: dict[str, Any], folder: Path,
     assert again["parents"] == ran["parents"]
     assert again["agents"] == ran["agents"]
     assert other["parents"] != ran["parents"]
+
+
+def test_fewer_rounds_than_the_file_has(ran: dict[str, Any], folder: Path, config: Path) -> None:
+    """The first rounds are those of a whole run; the last one of a run works all that is left."""
+    longer = done("trade", "run", config, "--desk", folder / "longer", "--rounds", 3)
+    short = done("trade", "run", config, "--desk", folder / "short", "--rounds", 1)
+    assert {parent["id"] for parent in short["parents"]} == {"AAA-000-peg", "AAA-000-taker"}
+    assert longer["parents"][:2] == ran["parents"][:2]
+    assert {parent["id"].split("-")[1] for parent in longer["parents"]} == {"000", "001", "002"}
+    assert tercel("trade", "run", config, "--rounds", 0).exit_code == 2
 
 
 def test_a_simulated_exchange_does_not_come_again(desk: Path, config: Path) -> None:
@@ -249,12 +262,18 @@ def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -
     starts = [row["start_ns"] for row in found["parents"]]
     assert starts == sorted(starts)
     told = tercel("trade", "tca", "--desk", desk).stdout
+    assert told.index("means by what was filled") < told.index("all ") < told.index("parents; a mark-out")
     assert "forced" in told
-    assert "all " in told
-    assert "agents, means by what was filled" in told
     assert "left out: " in told
+    said = told.rstrip().rpartition("\n\n")[2].splitlines()
+    assert said[0].startswith(f"{len(found['parents'])} parents: ")
+    assert "bps against arrival" in said[0]
+    assert len(said) <= 5
+    page = (desk / "tca.html").read_text()
+    assert page.index(">agent<") < page.index(">parent<")
+    assert said[0] in page
     assert "\N{HORIZONTAL ELLIPSIS}" not in told
-    assert max(map(len, told.splitlines()[1:])) <= 100  # the line of what was left out is one
+    assert max(map(len, told.rpartition("\n\n")[0].splitlines()[1:])) <= 100  # what was left out is one line
 
 
 def test_an_order_of_unknown_fate_is_said(tmp_path: Path) -> None:
@@ -305,8 +324,10 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
         done("trade", "amend", "mine", "--lots", "9", "--horizon-s", "90", "--desk", desk, "--wait", 0)["number"] == 6
     )
     assert tercel("trade", "amend", "mine", "--desk", desk).exit_code == 2
-    assert "the desk takes it" in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
+    assert "next session takes it" in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
+    held = SqlJournal(desk, "ann")  # a session that takes nothing
     late = tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0.01, "--json")
+    held.close()
     assert (late.exit_code, json.loads(late.stdout)["answer"]) == (1, None)
     done("trade", "run", config, "--desk", desk)
     reader = JournalReader(desk)
@@ -316,6 +337,93 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert promoted["challenger"] == "twap_passive+alpha+posture"
     alerts = [e.body["text"] for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]
     assert any("nobody" in text for text in alerts)
+
+
+ORDER = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "late")
+WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg"), ("promote", "peg", "--reason", "x")]
+
+
+def _waiting(desk: Path) -> int:
+    """Words in a desk's inbox."""
+    with sqlite3.connect(desk / "journal.db") as database:
+        return int(database.execute("SELECT count(*) FROM inbox").fetchone()[0])
+
+
+TELLS = pytest.mark.skipif(not PROC_LOCKS.exists(), reason="this system does not tell who holds a lock")
+
+
+@TELLS
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
+def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, ...]) -> None:
+    before = _waiting(desk), JournalReader(desk).last
+    refused(tercel("trade", *words, "--desk", desk), "a desk that runs", f"{desk}, which nobody runs", "--wait 0")
+    assert (_waiting(desk), JournalReader(desk).last) == before
+
+
+@TELLS
+def test_word_that_nobody_waits_for_is_left_for_the_next_session(tmp_path: Path) -> None:
+    SqlJournal(tmp_path, "test").close()
+    left = tercel("trade", *WORDS[2], "--wait", 0, "--desk", tmp_path)
+    assert left.exit_code == 0
+    assert f"nobody runs {tmp_path}: its next session takes it" in left.stderr
+    assert _waiting(tmp_path) == 1
+
+
+@TELLS
+@pytest.mark.parametrize("taken", [False, True], ids=["withdrawn", "taken"])
+def test_a_desk_that_ends_before_it_answers_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    held = SqlJournal(tmp_path, "ann")
+
+    def leave(*word: Any) -> int:
+        """The desk dies just after word was left."""
+        number = post(*word)
+        if taken:
+            held.take_inbox(1)
+        held.close()
+        return number
+
+    monkeypatch.setattr(trade_look, "post", leave)
+    said = "taken and not answered" if taken else "was withdrawn"
+    refused(tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said)
+    assert _waiting(tmp_path) == int(taken)
+
+
+def test_parents_that_are_open_when_the_desk_stops_are_named(
+    folder: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = folder / "open"
+    SqlJournal(desk, "test").close()
+    order = ("trade", "submit", "AAA", "sell", 400, "--agent", "peg", "--wait", 0, "--desk", desk)
+    for name, horizon in (("long", 9000), ("idle", 9000), ("short", 60)):
+        limit = ("--limit-price", "200bps") if name == "short" else ()
+        done(*order, "--id", name, "--horizon-s", horizon, "--strategy", "peg_behind", *limit)
+    done("trade", "pause", "idle", "--reason", "news", "--wait", 0, "--desk", desk)
+    ran = done("trade", "run", config, "--desk", desk)
+    rows = {row["id"]: row for row in ran["open_parents"]}
+    assert set(rows) == {"long", "idle"}
+    ledger = Ledger.of(JournalReader(desk))
+    for name, row in rows.items():
+        parent = ledger.parents.must(name)
+        assert (row["left"], row["at_venue"]) == (parent.left, ledger.open_of(name))
+        assert (row["instrument"], row["side"], row["quantity"], row["agent"]) == ("AAA", -1, 400, "peg")
+    assert rows["idle"]["left"] == 400
+    assert rows["idle"]["reason"].endswith("news")
+    assert rows["long"]["reason"] == "its horizon comes 8,640 s later"
+    assert ran["journal"]["consistent"] is True  # what is open is open in the journal too
+    page = (desk / "report.html").read_text()
+    assert page.index("Open when the desk stopped") < page.index("its horizon comes 8,640 s later")
+    trade._print_open(ran["open_parents"])
+    shown = capsys.readouterr().out
+    parent = ledger.parents.must("short")
+    assert parent.limit > 0
+    for command in ("orders", "tca"):  # what a limit is told in stands over it
+        told = tercel("trade", command, "--desk", desk).stdout
+        assert "limit, ticks" in told or "left out: " in told
+    assert f">{parent.limit:,}<" in (desk / "tca.html").read_text()
+    for part in ("open when the desk stopped: 2 parents", "long", "AAA", "its horizon comes 8,640 s later"):
+        assert part in shown, shown
 
 
 def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) -> None:
@@ -421,6 +529,8 @@ def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
         process.kill()
     assert process.returncode == 130, said
     assert f"kept in {desk}" in said.replace("\n", " ")
+    for parent in Ledger.of(JournalReader(desk)).parents:
+        assert (f"{parent.id} ({parent.left:,} lots left)" in said) == (not parent.over)
     assert "Traceback" not in said
     ledger = Ledger.of(JournalReader(desk))
     assert ledger.faults() == []
@@ -441,9 +551,20 @@ def test_a_running_desk_answers(folder: Path) -> None:
         until(lambda: _limit(desk, "limited") is not None, what="its limit in ticks")
         taken = done("trade", "submit", "AAA", *order, "--id", "mine")
         assert taken["answer"] == "accepted"
-        refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "ZZZ")
-        refused(tercel("trade", "submit", "AAA", *order, "--id", "mine"), "mine")
+        known = {parent["id"] for parent in done("trade", "orders", "--desk", desk)["parents"]}
+        submitted = ("trade", "submit", "AAA", *order, "--id")
+        refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "received 'ZZZ'", "to go on use one of AAA")
+        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent", "nobody in AAA")
+        refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
+        refused(tercel(*submitted, "mine"), "a new id", "mine")
+        for words in (("cancel",), ("pause",), ("amend", "--lots", 9)):
+            refused(
+                tercel("trade", *words, "nobody", *order[-4:]), "a parent order that exists", "'nobody'", "name one"
+            )
         refused(tercel("trade", "promote", "nobody", "--reason", "x", *order[-4:]), "challenger")
+        assert {"other", "nobody"}.isdisjoint(p["id"] for p in done("trade", "orders", "--desk", desk)["parents"])
+        assert {"limited", "mine"} <= known
+        assert done("trade", "cancel", "limited", *order[-4:])["answer"] == "cancelling"
     finally:
         process.kill()
         process.communicate()

@@ -52,7 +52,7 @@ def costs(shortfall):
     return Costs(
         qty=one, arrival_mid2=20_000 * one, spread=whole, walk=zero, timing=zero, forced_spread=zero,
         forced_walk=zero, forced_timing=zero, lots_filled=one, passive_lots=zero, forced_lots=zero,
-        unfilled_lots=zero, mid2_grid=grid, lots_grid=early,
+        unfilled_lots=zero, unfilled_paid=zero, mid2_grid=grid, lots_grid=early,
         forced_lots_grid=np.zeros((n, 3), np.int64),
         side=np.where(np.arange(n) % 2 == 0, 1, -1).astype(np.int8),
         cluster=np.arange(n), fees=zero, double_lots=zero, overflow=zero, run_out=one,

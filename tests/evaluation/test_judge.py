@@ -45,6 +45,7 @@ def make(episodes, extra, *, seed=0, clusters=None, moved=0, forced=0):
         passive_lots=rng.integers(0, QTY - forced + 1, episodes),
         forced_lots=ints(forced),
         unfilled_lots=ints(),
+        unfilled_paid=ints(),
         mid2_grid=MID2 + np.tile([0, 0, 1, 1, 1], (episodes, 1)) * moved + rng.integers(-5, 6, (episodes, GRID)),
         lots_grid=lots_grid,
         forced_lots_grid=forced_grid,

@@ -17,7 +17,7 @@ def costs(bps, days, passive=0, late=0):
     return Costs(
         qty=10 * one, arrival_mid2=20_000 * one, spread=np.round(np.asarray(bps) * 20).astype(np.int64), walk=zero,
         timing=zero, forced_spread=zero, forced_walk=zero, forced_timing=zero, lots_filled=10 * one,
-        passive_lots=passive * one, forced_lots=late * one, unfilled_lots=zero,
+        passive_lots=passive * one, forced_lots=late * one, unfilled_lots=zero, unfilled_paid=zero,
         mid2_grid=np.full((n, 1), 20_000, np.int64), lots_grid=10 * one[:, None], forced_lots_grid=zero[:, None],
         side=np.ones(n, np.int8), cluster=np.arange(n) if days is None else np.repeat(np.arange(days), n // days),
         fees=zero, double_lots=zero, overflow=zero, run_out=one,

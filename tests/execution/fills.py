@@ -72,6 +72,7 @@ def costs_of_fills(
         passive_lots=total(fills.qty, fills.passive),
         forced_lots=total(fills.qty, fills.forced),
         unfilled_lots=total(fills.qty, fills.unfilled),
+        unfilled_paid=total(sums["spread"] + sums["walk"] + sums["timing"], fills.unfilled),
         mid2_grid=mid2_grid,
         lots_grid=on_grid(~fills.forced),
         forced_lots_grid=on_grid(fills.forced),

@@ -91,6 +91,8 @@ def check(source, task, plan, strategy):
         assert (side * (fills[~booked, PRICE] - limit) <= 0).all()
         assert (side * (fills[booked, PRICE] - limit) >= 0).all()
         assert fills[booked, LOTS].sum() == costs.unfilled_lots[i]
+        paid = side * (2 * fills[booked, PRICE] - costs.arrival_mid2[i]) * fills[booked, LOTS]
+        assert paid.sum() == costs.unfilled_paid[i]
         assert fills[:, LOTS].sum() == costs.qty[i]
     return costs
 

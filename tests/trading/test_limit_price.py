@@ -141,6 +141,7 @@ def test_a_take_farther_than_the_collar_is_refused_and_told():
     assert {body["code"] for body in bodies(session.journal, kinds.DENIED)} == {"COLLAR"}
     parent = session.ledger.parents.must("p1")
     assert (parent.filled, parent.refused) == (0, 100)
+    assert parent.reason == "100 of 100 lots refused (COLLAR)"
     assert [body["code"] for body in bodies(session.journal, kinds.ALERT)] == ["refused"]
 
 

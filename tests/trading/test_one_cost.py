@@ -40,7 +40,7 @@ def test_lots_that_limits_refuse_are_no_execution_and_do_not_pass_unsaid() -> No
     assert any("999,999" in entry.body["text"] and entry.body["code"] == "refused" for entry in told)
     [done] = [entry for entry in of(session, kinds.PARENT) if entry.body["event"] == "done"]
     assert done.body["refused"] == MOST
-    assert "refused" in parent.reason
+    assert parent.reason == "999,999 of 999,999 lots refused (ORDER_LOTS)"
 
 
 def test_what_is_denied_once_and_filled_later_is_not_refused() -> None:

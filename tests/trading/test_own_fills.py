@@ -19,6 +19,7 @@ from tercel.execution import step as kernels
 from tercel.execution.strategies import build
 from tercel.market.book import Book
 from tercel.market.impact.propagator import tape_law
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
@@ -255,6 +256,32 @@ def test_fills_beyond_the_limit_of_their_order_are_named(lake: Lake, day: Market
         assert found.parents[0].cost.filled == 2
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(
+    ("paid", "limit", "names"),
+    [
+        (Fraction(1), Fraction(4), []),  # a wide limit is no word on where its fills were
+        (Fraction(3, 2), Fraction(4), ["off_market"]),
+        (Fraction(1), Fraction(9, 10), ["beyond_limit"]),
+        (Fraction(3, 2), Fraction(9, 10), ["beyond_limit", "off_market"]),
+        (Fraction(6), Fraction(9), ["far_off"]),  # left out: within a limit that is a slip itself
+        (Fraction(6), Fraction(9, 10), ["far_off"]),
+    ],
+)
+def test_a_wide_limit_and_a_price_off_the_market_are_told_apart(
+    lake: Lake, day: MarketDay, side: int, paid: Fraction, limit: Fraction, names: list[str]
+) -> None:
+    """Multiples of the touch, of a sell divisions: where a fill was is read off the tape, not off its order."""
+    inside, lot = day.open_ns + 900 * S, day.instrument.lot
+    touch = day.before(inside)[side > 0] * Fraction(str(day.instrument.tick))
+    price, worst = touch * paid**side, touch * limit**side
+    mine = fill(inside, price, quantity=lot, side=side, row=3)
+    beside = fill(inside, touch, quantity=lot, side=side, row=4, parent="q")
+    asked = {"p": order(inside, inside + S, lot, side=side, limit=worst)}
+    found = analyse([mine, beside], asked, lake)
+    assert sorted(name for name, fills in found.odd.items() if [one for one in fills if one.row == 3]) == names
+
+
 def test_what_cannot_be_one_parent_is_refused(lake: Lake, day: MarketDay) -> None:
     ns, price = day.open_ns + 900 * S, Fraction(20)
     with pytest.raises(DataError, match="one symbol and side a parent"):
@@ -279,8 +306,13 @@ def test_an_order_without_fills_has_opportunity_alone(lake: Lake, day: MarketDay
 # -- the counterfactual -----------------------------------------------------------------------------------------------
 
 
-def written_by(lake: Lake, name: str, impact: str, n: int = 24) -> tuple[list[FileFill], dict[str, FileOrder]]:
-    """Fills and orders that a strategy leaves when it works `n` random parents in replay."""
+Written = tuple[list[FileFill], dict[str, FileOrder]]
+TIGHT = (-6, -2, 0, 2, 6)
+"""Ticks from the mid at arrival, in the order's favour where below 0."""
+
+
+def written_by(lake: Lake, name: str, impact: str, n: int = 24, limited: bool = False) -> Written:
+    """Fills and orders that a strategy leaves when it works `n` random parents in replay, some of them to a limit."""
     rng, about = np.random.default_rng(3), lake.list()[0]
     source, [day] = replay(lake, "SIM", [about.date], impact=tape_law([lake.read("SIM", about.date)], impact))
     task, tick = Task(horizon_s=300.0), Fraction(str(about.tick))
@@ -291,32 +323,41 @@ def written_by(lake: Lake, name: str, impact: str, n: int = 24) -> tuple[list[Fi
     rows = np.array([window_row(day, task, start, side, lot, 1, i) for i, (start, side, lot) in enumerate(asked)])
     worlds = rows[:, kernels.E_WORLD].copy()
     rows[:, kernels.E_WORLD] = np.arange(n)
+    if limited:
+        held = read_day(lake, about)
+        mids = np.array([sum(held.before(start)) // 2 for start in starts.tolist()])
+        rows[::2, kernels.E_LIMIT] = (mids + sides * np.resize(TIGHT, n))[::2]
+    limits = [None if ticks == 0 else int(ticks) * tick for ticks in rows[:, kernels.E_LIMIT]]
     apart = replace(source, worlds_b=source.worlds_b[worlds], worlds_k=source.worlds_k[worlds])
     episodes, strategy = Episodes(apart, task, n, log_rows=400), build(name)
     episodes.vary(spans, np.full(n, task.decisions), np.zeros(n, np.int64))
     episodes.start(Plan(rows, np.zeros(n, np.int64)))
     while episodes.working.any():
         episodes.step(strategy.decide(episodes.view))
-    assert not episodes.costs().unfilled_lots.any()
+    assert episodes.costs().unfilled_lots.any() == limited
     fills = [
         fill(ns, price * tick, side=int(sides[i]), quantity=lot * about.lot, parent=f"p{i}")
         for i in range(n)
-        for ns, price, lot, *_ in episodes.fills(i).tolist()
+        for ns, price, lot, *_, how in episodes.fills(i).tolist()
+        if how != sim.UNFILLED
     ]
     orders = {
         f"p{i}": order(int(starts[i]), int(starts[i] + spans[i]), int(lots[i]) * about.lot, parent=f"p{i}",
-                       side=int(sides[i]))
+                       side=int(sides[i]), limit=limits[i])
         for i in range(n)
     }  # fmt: skip
     return fills, orders
 
 
+@pytest.mark.parametrize("limited", [False, True], ids=["free", "limited"])
 @pytest.mark.parametrize(
     ("name", "impact"), [("twap_take", "none"), ("twap_passive", "square_root"), ("random", "none")]
 )
-def test_a_strategy_does_not_differ_from_itself(lake: Lake, name: str, impact: str) -> None:
+def test_a_strategy_does_not_differ_from_itself(lake: Lake, name: str, impact: str, limited: bool) -> None:
     """Fills written by a strategy in replay, read as a file's: worked again by it, not a half tick is between them."""
-    found = analyse(*written_by(lake, name, impact), lake)
+    found = analyse(*written_by(lake, name, impact, limited=limited), lake)
+    assert any(one.cost.unfilled for one in found.parents) == limited
+    assert not found.odd["beyond_limit"]
     again = counterfactual(
         found.parents, lake, {name: partial(build, name), "immediate": partial(build, "immediate")}, impact=impact
     )
@@ -326,6 +367,7 @@ def test_a_strategy_does_not_differ_from_itself(lake: Lake, name: str, impact: s
     assert again.strategies[name].verdict == "not told apart"
     assert abs(again.strategies[name].saves.mean) < 1e-9
     assert again.strategies["immediate"].saves.mean != 0
+    assert again.own_unfilled == again.strategies[name].unfilled
     assert not found.odd["no_quote"]
 
 
@@ -340,12 +382,66 @@ def test_parents_that_cannot_be_worked_again_are_said(lake: Lake, day: MarketDay
     assert again.left_out == {"one_moment": ["q"]}
 
 
-def test_a_false_difference_comes_in_a_twentieth_of_tables(lake: Lake) -> None:
+@pytest.mark.parametrize("impact", ["none", "square_root"])
+def test_a_limit_holds_for_strategies_too(lake: Lake, impact: str) -> None:
+    """Their fills, played once more and added up one by one: none beyond the limit, the rest at the mid of the end."""
+    names = ("immediate", "twap_passive", "random")
+    found = analyse(*written_by(lake, "twap_take", impact, limited=True), lake)
+    parents = [one for one in found.parents if one.limit is not None]
+    again = counterfactual(parents, lake, {name: partial(build, name) for name in names}, impact=impact)
+    assert again is not None
+    about = lake.list()[0]
+    tick, held = Fraction(str(about.tick)), read_day(lake, about)
+    source, [day] = replay(lake, "SIM", [about.date], impact=tape_law([lake.read("SIM", about.date)], impact))
+    short = dict.fromkeys(names, 0)
+    for number, one in enumerate(parents):
+        span, side, worked = one.cost.end_ns - one.cost.start_ns, one.cost.side, one.worked
+        m0, m1 = sum(held.before(one.cost.start_ns)), sum(held.after(one.cost.end_ns))
+        task = Task(horizon_s=span / S, side=side, limit_price=float(one.limit or 0))
+        row = window_row(day, task, one.cost.start_ns, side, worked, 1, number)
+        row[kernels.E_HORIZON_NS] = span
+        for name in names:
+            episodes, strategy = Episodes(source, task, 1, log_rows=400), build(name)
+            episodes.start(Plan(np.array([row], np.int64), np.zeros(1, np.int64)))
+            while episodes.working.any():
+                episodes.step(strategy.decide(episodes.view))
+            paid, left = 0, worked
+            for _, price, lots, *_, how in episodes.fills(0).tolist():
+                if how != sim.UNFILLED:
+                    assert side * (price * tick - (one.limit or 0)) <= 0
+                    paid, left = paid + side * (2 * price - m0) * lots, left - lots
+            paid, short[name] = paid + side * (m1 - m0) * left, short[name] + left
+            at = again.ids.index(one.cost.parent)
+            assert again.costs[name][at] == pytest.approx(1e4 * paid / (m0 * worked), abs=1e-9)
+    assert short == {name: again.strategies[name].unfilled for name in names}
+    assert short["immediate"] > 0
+
+
+def test_a_limit_that_nobody_meets_costs_the_move_of_the_mid(lake: Lake, day: MarketDay) -> None:
+    """In closed form: every strategy, and the owner, cost what the market did to the whole order."""
+    start, lot = day.open_ns + 900 * S, day.instrument.lot
+    orders = {
+        f"p{i}": order(start + i * S, start + 300 * S, 5 * lot, parent=f"p{i}", side=side, limit=limit)
+        for i, (side, limit) in enumerate([(1, Fraction(1)), (-1, Fraction(90)), (1, Fraction(2))])
+    }
+    found = analyse([], orders, lake)
+    makers = {name: partial(build, name) for name in ("immediate", "twap_passive", "peg_behind")}
+    again = counterfactual(found.parents, lake, makers)
+    assert again is not None
+    m0, m1 = [sum(day.before(start + i * S)) for i in range(3)], sum(day.after(start + 300 * S))
+    moved = [1e4 * side * (m1 - mid) / mid for side, mid in zip((1, -1, 1), m0, strict=True)]
+    for costs in again.costs.values():
+        np.testing.assert_allclose(costs, moved, rtol=0, atol=1e-9)
+    assert {one.unfilled for one in again.strategies.values()} == {again.own_unfilled} == {15}
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["free", "limited"])
+def test_a_false_difference_comes_in_a_twentieth_of_tables(lake: Lake, limited: bool) -> None:
     """Costs of strategies on replayed parents, dealt to owner and rivals at random, parent by parent: nobody is better.
 
     In a table of four rivals any difference that is shown is false: 5 % of 400 tables, within 3.2 standard errors.
     """
-    found = analyse(*written_by(lake, "twap_take", "none", 60), lake)
+    found = analyse(*written_by(lake, "twap_take", "none", 60, limited), lake)
     names = ("twap_passive", "submit_and_leave", "immediate", "imbalance_peg")
     again = counterfactual(found.parents, lake, {name: partial(build, name) for name in names}, impact="none")
     assert again is not None

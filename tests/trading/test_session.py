@@ -13,7 +13,7 @@ from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, sessio
 from tests.waiting import DEADLINE_S, until
 
 import tercel
-from tercel.core.errors import JournalError, OrderError, UnknownNameError, VenueError
+from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNameError, VenueError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import LinkStatus, MarketRows, MassCancel, NewOrder
 from tercel.core.ports import Entry
@@ -280,6 +280,9 @@ def test_senseless_amendments_and_unknown_things_are_refused():
     assert len(session.ledger.parents) == 1
 
 
+PARTS = ("expected", "received", "remedy")
+
+
 def test_commands_from_other_processes_are_obeyed_once(tmp_path):
     session = session_of(exchange_of(), SqlJournal(tmp_path))
     names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
@@ -295,6 +298,7 @@ def test_commands_from_other_processes_are_obeyed_once(tmp_path):
     assert (parent.status, parent.lots) == ("paused", 300)
     refused = [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == "operator_refused"]
     assert [body["operator"] for body in refused] == [4, 5]
+    assert all(body["text"].endswith(str(TercelError(*(body[part] for part in PARTS)))) for body in refused)
     assert session.ledger.asked == {}
     session.close()
 

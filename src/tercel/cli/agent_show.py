@@ -100,9 +100,9 @@ def limits_of_use(card: "Card") -> list[str]:
     if market:
         lines.append(f"trained in {market} alone: in other markets untested")
     if task:
-        size = (
-            f"{task.get('quantity')} lots" if task.get("share") is None else f"{task['share']} of the expected volume"
-        )
+        from tercel.evaluation.task import size_in_words
+
+        size = size_in_words(task.get("share"), task.get("quantity") or 0)
         lines.append(f"orders of {size} over {task.get('horizon_s')} s; others untested")
     if not card.scores:
         lines.append("never judged: `tercel agent evaluate` does that")

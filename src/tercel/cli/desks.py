@@ -11,6 +11,8 @@ JOURNAL: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 LATCH: Final = "kill.json"
+LOCK: Final = "desk.lock"
+PROC_LOCKS: Final = Path("/proc/locks")
 
 
 def new_desk(name: str) -> Path:
@@ -51,6 +53,26 @@ def find_desk(given: Path | None) -> Path:
 
 def _is_desk(folder: Path) -> bool:
     return (folder / JOURNAL).is_file() or (folder / ELSEWHERE).is_file()
+
+
+def holder(folder: Path) -> str | None:
+    """Who runs a desk, without touching its lock; "" when nobody does, None where that is not told here.
+
+    The system may not say who holds a lock, and a journal on a server is held there.
+    """
+    lock = folder / LOCK
+    if (folder / ELSEWHERE).is_file():
+        return None
+    try:
+        inode = f":{lock.stat().st_ino}"
+        held = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in words and any(word.endswith(inode) for word in words) for words in held):
+            return ""
+        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
+    except FileNotFoundError:
+        return "" if PROC_LOCKS.exists() else None
+    except OSError:
+        return None
 
 
 def elsewhere(folder: Path, url: str) -> None:

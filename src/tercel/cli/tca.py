@@ -87,46 +87,46 @@ def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
     rows = [row | {"parents": None} for row in found["parents"][:SHOWN]]
     more = f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
     _table(f"parents{more}", rows, "parent")
+    out.print()
     for sentence in found["sentences"]:
         out.print(sentence, soft_wrap=True, markup=False)
 
 
 def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
-    from tercel.trading.tca.report import PARTS
+    from tercel.trading.tca.summary import PARTS
 
     spans = list(rows[0]["markouts_bps"])
-    plain = [*(("start", "end", "side") if first == "parent" else ("parents",)), "filled", "unfilled", "refused"]
+    which = ("start", "end", "side", "limit") if first == "parent" else ("parents",)
+    plain = [*which, "filled", "unfilled", "refused"]
     bps = ["is", *PARTS, "vwap", "twap", "close"]
     headings = [first, *plain, "money", *bps, *(f"+{span}" for span in spans)]
     shown = []
     for row in rows:
         words = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
-        cells = [str(row[first]), *(str(words.get(key, row.get(key))) for key in plain)]
+        cells = [str(row[first]), *(_cell(words.get(key, row.get(key))) for key in plain)]
         cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_bps"], 1) for key in bps)]
         shown.append([*cells, *(fixed(row["markouts_bps"][span], 1) for span in spans)])
     keep = [
         place
         for place, name in enumerate(headings)
-        if name not in ("unfilled", "refused", "forced")
+        if name not in ("limit", "unfilled", "refused", "forced")
         or any(row[place] not in (NOTHING, "0", "0.0") for row in shown)
     ]
     print_table(title, [headings[place] for place in keep], [[row[place] for place in keep] for row in shown], LEAVES)
 
 
-def _show_again(found: "Counterfactual") -> None:
-    from tercel.trading.tca.counterfactual import WHY_NOT
+def _cell(value: Any) -> str:
+    return NOTHING if value is None else f"{value:,}" if isinstance(value, int) else f"{value}"
 
-    rows = [["your own", f"{found.own_bps:.2f}", "", "", ""]]
+
+def _show_again(found: "Counterfactual") -> None:
+    rows = [["your own", f"{found.own_bps:.2f}", "", "", f"{found.own_unfilled:,}"]]
     rows += [
         [name, f"{one.cost_bps:.2f}", spelt(one.saves.to_json(), "+"), one.verdict, f"{one.unfilled:,}"]
         for name, one in found.strategies.items()
     ]
-    title = f"the same {found.parents:,} parents worked again, bps of what was asked for, without fees"
+    title = (
+        f"the same {found.parents:,} parents worked again, bps of what was asked for, without fees; impact "
+        f"{found.impact}; 95 % intervals for all rows at once, {found.clusters} clusters"
+    )
     print_table(title, ["strategy", "cost", "saves", "verdict", "unfilled"], rows, ("unfilled",), ("verdict",))
-    told = f"95 % intervals that hold for all rows at once, over {found.clusters} clusters; impact: {found.impact}"
-    few = "; under 20 clusters: too narrow" if found.clusters < 20 else ""
-    hindsight = "; strategies knew the day's own volume where the lake has no earlier day" if found.hindsight else ""
-    out = result_console()
-    out.print(told + few + hindsight, style="dim")
-    for why, names in found.left_out.items():
-        out.print(f"{len(names):,} parents {WHY_NOT[why]}: not worked again", style="dim")

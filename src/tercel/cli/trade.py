@@ -34,6 +34,9 @@ def run(
     seed: Annotated[
         int | None, typer.Option(help="Seed of everything that is drawn (default: the file's).", min=0, max=2**31 - 1)
     ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="So many rounds (default: the file's).", min=1, max=10_000, metavar="N")
+    ] = None,
     desk: Annotated[
         Path | None, typer.Option(help="Folder of the desk (default: a new one under desks/).", metavar="DIR")
     ] = None,
@@ -60,7 +63,7 @@ def run(
             command.show_demo()
             return
         many = seeds if ablate else 0, seeds if freeze else 0
-        command.run(command.Request(config, demo, seed, desk, venue, *many, acknowledge, as_json))
+        command.run(command.Request(config, demo, seed, rounds, desk, venue, *many, acknowledge, as_json))
 
 
 @trade_app.command()

@@ -15,7 +15,7 @@ from tercel.evaluation.experiment import pilot
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.sampling import Sampler, bank_sampler
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
+from tercel.evaluation.task import Task, size_in_words
 from tercel.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.execution import step as kernels
 from tercel.execution.strategies import MarketEstimates
@@ -138,8 +138,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
     )
     episodes = 64 if settings.quick else PILOT_EPISODES
     known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
-    share = task.share or quantity / (preset.volume_per_s * task.horizon_s)
-    volume = f"{100 * share:.3g} % of the volume expected in {task.horizon_s / 60:g} minutes"
+    share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
     return JobMarket(
         preset.name,
         training,
@@ -149,7 +148,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
         replace(known.estimates, market=preset.name),
         "episode seed",
         (
-            f"The order: {volume}, {quantity:,} {_units(preset.lot)}.",
+            f"The order: {size_in_words(share, quantity)} in {minutes}, {quantity:,} {_units(preset.lot)}.",
             *((f"Regimes in training and judging: {settings.regimes}.",) if settings.regimes else ()),
         ),
         {
@@ -404,6 +403,10 @@ def _hidden_words(judged: Source) -> list[str]:
     return [f"Executed against hidden orders: {hidden / (hidden + shown):.1%} of the lots; no own order fills there."]
 
 
+def _minutes(task: Task) -> str:
+    return f"{task.horizon_s / 60:g} minutes"
+
+
 def _units(lot: int) -> str:
     """What a quantity in lots counts."""
     return "shares" if lot == 1 else f"lots of {lot} shares"
@@ -420,10 +423,11 @@ def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, listed: in
     unit = "1 share" if lot == 1 else f"{lot} shares"
     if listed:
         return f"The orders: {listed} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."
+    size, minutes = size_in_words(task.share, task.quantity), _minutes(task)
     if task.share is None:
-        return f"The orders: {task.quantity:,} lots of {unit} in {task.horizon_s / 60:g} minutes."
-    share = f"{task.share:.0%} of the volume expected in {task.horizon_s / 60:g} minutes at that time of day"
-    return f"The orders: {share}, {quantities.min():,} to {quantities.max():,} lots of {unit}."
+        return f"The orders: {size} of {unit} in {minutes}."
+    lots = f"{quantities.min():,} to {quantities.max():,} lots of {unit}"
+    return f"The orders: {size} in {minutes} at that time of day, {lots}."
 
 
 def validated(asked: int, judged: int) -> int:

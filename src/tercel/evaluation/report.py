@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.evaluation.result import MEANINGS
+from tercel.evaluation.task import size_in_words
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.report import figures
 from tercel.report.ladder import book_around_trades
@@ -169,21 +171,19 @@ def meanings() -> str:
     return plain_table(("column", "key in the JSON", "meaning"), rows, prose=True)
 
 
-def order_facts(task: Mapping[str, object]) -> dict[str, object]:
+def order_facts(task: Mapping[str, Any]) -> dict[str, object]:
     """What a task asks for, as a person would say it; what is not known here is shown as it is.
 
     >>> order_facts({"side": 0, "share": 0.1, "horizon_s": 1800.0, "clock": "time", "decisions": 60, "clock_step": 0})
-    {'side': 'buys and sells alternate', 'order': '10 % of expected volume', 'horizon': '30 min', 'decisions': '60'}
+    {'side': 'buys and sells alternate', 'order': '10 % of the volume expected', 'horizon': '30 min', 'decisions': '60'}
     """
     sides: dict[object, str] = {1: "buy", -1: "sell", 0: "buys and sells alternate"}
     told: dict[str, object] = {}
     for key, value in task.items():
         if key == "side":
             told["side"] = sides.get(value, value)
-        elif key == "share" and value is not None:
-            told["order"] = f"{100 * float(str(value)):g} % of expected volume"
-        elif key == "quantity" and value:
-            told["order"] = f"{value:,} lots"
+        elif key in ("share", "quantity") and value:
+            told["order"] = size_in_words(task.get("share"), task.get("quantity") or 0)
         elif key in ("horizon_s", "warmup_s"):
             told[key.removesuffix("_s").replace("warmup", "warm-up")] = f"{float(str(value)) / 60:g} min"
         elif key == "decisions":

@@ -65,6 +65,15 @@ def _is_count(value: object, least: int, most: int = 2**62) -> bool:
     return type(value) is int and least <= value <= most
 
 
+def size_in_words(share: float | None, quantity: int) -> str:
+    """How large an order is: a share of the volume expected in its time, or lots.
+
+    >>> size_in_words(0.1, 0), size_in_words(0.025, 0), size_in_words(None, 1200)
+    ('10 % of the volume expected', '2.5 % of the volume expected', '1,200 lots')
+    """
+    return f"{quantity:,} lots" if share is None else f"{100 * share:.3g} % of the volume expected"
+
+
 @dataclass(frozen=True)
 class Latency:
     """A latency, nanoseconds.

@@ -45,6 +45,7 @@ def costs_of(books: NDArray[np.int32], states: Ints, points: int, cluster: Ints)
         passive_lots=k[:, sim.PASSIVE_LOTS].copy(),
         forced_lots=k[:, sim.FORCED_LOTS].copy(),
         unfilled_lots=k[:, sim.UNFILLED_LOTS].copy(),
+        unfilled_paid=k[:, sim.UNFILLED_PAID].copy(),
         mid2_grid=grid[:, 0].copy(),
         lots_grid=grid[:, 1].copy(),
         forced_lots_grid=grid[:, 2].copy(),

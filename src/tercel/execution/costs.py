@@ -62,6 +62,8 @@ class Costs:
         Lots of the horizon order, unfillable ones included.
     unfilled_lots : int64 (n,)
         Lots of the horizon order that found no counterparty.
+    unfilled_paid : int64 (n,)
+        `sum s (price2 - arrival_mid2) q` over these, at the price that they were booked at.
     mid2_grid : int64 (n, G)
         Mid without own orders at each time of a fixed grid, half ticks; all G of them, also after the last
         fill, where the episode ran to its horizon.
@@ -94,6 +96,7 @@ class Costs:
     passive_lots: Ints
     forced_lots: Ints
     unfilled_lots: Ints
+    unfilled_paid: Ints
     mid2_grid: Ints
     lots_grid: Ints
     forced_lots_grid: Ints

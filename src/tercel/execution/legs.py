@@ -24,7 +24,7 @@ def clear_account(k: Longs) -> None:
     """Costs, lots, log and grid of the order before are forgotten; its own volume under the law of impact is not."""
     k[sim.SPREAD] = k[sim.WALK] = k[sim.TIMING] = 0
     k[sim.FORCED_SPREAD] = k[sim.FORCED_WALK] = k[sim.FORCED_TIMING] = 0
-    k[sim.PASSIVE_LOTS] = k[sim.FORCED_LOTS] = k[sim.UNFILLED_LOTS] = 0
+    k[sim.PASSIVE_LOTS] = k[sim.FORCED_LOTS] = k[sim.UNFILLED_LOTS] = k[sim.UNFILLED_PAID] = 0
     k[sim.FILL_ROWS] = k[sim.STEP_CASH] = k[sim.DOUBLE_LOTS] = 0
     k[sim.CROSSED_LOTS] = k[sim.TRANSLATED_LOTS] = k[sim.WORST_PAID] = k[sim.LIMIT] = 0
     k[sim.FEES] = k[sim.FEES_REST] = 0

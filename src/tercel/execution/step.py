@@ -84,7 +84,7 @@ def end(k: Longs) -> None:
         lots, k[sim.LEFT] = k[sim.LEFT], 0
         price = worst + k[sim.SIDE] * k[sim.UNFILLED_TICKS]
         book_fill(k, price, lots, k[sim.MID2], 2 * worst, False, True)
-        mark_unfilled(k, lots)
+        mark_unfilled(k, price, lots)
     mark_grid(k, FOREVER_NS)
     k[sim.PHASE] = sim.DONE
 

@@ -454,7 +454,7 @@ class ParentExecutor:
         worst = ladder_end(k, side, worst)
         mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
-        mark_unfilled(k, lots)
+        mark_unfilled(k, worst, lots)
 
     def _on_reject(self, said: CancelReject, commands: list[Command]) -> None:
         if said.cl_ord_id in self._children.cancels:

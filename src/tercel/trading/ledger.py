@@ -58,7 +58,8 @@ class Ledger:
             self.parents.fill(fill.parent, fill.lots)
             self.fills_of[fill.parent].append(fill)
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
-            self.parents.refuse(entry.parent, entry.ns, int(entry.body["lots"]) - int(entry.body["cum"]))
+            lots = int(entry.body["lots"]) - int(entry.body["cum"])
+            self.parents.refuse(entry.parent, entry.ns, lots, f"the venue: {entry.body['text']}".removesuffix(": "))
         self.parents.apply(entry)
         self._note(entry)
         return notices
@@ -82,7 +83,7 @@ class Ledger:
         if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
             self.parents.sent(entry.parent, entry.ns)
         elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
-            self.parents.refuse(entry.parent, entry.ns, int(entry.body["command"]["lots"]))
+            self.parents.refuse(entry.parent, entry.ns, int(entry.body["command"]["lots"]), str(entry.body["code"]))
 
     def next_child(self, parent: str) -> int:
         """Number of the next child of a parent: no name comes twice, not even after lost entries."""

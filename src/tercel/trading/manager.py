@@ -415,7 +415,7 @@ class ParentOrderManager:
     def _done(self, parent: Parent) -> None:
         """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
         within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
-        what = "refused" if parent.refused else f"found nobody{within}"
+        what = f"refused ({parent.denied_why})" if parent.refused else f"found nobody{within}"
         lots = parent.refused or parent.left
         self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {what}" if lots else "")
         if parent.refused:

@@ -145,8 +145,8 @@ class Parent:
         What works it now: a fallback may have taken over.
     reason : str
         Of the last change.
-    denied_ns, denied_lots : int
-        When orders of it were last refused, and how many lots; none once another order has left.
+    denied_ns, denied_lots, denied_why : int, int, str
+        When orders of it were last refused, how many lots, and by what; none once another order has left.
     arrival_ns, arrival_mid2 : int
         When it came to its market, and bid + ask then, half ticks; 0 before.
     limit_price : float, str or None
@@ -166,6 +166,7 @@ class Parent:
     reason: str = ""
     denied_ns: int = 0
     denied_lots: int = 0
+    denied_why: str = ""
     arrival_ns: int = 0
     arrival_mid2: int = 0
     limit_price: float | str | None = None
@@ -308,14 +309,14 @@ class Parents:
         if (parent := self._parents.get(id_)) is not None:
             self._parents[id_] = replace(parent, filled=parent.filled + lots)
 
-    def refuse(self, id_: str, ns: int, lots: int) -> None:
+    def refuse(self, id_: str, ns: int, lots: int, why: str) -> None:
         """Lots of an order that limits or the venue refused; orders refused at one time add up."""
         if (parent := self._parents.get(id_)) is not None and not parent.over:
             before = parent.denied_lots if ns == parent.denied_ns else 0
-            self._parents[id_] = replace(parent, denied_ns=ns, denied_lots=before + lots)
+            self._parents[id_] = replace(parent, denied_ns=ns, denied_lots=before + lots, denied_why=why)
 
     def sent(self, id_: str, ns: int) -> None:
         """An order left after others were refused: it asks again for what they asked for."""
         parent = self._parents.get(id_)
         if parent is not None and parent.denied_lots and ns > parent.denied_ns:
-            self._parents[id_] = replace(parent, denied_ns=0, denied_lots=0)
+            self._parents[id_] = replace(parent, denied_ns=0, denied_lots=0, denied_why="")

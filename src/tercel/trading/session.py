@@ -346,7 +346,8 @@ class Session:
             raise
         except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             parent = str(body.get("parent", "")) if isinstance(body, dict) else ""
-            self.manager.alert("operator_refused", f"{said}: {error}", parent=parent, operator=number)
+            parts = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
+            self.manager.alert("operator_refused", f"{said}: {error}", parent=parent, operator=number, **parts)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

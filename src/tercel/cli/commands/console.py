@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.desks import JOURNAL, LATCH, find_desk
+from tercel.cli.desks import JOURNAL, LATCH, LOCK, find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry
@@ -18,8 +18,6 @@ from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.kill import ALL, KillLatch
 
 PASSWORD = "TERCEL_CONSOLE_PASSWORD"
-LOCK = "desk.lock"
-PROC_LOCKS = Path("/proc/locks")
 
 
 class FolderDesk:
@@ -37,7 +35,7 @@ class FolderDesk:
 
     def running(self) -> str | None:
         """Who holds the journal's lock."""
-        return holder(self.folder / LOCK)
+        return holder(self.folder)
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """Journal entries above a sequence number."""
@@ -75,20 +73,6 @@ class FolderDesk:
 
         with closing(JournalReader(self.folder)) as reader:
             return explain(reader, seq)
-
-
-def holder(lock: Path) -> str | None:
-    """Who holds a lock file, without touching the lock; "" when nobody does, None where the system does not tell."""
-    try:
-        inode = f":{lock.stat().st_ino}"
-        held = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
-        if not any("FLOCK" in words and any(word.endswith(inode) for word in words) for words in held):
-            return ""
-        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
-    except FileNotFoundError:
-        return "" if PROC_LOCKS.exists() else None
-    except OSError:
-        return None
 
 
 def console(desk: Path | None, port: int) -> None:

@@ -11,7 +11,7 @@ from tercel.cli.desks import LATCH, elsewhere, new_desk
 from tercel.cli.machine import WallClock, person
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.core.ports import Journal, Venue
-from tercel.report.terminal import print_json, progress_console, result_console, say
+from tercel.report.terminal import print_json, print_table, progress, result_console, say
 from tercel.stats.bootstrap import Estimate
 from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
@@ -34,6 +34,8 @@ from tercel.venues.address import SIMULATED, address, connect, mark_of
 CONFIG = "desk.toml"
 REPORT = "report.html"
 WATCH_S = 0.05
+NAMED = 5
+"""Open parents that a sentence names."""
 HOLDS = " (holds 0)"
 
 
@@ -44,6 +46,7 @@ class Request:
     config: Path | None
     demo: bool
     seed: int | None
+    rounds: int | None
     desk: Path | None
     venue: str | None
     ablate: int
@@ -64,8 +67,8 @@ def run(request: Request) -> None:
         raise ConfigError("a desk's file or --demo", "both" if request.demo else "neither", "give one of the two")
     config = demo_config() if request.config is None else read_config(request.config)
     text = demo_text() if request.config is None else request.config.read_text(encoding="utf-8")
-    seed = config.desk.seed if request.seed is None else request.seed
-    changes: dict[str, Any] = {"seed": seed} | ({"venue": request.venue} if request.venue is not None else {})
+    typed = {"seed": request.seed, "rounds": request.rounds, "venue": request.venue}
+    changes = {name: value for name, value in typed.items() if value is not None}
     config = config.model_copy(update={"desk": config.desk.model_copy(update=changes)})
     beside = request.config.parent if request.config is not None else None
     check(config, beside)
@@ -87,7 +90,7 @@ def run(request: Request) -> None:
     finally:
         journal.close()
     result = _result(opened, folder)
-    arrows_of, freezes_of = _experiments(config, seed, folder, request)
+    arrows_of, freezes_of = _experiments(config, folder, request)
     if arrows_of:
         result["ablation"] = {f"{name}_bps": _plain(cell) for name, cell in worth(arrows_of).items()}
     if freezes_of:
@@ -109,17 +112,15 @@ def _holder() -> str:
 
 def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path | None) -> Opened:
     """Run the desk over its venue and journal; alerts leave while it runs."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     _check_latch(journal, folder / LATCH)
     bench, latch = Workbench(), KillLatch(folder / LATCH)
-    _compile(config, bench)
-    venue = _venue(config, bench, folder)
-    alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
-    alerts.start()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
-    with Progress(*columns, console=progress_console(), transient=True) as bar:
-        task = bar.add_task(f"desk {folder}", total=config.desk.rounds)
+    with progress(counted=True, transient=True) as bar:
+        task = bar.add_task(f"markets of {folder}", total=config.desk.rounds)
+        _compile(config, bench)
+        venue = _venue(config, bench, folder)
+        alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
+        alerts.start()
+        bar.reset(task, description=f"rounds of {folder}")
         opened = open_desk(
             config,
             journal,
@@ -138,7 +139,8 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
         try:
             opened.desk.run()
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"the journal of what was done is kept in {folder}") from None
+            kept = f"the journal of what was done is kept in {folder}"
+            raise KeyboardInterrupt(f"{kept}{_open_in_words(opened.desk.open_parents())}") from None
         finally:
             try:
                 recorder.close()
@@ -147,6 +149,17 @@ def _trade(config: DeskConfig, journal: SqlJournal, folder: Path, beside: Path |
             opened.session.close()
             alerts.stop()
     return opened
+
+
+def _open_in_words(parents: list[dict[str, Any]]) -> str:
+    """Parents that are open, for a sentence.
+
+    >>> _open_in_words([{"id": "AAA-000-peg", "left": 1200}]), _open_in_words([])
+    ('; open parents: AAA-000-peg (1,200 lots left)', '')
+    """
+    told = [f"{row['id']} ({row['left']:,} lots left)" for row in parents[:NAMED]]
+    told += [f"{len(parents) - NAMED:,} more"] if len(parents) > NAMED else []
+    return f"; open parents: {', '.join(told)}" if told else ""
 
 
 def _compile(config: DeskConfig, bench: Workbench) -> None:
@@ -209,6 +222,7 @@ def _result(opened: Opened, folder: Path) -> dict[str, Any]:
         "cost_bps": desk.cost_bps(),
         "parents_bps": {"mean": mean, "half": half},
         "parents": desk.results,
+        "open_parents": desk.open_parents(),
         "agents": {
             name: {
                 "share": shares[name],
@@ -229,16 +243,18 @@ def _result(opened: Opened, folder: Path) -> dict[str, Any]:
 
 
 def _consistent(journal: Journal, opened: Opened) -> bool:
-    """The journal read again gives the session's own state: no faults, the same positions, nothing left open."""
-    again = Ledger.of(journal)
-    same = again.positions.lots() == opened.session.ledger.positions.lots()
-    return same and not again.faults() and not list(again.orders.live())
+    """The journal read again gives the session's own state: no faults, positions and open orders alike."""
+    again, ours = Ledger.of(journal), opened.session.ledger
+    same = (again.positions.lots(), again.orders.live()) == (ours.positions.lots(), ours.orders.live())
+    astray = [order for order in again.orders.live() if again.parents.must(order.parent).over]
+    return same and not again.faults() and not astray
 
 
-def _experiments(config: DeskConfig, seed: int, folder: Path, request: Request) -> tuple[list[DeskRun], list[DeskRun]]:
+def _experiments(config: DeskConfig, folder: Path, request: Request) -> tuple[list[DeskRun], list[DeskRun]]:
     simulated = config.model_copy(
         update={"desk": config.desk.model_copy(update={"venue": "simulated", "pace": "stepped"})}
     )
+    seed = config.desk.seed
     arrows_of: list[DeskRun] = []
     freezes_of: list[DeskRun] = []
     if request.ablate:
@@ -281,6 +297,7 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
         "--ablate and --freeze run many.",
         soft_wrap=True,
     )
+    _print_open(result["open_parents"])
     out.print(
         f"{result['fills']} fills, {result['posture_changes']} changes of posture; "
         f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent",
@@ -294,6 +311,19 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     for name, cell in result.get("frozen", {}).get("desk_saves_bps", {}).items():
         out.print(f"the desk saves against {name} alone: {_cell(cell)}")
     out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}", soft_wrap=True)
+
+
+def _print_open(parents: list[dict[str, Any]]) -> None:
+    """Parents that had not ended when the desk stopped, if any."""
+    if not parents:
+        return
+    keys = {"id": "parent", "instrument": "instrument", "agent": "agent", "left": "left", "at_venue": "at the venue",
+            "reason": "why"}  # fmt: skip
+    rows = [[f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys] for row in parents]
+    words = ("instrument", "agent")
+    print_table(
+        f"open when the desk stopped: {len(parents)} parents", list(keys.values()), rows, words, words, ("why",)
+    )
 
 
 def _within(mean: float | None, half: float | None) -> str:

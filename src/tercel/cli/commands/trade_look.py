@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.desks import find_desk
+from tercel.cli.desks import find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
@@ -14,15 +14,18 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.evaluation.task import Task
 from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
-from tercel.trading.journal.reader import JournalReader, post
+from tercel.trading.journal.reader import JournalReader, post, withdraw
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import Order
 from tercel.trading.parents import NO_LIMIT
 from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
-from tercel.trading.tca.summary import summary
+from tercel.trading.tca.summary import sentences, summary
 
 SIDES = {1: "buy", -1: "sell"}
+LIMIT = "limit, ticks"
+SHOWN = 20
+"""Parents that a terminal shows."""
 LOOK_S = 0.05
 """Between two looks for a desk's answer."""
 
@@ -56,12 +59,16 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     if as_json:
         print_json({"desk": str(folder), "parents": parents, "orders": children})
         return
-    idle = {key for key in ("reason", "refused", "limit_price", "limit") if not any(parent[key] for parent in parents)}
-    parents = [{key: value for key, value in parent.items() if key not in idle} for parent in parents]
-    shown = [parent | {"strategy": _short(str(parent["strategy"]))} for parent in parents]
+    named = {"limit_price": "limit asked", "limit": LIMIT}
+    shown = [
+        {named.get(key, key): value for key, value in (parent | {"strategy": _short(str(parent["strategy"]))}).items()}
+        for parent in parents
+    ]
+    shown = _without_idle(shown, ("reason", "refused", *named.values()))
     _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()
-    _table("orders" if every else "open orders", children, ("parent", "agent", "instrument"))
+    told = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
+    _table("orders" if every else "open orders", told, ("parent", "agent", "instrument"))
 
 
 def _short(strategy: str) -> str:
@@ -153,29 +160,41 @@ def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) 
     else:
         _print_tca(folder, rows, summed)
     page = out if out is not None else folder / "tca.html"
-    page.write_text(_tca_page(folder, found), encoding="utf-8")
+    page.write_text(_tca_page(folder, found, rows, summed), encoding="utf-8")
     say(f"report: {page}")
 
 
 def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
-    total = {"parent": "all", "side": None, **summed["total"]}
-    title = f"costs of {folder}, bps; a cost is positive, a mark-out in the order's favour too"
-    shown = [_tca_row(row) for row in (*rows, total)]
-    idle = {"filled"} if all(row["quantity"] == row["filled"] for row in rows) else set()
-    idle |= {key for key in ("refused", "limit") if not any(row.get(key) for row in rows)}
-    shown = [{key: value for key, value in row.items() if key not in idle} for row in shown]
-    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", "limit", "filled", "side")
-    _table(title, shown, leaves)
-    agents = [
-        {"agent": name, "parents": of["parents"], "filled": of["filled"], "is": of["is_bps"],
-         "95% of is": _between(of["ci_low"], of["ci_high"]), "forced": of["forced_bps"], "vwap": of["vwap_bps"],
-         "rested": _percent(of["passive_share"])}
-        for name, of in summed["agents"].items()
-    ]  # fmt: skip
+    """Agents and all of them first, then the first parents, then what they came to in words."""
+    title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
+    _table(title, _agents(summed), ("vwap", "rested", "forced"))
     result_console().print()
-    _table("agents, means by what was filled", agents, ("vwap", "rested", "forced"))
-    told = "95%: Student's t over parents as if independent (those of one time share a market); a dash: one parent"
-    result_console().print(told, style="dim")
+    more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
+    parents = _without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
+    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT, "unfilled", "side")
+    _table(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
+    result_console().print()
+    said = "95 % of Student's t over parents as if independent: those of one time share a market."
+    for sentence in (*sentences(rows), said):
+        result_console().print(sentence, soft_wrap=True, markup=False)
+
+
+def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each agent, and one for all."""
+    told = summed["agents"] | {"all": summed["total"]}
+    rows = [
+        {"agent": name, **{key: of[key] for key in ("parents", "filled", "unfilled", "refused")}, "is": of["is_bps"],
+         "95% of is": _between(of.get("ci_low"), of.get("ci_high")), "forced": of["forced_bps"],
+         "vwap": of["vwap_bps"], "rested": _percent(of["passive_share"])}
+        for name, of in told.items()
+    ]  # fmt: skip
+    return _without_idle(rows, ("unfilled", "refused"))
+
+
+def _without_idle(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows without those of some columns that say nothing in any of them."""
+    idle = {key for key in columns if not any(row[key] for row in rows)}
+    return [{key: value for key, value in row.items() if key not in idle} for row in rows]
 
 
 def _between(low: float | None, high: float | None) -> str:
@@ -188,39 +207,37 @@ def _percent(share: float | None) -> str:
 
 def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a terminal; the page and `--json` have all."""
-    words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"], "filled": row["filled"]}
-    words |= {"refused": row.get("refused", 0), "limit": row.get("limit")}
+    words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"]}
+    words |= {"unfilled": row.get("unfilled", 0), "refused": row.get("refused", 0), LIMIT: row.get("limit")}
     parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
     marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
     return words | parts | {"rested": _percent(row["passive_share"])} | marks
 
 
-def _tca_page(folder: Path, found: Sequence[Entry]) -> str:
+def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any]], summed: Mapping[str, Any]) -> str:
     from tercel.report.page import Section, render
     from tercel.report.tables import plain_table
     from tercel.trading.journal.blobs import unpack
     from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
 
-    analysed = [dict(entry.body) for entry in found]
-    counts = ("side", "limit", "quantity", "filled", "unfilled", "refused")
-    keys = (*counts, "is_bps", "opportunity_bps", "vwap_bps", "twap_bps", "participation", "passive_share")
-    rows = [[entry.parent, entry.agent, *(entry.body.get(key) for key in keys)] for entry in found]
+    counts = {"side": "side", "limit": LIMIT} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
+    keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
+    keys |= {"participation": "participation", "passive_share": "rested"}
+    told = [[(row | {"side": SIDES.get(row["side"])}).get(key) for key in ("parent", "agent", *keys)] for row in rows]
     paths = []
     for number, entry in enumerate(found[:40]):
         arrays, side = unpack(entry.blob), entry.body["side"]
         paths.append(path_with_fills(entry.parent, side, arrays["fills"], arrays["mids"], f"path{number}"))
+    said, agents = sentences(rows), _agents(summed)
+    of_agents = [list(row.values()) for row in agents]
     sections = [
-        Section("All parents", html=plain_table(["parent", "agent", *keys], rows)),
-        Section("Against benchmarks", figures=[against_benchmarks(analysed), markouts(analysed)]),
+        Section("Agents", "Means by what was filled, bps.", plain_table(list(agents[0]), of_agents)),
+        *([Section("In short", said[1:])] if said[1:] else []),
+        Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
+        Section("All parents", html=plain_table(["parent", "agent", *keys.values()], told)),
         Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths),
     ]
-    total = summary([{**entry.body, "agent": entry.agent} for entry in found])["total"]
-    cost = "nothing" if total["is_bps"] is None else f"{total['is_bps']:.1f} bps against arrival"
-    lead = (
-        f"{len(found)} parent orders: {total['filled']:,} lots filled cost {cost}, weighted by what was filled; "
-        f"{total['unfilled']:,} found nobody, {total['refused']:,} were refused."
-    )
-    return render(f"Cost analysis of {folder.name}", lead, sections)
+    return render(f"Cost analysis of {folder.name}", said[0], sections)
 
 
 def limit_of(typed: str | None) -> dict[str, float | str]:
@@ -248,33 +265,59 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
 def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, wait_s: float, as_json: bool) -> None:
     """Leave word for a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
 
-    Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for.
+    Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for, and the session to come
+    may take it.
 
     Raises
     ------
     OrderError
-        The desk refused.
+        The desk refused, has ended, or ended before it answered.
     """
     import typer
 
     folder = find_desk(desk)
+    idle = holder(folder) == ""
+    if idle and wait_s > 0:
+        remedy = (
+            f"start it with `tercel trade run CONFIG.toml --desk {folder}` (where it traded on the simulated exchange, "
+            "which ends with its desk, begin another), or leave word for its next session with --wait 0"
+        )
+        raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
     with closing(JournalReader(folder)) as reader:
         before = reader.last
         number = post(folder, command, body, person(), reason or command, time.time_ns())
-        until = time.monotonic() + wait_s
-        while (found := answer(reader, before, number)) is None and time.monotonic() < until:
-            time.sleep(LOOK_S)
+        found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
-        raise OrderError(f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`")
+        told = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
+        if not all(told):
+            told = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
+        raise OrderError(*told)
     event = None if found is None else str(found.body.get("event", found.kind))
     if as_json:
         print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
     elif event is not None:
         say(f"{command} ({number}): {event}")
     else:
-        say(f"asked for: {command} ({number}); the desk takes it with its next step, if it runs")
+        waited = f"no answer in {wait_s:g} s: " if wait_s else ""
+        who = f"nobody runs {folder}: its next session" if idle else "the desk"
+        say(f"asked for: {command} ({number}); {waited}{who} takes it with its next step")
     if event is None and wait_s > 0:
         raise typer.Exit(1)
+
+
+def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s: float) -> Entry | None:
+    """The answer to a command; None when none came in time. What a desk that has ended did not take is withdrawn."""
+    until = time.monotonic() + wait_s
+    while True:
+        ended = holder(folder) == ""  # asked first: what a desk says as it ends counts
+        found = answer(reader, before, number)
+        if found is not None or time.monotonic() >= until:
+            return found
+        if ended:
+            became = "withdrawn" if withdraw(folder, number) else "taken and not answered"
+            received = f"{folder}, which ended meanwhile; the command was {became}"
+            raise OrderError("a desk that runs until it answers", received, "see `tercel trade orders`")
+        time.sleep(LOOK_S)
 
 
 def answer(reader: JournalReader, after: int, number: int) -> Entry | None:

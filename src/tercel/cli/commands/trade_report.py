@@ -51,6 +51,11 @@ def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Pat
     }  # fmt: skip
     parents = [[row[key] for key in keys] for row in desk.results]
     sections.append(Section("Parents", html=plain_table(list(keys.values()), parents)))
+    if result["open_parents"]:
+        keys = {"id": "parent", "instrument": "instrument", "agent": "agent", "side": "side", "quantity": "lots",
+                "left": "left", "at_venue": "at the venue", "reason": "why"}  # fmt: skip
+        rows = [[row[key] for key in keys] for row in result["open_parents"]]
+        sections.append(Section("Open when the desk stopped", html=plain_table(list(keys.values()), rows)))
     sections.append(Section("Alerts", html=plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)))
     told = result["parents_bps"]["mean"]
     lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."

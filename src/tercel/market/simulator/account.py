@@ -231,9 +231,10 @@ def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: 
 
 
 @kernel
-def mark_unfilled(k: Longs, lots: int) -> None:
-    """Nobody sold the lots that were booked last: they are counted, and the log says so."""
+def mark_unfilled(k: Longs, price: int, lots: int) -> None:
+    """Nobody sold the lots that were booked last: they and their price are counted, and the log says so."""
     k[sim.UNFILLED_LOTS] += lots
+    k[sim.UNFILLED_PAID] += k[sim.SIDE] * (2 * price - k[sim.ARRIVAL_MID2]) * lots
     if k[sim.FILL_ROWS] <= k[sim.LOG_ROWS]:
         k[k[sim.LOG_AT] + k[sim.FILL_ROWS] * sim.FILL_WORDS - 1] = sim.UNFILLED
 

@@ -52,7 +52,8 @@ REARM: Final = "rearm"
 """{"scope", "by", "reason"}."""
 ALERT: Final = "alert"
 """{"severity": "info" | "warning" | "critical", "code", "text"}. Codes that move orders: `SEND_FAILED` with
-{"orders": [cl_ord_id]} and `LINK_DOWN`: these are UNKNOWN from here on."""
+{"orders": [cl_ord_id]} and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`, the answer to a person's
+command, has {"operator": its number, "expected", "received", "remedy"}."""
 HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used}."""
 RECONCILED: Final = "reconciled"

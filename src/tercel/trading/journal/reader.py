@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tercel.trading.journal.chain import Row, entry_of
 from tercel.trading.journal.database import Place, Tables, sqlalchemy, told
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
 PAGE = 2000
 
@@ -84,6 +85,20 @@ class JournalReader:
         self._engine.dispose()
 
 
+@contextmanager
+def _inbox(where: str | Path) -> Iterator[tuple[Connection, Table]]:
+    """The inbox of a journal, to write."""
+    place = Place(where)
+    if place.file is not None and not place.file.is_file():
+        raise JournalError(f"a journal at {place}", "no such file", "name the folder of a desk that has run")
+    engine = place.engine()
+    try:
+        with told(place, "write"), engine.begin() as connection:
+            yield connection, Tables().inbox
+    finally:
+        engine.dispose()
+
+
 def post(where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason: str, wall_ns: int) -> int:
     """Leave a command in the inbox of the session that writes a journal; it takes it exactly once.
 
@@ -97,15 +112,14 @@ def post(where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason:
     JournalError
         When there is no such journal, or it cannot be written.
     """
-    place, tables, sa = Place(where), Tables(), sqlalchemy()
-    if place.file is not None and not place.file.is_file():
-        raise JournalError(f"a journal at {place}", "no such file", "name the folder of a desk that has run")
-    engine = place.engine()
     row = {"kind": kind, "body": json.dumps(dict(body)), "by": by, "reason": reason, "wall_ns": wall_ns, "taken": 0}
-    try:
-        with told(place, "write"), engine.begin() as connection:
-            done = connection.execute(sa.insert(tables.inbox), row)
-            number: Any = done.inserted_primary_key
-            return int(number[0])
-    finally:
-        engine.dispose()
+    with _inbox(where) as (connection, inbox):
+        number: Any = connection.execute(inbox.insert(), row).inserted_primary_key
+        return int(number[0])
+
+
+def withdraw(where: str | Path, number: int) -> bool:
+    """Take a command out of the inbox again; False when a session has taken it."""
+    with _inbox(where) as (connection, inbox):
+        done = connection.execute(inbox.delete().where(inbox.c.id == number, inbox.c.taken == 0))
+        return bool(done.rowcount)

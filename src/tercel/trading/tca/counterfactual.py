@@ -1,11 +1,12 @@
 """What strategies would have cost on somebody's own parents: same symbol, side, quantity, start, end, same tape.
 
 Each parent is an episode of replay (`market.simulator.tape_source`), worked by every strategy from the same moment to
-the same horizon; what is left then goes to the market. The differences are paired parent by parent, in money over the
-arrival value of all that was asked for, fees left out on both sides. Clusters are days, or half hours where there are
-fewer than twenty days. Intervals hold for all strategies of a table at once (the bootstrap's largest studentised
-difference, Romano & Wolf 2005): a table of strategies which differ in nothing shows a difference in 5 % of cases,
-however many they are.
+the same horizon; what is left then goes to the market. A parent's limit price holds for them as for its owner: they
+buy nothing above it and sell nothing below it, and lots that find nobody within it cost the mid's move to the end, as
+the owner's do. The differences are paired parent by parent, in money over the arrival value of all that was asked for,
+fees left out on both sides. Clusters are days, or half hours where there are fewer than twenty days. Intervals hold for
+all strategies of a table at once (the bootstrap's largest studentised difference, Romano & Wolf 2005): a table of
+strategies which differ in nothing shows a difference in 5 % of cases, however many they are.
 """
 
 from collections import defaultdict
@@ -58,7 +59,7 @@ class Against:
     saves : Estimate
         Own cost less that, bps: above 0 the strategy is cheaper. The interval holds for all strategies at once.
     unfilled : int
-        Lots that the book could not give it.
+        Lots that the book could not give it, or not within the limit.
     """
 
     cost_bps: float
@@ -82,6 +83,8 @@ class Counterfactual:
     ----------
     own_bps : float
         What these parents cost: fills and opportunity, without fees and refused lots.
+    own_unfilled : int
+        Of their lots, those that found nobody.
     strategies : mapping of name to Against
         Cheapest first.
     parents, clusters : int
@@ -97,6 +100,7 @@ class Counterfactual:
     """
 
     own_bps: float
+    own_unfilled: int
     strategies: Mapping[str, Against]
     parents: int
     clusters: int
@@ -169,6 +173,7 @@ def counterfactual(
     ranked = sorted(makers, key=lambda name: means[name])
     return Counterfactual(
         float((own * worth).sum() / worth.sum()),
+        sum(one.cost.unfilled for one in worked),
         {name: Against(means[name], saves[name], unfilled[name]) for name in ranked},
         len(worked),
         cluster_index(labels)[1],
@@ -276,7 +281,15 @@ class _Runs:
         strategies = {name: make(known) for name, make in self.makers.items()}
         order = sorted(range(len(parents)), key=lambda i: parents[i].cost.start_ns)
         rows = [
-            window_row(day, task, one.cost.start_ns, one.cost.side, one.worked, self.seed, self._numbers[id(one)])
+            window_row(
+                day,
+                _limited(task, one),
+                one.cost.start_ns,
+                one.cost.side,
+                one.worked,
+                self.seed,
+                self._numbers[id(one)],
+            )
             for one in parents
         ]
         plan = Plan(np.array(rows, np.int64), np.zeros(len(parents), np.int64))
@@ -303,10 +316,22 @@ class _Runs:
         return self._known[key]
 
 
+def _limited(task: Task, one: OwnParent) -> Task:
+    """The task with the parent's limit price."""
+    return task if one.limit is None else replace(task, side=one.cost.side, limit_price=float(one.limit))
+
+
 def _bps(parents: Sequence[OwnParent], costs: Costs) -> Floats:
-    """A strategy's costs against the parents' own arrival mids, fees left out."""
-    m0 = np.array([one.arrival_mid2 / one.grain for one in parents])
+    """A strategy's costs against the parents' own arrival mids, fees left out.
+
+    Lots that nobody sold are booked where the ladder ended. Where a limit kept the strategy from taking at any price,
+    they cost the mid's move to the end, as the owner's do.
+    """
+    m0, m1 = np.array([(one.arrival_mid2 / one.grain, one.end_mid2 / one.grain) for one in parents]).T
+    limited = np.array([one.limit is not None for one in parents])
     paid = costs.shortfall - costs.fees + costs.side * (costs.arrival_mid2 - m0) * costs.qty
+    moved = costs.side * (m1 - costs.arrival_mid2) * costs.unfilled_lots
+    paid += limited * (moved - costs.unfilled_paid)
     return np.asarray(BPS * paid / (m0 * costs.qty), np.float64)
 
 

@@ -15,43 +15,53 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 Ints = NDArray[np.int64]
+DOTS = 1000
+"""Parents that a picture shows one by one."""
 BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "close_bps": "the close"}
 
 
-def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str) -> Figure:
-    """The mid through a parent's life, in ticks, with its fills: dots that rested, triangles that took."""
+def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str, unit: float | None = None) -> Figure:
+    """The mid through a parent's life with its fills: dots that rested, triangles that took.
+
+    In prices where it is known what one of the whole numbers is worth (`unit`), else in ticks.
+    """
+    worth = unit or 1.0
 
     def draw(drawing: "Drawing") -> None:
         panel = drawing.subplots()
         start = mids[0, 0]
-        panel.step((mids[:, 0] - start) / 60e9, mids[:, 1] / 2, where="post", color=style.SOFT.token, linewidth=1)
+        minutes, mid = (mids[:, 0] - start) / 60e9, worth * mids[:, 1] / 2
+        panel.step(minutes, mid, where="post", color=style.SOFT.token, linewidth=1)
         colour = (style.BUY if side > 0 else style.SELL).token
         for rested, marker, word in ((True, "o", "rested"), (False, "^" if side > 0 else "v", "took")):
             rows = fills[(fills[:, 5] != 0) == rested]
             if len(rows):
                 size = 12 + 60 * rows[:, 2] / fills[:, 2].max()
-                panel.scatter((rows[:, 0] - start) / 60e9, rows[:, 1], size, color=colour, marker=marker, label=word)
+                minutes, price = (rows[:, 0] - start) / 60e9, worth * rows[:, 1]
+                panel.scatter(minutes, price, size, color=colour, marker=marker, label=word)
         panel.set_xlabel("minutes since arrival")
-        panel.set_ylabel("ticks")
+        panel.set_ylabel("ticks" if unit is None else "price")
+        panel.ticklabel_format(axis="y", useOffset=False)
         if len(fills):
             panel.legend(frameon=False)
 
     word = "buy" if side > 0 else "sell"
     return drawn(
         name, f"Mid and fills of parent {parent}, a {word} order: {len(fills)} fills.",
-        "Line: mid without own orders; marks: own fills, larger for more lots.", (WIDE, 2.8), draw,
+        f"{parent}, {word}. Line: the mid; marks: own fills, larger for more lots.", (WIDE, 2.8), draw,
     )  # fmt: skip
 
 
 def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
     """Slippage of every parent against each benchmark that is known: a dot each, the mean as a line."""
     told = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
+    every = -(-len(costs) // DOTS)
 
     def draw(drawing: "Drawing") -> None:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, (key, _) in enumerate(told.items()):
-            values = np.array([cost[key] for cost in costs if cost.get(key) is not None], np.float64)
+            values = np.array([cost[key] for cost in costs[::every] if cost.get(key) is not None], np.float64)
             mean, _ = by_filled(costs, key)
             shift = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
             panel.scatter(values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0)
@@ -62,7 +72,8 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
 
     return drawn(
         name, f"Slippage of {len(costs)} parents against {', '.join(told.values())}.",
-        "A dot is a parent; the bar is the mean by what was filled.", (WIDE, 2.4), draw,
+        f"A dot is a parent{f', one of {every} is drawn' if every > 1 else ''}; the bar is the mean of all by what was "
+        "filled.", (WIDE, 2.4), draw,
     )  # fmt: skip
 
 

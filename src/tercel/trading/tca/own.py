@@ -82,6 +82,11 @@ class OwnParent:
         return {name: total * self.unit for name, total in self.cost.sums.items()}
 
     @property
+    def end_mid2(self) -> int:
+        """The mid at its end, half grains."""
+        return int(self.mids[-1, 1])
+
+    @property
     def worked(self) -> int:
         """Lots that somebody worked: all but the refused ones."""
         return self.cost.quantity - self.cost.refused

@@ -19,14 +19,15 @@ from tercel.execution.strategy import Strategy
 from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.tape import Lake
 from tercel.report.page import Section, render
-from tercel.report.tables import plain_table, spelt
+from tercel.report.svg import Figure
+from tercel.report.tables import NOTHING, fixed, plain_table, spelt
+from tercel.stats.clusters import FEW_CLUSTERS
 from tercel.trading.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
 from tercel.trading.tca.files import read_fills, read_orders
 from tercel.trading.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
-from tercel.trading.tca.shortfall import by_filled, known
-from tercel.trading.tca.summary import summary
+from tercel.trading.tca.shortfall import known
+from tercel.trading.tca.summary import PARTS, sentences, summary
 
-PARTS = ("spread", "walk", "timing", "forced", "fees")
 SHOWN = 40
 """Parents whose path a page draws."""
 
@@ -84,29 +85,9 @@ class OwnCosts:
 
     def sentences(self) -> list[str]:
         """At most five, as a desk would say them."""
-        parents = self.analysis.parents
-        total = self._summed["total"]
-        mean, half = by_filled(self.rows)
-        money = self.analysis.money()
-        filled = f"{len(parents):,} parents, {total['filled']:,} lots worth {total['notional']:,.0f} filled"
-        if mean is None:
-            said = [f"{filled}: nothing to tell a cost of."]
-        else:
-            within = "" if half is None else f" ± {half:.2f}"
-            said = [f"{filled} cost {mean:.2f}{within} bps against arrival, {float(money['fills']):,.2f} in money."]
-            parts = ", ".join(f"{name} {total[f'{name}_bps']:.2f}" for name in PARTS if money[name] or name != "forced")
-            against = ", ".join(
-                f"{word} {total[key]:.2f}"
-                for word, key in (("VWAP", "vwap_bps"), ("TWAP", "twap_bps"), ("the close", "close_bps"))
-                if total[key] is not None
-            )
-            said.append(f"In parts, bps: {parts}; against {against}.")
-        left = total["unfilled"], total["refused"]
-        lost = [f"{left[0]:,} lots found nobody, which came to {float(money['opportunity']):,.2f}"] if left[0] else []
-        lost += [f"{left[1]:,} lots were refused, {float(money['refusal']):,.2f}"] if left[1] else []
-        lost += [f"{len(self.analysis.left_orders)} orders have no quotes"] if self.analysis.left_orders else []
-        if lost:
-            said.append(f"{'; '.join(lost)}.")
+        left = self.analysis.left_orders
+        more = [f"{len(left):,} orders have no quotes"] if left else []
+        said = sentences(self.rows, self.analysis.money(), more)
         if counts := in_words(self.analysis.odd):
             said.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
@@ -199,10 +180,14 @@ def verdicts(found: Counterfactual) -> str:
     told = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
     best, first = next(iter(found.strategies.items()))
     open_ = len(found.strategies) - sum(map(len, told.values()))
+    left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
+    beside = "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
+    beside += "; strategies knew the day's own volume where the lake has no earlier day" if found.hindsight else ""
+    again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
     return (
-        f"On {found.parents:,} parents worked again, {best} would have cost {first.cost_bps:.2f} bps where yours cost "
-        f"{found.own_bps:.2f} (saves {spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies "
-        f"{len(told['cheaper'])} are cheaper, {len(told['dearer'])} dearer, {open_} not told apart."
+        f"On {again}, {best} would have cost {first.cost_bps:.2f} bps where yours cost {found.own_bps:.2f} (saves "
+        f"{spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies {len(told['cheaper'])} are "
+        f"cheaper, {len(told['dearer'])} dearer, {open_} not told apart{beside}."
     )
 
 
@@ -229,6 +214,7 @@ def _against(found: Counterfactual | None) -> dict[str, Any] | None:
         return None
     return {
         "own_bps": found.own_bps,
+        "own_unfilled": found.own_unfilled,
         "parents": found.parents,
         "clusters": found.clusters,
         "impact": found.impact,
@@ -252,17 +238,19 @@ def _against(found: Counterfactual | None) -> dict[str, Any] | None:
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "parent", "instrument", "agent", "date", "start", "end", "side", "filled", "unfilled", "refused", "is_bps",
+    "parent", "instrument", "agent", "date", "start", "end", "side", "limit", "filled", "unfilled", "refused", "is_bps",
     "spread_bps", "walk_bps", "timing_bps", "fees_bps", "opportunity_bps", "vwap_bps", "twap_bps", "close_bps",
 )  # fmt: skip
 """Of a parent, on the page; `tca.json` has the rest."""
 MOST_ROWS = 500
+IDLE = ("limit", "unfilled", "refused", "opportunity", "refusal", "forced")
+"""Columns that leave a page where they say nothing."""
 
 
 def page(costs: OwnCosts, title: str) -> str:
     """The page with plots."""
     from tercel.report.figures import paired_differences
-    from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
+    from tercel.trading.tca.figures import against_benchmarks, markouts
 
     found, parents = costs.to_json(), costs.analysis.parents
     rows = found["parents"]
@@ -273,14 +261,8 @@ def page(costs: OwnCosts, title: str) -> str:
         Section(
             "Parent by parent",
             f"The first {MOST_ROWS} of {len(rows):,}." if len(rows) > MOST_ROWS else "",
-            html=plain_table(
-                [name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]
-            ),
-            figures=[
-                path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, f"path{number}")
-                for number, one in enumerate(parents[:SHOWN])
-                if len(one.fills)
-            ],
+            html=_lean([name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]),
+            figures=[_path(one, f"path{number}") for number, one in enumerate(parents[:SHOWN]) if len(one.fills)],
         ),
     ]
     if found["odd_fills"]:
@@ -300,10 +282,10 @@ def _sums(found: Mapping[str, Any]) -> str:
         for name, row in sums.items()
     ]
     against = ("vwap", "twap", "close")
-    costs = [[name, *(row[f"{key}_bps"] for key in (*parts, *against))] for name, row in sums.items()]
-    marks = [[name, *(row["markouts_bps"].get(span) for span in spans)] for name, row in sums.items()]
+    costs = [[name, *(fixed(row[f"{key}_bps"]) for key in (*parts, *against))] for name, row in sums.items()]
+    marks = [[name, *(fixed(row["markouts_bps"].get(span)) for span in spans)] for name, row in sums.items()]
     return "".join(
-        plain_table(["", *headings], rows, caption)
+        _lean(["agent", *headings], rows, caption)
         for headings, rows, caption in (
             ([*counts, *money], told, "Lots, and what they cost in money"),
             ([*parts, *against], costs, "What the fills cost in parts and against benchmarks, bps"),
@@ -312,13 +294,34 @@ def _sums(found: Mapping[str, Any]) -> str:
     )
 
 
+def _lean(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
+    """A table without the columns of `IDLE` that say nothing in any row."""
+    keep = [
+        place
+        for place, name in enumerate(headings)
+        if name not in IDLE or any(row[place] not in (None, 0, "0.00", NOTHING) for row in rows)
+    ]
+    return plain_table([headings[place] for place in keep], [[row[place] for place in keep] for row in rows], caption)
+
+
+def _path(one: OwnParent, name: str) -> Figure:
+    from tercel.trading.tca.figures import path_with_fills
+
+    price = float(2 * one.unit / one.day.lot)
+    return path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, name, price)
+
+
 def _cells(row: Mapping[str, Any]) -> list[Any]:
-    return [row[name] if name != "side" else ("buy" if row["side"] > 0 else "sell") for name in COLUMNS]
+    limit = row["limit"]
+    shown = {"side": "buy" if row["side"] > 0 else "sell", "limit": limit if limit is None else f"{limit:,}"}
+    shown |= {name: fixed(row[name]) for name in COLUMNS if name.endswith("_bps")}
+    return [shown.get(name, row[name]) for name in COLUMNS]
 
 
 def _again(found: Counterfactual, drawn: Any) -> Section:
-    rows = [
-        [name, one.cost_bps, spelt(one.saves.to_json(), "+"), one.verdict, one.unfilled]
+    rows = [["your own", fixed(found.own_bps), "", "", found.own_unfilled]]
+    rows += [
+        [name, fixed(one.cost_bps), spelt(one.saves.to_json(), "+"), one.verdict, one.unfilled]
         for name, one in found.strategies.items()
     ]
     saves = {name: one.saves.to_json() for name, one in found.strategies.items()}
@@ -332,5 +335,5 @@ def _again(found: Counterfactual, drawn: Any) -> Section:
     text += [
         f"{len(names):,} parents {WHY_NOT[why]} and were not worked again." for why, names in found.left_out.items()
     ]
-    table = plain_table(["strategy", "would have cost, bps", "saves, bps", "verdict", "unfilled lots"], rows)
+    table = plain_table(["strategy", "cost, bps", "saves, bps", "verdict", "unfilled lots"], rows)
     return Section("What strategies would have cost", text, html=table, figures=[drawn(saves, "your own fills")])

@@ -44,6 +44,58 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+PARTS = ("spread", "walk", "timing", "forced", "fees")
+BENCHMARKS = {"vwap": "VWAP", "twap": "TWAP", "close": "the close"}
+
+
+def sentences(
+    rows: Sequence[Mapping[str, Any]], money: Mapping[str, Any] | None = None, more: Sequence[str] = ()
+) -> list[str]:
+    """What parents came to, in at most three sentences.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As :func:`summary` takes them.
+    money : mapping of str to number, optional
+        The same costs in money: ``fills``, ``opportunity``, ``refusal``.
+    more : sequence of str
+        What else was left.
+
+    Examples
+    --------
+    >>> row = {"is_bps": 2.0, "spread_bps": 2.0, "timing_bps": 0.0, "filled": 4, "unfilled": 1, "notional": 600.0}
+    >>> for sentence in sentences([row, row]):
+    ...     print(sentence)
+    2 parents: 8 lots worth 1,200 filled cost 2.00 bps against arrival.
+    In parts, bps: spread 2.00, timing 0.00.
+    2 lots found nobody.
+    """
+    total = _means(rows)
+    mean, half = by_filled(rows)
+    several = "1 parent" if len(rows) == 1 else f"{len(rows):,} parents"
+    filled = f"{several}: {total['filled']:,} lots worth {total['notional']:,.0f} filled"
+    if mean is None:
+        said = [f"{filled}, nothing to tell a cost of."]
+    else:
+        within = "" if half is None else f" ± {half:.2f}"
+        paid = f", {float(money['fills']):,.2f} in money" if money is not None else ""
+        said = [f"{filled} cost {mean:.2f}{within} bps against arrival{paid}."]
+        told = {name: total[f"{name}_bps"] for name in PARTS if total[f"{name}_bps"] or name != "forced"}
+        parts = ", ".join(f"{name} {value:.2f}" for name, value in told.items() if value is not None)
+        beside = {word: total[f"{name}_bps"] for name, word in BENCHMARKS.items()}
+        against = ", ".join(f"{word} {value:.2f}" for word, value in beside.items() if value is not None)
+        said += [f"In parts, bps: {parts}{f'; against {against}' if against else ''}."] if parts else []
+    why = {"unfilled": ("found nobody", "opportunity"), "refused": ("were refused", "refusal")}
+    lost = [
+        f"{total[key]:,} lots {what}" + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
+        for key, (what, part) in why.items()
+        if total[key]
+    ]
+    lost += more
+    return said + ([f"{'; '.join(lost)}."] if lost else [])
+
+
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     sums = {key: sum(row.get(key, 0) for row in rows) for key in ("quantity", "filled", "unfilled", "refused")}
     notional = sum(row.get("notional", 0.0) for row in rows)
