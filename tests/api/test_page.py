@@ -52,7 +52,7 @@ def test_own_work_of_the_page_runs(
             assert said in code
             code = code.replace(said, other)
         exec(compile(code, str(PAGE), "exec"), names)
-    assert names["own"].card["observation"].endswith(":eyes")
+    assert names["own"].card.observation.endswith(":eyes")
     assert len(names["obs"]) == 40
 
 

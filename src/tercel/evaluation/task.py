@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import InitVar, asdict, dataclass
 from fractions import Fraction
 from math import ceil, floor
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
@@ -323,6 +324,17 @@ class Task:
             if latency in out and not out[latency]["values_ns"]:
                 del out[latency]["values_ns"]
         return out
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Task":
+        """The task whose :meth:`to_dict` was written down.
+
+        >>> Task.of(Task(side=1, quantity=70).to_dict()) == Task(side=1, quantity=70)
+        True
+        """
+        late = {name: told[name] for name in ("latency", "feed_latency") if name in told}
+        laws = {name: Latency(**{**one, "values_ns": tuple(one.get("values_ns", ()))}) for name, one in late.items()}
+        return cls(**{**told, **laws})
 
     @property
     def id(self) -> str:
