@@ -10,7 +10,6 @@ ROOT: Final = Path("desks")
 JOURNAL: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
-LATCH: Final = "kill.json"
 
 
 def new_desk(name: str) -> Path:
@@ -51,13 +50,6 @@ def find_desk(given: Path | None) -> Path:
 
 def _is_desk(folder: Path) -> bool:
     return (folder / JOURNAL).is_file() or (folder / ELSEWHERE).is_file()
-
-
-def elsewhere(folder: Path, url: str) -> None:
-    """Keep where a desk's journal is, for its owner's eyes alone: the URL may hold a password."""
-    path = folder / ELSEWHERE
-    path.touch(mode=0o600)
-    path.write_text(url + "\n", encoding="utf-8")
 
 
 def _numbered(name: str) -> list[Path]:
