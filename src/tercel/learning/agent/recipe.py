@@ -90,6 +90,7 @@ def configured(
         "latency_ms": task.latency.a_ns / 1e6,
         "side": task.side,
         "start": task.start,
+        "warmup_s": task.warmup_s,
     }
     raw["learner"] = {**raw.get("learner", {}), "frames": frames}
     least, each, most = LOOKED_ON
