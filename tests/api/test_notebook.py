@@ -210,6 +210,37 @@ def test_what_makes_no_evaluation_is_told(market: tc.Market, candidates: list[An
     assert told in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("answer", "actions", "told"),
+    [
+        (lambda obs: np.zeros((len(obs), 8)), "placement", "numpy.argmax"),
+        (lambda obs: np.zeros((len(obs), 8), np.float32), "placement", "tercel.save_policy"),
+        (lambda obs: np.zeros((len(obs), 5)), "placement", "5 numbers a row are for other actions than these 8"),
+        (lambda obs: np.zeros((len(obs), 1), int), "placement", "reshape"),
+        (lambda obs: np.zeros(len(obs)), "placement", "astype(int)"),
+        (lambda obs: np.zeros(1, int), "placement", "every row"),
+        (lambda obs: 0, "placement", "every row"),
+        (lambda obs: np.full(len(obs), 8), "placement", "name the set"),
+        (lambda obs: np.zeros(len(obs)), "allocation", "7 numbers a row"),
+        (lambda obs: np.zeros((len(obs), 8)), "allocation", "actions=..."),
+    ],
+)
+def test_an_answer_of_another_shape_is_told_how_to_go_on(answer: Any, actions: str, told: str) -> None:
+    strategy = tc.model_strategy(answer, "mine", actions=actions)
+    with pytest.raises(tc.TercelError) as error:
+        strategy.policy.act(np.zeros((3, 40), np.float32))
+    assert told in str(error.value)
+
+
+def test_a_network_that_yields_logits_is_told_so_where_it_is_judged(market: tc.Market, task: tc.Task) -> None:
+    network = tc.model_strategy(lambda obs: obs[:, :8], "network")
+    with pytest.raises(tc.TercelError, match="argmax"):
+        tc.evaluate([network, "twap_take"], market, task, episodes=2)
+    torch = pytest.importorskip("torch")
+    with pytest.raises(tc.TercelError, match="save_policy"):
+        tc.model_strategy(torch.nn.Linear(40, 8), "module")
+
+
 def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) -> None:
     class Model:
         def predict(self, obs: np.ndarray, deterministic: bool) -> tuple[np.ndarray, None]:
