@@ -74,6 +74,9 @@ def load_policy(name: str | Path, as_name: str = "", *, observation: Eyes | None
     ------
     PolicyError, UnknownNameError
         A folder without a policy, one of another observation, or a name that nobody knows.
+
+    >>> load_policy("default").card.limits["horizon_s"]
+    1800.0
     """
     folder = resolve_policy(str(name))
     policy_strategy(folder, eyes=observation)

@@ -173,6 +173,19 @@ class Result:
         Every pair once.
     contest : Contest, optional
         All that was run, for single episodes and the page; absent in a result that was read from JSON.
+
+    See Also
+    --------
+    docs/judging.md : how intervals, corrections and the minimum detectable effect are made, with their sources.
+
+    >>> from tercel.api.judged import evaluate
+    >>> from tercel.api.market import load_market
+    >>> task = Task(horizon="1min", decisions=2)
+    >>> result = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=4)
+    >>> sorted(result.table()["strategy"])
+    ['pov', 'twap_take']
+    >>> result.compare("pov", "twap_take") == Result.from_json(result.to_json()).compare("pov", "twap_take")
+    True
     """
 
     figures: Mapping[str, Any]

@@ -77,6 +77,14 @@ class Latency:
     a_ns, b_ns : int
     values_ns : tuple of int
         32 equally likely values, such as `market.simulator.terms.receive_delays` takes from a tape.
+
+    Raises
+    ------
+    ConfigError
+        A law that does not exist, or times below 0.
+
+    >>> Latency("uniform", a_ns=1_000_000, b_ns=3_000_000).mean_ns
+    2000000.0
     """
 
     kind: str = "constant"
