@@ -358,7 +358,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         table = self._shown()
-        notes = [*table.notes, *self.figures["notes"]]  # the page has all that can be said
+        notes = list(dict.fromkeys((*table.notes, *self.figures["notes"])))  # the page has all that can be said
         return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
 
     def _shown(self) -> Judged:

@@ -68,6 +68,8 @@ class Asked:
         Runs episodes on other machines.
     here : bool
         Whether everything runs in this process, silently.
+    allow_seen_days : bool
+        Whether policies are judged on days that they learned from, which the notes then say.
     """
 
     field: Field
@@ -81,6 +83,7 @@ class Asked:
     trained_for: dict[str, list[Contender]]
     elsewhere: Elsewhere | None = None
     here: bool = False
+    allow_seen_days: bool = False
 
     def contenders(self, market: str) -> list[Contender]:
         """Everyone who is judged in a market, policies first."""
@@ -134,7 +137,8 @@ def notes_of(asked: Asked) -> list[str]:
         *untrained_in(asked.trained_for),
     ]
     for name, settings in asked.markets.items():
-        notes += refuse_leaks([*asked.field.teams[name], *specialists], [settings])
+        everyone = [*asked.field.teams[name], *specialists]
+        notes += refuse_leaks(everyone, [settings], allowed=asked.allow_seen_days)
     return notes
 
 
