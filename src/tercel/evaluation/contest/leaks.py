@@ -201,8 +201,8 @@ def _checked(policies: Sequence[Contender], judged: Judged, allowed: bool | None
                 earlier.append(f"{policy.key} {seen.how}, up to {judged.clock(judged.until(seen))}")
     if known:
         yield (
-            f"{SEEN}: {'; '.join(dict.fromkeys(known))}; judged all the same: {judged}. What such a policy saves here is "
-            "no evidence of what it saves on other days."
+            f"{SEEN}: {'; '.join(dict.fromkeys(known))}; judged all the same: {judged}. What such a policy saves "
+            "here is no evidence of what it saves on other days."
         )
     said = f"Leaks: no {'other ' * bool(known)}policy learned from the judged {hours} ({judged})"
     if earlier:
