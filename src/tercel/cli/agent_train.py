@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from click.core import ParameterSource
 
 from tercel.cli.shared import AsJson, Seed, told
 
@@ -37,7 +36,8 @@ def train(
     with told(as_json, "what is trained so far is kept; --resume RUN goes on"):
         from tercel.cli.commands.agent_train import train as body
 
-        typed = ctx.get_parameter_source("seed") is not ParameterSource.DEFAULT
+        source = ctx.get_parameter_source("seed")
+        typed = source is not None and source.name != "DEFAULT"
         code = body(
             config=config, preset=preset, algo=algo, seed=seed if typed else None, out=out, resume=resume,
             as_json=as_json, ray=ray, workers=workers, trust=trust,
