@@ -75,6 +75,10 @@ def test_the_stub_names_what_the_table_names() -> None:
     }
     homes = {name: home if ":" in home else f"{home}:{name}" for name, home in tc._HOMES.items()}  # type: ignore[attr-defined]
     assert said == homes
+    [listed] = [
+        node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    ]
+    assert sorted(ast.literal_eval(listed.value)) == sorted(tc.__all__)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,11 @@ class Desk:
             beside=None if file is None else file.parent,
         )
         self._closed = False
-        self._running.desk.begin()
+        try:
+            self._running.desk.begin()
+        except BaseException:
+            self._running.close()
+            raise
 
     # -- time -----------------------------------------------------------------------------------------------------
 
