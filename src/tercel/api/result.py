@@ -260,15 +260,15 @@ class Result:
         """
         import polars as pl
 
-        rows = []
+        rows = list[dict[str, Any]]()
         for one in self.rows:
-            versus, told = one.vs_best, {"strategy": one.strategy, "kind": one.kind}
-            told |= {"shortfall_bps": one.shortfall_bps.mean}
-            told |= {end: getattr(one.shortfall_bps, end) for end in ("ci_low", "ci_high")}
-            told |= {key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(one, key)]}
-            told |= {"unfilled_share": one.unfilled_share, "vs_best_bps": versus and versus.difference_bps}
-            told |= {"vs_best_low": versus and versus.ci_low, "vs_best_high": versus and versus.ci_high}
-            rows.append(told | {"vs_best_p": versus and versus.p_adjusted})
+            cost, versus = one.shortfall_bps, one.vs_best
+            row: dict[str, Any] = {"strategy": one.strategy, "kind": one.kind, "shortfall_bps": cost.mean}
+            row |= {"ci_low": cost.ci_low, "ci_high": cost.ci_high}
+            row |= {key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(one, key)]}
+            row |= {"unfilled_share": one.unfilled_share, "vs_best_bps": versus and versus.difference_bps}
+            row |= {"vs_best_low": versus and versus.ci_low, "vs_best_high": versus and versus.ci_high}
+            rows.append(row | {"vs_best_p": versus and versus.p_adjusted})
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def compare(self, a: str, b: str) -> Comparison:
