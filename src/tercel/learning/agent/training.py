@@ -259,12 +259,13 @@ def made_of(told: AgentConfig) -> dict[str, Any]:
 
     Functions are marked by their compiled code, which another version of Python does not share.
     """
-    found: dict[str, Any] = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    found = dict[str, Any]()
     if told.on_tape:
         found["days"] = list(Lake(told.market.lake).days(told.market.symbol))
     else:
         found["presets"] = {name: presets.load(name).mark for name in told.market.presets}
     if told.own_code:
+        found["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
         found["functions"] = {name: fingerprint(function) for name, function in functions_of(told).items()}
     return found
 
