@@ -1,10 +1,12 @@
 """The house itself: what an import may load, the layering, the Makefile's own words."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ import tercel
 ROOT = Path(__file__).resolve().parents[1]
 ASIDE = ("benchmarks", "replications", "studies")
 """What a clone has beside the package: not installed, and never imported by it."""
+INSIDE = {"tercel", "llvmlite"}
+"""What a declared library is made of, and ourselves."""
 HEAVY = ("torch", "numba", "polars", "matplotlib", "numpy", "stable_baselines3", "onnx", "gymnasium")
 
 
@@ -46,6 +50,22 @@ except SystemExit as end:
 
 def test_the_error_tree_and_the_vocabulary_are_free() -> None:
     assert loaded_by("import tercel.core.errors, tercel.core.vocabulary") == set()
+
+
+def test_what_is_imported_is_declared() -> None:
+    """What happens to be installed beside us is missing from somebody's empty environment."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    declared = {re.match(r"[A-Za-z0-9_.-]+", one)[0].lower().replace("_", "-") for one in listed}  # type: ignore[index]
+    known, undeclared = packages_distributions(), set[str]()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for root in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - INSIDE:
+                if root in known and not declared & {one.lower().replace("_", "-") for one in known[root]}:
+                    undeclared.add(f"{root} in {path.relative_to(ROOT)}")
+    assert sorted(undeclared) == []
 
 
 def test_version_is_the_projects() -> None:

@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Comparison": "tercel.api.result",
+    "Desk": "tercel.api.desk",
     "Episode": "tercel.api.episode",
     "Fees": "tercel.market.simulator.terms",
     "Intent": "tercel.execution.intent",

@@ -1,3 +1,4 @@
+from tercel.api.desk import Desk as Desk
 from tercel.api.environment import sb3_env as sb3_env
 from tercel.api.episode import Episode as Episode
 from tercel.api.judged import evaluate as evaluate
@@ -30,8 +31,8 @@ from tercel.market.tape import Lake as Lake
 
 __version__: str
 __all__ = [
-    "Comparison", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Order", "Policy", "Result", "Step",
-    "Strategy", "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain",
+    "Comparison", "Desk", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Order", "Policy", "Result",
+    "Step", "Strategy", "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain",
     "load_market", "load_policy", "model_strategy", "read_orders", "replay", "save_policy", "sb3_env", "strategy",
     "train", "tune",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Markets and tasks: what belongs to which, recorded days, calibration, tuning, explanation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,15 @@ def test_an_order_by_the_clock_is_judged_on_recorded_days(lake: Path) -> None:
     result = tc.evaluate(["twap_take", "pov"], market, task, episodes=10)
     assert result.episodes == 1
     assert (result.episode(0).side, result.episode(0).lots) == (1, 30)
-    assert result.task["start"] == "10:15"
+    assert result.task == task
+
+
+def test_a_result_of_listed_orders_says_which(lake: Path) -> None:
+    result = tc.evaluate(["twap_take", "pov"], tc.replay(lake, "SIM"), [ORDER])
+    assert [order.date for order in result.task] == list(DAYS)
+    assert {replace(order, time=ORDER.time, horizon=ORDER.horizon_s) for order in result.task} == {ORDER}
+    assert tc.Result.from_json(result.to_json()).task == result.task
+    assert result.episodes == len(DAYS)
 
 
 def test_days_come_into_a_lake_and_out_as_frames(tmp_path: Path) -> None:

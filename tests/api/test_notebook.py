@@ -1,6 +1,8 @@
 """The notebook of docs/library.md, small; and what a result says, held against the command line."""
 
+import html
 import json
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ from tests.api.conftest import MARKET
 from typer.testing import CliRunner
 
 import tercel as tc
+from tercel.cli.commands.agent_evaluate import tell
 from tercel.cli.root import app
 from tercel.evaluation.comparisons import Scores
+from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.experiment import run_strategy
 from tercel.evaluation.market import build_market
 from tercel.execution.strategies import build
@@ -51,8 +55,42 @@ def test_the_notebook(result: tc.Result, agent: tc.Policy, tmp_path: Path) -> No
     assert result.episode(3).plot().svg.startswith(("<svg", "<img"))
     saved = agent.save(tmp_path / "mine")
     assert tc.load_policy(tmp_path / "mine").card == saved.card == agent.card
-    assert saved.card["frames"] <= 512
+    assert saved.card.frames <= 512
     assert "half_now" in result.report(tmp_path / "a" / "page.html").read_text()
+
+
+def test_rows_and_task_have_names_and_types(result: tc.Result, task: tc.Task) -> None:
+    assert result.task == task
+    assert [row.strategy for row in result.rows] == result.ranked
+    own = next(row for row in result.rows if row.strategy == "half_now")
+    assert own.kind == "own"
+    assert own.shortfall_bps.mean == pytest.approx(np.mean(result.shortfall_bps["half_now"]))
+    parts = (own.spread_bps, own.impact_bps, own.timing_bps, own.forced_bps, own.fees_bps)
+    assert sum(part.mean for part in parts if part) == pytest.approx(own.shortfall_bps.mean)
+    assert own.vs_best == result.compare("half_now", result.best_baseline)
+    assert next(row for row in result.rows if row.strategy == result.best_baseline).vs_best is None
+    with pytest.raises(FrozenInstanceError):
+        own.kind = "learned"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        result.contest = None  # type: ignore[misc]
+    assert len(set(result.notes)) == len(result.notes)
+
+
+def test_a_table_says_below_what_the_command_says(
+    result: tc.Result, market: tc.Market, task: tc.Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(result.figures, Path("figures.json"), Path("page.html"))
+    said = " ".join(capsys.readouterr().out.split())
+    for one in shown(result.figures).sentences():
+        assert one in said
+        assert one in " ".join(repr(result).split())
+    page = " ".join(html.unescape(result._repr_html_()).split())
+    written = tc.evaluate(["twap_take", "vwap_take"], market, task, episodes=8, seed=SEED)
+    for told in (said, page, " ".join(repr(written).split()), html.unescape(written._repr_html_())):
+        assert "80 % power" in told
+        assert "Benjamini" in told
+    assert "default against" in page
+    assert f"{written.compare('twap_take', 'vwap_take').detectable_bps:.2f}" in repr(written)
 
 
 def test_a_comparison_is_the_mean_of_paired_differences_both_ways(result: tc.Result) -> None:
@@ -170,6 +208,37 @@ def test_what_makes_no_evaluation_is_told(market: tc.Market, candidates: list[An
     with pytest.raises(tc.TercelError) as error:
         tc.evaluate(candidates, market, episodes=2)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "actions", "told"),
+    [
+        (lambda obs: np.zeros((len(obs), 8)), "placement", "numpy.argmax"),
+        (lambda obs: np.zeros((len(obs), 8), np.float32), "placement", "tercel.save_policy"),
+        (lambda obs: np.zeros((len(obs), 5)), "placement", "5 numbers a row are for other actions than these 8"),
+        (lambda obs: np.zeros((len(obs), 1), int), "placement", "reshape"),
+        (lambda obs: np.zeros(len(obs)), "placement", "astype(int)"),
+        (lambda obs: np.zeros(1, int), "placement", "every row"),
+        (lambda obs: 0, "placement", "every row"),
+        (lambda obs: np.full(len(obs), 8), "placement", "name the set"),
+        (lambda obs: np.zeros(len(obs)), "allocation", "7 numbers a row"),
+        (lambda obs: np.zeros((len(obs), 8)), "allocation", "actions=..."),
+    ],
+)
+def test_an_answer_of_another_shape_is_told_how_to_go_on(answer: Any, actions: str, told: str) -> None:
+    strategy = tc.model_strategy(answer, "mine", actions=actions)
+    with pytest.raises(tc.TercelError) as error:
+        strategy.policy.act(np.zeros((3, 40), np.float32))
+    assert told in str(error.value)
+
+
+def test_a_network_that_yields_logits_is_told_so_where_it_is_judged(market: tc.Market, task: tc.Task) -> None:
+    network = tc.model_strategy(lambda obs: obs[:, :8], "network")
+    with pytest.raises(tc.TercelError, match="argmax"):
+        tc.evaluate([network, "twap_take"], market, task, episodes=2)
+    torch = pytest.importorskip("torch")
+    with pytest.raises(tc.TercelError, match="save_policy"):
+        tc.model_strategy(torch.nn.Linear(40, 8), "module")
 
 
 def test_a_model_says_what_its_actions_mean(market: tc.Market, task: tc.Task) -> None:

@@ -47,7 +47,7 @@ def typed(*words: str) -> Result:
 
 def test_layers_are_judged_as_the_function_that_they_are(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
     saved = tc.save_policy(LAYERS, tmp_path / "mine")
-    assert saved.card["name"] == "mine"
+    assert saved.card.name == "mine"
     function = tc.model_strategy(by_numpy, "function")
     result = tc.evaluate([saved, function, "twap_take"], market, task, episodes=4)
     np.testing.assert_allclose(result.shortfall_bps["mine"], result.shortfall_bps["function"])
@@ -98,7 +98,7 @@ def test_an_onnx_file_by_hand(tmp_path: Path) -> None:
     obs = seen().obs
     np.testing.assert_array_equal(load_policy(tmp_path / "mine")[0].act(obs), np.argmax(obs @ (W1 @ W2), axis=1))
     saved = tc.save_policy(handmade(), tmp_path / "again", "mine")
-    assert saved.card["weights_sha256"] == tc.load_policy(tmp_path / "mine").card["weights_sha256"]
+    assert saved.card.weights_sha256 == tc.load_policy(tmp_path / "mine").card.weights_sha256
     with pytest.raises(tc.TercelError, match="observes the 40 entries"):
         tc.save_policy(handmade(39), tmp_path / "wrong")
     assert not (tmp_path / "wrong").exists()
@@ -127,7 +127,7 @@ def test_other_files_are_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(tc.TercelError, match=r"thesis\.tex"):
         tc.save_policy(LAYERS, tmp_path)
     tc.save_policy(LAYERS, tmp_path / "mine", "first")
-    assert tc.save_policy(LAYERS, tmp_path / "mine", "second").card["name"] == "second"
+    assert tc.save_policy(LAYERS, tmp_path / "mine", "second").card.name == "second"
 
 
 def test_a_torch_module(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_model_of_stable_baselines(
     env = VecNormalize(env) if normalised else env
     model = sb3.PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu").learn(64)
     saved = tc.save_policy(model, tmp_path / "mine")
-    assert saved.card["actions"] == actions
+    assert saved.card.actions == actions
     view = seen()
     strategy = policy_strategy(saved.folder, eyes=eyes)
     raw = np.asarray(eyes(view), np.float32)

@@ -71,9 +71,9 @@ def agent(market: tc.Market, task: tc.Task) -> tc.Policy:
 
 
 def test_functions_train_a_policy_that_says_so(agent: tc.Policy) -> None:
-    assert agent.card["observation"] == f"{__name__}:eyes"
-    assert agent.card["observes"] == ("eyes_0", "eyes_1", "eyes_2")
-    assert agent.card["learner"]["reward"] == f"{__name__}:paid"
+    assert agent.card.observation == f"{__name__}:eyes"
+    assert agent.card.observes == ("eyes_0", "eyes_1", "eyes_2")
+    assert agent.card.learner["reward"] == f"{__name__}:paid"
 
 
 def test_it_is_judged_beside_others(agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_its_folder_alone_is_refused(agent: tc.Policy, market: tc.Market, task: 
 
 def test_a_reward_alone_trains_what_ships(market: tc.Market, task: tc.Task) -> None:
     agent = tc.train(market, task, frames=128, reward=paid, settings=SMALL)
-    assert agent.card["observation"] == "v2"
+    assert agent.card.observation == "v2"
     assert agent.observation is None
 
 

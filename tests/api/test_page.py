@@ -52,8 +52,20 @@ def test_own_work_of_the_page_runs(
             assert said in code
             code = code.replace(said, other)
         exec(compile(code, str(PAGE), "exec"), names)
-    assert names["own"].card["observation"].endswith(":eyes")
+    assert names["own"].card.observation.endswith(":eyes")
     assert len(names["obs"]) == 40
+
+
+def test_the_desk_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
+    monkeypatch.chdir(tmp_path)
+    code = next(block for block in blocks() if "tc.Desk(" in block)
+    small = code.replace('"desk.round_s": 120', '"desk.round_s": 120, "desk.warmup_s": 60')
+    assert small != code
+    names: dict[str, Any] = {"tc": tc}
+    exec(compile(small, str(PAGE), "exec"), names)
+    assert names["desk"].parent(names["order"].id).lots == 150
+    assert (tmp_path / "desk.html").is_file()
 
 
 def test_the_folder_of_ones_own_model_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import tercel as tc
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError
 from tercel.evaluation.contest.contenders import policies_of, recipes_of, variants_of
@@ -103,6 +104,28 @@ def test_a_market_calibrated_on_a_judged_day_has_seen_it(tmp_path: Path, lake: P
     result = tercel("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "o")
     assert result.exit_code == 2
     assert "calibrated" in result.stderr
+
+
+def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(tmp_path: Path, lake: Path) -> None:
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-15"})
+    words = ("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--episodes", "4")
+    refused = tercel(*words, "--out", tmp_path / "o")
+    assert refused.exit_code == 2
+    assert "--allow-seen-days (in Python allow_seen_days=True)" in " ".join(refused.stderr.split())
+    result = tercel(*words, "--out", tmp_path / "o", "--allow-seen-days")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "o" / "evaluation.json").read_text())
+    [note] = [note for note in found["notes"] if note.startswith("Seen days")]
+    assert "was trained on 2003-01-15" in note
+    assert "no evidence" in " ".join(result.stdout.split())
+    assert note in html.unescape((tmp_path / "o" / "evaluation.html").read_text())
+    market = tc.replay(lake, "SIM")
+    with pytest.raises(ConfigError, match="allow_seen_days"):
+        tc.evaluate([policy, "twap_take"], market, episodes=4)
+    mine = tc.evaluate([policy, *FEW.split(",")], market, episodes=4, allow_seen_days=True)
+    assert note in mine.notes
+    assert "no evidence" in " ".join(repr(mine).split())
+    assert "no evidence" in mine._repr_html_()
 
 
 def test_training_seeds_of_one_recipe_are_a_row_of_their_own(tmp_path: Path) -> None:

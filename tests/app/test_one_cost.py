@@ -9,16 +9,15 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.cli.commands.trade import _result
 from tercel.cli.commands.trade_report import page
-from tercel.cli.desks import LATCH
 from tercel.console.state import DeskState
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import open_desk
 from tercel.trading.desk.config import parse_config
+from tercel.trading.desk.outcome import outcome
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.kill import KillLatch
+from tercel.trading.kill import LATCH, KillLatch
 from tercel.trading.parents import ParentRequest
 from tercel.trading.tca.recorder import TcaRecorder
 from tercel.trading.tca.shortfall import known
@@ -70,7 +69,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     session.run_until(session.now_ns + 300 * S)
     recorder.close()
     opened.desk.cost_path.append(opened.desk.cost_bps())
-    result = _result(opened, folder)
+    result = outcome(opened, folder).to_json()
     report = page(config, opened, result, folder, [])
     session.close()
     state = DeskState()

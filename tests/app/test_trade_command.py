@@ -19,7 +19,6 @@ pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trad
 
 from tercel.cli import app
 from tercel.cli.commands import trade, trade_look
-from tercel.cli.commands.trade import _check_latch
 from tercel.cli.desks import PROC_LOCKS
 from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
@@ -27,6 +26,7 @@ from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.report import terminal as output
 from tercel.trading.desk.config import demo_text, parse_config
+from tercel.trading.desk.running import check_latch
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader, post
@@ -594,10 +594,10 @@ def test_the_packaged_desk_can_be_shown_and_reads() -> None:
 
 def test_a_latch_that_was_taken_away_rearms_nobody(tmp_path: Path) -> None:
     journal = MemoryJournal()
-    _check_latch(journal, tmp_path / "kill.json")
+    check_latch(journal, tmp_path / "kill.json")
     journal.append([Entry(kinds.KILL, 1, agent=name, body={"event": "latched"}) for name in ("peg", "ppo")])
     journal.append([Entry(kinds.REARM, 2, agent="ppo", body={})])
     with pytest.raises(ConfigError, match=r"ends with peg killed.*tercel rearm"):
-        _check_latch(journal, tmp_path / "kill.json")
+        check_latch(journal, tmp_path / "kill.json")
     (tmp_path / "kill.json").write_text("{}")
-    _check_latch(journal, tmp_path / "kill.json")
+    check_latch(journal, tmp_path / "kill.json")

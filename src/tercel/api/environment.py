@@ -129,6 +129,10 @@ def sb3_env(
     ------
     ConfigError
         Stable-Baselines3 is not installed (the extra ``learn``), or as :func:`execution`.
+
+    >>> env = sb3_env("csco-santa-fe", Task(horizon="2min", decisions=4), n=3, worlds=1)
+    >>> env.num_envs, env.reset().shape
+    (3, (3, 40))
     """
     from tercel.learning.sb3 import to_sb3
 

@@ -39,6 +39,14 @@ class Episode:
     costs_bps : mapping of name to mapping of key to float
         Shortfall (`is_bps`) and its parts; impact by the mean displacement over all episodes, absent where nothing
         answers own trading.
+
+    >>> from tercel.api.judged import evaluate
+    >>> from tercel.api.market import load_market
+    >>> from tercel.evaluation.task import Task
+    >>> task = Task(side="sell", quantity=30, horizon="1min", decisions=2)
+    >>> episode = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episode(1)
+    >>> episode.side, episode.lots, episode.fills("twap_take")["lots"].sum()
+    (-1, 30, 30)
     """
 
     number: int

@@ -34,6 +34,7 @@ def evaluate(
     *,
     episodes: int = 1_000,
     seed: int = 1,
+    allow_seen_days: bool = False,
     out: str | Path | None = None,
 ) -> Result:
     """Judge policies, written strategies and your own on the same unseen episodes.
@@ -57,6 +58,9 @@ def evaluate(
         Judged episodes; on tape at most.
     seed : int
         Base seed of the episodes, from 0.
+    allow_seen_days : bool
+        Whether policies are judged on recorded days that they, or the market that they were trained in, learned from.
+        It is said below the table; such a figure is no evidence for other days.
     out : str or Path, optional
         Folder that keeps what is finished, so that the same call goes on there; a temporary one by default. Objects of
         this process are judged again in every call.
@@ -68,7 +72,8 @@ def evaluate(
     Raises
     ------
     ConfigError
-        Two candidates of one name, no written strategy, a policy that learned from what is judged.
+        Two candidates of one name, no written strategy, a policy that learned from what is judged (unless
+        `allow_seen_days`).
     UnknownNameError, PolicyError
         A name that nobody knows, a policy that cannot be run.
 
@@ -94,7 +99,9 @@ def evaluate(
     if not any(one.kind == "baseline" for one in baselines):
         names = ", ".join(one.key for one in field.policies)
         raise ConfigError("at least one written strategy to compare with", names, "add one, such as 'twap_take'")
-    asked = Asked(field, baselines, markets, episodes, (seed,), "", False, False, {}, here=True)
+    asked = Asked(
+        field, baselines, markets, episodes, (seed,), "", False, False, {}, here=True, allow_seen_days=allow_seen_days
+    )
     with TemporaryDirectory(prefix="tercel-") as aside:
         contest = held(asked, Path(aside if out is None else out), notes_of(asked))
     return Result(composed(contest), contest=contest)

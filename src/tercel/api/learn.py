@@ -81,7 +81,14 @@ def train(
     Raises
     ------
     ConfigError
-        What training does not know, or a setting that the learner does not have.
+        What training does not know, or a setting that the learner does not have; `out` holds another training.
+
+    >>> from tercel.api.market import load_market
+    >>> tiny = {"learner.markets": 8, "learner.steps": 8, "learner.minibatch": 32, "market.worlds": 1}
+    >>> tiny["validation.episodes"] = 4
+    >>> agent = train(load_market("csco-santa-fe"), Task(horizon="2min", decisions=4), frames=64, settings=tiny)
+    >>> agent.name, agent.card.observation, agent.card.frames <= 64
+    ('ppo', 'v2', True)
     """
     if not isinstance(market, Market):
         raise ConfigError(
@@ -133,6 +140,11 @@ class Tuned:
         The strategy.
     found : Found
         Parameters, and what they cost on training and validation episodes, bps.
+
+    >>> from tercel.evaluation.tuning import Score
+    >>> found = Found({"rate": 0.5}, 3.0, 100, Score(2.0, 0.1, 50), Score(2.5, 0.1, 50))
+    >>> Tuned("pov", found).name
+    'pov_tuned_here'
     """
 
     rule: str
@@ -180,6 +192,11 @@ def tune(rule: str, market: Market, task: Task | None = None, *, episodes: int =
     ------
     UnknownNameError
         A strategy that has nothing to tune.
+
+    >>> from tercel.api.market import load_market
+    >>> found = tune("popv", load_market("csco-santa-fe"), Task(horizon="1min", decisions=2), episodes=1536)
+    >>> found.name, set(found.parameters) == set(found.table()["parameter"])
+    ('popv_tuned_here', True)
     """
     if rule not in TUNABLE:
         raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(rule), offer(rule, TUNABLE))
@@ -198,9 +215,19 @@ def explain(policy: Policy | str, market: Market | None = None, *, episodes: int
     episodes : int
     seed : int
 
+    Returns
+    -------
+    Explanation
+        ``table()`` (family or feature, share of what is left that it moves elsewhere, what an order costs more without
+        it, bps), ``report(path)``, ``families``, ``features``, ``is_bps``.
+
     Raises
     ------
     PolicyError, ConfigError
+        A policy that cannot be run, or a market with a law, fees or latency of its own.
+
+    >>> explain("ppo", episodes=2).market
+    'csco-santa-fe'
     """
     if market is not None and (market.on_tape or market != Market(preset=market.preset)):
         raise ConfigError("a preset's market as it is", f"{market}", "call load_market(name) alone")

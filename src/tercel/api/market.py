@@ -195,6 +195,14 @@ def replay(
     Raises
     ------
     ConfigError, TapeError
+        A symbol or day that the lake does not hold, a law or queue model that does not exist.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from tercel.testing.lake import simulated_lake
+    >>> with TemporaryDirectory() as folder:
+    ...     lake = simulated_lake(Path(folder), 0.25)
+    ...     replay(folder, "SIM", fees="-0.002,0.003").name
+    'SIM tape'
     """
     entry, feed = (_latency(one, "latency", *tape_of(Path(lake), symbol)) for one in (latency, feed_latency))
     return Market(
@@ -230,10 +238,18 @@ def calibrate(
     Raises
     ------
     ConfigError, TapeError
+        A model that does not exist, a day that the lake does not hold or that is too short.
 
     See Also
     --------
     ``tercel market score`` says how near simulated days are to recorded ones.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from tercel.testing.lake import simulated_lake
+    >>> with TemporaryDirectory() as folder:
+    ...     lake = simulated_lake(Path(folder), 0.5)
+    ...     calibrate(folder, "SIM", lake.days("SIM")[:1], model="santa_fe", name="mine").name
+    'mine'
     """
     read = read_days(Path(lake), symbol, list(days))
     called = name or f"{symbol.lower()}-{days[0]}" + (f"-{days[-1]}" if len(days) > 1 else "")

@@ -2,13 +2,13 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.execution.observers import Eyes
-from tercel.execution.policies.card import read_card
+from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
 from tercel.execution.policies.policy import CARD, MODEL, free
 from tercel.execution.policies.strategy import policy_strategy
@@ -29,7 +29,7 @@ class Policy:
     observation : callable, optional
         The user's own observation that it was trained with.
 
-    >>> load_policy("ppo").card["actions"]
+    >>> load_policy("ppo").card.actions
     'placement'
     """
 
@@ -39,9 +39,9 @@ class Policy:
     _kept: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     @property
-    def card(self) -> Mapping[str, Any]:
+    def card(self) -> Card:
         """What it sees and does, what it was trained on, how it was validated."""
-        return asdict(read_card(self.folder / CARD))
+        return read_card(self.folder / CARD)
 
     def save(self, folder: str | Path) -> "Policy":
         """Copy it into a folder, which is made; returns the policy there.
@@ -74,6 +74,9 @@ def load_policy(name: str | Path, as_name: str = "", *, observation: Eyes | None
     ------
     PolicyError, UnknownNameError
         A folder without a policy, one of another observation, or a name that nobody knows.
+
+    >>> load_policy("default").card.limits["horizon_s"]
+    1800.0
     """
     folder = resolve_policy(str(name))
     policy_strategy(folder, eyes=observation)
@@ -124,7 +127,7 @@ def save_policy(
     >>> import tempfile, numpy as np
     >>> layers = [(np.zeros((40, 8)), np.eye(8)[2])]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_policy(layers, folder, "at_the_touch").card["actions"]
+    ...     save_policy(layers, folder, "at_the_touch").card.actions
     'placement'
     """
     told = {

@@ -15,14 +15,18 @@ from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.evaluation.comparisons import Ledger, Resampled, gains
-from tercel.evaluation.contest.held import Contest
+from tercel.evaluation.contest.held import LISTED, Contest
 from tercel.evaluation.contest.page import write_page
 from tercel.evaluation.contest.result import SEED
 from tercel.evaluation.contest.shown import shown
+from tercel.evaluation.orders import Order
 from tercel.evaluation.result import KEYS
+from tercel.evaluation.task import Task
 from tercel.report import figures
 from tercel.report.svg import Figure
+from tercel.report.tables import Judged
 from tercel.report.terminal import plain
+from tercel.stats import Estimate
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,6 +90,46 @@ class Comparison:
         return f"<p>{html.escape(str(self))}</p>"
 
 
+@dataclass(frozen=True)
+class Row:
+    """One strategy of a result; costs are bps of the order's arrival value, each a mean with its 95 % interval.
+
+    Parameters
+    ----------
+    strategy : str
+    kind : str
+        learned, untrained, own, baseline or random.
+    shortfall_bps : Estimate
+        Implementation shortfall against the arrival mid: the sum of the five that follow.
+    spread_bps, impact_bps, timing_bps, forced_bps, fees_bps : Estimate or None
+        None where it cannot be told apart.
+    timing_risk_bps : Estimate or None
+        Standard deviation of the shortfall over episodes.
+    passive_share : Estimate or None
+        Of the lots, what was filled resting.
+    adaptability : Estimate or None
+        Share of the variance of decisions that the market explains.
+    unfilled_share : float
+        Of the lots, what found nobody.
+    vs_best : Comparison or None
+        With the best written strategy; None for that one itself.
+    """
+
+    strategy: str
+    kind: str
+    shortfall_bps: Estimate
+    spread_bps: Estimate | None
+    impact_bps: Estimate | None
+    timing_bps: Estimate | None
+    forced_bps: Estimate | None
+    fees_bps: Estimate | None
+    timing_risk_bps: Estimate | None
+    passive_share: Estimate | None
+    adaptability: Estimate | None
+    unfilled_share: float
+    vs_best: Comparison | None
+
+
 class Plot:
     """Pictures of a result; each shows itself in a notebook and is written by ``save(folder)``."""
 
@@ -129,6 +173,19 @@ class Result:
         Every pair once.
     contest : Contest, optional
         All that was run, for single episodes and the page; absent in a result that was read from JSON.
+
+    See Also
+    --------
+    docs/judging.md : how intervals, corrections and the minimum detectable effect are made, with their sources.
+
+    >>> from tercel.api.judged import evaluate
+    >>> from tercel.api.market import load_market
+    >>> task = Task(horizon="1min", decisions=2)
+    >>> result = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=4)
+    >>> sorted(result.table()["strategy"])
+    ['pov', 'twap_take']
+    >>> result.compare("pov", "twap_take") == Result.from_json(result.to_json()).compare("pov", "twap_take")
+    True
     """
 
     figures: Mapping[str, Any]
@@ -151,11 +208,11 @@ class Result:
         """Name of the market."""
         return str(self.figures["market"])
 
-    @property
-    def task(self) -> Mapping[str, Any]:
+    @cached_property
+    def task(self) -> Task | tuple[Order, ...]:
         """What was to be done."""
-        found: Mapping[str, Any] = self.figures["task"]
-        return found
+        told = self.figures["task"]
+        return tuple(Order(**one) for one in told[LISTED]) if LISTED in told else Task.of(told)
 
     @property
     def episodes(self) -> int:
@@ -170,13 +227,26 @@ class Result:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the table must know."""
-        return (*self.figures["notes"], *self.figures["checks"])
+        return tuple(dict.fromkeys((*self.figures["notes"], *self.figures["checks"])))
 
     @cached_property
     def ranked(self) -> list[str]:
         """Names, cheapest first."""
         rows = self.figures["strategies"]
         return sorted(rows, key=lambda name: float(rows[name]["is_bps"]["mean"]))
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Every strategy, cheapest first."""
+        found = []
+        for name in self.ranked:
+            cells = self.figures["strategies"][name]
+            told = {key: cells[key] and Estimate(**cells[key]) for key in KEYS[1:]}
+            versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
+            unfilled = self.figures["counts"][name]["unfilled_share"]
+            kind, cost = self.figures["kinds"][name], Estimate(**cells["is_bps"])
+            found.append(Row(name, kind, cost, **told, unfilled_share=unfilled, vs_best=versus))
+        return tuple(found)
 
     def table(self) -> "pl.DataFrame":
         """A row a strategy, cheapest first.
@@ -190,19 +260,15 @@ class Result:
         """
         import polars as pl
 
-        rows = []
-        for name in self.ranked:
-            cells = self.figures["strategies"][name]
-            row: dict[str, Any] = {"strategy": name, "kind": self.figures["kinds"][name]}
-            row["shortfall_bps"] = cells["is_bps"]["mean"]
-            row |= {end: cells["is_bps"][end] for end in ("ci_low", "ci_high")}
-            row |= {key: cells[key] and cells[key]["mean"] for key in KEYS[1:]}
-            row["unfilled_share"] = self.figures["counts"][name]["unfilled_share"]
-            versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
-            row["vs_best_bps"] = versus and versus.difference_bps
-            row["vs_best_low"], row["vs_best_high"] = versus and versus.ci_low, versus and versus.ci_high
-            row["vs_best_p"] = versus and versus.p_adjusted
-            rows.append(row)
+        rows = list[dict[str, Any]]()
+        for one in self.rows:
+            cost, versus = one.shortfall_bps, one.vs_best
+            row: dict[str, Any] = {"strategy": one.strategy, "kind": one.kind, "shortfall_bps": cost.mean}
+            row |= {"ci_low": cost.ci_low, "ci_high": cost.ci_high}
+            row |= {key: cell and cell.mean for key in KEYS[1:] for cell in [getattr(one, key)]}
+            row |= {"unfilled_share": one.unfilled_share, "vs_best_bps": versus and versus.difference_bps}
+            row |= {"vs_best_low": versus and versus.ci_low, "vs_best_high": versus and versus.ci_high}
+            rows.append(row | {"vs_best_p": versus and versus.p_adjusted})
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def compare(self, a: str, b: str) -> Comparison:
@@ -287,13 +353,25 @@ class Result:
         from rich.console import Console
 
         text = StringIO()
-        console = Console(file=text, width=100)
-        console.print(shown(self.figures).table(100))
+        Console(file=text, width=100).print(self._shown())
         return text.getvalue().rstrip()
 
     def _repr_html_(self) -> str:
-        table = replace(shown(self.figures), notes=self.figures["notes"])  # the page has all that can be said
-        return f'<div class="tercel">{STYLE}{table.html()}</div>'
+        table = self._shown()
+        notes = list(dict.fromkeys((*table.notes, *self.figures["notes"])))  # the page has all that can be said
+        return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
+
+    def _shown(self) -> Judged:
+        """The table and the sentences of the command, which compares written strategies with policies alone."""
+        table = shown(self.figures)
+        found = [one.detectable_bps for one in self.comparisons if one.detectable_bps is not None]
+        if self.figures["paired"] or not found:
+            return table
+        said = (
+            f"Differences of two written strategies are found here with 80 % power from {min(found):.2f} to "
+            f"{max(found):.2f} bps on, by the pair; their p-values are corrected together (Benjamini and Hochberg)."
+        )
+        return replace(table, notes=[*table.notes, said])
 
     def _held(self, what: str) -> Contest:
         if self.contest is None:

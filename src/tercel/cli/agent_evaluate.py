@@ -60,6 +60,12 @@ def evaluate(
     date: Annotated[
         str, typer.Option(help="(--tape) Days to judge on. Default: the later third.", metavar="D[,D...]")
     ] = "",
+    allow_seen_days: Annotated[
+        bool,
+        typer.Option(
+            "--allow-seen-days", help="(--tape) Judge policies on days that they learned from too; the table says so."
+        ),
+    ] = False,
     impact: Impact = None,
     against: Against = "all",
     episodes: Episodes = 1_000,
@@ -121,6 +127,7 @@ def evaluate(
             lake=tape,
             symbol=symbol,
             dates=listed_dates(date),
+            allow_seen_days=allow_seen_days,
             impact=impact,
             against=against,
             episodes=episodes,

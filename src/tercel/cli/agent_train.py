@@ -9,6 +9,7 @@ from tercel.cli.shared import AsJson, Seed, told
 
 
 def train(
+    ctx: typer.Context,
     config: Annotated[Path | None, typer.Argument(help="TOML file of the training.", metavar="CONFIG")] = None,
     preset: Annotated[str | None, typer.Option(help="A shipped configuration in its place.", metavar="NAME")] = None,
     algo: Annotated[
@@ -35,9 +36,11 @@ def train(
     with told(as_json, "what is trained so far is kept; --resume RUN goes on"):
         from tercel.cli.commands.agent_train import train as body
 
+        source = ctx.get_parameter_source("seed")
+        typed = source is not None and source.name != "DEFAULT"
         code = body(
-            config=config, preset=preset, algo=algo, seed=seed, out=out, resume=resume, as_json=as_json, ray=ray,
-            workers=workers, trust=trust,
+            config=config, preset=preset, algo=algo, seed=seed if typed else None, out=out, resume=resume,
+            as_json=as_json, ray=ray, workers=workers, trust=trust,
         )  # fmt: skip
         raise typer.Exit(code)
 

@@ -10,7 +10,6 @@ ROOT: Final = Path("desks")
 JOURNAL: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
-LATCH: Final = "kill.json"
 LOCK: Final = "desk.lock"
 PROC_LOCKS: Final = Path("/proc/locks")
 
@@ -73,13 +72,6 @@ def holder(folder: Path) -> str | None:
         return "" if PROC_LOCKS.exists() else None
     except OSError:
         return None
-
-
-def elsewhere(folder: Path, url: str) -> None:
-    """Keep where a desk's journal is, for its owner's eyes alone: the URL may hold a password."""
-    path = folder / ELSEWHERE
-    path.touch(mode=0o600)
-    path.write_text(url + "\n", encoding="utf-8")
 
 
 def _numbered(name: str) -> list[Path]:

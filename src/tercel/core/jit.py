@@ -4,9 +4,9 @@ A kernel is a module-level function of arrays and scalars, decorated with :func:
 not notice a change in a function that is called from another file, so the cache folder is named after a hash of every
 source file of the package: any edit starts a fresh one. ``TERCEL_JIT=0`` runs the same source interpreted.
 
-Kernels are linked in a way of our own (`core.whole`), which leans on parts of Numba that are not public. ``TERCEL_LINK=0``
-compiles them by Numba's own pipeline, as any Numba does whose parts are not known: slower to compile and to run, the
-same results.
+Kernels are linked in a way of our own (`core.whole`), which leans on parts of Numba that are not public.
+``TERCEL_LINK=0`` compiles them by Numba's own pipeline, as any Numba does whose parts are not known: slower to compile
+and to run, the same results.
 """
 
 # mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return"
@@ -50,7 +50,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @cache
 def source_hash(root: Path = PACKAGE) -> str:
-    """Hex digest of all Python sources of a package, by default ours, of the interpreter's version and the way to link."""
+    """Hex digest of all Python sources of a package, by default ours, of Python's version and the way to link."""
     digest = hashlib.sha256(f"{sys.version} {LINK}".encode())
     for path in sorted(root.rglob("*.py")):
         digest.update(path.read_bytes())

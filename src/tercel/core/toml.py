@@ -1,6 +1,7 @@
 """Files in TOML: what they hold, or why they cannot be read."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +43,19 @@ def parse_toml(text: str, where: str, way: str, what: str = "a configuration fil
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{what} in TOML", f"{where}: {error}", way) from None
+
+
+def changed(raw: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables with other values for dotted keys; a key without a dot is a whole table.
+
+    >>> changed({"desk": {"lots": 5, "name": "a"}}, {"desk.lots": 7, "more": {}})
+    {'desk': {'lots': 7, 'name': 'a'}, 'more': {}}
+    """
+    found = dict(raw)
+    for key, value in told.items():
+        section, _, inner = key.partition(".")
+        below = found.get(section, {})
+        if inner and not isinstance(below, Mapping):
+            raise ConfigError(f"a table {section}, for the key {key}", f"{below!r:.80}", f"give all of {section}")
+        found[section] = {**below, inner: value} if inner else value
+    return found

@@ -95,7 +95,7 @@ class Order:
         return replace(self, time=f"{date} {self.clock}", horizon=self.horizon_s)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, that of :meth:`of`."""
+        """Plain values, of which ``Order(**values)`` makes it again."""
         told = {"time": self.time, "symbol": self.symbol, "side": self.side, "quantity": self.quantity}
         return {**told, "horizon": self.horizon_s, "limit_price": self.limit_price}
 

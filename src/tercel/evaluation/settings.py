@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.orders import Order
-from tercel.evaluation.task import LATER, Latency, Task
+from tercel.evaluation.task import LATER, Task
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
@@ -153,10 +153,6 @@ class RunSettings:
         raise AssertionError("counting ends")
 
 
-def _latency(told: dict[str, Any]) -> Latency:
-    return Latency(**{**told, "values_ns": tuple(told.get("values_ns", ()))})
-
-
 def load_settings(folder: Path) -> RunSettings:
     """Settings of the run in a folder.
 
@@ -168,12 +164,11 @@ def load_settings(folder: Path) -> RunSettings:
     path = folder / FILE
     try:
         raw = json.loads(path.read_text())
-        task = raw.pop("task")
-        entry, feed = (_latency(task.pop(name, {})) for name in ("latency", "feed_latency"))
+        task = Task.of(raw.pop("task"))
         fees = Fees(**raw.pop("fees", {}))
         raw |= {name: tuple(raw.get(name, ())) for name in ("orders", "strategies")}
         raw["orders"] = tuple(Order(**told) for told in raw["orders"])
-        return RunSettings(**raw, task=Task(**task, latency=entry, feed_latency=feed), fees=fees)
+        return RunSettings(**raw, task=task, fees=fees)
     except OSError as error:
         raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import InitVar, asdict, dataclass
 from fractions import Fraction
 from math import ceil, floor
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
@@ -85,6 +86,14 @@ class Latency:
     a_ns, b_ns : int
     values_ns : tuple of int
         32 equally likely values, such as `market.simulator.terms.receive_delays` takes from a tape.
+
+    Raises
+    ------
+    ConfigError
+        A law that does not exist, or times below 0.
+
+    >>> Latency("uniform", a_ns=1_000_000, b_ns=3_000_000).mean_ns
+    2000000.0
     """
 
     kind: str = "constant"
@@ -332,6 +341,17 @@ class Task:
             if latency in out and not out[latency]["values_ns"]:
                 del out[latency]["values_ns"]
         return out
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Task":
+        """The task whose :meth:`to_dict` was written down.
+
+        >>> Task.of(Task(side=1, quantity=70).to_dict()) == Task(side=1, quantity=70)
+        True
+        """
+        late = {name: told[name] for name in ("latency", "feed_latency") if name in told}
+        laws = {name: Latency(**{**one, "values_ns": tuple(one.get("values_ns", ()))}) for name, one in late.items()}
+        return cls(**{**told, **laws})
 
     @property
     def id(self) -> str:

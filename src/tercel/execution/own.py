@@ -35,7 +35,8 @@ class OwnStrategy:
 
     `decide` gets a :class:`View` of n markets, read-only copies that may be kept, and answers with an :class:`Intent`.
     `reset` is called before it wherever an order begins, with bool (n,): True in the markets that begin. When all of
-    them begin, n may have changed.
+    them begin, n may have changed. An answer that is no legal intent is an error that says which field (see
+    :class:`Intent`).
 
     >>> import numpy as np
     >>> from tercel.testing.strategy import view_of

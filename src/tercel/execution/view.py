@@ -18,6 +18,10 @@ Bools = NDArray[np.bool_]
 class View:
     """One decision of `n` markets. Strategies read it by name and never write to it.
 
+    Every property is an array with a row a market: int64 (n,) where nothing else is said; prices in ticks, mids in half
+    ticks, sizes in lots, times in ns. A user's strategy, observation and reward get a copy whose arrays refuse to be
+    written to (:meth:`read_only`), so that it may be kept.
+
     Parameters
     ----------
     x : int64 (n, PX)

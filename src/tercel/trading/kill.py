@@ -22,6 +22,8 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, OrderError
 
+LATCH: Final = "kill.json"
+"""Its file in a desk's folder."""
 ALL: Final = "*"
 """Stands for every agent among those killed."""
 _Signature = tuple[int, int, int]

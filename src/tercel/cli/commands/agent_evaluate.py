@@ -33,6 +33,7 @@ def evaluate(
     lake: Path | None,
     symbol: str | None,
     dates: Sequence[str],
+    allow_seen_days: bool,
     impact: str | None,
     against: str,
     episodes: int,
@@ -81,6 +82,7 @@ def evaluate(
         adaptation,
         specialists(trained_for, eyes),
         None if ray is None else on_cluster(ray),
+        allow_seen_days=allow_seen_days,
     )
     if adaptation and next(iter(held_in.values())).on_tape:
         raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")

@@ -16,12 +16,14 @@ from tercel.learning.agent.learner import refuse_settings, with_algo
 from tercel.learning.agent.ray import spread, with_shards
 from tercel.learning.agent.recipe import ALGORITHMS
 from tercel.learning.agent.report import unlearned, write_page
-from tercel.learning.agent.training import FILE, claim, refuse_another, resumed, run_training
+from tercel.learning.agent.training import FILE, claim, refuse_another, refuse_changed, resumed, run_training
 from tercel.learning.port import Metrics
 from tercel.report.terminal import print_json, progress_console, say
 
 RUNS = Path("runs/agents")
 INTERRUPTED = 130
+SEED = 1
+"""Of a training that is told none."""
 
 
 def train(
@@ -29,7 +31,7 @@ def train(
     config: Path | None,
     preset: str | None,
     algo: str | None,
-    seed: int,
+    seed: int | None,
     out: Path | None,
     resume: Path | None,
     as_json: bool,
@@ -48,11 +50,11 @@ def train(
     if workers is not None and ray is None:
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
     with spread(ray, workers) as on_cluster:
-        told, folder, seed = _told(
+        told, folder, seed_of = _told(
             config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers, trust=trust
         )
-        with _held(folder, told, seed, begun=resume is not None), stopped() as stop:
-            result = with_bar(told, folder, seed, make or on_cluster, stop)
+        with _held(folder, told, seed_of, begun=resume is not None), stopped() as stop:
+            result = with_bar(told, folder, seed_of, make or on_cluster, stop)
             if result["done"]:
                 page = write_page(folder, told, result)
     if not result["done"]:
@@ -77,7 +79,7 @@ def _told(
     config: Path | None,
     preset: str | None,
     algo: str | None,
-    seed: int,
+    seed: int | None,
     out: Path | None,
     resume: Path | None,
     *,
@@ -89,8 +91,9 @@ def _told(
     if resume is not None:
         if config is not None or preset is not None or out is not None or algo is not None:
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
-        begun = resumed(resume, trust=trust)
+        begun = resumed(resume, trust=trust, seed=seed)
         refuse_settings(begun[0], str(resume / FILE))
+        refuse_changed(resume, begun[0])
         if not (resume / "checkpoint").exists():
             say(f"no checkpoint in {resume}: from the start")
         if on_ray and not begun[0].learner.shards:
@@ -108,11 +111,12 @@ def _told(
         told = with_algo(told, algo)
     if on_ray:
         told = with_shards(told, workers)
+    chosen = SEED if seed is None else seed
     variants_tried(told)  # a sweep that is not there is refused before anything is written
     refuse_settings(told, str(file))
-    folder = out or RUNS / f"{told.name}-{seed}"
-    refuse_another(folder, told, seed)
-    return told, folder, seed
+    folder = out or RUNS / f"{told.name}-{chosen}"
+    refuse_another(folder, told, chosen)
+    return told, folder, chosen
 
 
 @contextmanager

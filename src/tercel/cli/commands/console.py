@@ -8,14 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.desks import JOURNAL, LATCH, LOCK, find_desk, holder
+from tercel.cli.desks import JOURNAL, LOCK, find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry
 from tercel.report.terminal import print_json, say
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post
-from tercel.trading.kill import ALL, KillLatch
+from tercel.trading.kill import ALL, LATCH, KillLatch
 
 PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 

@@ -178,6 +178,7 @@ def _list(
         lake=tape,
         symbol=None,
         dates=(),
+        allow_seen_days=False,
         impact=asked.impact,
         against="all",
         episodes=EPISODES,

@@ -389,11 +389,10 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
     from dataclasses import asdict
 
-    from tercel.cli.desks import LATCH
     from tercel.limits import LimitGate, default_file, read
     from tercel.trading.desk.build import strategy_of
     from tercel.trading.journal.store import SqlJournal
-    from tercel.trading.kill import KillLatch
+    from tercel.trading.kill import LATCH, KillLatch
     from tercel.trading.session import Session
     from tercel.venues.address import connect, mark_of
 

@@ -68,6 +68,8 @@ class Asked:
         Whether everything runs in this process, silently.
     chosen_on : int
         Episodes at most on which the best written strategy is chosen.
+    allow_seen_days : bool
+        Whether policies are judged on days that they learned from, which the notes then say.
     """
 
     field: Field
@@ -82,6 +84,7 @@ class Asked:
     elsewhere: Elsewhere | None = None
     here: bool = False
     chosen_on: int = 1_000
+    allow_seen_days: bool = False
 
     def contenders(self, market: str) -> list[Contender]:
         """Everyone who is judged in a market, policies first."""
@@ -135,7 +138,8 @@ def notes_of(asked: Asked) -> list[str]:
         *untrained_in(asked.trained_for),
     ]
     for name, settings in asked.markets.items():
-        notes += refuse_leaks([*asked.field.teams[name], *specialists], [settings])
+        everyone = [*asked.field.teams[name], *specialists]
+        notes += refuse_leaks(everyone, [settings], allowed=asked.allow_seen_days)
     return notes
 
 

@@ -1,10 +1,10 @@
 """Whether a policy has seen what it is judged on: recorded days, directly or through a market calibrated on them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -22,6 +22,9 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2}) to (\d{4}-\d{2}-\d{2})")
 _PART = "first two thirds"
 _APART = re.compile(rf"{OTHER_HOURS} than (\S+ to \d\d:\d\d(?::\d\d)?)")
+SEEN: Final = "Seen days"
+"""How the note begins on policies that learned from what is judged."""
+ALLOW: Final = ", or judge all the same: --allow-seen-days (in Python allow_seen_days=True)"
 ROUNDING_S = 1.0
 """Cards tell hours in whole seconds."""
 
@@ -161,34 +164,51 @@ def calibrated_on(name: str) -> list[Seen]:
     ]
 
 
-def refuse_leaks(policies: Sequence[Contender], places: Iterable[RunSettings]) -> list[str]:
+def refuse_leaks(
+    policies: Sequence[Contender], places: Iterable[RunSettings], *, allowed: bool | None = None
+) -> list[str]:
     """Refuse policies that learned from judged days or hours; what was checked, in words.
+
+    Parameters
+    ----------
+    policies : sequence of Contender
+    places : iterable of RunSettings
+        Where they are judged.
+    allowed : bool, optional
+        True: such policies are named in a note that begins with `SEEN`, and judged. None: whoever asks has no way to
+        allow it, so that the error names none.
 
     Raises
     ------
     ConfigError
         With the first day that a policy has seen.
     """
-    return [_checked(policies, judged_days(settings)) for settings in places if settings.on_tape]
+    return [note for one in places if one.on_tape for note in _checked(policies, judged_days(one), allowed)]
 
 
-def _checked(policies: Sequence[Contender], judged: Judged) -> str:
-    earlier: list[str] = []
+def _checked(policies: Sequence[Contender], judged: Judged, allowed: bool | None) -> Iterator[str]:
+    earlier, known = list[str](), list[str]()
+    hours = "hours" if judged.after_s else "days"
     for policy in policies:
         for seen in seen_by(policy):
-            if judged.overlaps(seen):
-                raise ConfigError(
-                    f"judged {'hours' if judged.after_s else 'days'} that no policy learned from",
-                    f"{policy.key} {seen.how}; judged: {judged}",
-                    "judge on later days with --date, or train on others",
-                )
-            if judged.same_day(seen):
+            if judged.overlaps(seen) and allowed:
+                known.append(f"{policy.key} {seen.how}")
+            elif judged.overlaps(seen):
+                received = f"{policy.key} {seen.how}; judged: {judged}"
+                remedy = "judge on later days with --date, or train on others" + ALLOW * (allowed is not None)
+                raise ConfigError(f"judged {hours} that no policy learned from", received, remedy)
+            elif judged.same_day(seen):
                 earlier.append(f"{policy.key} {seen.how}, up to {judged.clock(judged.until(seen))}")
-    said = f"Leaks: no policy learned from the judged {'hours' if judged.after_s else 'days'} ({judged})"
+    if known:
+        yield (
+            f"{SEEN}: {'; '.join(dict.fromkeys(known))}; judged all the same: {judged}. What such a policy saves "
+            "here is no evidence of what it saves on other days."
+        )
+    said = f"Leaks: no {'other ' * bool(known)}policy learned from the judged {hours} ({judged})"
     if earlier:
         said += f", but from earlier hours of that day: {'; '.join(dict.fromkeys(earlier))}"
     unknown = [policy.key for policy in policies if not days_are_known(policy)]
-    return said + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
+    yield said + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
 
 
 def days_are_known(policy: Contender) -> bool:

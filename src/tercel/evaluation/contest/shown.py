@@ -6,6 +6,7 @@ from typing import Any
 from tercel.evaluation.claims import called
 from tercel.evaluation.contest.adapted import adapted
 from tercel.evaluation.contest.claim_words import POOLED_WORDS, claimed
+from tercel.evaluation.contest.leaks import SEEN
 from tercel.report.tables import RARE, Judged, spelt, verdict, verdict_sentence
 
 MOST_VERDICTS = 3
@@ -43,6 +44,7 @@ def shown(result: Mapping[str, Any]) -> Judged:
 def spoken(result: Mapping[str, Any]) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
     best, first = result["best_baseline"], headliners(result)
+    yield from (note for note in result["notes"] if note.startswith(SEEN))
     if len(result["by_market"]) > 1:
         for name in first[:MOST_VERDICTS]:
             yield from list(claimed(result, name))[:1]
@@ -50,7 +52,8 @@ def spoken(result: Mapping[str, Any]) -> Iterator[str]:
     if least:
         yield (
             f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; a true "
-            f"difference of {max(least):.2f} bps on it is found here with 80 % power."
+            f"difference of {max(least):.2f} bps on it is found here with 80 % power; all {result['comparisons']:,} "
+            "comparisons are corrected together (Benjamini and Hochberg)."
         )
 
 

@@ -30,11 +30,28 @@ class _Acting:
         if found.shape != wanted or not whole:
             kind = "numbers" if self.continuous else "whole numbers"
             received = f"{found.dtype} of shape {found.shape}"
-            raise ConfigError(f"actions as {kind} of shape {wanted}", received, "answer every row of the observation")
+            raise ConfigError(f"actions as {kind} of shape {wanted}", received, self._remedy(found, n))
         if not self.continuous and ((found < 0) | (found >= self.n_actions)).any():
             received = f"{int(found.min())} to {int(found.max())}"
             raise ConfigError(f"actions from 0 to {self.n_actions - 1}", received, "name the set that it was made for")
         return found.astype(np.float32 if self.continuous else np.int64)
+
+    def _remedy(self, found: NDArray[Any], n: int) -> str:
+        """How to go on with an answer of another shape or kind."""
+        if found.ndim == 0 or len(found) != n:
+            return f"answer every row of the observation: {n} here"
+        if self.continuous:
+            return (
+                f"answer {self.n_actions} numbers a row, or name the actions that the model was made for: actions=..."
+            )
+        if found.shape == (n, self.n_actions):
+            best = "numpy.argmax(model(obs), axis=1)"
+            return f"a number for each action: answer the best one, {best}, or keep the network by tercel.save_policy"
+        if found.size == n:
+            return "one whole number a row: numpy.asarray(answer).reshape(len(obs)).astype(int)"
+        if found.ndim == 2 and found.dtype.kind == "f":
+            return f"{found.shape[1]} numbers a row are for other actions than these {self.n_actions}: name theirs"
+        return "answer the number of one action a row"
 
     def logits(self, obs: Float32) -> Float32:
         """1 for the action taken, 0 for every other; of a continuous policy the action."""
@@ -84,6 +101,11 @@ def model_strategy(
     'always_0'
     """
     predict = getattr(model, "predict", None)
+    if predict is None and hasattr(model, "state_dict"):
+        remedy = (
+            "make a policy of it: tercel.save_policy(model, folder); or give a function obs -> action that calls it"
+        )
+        raise ConfigError("a function of arrays", f"{type(model).__name__}, a torch module", remedy)
     if predict is None and not callable(model):
         raise ConfigError("a callable obs -> action, or a model with predict", repr(model), "give one of the two")
     call = model if predict is None else _predicting(model)

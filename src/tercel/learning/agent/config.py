@@ -4,7 +4,7 @@
 
     [market]      presets, weights, regimes, regime_weights, regime_stakes, impact; or lake, symbol,
                   train_days, judge_days, queue, impact
-    [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames
+    [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames, warmup_s
     [policy]      actions, base, parameters, levers, dead, observation, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
@@ -46,6 +46,7 @@ from tercel.learning.ranges import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
 
 PRESETS: Final = Path(__file__).parent / "agent_presets"
+WARMUP_S: Final = Task().warmup_s
 Span = float | tuple[float, float]
 
 
@@ -129,6 +130,8 @@ class TaskSection(_Section):
     """Curriculum: the ranges of share and horizon grow from their middles over so many frames."""
     start: str = ""
     """On tape: orders at this local time of the exchange are kept for judging, and other hours are learned from."""
+    warmup_s: float = Field(default=WARMUP_S, ge=0)
+    """Seconds that a market runs before an order arrives."""
 
     @field_validator("share", "horizon_s", "latency_ms")
     @classmethod
@@ -142,9 +145,10 @@ class TaskSection(_Section):
 
     @model_serializer(mode="wrap")
     def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was told: runs of before know no start."""
+        """What was told: runs of before know neither start nor warm-up."""
         told: dict[str, Any] = dump(self)
-        return told if self.start else {key: value for key, value in told.items() if key != "start"}
+        usual = {"start": "", "warmup_s": WARMUP_S}
+        return {key: value for key, value in told.items() if key not in usual or value != usual[key]}
 
     @property
     def task(self) -> Task:
@@ -152,7 +156,7 @@ class TaskSection(_Section):
         share, horizon, late = (middle(value) for value in (self.share, self.horizon_s, self.latency_ms))
         decisions = max(round(horizon / self.decision_s), 1)
         latency = Latency(a_ns=round(late * 1e6))
-        return Task(self.side, share, decisions * self.decision_s, decisions, latency=latency)
+        return Task(self.side, share, decisions * self.decision_s, decisions, latency=latency, warmup_s=self.warmup_s)
 
     @property
     def ranges(self) -> Ranges | None:

@@ -1,6 +1,7 @@
 """Code of the user's in a training: the observation and the reward that its configuration names."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError
@@ -38,13 +39,31 @@ def reward_of(config: AgentConfig) -> RewardWeights | Reward:
     return RewardWeights(told.execution, told.impact, told.left)
 
 
+def functions_of(config: AgentConfig) -> dict[str, Any]:
+    """The user's functions that it names, by name.
+
+    Raises
+    ------
+    ConfigError
+        A function that is not there.
+    """
+    known = {config.reward.own: "reward", config.policy.observation: "observation"}
+    return {name: _function(config, name, known[name]) for name in config.own_code}
+
+
 def _function(config: AgentConfig, name: str, what: str) -> Any:
     given = config.given(name)
-    return _found(name, what) if given is None else given
+    return _found(name, what, _written(name)) if given is None else given
+
+
+def _written(name: str) -> int:
+    """When the file that a name says was written: one that was edited since is read again."""
+    path = Path(name.rpartition(":")[0])
+    return path.stat().st_mtime_ns if path.suffix == ".py" and path.is_file() else 0
 
 
 @lru_cache(maxsize=32)
-def _found(name: str, what: str) -> Any:
+def _found(name: str, what: str, written: int) -> Any:
     found = located(name, what)
     if not callable(found):
         raise ConfigError(f"a function for the {what}", f"{name}: {found!r}", "name a function")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
-from tercel.core.toml import read_toml
+from tercel.core.toml import changed, read_toml
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency
 from tercel.learning.agent.config import AgentConfig, parse, preset_file
@@ -90,15 +90,13 @@ def configured(
         "latency_ms": task.latency.a_ns / 1e6,
         "side": task.side,
         "start": task.start,
+        "warmup_s": task.warmup_s,
     }
     raw["learner"] = {**raw.get("learner", {}), "frames": frames}
     least, each, most = LOOKED_ON
     validation = {"episodes": min(max(frames // each, least), most), "every": 0}
     raw["validation"] = {**raw.get("validation", {}), **validation}
-    for key, value in told.items():
-        section, _, inner = key.partition(".")
-        raw[section] = {**raw.get(section, {}), inner: value} if inner else value
-    config = parse(raw, "the settings")
+    config = parse(changed(raw, told), "the settings")
     return config if algorithm in RECIPES else with_algo(config, algorithm)
 
 

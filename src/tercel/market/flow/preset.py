@@ -1,5 +1,6 @@
 """A calibrated market as a file: what every flow model's preset has, and how one is loaded by name or path."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -113,6 +114,12 @@ class Preset(BaseModel):
         """Start and end of what was calibrated on, seconds after the opening; None: those of the session."""
         start, end = self.card.get("window_s") or (self.card.get("from_s"), self.card.get("to_s"))
         return start, end
+
+    @property
+    def mark(self) -> str:
+        """16 hex digits that change when its market does something else, and not when its card has new scores."""
+        told = self.model_dump_json(exclude={"card"}) + json.dumps(self.card.get("impact"), sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     @property
     def code(self) -> int:

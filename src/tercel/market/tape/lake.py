@@ -47,6 +47,18 @@ class Lake:
     ----------
     root : path
         The folder; it is made on the first write.
+
+    Raises
+    ------
+    TapeError
+        From its methods: a symbol or a day that it does not hold; the nearest is named.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from tercel.testing.lake import simulated_lake
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = simulated_lake(Path(folder), 0.25, days=["2003-01-13"])
+    ...     Lake(folder).days("SIM"), len(Lake(folder).frame("SIM", "2003-01-13")) > 100
+    (['2003-01-13'], True)
     """
 
     def __init__(self, root: str | Path) -> None:

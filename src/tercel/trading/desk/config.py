@@ -11,13 +11,14 @@
 [alerts]      webhook
 """
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from tercel.core.toml import parse_toml, read_toml
+from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import validated
 from tercel.trading.desk.allocation import HedgeRule
 from tercel.trading.desk.sizing import SizingRule
@@ -167,6 +168,7 @@ class DeskConfig(_Section):
         return sections
 
 
+DEMO: Final = "demo.toml"
 HELP = "see `tercel trade run --show-demo`"
 
 
@@ -182,9 +184,23 @@ def read_config(path: Path) -> DeskConfig:
     return validated(DeskConfig, found, str(path), "a desk")
 
 
+def described(path: Path | None, told: Mapping[str, Any]) -> tuple[DeskConfig, str]:
+    """The desk of a file, of the packaged one where there is none, with other values for dotted keys; and its text.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`read_config`.
+    """
+    raw = parse_toml(demo_text(), DEMO, HELP) if path is None else read_toml(path, HELP, "a desk file")
+    text = demo_text() if path is None else path.read_text(encoding="utf-8")
+    config = validated(DeskConfig, changed(raw, told), DEMO if path is None else str(path), "a desk")
+    return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in told.items()) + text
+
+
 def demo_config() -> DeskConfig:
     """The packaged desk of `tercel trade run --demo`."""
-    return parse_config(demo_text(), "demo.toml")
+    return parse_config(demo_text(), DEMO)
 
 
 def demo_text() -> str:

@@ -116,6 +116,8 @@ class Desk:
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._expected: dict[str, tuple[float, float | None, str]] = {}
         self._said: dict[str, dict[str, Any]] = {}
+        self._next_ns = 0
+        """When the next round begins, once the market was watched."""
         self.posture_changes = 0
         self.share_path: list[tuple[int, str, dict[str, float]]] = []
         """Venue time, instrument, shares: after every round."""
@@ -158,17 +160,35 @@ class Desk:
 
     def run(self) -> None:
         """All rounds. Ctrl-C may come at any time: the journal has everything that was done."""
+        self.begin()
+        while self.rounds < self.config.desk.rounds:
+            self.round()
+
+    def begin(self) -> None:
+        """What comes before the first round."""
         self._say_seats()
         self.warm_up()
         self._book_earlier()
-        start = self.session.now_ns
-        length = round(self.config.desk.round_s * NS_PER_SECOND)
-        for number in range(self.config.desk.rounds):
-            self._begin_round(number, start + number * length)
-            self._pass_time(start + (number + 1) * length)
-            self._end_round()
-            self.cost_path.append(self.cost_bps())
-            self._progress(number + 1)
+        self._next_ns = self.session.now_ns
+
+    @property
+    def rounds(self) -> int:
+        """How many are over."""
+        return len(self.cost_path)
+
+    def round(self) -> None:
+        """The next round."""
+        number, at_ns = self.rounds, self._next_ns
+        self._begin_round(number, at_ns)
+        self.wait(round(self.config.desk.round_s * NS_PER_SECOND))
+        self._end_round()
+        self.cost_path.append(self.cost_bps())
+        self._progress(number + 1)
+
+    def wait(self, span_ns: int) -> None:
+        """Let time pass, after :meth:`begin`; parents at work are worked."""
+        self._next_ns += span_ns
+        self._pass_time(self._next_ns)
 
     def cost_bps(self) -> float:
         """Cost of everything that was asked for, bps of its arrival worth over all instruments."""

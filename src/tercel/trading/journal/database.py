@@ -188,3 +188,10 @@ def log_of(file: Path) -> tuple[int, int]:
     """Which write-ahead log lies beside a SQLite file, and its bytes: while it is open, they are never fewer."""
     stat = file.with_name(f"{file.name}-wal").stat()
     return stat.st_ino, stat.st_size
+
+
+def keep_elsewhere(folder: Path, url: str) -> None:
+    """Keep where a desk's journal is, for its owner's eyes alone: the URL may hold a password."""
+    path = folder / ELSEWHERE
+    path.touch(mode=0o600)
+    path.write_text(url + "\n", encoding="utf-8")

@@ -1,0 +1,381 @@
+"""A desk in Python: agents, limits, a journal and a venue, run round by round and given parent orders by hand."""
+
+import html
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from tercel.cli.commands.trade_report import page
+from tercel.cli.machine import WallClock, person
+from tercel.core.errors import ConfigError, OrderError, UnknownNameError
+from tercel.core.names import offer
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.core.written import write_whole
+from tercel.evaluation.task import SIDES, seconds_of
+from tercel.trading.desk.config import described
+from tercel.trading.desk.outcome import DeskOutcome, outcome
+from tercel.trading.desk.running import Running
+from tercel.trading.parents import Parent, ParentRequest
+from tercel.trading.session import Session
+
+if TYPE_CHECKING:
+    import polars as pl
+
+REPORT: Final = "report.html"
+
+
+class Desk:
+    """A desk of agents, as ``tercel trade run`` runs it, with parent orders by hand beside its own program.
+
+    Opening it connects to the venue, compiles, and watches the market for the warm-up. Time passes in :meth:`run` and
+    :meth:`wait` alone; on the simulated exchange as fast as it can. Everything that is done is in the journal of its
+    folder before it leaves, so ``tercel trade orders|tca|replay`` and ``tercel console`` read the desk while it runs
+    and afterwards.
+
+    Parameters
+    ----------
+    config : str or Path, optional
+        A desk's file (``tercel trade run --show-demo`` prints one); the packaged demo if not given.
+    seed : int, optional
+        Of everything that is drawn; the file's if not given.
+    venue : str, optional
+        ``simulated``, ``wire://host:port`` or ``fix://[ID@]host:port``; the file's if not given.
+    folder : str or Path, optional
+        Where the journal lies; a temporary one if not given.
+    settings : mapping, optional
+        Dotted keys of the file, such as ``{"desk.rounds": 2, "risk.posture": "off"}``, or whole sections.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A file, key, market or strategy that does not exist; the extra ``trade`` is not installed.
+    JournalError
+        A folder where another desk has run, or runs.
+
+    Examples
+    --------
+    >>> small = {"desk.warmup_s": 60, "risk.posture": "off", "signals.model": "off"}
+    >>> small |= {"instrument": [{"name": "AAA"}], "agent": [{"name": "ann", "strategy": "twap_take"}]}
+    >>> with Desk(settings=small) as desk:
+    ...     order = desk.submit("AAA", "buy", 20, agent="ann", horizon="1min", decisions=4)
+    ...     desk.wait("1min")
+    ...     str(desk.parent(order.id).status), desk.fills()["lots"].sum()
+    ('done', 20)
+    """
+
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        seed: int | None = None,
+        venue: str | None = None,
+        folder: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        file = None if config is None else Path(config)
+        told = dict(settings or {})
+        told |= {key: value for key, value in (("desk.seed", seed), ("desk.venue", venue)) if value is not None}
+        self.config, text = described(file, told)
+        self._kept = TemporaryDirectory(prefix="tercel-desk-")
+        self.folder = Path(self._kept.name if folder is None else folder)
+        self._running = Running(
+            self.config,
+            self.folder,
+            text=text,
+            holder=f"{person()} (tercel.Desk)",
+            clock=WallClock(),
+            beside=None if file is None else file.parent,
+        )
+        self._closed = False
+        try:
+            self._running.desk.begin()
+        except BaseException:
+            self._running.close()
+            raise
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def run(self, rounds: int | None = None) -> DeskOutcome:
+        """Run so many rounds of its program, or all that are left; what the desk came to so far.
+
+        Raises
+        ------
+        ConfigError
+            More rounds than are left, or a closed desk.
+        """
+        self._session()
+        left = self.config.desk.rounds - self.rounds
+        if rounds is not None and not 0 < rounds <= left:
+            expected = f"at most the {left} rounds that are left" if left > 0 else "a desk with rounds left"
+            received = f"run({rounds}) after {self.rounds} rounds of {self.config.desk.rounds}"
+            raise ConfigError(expected, received, "open it with another settings={'desk.rounds': N}")
+        for _ in range(left if rounds is None else rounds):
+            self._running.desk.round()
+        return self.outcome
+
+    def wait(self, span: float | str) -> None:
+        """Let time of the venue pass between rounds: seconds, or text such as ``10min``. Parents at work are worked.
+
+        Raises
+        ------
+        ConfigError
+            No span above 0, or a closed desk.
+        """
+        self._session()
+        seconds = seconds_of(span)
+        if not 0 < seconds < 1e7:
+            raise ConfigError("a span above 0", repr(span), "such as '10min'")
+        self._running.desk.wait(round(seconds * NS_PER_SECOND))
+
+    @property
+    def rounds(self) -> int:
+        """How many are over."""
+        return self._running.desk.rounds
+
+    # -- parent orders --------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        instrument: str,
+        side: str | int,
+        lots: int,
+        *,
+        agent: str,
+        horizon: float | str = "10min",
+        decisions: int | None = None,
+        strategy: str = "",
+        limit_price: float | str | None = None,
+        name: str = "",
+    ) -> Parent:
+        """Have an agent work a parent order; work begins when time passes.
+
+        Parameters
+        ----------
+        instrument : str
+        side : str or int
+            buy or sell; +1 or -1.
+        lots : int
+        agent : str
+            Whose account it is.
+        horizon : float or str
+            Seconds, or text such as ``30min``; what is left then goes to the market.
+        decisions : int, optional
+            Within it; one every `decision_s` of the desk if not given.
+        strategy : str
+            What works it; the agent's own if not given.
+        limit_price : float or str, optional
+            It never trades beyond: a price, or ``25bps`` beyond the mid at arrival.
+        name : str
+            A new id for it; one is made if not given.
+
+        Returns
+        -------
+        Parent
+            As it stands: `id`, `status`, `lots`, `filled`, `left`, `reason`; :meth:`parent` has it later.
+
+        Raises
+        ------
+        OrderError, UnknownNameError
+            An order that makes no sense, a used id, a killed agent, somebody or something that is not there.
+        """
+        session, seat = self._session(), self._running.desk.seats[self._agent(agent)]
+        number = SIDES.get(side, 0) if isinstance(side, str) else side
+        if number not in (1, -1):
+            raise OrderError("buy or sell", repr(side), "such as submit('AAA', 'buy', 100, agent=...)")
+        seconds = seconds_of(horizon)
+        order = ParentRequest(
+            id=name or f"py{session.mark}{session.number}.{len(session.ledger.parents) + 1}",
+            instrument=instrument,
+            side=number,
+            lots=lots,
+            horizon_ns=round(seconds * NS_PER_SECOND),
+            decisions=decisions or max(round(seconds / self.config.desk.decision_s), 1),
+            strategy=strategy or seat.shown,
+            agent=agent,
+            limit_price=limit_price,
+        )
+        return session.accept(order, None if strategy else seat.at(instrument)[0])
+
+    def amend(
+        self,
+        parent: str,
+        *,
+        lots: int | None = None,
+        horizon: float | str | None = None,
+        limit_price: float | str | None = None,
+        reason: str = "amend",
+    ) -> Parent:
+        """Change a parent's lots (the new total), horizon (from its acceptance), or limit price ("none": without).
+
+        Raises
+        ------
+        OrderError
+            Nothing to change, fewer lots than are filled, a horizon that has passed, no such parent.
+        """
+        if lots is None and horizon is None and limit_price is None:
+            raise OrderError("lots, horizon or limit_price", "none of them", "say what is to change")
+        ns = None if horizon is None else round(seconds_of(horizon) * NS_PER_SECOND)
+        self._session().amend(parent, self._why(reason), lots, ns, limit_price)
+        return self.parent(parent)
+
+    def cancel(self, parent: str, reason: str = "cancel") -> Parent:
+        """Call a parent off: it is cancelled once none of its orders is open."""
+        self._session().cancel(parent, self._why(reason))
+        return self.parent(parent)
+
+    def pause(self, parent: str, reason: str = "pause") -> Parent:
+        """Cancel a parent's orders and let it wait."""
+        self._session().pause(parent, self._why(reason))
+        return self.parent(parent)
+
+    def resume(self, parent: str, reason: str = "resume") -> Parent:
+        """Go on with a parent that was paused."""
+        self._session().resume(parent, self._why(reason))
+        return self.parent(parent)
+
+    def stop(self, reason: str, *agents: str) -> None:
+        """Kill switch: nothing new leaves of these agents, or of all, until a person re-arms them; orders are called
+        back and parents pause. It holds across restarts.
+
+        Raises
+        ------
+        ConfigError, UnknownNameError
+            No reason, or an agent that is not there.
+        """
+        session = self._session()
+        self._running.latch.kill(reason, person(), time.time_ns(), [self._agent(agent) for agent in agents])
+        session.step(session.now_ns)
+
+    def rearm(self, reason: str, *agents: str) -> None:
+        """Let these agents, or all, trade again; parents that paused are resumed one by one."""
+        session = self._session()
+        self._running.latch.rearm(reason, person(), time.time_ns(), [self._agent(agent) for agent in agents])
+        session.step(session.now_ns)
+
+    # -- what is so ------------------------------------------------------------------------------------------------
+
+    def parent(self, name: str) -> Parent:
+        """A parent order as it stands.
+
+        Raises
+        ------
+        OrderError
+            There is none.
+        """
+        return self._running.session.ledger.parents.must(name)
+
+    def parents(self) -> "pl.DataFrame":
+        """parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason: a row each."""
+        return _frame(
+            [
+                {
+                    "parent": one.id, "instrument": one.order.instrument, "agent": one.order.agent,
+                    "side": one.order.side, "lots": one.lots, "filled": one.filled, "left": one.left,
+                    "refused": one.refused, "status": str(one.status), "strategy": one.strategy, "reason": one.reason,
+                }
+                for one in self._running.session.ledger.parents
+            ]
+        )  # fmt: skip
+
+    def fills(self) -> "pl.DataFrame":
+        """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""
+        session = self._running.session
+        return _frame(
+            [
+                {
+                    "parent": one.parent, "instrument": one.instrument, "agent": one.account, "side": one.side,
+                    "lots": one.lots, "price": one.price * session.listings[one.instrument].tick,
+                    "time_s": one.ns / NS_PER_SECOND, "passive": one.passive,
+                }
+                for one in session.ledger.orders.fills
+            ]
+        )  # fmt: skip
+
+    def positions(self) -> "pl.DataFrame":
+        """agent, instrument, lots (signed), average and mark (prices), realised and unrealised (money)."""
+        rows, session = [], self._running.session
+        for (agent, instrument), held in sorted(session.ledger.positions.all().items()):
+            listing, mid2 = session.listings[instrument], session.follow(instrument).mid2
+            unit = listing.tick / 2 * listing.lot
+            rows.append(
+                {
+                    "agent": agent, "instrument": instrument, "lots": held.lots, "average": held.average * listing.tick,
+                    "mark": mid2 / 2 * listing.tick, "realised": held.realised2 * unit,
+                    "unrealised": (held.worth2(mid2) - held.realised2) * unit,
+                }
+            )  # fmt: skip
+        return _frame(rows)
+
+    def costs(self) -> "pl.DataFrame":
+        """Parents that are over, a row each: parent, instrument, agent, side, lots, filled, unfilled, refused,
+        shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of what found nobody), status."""
+        rows = [
+            {
+                "parent": one.id, "instrument": one.instrument, "agent": one.agent, "side": one.side,
+                "lots": one.quantity, "filled": one.filled, "unfilled": one.unfilled, "refused": one.refused,
+                "shortfall_bps": one.is_bps, "opportunity_bps": one.opportunity_bps, "status": one.status,
+            }
+            for one in self.outcome.parents
+        ]  # fmt: skip
+        return _frame(rows)
+
+    @property
+    def outcome(self) -> DeskOutcome:
+        """What the desk came to so far: costs, agents and their shares of the flow, denials, the state of the journal;
+        ``to_json()`` is what ``tercel trade run --json`` prints."""
+        return outcome(self._running.opened, self.folder)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder."""
+        file = self.folder / REPORT if path is None else Path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, page(self.config, self._running.opened, self.outcome.to_json(), self.folder, []))
+        return file
+
+    # -- end -------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write the last analyses, let go of venue and journal. What was done can still be read."""
+        self._closed = True
+        self._running.close()
+
+    def __enter__(self) -> "Desk":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        told, many = self.config.desk, len(self._running.session.ledger.parents)
+        state = "closed" if self._closed else "open"
+        return f"<Desk {told.name}, {state}: {self.rounds} of {told.rounds} rounds, {many} parents, {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self.parents()._repr_html_()}"
+
+    def _session(self) -> Session:
+        """The session of a desk that can trade."""
+        if self._closed:
+            raise ConfigError("a desk that is open", f"{self.folder}, which was closed", "open another: tercel.Desk()")
+        return self._running.session
+
+    def _agent(self, name: str) -> str:
+        seats = self._running.desk.seats
+        if name not in seats:
+            raise UnknownNameError(f"an agent of the desk: {', '.join(seats)}", repr(name), offer(name, seats))
+        return name
+
+    def _why(self, reason: str) -> str:
+        """A reason as the journal has it: who, and why."""
+        return f"{person()}: {reason}"
+
+
+def _frame(rows: list[dict[str, Any]]) -> "pl.DataFrame":
+    import polars as pl
+
+    return pl.DataFrame(rows, infer_schema_length=None)

@@ -1,0 +1,215 @@
+"""What a desk's run came to: its costs, its agents, its journal."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tercel.core.ports import Journal
+from tercel.trading.desk.build import Opened
+from tercel.trading.desk.challenge import Evidence
+from tercel.trading.journal import kinds
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.ledger import Ledger
+from tercel.trading.tca.shortfall import by_filled
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean by what was filled.
+
+    Parameters
+    ----------
+    mean, half : float or None
+        bps; half of its 95 % interval, which one parent does not have.
+    """
+
+    mean: float | None
+    half: float | None
+
+
+@dataclass(frozen=True)
+class AgentOutcome:
+    """What became of an agent.
+
+    Parameters
+    ----------
+    share : float
+        Of the flow, at the end.
+    is_bps, half_bps : float or None
+        Cost of its parents, each from its own arrival, by what was filled; half of the interval.
+    drift : float or None
+        How far its observations are from its policy's card; None without one.
+    drifting : bool
+    strategy : str
+    challenger : str or None
+        The evidence on paper, where it has a challenger.
+    """
+
+    share: float
+    is_bps: float | None
+    half_bps: float | None
+    drift: float | None
+    drifting: bool
+    strategy: str
+    challenger: str | None
+
+
+@dataclass(frozen=True)
+class ParentOutcome:
+    """What became of a parent order that is over.
+
+    Parameters
+    ----------
+    id, instrument, agent : str
+    status : str or None
+        done, expired or cancelled; None in journals from before it was told, as are others below.
+    side, quantity, filled, unfilled, refused : int
+        Lots; `unfilled` found nobody, limits or the venue `refused`.
+    is_bps, opportunity_bps, refusal_bps : float or None
+        Cost of the filled, of the unfilled and of the refused lots against the mid at arrival, bps of their own value;
+        None where there are none.
+    notional : float or None
+        Value of the filled lots at arrival, in money.
+    alpha_bps : float or None
+        Forecast when it was begun.
+    posture : str or None
+        Reasons of risk when it was begun.
+    """
+
+    id: str
+    instrument: str
+    agent: str
+    status: str | None
+    alpha_bps: float | None
+    posture: str | None
+    side: int
+    quantity: int
+    filled: int
+    unfilled: int = 0
+    refused: int = 0
+    is_bps: float | None = None
+    opportunity_bps: float | None = None
+    refusal_bps: float | None = None
+    notional: float | None = None
+
+
+@dataclass(frozen=True)
+class OpenParent:
+    """A parent order that is not over.
+
+    Parameters
+    ----------
+    id, instrument, agent, status, reason : str
+        `reason` says why it is open.
+    side, quantity, left, at_venue : int
+        Lots; `at_venue` of those left may still fill there.
+    """
+
+    id: str
+    instrument: str
+    agent: str
+    side: int
+    quantity: int
+    left: int
+    at_venue: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class JournalCheck:
+    """How many entries the journal has, and whether reading it again gives the session's own state."""
+
+    events: int
+    consistent: bool
+
+
+@dataclass(frozen=True)
+class DeskOutcome:
+    """What a desk came to.
+
+    Parameters
+    ----------
+    desk : str
+        Its folder.
+    seed : int
+    cost_bps : float
+        Of everything that was asked for, waiting included, bps of its arrival value.
+    parents_bps : Mean
+        Of its parents, each from its own arrival.
+    parents : tuple of ParentOutcome
+        Those that are over.
+    open_parents : tuple of OpenParent
+        The others.
+    agents : mapping of name to AgentOutcome
+    denials : mapping of code to int
+        Orders that limits refused.
+    posture_changes, fills : int
+    journal : JournalCheck
+    """
+
+    desk: str
+    seed: int
+    cost_bps: float
+    parents_bps: Mean
+    parents: tuple[ParentOutcome, ...]
+    open_parents: tuple[OpenParent, ...]
+    agents: Mapping[str, AgentOutcome]
+    denials: Mapping[str, int]
+    posture_changes: int
+    fills: int
+    journal: JournalCheck
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("parents", "open_parents")}
+        return {**asdict(self), **lists}
+
+
+def outcome(opened: Opened, folder: Path) -> DeskOutcome:
+    """What a desk came to so far, from itself and from its journal."""
+    desk = opened.desk
+    with closing(JournalReader(folder)) as journal:
+        denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
+        fills = len(
+            {e.body["exec_id"] for _, e in journal.read(0, (kinds.REPORT_IN,)) if e.body.get("exec_type") == "trade"}
+        )
+        checked = JournalCheck(journal.last, _consistent(journal, opened))
+    shares = desk.shares()
+    costs = {name: by_filled([row for row in desk.results if row["agent"] == name]) for name in desk.seats}
+    agents = {
+        name: AgentOutcome(
+            share=shares[name],
+            is_bps=costs[name][0],
+            half_bps=costs[name][1],
+            drift=seat.drift.score if seat.drift is not None else None,
+            drifting=seat.drifting,
+            strategy=seat.shown,
+            challenger=str(Evidence.of(seat.gains_bps)) if seat.challenger is not None else None,
+        )
+        for name, seat in desk.seats.items()
+    }
+    return DeskOutcome(
+        desk=str(folder),
+        seed=desk.config.desk.seed,
+        cost_bps=desk.cost_bps(),
+        parents_bps=Mean(*by_filled(desk.results)),
+        parents=tuple(ParentOutcome(**row) for row in desk.results),
+        open_parents=tuple(OpenParent(**row) for row in desk.open_parents()),
+        agents=agents,
+        denials=dict(denials),
+        posture_changes=desk.posture_changes,
+        fills=fills,
+        journal=checked,
+    )
+
+
+def _consistent(journal: Journal, opened: Opened) -> bool:
+    """The journal read again gives the session's own state: no faults, positions and open orders alike."""
+    again, ours = Ledger.of(journal), opened.session.ledger
+    same = (again.positions.lots(), again.orders.live()) == (ours.positions.lots(), ours.orders.live())
+    astray = [order for order in again.orders.live() if again.parents.must(order.parent).over]
+    return same and not again.faults() and not astray

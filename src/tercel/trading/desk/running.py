@@ -1,0 +1,200 @@
+"""A desk with all that runs beside it: its folder, journal and venue, the kill latch, alerts, the analysis of costs.
+
+with Running(config, folder, text=text, holder="ann") as running:
+    running.desk.run()
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from tercel.core.errors import ConfigError, JournalError
+from tercel.core.ports import Clock, Journal, Venue
+from tercel.report.terminal import say
+from tercel.trading.alerts import AlertSender, check_webhook
+from tercel.trading.desk.build import Opened, Workbench, check, open_desk
+from tercel.trading.desk.config import DeskConfig
+from tercel.trading.desk.loop import Desk
+from tercel.trading.desk.pace import PacedVenue
+from tercel.trading.desk.planted import planted
+from tercel.trading.journal import kinds
+from tercel.trading.journal.database import keep_elsewhere
+from tercel.trading.journal.memory import MemoryJournal
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.kill import LATCH, KillLatch
+from tercel.trading.session import Session
+from tercel.trading.tca.recorder import TcaRecorder
+from tercel.venues.address import SIMULATED, address, connect, mark_of
+
+CONFIG: Final = "desk.toml"
+WATCH_S: Final = 0.05
+
+
+class Running:
+    """A desk that is open in a folder.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    folder : Path
+        Of the desk; made if need be.
+    text : str
+        The configuration as it was written, for the folder.
+    holder : str
+        Who runs it, for people.
+    clock : Clock
+        By which a desk on the simulated exchange is paced.
+    beside : Path, optional
+        Folder that relative files of the configuration lie in.
+    acknowledge : str
+        Why a damaged journal is gone on with.
+    progress : callable, optional
+        Told after every round how many are over.
+
+    Raises
+    ------
+    TercelError
+        Anything in the configuration that does not exist, a folder where another desk has run, a journal that is held
+        or damaged, the extra ``trade`` is not installed.
+    """
+
+    def __init__(
+        self,
+        config: DeskConfig,
+        folder: Path,
+        *,
+        text: str,
+        holder: str,
+        clock: Clock,
+        beside: Path | None = None,
+        acknowledge: str = "",
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        refuse(config, beside)
+        folder.mkdir(parents=True, exist_ok=True)
+        if config.desk.journal:
+            keep_elsewhere(folder, config.desk.journal)
+        self.folder, self._over = folder, False
+        self._journal = SqlJournal(folder, holder, acknowledge)
+        try:
+            self._open(config, text, holder, clock, beside, progress)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _open(
+        self,
+        config: DeskConfig,
+        text: str,
+        holder: str,
+        clock: Clock,
+        beside: Path | None,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        if self._journal.last and config.desk.venue == SIMULATED:
+            wanted = "a new folder for a desk on the simulated exchange, which ends with its desk"
+            remedy = "name another with --desk, or leave it out"
+            raise JournalError(wanted, f"{self.folder}, where another has run", remedy)
+        (self.folder / CONFIG).write_text(text, encoding="utf-8")
+        self.latch = KillLatch(self.folder / LATCH)
+        check_latch(self._journal, self.latch.path)
+        bench, seed = Workbench(), config.desk.seed
+        _compile(config, bench)
+        venue = _venue(config, bench, self.folder, clock)
+        self._alerts = AlertSender(JournalReader(self.folder), config.alerts.webhook, after=self._journal.last)
+        self._alerts.start()
+        try:
+            truth = planted(config, seed) if config.desk.venue == SIMULATED else None
+            self.opened: Opened = open_desk(
+                config, self._journal, seed, bench, venue, truth, self.latch, beside, progress,
+                watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue),
+            )  # fmt: skip
+        except BaseException:
+            self._alerts.stop()
+            raise
+        self._recorder = TcaRecorder(self.session)
+
+    @property
+    def desk(self) -> Desk:
+        """The loop."""
+        return self.opened.desk
+
+    @property
+    def session(self) -> Session:
+        """What trades for it."""
+        return self.opened.session
+
+    def close(self) -> None:
+        """Write the last analyses, let go of venue and journal; once."""
+        if self._over:
+            return
+        self._over = True
+        try:
+            self._recorder.close()
+        except JournalError as error:
+            say(f"the last analyses are lost: {error}")
+        self.session.close()
+        self._alerts.stop()
+        self._journal.close()
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def refuse(config: DeskConfig, beside: Path | None) -> None:
+    """Refuse what a desk cannot be opened with, before anything is written.
+
+    Raises
+    ------
+    TercelError
+    """
+    check(config, beside)
+    check_webhook(config.alerts.webhook)
+    if config.desk.venue != SIMULATED:
+        address(config.desk.venue)
+
+
+def _compile(config: DeskConfig, bench: Workbench) -> None:
+    """One short round in memory: kernels are compiled before anybody waits for a decision."""
+    section = config.desk.model_copy(update={"rounds": 1, "round_s": 70.0, "warmup_s": 10.0})
+    instruments = config.instrument[:1]
+    short = config.model_copy(update={"desk": section, "instrument": instruments})
+    open_desk(short, MemoryJournal(chained=False), config.desk.seed, bench).desk.run()
+
+
+def check_latch(journal: Journal, latch: Path) -> None:
+    """A latch that was taken away re-arms nobody.
+
+    Raises
+    ------
+    ConfigError
+        When the journal ends with somebody killed and there is no latch.
+    """
+    killed: dict[str, None] = {}
+    for _, entry in journal.read(0, (kinds.KILL, kinds.REARM)):
+        if entry.kind == kinds.KILL:
+            killed[entry.agent] = None
+        else:
+            killed.pop(entry.agent, None)
+    if killed and not latch.exists():
+        remedy = f"re-arm them with a reason: tercel rearm --desk {latch.parent} --reason TEXT"
+        raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)
+
+
+def _venue(config: DeskConfig, bench: Workbench, folder: Path, clock: Clock) -> Venue:
+    """The venue that a desk's file names, at its pace."""
+    where = config.desk.venue
+    if where == SIMULATED:
+        venue: Venue = bench.exchange(config, config.desk.seed, planted(config, config.desk.seed))
+        if config.desk.pace == "stepped":
+            return venue
+        paced: Venue = PacedVenue(venue, clock, 1.0 if config.desk.pace == "real" else config.desk.speed).venue
+        return paced
+    return connect(where, [agent.name for agent in config.agent], folder / "fix")

@@ -1,0 +1,145 @@
+"""A run folder of `tc.train(out=)` is gone on with by the very same training alone."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import tercel as tc
+from tercel.cli import app
+from tercel.core.source import fingerprint
+from tercel.market.flow import preset as presets
+
+MARKET = presets.FOLDER / "csco-santa-fe.json"
+SMALL = {
+    "learner.markets": 16,
+    "learner.steps": 8,
+    "learner.minibatch": 64,
+    "market.worlds": 2,
+    "validation.episodes": 8,
+}
+MODULE = """
+import numpy as np
+
+WEIGHT = {weight}
+
+def left(view):
+    return view.left / view.qty0
+
+def eyes(view):
+    return np.column_stack([left(view), view.spread])
+
+def paid(step):
+    {doc}
+    return -WEIGHT * step.cost_bps{more}
+"""
+
+
+def module(folder: Path, weight: float = 1.0, more: str = "", doc: str = "") -> str:
+    """A module of the user's; its name."""
+    (folder / "mine.py").write_text(MODULE.format(weight=weight, more=more, doc=doc))
+    return f"{folder / 'mine.py'}"
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a market, a module, and a training in them that is over."""
+    folder = tmp_path_factory.mktemp("begun")
+    shutil.copyfile(MARKET, folder / "mine.json")
+    module(folder)
+    return folder
+
+
+@pytest.fixture
+def trained(begun: Path, tmp_path: Path) -> Callable[..., tc.Policy]:
+    """The training, which may be asked for with something else."""
+
+    def train(**other: Any) -> tc.Policy:
+        task = {"horizon": "4min", "decisions": 4, **other.pop("task", {})}
+        told = {"reward": f"{begun}/mine.py:paid", "observation": f"{begun}/mine.py:eyes", "seed": 1, **other}
+        market = tc.load_market(str(begun / "mine.json"))
+        return tc.train(market, tc.Task(**task), frames=128, settings=SMALL, out=begun / "run", **told)
+
+    return train
+
+
+def refused(ask: Callable[[], object]) -> str:
+    with pytest.raises(tc.TercelError) as error:
+        ask()
+    said = str(error.value)
+    assert "another" in said
+    return said
+
+
+def test_another_training_is_refused_in_its_folder(begun: Path, trained: Callable[..., tc.Policy]) -> None:
+    first = trained()
+    weights = first.card.weights_sha256
+    assert trained().card.weights_sha256 == weights
+    module(begun, doc='"""What is paid."""  # a comment')
+    assert trained().card.weights_sha256 == weights
+    module(begun, more=" - step.forced")
+    assert "mine.py:paid" in refused(trained)
+    module(begun, weight=2.0)
+    assert "mine.py:paid" in refused(trained)
+    module(begun)
+    assert "task.warmup_s" in refused(lambda: trained(task={"warmup_s": 60}))
+    assert "horizon_s" in refused(lambda: trained(task={"horizon": "8min"}))
+    assert "seed" in refused(lambda: trained(seed=2))
+    market = json.loads((begun / "mine.json").read_text())
+    scored = {**market, "card": {**market["card"], "scores": {"seconds": 1}}}
+    (begun / "mine.json").write_text(json.dumps(scored))
+    assert trained().card.weights_sha256 == weights
+    (begun / "mine.json").write_text(json.dumps({**market, "market_rate": 2 * market["market_rate"]}))
+    assert "mine.json" in refused(trained)
+    shutil.copyfile(MARKET, begun / "mine.json")
+    assert trained().card.weights_sha256 == weights
+
+
+def test_a_run_that_is_gone_on_with_is_the_one_that_was_begun(
+    begun: Path, trained: Callable[..., tc.Policy], tmp_path: Path
+) -> None:
+    trained()
+
+    def typed(*words: str) -> str:
+        done = CliRunner().invoke(app, ["agent", "train", "--resume", str(tmp_path / "run"), *words])
+        return " ".join(done.stderr.split()) if done.exit_code == 2 else str(done.exit_code)
+
+    shutil.copytree(begun / "run", tmp_path / "run")
+    assert typed("--trust") == "0"
+    assert typed("--trust", "--seed", "1") == "0"
+    assert "which is 1" in typed("--trust", "--seed", "2")
+    module(begun, weight=3.0)
+    assert "mine.py:paid" in typed("--trust")
+    module(begun)
+    told = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert told.pop("made_of")["functions"]
+    (tmp_path / "run" / "config.json").write_text(json.dumps(told))  # a run of before
+    assert typed("--trust") == "0"
+
+
+def test_a_fingerprint_follows_what_a_function_does() -> None:
+    def made(code: str, **known: Any) -> str:
+        names: dict[str, Any] = {"np": np, "__name__": "made", **known}
+        exec(code, names)
+        return fingerprint(names["f"])
+
+    plain = made("def f(x): return x + C", C=1)
+    assert plain == made("def f(x):\n    # a comment\n    return x + C", C=1)
+    assert plain != made("def f(x): return x + C", C=2)
+    assert plain != made("def f(x): return x - C", C=1)
+    assert made("f = lambda x: x + 1") != made("f = lambda x: x + 2")
+    assert made("def g(x): return x\ndef f(x): return g(x)") != made("def g(x): return -x\ndef f(x): return g(x)")
+    assert made("def f(x, a=1): return a") != made("def f(x, a=2): return a")
+    assert made("def h(c):\n return lambda x: c\nf = h(1)") != made("def h(c):\n return lambda x: c\nf = h(2)")
+    kept = "class K:\n def __init__(self, c): self.c = c\n def __call__(self, x): return self.c\nf = K({})"
+    assert made(kept.format(1)) != made(kept.format(2))
+    given = "import functools\ndef g(x, c): return c\nf = functools.partial(g, c={})"
+    assert made(given.format(1)) != made(given.format(2))
+    table = "def f(x): return x @ W"
+    assert made(table, W=np.eye(2)) == made(table, W=np.eye(2)) != made(table, W=np.ones((2, 2)))
+    assert made("def f(x): return f(x - 1) if x else 0")

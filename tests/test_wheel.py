@@ -1,0 +1,84 @@
+"""The wheel in an empty environment of every Python that it names: the notebook of docs/library.md runs there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.test_house import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NAMED = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+BUILT_OF = ("pyproject.toml", "README.md", "LICENSE", "src")
+SMALL = {'"csco"': '"csco-santa-fe"', "500_000": "512", "1_000": "16"}
+UNREACHABLE = (
+    "NewConnectionError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "name resolution",
+    "ProxyError",
+    "Network is unreachable",
+)
+LOOK = """
+import os, sys, tercel
+assert tercel.__file__.startswith(sys.prefix), tercel.__file__
+assert set(result.ranked) == {"ppo", "default", "half_now", "twap_take"}
+assert "80 % power" in repr(result) and "<table" in result._repr_html_()
+assert {"card.json", "policy.onnx"} <= set(os.listdir("mine"))
+"""
+
+
+def interpreter(version: str) -> str | None:
+    """A Python of that version on this machine."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for place in (sys.executable, shutil.which(f"python{version}"), *pyenv.glob(f"{version}.*/bin/python{version}")):
+        if place is not None:
+            asked = [str(place), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+            if subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() == version:
+                return str(place)
+    return None
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in BUILT_OF:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, source / name)
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, source]
+    subprocess.run(build, check=True)
+    [found] = folder.glob("*.whl")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", NAMED)
+def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: Path) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine")
+    alone = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PIP_TARGET"))}
+    subprocess.run([python, "-m", "venv", tmp_path / "venv"], env=alone, check=True)
+    mine = tmp_path / "venv" / "bin"
+    done = subprocess.run(
+        [mine / "python", "-m", "pip", "install", "-q", wheel], env=alone, capture_output=True, text=True, check=False
+    )
+    if done.returncode and any(word in done.stderr for word in UNREACHABLE):
+        pytest.skip(f"no package index can be reached to fill an environment of Python {version}")
+    assert done.returncode == 0, done.stderr
+    [code, *_] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.DOTALL)
+    for said, small in SMALL.items():
+        assert said in code
+        code = code.replace(said, small)
+    (tmp_path / "notebook.py").write_text(code + LOOK)
+    kernels = {"TERCEL_CACHE": str(tmp_path / "kernels")}
+    words = [mine / "python", "notebook.py"]
+    ran = subprocess.run(words, cwd=tmp_path, env=alone | kernels, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    subprocess.run([mine / "tercel", "--version"], env=alone, check=True)
