@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured
+from benchmarks.reference_book import ReferenceBook
 from tercel import TercelError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.book.book import Book
-from tercel.market.book.reference import ReferenceBook
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 LIVE = 3_000

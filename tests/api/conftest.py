@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.market.tape.simulated_lake import simulated_lake
 
 import tercel as tc
-from tercel.testing.lake import simulated_lake
 
 MARKET = "csco-santa-fe"
 OWN = """

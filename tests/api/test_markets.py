@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tests.api.conftest import MARKET
 from tests.lobster_files import history
+from tests.market.tape.simulated_lake import DAYS
 
 import tercel as tc
-from tercel.testing.lake import DAYS
 
 ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from tercel.testing.lake import simulated_lake
+from tests.market.tape.simulated_lake import simulated_lake
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner
 
 from tercel.cli.root import app
@@ -24,7 +25,6 @@ from tercel.execution.registry import resolve_policy
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.market import markets_of
 from tercel.market.flow.preset import load
-from tercel.testing.lake import DAYS, simulated_lake
 
 FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
 SMALL = "--market csco-santa-fe --episodes 24 --seeds 901,902"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.lobster_files import history
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner, Result
 
 from studies.__main__ import app as studies_app
@@ -16,7 +17,6 @@ from tercel.cli import app, main
 from tercel.market.flow.preset import FOLDER
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import EXECUTE
-from tercel.testing.lake import DAYS, simulated_lake
 
 MAP = """
 [instrument]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner
 
 from tercel.cli import app
@@ -17,7 +18,6 @@ from tercel.market.studies.fill_comparison import WORDS, card, study
 from tercel.market.tape import Events, Instrument, Lake
 from tercel.market.tape.schema import ROLL_IN
 from tercel.report.terminal import json_text
-from tercel.testing.lake import DAYS, simulated_lake
 
 SYMBOL = ("--symbol", "SIM", "--venue", "TEST", "--days", "2")
 

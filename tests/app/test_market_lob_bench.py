@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from tests.market.tape.simulated_lake import DAYS
 from typer.testing import CliRunner
 
 from tercel.cli import app
@@ -16,7 +17,6 @@ from tercel.market.score.days import Day
 from tercel.market.score.lob_bench import MODULES, Rows, distances, halves, lob_bench, mean_of
 from tercel.market.score.sets import data_days
 from tercel.market.tape import Events, Instrument
-from tercel.testing.lake import DAYS
 
 
 def tercel(*words: object) -> Result:

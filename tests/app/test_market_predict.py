@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner
 
 from tercel.cli import app
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import load
-from tercel.testing.lake import DAYS, simulated_lake
 
 HERE = "csco-santa-fe"
 STRATEGIES = "immediate,almgren_chriss,twap_take,twap_passive,peg_touch"

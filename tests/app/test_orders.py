@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner
 
 import tercel as tc
@@ -21,7 +22,6 @@ from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
 from tercel.market.tape import Lake
-from tercel.testing.lake import DAYS, simulated_lake
 
 MINUTE_NS = 60 * 10**9
 ORDER = "--side buy --quantity 40 --start 10:20 --end 10:40"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.market.tape.simulated_lake import simulated_lake
 from typer.testing import CliRunner
 
 from tercel.cli import app
@@ -11,7 +12,6 @@ from tercel.cli.market import show_fit
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import make as making
 from tercel.market.flow.preset import load
-from tercel.testing.lake import simulated_lake
 
 DAYS = ("2003-01-13", "2003-01-14")
 

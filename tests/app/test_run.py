@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 
@@ -21,7 +22,6 @@ from tercel.learning.agent.training import is_done
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load
 from tercel.market.tape import Lake
-from tercel.testing.lake import DAYS, simulated_lake
 
 ROOT = Path(__file__).resolve().parents[2]
 LEARNED = ["default", "ppo", "dqn"]

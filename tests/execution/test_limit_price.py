@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.test_reconcile import intent, live, market, until, want
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 
 from tercel.core.vocabulary import BUY, SELL
 from tercel.evaluation.episodes import Episodes, seeded_plan
@@ -22,7 +23,6 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
-from tercel.testing.lake import DAYS, simulated_lake
 
 PRICE, LOTS, FORCED = 1, 2, 6
 TASK = Task(horizon="5min", decisions=10, warmup_s=120)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.tape.event_study_command import WORDS, cell_text
 from tercel.report.tables import NOTHING
-from tercel.testing.lake import DAYS, simulated_lake
 
 
 def tercel(*words: object) -> Result:

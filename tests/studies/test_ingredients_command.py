@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.tape.ingredients_command import FIGURES, TAPE, WHOLE
 from tercel.market.flow.queue_reactive.calibrate import PARTS
-from tercel.testing.lake import DAYS, simulated_lake
 
 
 @pytest.mark.slow

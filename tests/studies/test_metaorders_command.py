@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tests.market.tape.simulated_lake import simulated_lake
 from typer.testing import CliRunner
 
 from studies.__main__ import app
-from tercel.testing.lake import simulated_lake
 
 DATES = tuple(f"2003-01-{day}" for day in (13, 14, 15, 16, 17))
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tests.market.tape.simulated_lake import DAYS, simulated_lake
 from typer.testing import CliRunner
 
 from studies.__main__ import app
 from tercel.market.flow import load
-from tercel.testing.lake import DAYS, simulated_lake
 
 
 def tercel(*words: object) -> Result:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.market.tape.simulated_lake import simulated_lake
 
 from tercel.core.errors import DataError
 from tercel.core.rows import parse_time
@@ -22,7 +23,6 @@ from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
-from tercel.testing.lake import simulated_lake
 from tercel.trading.tca.counterfactual import compare, counterfactual
 from tercel.trading.tca.files import FileFill, FileOrder, read_fills, read_orders
 from tercel.trading.tca.market_day import MarketDay, read_day

@@ -21,6 +21,7 @@ websockets = pytest.importorskip("websockets", reason="the extra [record] is not
 
 from tests.market.feeds.binance.binance_twin import Binance
 from tests.market.feeds.bitstamp.bitstamp_twin import Bitstamp
+from tests.venues.recorder.played_stream import PlayedBinance
 from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import ConfigError
@@ -31,7 +32,6 @@ from tercel.market.feeds.bitstamp import orders_after
 from tercel.market.feeds.levels_day import book_after
 from tercel.market.feeds.streams import BinanceStream, BitstampStream, stream_of
 from tercel.market.tape import Lake, schema
-from tercel.testing.played_stream import PlayedBinance
 from tercel.venues.recorder import CaptureWriter, Recorder
 from tercel.venues.recorder.live import websocket_client
 
