@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -175,7 +175,7 @@ def with_opening_auction(events: Events) -> Events:
     events.seq[head:] += 1
     events.seq[after:] += 1
     parts = [events.slice(0, head), both.slice(0, 1), events.slice(head, after), both.slice(1, 2), events.slice(after)]
-    return _joined(parts)
+    return Events.joined(parts)
 
 
 def infer_unit(words: k.Words) -> int:
@@ -254,8 +254,8 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
         )  # fmt: skip
         if report[k.CODE]:
             raise _error(report, words, where)
-        parts.append(Events(*(out[:rows, i].astype(dtype) for i, (_, dtype) in enumerate(schema.COLUMNS))))
-    return _joined(parts), report
+        parts.append(Events.from_table(out[:rows]))
+    return Events.joined(parts), report
 
 
 class _Orders:
@@ -282,14 +282,6 @@ class _Orders:
         free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, self.free[:left]
         state[k.FREE] = len(fresh) + left
         self.keys, self.slots, self.kept, self.free = keys, slots, kept, free
-
-
-def _joined(parts: Sequence[Events]) -> Events:
-    if len(parts) == 1:
-        return parts[0]
-    if not parts:
-        return Events.empty(0)
-    return Events(*(np.concatenate(group) for group in zip(*(p.columns() for p in parts), strict=True)))
 
 
 def _opening_ns(words: k.Words, date: str) -> int:

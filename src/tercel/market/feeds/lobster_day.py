@@ -230,8 +230,7 @@ def with_rolls(plain: Events, book: NDArray[np.int64], unit: int, where: str) ->
         _raise_for(report, book, where)
         if row == plain.n:
             break
-        spare = Events.empty(out.n)
-        out = Events(*(np.concatenate(pair) for pair in zip(out.columns(), spare.columns(), strict=True)))
+        out = Events.joined([out, Events.empty(out.n)])
     out.recv_ns[:at] = out.exch_ns[:at]
     return out.slice(0, at), report
 
