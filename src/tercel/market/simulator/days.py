@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import Preset
+from tercel.market.observed import Observed, observe
 from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
-from tercel.market.tape import Events
+from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
 
 CHUNK = 1 << 17
@@ -50,6 +51,17 @@ def simulated_day(
     if b[lay.OVERFLOW]:
         raise too_small(preset)
     return as_events(np.concatenate((stood, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
+
+
+def observed_day(
+    preset: Preset, seed: int, seconds: float, warmup_s: float, from_s: float | None = None, window: int = 0
+) -> Observed:
+    """A simulated day read as a tape is, the warm-up left out, through a window of levels (0: all of them)."""
+    stop = round((warmup_s + seconds) * NS_PER_SECOND)
+    instrument = Instrument(
+        preset.venue, preset.symbol, "2000-01-03", preset.tick, preset.lot, window, session_close_ns=stop
+    )
+    return observe(instrument, simulated_day(preset, seed, seconds, warmup_s, from_s), warmup_s)
 
 
 def run_recorded(

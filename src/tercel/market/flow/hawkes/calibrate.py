@@ -11,7 +11,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from tercel.market.flow.hawkes.tune import Means, means, tune
 from tercel.market.flow.preset import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.observed import Observed, observe
+from tercel.market.tape import Events, Instrument
 
 DECAYS = (0.03, 0.6, 12.0, 250.0, 6000.0)
 """1/s: half-lives of 23 s, 1.2 s, 58 ms, 2.8 ms and 0.1 ms, whose sums come near a power law."""
@@ -78,7 +78,7 @@ class Day:
 
 
 def calibrate(
-    days: Sequence[tuple[plain.InstrumentFields, Any]],
+    days: Sequence[tuple[Instrument, Events]],
     *,
     name: str,
     date: str,
