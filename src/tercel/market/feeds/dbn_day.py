@@ -33,20 +33,6 @@ _ERRORS: Final = {
     k.BAD_DAY: ("times within the day of the file", "ts_event", "give files of whole days of UTC"),
     k.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
 }
-COUNTS: Final = {
-    "unknown_ids": k.UNKNOWN,
-    "duplicate_ids": k.DUPLICATE,
-    "maybe_bad_book": k.MAYBE,
-    "clock_back": k.CLOCK_BACK,
-    "undefined": k.UNDEFINED,
-    "fills_without_change": k.NO_CHANGE,
-    "fills_over_shown": k.OVER,
-    "contradicted_fills": k.REFIT,
-    "trades_without_fill": k.BARE,
-    "auctions": k.AUCTIONS,
-    "cleared": k.CLEARED,
-}
-"""What is counted in a day, under the name that `extra` and the warnings use."""
 _TOLD: Final = {
     "unknown_ids": "changes of orders that the files never added; the book lacks those orders",
     "duplicate_ids": "orders added under an id that was alive; the older one was withdrawn",
@@ -102,7 +88,7 @@ class DbnDay:
         if events.n == 0:
             received = f"none for {self.symbol} on {self.date} in {', '.join(self.source)}"
             raise FeedError("records that make a book", received, "give the whole day")
-        counts = {name: int(report[slot]) for name, slot in COUNTS.items()}
+        counts = dict(zip(k.COUNTS, report.tolist(), strict=False))
         warnings = [f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]]
         if _single(words):
             warnings.append("no record is marked as the last of its event: each was taken as an event of its own")

@@ -27,6 +27,7 @@ from tercel.market.flow.hawkes.tune import Means, means, tune
 from tercel.market.flow.preset import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.observed import Observed, observe
+from tercel.market.observed.kinds import NAMES
 from tercel.market.tape import Events, Instrument
 
 DECAYS = (0.03, 0.6, 12.0, 250.0, 6000.0)
@@ -344,15 +345,13 @@ def _preset(
     }
     card |= {
         "estimator": ESTIMATOR,
-        "events": {name: int(n) for name, n in zip(tables.NAMES, np.bincount(kind, minlength=at.KINDS), strict=True)},
+        "events": {name: int(n) for name, n in zip(NAMES, np.bincount(kind, minlength=at.KINDS), strict=True)},
         "events_per_s": _rate(days),
         "reach_ticks": reach,
         "spectral_radius": law.excitation.radius,
         "spectral_radius_before_projection": law.radius_before,
         "log_likelihood_per_event": {"state factors alone": law.plain_likelihood, "with excitation": law.likelihood},
-        "ks_distance_of_rescaled_waits": {
-            name: [law.ks[i], law.ks[at.KINDS + i]] for i, name in enumerate(tables.NAMES)
-        },
+        "ks_distance_of_rescaled_waits": {name: [law.ks[i], law.ks[at.KINDS + i]] for i, name in enumerate(NAMES)},
     }
     return HawkesPreset(
         **shared,

@@ -14,7 +14,6 @@ from tercel.market.flow.hawkes import layout as at
 if TYPE_CHECKING:
     from tercel.market.flow.hawkes.calibrate import Day
 
-NAMES = ("limit in spread", "limit at best", "limit deeper", "cancel at best", "cancel deeper", "market")
 DIGITS = 6
 FEW = 50
 """Values below which a class takes those of all classes."""

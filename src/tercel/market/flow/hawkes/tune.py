@@ -19,7 +19,8 @@ from tercel.core.errors import CapacityError, ConfigError
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.hawkes.state import resting
-from tercel.market.flow.hawkes.tables import NAMES, nested
+from tercel.market.flow.hawkes.tables import nested
+from tercel.market.observed.kinds import NAMES
 from tercel.market.simulator.days import observed_day
 
 PILOTS = 12
