@@ -49,7 +49,7 @@ class BinanceFeed(CaptureFeed):
 
     def markets(self, lines: Iterable[Line]) -> list[Market]:
         """See :meth:`CaptureFeed.markets`."""
-        return [market for market in markets_of(lines).markets.values() if market.book]
+        return [market for market in markets_of(lines) if market.book]
 
     def market_days(self, market: Market, capture: Capture) -> Iterator[CaptureDay]:
         """See :meth:`CaptureFeed.market_days`.

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
 from tercel.market.flow.preset import Preset
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.metaorder import displacement, paired
@@ -23,8 +23,6 @@ from tercel.market.impact.round_trips import trips_on_the_law
 from tercel.market.score.sample import RESPONSE_LAGS, sample
 from tercel.market.simulator.days import observed_day
 from tercel.market.simulator.source import Source, reactive
-
-Floats = NDArray[np.float64]
 
 SHARES: Final = (0.05, 0.1, 0.2, 0.4)
 """Sizes at one length: shares of the public volume expected in it."""

@@ -23,8 +23,8 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import MARKET
@@ -34,8 +34,6 @@ from tercel.market.studies.replayed import HALVES, half_hour
 from tercel.market.studies.sums import Adder, Figure, Sums, by_day, estimates, interleaved, over, shares, table, values
 from tercel.stats.clusters import cluster_sums
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Dynamics = dict[str, dict[str, Any]]
 """By figure: real, ci_low, ci_high, floor (odd against even half hours), train, bar; and value, passed once judged."""
 

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import TapeError
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 SKIP_S: Final = 900.0

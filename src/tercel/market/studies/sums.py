@@ -4,18 +4,17 @@ A figure is a function of a few sums (a share is hits over cases), so days and h
 bootstrap draws clusters of sums (`tercel.stats.bootstrap`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.jit import Floats, Longs
 from tercel.market.studies.replayed import HALVES, Replayed
 from tercel.stats.bootstrap import Estimate, Moments, intervals
 from tercel.stats.clusters import cluster_sums
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Sums = dict[str, Floats]
 """Name to float64[HALVES]."""
 RESAMPLES = 1000
@@ -47,10 +46,6 @@ class Tally(Adder):
     def __init__(self, day: Replayed) -> None:
         super().__init__(day.half_hour)
         self.day = day
-
-
-Means = Mapping[str, Floats]
-"""Sum (or mean) of each name over the draws, float64[B]."""
 
 
 @dataclass(frozen=True)
