@@ -40,7 +40,6 @@ HEAD: Final = 11
 """Bytes that all messages have in common."""
 LAST_NS: Final = 86_400_000_000_000
 LOCATES: Final = 1 << 16
-LONGEST: Final = 1 << 16
 
 # Types as the byte that they are.
 SYSTEM, DIRECTORY, ACTION, OPERATIONAL = ord("S"), ord("R"), ord("H"), ord("h")
