@@ -92,17 +92,6 @@ def test_sums_by_cluster_replicate_what_copying_the_episodes_would(rows, seed):
         assert drawn["ratio"][b, 0] == pytest.approx(top[members].sum() / bottom[members].sum(), abs=1e-9)
 
 
-@given(small)
-def test_jackknife_leaves_one_cluster_out(rows):
-    labels, top, _ = (np.array(column) for column in zip(*rows, strict=True))
-    names = np.unique(labels)
-    if len(names) < 2:
-        return
-    left_out = moments_of_mean(top, labels).jackknife()[:, 0]
-    for position, name in enumerate(names):
-        assert left_out[position] == pytest.approx(top[labels != name].mean(), abs=1e-9)
-
-
 def test_chunks_change_nothing(monkeypatch):
     moments = moments_of_mean(rng(1).normal(size=40), np.arange(40))
     whole = replicate({"": moments}, 64, rng(2))[""]

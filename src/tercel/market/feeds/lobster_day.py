@@ -239,14 +239,14 @@ def with_rolls(plain: Events, book: NDArray[np.int64], unit: int, where: str) ->
     report = np.zeros(k.REPORT, np.int64)
     _open(plain, book, unit, state, count, report, where)
     opening = opening_rows(plain, state, count)
-    messages = np.stack(plain.columns(), axis=1).astype(np.int64)
-    rows = np.zeros((plain.n + plain.n // 2 + 16 * levels + 64, messages.shape[1]), np.int64)
+    messages = np.stack(plain.columns(), dtype=np.int64).T
+    rows = np.empty((messages.shape[1], plain.n + plain.n // 2 + 16 * levels + 64), np.int64).T
     row, at = 0, 0
     while row < plain.n:
         row, at = k.roll_rows(book, unit, row, at, state, count, messages, rows, report)
         _raise_for(report, book, where)
         if row < plain.n:
-            rows = np.concatenate((rows, np.zeros_like(rows)))
+            rows = np.concatenate((rows.T, np.empty_like(rows.T)), axis=1).T
     return Events.joined([opening, Events.from_table(rows[:at])]), report
 
 

@@ -13,7 +13,7 @@ from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.markouts import Orders
-from tercel.market.studies.sums import Tally
+from tercel.market.studies.replayed import Tally
 from tercel.market.tape.schema import DELETE, REDUCE
 
 RETURNS_S: Final = (1, 10, 60)

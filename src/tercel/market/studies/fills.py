@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.replayed import DISTANCES, Replayed
-from tercel.market.studies.sums import Tally
+from tercel.market.studies.replayed import DISTANCES, Replayed, Tally
 from tercel.market.tape.schema import ADD
 
 Bools = NDArray[np.bool_]

@@ -13,8 +13,7 @@ from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.fills import WAITS_S
-from tercel.market.studies.replayed import Replayed
-from tercel.market.studies.sums import Tally
+from tercel.market.studies.replayed import Replayed, Tally
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 Bools = NDArray[np.bool_]

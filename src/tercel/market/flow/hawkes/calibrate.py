@@ -23,6 +23,7 @@ from tercel.market.flow.hawkes import tables
 from tercel.market.flow.hawkes.fit import Excitation, History, compensators, fit, residuals
 from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.hawkes.state import Factors, States, cancel_rates, classify, edges, rake
+from tercel.market.flow.hawkes.tables import Day
 from tercel.market.flow.hawkes.tune import Means, means, tune
 from tercel.market.flow.preset import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
@@ -46,36 +47,6 @@ ESTIMATOR = (
     "book does. State factors F (spread x imbalance, queue, depth) by raked counts; sizes and places as tables; pace, "
     "mix of kinds and depth tuned by pilot runs to the tape's."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Day:
-    """Events of one day that the flow has, with their books; lots are simulated lots."""
-
-    seen: Observed
-    seconds: NDArray[np.float64]
-    kind: NDArray[np.int8]
-    side: NDArray[np.int8]
-    lots: NDArray[np.int64]
-    away: NDArray[np.int64]
-    bid_lots: NDArray[np.float64]
-    ask_lots: NDArray[np.float64]
-    bid_px: NDArray[np.int32]
-    ask_px: NDArray[np.int32]
-
-    @property
-    def waits(self) -> NDArray[np.float64]:
-        """Seconds since the event before."""
-        return np.diff(self.seconds, prepend=self.start_s)
-
-    @property
-    def start_s(self) -> float:
-        """Of the stretch, seconds after the session's opening."""
-        return (self.seen.start_ns - self.seen.open_ns) / NS_PER_SECOND
-
-    @property
-    def spread(self) -> NDArray[np.int64]:
-        return (self.ask_px[:, 0] - self.bid_px[:, 0]).astype(np.int64)
 
 
 def calibrate(

@@ -1,22 +1,50 @@
 """Tables of equally likely values: sizes and places of the Hawkes flow's orders, from the tape."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, kernel
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.hawkes import layout as at
-
-if TYPE_CHECKING:
-    from tercel.market.flow.hawkes.calibrate import Day
+from tercel.market.observed import Observed
 
 DIGITS = 6
 FEW = 50
 """Values below which a class takes those of all classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Day:
+    """Events of one day that the flow has, with their books; lots are simulated lots."""
+
+    seen: Observed
+    seconds: NDArray[np.float64]
+    kind: NDArray[np.int8]
+    side: NDArray[np.int8]
+    lots: NDArray[np.int64]
+    away: NDArray[np.int64]
+    bid_lots: NDArray[np.float64]
+    ask_lots: NDArray[np.float64]
+    bid_px: NDArray[np.int32]
+    ask_px: NDArray[np.int32]
+
+    @property
+    def waits(self) -> NDArray[np.float64]:
+        """Seconds since the event before."""
+        return np.diff(self.seconds, prepend=self.start_s)
+
+    @property
+    def start_s(self) -> float:
+        """Of the stretch, seconds after the session's opening."""
+        return (self.seen.start_ns - self.seen.open_ns) / NS_PER_SECOND
+
+    @property
+    def spread(self) -> NDArray[np.int64]:
+        return (self.ask_px[:, 0] - self.bid_px[:, 0]).astype(np.int64)
 
 
 def nested(values: NDArray[np.float64]) -> Any:
