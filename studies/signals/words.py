@@ -57,7 +57,7 @@ def near_duplicates(
             pairs.append(np.stack([i + start, j]))
     joined = np.concatenate(pairs, axis=1)
     graph = coo_matrix((np.ones(joined.shape[1]), joined), shape=(len(texts), len(texts)))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
 @dataclass(frozen=True)
