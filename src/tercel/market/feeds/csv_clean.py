@@ -53,10 +53,11 @@ def merge_exchanges(quotes: Quotes, keep: bool) -> Quotes:
         return quotes
     out = np.zeros((quotes.n, 4))
     held = np.zeros((int(quotes.exchange.max()) + 1, 4))
-    columns = [x[:, 0] for x in (quotes.bid, quotes.bid_size, quotes.ask, quotes.ask_size)]
-    k.consolidate(quotes.exchange, *columns, keep, held, out)
-    best = [out[:, i : i + 1].copy() for i in range(4)]
-    return Quotes(quotes.ns, quotes.received, quotes.row, *best, np.zeros(quotes.n, np.int64))
+    bid, bid_size, ask, ask_size = (x[:, 0] for x in (quotes.bid, quotes.bid_size, quotes.ask, quotes.ask_size))
+    k.consolidate(quotes.exchange, bid, bid_size, ask, ask_size, keep, held, out)
+    bid, bid_size, ask, ask_size = (out[:, i : i + 1].copy() for i in range(4))
+    none = np.zeros(quotes.n, np.int64)
+    return Quotes(quotes.ns, quotes.received, quotes.row, bid, bid_size, ask, ask_size, none)
 
 
 def clean_quotes(q: Quotes, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: Report) -> Quotes:

@@ -186,8 +186,10 @@ def tape_of(
         t, sign, print_at = t.take(far == 0), sign[far == 0], print_at[far == 0]
     first = min((int(p[0]) for p in (quote_at, print_at, direct_at) if len(p)), default=0)
     opens = q.n > 0 and int(quote_at[0]) == first
-    made = np.empty((k.changes(*shown, off, opens, np.empty((0, 6), np.int64)), 6), np.int64)
-    k.changes(*shown, off, opens, made)
+    bid, bid_lots, ask, ask_lots = shown
+    news = k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64))
+    made = np.empty((news, 6), np.int64)
+    k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
     j, kind, side, ticks, lots, flags = made.T
     cross = np.where(t.cross, schema.CROSS, schema.TRADE)
     tables = [

@@ -294,7 +294,7 @@ class CleanMap(Table):
     negative_spread: bool = True
     wide_spread: float = 50.0
     outliers: float = 10.0
-    window: int = Field(50, ge=2)
+    window: int = Field(default=50, ge=2)
     merge: Literal["off", "last", "median"] = "off"
     trade_outliers: bool = True
 
