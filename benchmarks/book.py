@@ -9,16 +9,17 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured
+from benchmarks.reference_book import ReferenceBook
 from tercel import TercelError
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.book.book import Book
-from tercel.market.book.reference import ReferenceBook
+from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 LIVE = 3_000
@@ -26,16 +27,6 @@ REACH = 110
 ADDS, CANCELS, DELETES = 0.468, 0.032, 0.437  # executions are the rest; shares as in facts/performance.md, section 1
 WHOLE_EXECUTIONS = 0.486  # so that as many orders leave as come
 ORDERS, WIDTH = 8_192, 1_024
-
-
-class Stream(NamedTuple):
-    """Tape columns of the bench, one row a message."""
-
-    kind: NDArray[np.uint8]
-    order_id: NDArray[np.int64]
-    side: NDArray[np.int8]
-    price_ticks: NDArray[np.int32]
-    qty_lots: NDArray[np.int32]
 
 
 def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 5) -> list[dict[str, Any]]:
@@ -67,13 +58,13 @@ def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 5) ->
     return [measured("book.events_per_s", value, "messages/s", "ReferenceBook (plain Python)", reference_value)]
 
 
-def apply(book: Book | ReferenceBook, stream: Stream, stop: int) -> Book | ReferenceBook:
+def apply(book: Book | ReferenceBook, stream: Events, stop: int) -> Book | ReferenceBook:
     """The book after the first `stop` messages; the touch is read after each."""
     book.apply(stream, 0, stop)
     return book
 
 
-def check_agreement(stream: Stream, prefix: int) -> None:
+def check_agreement(stream: Events, prefix: int) -> None:
     """Both books must add up the same touches over the prefix; this run also compiles the kernels."""
     book, reference = apply(Book(ORDERS, WIDTH, own=0), stream, prefix), apply(ReferenceBook(), stream, prefix)
     if book.checksum != reference.checksum or book.overflow or book.unknown_ids:
@@ -137,7 +128,7 @@ class _Crowd:
             del self.keys[side][bisect_left(self.keys[side], side * price)]
 
 
-def make_stream(messages: int, seed: int) -> Stream:
+def make_stream(messages: int, seed: int) -> Events:
     """A stream that leaves the book uncrossed after every message.
 
     Adds lie an exponential distance behind a centre that reverts to its mean, and never reach the other side; cancels
@@ -156,14 +147,11 @@ def make_stream(messages: int, seed: int) -> Stream:
         centre = max(-50.0, min(50.0, centre))
         row = _message(crowd, draws[i], middle + round(centre), distances[i], i + 1)
         rows.append(row)
-    kind, order_id, side, price, lots = zip(*rows, strict=True)
-    return Stream(
-        np.array(kind, np.uint8),
-        np.array(order_id, np.int64),
-        np.array(side, np.int8),
-        np.array(price, np.int32),
-        np.array(lots, np.int32),
-    )
+    stream = Events.empty(messages)
+    columns: tuple[NDArray[Any], ...] = (stream.kind, stream.order_id, stream.side, stream.price_ticks, stream.qty_lots)
+    for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+        column[:] = values
+    return stream
 
 
 def _message(

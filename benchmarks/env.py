@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks import measured
 from benchmarks.book import ORDERS, WIDTH, apply, make_stream
+from benchmarks.reference_book import MARKET, ReferenceBook
 from tercel import Task, TercelError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
@@ -30,7 +31,6 @@ from tercel.execution import intent as it
 from tercel.market.book import layout as lay
 from tercel.market.book.book import Book
 from tercel.market.book.ladder import allocate
-from tercel.market.book.reference import MARKET, ReferenceBook
 from tercel.market.flow import santa_fe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add

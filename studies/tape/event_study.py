@@ -26,7 +26,7 @@ from studies.tape.shown import COUNTED, DRIFT, HORIZONS_S, OUTCOMES, ShownOrders
 from tercel.core.errors import ConfigError
 from tercel.market.observed import Observed
 from tercel.stats.bootstrap import Replicates, draw_counts
-from tercel.stats.clusters import tape_clusters
+from tercel.stats.clusters import BLOCK_NS
 from tercel.stats.power import detectable_gain
 
 Floats = NDArray[np.float64]
@@ -128,7 +128,7 @@ def _clusters(orders: Sequence[ShownOrders]) -> tuple[list[Longs], int]:
     start = np.concatenate([one.ns for one in orders])
     if not len(start):
         raise ConfigError("limit orders at the touch with room around them", "none", "name longer days")
-    labels = number if len(orders) >= LEAST_DAYS else tape_clusters(np.zeros(len(start)), start)[0]
+    labels = number if len(orders) >= LEAST_DAYS else start // BLOCK_NS
     found, index = np.unique(labels, return_inverse=True)
     ends = np.cumsum([one.n for one in orders])[:-1]
     return [part.astype(np.int64) for part in np.split(index, ends)], len(found)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks import KEYS, dbn, decide, desk, env, fix, gate, imports, journal, market, venue
+from benchmarks.reference_book import ReferenceBook
 from tercel.core.errors import TercelError
 from tercel.market.book import layout as lay
-from tercel.market.book.reference import ReferenceBook
 from tercel.market.simulator import layout as sim
 
 

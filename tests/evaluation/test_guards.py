@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.fills import Fills, costs_of_fills
+from tests.market.simulator.audit import audit, public_lots
+from tests.market.simulator.replay_oracle import RandomTape
 
 from tercel.core.vocabulary import NO_ASK
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
@@ -23,8 +25,6 @@ from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market, reactive
-from tercel.testing.market import audit, public_lots
-from tercel.testing.replay import RandomTape
 
 DRAWN = Latency("exponential", a_ns=50_000_000, b_ns=900_000_000)
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.market.simulator.audit import ledger_of
 
 from tercel.execution import columns as c
 from tercel.execution import intent as it
@@ -12,7 +13,6 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import blank_state
 from tercel.market.tape.schema import ADD, EXECUTE
-from tercel.testing.market import ledger_of
 
 ROWS = [(0, ADD, 0, 1, 99, 7), (0, ADD, 1, 1, 97, 5), (0, ADD, 2, -1, 102, 4), (0, ADD, 3, -1, 103, 9)]
 LATER = [(5, EXECUTE, 2, -1, 102, 1), (6, EXECUTE, 0, 1, 99, 2), (8, ADD, 4, 1, 100, 3)]

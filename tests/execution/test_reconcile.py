@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.market.simulator.audit import audit, commands_of, ledger_of, orders_of
 
 from tercel.execution import columns as c
 from tercel.execution import intent as it
@@ -19,7 +20,6 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import blank_state
 from tercel.market.tape.schema import ADD
-from tercel.testing.market import audit, commands_of, ledger_of, orders_of
 
 FLOW = np.zeros(1)
 TAPE = np.array([(0, ADD, 0, 1, 80, 30), (0, ADD, 1, -1, 120, 30)], np.int64)

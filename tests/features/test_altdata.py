@@ -1,4 +1,4 @@
-"""Measures of scenes: what stands there, what changed, and when there is no change to speak of."""
+"""Measures of scenes: what stands there."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.features.altdata import activity, bright_spots, change, read_scene, smoothed
+from tercel.features.altdata import activity, bright_spots, read_scene, smoothed
 
 
 def harbour(seed: int = 0, side: int = 128) -> np.ndarray:
@@ -38,41 +38,12 @@ def test_a_quay_has_more_edges_than_water() -> None:
     assert bright_spots(calm) > bright_spots(scene)
 
 
-def test_nothing_changed_in_the_same_scene_moved_or_relit() -> None:
-    scene = harbour()
-    still = change(scene, scene)
-    assert (still.changed, still.shift) == (0.0, (0, 0))
-    moved = change(scene[8:120, 8:120], scene[3:115, 12:124])
-    assert moved.shift == (-5, 4)
-    assert moved.changed < 0.01
-    assert change(scene, 0.1 + 0.7 * scene).changed < 0.01
-
-
-def test_ships_that_came_are_a_change() -> None:
-    scene = harbour()
-    later = scene.copy()
-    later[100:106, 20:60] = 0.8
-    found = change(scene, later)
-    assert 6 * 40 <= found.changed * scene.size <= 8 * 42  # smoothing adds a rim of one pixel
-    assert found.correlation > 0.5
-
-
-def test_scenes_of_different_places_have_no_change() -> None:
-    with pytest.raises(DataError, match="scenes of the same place"):
-        change(harbour(1), harbour(2))
-    with pytest.raises(DataError, match="of one size"):
-        change(harbour(1), harbour(1)[:100])
-
-
-def test_the_port_scenes_are_measured_and_not_compared(shared_data: Path) -> None:
+def test_the_port_scenes_are_measured(shared_data: Path) -> None:
     pytest.importorskip("PIL.Image")
     folder = shared_data / "altdata" / "satellite-port-scenes"
     scenes = {path.stem: read_scene(path) for path in sorted(folder.glob("*.png"))}
     assert sorted(scenes) == ["lb_3", "sfbay_1", "sfbay_2"]
     assert all(0 < activity(scene) < 0.5 for scene in scenes.values())
-    a, b = (scenes[name][:400, :400] for name in ("sfbay_2", "lb_3"))
-    with pytest.raises(DataError, match="same place"):
-        change(a, b)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.market.tape.tapes import empty_market, play, rude_events
 
+from benchmarks.reference_book import ReferenceBook
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution.observation import observe_market
 from tercel.features.bars import bar_frame, bar_names, bars, clock, flow_of, past_clip
-from tercel.market.book.reference import ReferenceBook
 from tercel.market.feeds.lobster import LobsterFeed
 from tercel.market.feeds.port import FeedOptions, Imported
 from tercel.market.simulator import layout as sim

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
-from tercel.stats import cluster_index, cluster_sums, clustered_se, tape_clusters
-from tercel.stats.clusters import BLOCK_NS
+from tercel.stats import cluster_index, cluster_sums, clustered_se
 
 
 def naive_se(values):
@@ -56,15 +55,3 @@ def test_one_cluster_has_no_error():
 def test_no_episodes_is_an_error():
     with pytest.raises(ConfigError, match="cluster label"):
         cluster_index([])
-
-
-def test_one_day_is_cut_into_half_hours_and_says_so():
-    starts = np.arange(13) * BLOCK_NS // 2
-    labels, note = tape_clusters(np.full(13, 20030102), starts)
-    assert note == "one day"
-    assert labels.tolist() == [i // 2 for i in range(13)]
-
-
-def test_several_days_are_the_clusters():
-    labels, note = tape_clusters([3, 3, 9], [0, 10 * BLOCK_NS, 0])
-    assert (labels.tolist(), note) == ([3, 3, 9], None)

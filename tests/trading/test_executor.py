@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.market.simulator.replay_oracle import RandomTape
 
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.vocabulary import FOREVER_NS
@@ -29,7 +30,6 @@ from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reac
 from tercel.market.simulator.tape_source import replay
 from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
-from tercel.testing.replay import RandomTape
 from tercel.trading.children import Assignment, limit_at
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower

@@ -1,47 +1,21 @@
-"""Satellite scenes as numbers: how much stands on the ground or the water, and what changed between two scenes.
+"""Satellite scenes as numbers: how much stands on the ground or the water.
 
-Both measures are plain image statistics. They count structure and differences, not ships or containers; light, season,
-clouds and the crop move them too. A change is measured only between scenes that show the same place, which is checked
-by registration: scenes of different ports have no change between them, whatever a difference of pixels would say.
+The measures are plain image statistics. They count structure, not ships or containers; light, season, clouds and the
+crop move them too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.jit import Floats
 
-Floats = NDArray[np.float64]
 SIDE = 512
 """Pixels of the longer side at which scenes are measured."""
-CONTRAST = 0.25
-"""Standard deviations of a scene's brightness by which a pixel must differ to have changed."""
-SAME_PLACE = 0.5
-"""Correlation of registered, smoothed scenes from which on they show the same place."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """What differs between two scenes of one place.
-
-    Parameters
-    ----------
-    changed : float
-        Share of pixels that differ by more than noise, and by a quarter of the scene's contrast, in equal light.
-    correlation : float
-        Of the registered scenes.
-    shift : tuple of int
-        Rows and columns by which the second was moved onto the first.
-    """
-
-    changed: float
-    correlation: float
-    shift: tuple[int, int]
 
 
 def read_scene(path: Path, side: int = SIDE) -> Floats:
@@ -88,61 +62,6 @@ def bright_spots(scene: Floats) -> float:
     local = scene - smoothed(scene, 15)
     spread = 1.4826 * float(np.median(np.abs(local - np.median(local))))
     return float(np.mean(local > 4 * max(spread, 1e-6)))
-
-
-def change(first: Floats, second: Floats) -> Change:
-    """What changed from the first scene to the second, after moving the second onto the first.
-
-    Raises
-    ------
-    DataError
-        When their sizes differ, or they do not show the same place.
-    """
-    if first.shape != second.shape:
-        raise DataError(
-            "scenes of one size, cut to one place",
-            f"{first.shape} and {second.shape} pixels",
-            "cut them to the same ground",
-        )
-    a, b = standardised(first), standardised(second)
-    product = np.fft.fft2(a) * np.conj(np.fft.fft2(b))
-    peak = np.fft.ifft2(product / np.maximum(np.abs(product), 1e-12)).real
-    at = np.unravel_index(int(np.argmax(peak)), peak.shape)
-    down, right = (int(x) if x <= n // 2 else int(x) - n for x, n in zip(at, a.shape, strict=True))
-    top, left = abs(down), abs(right)
-    moved = np.roll(b, (down, right), (0, 1))
-    inner = (slice(top, a.shape[0] - top or None), slice(left, a.shape[1] - left or None))
-    one, two = a[inner], moved[inner]
-    if one.size < a.size // 4:
-        raise DataError(
-            "scenes of the same place",
-            f"a best shift of {down} rows and {right} columns",
-            "cut them to the same ground",
-        )
-    alike = float(np.corrcoef(smoothed(one, 2).ravel(), smoothed(two, 2).ravel())[0, 1])
-    if not alike >= SAME_PLACE:
-        raise DataError(
-            "scenes of the same place",
-            f"a correlation of {alike:.2f} after registration",
-            "compare scenes of one place",
-        )
-    apart = smoothed(one, 1) - smoothed(relit(two, one), 1)
-    noise = 1.4826 * float(np.median(np.abs(apart - np.median(apart))))
-    changed = np.abs(apart) > max(4 * noise, CONTRAST * float(one.std()))
-    return Change(float(np.mean(changed)), alike, (down, right))
-
-
-def relit(scene: Floats, like: Floats) -> Floats:
-    """A scene in the light of another: equal median and equal median deviation, which a few new things do not move."""
-    middle, target = float(np.median(scene)), float(np.median(like))
-    spread = float(np.median(np.abs(scene - middle)))
-    wanted = float(np.median(np.abs(like - target)))
-    return np.asarray((scene - middle) * (wanted / spread if spread > 0 else 1.0) + target, np.float64)
-
-
-def standardised(scene: Floats) -> Floats:
-    """Brightness less its mean, over its standard deviation."""
-    return np.asarray((scene - scene.mean()) / max(float(scene.std()), 1e-12), np.float64)
 
 
 def smoothed(scene: Floats, reach: int = 1) -> Floats:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
+from tercel.core.jit import Floats, Longs
 from tercel.features import bar_kernels as k
 from tercel.market.book.layout import OVERFLOW, new_book
 from tercel.market.tape.events import Events
@@ -23,8 +23,6 @@ from tercel.market.tape.events import Events
 if TYPE_CHECKING:
     import polars as pl
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 ORDERS = 1 << 16
 WIDTH = 4096
 

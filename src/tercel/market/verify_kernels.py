@@ -1,7 +1,5 @@
 """The compiled half of `verify`: the shared book replays a tape and is compared with an orderbook file row by row."""
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,23 +13,11 @@ from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROL
 
 Signs = NDArray[np.int8]
 
-# Slots of the report.
-BY_MESSAGE: Final = 0
-BY_ROLL_IN: Final = 1
-UNEXPLAINED: Final = 2
-OPENING_MATCHES: Final = 3
-BAD_ROW: Final = 4
-"""First row that differs, -1 none; then its level, side, expected price and lots, and what the book has."""
-BAD_LEVEL: Final = 5
-BAD_SIDE: Final = 6
-WANTED: Final = 7
-GOT: Final = 9
-ILLEGAL: Final = 11
-"""Rows with a roll that does not follow from the book and the message."""
-MESSAGES: Final = 14
-KEPT: Final = 15
-"""Scratch: levels kept on each side."""
-REPORT: Final = 20
+BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SIDE, WANTED = range(8)
+GOT, ILLEGAL, MESSAGES, KEPT, REPORT = 9, 11, 12, 13, 15
+"""Slots of the report and its length: from `BAD_ROW` on the first row that differs (-1 none), its level and side, price
+and lots expected, price and lots of the book; rows with a roll that does not follow from the book and the message;
+levels kept on each side (scratch)."""
 
 
 @kernel

@@ -13,7 +13,8 @@ import numpy as np
 
 from tercel.core.errors import FeedError
 from tercel.market.book import Book
-from tercel.market.feeds.binance import BinanceDay, BinanceFeed
+from tercel.market.feeds.binance import BinanceFeed
+from tercel.market.feeds.capture_day import CaptureDay
 from tercel.market.feeds.captures import exact
 from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape.events import Events
@@ -61,7 +62,7 @@ def verify_quotes(instrument: Instrument, events: Events, capture: Path) -> dict
     return {**found, "same_tape": same, "explained": same and found["matched"] == found["coincide"]}
 
 
-def _day_of(instrument: Instrument, capture: Path) -> BinanceDay:
+def _day_of(instrument: Instrument, capture: Path) -> CaptureDay:
     options = FeedOptions(instrument.symbol, instrument.date, instrument.tick)
     with BinanceFeed(str(instrument.extra["lot_size"])).days([capture], options) as days:
         mine = [day for day in days if day.imported.instrument.venue == instrument.venue]

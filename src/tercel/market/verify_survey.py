@@ -10,23 +10,8 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.ladder import best, lots_at
 from tercel.market.book.layout import HEADER, HIGH, ORDER, PRICE, QTY, SIDE
 from tercel.market.book.tape_kernels import apply_one, find
+from tercel.market.tape import schema
 from tercel.market.tape.events import Events
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    CROSS,
-    DELETE,
-    EXECUTE,
-    LEVEL_SET,
-    MESSAGE_END,
-    MODIFY,
-    OPENING,
-    ROLL_IN,
-    ROLL_OUT,
-    STATUS,
-    TRADE,
-    TRADE_HIDDEN,
-)
 
 Signs = NDArray[np.int8]
 
@@ -48,10 +33,10 @@ COUNTS: Final = (
 @kernel
 def _account(kind: int, change: int, report: Longs) -> None:
     """Book a change of a level's lots under what caused it."""
-    if kind == EXECUTE:
+    if kind == schema.EXECUTE:
         report[EXECUTED] -= change
-    elif kind == ROLL_IN or kind == ROLL_OUT:
-        report[SHOWN if kind == ROLL_IN else HIDDEN_AGAIN] += abs(change)
+    elif kind == schema.ROLL_IN or kind == schema.ROLL_OUT:
+        report[SHOWN if kind == schema.ROLL_IN else HIDDEN_AGAIN] += abs(change)
     elif change > 0:
         report[ADDED] += change
     else:
@@ -63,10 +48,10 @@ def _see_print(b: Packed, kind: int, side: int, price: int, lots: int, trading: 
     """Where a print stands against the quotes just before it."""
     bid, ask = best(b, 1), best(b, -1)
     outside = (bid != NO_BID and price < bid) or (ask != NO_ASK and price > ask)
-    if kind == CROSS:
+    if kind == schema.CROSS:
         report[AUCTIONS] += 1
         report[AUCTION_LOTS] += lots
-    elif kind == TRADE_HIDDEN:
+    elif kind == schema.TRADE_HIDDEN:
         report[HIDDEN] += 1
         report[HIDDEN_OUTSIDE] += outside
     else:
@@ -74,7 +59,7 @@ def _see_print(b: Packed, kind: int, side: int, price: int, lots: int, trading: 
         report[OUTSIDE] += outside
         report[NOT_TRADING] += trading <= 0
         touch = bid if side > 0 else ask
-        if kind == EXECUTE and touch != NO_BID and touch != NO_ASK:
+        if kind == schema.EXECUTE and touch != NO_BID and touch != NO_ASK:
             report[BEHIND] += (touch - price) * side > 0
 
 
@@ -88,22 +73,28 @@ def survey(
     running = 0
     for i in range(kind.shape[0]):
         what, s, p = kind[i], side[i], price[i]
-        if what == STATUS:
+        if what == schema.STATUS:
             trading = p
             report[HALTS] += p < 0
-        elif what == EXECUTE or what == TRADE or what == TRADE_HIDDEN or what == CROSS:
+        elif what == schema.EXECUTE or what == schema.TRADE or what == schema.TRADE_HIDDEN or what == schema.CROSS:
             _see_print(b, what, s, p, qty[i], trading, report)
-        on_level = what <= EXECUTE or what == MODIFY or what == LEVEL_SET or what == ROLL_IN or what == ROLL_OUT
+        on_level = (
+            what <= schema.EXECUTE
+            or what == schema.MODIFY
+            or what == schema.LEVEL_SET
+            or what == schema.ROLL_IN
+            or what == schema.ROLL_OUT
+        )
         old_side, old_price, old_lots = 0, 0, 0
-        if (what == ADD or what == MODIFY) and order_id[i] != 0:
+        if (what == schema.ADD or what == schema.MODIFY) and order_id[i] != 0:
             at = find(keys, slots, order_id[i])
             if at >= 0:  # the order leaves where it was
                 o = HEADER + slots[at] * ORDER
                 old_side, old_price = b[o + SIDE], b[o + PRICE]
                 old_lots = lots_at(b, old_side, old_price)
-                s = old_side if what == MODIFY else s
+                s = old_side if what == schema.MODIFY else s
         before = lots_at(b, s, p) if on_level and s != 0 else 0
-        if what == LEVEL_SET:
+        if what == schema.LEVEL_SET:
             report[GONE] += qty[i] == 0 and before == 0
             report[REPEATS] += qty[i] == before and before > 0
         apply_one(b, keys, slots, key_of, what, order_id[i], side[i], p, qty[i])
@@ -114,13 +105,13 @@ def survey(
             if old_side != 0 and (old_side != s or old_price != p):
                 change = lots_at(b, old_side, old_price) - old_lots
                 running += change
-                _account(DELETE, change, report)
-        elif what == CLEAR:
+                _account(schema.DELETE, change, report)
+        elif what == schema.CLEAR:
             report[CLEARED] += running
             running = 0
-        if flags[i] & MESSAGE_END:
+        if flags[i] & schema.MESSAGE_END:
             bid, ask = best(b, 1), best(b, -1)
-            report[MESSAGES] += flags[i] & OPENING == 0
+            report[MESSAGES] += flags[i] & schema.OPENING == 0
             report[CROSSED if trading > 0 else QUOTING] += bid > ask
             report[LOCKED] += bid == ask
             report[ONE_SIDED] += (bid == NO_BID) != (ask == NO_ASK)
@@ -141,9 +132,9 @@ def described(events: Events) -> str:
     >>> described(Events.empty(0))
     'orders'
     """
-    if bool(np.any(events.kind == LEVEL_SET)):
+    if bool(np.any(events.kind == schema.LEVEL_SET)):
         return "level totals"
-    return "orders within a window" if bool(np.any(events.kind == ROLL_OUT)) else "orders"
+    return "orders within a window" if bool(np.any(events.kind == schema.ROLL_OUT)) else "orders"
 
 
 def clocks(events: Events) -> dict[str, int]:
@@ -162,20 +153,20 @@ def findings(events: Events, report: NDArray[np.int64], resting: int) -> dict[st
     """The counts of a report that can be other than 0 on this kind of tape."""
     found = {name: int(report[i]) for i, name in enumerate(COUNTS)}
     there = set(np.unique(events.kind).tolist())
-    if not there & {EXECUTE, TRADE}:
+    if not there & {schema.EXECUTE, schema.TRADE}:
         for name in ("prints", "prints_outside_quotes", "executed_behind_best", "executed_not_trading"):
             del found[name]
-    elif EXECUTE not in there:
+    elif schema.EXECUTE not in there:
         del found["executed_behind_best"], found["lots_executed"]
-    if TRADE_HIDDEN not in there:
+    if schema.TRADE_HIDDEN not in there:
         del found["hidden_prints"], found["hidden_outside_quotes"]
-    if CROSS not in there:
+    if schema.CROSS not in there:
         del found["auction_prints"], found["auction_lots"]
-    if LEVEL_SET not in there:
+    if schema.LEVEL_SET not in there:
         del found["level_repeats"], found["levels_gone_unknown"]
-    if not there & {ROLL_IN, ROLL_OUT}:
+    if not there & {schema.ROLL_IN, schema.ROLL_OUT}:
         del found["lots_shown"], found["lots_hidden_again"]
-    if CLEAR not in there:
+    if schema.CLEAR not in there:
         del found["lots_cleared"]
     signs = {"lots_added": 1, "lots_shown": 1}
     accounted = sum(signs.get(name, -1) * n for name, n in found.items() if name.startswith("lots_"))

@@ -17,7 +17,6 @@ from tercel.stats.clusters import (
     cluster_sums,
     clustered_se,
     few_clusters,
-    tape_clusters,
 )
 from tercel.stats.deflated import Deflated, deflate
 from tercel.stats.hierarchy import over_markets
@@ -54,7 +53,6 @@ __all__ = [
     "replicate",
     "seeds_by_clusters",
     "t_quantile",
-    "tape_clusters",
     "two_sided_p",
     "weighted_interval",
 ]

@@ -16,8 +16,6 @@ the draws of three seeds can resolve).
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +26,6 @@ from tercel.stats.p_values import two_sided_p
 from tercel.stats.student import normal_quantile, t_quantile
 
 Floats = NDArray[np.float64]
-Method = Literal["percentile", "bca"]
 
 _CHUNK = 1 << 22
 """Counts held at once: 32 MiB."""
@@ -83,11 +80,6 @@ class Moments:
         """Statistics of the data as they are, float64 (K,)."""
         result: Floats = self.of_counts(np.ones((1, self.clusters)))[0]
         return result
-
-    def jackknife(self) -> Floats:
-        """Statistics with one cluster left out at a time, float64 (C, K)."""
-        rows = np.maximum(self.weights.sum() - self.weights, np.finfo(np.float64).tiny)
-        return self.statistic((self.sums.sum(0) - self.sums) / rows[:, None])
 
 
 def moments_of_mean(values: ArrayLike, labels: ArrayLike) -> Moments:
@@ -252,7 +244,6 @@ def intervals(
     *,
     resamples: int = 2000,
     level: float = 0.95,
-    method: Method = "percentile",
 ) -> list[Estimate]:
     """Intervals of the K statistics of one set of moments, by cluster bootstrap.
 
@@ -263,9 +254,6 @@ def intervals(
     resamples : int
     level : float
         Nominal coverage.
-    method : {"percentile", "bca"}
-        "bca" corrects the percentiles for bias and skewness (Efron, 1987), the acceleration from the cluster
-        jackknife.
 
     >>> [estimate] = intervals(moments_of_mean([1.0, 2.0, 6.0, 7.0], [0, 1, 2, 3]), np.random.default_rng(1))
     >>> estimate.mean, estimate.ci_low < 4.0 < estimate.ci_high
@@ -273,16 +261,9 @@ def intervals(
     """
     points = moments.point()
     draws = replicate({"": moments}, resamples, rng)[""]
-    leave_out = moments.jackknife() if method == "bca" and moments.clusters > 1 else None
-    estimates = []
-    for k, point in enumerate(points):
-        column = draws[:, k]
-        single = over_seeds([point], column[None, :], moments.clusters, rng)
-        if leave_out is None:
-            estimates.append(single.estimate(level))
-        else:
-            estimates.append(_bca(single, leave_out[:, k], level))
-    return estimates
+    return [
+        over_seeds([point], draws[None, :, k], moments.clusters, rng).estimate(level) for k, point in enumerate(points)
+    ]
 
 
 def mean_interval(
@@ -292,10 +273,9 @@ def mean_interval(
     *,
     resamples: int = 2000,
     level: float = 0.95,
-    method: Method = "percentile",
 ) -> Estimate:
     """Mean of `values`, float (n,), with the interval of a bootstrap clustered by `labels`, int (n,)."""
-    return intervals(moments_of_mean(values, labels), rng, resamples=resamples, level=level, method=method)[0]
+    return intervals(moments_of_mean(values, labels), rng, resamples=resamples, level=level)[0]
 
 
 def paired_difference(
@@ -325,27 +305,6 @@ def seeds_by_clusters(
     moments = moments_of_mean(table.T, labels)
     draws = replicate({"": moments}, resamples, rng)[""]
     return over_seeds(moments.point(), draws.T, moments.clusters, rng).estimate(level)
-
-
-def _bca(single: Replicates, leave_out: Floats, level: float) -> Estimate:
-    """Bias-corrected and accelerated interval (Efron, 1987, JASA 82), stretched as usual."""
-    normal = NormalDist()
-    tail = (1.0 - level) / 2.0
-    below = np.mean(single.draws < single.point) + np.mean(single.draws == single.point) / 2.0
-    size = len(single.draws)
-    bias = normal.inv_cdf(float(np.clip(below, 0.5 / size, 1.0 - 0.5 / size)))
-    pull = leave_out.mean() - leave_out
-    scale = float(np.sum(pull**2)) ** 1.5
-    acceleration = float(np.sum(pull**3)) / (6.0 * scale) if scale > 0.0 else 0.0
-
-    def bound(z: float) -> float:
-        adjusted = bias + (bias + z) / (1.0 - acceleration * (bias + z))
-        return float(np.quantile(single.draws, normal.cdf(adjusted)))
-
-    z = normal_quantile(1.0 - tail)
-    stretch = t_quantile(1.0 - tail, single.freedom()) / z
-    low, high = (single.point + stretch * (bound(sign * z) - single.point) for sign in (-1.0, 1.0))
-    return Estimate(single.point, low, high)
 
 
 def _chunks(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:

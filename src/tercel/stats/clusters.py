@@ -5,8 +5,6 @@ draws; the cluster is. Treating them as independent makes every interval too sho
 practitioner's guide to cluster-robust inference").
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -100,37 +98,3 @@ def clustered_se(values: ArrayLike, labels: ArrayLike) -> float:
         return float("nan")
     residuals = cluster_sums(array - array.mean(), index, count)
     return float(np.sqrt(count / (count - 1) * np.sum(residuals**2)) / array.size)
-
-
-def tape_clusters(
-    days: ArrayLike, start_ns: ArrayLike, block_ns: int = BLOCK_NS
-) -> tuple[NDArray[np.int64], str | None]:
-    """Clusters of episodes on tape: by day, or within a single day by blocks of half an hour.
-
-    Episodes are given to the block in which they start. One that runs over the end of its block still shares
-    minutes with the next one, so intervals from one day are optimistic: the note must be shown.
-
-    Parameters
-    ----------
-    days : array_like of int, shape (n,)
-        Number of the trading day of each episode.
-    start_ns : array_like of int64, shape (n,)
-        When each episode begins, ns.
-    block_ns : int
-        Length of a block, ns.
-
-    Returns
-    -------
-    labels : int64, shape (n,)
-    note : str or None
-        "one day" when the blocks were needed.
-
-    >>> tape_clusters([4, 4, 5], [0, 1, 2])
-    (array([4, 4, 5]), None)
-    >>> tape_clusters([4, 4], [0, BLOCK_NS])
-    (array([0, 1]), 'one day')
-    """
-    day: NDArray[Any] = np.asarray(days, dtype=np.int64)
-    if np.unique(day).size > 1:
-        return day, None
-    return np.asarray(start_ns, dtype=np.int64) // block_ns, "one day"

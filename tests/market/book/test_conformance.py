@@ -1,8 +1,9 @@
 """The compiled book and its oracle, held to the same rules."""
 
+from tests.market.book.conformance import BookConformance
+
+from benchmarks.reference_book import ReferenceBook
 from tercel.market.book.book import Book
-from tercel.market.book.reference import ReferenceBook
-from tercel.testing.book import BookConformance
 
 
 class TestBook(BookConformance):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from tests.market.book.conformance import Columns
 
 from tercel.core.vocabulary import BUY
 from tercel.market.book import layout as lay
 from tercel.market.book.book import Book
 from tercel.market.book.tape_kernels import home_of
 from tercel.market.tape.schema import ADD, DELETE
-from tercel.testing.book import Columns
 
 
 def adds_and_deletes(ids: np.ndarray, live: int) -> Columns:

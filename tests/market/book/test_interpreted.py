@@ -9,7 +9,7 @@ SCRIPT = """
 import json
 from tercel.core.jit import JIT
 from tercel.market.book.book import Book
-from tercel.testing.book import picture, random_columns
+from tests.market.book.conformance import picture, random_columns
 book = Book(orders=128, width=16, own=4)
 own = book.own_add(1, 10_000, 7)
 for seed in (1, 2):

@@ -16,11 +16,11 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from tests.market.book.conformance import STUB_ASK, STUB_BID, picture, random_columns
 
+from benchmarks.reference_book import IOC, LIMIT, MARKET, POST_ONLY, ReferenceBook
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.book.book import Book
-from tercel.market.book.reference import IOC, LIMIT, MARKET, POST_ONLY, ReferenceBook
-from tercel.testing.book import STUB_ASK, STUB_BID, picture, random_columns
 
 OWN = 5
 sides = st.sampled_from([BUY, SELL])

@@ -6,11 +6,11 @@ Hypothesis rarely stacks up a frozen own order, a split block and a move of the 
 import random
 
 import pytest
+from tests.market.book.conformance import picture
 
+from benchmarks.reference_book import ReferenceBook
 from tercel.core.vocabulary import BUY
 from tercel.market.book.book import Book
-from tercel.market.book.reference import ReferenceBook
-from tercel.testing.book import picture
 
 OWN = 6
 WEIGHTS = {

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from tests.market.book.conformance import STUB_ASK, STUB_BID, Columns, picture
 
+from benchmarks.reference_book import ReferenceBook
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, SELL
 from tercel.market.book.book import Book
-from tercel.market.book.reference import ReferenceBook
 from tercel.market.tape.schema import ADD, DELETE
-from tercel.testing.book import STUB_ASK, STUB_BID, Columns, picture
 
 
 def walking_tape(seed: int, n: int, step: float) -> Columns:

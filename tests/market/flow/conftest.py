@@ -1,10 +1,10 @@
 """A small market whose rates are known (the truth that tests calibrate back to), and one of its days."""
 
 import pytest
+from tests.market.flow.conformance import SantaFe, simulate
 
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.tape import Events
-from tercel.testing.flow import SantaFe, simulate
 
 TOY_SECONDS = 6000.0
 TOY_WARMUP_S = 300.0

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.market.flow.conformance import as_events
 
 from tercel.core.errors import ConfigError
 from tercel.market.flow.census import census
@@ -22,7 +23,6 @@ from tercel.market.tape.schema import (
     STATUS,
     TRADE_HIDDEN,
 )
-from tercel.testing.flow import as_events
 
 S = 10**9
 

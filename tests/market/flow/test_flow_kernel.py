@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.market.flow import conformance as oracle
 
 from tercel.core.errors import CapacityError
 from tercel.market.flow import load
@@ -10,7 +11,6 @@ from tercel.market.flow.pilot import simulated_census
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
-from tercel.testing import flow as oracle
 
 SIGMAS = 4.5
 

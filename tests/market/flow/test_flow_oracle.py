@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.market.flow.conformance import FlowConformance, SantaFe, simulated_census, z_scores
+from tests.market.flow.port import Flow
 
-from tercel.market.flow.port import Flow
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
-from tercel.testing.flow import FlowConformance, SantaFe, simulated_census, z_scores
 
 SIGMAS = 4.5
 

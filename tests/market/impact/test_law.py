@@ -88,7 +88,7 @@ def test_the_pilot_measures_the_mean_trade_not_the_median(csco: Source) -> None:
     trade = mean_trade(csco, seed=1)
     assert trade == pytest.approx(np.mean(sizes), rel=0.15)
     assert trade > 1.3 * np.median(sizes)
-    law = pilot_law(preset, source=csco, replenishment_s=(0.5, 20.0))
+    law = pilot_law(preset, replenishment_s=(0.5, 20.0))
     assert law.mean_trade_lots * law.trades == pytest.approx(preset.volume_per_s * law.horizon_s)
     assert of_card({"impact": law.card()}) == law
 

@@ -13,7 +13,7 @@ from tercel.market.observed import Observed
 from tercel.market.observed.kinds import CANCEL_AT_BEST, LIMIT_AT_BEST, MARKET
 from tercel.market.score.days import Day
 from tercel.market.score.dynamics import COLUMNS, FIGURES, bar, judge, of_tape, order_flow, spreads, sums_of
-from tercel.market.studies.sums import table, values
+from tercel.market.score.sums import table, values
 
 OPEN_NS = 34_200 * S
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.market.flow.queue_reactive.made import made
+from tests.market.simulator.audit import audit
 
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, seeded_plan
@@ -21,7 +22,6 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, Source, reactive
 from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
-from tercel.testing.market import audit
 
 Book = NDArray[np.int32]
 State = NDArray[np.int64]

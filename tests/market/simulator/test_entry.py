@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
+from tests.market.simulator.audit import audit
 
 from tercel.core.vocabulary import NO_BID
 from tercel.market.book import layout as lay
@@ -15,7 +16,6 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, blank_state, reactive
-from tercel.testing.market import audit
 
 LOTS = 40
 TICKS = range(4)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.market.simulator.audit import audit
 from tests.market.simulator.test_replay_rules import Replay
 
 from tercel.core.errors import ConfigError, TapeError
@@ -18,7 +19,6 @@ from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import ADD, LEVEL_SET, MESSAGE_END, ROLL_IN, ROLL_OUT, STATUS, TRADE
-from tercel.testing.market import audit
 
 BID, ASK = 100, 110
 MODELS = {

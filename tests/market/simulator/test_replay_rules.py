@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.market.simulator.audit import audit, ledger_of, public_lots
+from tests.market.simulator.replay_oracle import RandomTape, ReplayOracle
 
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
@@ -15,8 +17,6 @@ from tercel.market.simulator.engine import advance
 from tercel.market.simulator.entry import send_cancel, send_new
 from tercel.market.simulator.source import blank_state
 from tercel.market.tape.schema import ADD, CLEAR, CROSS, DELETE, EXECUTE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
-from tercel.testing.market import audit, ledger_of, public_lots
-from tercel.testing.replay import RandomTape, ReplayOracle
 
 NO_FLOW = np.zeros(1)
 QUANTITY = 10**6

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.market.studies.tapes import Row, drawn, tape
 
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.score.sums import HALVES, Sums, clusters, estimates, interleaved, shares, table
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.depletions import add_depletions
 from tercel.market.studies.fill_gates import Cell, compare, gates
@@ -16,8 +17,7 @@ from tercel.market.studies.fill_study import add_hidden, figures, sums_of
 from tercel.market.studies.fills import WAITS_S, Scale, run_ghosts, usable
 from tercel.market.studies.markouts import add_counts, add_markouts, market_orders
 from tercel.market.studies.own_orders import add_own_orders
-from tercel.market.studies.replayed import HALVES, replayed
-from tercel.market.studies.sums import Sums, Tally, clusters, estimates, interleaved, shares, table
+from tercel.market.studies.replayed import Tally, replayed
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 
 OPENS: list[Row] = [(1.0, ADD, 1, 1, 100, 10), (1.0, ADD, 2, -1, 102, 10), (1.0, ADD, 3, 1, 98, 50)]

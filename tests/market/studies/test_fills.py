@@ -14,12 +14,12 @@ from studies.tape.to_levels import to_levels
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
+from tercel.market.score.sums import Sums
 from tercel.market.simulator.days import session
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.fills import Scale, add_fills, run_ghosts, scale_of, usable
-from tercel.market.studies.replayed import DISTANCES, Replayed, noted, replayed
-from tercel.market.studies.sums import Sums, Tally
+from tercel.market.studies.replayed import DISTANCES, Replayed, Tally, noted, replayed
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN

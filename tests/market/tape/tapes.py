@@ -1,6 +1,7 @@
 """Rude random tapes as events, and the replay of compiled rows by hand."""
 
 import numpy as np
+from tests.market.book.conformance import random_columns
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
@@ -10,7 +11,6 @@ from tercel.market.simulator.source import blank_state
 from tercel.market.simulator.tape_source import world_of
 from tercel.market.tape import Events, Instrument, schema
 from tercel.market.tape.instrument import midnight_ns
-from tercel.testing.book import random_columns
 
 DAY = Instrument(venue="NASDAQ", symbol="TOY", date="2012-06-21", tick=0.01)
 MIDNIGHT = midnight_ns(DAY.date, DAY.timezone)

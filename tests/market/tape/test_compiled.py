@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.market.book.conformance import STUB_ASK, STUB_BID
+from tests.market.simulator.audit import ledger_of
 from tests.market.tape.tapes import DAY, OPEN, empty_market, market_at, play, queues, rude_events
 
 from tercel.core.errors import TapeError
@@ -26,9 +28,7 @@ from tercel.market.simulator.entry import arrive, send_cancel, send_new
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
-from tercel.testing.book import STUB_ASK, STUB_BID
 from tercel.testing.feed import read_all
-from tercel.testing.market import ledger_of
 
 
 def assert_replays_as_the_book(events: Events, instrument=DAY) -> CompiledDay:

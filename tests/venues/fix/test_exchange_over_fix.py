@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.trading.test_worker import assert_same, batch, over, strategy_of
+from tests.trading.test_executor import assert_same, batch, over, strategy_of
 
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.task import Latency, Task

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.venues.moldudp.faulty_server import packets_of
 
-from tercel.testing.moldudp import packets_of
 from tercel.venues.moldudp import packet, read_header, request
 from tercel.venues.moldudp.packets import END, blocks_of, end_of_session
 from tercel.venues.moldudp.sequencer import PATIENCE_NS, RETRY_NS, Sequencer

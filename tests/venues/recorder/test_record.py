@@ -21,17 +21,17 @@ websockets = pytest.importorskip("websockets", reason="the extra [record] is not
 
 from tests.market.feeds.binance.binance_twin import Binance
 from tests.market.feeds.bitstamp.bitstamp_twin import Bitstamp
+from tests.venues.recorder.played_stream import PlayedBinance
 from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import ConfigError
 from tercel.market.feeds import BinanceFeed, BitstampFeed, FeedOptions
-from tercel.market.feeds.binance import BinanceDay
 from tercel.market.feeds.binance_messages import USDM
 from tercel.market.feeds.bitstamp import orders_after
+from tercel.market.feeds.capture_day import CaptureDay
 from tercel.market.feeds.levels_day import book_after
 from tercel.market.feeds.streams import BinanceStream, BitstampStream, stream_of
 from tercel.market.tape import Lake, schema
-from tercel.testing.played_stream import PlayedBinance
 from tercel.venues.recorder import CaptureWriter, Recorder
 from tercel.venues.recorder.live import websocket_client
 
@@ -55,20 +55,20 @@ def made(seed: int, updates: int = 60) -> list[str]:
     return [json.dumps(m) for m in [*messages[:4], exchange.snapshot(first), *messages[4:]]]
 
 
-def tape(path: Path) -> BinanceDay:
+def tape(path: Path) -> CaptureDay:
     with BinanceFeed("0.001").days([path], FeedOptions(tick=0.01)) as days:
         (day,) = days
         return day
 
 
-def direct(folder: Path, messages: list[str]) -> BinanceDay:
+def direct(folder: Path, messages: list[str]) -> CaptureDay:
     """The tape that a plain import of the messages gives."""
     path = folder / "direct.jsonl"
     path.write_text("".join(f"{i + 1} {text}\n" for i, text in enumerate(messages)))
     return tape(path)
 
 
-def same(a: BinanceDay, b: BinanceDay) -> bool:
+def same(a: CaptureDay, b: CaptureDay) -> bool:
     return all(
         getattr(a.imported.events, name).tolist() == getattr(b.imported.events, name).tolist() for name in COLUMNS
     )

@@ -3,30 +3,22 @@
 For millions of messages use :meth:`Book.apply` on tape columns: every other method costs a Python call.
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
+from tercel.market.book import tape_kernels as tape
 from tercel.market.book.ladder import insert_own, lots_at, reduce
-from tercel.market.book.tape_kernels import (
-    add_id,
-    apply_rows,
-    best_levels,
-    block_in,
-    clear,
-    drop_level,
-    find,
-    match_into,
-    modify_id,
-    quotes_after,
-    reduce_any,
-    set_level,
-)
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
+
+if TYPE_CHECKING:
+    from tercel.market.tape.events import Events
 
 WHOLE = 1 << 30
 
@@ -50,21 +42,6 @@ class Fill(NamedTuple):
     resting_id: int
     price: int
     lots: int
-
-
-class EventColumns(Protocol):
-    """What `Book.apply` reads: tape columns as arrays of one length."""
-
-    @property
-    def kind(self) -> NDArray[np.uint8]: ...
-    @property
-    def order_id(self) -> NDArray[np.int64]: ...
-    @property
-    def side(self) -> NDArray[np.int8]: ...
-    @property
-    def price_ticks(self) -> NDArray[np.int32]: ...
-    @property
-    def qty_lots(self) -> NDArray[np.int32]: ...
 
 
 class Book:
@@ -95,19 +72,19 @@ class Book:
 
     # -- events of a feed ---------------------------------------------------------------------------------------------
 
-    def apply(self, events: EventColumns, start: int = 0, stop: int | None = None) -> None:
+    def apply(self, events: Events, start: int = 0, stop: int | None = None) -> None:
         """Apply tape rows `[start, stop)` in one compiled loop."""
         stop = len(events.kind) if stop is None else stop
-        apply_rows(
+        tape.apply_rows(
             self.state, self._keys, self._slots, self._key_of,
             events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots,
             start, stop, self._touch,
         )  # fmt: skip
 
-    def quotes(self, events: EventColumns) -> NDArray[np.int32]:
+    def quotes(self, events: Events) -> NDArray[np.int32]:
         """Apply tape rows; best bid and ask after each, int32 (n, 2), NO_BID and NO_ASK where a side is empty."""
         found = np.zeros((len(events.kind), 2), np.int32)
-        quotes_after(
+        tape.quotes_after(
             self.state, self._keys, self._slots, self._key_of,
             events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots, found,
         )  # fmt: skip
@@ -115,28 +92,28 @@ class Book:
 
     def add(self, order_id: int, side: int, price: int, qty: int) -> bool:
         """Rest a new order; False when there was no room (counted in `overflow`)."""
-        return add_id(self.state, self._keys, self._slots, self._key_of, order_id, side, price, qty) >= 0
+        return tape.add_id(self.state, self._keys, self._slots, self._key_of, order_id, side, price, qty) >= 0
 
     def reduce(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
         """Take lots from an order, which keeps its place. Returns the lots taken.
 
         `side` and `price` find the anonymous lots where the id is unknown.
         """
-        return int(reduce_any(self.state, self._keys, self._slots, REDUCE, order_id, side, price, qty))
+        return int(tape.reduce_any(self.state, self._keys, self._slots, REDUCE, order_id, side, price, qty))
 
     def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
         """Withdraw an order whole (`qty` serves only where its id is unknown). Returns the lots taken."""
         known = self._find(order_id) >= 0
         lots = WHOLE if known else qty
-        return int(reduce_any(self.state, self._keys, self._slots, DELETE, order_id, side, price, lots))
+        return int(tape.reduce_any(self.state, self._keys, self._slots, DELETE, order_id, side, price, lots))
 
     def execute(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
         """The named order trades `qty` lots. Returns the lots taken."""
-        return int(reduce_any(self.state, self._keys, self._slots, EXECUTE, order_id, side, price, qty))
+        return int(tape.reduce_any(self.state, self._keys, self._slots, EXECUTE, order_id, side, price, qty))
 
     def modify(self, order_id: int, price: int, qty: int) -> bool:
         """New price and lots; keeps the place only for fewer lots at the same price. False for an unknown id."""
-        return bool(modify_id(self.state, self._keys, self._slots, self._key_of, order_id, price, qty))
+        return bool(tape.modify_id(self.state, self._keys, self._slots, self._key_of, order_id, price, qty))
 
     def replace(self, old_id: int, new_id: int, price: int, qty: int) -> bool:
         """Withdraw `old_id` and rest `new_id` on its side, behind all others. False for an unknown id."""
@@ -151,19 +128,19 @@ class Book:
 
     def clear(self) -> None:
         """Empty the book of public orders."""
-        clear(self.state, self._slots)
+        tape.clear(self.state, self._slots)
 
     def level_set(self, side: int, price: int, qty: int) -> None:
         """(L2 feeds) The level's total becomes `qty`."""
-        set_level(self.state, self._keys, self._slots, self._key_of, side, price, qty)
+        tape.set_level(self.state, self._keys, self._slots, self._key_of, side, price, qty)
 
     def roll_out(self, side: int, price: int) -> None:
         """The level left the feed's window: its orders are forgotten."""
-        drop_level(self.state, self._keys, self._slots, self._key_of, side, price)
+        tape.drop_level(self.state, self._keys, self._slots, self._key_of, side, price)
 
     def roll_in(self, side: int, price: int, qty: int) -> None:
         """A level came into the feed's window: one anonymous block."""
-        block_in(self.state, side, price, qty)
+        tape.block_in(self.state, side, price, qty)
 
     # -- matching -----------------------------------------------------------------------------------------------------
 
@@ -177,7 +154,7 @@ class Book:
         fills: list[Fill] = []
         left = qty
         while left > 0:
-            n = match_into(self.state, self._keys, self._slots, self._key_of, side, limit, left, self._fills)
+            n = tape.match_into(self.state, self._keys, self._slots, self._key_of, side, limit, left, self._fills)
             for _, resting, at, lots in self._fills[:n].tolist():
                 fills.append(Fill(resting, at, lots))
                 left -= lots
@@ -227,7 +204,7 @@ class Book:
         """Prices and lots of the best occupied levels, best first: int32[levels] each, padded with no price and 0."""
         prices = np.full(levels, NO_BID if side > 0 else NO_ASK, np.int32)
         lots = np.zeros(levels, np.int32)
-        if best_levels(self.state, side, prices, lots) < levels:
+        if tape.best_levels(self.state, side, prices, lots) < levels:
             self._depth_with_far(side, prices, lots)
         return prices, lots
 
@@ -274,7 +251,7 @@ class Book:
         return rows[order]
 
     def _find(self, order_id: int) -> int:
-        return int(find(self._keys, self._slots, order_id)) if order_id != 0 else -1
+        return int(tape.find(self._keys, self._slots, order_id)) if order_id != 0 else -1
 
     def _slot(self, order_id: int) -> int:
         at = self._find(order_id)

@@ -7,91 +7,48 @@ orders is kept incrementally: whoever removes lots from a level that holds own l
 
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.market.book.layout import (
-    AHEAD,
-    AHEAD_FROZEN,
-    AHEAD_KNOWN,
-    AHEAD_STATE,
-    AHEAD_UNKNOWN_LOTS,
-    ARR,
-    ARRIVAL,
-    AT_LEDGER,
-    AT_LEVELS,
-    BEST_ASK,
-    BEST_BID,
-    CHANGES,
-    FAR,
-    FAR_ASK,
-    FAR_BID,
-    FLAGS,
-    FREE,
-    HEAD,
-    HEADER,
-    HIGH,
-    LEDGER,
-    LEVEL,
-    LEVELS_ASK,
-    LEVELS_BID,
-    LIVE,
-    LO_ASK,
-    LO_BID,
-    LOTS,
-    NEXT,
-    NO_WINDOW,
-    ORDER,
-    ORDERS,
-    OVERFLOW,
-    OWN,
-    OWN_LOTS,
-    OWN_RESTING,
-    PREV,
-    PRICE,
-    QTY,
-    SIDE,
-    TAIL,
-    WIDTH,
-)
+from tercel.market.book import layout as lay
 
 
 @kernel
 def level_at(b: Packed, side: int, price: int) -> int:
     """Offset of the ring record for a price inside the side's window."""
-    ring = b[AT_LEVELS] if side > 0 else b[AT_LEVELS] + b[WIDTH] * LEVEL
-    return ring + (price & (b[WIDTH] - 1)) * LEVEL
+    ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
+    return ring + (price & (b[lay.WIDTH] - 1)) * lay.LEVEL
 
 
 @kernel
 def in_window(b: Packed, side: int, price: int) -> bool:
-    lo = b[LO_BID] if side > 0 else b[LO_ASK]
-    return lo <= price < lo + b[WIDTH]
+    lo = b[lay.LO_BID] if side > 0 else b[lay.LO_ASK]
+    return lo <= price < lo + b[lay.WIDTH]
 
 
 @kernel
 def best(b: Packed, side: int) -> int:
     """Best price of a side, own orders included; NO_BID / NO_ASK when empty."""
-    return b[BEST_BID] if side > 0 else b[BEST_ASK]
+    return b[lay.BEST_BID] if side > 0 else b[lay.BEST_ASK]
 
 
 @kernel
 def changes(b: Packed, side: int) -> int:
     """How often a side has changed: while the number stays, so do the orders on it."""
-    return b[CHANGES] if side > 0 else b[CHANGES + 1]
+    return b[lay.CHANGES] if side > 0 else b[lay.CHANGES + 1]
 
 
 @kernel
 def is_own(b: Packed, slot: int) -> bool:
-    return b[ORDERS] <= slot < b[ORDERS] + b[OWN]
+    return b[lay.ORDERS] <= slot < b[lay.ORDERS] + b[lay.OWN]
 
 
 @kernel
 def public_lots_at(b: Packed, side: int, price: int) -> int:
     """Lots of others at a price, wherever they lie."""
     total = lots_at(b, side, price)
-    if b[OWN_RESTING] > 0:
-        for i in range(b[OWN]):
-            o = HEADER + (b[ORDERS] + i) * ORDER
-            if b[o + PRICE] == price and b[o + SIDE] == side:
-                total -= b[o + QTY]
+    if b[lay.OWN_RESTING] > 0:
+        for i in range(b[lay.OWN]):
+            o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+            if b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
+                total -= b[o + lay.QTY]
     return total
 
 
@@ -99,14 +56,14 @@ def public_lots_at(b: Packed, side: int, price: int) -> int:
 def lots_at(b: Packed, side: int, price: int) -> int:
     """All lots at a price, own included, wherever they lie."""
     if in_window(b, side, price):
-        return b[level_at(b, side, price) + LOTS]
+        return b[level_at(b, side, price) + lay.LOTS]
     total = 0
-    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
     while slot >= 0:
-        o = HEADER + slot * ORDER
-        if b[o + PRICE] == price:
-            total += b[o + QTY]
-        slot = b[o + NEXT]
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.PRICE] == price:
+            total += b[o + lay.QTY]
+        slot = b[o + lay.NEXT]
     return total
 
 
@@ -116,25 +73,25 @@ def lots_at(b: Packed, side: int, price: int) -> int:
 @kernel
 def allocate(b: Packed) -> int:
     """A free public slot, or -1 and one more overflow."""
-    slot = b[FREE]
+    slot = b[lay.FREE]
     if slot >= 0:
-        b[FREE] = b[HEADER + slot * ORDER + NEXT]
-    elif b[HIGH] < b[ORDERS]:
-        slot = b[HIGH]
-        b[HIGH] += 1
+        b[lay.FREE] = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+    elif b[lay.HIGH] < b[lay.ORDERS]:
+        slot = b[lay.HIGH]
+        b[lay.HIGH] += 1
     else:
-        b[OVERFLOW] += 1
+        b[lay.OVERFLOW] += 1
         return -1
-    b[LIVE] += 1
+    b[lay.LIVE] += 1
     return slot
 
 
 @kernel
 def release(b: Packed, slot: int) -> None:
     """Give a public slot back; its order must be out of the book."""
-    b[HEADER + slot * ORDER + NEXT] = b[FREE]
-    b[FREE] = slot
-    b[LIVE] -= 1
+    b[lay.HEADER + slot * lay.ORDER + lay.NEXT] = b[lay.FREE]
+    b[lay.FREE] = slot
+    b[lay.LIVE] -= 1
 
 
 # -- linking ----------------------------------------------------------------------------------------------------------
@@ -142,77 +99,77 @@ def release(b: Packed, slot: int) -> None:
 
 @kernel
 def _link_far(b: Packed, slot: int, side: int) -> None:
-    head = FAR_BID if side > 0 else FAR_ASK
-    o = HEADER + slot * ORDER
-    b[o + FLAGS] |= FAR
-    b[o + PREV] = -1
-    b[o + NEXT] = b[head]
+    head = lay.FAR_BID if side > 0 else lay.FAR_ASK
+    o = lay.HEADER + slot * lay.ORDER
+    b[o + lay.FLAGS] |= lay.FAR
+    b[o + lay.PREV] = -1
+    b[o + lay.NEXT] = b[head]
     if b[head] >= 0:
-        b[HEADER + b[head] * ORDER + PREV] = slot
+        b[lay.HEADER + b[head] * lay.ORDER + lay.PREV] = slot
     b[head] = slot
 
 
 @kernel
 def unlink_far(b: Packed, slot: int, side: int) -> None:
-    o = HEADER + slot * ORDER
-    prev, nxt = b[o + PREV], b[o + NEXT]
+    o = lay.HEADER + slot * lay.ORDER
+    prev, nxt = b[o + lay.PREV], b[o + lay.NEXT]
     if prev >= 0:
-        b[HEADER + prev * ORDER + NEXT] = nxt
+        b[lay.HEADER + prev * lay.ORDER + lay.NEXT] = nxt
     elif side > 0:
-        b[FAR_BID] = nxt
+        b[lay.FAR_BID] = nxt
     else:
-        b[FAR_ASK] = nxt
+        b[lay.FAR_ASK] = nxt
     if nxt >= 0:
-        b[HEADER + nxt * ORDER + PREV] = prev
-    b[o + FLAGS] &= ~FAR
+        b[lay.HEADER + nxt * lay.ORDER + lay.PREV] = prev
+    b[o + lay.FLAGS] &= ~lay.FAR
 
 
 @kernel
 def _link_sorted(b: Packed, slot: int, side: int) -> None:
     """Put an order that came back from the far list into its level by arrival number."""
-    o = HEADER + slot * ORDER
-    lv = level_at(b, side, b[o + PRICE])
-    after = b[lv + TAIL]
-    while after >= 0 and b[HEADER + after * ORDER + ARR] > b[o + ARR]:
-        after = b[HEADER + after * ORDER + PREV]
+    o = lay.HEADER + slot * lay.ORDER
+    lv = level_at(b, side, b[o + lay.PRICE])
+    after = b[lv + lay.TAIL]
+    while after >= 0 and b[lay.HEADER + after * lay.ORDER + lay.ARR] > b[o + lay.ARR]:
+        after = b[lay.HEADER + after * lay.ORDER + lay.PREV]
     link_after(b, lv, slot, after)
-    if b[lv + LOTS] == 0:
-        b[LEVELS_BID if side > 0 else LEVELS_ASK] += 1
-    b[lv + LOTS] += b[o + QTY]
+    if b[lv + lay.LOTS] == 0:
+        b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] += 1
+    b[lv + lay.LOTS] += b[o + lay.QTY]
     if is_own(b, slot):
-        b[lv + OWN_LOTS] += b[o + QTY]
+        b[lv + lay.OWN_LOTS] += b[o + lay.QTY]
 
 
 @kernel
 def link_after(b: Packed, lv: int, slot: int, after: int) -> None:
     """Link a slot into a level's queue behind `after` (-1: at the head); lots are the caller's to count."""
-    o = HEADER + slot * ORDER
-    nxt = b[lv + HEAD] if after < 0 else b[HEADER + after * ORDER + NEXT]
-    b[o + PREV] = after
-    b[o + NEXT] = nxt
+    o = lay.HEADER + slot * lay.ORDER
+    nxt = b[lv + lay.HEAD] if after < 0 else b[lay.HEADER + after * lay.ORDER + lay.NEXT]
+    b[o + lay.PREV] = after
+    b[o + lay.NEXT] = nxt
     if after < 0:
-        b[lv + HEAD] = slot
+        b[lv + lay.HEAD] = slot
     else:
-        b[HEADER + after * ORDER + NEXT] = slot
+        b[lay.HEADER + after * lay.ORDER + lay.NEXT] = slot
     if nxt < 0:
-        b[lv + TAIL] = slot
+        b[lv + lay.TAIL] = slot
     else:
-        b[HEADER + nxt * ORDER + PREV] = slot
+        b[lay.HEADER + nxt * lay.ORDER + lay.PREV] = slot
 
 
 @kernel
 def unlink(b: Packed, lv: int, slot: int) -> None:
     """Take a slot out of a level's queue; lots are the caller's to count."""
-    o = HEADER + slot * ORDER
-    prev, nxt = b[o + PREV], b[o + NEXT]
+    o = lay.HEADER + slot * lay.ORDER
+    prev, nxt = b[o + lay.PREV], b[o + lay.NEXT]
     if prev >= 0:
-        b[HEADER + prev * ORDER + NEXT] = nxt
+        b[lay.HEADER + prev * lay.ORDER + lay.NEXT] = nxt
     else:
-        b[lv + HEAD] = nxt
+        b[lv + lay.HEAD] = nxt
     if nxt >= 0:
-        b[HEADER + nxt * ORDER + PREV] = prev
+        b[lay.HEADER + nxt * lay.ORDER + lay.PREV] = prev
     else:
-        b[lv + TAIL] = prev
+        b[lv + lay.TAIL] = prev
 
 
 # -- the window -------------------------------------------------------------------------------------------------------
@@ -222,28 +179,28 @@ def unlink(b: Packed, lv: int, slot: int) -> None:
 def _evict(b: Packed, side: int, price: int) -> None:
     """Move a level's orders to the far list."""
     lv = level_at(b, side, price)
-    slot = b[lv + HEAD]
+    slot = b[lv + lay.HEAD]
     if slot < 0:
         return
     while slot >= 0:
-        nxt = b[HEADER + slot * ORDER + NEXT]
+        nxt = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
         _link_far(b, slot, side)
         slot = nxt
-    b[lv + HEAD] = -1
-    b[lv + TAIL] = -1
-    b[lv + LOTS] = 0
-    b[lv + OWN_LOTS] = 0
-    b[LEVELS_BID if side > 0 else LEVELS_ASK] -= 1
+    b[lv + lay.HEAD] = -1
+    b[lv + lay.TAIL] = -1
+    b[lv + lay.LOTS] = 0
+    b[lv + lay.OWN_LOTS] = 0
+    b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] -= 1
 
 
 @kernel
 def recentre(b: Packed, side: int, price: int) -> None:
     """Move a side's window so that `price`, its best, has three quarters of the window behind it."""
-    width = b[WIDTH]
-    at = LO_BID if side > 0 else LO_ASK
+    width = b[lay.WIDTH]
+    at = lay.LO_BID if side > 0 else lay.LO_ASK
     old = b[at]
     lo = price - 3 * width // 4 if side > 0 else price - width // 4
-    if b[LEVELS_BID if side > 0 else LEVELS_ASK] > 0:
+    if b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] > 0:
         if lo > old:
             for p in range(old, min(lo, old + width)):
                 _evict(b, side, p)
@@ -251,11 +208,11 @@ def recentre(b: Packed, side: int, price: int) -> None:
             for p in range(max(lo + width, old), old + width):
                 _evict(b, side, p)
     b[at] = lo
-    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
     while slot >= 0:
-        o = HEADER + slot * ORDER
-        nxt = b[o + NEXT]
-        if lo <= b[o + PRICE] < lo + width:
+        o = lay.HEADER + slot * lay.ORDER
+        nxt = b[o + lay.NEXT]
+        if lo <= b[o + lay.PRICE] < lo + width:
             unlink_far(b, slot, side)
             _link_sorted(b, slot, side)
         slot = nxt
@@ -264,31 +221,31 @@ def recentre(b: Packed, side: int, price: int) -> None:
 @kernel
 def refind_best(b: Packed, side: int, price: int) -> None:
     """After the best level at `price` emptied: the next one, from the ring or from the far list."""
-    at = BEST_BID if side > 0 else BEST_ASK
+    at = lay.BEST_BID if side > 0 else lay.BEST_ASK
     none = NO_BID if side > 0 else NO_ASK
-    if b[LEVELS_BID if side > 0 else LEVELS_ASK] > 0:
-        ring = b[AT_LEVELS] if side > 0 else b[AT_LEVELS] + b[WIDTH] * LEVEL
-        mask = b[WIDTH] - 1
+    if b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] > 0:
+        ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
+        mask = b[lay.WIDTH] - 1
         p = price - side
-        while b[ring + (p & mask) * LEVEL + LOTS] == 0:
+        while b[ring + (p & mask) * lay.LEVEL + lay.LOTS] == 0:
             p -= side
         b[at] = p
-        lo = b[LO_BID] if side > 0 else b[LO_ASK]
-        room = p - lo if side > 0 else lo + b[WIDTH] - 1 - p
-        if room < b[WIDTH] // 4:
+        lo = b[lay.LO_BID] if side > 0 else b[lay.LO_ASK]
+        room = p - lo if side > 0 else lo + b[lay.WIDTH] - 1 - p
+        if room < b[lay.WIDTH] // 4:
             recentre(b, side, p)
         return
-    far = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    far = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
     if far < 0:
         b[at] = none
-        b[LO_BID if side > 0 else LO_ASK] = NO_WINDOW
+        b[lay.LO_BID if side > 0 else lay.LO_ASK] = lay.NO_WINDOW
         return
     p = none
     while far >= 0:
-        o = HEADER + far * ORDER
-        if (b[o + PRICE] - p) * side > 0:
-            p = b[o + PRICE]
-        far = b[o + NEXT]
+        o = lay.HEADER + far * lay.ORDER
+        if (b[o + lay.PRICE] - p) * side > 0:
+            p = b[o + lay.PRICE]
+        far = b[o + lay.NEXT]
     recentre(b, side, p)
     b[at] = p
 
@@ -308,43 +265,43 @@ def _place_outside(b: Packed, side: int, price: int) -> bool:
 @kernel
 def insert(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     """Rest `qty` lots at the tail of a price level under a slot that is not in use."""
-    o = HEADER + slot * ORDER
-    b[o + PRICE] = price
-    b[o + QTY] = qty
-    b[o + ARR] = b[ARRIVAL]
-    b[o + SIDE] = side
-    b[o + FLAGS] = 0
-    b[ARRIVAL] += 1
-    b[CHANGES if side > 0 else CHANGES + 1] += 1
+    o = lay.HEADER + slot * lay.ORDER
+    b[o + lay.PRICE] = price
+    b[o + lay.QTY] = qty
+    b[o + lay.ARR] = b[lay.ARRIVAL]
+    b[o + lay.SIDE] = side
+    b[o + lay.FLAGS] = 0
+    b[lay.ARRIVAL] += 1
+    b[lay.CHANGES if side > 0 else lay.CHANGES + 1] += 1
     if not in_window(b, side, price) and not _place_outside(b, side, price):
         _link_far(b, slot, side)
         return
     lv = level_at(b, side, price)
-    tail = b[lv + TAIL]
-    b[o + PREV] = tail
-    b[o + NEXT] = -1
+    tail = b[lv + lay.TAIL]
+    b[o + lay.PREV] = tail
+    b[o + lay.NEXT] = -1
     if tail >= 0:
-        b[HEADER + tail * ORDER + NEXT] = slot
+        b[lay.HEADER + tail * lay.ORDER + lay.NEXT] = slot
     else:
-        b[lv + HEAD] = slot
-        b[LEVELS_BID if side > 0 else LEVELS_ASK] += 1
+        b[lv + lay.HEAD] = slot
+        b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] += 1
         if side > 0:
-            if price > b[BEST_BID]:
-                b[BEST_BID] = price
-        elif price < b[BEST_ASK]:
-            b[BEST_ASK] = price
-    b[lv + TAIL] = slot
-    b[lv + LOTS] += qty
+            if price > b[lay.BEST_BID]:
+                b[lay.BEST_BID] = price
+        elif price < b[lay.BEST_ASK]:
+            b[lay.BEST_ASK] = price
+    b[lv + lay.TAIL] = slot
+    b[lv + lay.LOTS] += qty
 
 
 @kernel
 def _move_up(b: Packed, side: int, price: int, arrival: int, qty: int) -> None:
     """Lots with arrival number `arrival` left the level: own orders behind them move up."""
-    orders = b[ORDERS]
-    for i in range(b[OWN]):
-        o = HEADER + (orders + i) * ORDER
-        if b[o + QTY] > 0 and b[o + PRICE] == price and b[o + ARR] > arrival and b[o + SIDE] == side:
-            b[b[AT_LEDGER] + i * LEDGER + AHEAD] -= qty
+    orders = b[lay.ORDERS]
+    for i in range(b[lay.OWN]):
+        o = lay.HEADER + (orders + i) * lay.ORDER
+        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and b[o + lay.SIDE] == side:
+            b[b[lay.AT_LEDGER] + i * lay.LEDGER + lay.AHEAD] -= qty
 
 
 @kernel
@@ -353,36 +310,36 @@ def reduce(b: Packed, slot: int, qty: int) -> int:
 
     The slot stays allocated: who allocated it releases it.
     """
-    o = HEADER + slot * ORDER
-    have = b[o + QTY]
+    o = lay.HEADER + slot * lay.ORDER
+    have = b[o + lay.QTY]
     qty = min(qty, have)
     if qty <= 0:
         return 0
-    side, price = b[o + SIDE], b[o + PRICE]
+    side, price = b[o + lay.SIDE], b[o + lay.PRICE]
     own = is_own(b, slot)
-    b[CHANGES if side > 0 else CHANGES + 1] += 1
-    b[o + QTY] = have - qty
-    if b[o + FLAGS] & FAR:
-        if b[OWN_RESTING] > 0:
-            _move_up(b, side, price, b[o + ARR], qty)
+    b[lay.CHANGES if side > 0 else lay.CHANGES + 1] += 1
+    b[o + lay.QTY] = have - qty
+    if b[o + lay.FLAGS] & lay.FAR:
+        if b[lay.OWN_RESTING] > 0:
+            _move_up(b, side, price, b[o + lay.ARR], qty)
         if qty == have:
             unlink_far(b, slot, side)
             if own:
-                b[OWN_RESTING] -= 1
+                b[lay.OWN_RESTING] -= 1
         return qty
     lv = level_at(b, side, price)
-    b[lv + LOTS] -= qty
-    if b[lv + OWN_LOTS] > 0:
-        _move_up(b, side, price, b[o + ARR], qty)
+    b[lv + lay.LOTS] -= qty
+    if b[lv + lay.OWN_LOTS] > 0:
+        _move_up(b, side, price, b[o + lay.ARR], qty)
         if own:
-            b[lv + OWN_LOTS] -= qty
+            b[lv + lay.OWN_LOTS] -= qty
     if qty < have:
         return qty
     if own:
-        b[OWN_RESTING] -= 1
+        b[lay.OWN_RESTING] -= 1
     unlink(b, lv, slot)
-    if b[lv + LOTS] == 0:
-        b[LEVELS_BID if side > 0 else LEVELS_ASK] -= 1
+    if b[lv + lay.LOTS] == 0:
+        b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] -= 1
         if price == best(b, side):
             refind_best(b, side, price)
     return qty
@@ -391,7 +348,7 @@ def reduce(b: Packed, slot: int, qty: int) -> int:
 @kernel
 def head_at(b: Packed, side: int, price: int) -> int:
     """First order in the queue of a price inside the window, -1 none."""
-    return b[level_at(b, side, price) + HEAD]
+    return b[level_at(b, side, price) + lay.HEAD]
 
 
 # -- own orders -------------------------------------------------------------------------------------------------------
@@ -400,17 +357,17 @@ def head_at(b: Packed, side: int, price: int) -> int:
 @kernel
 def insert_own(b: Packed, own: int, side: int, price: int, qty: int, outside_feed: bool) -> None:
     """Rest own order `own` at the tail of its level. `outside_feed`: the feed does not show what rests there."""
-    led = b[AT_LEDGER] + own * LEDGER
-    b[led + AHEAD] = lots_at(b, side, price)
-    b[led + AHEAD_STATE] = AHEAD_KNOWN
+    led = b[lay.AT_LEDGER] + own * lay.LEDGER
+    b[led + lay.AHEAD] = lots_at(b, side, price)
+    b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
     if outside_feed:
-        b[led + AHEAD] += AHEAD_UNKNOWN_LOTS
-        b[led + AHEAD_STATE] = AHEAD_FROZEN
-    b[ARRIVAL] += 1  # stays free for the piece of a block that may roll in right before it
-    insert(b, b[ORDERS] + own, side, price, qty)
-    b[OWN_RESTING] += 1
+        b[led + lay.AHEAD] += lay.AHEAD_UNKNOWN_LOTS
+        b[led + lay.AHEAD_STATE] = lay.AHEAD_FROZEN
+    b[lay.ARRIVAL] += 1  # stays free for the piece of a block that may roll in right before it
+    insert(b, b[lay.ORDERS] + own, side, price, qty)
+    b[lay.OWN_RESTING] += 1
     if in_window(b, side, price):
-        b[level_at(b, side, price) + OWN_LOTS] += qty
+        b[level_at(b, side, price) + lay.OWN_LOTS] += qty
 
 
 @kernel
@@ -423,7 +380,7 @@ def public_depth(b: Packed, side: int, touch: int, out: Longs, at: int, levels: 
     price, n = touch, 0
     while n < levels and in_window(b, side, price):
         lv = level_at(b, side, price)
-        lots = b[lv + LOTS] - b[lv + OWN_LOTS]
+        lots = b[lv + lay.LOTS] - b[lv + lay.OWN_LOTS]
         if lots > 0:
             out[at + n] = lots
             n += 1

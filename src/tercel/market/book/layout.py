@@ -59,11 +59,8 @@ ANONYMOUS: Final = 2
 PRINTED: Final = 4  # (tapes of level totals) lots that traded but still stand in the level's total
 
 # -- level record -----------------------------------------------------------------------------------------------------
-HEAD: Final = 0
-TAIL: Final = 1
-LOTS: Final = 2  # all lots, own included
-OWN_LOTS: Final = 3
-LEVEL: Final = 4
+HEAD, TAIL, LOTS, OWN_LOTS, LEVEL = range(5)
+"""First and last slot, all lots (own included), own lots; the length."""
 
 # -- own ledger record ------------------------------------------------------------------------------------------------
 STATE: Final = 0  # FREE_SLOT, IN_FLIGHT, RESTING
@@ -76,11 +73,8 @@ SENT: Final = 6  # sequence number of the order among own orders: the larger, th
 AHEAD_STATE: Final = 7  # AHEAD_KNOWN, AHEAD_FROZEN
 LEDGER: Final = 8
 
-FREE_SLOT: Final = 0
-IN_FLIGHT: Final = 1
-RESTING: Final = 2
-AHEAD_KNOWN: Final = 0
-AHEAD_FROZEN: Final = 1
+FREE_SLOT, IN_FLIGHT, RESTING = range(3)
+AHEAD_KNOWN, AHEAD_FROZEN = range(2)
 AHEAD_UNKNOWN_LOTS: Final = 2**30
 """Lots ahead of an own order that stands outside the feed's window: unknown, so the whole block that rolls in."""
 

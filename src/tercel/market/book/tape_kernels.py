@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book import layout as lay
 from tercel.market.book.ladder import (
     allocate,
     best,
@@ -22,43 +23,8 @@ from tercel.market.book.ladder import (
     reduce,
     release,
 )
-from tercel.market.book.layout import (
-    ANONYMOUS,
-    ARR,
-    BEST_ASK,
-    BEST_BID,
-    DUPLICATE_IDS,
-    FAR_ASK,
-    FAR_BID,
-    FLAGS,
-    HEADER,
-    HIGH,
-    LOTS,
-    NEXT,
-    ORDER,
-    ORDERS,
-    OWN,
-    OWN_RESTING,
-    PREV,
-    PRICE,
-    QTY,
-    SIDE,
-    TAIL,
-    UNKNOWN_IDS,
-    UNKNOWN_LOTS,
-)
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    DELETE,
-    EXECUTE,
-    LEVEL_SET,
-    MODIFY,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
-)
+from tercel.market.tape import schema
 
 
 @kernel
@@ -115,16 +81,16 @@ def add_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, side:
         return -1
     at = place_of(keys, slots, key)
     if slots[at] >= 0:
-        b[DUPLICATE_IDS] += 1
+        b[lay.DUPLICATE_IDS] += 1
         take_id(b, keys, slots, at, 1 << 30)
         at = place_of(keys, slots, key)
     slot = allocate(b)
     if slot >= 0:
-        if b[OWN_RESTING] > 0:
+        if b[lay.OWN_RESTING] > 0:
             settle_frozen(b, side, price)
         insert(b, slot, side, price, qty)
         if key == 0:
-            b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
         else:
             key_of[slot] = key
             keys[at] = key
@@ -137,7 +103,7 @@ def take_id(b: Packed, keys: Longs, slots: Packed, at: int, qty: int) -> int:
     """Take lots from the order at a map position; at zero the id and the slot are given back."""
     slot = slots[at]
     taken = reduce(b, slot, qty)
-    if b[HEADER + slot * ORDER + QTY] == 0:
+    if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
         forget(keys, slots, at)
         release(b, slot)
     return taken
@@ -148,8 +114,8 @@ def take_unknown(b: Packed, side: int, price: int, qty: int, from_front: bool) -
     """A message about an unknown id: anonymous lots of its level first, what is more is counted."""
     taken = reduce_anonymous(b, side, price, qty, from_front, False) if side != 0 else 0
     if taken == 0:
-        b[UNKNOWN_IDS] += 1
-    b[UNKNOWN_LOTS] += qty - taken
+        b[lay.UNKNOWN_IDS] += 1
+    b[lay.UNKNOWN_LOTS] += qty - taken
     return taken
 
 
@@ -160,14 +126,19 @@ def forget_level_ids(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side:
     if inside:
         slot = head_at(b, side, price)
     else:
-        slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+        slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
     while slot >= 0:
-        o = HEADER + slot * ORDER
-        if b[o + PRICE] == price and not is_own(b, slot) and not (b[o + FLAGS] & ANONYMOUS) and slot < b[ORDERS]:
+        o = lay.HEADER + slot * lay.ORDER
+        if (
+            b[o + lay.PRICE] == price
+            and not is_own(b, slot)
+            and not (b[o + lay.FLAGS] & lay.ANONYMOUS)
+            and slot < b[lay.ORDERS]
+        ):
             at = find(keys, slots, key_of[slot])
             if at >= 0 and slots[at] == slot:
                 forget(keys, slots, at)
-        slot = b[o + NEXT]
+        slot = b[o + lay.NEXT]
 
 
 @kernel
@@ -184,7 +155,7 @@ def block_in(b: Packed, side: int, price: int, qty: int) -> int:
     slot = allocate(b)
     if slot >= 0:
         roll_in(b, slot, side, price, qty)
-        if b[HEADER + slot * ORDER + QTY] == 0 or b[HEADER + slot * ORDER + PRICE] != price:
+        if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0 or b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
             release(b, slot)
     return slot
 
@@ -209,33 +180,33 @@ def set_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, p
 def _grow_tail(b: Packed, side: int, price: int, qty: int) -> None:
     """More anonymous lots at the end of a level's queue: in the block that stands there, or in a new one."""
     slot = _last_at(b, side, price, True)
-    o = HEADER + slot * ORDER
-    if b[o + FLAGS] & ANONYMOUS:
-        b[o + QTY] += qty
+    o = lay.HEADER + slot * lay.ORDER
+    if b[o + lay.FLAGS] & lay.ANONYMOUS:
+        b[o + lay.QTY] += qty
         if in_window(b, side, price):
-            b[level_at(b, side, price) + LOTS] += qty
+            b[level_at(b, side, price) + lay.LOTS] += qty
     else:
         slot = allocate(b)
         if slot >= 0:
             insert(b, slot, side, price, qty)
-            b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
 
 
 @kernel
 def _last_at(b: Packed, side: int, price: int, own_too: bool) -> int:
     """Last order in the queue of a price: of all, or of those with a public slot; -1 none."""
     if in_window(b, side, price):
-        slot = b[level_at(b, side, price) + TAIL]
-        while slot >= 0 and slot >= b[ORDERS] and not own_too:
-            slot = b[HEADER + slot * ORDER + PREV]
+        slot = b[level_at(b, side, price) + lay.TAIL]
+        while slot >= 0 and slot >= b[lay.ORDERS] and not own_too:
+            slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
         return slot
     found, arrival = -1, -1
-    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
     while slot >= 0:
-        o = HEADER + slot * ORDER
-        if b[o + PRICE] == price and b[o + ARR] > arrival and (own_too or slot < b[ORDERS]):
-            found, arrival = slot, b[o + ARR]
-        slot = b[o + NEXT]
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and (own_too or slot < b[lay.ORDERS]):
+            found, arrival = slot, b[o + lay.ARR]
+        slot = b[o + lay.NEXT]
     return found
 
 
@@ -244,15 +215,15 @@ def modify_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, pr
     """New price and lots for an order: fewer lots at the same price keep its place, anything else loses it."""
     at = find(keys, slots, key)
     if at < 0:
-        b[UNKNOWN_IDS] += 1
-        b[UNKNOWN_LOTS] += qty
+        b[lay.UNKNOWN_IDS] += 1
+        b[lay.UNKNOWN_LOTS] += qty
         return False
-    o = HEADER + slots[at] * ORDER
-    side = b[o + SIDE]
-    if price == b[o + PRICE] and qty < b[o + QTY]:
-        take_id(b, keys, slots, at, b[o + QTY] - qty)
+    o = lay.HEADER + slots[at] * lay.ORDER
+    side = b[o + lay.SIDE]
+    if price == b[o + lay.PRICE] and qty < b[o + lay.QTY]:
+        take_id(b, keys, slots, at, b[o + lay.QTY] - qty)
         return True
-    take_id(b, keys, slots, at, b[o + QTY])
+    take_id(b, keys, slots, at, b[o + lay.QTY])
     if qty > 0:
         add_id(b, keys, slots, key_of, key, side, price, qty)
     return True
@@ -261,18 +232,18 @@ def modify_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, pr
 @kernel
 def clear(b: Packed, slots: Packed) -> None:
     """Forget every public order."""
-    for slot in range(b[HIGH]):
-        o = HEADER + slot * ORDER
-        if b[o + QTY] > 0:
-            reduce(b, slot, b[o + QTY])
+    for slot in range(b[lay.HIGH]):
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.QTY] > 0:
+            reduce(b, slot, b[o + lay.QTY])
             release(b, slot)
-    for i in range(b[OWN]):
-        piece = b[ORDERS] + b[OWN] + i
-        reduce(b, piece, b[HEADER + piece * ORDER + QTY])
-    for i in range(b[OWN]):
-        o = HEADER + (b[ORDERS] + i) * ORDER
-        if b[o + QTY] > 0:
-            settle_frozen(b, b[o + SIDE], b[o + PRICE])
+    for i in range(b[lay.OWN]):
+        piece = b[lay.ORDERS] + b[lay.OWN] + i
+        reduce(b, piece, b[lay.HEADER + piece * lay.ORDER + lay.QTY])
+    for i in range(b[lay.OWN]):
+        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        if b[o + lay.QTY] > 0:
+            settle_frozen(b, b[o + lay.SIDE], b[o + lay.PRICE])
     for at in range(slots.shape[0]):
         slots[at] = -1
 
@@ -290,23 +261,23 @@ def apply_one(
     qty: int,
 ) -> None:
     """One tape row; kinds that do not touch the book pass."""
-    if kind == ADD:
+    if kind == schema.ADD:
         add_id(b, keys, slots, key_of, key, side, price, qty)
-    elif kind == REDUCE or kind == DELETE or kind == EXECUTE:
+    elif kind == schema.REDUCE or kind == schema.DELETE or kind == schema.EXECUTE:
         at = find(keys, slots, key) if key != 0 else -1
         if at >= 0:
-            take_id(b, keys, slots, at, 1 << 30 if kind == DELETE else qty)
+            take_id(b, keys, slots, at, 1 << 30 if kind == schema.DELETE else qty)
         else:
-            take_unknown(b, side, price, qty, kind == EXECUTE)
-    elif kind == ROLL_OUT:
+            take_unknown(b, side, price, qty, kind == schema.EXECUTE)
+    elif kind == schema.ROLL_OUT:
         drop_level(b, keys, slots, key_of, side, price)
-    elif kind == ROLL_IN:
+    elif kind == schema.ROLL_IN:
         block_in(b, side, price, qty)
-    elif kind == MODIFY:
+    elif kind == schema.MODIFY:
         modify_id(b, keys, slots, key_of, key, price, qty)
-    elif kind == LEVEL_SET:
+    elif kind == schema.LEVEL_SET:
         set_level(b, keys, slots, key_of, side, price, qty)
-    elif kind == CLEAR:
+    elif kind == schema.CLEAR:
         clear(b, slots)
 
 
@@ -334,18 +305,22 @@ def apply_rows(
     for i in range(start, stop):
         what, key = kind[i], order_id[i]
         # the frequent kinds here: one call less on the way to the book
-        at = find(keys, slots, key) if (what == DELETE or what == EXECUTE or what == REDUCE) and key != 0 else -1
+        at = (
+            find(keys, slots, key)
+            if (what == schema.DELETE or what == schema.EXECUTE or what == schema.REDUCE) and key != 0
+            else -1
+        )
         if at >= 0:
-            take_id(b, keys, slots, at, 1 << 30 if what == DELETE else qty[i])
-        elif what == ADD:
+            take_id(b, keys, slots, at, 1 << 30 if what == schema.DELETE else qty[i])
+        elif what == schema.ADD:
             add_id(b, keys, slots, key_of, key, side[i], price[i], qty[i])
         else:
             apply_one(b, keys, slots, key_of, what, key, side[i], price[i], qty[i])
-        bid, ask = int(b[BEST_BID]), int(b[BEST_ASK])
+        bid, ask = int(b[lay.BEST_BID]), int(b[lay.BEST_ASK])
         if bid >= ask:
             touch[0 if bid > ask else 1] += 1
-        bid_lots = int(b[level_at(b, 1, bid) + LOTS]) if bid != NO_BID else 0
-        ask_lots = int(b[level_at(b, -1, ask) + LOTS]) if ask != NO_ASK else 0
+        bid_lots = int(b[level_at(b, 1, bid) + lay.LOTS]) if bid != NO_BID else 0
+        ask_lots = int(b[level_at(b, -1, ask) + lay.LOTS]) if ask != NO_ASK else 0
         checksum += bid * 3 + ask * 5 + bid_lots * 7 + ask_lots * 11
     touch[2] = checksum
     touch[3] += stop - start
@@ -367,7 +342,7 @@ def quotes_after(
     """Apply tape rows; `quotes` int32[n, 2] takes the best bid and ask after each."""
     for i in range(kind.shape[0]):
         apply_one(b, keys, slots, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
-        quotes[i, 0], quotes[i, 1] = b[BEST_BID], b[BEST_ASK]
+        quotes[i, 0], quotes[i, 1] = b[lay.BEST_BID], b[lay.BEST_ASK]
 
 
 @kernel
@@ -393,16 +368,16 @@ def match_into(
         if price == NO_BID or price == NO_ASK or (price - limit) * side > 0:
             break
         slot = head_at(b, -side, price)
-        o = HEADER + slot * ORDER
+        o = lay.HEADER + slot * lay.ORDER
         fills[n, 0] = slot
         fills[n, 2] = price
         if is_own(b, slot):
-            fills[n, 1] = -1 - (slot - b[ORDERS])
+            fills[n, 1] = -1 - (slot - b[lay.ORDERS])
             taken = reduce(b, slot, left)
-        elif b[o + FLAGS] & ANONYMOUS or slot >= b[ORDERS]:
+        elif b[o + lay.FLAGS] & lay.ANONYMOUS or slot >= b[lay.ORDERS]:
             fills[n, 1] = 0
             taken = reduce(b, slot, left)
-            if b[o + QTY] == 0 and slot < b[ORDERS]:
+            if b[o + lay.QTY] == 0 and slot < b[lay.ORDERS]:
                 release(b, slot)
         else:
             fills[n, 1] = key_of[slot]
@@ -422,7 +397,7 @@ def best_levels(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
     if price == NO_BID or price == NO_ASK:
         return 0
     while n < wanted and in_window(b, side, price):
-        total = b[level_at(b, side, price) + LOTS]
+        total = b[level_at(b, side, price) + lay.LOTS]
         if total > 0:
             prices[n] = price
             lots[n] = total
@@ -446,4 +421,4 @@ def reduce_any(
     at = find(keys, slots, key) if key != 0 else -1
     if at >= 0:
         return take_id(b, keys, slots, at, qty)
-    return take_unknown(b, side, price, qty, kind == EXECUTE)
+    return take_unknown(b, side, price, qty, kind == schema.EXECUTE)

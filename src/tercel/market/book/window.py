@@ -6,6 +6,7 @@ ahead were frozen meanwhile.
 """
 
 from tercel.core.jit import Packed, kernel
+from tercel.market.book import layout as lay
 from tercel.market.book.ladder import (
     best,
     in_window,
@@ -18,72 +19,51 @@ from tercel.market.book.ladder import (
     unlink,
     unlink_far,
 )
-from tercel.market.book.layout import (
-    AHEAD,
-    AHEAD_FROZEN,
-    AHEAD_KNOWN,
-    AHEAD_STATE,
-    ANONYMOUS,
-    ARR,
-    AT_LEDGER,
-    FAR,
-    FAR_ASK,
-    FAR_BID,
-    FLAGS,
-    HEAD,
-    HEADER,
-    LEDGER,
-    LEVELS_ASK,
-    LEVELS_BID,
-    LOTS,
-    NEXT,
-    ORDER,
-    ORDERS,
-    OVERFLOW,
-    OWN,
-    OWN_LOTS,
-    OWN_RESTING,
-    PREV,
-    PRICE,
-    QTY,
-    SIDE,
-    TAIL,
-)
 
 
 @kernel
 def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
     """Take one public order out of the book without telling anyone behind it."""
-    o = HEADER + slot * ORDER
-    lv_known = not (b[o + FLAGS] & FAR)
-    side, price, qty = b[o + SIDE], b[o + PRICE], b[o + QTY]
-    b[o + QTY] = 0
+    o = lay.HEADER + slot * lay.ORDER
+    lv_known = not (b[o + lay.FLAGS] & lay.FAR)
+    side, price, qty = b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY]
+    b[o + lay.QTY] = 0
     if lv_known:
         lv = level_at(b, side, price)
-        b[lv + LOTS] -= qty
+        b[lv + lay.LOTS] -= qty
         unlink(b, lv, slot)
     else:
         unlink_far(b, slot, side)
-    if not keep_slots and slot < b[ORDERS]:
+    if not keep_slots and slot < b[lay.ORDERS]:
         release(b, slot)
 
 
 @kernel
 def settle_frozen(b: Packed, side: int, price: int) -> None:
     """The feed shows a price again with nothing old resting there: frozen own orders have only own lots ahead."""
-    if in_window(b, side, price) and b[level_at(b, side, price) + OWN_LOTS] == 0:
+    if in_window(b, side, price) and b[level_at(b, side, price) + lay.OWN_LOTS] == 0:
         return
-    for i in range(b[OWN]):
-        o = HEADER + (b[ORDERS] + i) * ORDER
-        led = b[AT_LEDGER] + i * LEDGER
-        if b[o + QTY] > 0 and b[o + PRICE] == price and b[o + SIDE] == side and b[led + AHEAD_STATE] == AHEAD_FROZEN:
+    for i in range(b[lay.OWN]):
+        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        led = b[lay.AT_LEDGER] + i * lay.LEDGER
+        if (
+            b[o + lay.QTY] > 0
+            and b[o + lay.PRICE] == price
+            and b[o + lay.SIDE] == side
+            and b[led + lay.AHEAD_STATE] == lay.AHEAD_FROZEN
+        ):
             ahead = 0
-            for j in range(b[OWN]):
-                q = HEADER + (b[ORDERS] + j) * ORDER
-                if b[q + QTY] > 0 and b[q + PRICE] == price and b[q + SIDE] == side and b[q + ARR] < b[o + ARR]:
-                    ahead += b[q + QTY]
-            b[led + AHEAD] = ahead
-            b[led + AHEAD_STATE] = AHEAD_KNOWN
+            for j in range(b[lay.OWN]):
+                q = lay.HEADER + (b[lay.ORDERS] + j) * lay.ORDER
+                if (
+                    b[q + lay.QTY] > 0
+                    and b[q + lay.PRICE] == price
+                    and b[q + lay.SIDE] == side
+                    and b[q + lay.ARR] < b[o + lay.ARR]
+                ):
+                    ahead += b[q + lay.QTY]
+            b[led + lay.AHEAD] = ahead
+            b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
 
 
 @kernel
@@ -91,55 +71,55 @@ def roll_out(b: Packed, side: int, price: int, keep_slots: bool) -> None:
     """Forget the public orders of a level; own orders there stay, their lots ahead frozen."""
     if in_window(b, side, price):
         lv = level_at(b, side, price)
-        slot = b[lv + HEAD]
-        was = b[lv + LOTS]
+        slot = b[lv + lay.HEAD]
+        was = b[lv + lay.LOTS]
         while slot >= 0:
-            nxt = b[HEADER + slot * ORDER + NEXT]
+            nxt = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
             if not is_own(b, slot):
                 _forget_slot(b, slot, keep_slots)
             slot = nxt
-        if was > 0 and b[lv + LOTS] == 0:
-            b[LEVELS_BID if side > 0 else LEVELS_ASK] -= 1
+        if was > 0 and b[lv + lay.LOTS] == 0:
+            b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] -= 1
             if price == best(b, side):
                 refind_best(b, side, price)
     else:
-        slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+        slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
         while slot >= 0:
-            nxt = b[HEADER + slot * ORDER + NEXT]
-            if b[HEADER + slot * ORDER + PRICE] == price and not is_own(b, slot):
+            nxt = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+            if b[lay.HEADER + slot * lay.ORDER + lay.PRICE] == price and not is_own(b, slot):
                 _forget_slot(b, slot, keep_slots)
             slot = nxt
-    for i in range(b[OWN]):
-        o = HEADER + (b[ORDERS] + i) * ORDER
-        if b[o + QTY] > 0 and b[o + PRICE] == price and b[o + SIDE] == side:
-            b[b[AT_LEDGER] + i * LEDGER + AHEAD_STATE] = AHEAD_FROZEN
+    for i in range(b[lay.OWN]):
+        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
+            b[b[lay.AT_LEDGER] + i * lay.LEDGER + lay.AHEAD_STATE] = lay.AHEAD_FROZEN
 
 
 @kernel
 def _insert_block(b: Packed, slot: int, side: int, price: int, qty: int, arrival: int) -> None:
     """An anonymous block placed by arrival number among the orders of its price."""
     insert(b, slot, side, price, qty)
-    o = HEADER + slot * ORDER
-    b[o + FLAGS] |= ANONYMOUS
-    b[o + ARR] = arrival
-    if b[o + FLAGS] & FAR:
+    o = lay.HEADER + slot * lay.ORDER
+    b[o + lay.FLAGS] |= lay.ANONYMOUS
+    b[o + lay.ARR] = arrival
+    if b[o + lay.FLAGS] & lay.FAR:
         return
     lv = level_at(b, side, price)
-    while b[o + PREV] >= 0 and b[HEADER + b[o + PREV] * ORDER + ARR] > arrival:
+    while b[o + lay.PREV] >= 0 and b[lay.HEADER + b[o + lay.PREV] * lay.ORDER + lay.ARR] > arrival:
         # swap with the order in front
-        prev = b[o + PREV]
-        p = HEADER + prev * ORDER
-        before, nxt = b[p + PREV], b[o + NEXT]
+        prev = b[o + lay.PREV]
+        p = lay.HEADER + prev * lay.ORDER
+        before, nxt = b[p + lay.PREV], b[o + lay.NEXT]
         if before >= 0:
-            b[HEADER + before * ORDER + NEXT] = slot
+            b[lay.HEADER + before * lay.ORDER + lay.NEXT] = slot
         else:
-            b[lv + HEAD] = slot
+            b[lv + lay.HEAD] = slot
         if nxt >= 0:
-            b[HEADER + nxt * ORDER + PREV] = prev
+            b[lay.HEADER + nxt * lay.ORDER + lay.PREV] = prev
         else:
-            b[lv + TAIL] = prev
-        b[o + PREV], b[o + NEXT] = before, prev
-        b[p + PREV], b[p + NEXT] = slot, nxt
+            b[lv + lay.TAIL] = prev
+        b[o + lay.PREV], b[o + lay.NEXT] = before, prev
+        b[p + lay.PREV], b[p + lay.NEXT] = slot, nxt
 
 
 @kernel
@@ -149,9 +129,9 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     An own order there gets min(lots ahead when it was frozen, what is left of the block) in front of it, the rest
     behind: the block is split around it.
     """
-    if b[OWN_RESTING] == 0:
+    if b[lay.OWN_RESTING] == 0:
         insert(b, slot, side, price, qty)
-        b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+        b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
         return
     placed, own_ahead = 0, 0
     last = -1
@@ -159,46 +139,46 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
         found = _next_own(b, side, price, last)
         if found < 0:
             break
-        o = HEADER + (b[ORDERS] + found) * ORDER
-        led = b[AT_LEDGER] + found * LEDGER
-        if b[led + AHEAD_STATE] == AHEAD_FROZEN:
-            front = min(max(b[led + AHEAD] - own_ahead - placed, 0), qty - placed)
+        o = lay.HEADER + (b[lay.ORDERS] + found) * lay.ORDER
+        led = b[lay.AT_LEDGER] + found * lay.LEDGER
+        if b[led + lay.AHEAD_STATE] == lay.AHEAD_FROZEN:
+            front = min(max(b[led + lay.AHEAD] - own_ahead - placed, 0), qty - placed)
             if front > 0:
                 piece = _free_piece(b)
                 if piece < 0:  # no room to split: all that is left stands in front
-                    b[OVERFLOW] += 1
+                    b[lay.OVERFLOW] += 1
                     piece, front = slot, qty - placed
-                _insert_block(b, piece, side, price, front, b[o + ARR] - 1)
+                _insert_block(b, piece, side, price, front, b[o + lay.ARR] - 1)
                 placed += front
-            b[led + AHEAD] = placed + own_ahead
-            b[led + AHEAD_STATE] = AHEAD_KNOWN
+            b[led + lay.AHEAD] = placed + own_ahead
+            b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
         else:
-            b[led + AHEAD] += placed
-        own_ahead += b[o + QTY]
-        last = b[o + ARR]
+            b[led + lay.AHEAD] += placed
+        own_ahead += b[o + lay.QTY]
+        last = b[o + lay.ARR]
     if qty > placed:
         insert(b, slot, side, price, qty - placed)
-        b[HEADER + slot * ORDER + FLAGS] |= ANONYMOUS
+        b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
 
 
 @kernel
 def _next_own(b: Packed, side: int, price: int, after: int) -> int:
     """The own order at a price with the smallest arrival number above `after`, -1 none."""
     found, arrival = -1, -1
-    for i in range(b[OWN]):
-        o = HEADER + (b[ORDERS] + i) * ORDER
-        if b[o + QTY] > 0 and b[o + PRICE] == price and b[o + SIDE] == side and b[o + ARR] > after:
-            if found < 0 or b[o + ARR] < arrival:
-                found, arrival = i, b[o + ARR]
+    for i in range(b[lay.OWN]):
+        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side and b[o + lay.ARR] > after:
+            if found < 0 or b[o + lay.ARR] < arrival:
+                found, arrival = i, b[o + lay.ARR]
     return found
 
 
 @kernel
 def _free_piece(b: Packed) -> int:
     """A slot for a piece of a split block, -1 when all are in use."""
-    first = b[ORDERS] + b[OWN]
-    for slot in range(first, first + b[OWN]):
-        if b[HEADER + slot * ORDER + QTY] == 0:
+    first = b[lay.ORDERS] + b[lay.OWN]
+    for slot in range(first, first + b[lay.OWN]):
+        if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
             return slot
     return -1
 
@@ -208,24 +188,24 @@ def block_at(b: Packed, side: int, price: int, from_front: bool) -> int:
     """First (or last) anonymous block in the queue of a price, -1 none."""
     if in_window(b, side, price):
         lv = level_at(b, side, price)
-        slot = b[lv + HEAD] if from_front else b[lv + TAIL]
-        while slot >= 0 and not (b[HEADER + slot * ORDER + FLAGS] & ANONYMOUS):
-            slot = b[HEADER + slot * ORDER + (NEXT if from_front else PREV)]
+        slot = b[lv + lay.HEAD] if from_front else b[lv + lay.TAIL]
+        while slot >= 0 and not (b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] & lay.ANONYMOUS):
+            slot = b[lay.HEADER + slot * lay.ORDER + (lay.NEXT if from_front else lay.PREV)]
         return slot
     found, arrival = -1, -1
-    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
     while slot >= 0:
-        o = HEADER + slot * ORDER
-        if b[o + PRICE] == price and b[o + FLAGS] & ANONYMOUS:
-            if found < 0 or (b[o + ARR] < arrival) == from_front:
-                found, arrival = slot, b[o + ARR]
-        slot = b[o + NEXT]
+        o = lay.HEADER + slot * lay.ORDER
+        if b[o + lay.PRICE] == price and b[o + lay.FLAGS] & lay.ANONYMOUS:
+            if found < 0 or (b[o + lay.ARR] < arrival) == from_front:
+                found, arrival = slot, b[o + lay.ARR]
+        slot = b[o + lay.NEXT]
     return found
 
 
 @kernel
 def _release_empty_block(b: Packed, slot: int, keep_slots: bool) -> None:
-    if not keep_slots and slot < b[ORDERS] and b[HEADER + slot * ORDER + QTY] == 0:
+    if not keep_slots and slot < b[lay.ORDERS] and b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
         release(b, slot)
 
 

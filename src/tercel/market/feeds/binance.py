@@ -6,19 +6,17 @@ information (`exchangeInfo`) beside them gives tick and lot; else both are the g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from tercel.core.errors import FeedError, UnknownNameError
-from tercel.market.feeds.binance_messages import Market, Quote, markets_of
-from tercel.market.feeds.binance_sync import Synced, sync
-from tercel.market.feeds.captures import Reading, lines_of, stated_unit
-from tercel.market.feeds.levels_day import Levels, LevelsDay, days_of
-from tercel.market.feeds.members import members
-from tercel.market.feeds.port import FeedOptions
+from tercel.core.errors import FeedError
+from tercel.market.feeds.binance_messages import Market, markets_of
+from tercel.market.feeds.binance_sync import OPENED, Synced, sync
+from tercel.market.feeds.capture_day import TIMEZONE, Capture, CaptureDay, CaptureFeed, Standing, days_of
+from tercel.market.feeds.captures import Line, Reading, shown, stated_unit, unit_of
+from tercel.market.feeds.levels_day import LOTS, PRICE, UPDATE, book_after, rows_of
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument
 
 _TOLD: Final = {
     "gaps": "gaps in the update ids: the book was cleared and opened again from the next snapshot",
@@ -34,67 +32,61 @@ _TOLD: Final = {
 }
 
 
-@dataclass(frozen=True)
-class BinanceDay(LevelsDay):
-    """A day with the best quotes that the venue sent beside its updates: the truth that a book is held against."""
-
-    quotes: tuple[Quote, ...] = ()
-
-
-class BinanceFeed:
-    """Binance captures as a :class:`tercel.market.feeds.port.Feed`.
-
-    Parameters
-    ----------
-    lot : str, optional
-        One lot in units of the base asset or contracts.
+class BinanceFeed(CaptureFeed):
+    """Binance captures as a :class:`tercel.market.feeds.port.Feed`; see `capture_day.CaptureFeed`.
 
     Examples
     --------
-    >>> feed = BinanceFeed()
-    >>> with feed.days([], FeedOptions()) as days:
+    >>> from tercel.market.feeds import FeedOptions
+    >>> with BinanceFeed().days([], FeedOptions()) as days:
     ...     len(days)
     0
     """
 
     name = "binance"
+    HOLDS = "depth updates of Binance"
+    MARKET = "symbol"
 
-    def __init__(self, lot: str | None = None) -> None:
-        self._lot = stated_unit(lot, "lot")
+    def markets(self, lines: Iterable[Line]) -> list[Market]:
+        """See :meth:`CaptureFeed.markets`."""
+        return [market for market in markets_of(lines) if market.book]
 
-    @contextmanager
-    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[BinanceDay]]:
-        """See :meth:`tercel.market.feeds.port.Feed.days`; the files are read here, as only they know their days."""
-        with members(paths) as found:
-            reading = Reading()
-            markets = list(markets_of(lines_of(found, reading)).markets.values())
-            source = tuple(m.name for m in found)
-        if paths and not any(m.book for m in markets):
-            received = f"{reading.messages} messages in {', '.join(source[:3])}"
-            raise FeedError("depth updates of Binance, lines of local ns and JSON", received, "check the files")
-        chosen = [m for m in markets if m.book and options.symbol in (None, m.symbol)]
-        if markets and not chosen:
-            known = ", ".join(sorted(m.symbol for m in markets))
-            raise UnknownNameError("a symbol of the capture", f"--symbol {options.symbol}", f"give one of {known}")
-        days = [
-            BinanceDay(day.imported, day.updates, tuple(m.quotes))
-            for m in chosen
-            for day in days_of(self._levels(m, source, reading, options))
-        ]
-        yield sorted(
-            (day for day in days if options.date in (None, day.date)),
-            key=lambda day: (day.symbol, day.date, day.imported.instrument.venue),
+    def market_days(self, market: Market, capture: Capture) -> Iterator[CaptureDay]:
+        """See :meth:`CaptureFeed.market_days`.
+
+        Raises
+        ------
+        FeedError
+            When there is no book, or tick or lot do not fit.
+        """
+        synced, where = sync(market), capture.where
+        if not any(step.what == OPENED for step in synced.steps):
+            remedy = "capture the REST depth snapshot beside the stream (`tercel data record crypto` does)"
+            raise FeedError("a snapshot that fits the updates", f"none for {market.symbol} in {where}", remedy)
+        table, before = rows_of(synced.steps, synced.trades)
+        stated = stated_unit(capture.options.tick, "tick")
+        tick = unit_of(table[:, PRICE], stated, "tick", where, market.tick)
+        lot = unit_of(table[:, LOTS], self._lot, "lot", where, market.lot)
+        table[:, PRICE] //= tick
+        table[:, LOTS] //= lot
+        counts = counts_of(market, synced, capture.reading)
+        extra = {"feed": self.name, "messages": capture.reading.messages, **counts}
+        base = Instrument(
+            market.venue,
+            market.symbol,
+            "2000-01-01",
+            float(shown(tick)),
+            timezone=TIMEZONE,
+            source=capture.source,
+            tick_rule="stated" if stated or tick == market.tick else "inferred",
+            extra=extra | {"lot_size": shown(lot), "trades_before_book": before},
         )
+        warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
+        return days_of(base, Events.from_table(table), warnings, _left, table[:, UPDATE], market.quotes)
 
-    def _levels(self, market: Market, source: tuple[str, ...], reading: Reading, options: FeedOptions) -> Levels:
-        synced = sync(market)
-        counts = counts_of(market, synced, reading)
-        return Levels(
-            market.venue, market.symbol, source, synced.steps, synced.trades,
-            tick=stated_unit(options.tick, "tick"), lot=self._lot, known=(market.tick, market.lot),
-            extra={"feed": self.name, "messages": reading.messages, **counts},
-            warnings=tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]),
-        )  # fmt: skip
+
+def _left(events: Events, stop: int) -> list[Standing]:
+    return [(0, side, price, lots) for (side, price), lots in sorted(book_after(events, stop).items())]
 
 
 def counts_of(market: Market, synced: Synced, reading: Reading) -> dict[str, Any]:

@@ -84,15 +84,7 @@ class Market:
     """In 1e-10 where the exchange's own information is in the capture."""
 
 
-@dataclass
-class Captured:
-    """All markets of a capture, and what was passed over."""
-
-    markets: dict[tuple[str, str], Market] = field(default_factory=dict)
-    others: int = 0
-
-
-def markets_of(lines: Iterable[Line]) -> Captured:
+def markets_of(lines: Iterable[Line]) -> list[Market]:
     """Sort messages by market.
 
     A snapshot does not name its venue, and on spot not even its symbol: it belongs to the market that the diffs and
@@ -115,25 +107,21 @@ def markets_of(lines: Iterable[Line]) -> Captured:
 
 class _Reader:
     def __init__(self) -> None:
-        self.found = Captured()
+        self.markets: dict[tuple[str, str], Market] = {}
         self.scaled = Scaled()
         self.loose: list[tuple[str, Snapshot, int, str]] = []
         """Snapshots: symbol or nothing, the snapshot, how many diffs came before it in each market, where."""
         self.units: dict[str, tuple[int, int]] = {}
-        self.venue_of_stream: dict[str, str] = {}
         self.seen: dict[tuple[str, str], list[int]] = {}
         self.order = 0
 
     def take(self, line: Line) -> None:
         message = line.message
         self.order += 1
-        if not isinstance(message, dict):
-            self.found.others += 1
-            return
-        data = message.get("data", message)
+        data = message.get("data", message) if isinstance(message, dict) else None
         if not isinstance(data, dict):
-            self.found.others += 1
-        elif "lastUpdateId" in data:
+            return
+        if "lastUpdateId" in data:
             self._snapshot(data, line)
         elif "symbols" in data:
             self._information(data, line)
@@ -143,13 +131,10 @@ class _Reader:
             self._trade(data, line)
         elif "u" in data and "b" in data and "B" in data:
             self._quote(data, line)
-        else:
-            self.found.others += 1
 
     def _market(self, data: dict[str, Any], venue: str) -> Market:
         symbol = data["s"]
-        known = self.found.markets
-        return known.setdefault((venue, symbol), Market(venue, symbol))
+        return self.markets.setdefault((venue, symbol), Market(venue, symbol))
 
     def _diff(self, data: dict[str, Any], line: Line) -> None:
         venue = COINM if "ps" in data else USDM if "pu" in data else SPOT
@@ -202,10 +187,10 @@ class _Reader:
         market.book.append(diff)
         self.seen.setdefault((market.venue, market.symbol), []).append(self.order)
 
-    def finish(self) -> Captured:
+    def finish(self) -> list[Market]:
         """Put the snapshots where they belong, in their place among the diffs."""
         for symbol, snapshot, order, where in reversed(self.loose):
-            fitting = [m for m in self.found.markets.values() if symbol in ("", m.symbol) and self._fits(m, snapshot)]
+            fitting = [m for m in self.markets.values() if symbol in ("", m.symbol) and self._fits(m, snapshot)]
             if len(fitting) != 1:
                 names = ", ".join(f"{m.venue} {m.symbol}" for m in fitting) or "none"
                 received = f"{names} for the snapshot in {where}"
@@ -213,9 +198,9 @@ class _Reader:
             (market,) = fitting
             before = sum(1 for at in self.seen.get((market.venue, market.symbol), ()) if at < order)
             market.book.insert(before, snapshot)
-        for (_, symbol), market in self.found.markets.items():
+        for (_, symbol), market in self.markets.items():
             market.tick, market.lot = self.units.get(symbol, (0, 0))
-        return self.found
+        return list(self.markets.values())
 
     def _fits(self, market: Market, snapshot: Snapshot) -> bool:
         """Whether a snapshot's id and its time, or the lack of one, can be this market's."""

@@ -23,7 +23,7 @@ exchanges of the map      one exchange only (P3)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from tercel.market.feeds.csv_map import CleanMap
 from tercel.market.feeds.csv_read import Quotes, Trades
 
 GRAIN_TICKS: Final = 5.0
+Some = TypeVar("Some", Quotes, Trades)
 
 
 @dataclass
@@ -52,20 +53,11 @@ def merge_exchanges(quotes: Quotes, keep: bool) -> Quotes:
         return quotes
     out = np.zeros((quotes.n, 4))
     held = np.zeros((int(quotes.exchange.max()) + 1, 4))
-    k.consolidate(
-        quotes.exchange,
-        quotes.bid[:, 0],
-        quotes.bid_size[:, 0],
-        quotes.ask[:, 0],
-        quotes.ask_size[:, 0],
-        keep,
-        held,
-        out,
-    )
-    return Quotes(
-        quotes.ns, quotes.received, quotes.row,
-        out[:, :1].copy(), out[:, 1:2].copy(), out[:, 2:3].copy(), out[:, 3:].copy(), np.zeros(quotes.n, np.int64),
-    )  # fmt: skip
+    bid, bid_size, ask, ask_size = (x[:, 0] for x in (quotes.bid, quotes.bid_size, quotes.ask, quotes.ask_size))
+    k.consolidate(quotes.exchange, bid, bid_size, ask, ask_size, keep, held, out)
+    bid, bid_size, ask, ask_size = (out[:, i : i + 1].copy() for i in range(4))
+    none = np.zeros(quotes.n, np.int64)
+    return Quotes(quotes.ns, quotes.received, quotes.row, bid, bid_size, ask, ask_size, none)
 
 
 def clean_quotes(q: Quotes, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: Report) -> Quotes:
@@ -94,7 +86,7 @@ def clean_quotes(q: Quotes, rules: CleanMap, open_ns: int, close_ns: int, tick: 
         q = _kept(q, out == 0, "quotes that are outliers", report)
     if opening is not None and opening.n and q.n and q.ns[0] > open_ns and _sound(opening):
         opening.ns[:] = opening.received[:] = open_ns
-        q = Quotes(*(np.concatenate((getattr(opening, f), getattr(q, f))) for f in q.__dataclass_fields__))
+        q = Quotes.joined([opening, q])
     return q
 
 
@@ -105,10 +97,10 @@ def _sound(opening: Quotes) -> bool:
 def clean_trades(t: Trades, rules: CleanMap, open_ns: int, close_ns: int, report: Report) -> Trades:
     """Trades by the rules that need no quotes; auction prints are kept where they fall."""
     if rules.zero:
-        t = _kept_trades(t, (t.price > 0) & (t.size > 0), "trades with a zero", report)
+        t = _kept(t, (t.price > 0) & (t.size > 0), "trades with a zero", report)
     if rules.session and close_ns:
         inside = ((t.ns >= open_ns) & (t.ns <= close_ns)) | t.cross
-        t = _kept_trades(t, inside, "trades outside the session", report)
+        t = _kept(t, inside, "trades outside the session", report)
     if rules.merge == "median":
         before = t.n
         t = _merged_trades(t)
@@ -116,14 +108,9 @@ def clean_trades(t: Trades, rules: CleanMap, open_ns: int, close_ns: int, report
     return t
 
 
-def _kept(q: Quotes, good: NDArray[np.bool_], rule: str, report: Report) -> Quotes:
-    report.tell(rule, int(q.n - good.sum()))
-    return q.take(good)
-
-
-def _kept_trades(t: Trades, good: NDArray[np.bool_], rule: str, report: Report) -> Trades:
-    report.tell(rule, int(t.n - good.sum()))
-    return t.take(good)
+def _kept(rows: Some, good: NDArray[np.bool_], rule: str, report: Report) -> Some:
+    report.tell(rule, int(rows.n - good.sum()))
+    return rows.take(good)
 
 
 def _stamps(ns: NDArray[np.int64], apart: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:

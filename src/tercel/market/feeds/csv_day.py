@@ -8,7 +8,6 @@ trades before quotes of other files: a quote that follows a trade at once shows 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,9 +20,13 @@ from tercel.market.feeds import csv_kernels as k
 from tercel.market.feeds.csv_clean import Report, clean_quotes, clean_trades, merge_exchanges
 from tercel.market.feeds.csv_map import CsvMap, FileMap
 from tercel.market.feeds.csv_read import (
+    NO_DIRECT,
+    NO_QUOTES,
+    NO_TRADES,
     NS,
     Direct,
     Quotes,
+    Rows,
     Text,
     Trades,
     levels_of,
@@ -40,16 +43,6 @@ from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next
 
 MOST_BACKWARDS: Final = 0.01
 """Share of rows whose clock may go back before it is worth a warning."""
-
-
-@dataclass
-class _Items:
-    """What the files of a day hold, by kind, with the rank of each file (trades before quotes at one time)."""
-
-    quotes: list[tuple[int, Quotes]]
-    trades: list[tuple[int, Trades]]
-    direct: list[tuple[int, Direct]]
-    levels: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,27 +82,29 @@ class CsvDay:
         """
         report = Report()
         items, back = self._gather(report)
-        one = self.map.instrument
+        one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
         open_ns, close_ns = self._session()
-        quotes = clean_quotes(
-            _joined(Quotes, items.quotes), self.map.clean, open_ns, close_ns, tick, report
-        ) if items.quotes else None  # fmt: skip
-        trades = clean_trades(_joined(Trades, items.trades), self.map.clean, open_ns, close_ns, report) \
-            if items.trades else None  # fmt: skip
-        direct = _joined(Direct, items.direct) if items.direct else None
-        made = _Tape(quotes, trades, direct, tick, one.lot, self.map.clean.trade_outliers, report)
-        events, extra = made.events()
+        quotes, trades, direct = NO_QUOTES, NO_TRADES, NO_DIRECT
+        if items[Quotes]:
+            quotes = clean_quotes(Quotes.joined(items[Quotes]), rules, open_ns, close_ns, tick, report)
+        if items[Trades]:
+            trades = clean_trades(Trades.joined(items[Trades]), rules, open_ns, close_ns, report)
+        if items[Direct]:
+            direct = Direct.joined(items[Direct])
+        events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
         if events.n == 0:
             received = f"none left of {', '.join(self.source)}: {report.taken}"
             raise FeedError(f"rows of {self.symbol} on {self.date}", received, "check symbol, date, session and rules")
         extra |= {"feed": "csv", "map": self.map.about, "cleaning": report.taken, "clock_backwards": back}
         instrument = Instrument(
-            venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot, levels=items.levels,
+            venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot,
+            levels=next((f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0),
             timezone=one.timezone, source=self.source, session_open_ns=open_ns, session_close_ns=close_ns,
             rows=events.n, off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)), extra=extra,
         )  # fmt: skip
-        return Imported(instrument, events, tuple(self._warnings(report, extra, back, made.items)))
+        rows = quotes.n + trades.n + direct.n
+        return Imported(instrument, events, tuple(self._warnings(report, back, rows)))
 
     def _session(self) -> tuple[int, int]:
         one = self.map.instrument
@@ -119,49 +114,27 @@ class CsvDay:
         noon = (start + next_midnight_ns(self.date, one.timezone)) // 2  # clocks change at night
         return tuple(clock_s(c) * NS_PER_SECOND + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
 
-    def _gather(self, report: Report) -> tuple[_Items, int]:
-        items, back = _Items([], [], []), 0
+    def _gather(self, report: Report) -> tuple[dict[type[Rows], list[Any]], int]:
+        """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
+        import polars as pl
+
+        items: dict[type[Rows], list[Any]] = {Quotes: [], Trades: [], Direct: []}
+        back = 0
         zone = self.map.instrument.timezone
         start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
         for number, (member, file) in enumerate(self.parts):
             text = read_text(member, file, zone, self.date, self.symbol)
-            ns = text.longs(NS)
-            inside = (ns >= start) & (ns < stop)
-            if not inside.all():
-                import polars as pl
-
-                text = Text(text.frame.filter(pl.Series(inside)), text.where)
+            text = Text(text.frame.filter(pl.col(NS).is_between(start, stop, closed="left")), text.where)
             back += int(np.count_nonzero(np.diff(text.longs(NS)) < 0))
-            alone = file.quote is None
-            rank = number if alone else number + len(self.parts)
-            for role in ("quote", "trade", "level", "order"):
-                self._take(role, text, file, rank, items, report)
+            rank = number if file.quote is None else number + len(self.parts)
+            for role in file.roles:
+                mine = text.of(file.rows.column, getattr(file.rows, role)) if file.rows.column else text
+                rows = _rows_of(role, mine, file, report)
+                rows.row[:] += rank << 40
+                items[type(rows)].append(rows)
         return items, back
 
-    def _take(self, role: str, text: Text, file: FileMap, rank: int, items: _Items, report: Report) -> None:
-        if getattr(file, role) is None:
-            return
-        if file.rows.column:
-            text = text.of(file.rows.column, getattr(file.rows, role))
-        if file.quote is not None and role == "quote":
-            q = quotes_of(text, file.quote, file.price_scale, report.tell)
-            keep = file.quote.zero_side == "keep"
-            if file.quote.levels == 1 and (keep or (file.quote.exchange and len(file.quote.exchanges) != 1)):
-                q = merge_exchanges(_in_time(q), keep)
-            report.tell("quotes read", text.n)
-            items.quotes.append((rank, q))
-            items.levels = file.quote.levels
-        elif file.trade is not None and role == "trade":
-            report.tell("trades read", text.n)
-            items.trades.append((rank, trades_of(text, file.trade, file.price_scale, report.tell)))
-        elif file.level is not None and role == "level":
-            report.tell("level updates read", text.n)
-            items.direct.append((rank, levels_of(text, file.level, file.price_scale)))
-        elif file.order is not None:
-            report.tell("order events read", text.n)
-            items.direct.append((rank, orders_of(text, file.order, file.price_scale)))
-
-    def _warnings(self, report: Report, extra: dict[str, Any], back: int, items: int) -> list[str]:
+    def _warnings(self, report: Report, back: int, items: int) -> list[str]:
         taken = {k: v for k, v in report.taken.items() if not k.endswith(" read")}
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
@@ -172,101 +145,104 @@ class CsvDay:
         return found
 
 
-def _in_time(q: Quotes) -> Quotes:
-    return q if bool((np.diff(q.ns) >= 0).all()) else q.take(np.argsort(q.ns, kind="stable"))
+def _rows_of(role: str, text: Text, file: FileMap, report: Report) -> Rows:
+    """What the rows of one kind say."""
+    if role == "quote" and (q := file.quote) is not None:
+        quotes, keep = quotes_of(text, q, file.price_scale, report.tell), q.zero_side == "keep"
+        if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):
+            quotes = merge_exchanges(quotes.take(np.argsort(quotes.ns, kind="stable")), keep)
+        report.tell("quotes read", text.n)
+        return quotes
+    if role == "trade" and file.trade is not None:
+        report.tell("trades read", text.n)
+        return trades_of(text, file.trade, file.price_scale, report.tell)
+    if role == "level" and file.level is not None:
+        report.tell("level updates read", text.n)
+        return levels_of(text, file.level, file.price_scale)
+    assert file.order is not None
+    report.tell("order events read", text.n)
+    return orders_of(text, file.order, file.price_scale)
 
 
-def _joined(kind: Any, parts: Sequence[tuple[int, Any]]) -> Any:
-    """Rows of several files as one, in order of time and rank; the rank is put into the row numbers' high bits."""
-    names = list(kind.__dataclass_fields__)
-    columns = {name: np.concatenate([getattr(p, name) for _, p in parts]) for name in names}
-    columns["row"] = np.concatenate([p.row + (rank << 40) for rank, p in parts])
-    order = np.lexsort((columns["row"], columns["ns"]))
-    return kind(**{name: column[order] for name, column in columns.items()})
+def tape_of(
+    q: Quotes, t: Trades, d: Direct, tick: float, lot: int, check: bool, report: Report
+) -> tuple[Events, dict[str, Any]]:
+    """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
+    q, shown, off = _levels(q, tick, lot, report)
+    parts = (q, t, d)
+    ns, row = (np.concatenate([getattr(p, name) for p in parts]) for name in ("ns", "row"))
+    order = np.lexsort((row, ns))
+    what = np.repeat(np.arange(3, dtype=np.uint8), [p.n for p in parts])[order]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    quote_at, print_at, direct_at = np.split(place, [q.n, q.n + t.n])
+    sign, far, count = t.sign.copy(), np.zeros(t.n, np.uint8), np.zeros(4, np.int64)
+    at = np.concatenate([np.arange(p.n) for p in parts])[order]
+    k.sign_prints(what, at, shown[0], shown[2], t.price / tick, sign, t.cross.astype(np.uint8), far, check, count)
+    names = ("by feed", "by quotes", "by ticks", "unsigned")
+    signed = {"signed": dict(zip(names, count.tolist(), strict=True))} if t.n else {}
+    if check and t.n:
+        report.tell("trades beyond the quotes", int(far.sum()))
+        t, sign, print_at = t.take(far == 0), sign[far == 0], print_at[far == 0]
+    first = min((int(p[0]) for p in (quote_at, print_at, direct_at) if len(p)), default=0)
+    opens = q.n > 0 and int(quote_at[0]) == first
+    bid, bid_lots, ask, ask_lots = shown
+    news = k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64))
+    made = np.empty((news, 6), np.int64)
+    k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
+    j, kind, side, ticks, lots, flags = made.T
+    cross = np.where(t.cross, schema.CROSS, schema.TRADE)
+    tables = [
+        _table(quote_at[j], q.ns[j], q.received[j], kind, 0, side, ticks, lots, flags),
+        _table(
+            print_at, t.ns, t.received, cross, 0, np.where(t.cross, 0, -sign),
+            *_units(t.price / tick, -sign, t.size, lot, t.row),
+        ),
+        _table(
+            direct_at, d.ns, d.received, d.kind, d.order_id, d.side, *_units(d.price / tick, d.side, d.size, lot, d.row)
+        ),
+    ]  # fmt: skip
+    table = np.concatenate(tables)
+    table = table[np.argsort(table[:, SEQ], kind="stable")]
+    events, place = Events.from_table(table), table[:, SEQ]
+    new = np.append(True, place[1:] != place[:-1])[: events.n]
+    opening = bool(opens and events.n and place[0] == first)  # message 0
+    events.seq[:] = np.cumsum(new) - opening
+    events.flags[np.append(new[1:], True)[: events.n]] |= schema.MESSAGE_END
+    same = q.n - len(np.unique(j)) - (opens and not opening)
+    return events, {"quotes_without_change": same} | signed
 
 
-class _Tape:
-    """The canonical rows of cleaned items."""
-
-    def __init__(
-        self, quotes: Quotes | None, trades: Trades | None, direct: Direct | None, tick: float, lot: int,
-        check: bool, report: Report,
-    ) -> None:  # fmt: skip
-        self.report, self.check, self.tick, self.lot = report, check, tick, lot
-        self.quotes = quotes if quotes is not None else _nothing(Quotes, 1)
-        self.trades = trades if trades is not None else _nothing(Trades)
-        self.direct = direct if direct is not None else _nothing(Direct)
-        self.items = self.quotes.n + self.trades.n + self.direct.n
-
-    def events(self) -> tuple[Events, dict[str, Any]]:
-        """The tape, and what else was found."""
-        q, off_q = self._levels()
-        what, at = self._order()
-        t, d = self.trades, self.direct
-        price = t.price / self.tick
-        sign, far = t.sign.copy(), np.zeros(t.n, np.uint8)
-        count = np.zeros(4, np.int64)
-        cross = t.cross.astype(np.uint8)
-        k.sign_prints(what, at, q[0], q[2], price, sign, cross, far, self.check, count)
-        if self.check and t.n:
-            self.report.tell("trades beyond the quotes", int(far.sum()))
-            gone = (what == k.PRINT) & (far[np.minimum(at, max(t.n - 1, 0))] != 0)
-            what, at = what[~gone], at[~gone]
-        p_price, p_off = _ticks(price, -sign)
-        d_price, d_off = _ticks(d.price / self.tick, d.side)
-        arrays = (
-            self.quotes.ns, self.quotes.received, *q, off_q,
-            t.ns, t.received, p_price, _lots(t.size, self.lot, t.row), sign, cross, p_off,
-            d.ns, d.received, d.kind, d.order_id, d.side, d_price, _lots(d.size, self.lot, d.row), d_off,
-        )  # fmt: skip
-        n, same = k.rows(what, at, False, *arrays, *_columns(Events.empty(0)))
-        out = Events.empty(n)
-        k.rows(what, at, True, *arrays, *_columns(out))
-        signed = dict(zip(("by feed", "by quotes", "by ticks", "unsigned"), count.tolist(), strict=True))
-        extra: dict[str, Any] = {"quotes_without_change": same}
-        return out, extra | ({"signed": signed} if t.n else {})
-
-    def _levels(self) -> tuple[tuple[Any, ...], NDArray[np.uint8]]:
-        """Quotes in ticks and lots; rows whose levels make no sense are left out and counted."""
-        q = self.quotes
-        shape = q.bid.shape
-        out = tuple(np.zeros(shape, np.int32) for _ in range(4))
-        off, bad = np.zeros(q.n, np.uint8), np.zeros(q.n, np.uint8)
-        k.to_levels(q.bid, q.bid_size, 1, self.tick, self.lot, out[0], out[1], off, bad)
-        k.to_levels(q.ask, q.ask_size, -1, self.tick, self.lot, out[2], out[3], off, bad)
-        if bad.any():
-            self.report.tell("quotes whose levels are out of order", int(bad.sum()))
-            good = bad == 0
-            self.quotes, off = q.take(good), off[good]
-            out = tuple(np.ascontiguousarray(x[good]) for x in out)
-        return out, off
-
-    def _order(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Kinds and indices of all items in tape order."""
-        parts = (self.quotes, self.trades, self.direct)
-        what = np.concatenate([np.full(p.n, i, np.uint8) for i, p in enumerate(parts)])
-        at = np.concatenate([np.arange(p.n) for p in parts])
-        ns, row = (np.concatenate([getattr(p, name) for p in parts]) for name in ("ns", "row"))
-        order = np.lexsort((row, ns))
-        return what[order], at[order]
+SEQ: Final = 2
+"""Column of a table: the place of an item among all, then the number of its message."""
 
 
-def _nothing(kind: Any, levels: int = 0) -> Any:
-    wide = {"bid", "bid_size", "ask", "ask_size"}
-    floats = {"price", "size"}
-    return kind(
-        **{
-            name: np.zeros((0, levels)) if name in wide
-            else np.zeros(0, np.float64 if name in floats else np.bool_ if name == "cross" else np.int64)
-            for name in kind.__dataclass_fields__
-        }
-    )  # fmt: skip
+def _table(place: NDArray[np.int64], ns: Any, received: Any, *columns: Any) -> NDArray[np.int64]:
+    """Columns of a tape, one number or one a row, as int64 (n, 9)."""
+    return np.stack(np.broadcast_arrays(ns, received, place, *columns), axis=1).astype(np.int64)
 
 
-def _columns(e: Events) -> tuple[Any, ...]:
-    return (
-        e.exch_ns, e.recv_ns, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags,
-    )  # fmt: skip
+def _levels(
+    q: Quotes, tick: float, lot: int, report: Report
+) -> tuple[Quotes, list[NDArray[np.int32]], NDArray[np.uint8]]:
+    """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
+    shown = [np.zeros(q.bid.shape, np.int32) for _ in range(4)]
+    off, bad = np.zeros(q.n, np.uint8), np.zeros(q.n, np.uint8)
+    k.to_levels(q.bid, q.bid_size, 1, tick, lot, shown[0], shown[1], off, bad)
+    k.to_levels(q.ask, q.ask_size, -1, tick, lot, shown[2], shown[3], off, bad)
+    if not bad.any():
+        return q, shown, off
+    report.tell("quotes whose levels are out of order", int(bad.sum()))
+    good = bad == 0
+    return q.take(good), [x[good] for x in shown], off[good]
+
+
+def _units(
+    exact: NDArray[np.float64], side: NDArray[np.int64], size: NDArray[np.float64], lot: int, row: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
+    """Ticks, lots and flags of rows."""
+    ticks, off = _ticks(exact, side)
+    return ticks, _lots(size, lot, row), off * np.uint8(schema.OFF_TICK)
 
 
 def _ticks(exact: NDArray[np.float64], side: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

@@ -3,10 +3,9 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
-from tercel.market.tape.schema import CROSS, LEVEL_SET, MESSAGE_END, OFF_TICK, OPENING, ROLL_IN, ROLL_OUT, TRADE
+from tercel.market.tape.schema import LEVEL_SET, OFF_TICK, OPENING, ROLL_IN, ROLL_OUT
 
 QUOTE: Final = 0
 PRINT: Final = 1
@@ -105,16 +104,6 @@ def sign_prints(what: Bytes, at: Longs, bid: Packed, ask: Packed, price: Floats,
 
 
 @kernel
-def _emit(write: bool, n: int, ns: int, received: int, seq: int, kind: int, side: int, price: int, lots: int,
-          flags: int, out_ns: Longs, out_received: Longs, out_seq: Longs, out_kind: Bytes, out_side: Bytes,
-          out_price: Packed, out_lots: Packed, out_flags: Bytes) -> int:  # fmt: skip
-    if write:
-        out_ns[n], out_received[n], out_seq[n] = ns, received, seq
-        out_kind[n], out_side[n], out_price[n], out_lots[n], out_flags[n] = kind, side, price, lots, flags
-    return n + 1
-
-
-@kernel
 def _shown(prices: Packed, lots: Packed) -> int:
     """Levels that a snapshot shows: up to the first empty one."""
     n = 0
@@ -132,71 +121,44 @@ def _place(prices: Packed, n: int, price: int) -> int:
 
 
 @kernel
-def rows(what: Bytes, at: Longs, write: bool,
-         q_ns: Longs, q_received: Longs, bid: Packed, bid_lots: Packed, ask: Packed, ask_lots: Packed, q_off: Bytes,
-         p_ns: Longs, p_received: Longs, p_price: Packed, p_lots: Packed, p_sign: Longs, p_cross: Bytes, p_off: Bytes,
-         d_ns: Longs, d_received: Longs, d_kind: Longs, d_id: Longs, d_side: Longs, d_price: Packed, d_lots: Packed,
-         d_off: Bytes,
-         out_ns: Longs, out_received: Longs, out_seq: Longs, out_kind: Bytes, out_id: Longs, out_side: NDArray[np.int8],
-         out_price: Packed, out_lots: Packed, out_flags: Bytes) -> tuple[int, int]:  # fmt: skip
-    """Items in tape order to canonical rows; without `write` only counted. Returns rows, and snapshots without news.
+def _put(out: Longs, n: int, quote: int, kind: int, side: int, price: int, lots: int, flags: int) -> int:
+    if n < out.shape[0]:
+        out[n, 0], out[n, 1], out[n, 2], out[n, 3], out[n, 4], out[n, 5] = quote, kind, side, price, lots, flags
+    return n + 1
 
-    A snapshot becomes what changed: levels gone, then levels set. A level that left because others came before it
-    rolls out, one that came into sight because others went rolls in; what lies within sight is set.
+
+@kernel
+def changes(bid: Packed, bid_lots: Packed, ask: Packed, ask_lots: Packed, off: Bytes, opens: bool, out: Longs) -> int:
+    """What changes from each snapshot to the next: levels gone, then levels set; returns how many rows that makes.
+
+    `out` int64[rows, 6] takes number of the snapshot, kind, side, price, lots and flags, as far as it has room. A level
+    that left because others came before it rolls out, one that came into sight because others went rolls in; what lies
+    within sight is set. With `opens` the first snapshot opens the tape.
     """
-    n, seq, same = 0, 0, 0
-    old = -1  # the snapshot in force
-    levels = bid.shape[1]
-    for i in range(what.shape[0]):
-        j = at[i]
-        start = n
-        if what[i] == QUOTE:
-            seq += 1 if i > 0 else 0  # a first snapshot is the opening, message 0
-            for step in range(2):  # what goes, then what comes
-                for h in range(2):
-                    side = 1 - 2 * h
-                    new_p, new_q = (bid[j], bid_lots[j]) if h == 0 else (ask[j], ask_lots[j])
-                    was = max(old, 0)
-                    old_p, old_q = (bid[was], bid_lots[was]) if h == 0 else (ask[was], ask_lots[was])
-                    m = _shown(new_p, new_q)
-                    k = _shown(old_p, old_q) if old >= 0 else 0
-                    if step == 0:
-                        for x in range(k):
-                            if _place(new_p, m, old_p[x]) < 0:
-                                out = m == levels and (new_p[m - 1] - old_p[x]) * side > 0
-                                n = _emit(write, n, q_ns[j], q_received[j], seq, ROLL_OUT if out else LEVEL_SET, side,
-                                          old_p[x], 0, 0, out_ns, out_received, out_seq, out_kind, out_side, out_price,
-                                          out_lots, out_flags)  # fmt: skip
+    n, levels = 0, bid.shape[1]
+    for j in range(bid.shape[0]):
+        was, first = max(j - 1, 0), opens and j == 0
+        flags = (OPENING if first else 0) | (OFF_TICK if off[j] else 0)
+        for step in range(2):  # what goes, then what comes
+            for h in range(2):
+                side = 1 - 2 * h
+                new_p, new_q = (bid[j], bid_lots[j]) if h == 0 else (ask[j], ask_lots[j])
+                old_p, old_q = (bid[was], bid_lots[was]) if h == 0 else (ask[was], ask_lots[was])
+                m = _shown(new_p, new_q)
+                k = _shown(old_p, old_q) if j > 0 else 0
+                if step == 0:
+                    for x in range(k):
+                        if _place(new_p, m, old_p[x]) < 0:
+                            beyond = m == levels and (new_p[m - 1] - old_p[x]) * side > 0
+                            n = _put(out, n, j, ROLL_OUT if beyond else LEVEL_SET, side, old_p[x], 0, 0)
+                    continue
+                for x in range(m):
+                    where = _place(old_p, k, new_p[x])
+                    if where >= 0 and old_q[where] == new_q[x]:
                         continue
-                    for x in range(m):
-                        where = _place(old_p, k, new_p[x])
-                        if where >= 0 and old_q[where] == new_q[x]:
-                            continue
-                        into = where < 0 and k == levels and (old_p[k - 1] - new_p[x]) * side > 0
-                        kind = ROLL_IN if into or i == 0 else LEVEL_SET
-                        flags = (OPENING if i == 0 else 0) | (OFF_TICK if q_off[j] else 0)
-                        n = _emit(write, n, q_ns[j], q_received[j], seq, kind, side, new_p[x], new_q[x], flags,
-                                  out_ns, out_received, out_seq, out_kind, out_side, out_price, out_lots,
-                                  out_flags)  # fmt: skip
-            old = j
-            if n == start and i > 0:
-                seq -= 1
-                same += 1
-        elif what[i] == PRINT:
-            seq += 1
-            n = _emit(write, n, p_ns[j], p_received[j], seq, CROSS if p_cross[j] else TRADE,
-                      0 if p_cross[j] else -p_sign[j], p_price[j], p_lots[j], OFF_TICK if p_off[j] else 0,
-                      out_ns, out_received, out_seq, out_kind, out_side, out_price, out_lots, out_flags)  # fmt: skip
-        else:
-            seq += 1
-            n = _emit(write, n, d_ns[j], d_received[j], seq, d_kind[j], d_side[j], d_price[j], d_lots[j],
-                      OFF_TICK if d_off[j] else 0, out_ns, out_received, out_seq, out_kind, out_side, out_price,
-                      out_lots, out_flags)  # fmt: skip
-            if write:
-                out_id[n - 1] = d_id[j]
-        if write and n > start:
-            out_flags[n - 1] |= MESSAGE_END
-    return n, same
+                    into = where < 0 and k == levels and (old_p[k - 1] - new_p[x]) * side > 0
+                    n = _put(out, n, j, ROLL_IN if into or first else LEVEL_SET, side, new_p[x], new_q[x], flags)
+    return n
 
 
 @kernel

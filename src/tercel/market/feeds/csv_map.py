@@ -1,4 +1,4 @@
-"""What the columns of a tick file mean: a map in TOML, read into frozen dataclasses; unknown keys are refused.
+"""What the columns of a tick file mean: a map in TOML, read into frozen models; unknown keys are refused.
 
 A map says where a day belongs (`[instrument]`), what each kind of file looks like (one `[[file]]` each: how its name
 gives symbol and date, its columns, its clock) and which rows are quotes, trades, level updates or order events, and
@@ -8,25 +8,40 @@ which rules clean it (`[clean]`). Maps that are shipped are used by name; any ot
 from __future__ import annotations
 
 import re
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.toml import parse_toml
+from tercel.core.validated import validated
 from tercel.market.tape.instrument import midnight_ns
 
 UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 MAPS: Final = "tercel.market.feeds.maps"
+ROLES: Final = ("quote", "trade", "level", "order")
+Words = Annotated[
+    tuple[str, ...], BeforeValidator(lambda given: given if isinstance(given, list | tuple) else (given,))
+]
+"""One word or several; codes may be written as numbers."""
 
 
-@dataclass(frozen=True)
-class InstrumentMap:
+class Table(BaseModel):
+    """A table of a map."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+def _need(*rules: tuple[object, str]) -> None:
+    for holds, expected in rules:
+        if not holds:
+            raise ValueError(expected)
+
+
+class InstrumentMap(Table):
     """Where a day belongs and in what units it is kept.
 
     Parameters
@@ -44,15 +59,22 @@ class InstrumentMap:
     """
 
     venue: str
-    tick: float
+    tick: PositiveFloat
     timezone: str = "America/New_York"
-    lot: int = 1
-    session: tuple[str, ...] = ()
+    lot: PositiveInt = 1
+    session: Words = ()
     uppercase: bool = True
 
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        midnight_ns("2000-01-03", self.timezone)
+        clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
+        sound = len(self.session) in (0, 2) and all(clock.fullmatch(text) for text in self.session)
+        _need((sound, "a session as HH:MM, when it begins and when it ends"))
+        return self
 
-@dataclass(frozen=True)
-class TimeMap:
+
+class TimeMap(Table):
     """The clock of a file.
 
     Parameters
@@ -71,27 +93,30 @@ class TimeMap:
         Column of receive times in the same unit; empty when there is none.
     """
 
-    column: tuple[str, ...]
-    unit: str = "ms"
-    origin: str = "midnight"
+    column: Words
+    unit: Literal["s", "ms", "us", "ns", "text"] = "ms"
+    origin: Literal["midnight", "epoch"] = "midnight"
     format: str = ""
     timezone: str = ""
     received: str = ""
 
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _need((self.unit != "text" or self.format, "a format for text"))
+        return self
 
-@dataclass(frozen=True)
-class RowsMap:
+
+class RowsMap(Table):
     """Which rows of a mixed file are what: values of one column."""
 
     column: str = ""
-    quote: tuple[str, ...] = ()
-    trade: tuple[str, ...] = ()
-    level: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()
+    quote: Words = ()
+    trade: Words = ()
+    level: Words = ()
+    order: Words = ()
 
 
-@dataclass(frozen=True)
-class QuoteMap:
+class QuoteMap(Table):
     """Rows that show the best `levels` of both sides.
 
     Parameters
@@ -116,16 +141,23 @@ class QuoteMap:
     ask: str
     bid_size: str = ""
     ask_size: str = ""
-    levels: int = 1
+    levels: PositiveInt = 1
     size_unit: int = 1
     exchange: str = ""
-    exchanges: tuple[str, ...] = ()
-    zero_side: str = "none"
+    exchanges: Words = ()
+    zero_side: Literal["none", "keep"] = "none"
     suspicious: str = ""
 
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _need(
+            (self.levels == 1 or "{n}" in self.bid, "columns with {n} for several levels"),
+            ((self.bid_size == "") == (self.ask_size == ""), "sizes of both sides or of none"),
+        )
+        return self
 
-@dataclass(frozen=True)
-class TradeMap:
+
+class TradeMap(Table):
     """Rows that are prints.
 
     Parameters
@@ -156,33 +188,31 @@ class TradeMap:
     size: str
     size_unit: int = 1
     exchange: str = ""
-    exchanges: tuple[str, ...] = ()
+    exchanges: Words = ()
     aggressor: str = ""
-    buy: tuple[str, ...] = ()
-    sell: tuple[str, ...] = ()
+    buy: Words = ()
+    sell: Words = ()
     condition: str = ""
-    condition_code: str = "letters"
-    cross: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
+    condition_code: Literal["letters", "bits"] = "letters"
+    cross: Words = ()
+    drop: Words = ()
+    keep: Words = ()
     correction: str = ""
-    good: tuple[str, ...] = ("0", "00", "01", "1")
+    good: Words = ("0", "00", "01", "1")
     suspicious: str = ""
 
 
-@dataclass(frozen=True)
-class LevelMap:
+class LevelMap(Table):
     """Rows that set the total of one level (0 removes it)."""
 
     side: str
     price: str
     size: str
-    bid: tuple[str, ...] = ("B", "b", "bid", "buy", "1")
-    ask: tuple[str, ...] = ("A", "a", "S", "ask", "sell", "-1")
+    bid: Words = ("B", "b", "bid", "buy", "1")
+    ask: Words = ("A", "a", "S", "ask", "sell", "-1")
 
 
-@dataclass(frozen=True)
-class OrderMap:
+class OrderMap(Table):
     """Rows that are events of single orders: an id, what happened, and to how many lots."""
 
     id: str
@@ -190,19 +220,18 @@ class OrderMap:
     side: str
     price: str
     size: str
-    bid: tuple[str, ...] = ("B", "b", "bid", "buy", "1")
-    ask: tuple[str, ...] = ("A", "a", "S", "ask", "sell", "-1")
-    add: tuple[str, ...] = ()
-    reduce: tuple[str, ...] = ()
-    delete: tuple[str, ...] = ()
-    execute: tuple[str, ...] = ()
-    modify: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
-    cross: tuple[str, ...] = ()
+    bid: Words = ("B", "b", "bid", "buy", "1")
+    ask: Words = ("A", "a", "S", "ask", "sell", "-1")
+    add: Words = ()
+    reduce: Words = ()
+    delete: Words = ()
+    execute: Words = ()
+    modify: Words = ()
+    hidden: Words = ()
+    cross: Words = ()
 
 
-@dataclass(frozen=True)
-class FileMap:
+class FileMap(Table):
     """One kind of file.
 
     Parameters
@@ -228,19 +257,36 @@ class FileMap:
     name: str = ""
     date_format: str = "%Y%m%d"
     header: bool = True
-    columns: tuple[str, ...] = ()
+    columns: Words = ()
     separator: str = ","
     symbol: str = ""
-    price_scale: int = 1
-    rows: RowsMap = field(default_factory=RowsMap)
+    price_scale: PositiveInt = 1
+    rows: RowsMap = RowsMap()
     quote: QuoteMap | None = None
     trade: TradeMap | None = None
     level: LevelMap | None = None
     order: OrderMap | None = None
 
+    @property
+    def roles(self) -> list[str]:
+        """Kinds of rows that it holds."""
+        return [role for role in ROLES if getattr(self, role) is not None]
 
-@dataclass(frozen=True)
-class CleanMap:
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        try:
+            re.compile(self.name)
+        except re.error as error:
+            raise ValueError(f"name as a regular expression ({error})") from error
+        _need(
+            (self.header or self.columns, "columns for a file without header"),
+            (self.roles, "a [file.quote], [file.trade], [file.level] or [file.order]"),
+            (len(self.roles) == 1 or self.rows.column, "[file.rows] where one file holds several kinds of rows"),
+        )
+        return self
+
+
+class CleanMap(Table):
     """The rules that remove bad ticks (see `csv_clean`); false or 0 switches one off."""
 
     zero: bool = True
@@ -248,18 +294,17 @@ class CleanMap:
     negative_spread: bool = True
     wide_spread: float = 50.0
     outliers: float = 10.0
-    window: int = 50
-    merge: str = "off"
+    window: int = Field(default=50, ge=2)
+    merge: Literal["off", "last", "median"] = "off"
     trade_outliers: bool = True
 
 
-@dataclass(frozen=True)
-class CsvMap:
+class CsvMap(Table):
     """A whole map; see the module."""
 
     instrument: InstrumentMap
-    file: tuple[FileMap, ...]
-    clean: CleanMap = field(default_factory=CleanMap)
+    file: tuple[FileMap, ...] = Field(min_length=1)
+    clean: CleanMap = CleanMap()
     about: str = ""
 
 
@@ -295,83 +340,4 @@ def map_text(name: str) -> str:
 
 def parse_map(text: str, where: str = "the map") -> CsvMap:
     """A map from its text; see :func:`load_map`."""
-    raw = parse_toml(text, where, "correct the line", "a map")
-    made: CsvMap = _build(CsvMap, raw, where, "")
-    _check(made, where)
-    return made
-
-
-def _build(kind: Any, raw: Mapping[str, Any], where: str, at: str) -> Any:
-    """A dataclass from a table of TOML."""
-    known = {f.name: f for f in fields(kind)}
-    for key in raw:
-        if key not in known:
-            raise ConfigError(f"keys {', '.join(known)} in {at or 'a map'}", f"{key!r} in {where}", offer(key, known))
-    hints = typing.get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for name, f in known.items():
-        if name in raw:
-            values[name] = _value(hints[name], raw[name], where, f"{at}.{name}".strip("."))
-        elif f.default is MISSING and f.default_factory is MISSING:
-            raise ConfigError(f"{name} in {at or 'a map'}", f"none in {where}", "add the key")
-    return kind(**values)
-
-
-def _value(hint: Any, given: Any, where: str, at: str) -> Any:
-    if isinstance(hint, types.UnionType):
-        hint = next(a for a in typing.get_args(hint) if a is not type(None))
-    if is_dataclass(hint):
-        if isinstance(given, Mapping):
-            return _build(hint, given, where, f"[{at.replace('[', '').replace(']', '')}]")
-    elif typing.get_origin(hint) is tuple:
-        of = typing.get_args(hint)[0]
-        many = given if isinstance(given, list) else [given]
-        return tuple(_value(of, one, where, at) for one in many)
-    elif hint is float and isinstance(given, int | float):
-        return float(given)
-    elif hint is str and isinstance(given, int) and not isinstance(given, bool):
-        return str(given)  # codes may be written as numbers
-    elif type(given) is hint:
-        return given
-    expected = getattr(hint, "__name__", str(hint)).replace("Map", " table")
-    raise ConfigError(f"{at} as {expected}", f"{given!r} in {where}", "correct the value")
-
-
-def _check(made: CsvMap, where: str) -> None:
-    def need(holds: bool, expected: str, received: object) -> None:
-        if not holds:
-            raise ConfigError(expected, f"{received!r} in {where}", "correct the map")
-
-    one = made.instrument
-    midnight_ns("2000-01-03", one.timezone)
-    need(one.tick > 0 and one.lot > 0, "a tick and a lot above 0", (one.tick, one.lot))
-    need(len(one.session) in (0, 2), 'session = ["HH:MM", "HH:MM"]', one.session)
-    for clock in one.session:
-        need(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", clock) is not None, "a session as HH:MM", clock)
-    need(bool(made.file), "at least one [[file]]", 0)
-    need(made.clean.merge in ("off", "last", "median"), 'merge = "off", "last" or "median"', made.clean.merge)
-    need(made.clean.window >= 2, "a window of 2 or more", made.clean.window)
-    for f in made.file:
-        _check_file(f, need)
-
-
-def _check_file(f: FileMap, need: Any) -> None:
-    need(f.header or bool(f.columns), "columns for a file without header", f.columns)
-    need(f.price_scale > 0, "a price_scale above 0", f.price_scale)
-    need(f.time.unit in (*UNIT_NS, "text"), f"time.unit one of {', '.join(UNIT_NS)}, text", f.time.unit)
-    need(f.time.origin in ("midnight", "epoch"), "time.origin midnight or epoch", f.time.origin)
-    need(f.time.unit != "text" or bool(f.time.format), "time.format for text", f.time.format)
-    roles = [r for r in ("quote", "trade", "level", "order") if getattr(f, r) is not None]
-    need(bool(roles), "a [file.quote], [file.trade], [file.level] or [file.order]", f.name)
-    need(len(roles) == 1 or bool(f.rows.column), "[file.rows] where one file holds several kinds of rows", roles)
-    try:
-        re.compile(f.name)
-    except re.error as error:
-        need(False, f"name as a regular expression ({error})", f.name)
-    if f.quote is not None:
-        need(f.quote.levels >= 1, "levels of 1 or more", f.quote.levels)
-        need(f.quote.levels == 1 or "{n}" in f.quote.bid, "columns with {n} for several levels", f.quote.bid)
-        need(f.quote.zero_side in ("none", "keep"), 'zero_side = "none" or "keep"', f.quote.zero_side)
-        need((f.quote.bid_size == "") == (f.quote.ask_size == ""), "sizes of both sides or of none", f.quote.bid_size)
-    if f.trade is not None:
-        need(f.trade.condition_code in ("letters", "bits"), "condition_code letters or bits", f.trade.condition_code)
+    return validated(CsvMap, parse_toml(text, where, "correct the line", "a map"), where, "a map")

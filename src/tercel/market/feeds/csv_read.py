@@ -51,6 +51,10 @@ class Text:
         """Rows."""
         return self.frame.height
 
+    def times(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """When rows were sent and received, and their numbers."""
+        return self.longs(NS), self.longs(RECEIVED), self.longs(ROW)
+
     def longs(self, name: str) -> NDArray[np.int64]:
         """A column of integers that was made here."""
         found: NDArray[np.int64] = self.frame[name].to_numpy().astype(np.int64)
@@ -217,6 +221,12 @@ class Rows:
         """Some of the rows."""
         return type(self)(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Rows of several parts in order of time and number."""
+        whole = cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+        return whole.take(np.lexsort((whole.row, whole.ns)))
+
 
 @dataclass
 class Quotes(Rows):
@@ -239,6 +249,25 @@ class Trades(Rows):
     cross: NDArray[np.bool_]
 
 
+@dataclass
+class Direct(Rows):
+    """Rows that already are events, prices and sizes as the file has them."""
+
+    kind: NDArray[np.int64]
+    order_id: NDArray[np.int64]
+    side: NDArray[np.int64]
+    price: NDArray[np.float64]
+    size: NDArray[np.float64]
+
+
+_NO_LONGS: Final = np.zeros(0, np.int64)
+_NO_FLOATS: Final = np.zeros(0)
+_NO_TIMES: Final = (_NO_LONGS,) * 3
+NO_QUOTES: Final = Quotes(*_NO_TIMES, *(np.zeros((0, 1)),) * 4, _NO_LONGS)
+NO_TRADES: Final = Trades(*_NO_TIMES, _NO_FLOATS, _NO_FLOATS, _NO_LONGS, np.zeros(0, np.bool_))
+NO_DIRECT: Final = Direct(*_NO_TIMES, _NO_LONGS, _NO_LONGS, _NO_LONGS, _NO_FLOATS, _NO_FLOATS)
+
+
 Tell = Callable[[str, int], None]
 """Where removed rows are counted: by the name of a rule."""
 
@@ -256,7 +285,7 @@ def quotes_of(text: Text, m: QuoteMap, scale: int, tell: Tell) -> Quotes:
         sides += [p, np.stack(sizes, axis=1) if sizes is not None else (p > 0).astype(np.float64)]
     exchange = text.codes(m.exchange)[0] if m.exchange else np.zeros(text.n, np.int64)
     bid, bid_size, ask, ask_size = sides
-    return Quotes(text.longs(NS), text.longs(RECEIVED), text.longs(ROW), bid, bid_size, ask, ask_size, exchange)
+    return Quotes(*text.times(), bid, bid_size, ask, ask_size, exchange)
 
 
 def trades_of(text: Text, m: TradeMap, scale: int, tell: Tell) -> Trades:
@@ -280,7 +309,7 @@ def trades_of(text: Text, m: TradeMap, scale: int, tell: Tell) -> Trades:
         words = text.words(m.aggressor)
         sign = np.isin(words, m.buy).astype(np.int64) - np.isin(words, m.sell)
     price, size = text.numbers(m.price) / scale, text.numbers(m.size) * m.size_unit
-    return Trades(text.longs(NS), text.longs(RECEIVED), text.longs(ROW), price, size, sign, cross)
+    return Trades(*text.times(), price, size, sign, cross)
 
 
 def _conditions(text: Text, m: TradeMap) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -321,25 +350,6 @@ def _of_exchanges(text: Text, column: str, wanted: tuple[str, ...], what: str, t
     return kept
 
 
-@dataclass
-class Direct:
-    """Rows that already are events: columns of one length, prices and sizes as the file has them."""
-
-    ns: NDArray[np.int64]
-    received: NDArray[np.int64]
-    row: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    order_id: NDArray[np.int64]
-    side: NDArray[np.int64]
-    price: NDArray[np.float64]
-    size: NDArray[np.float64]
-
-    @property
-    def n(self) -> int:
-        """Rows."""
-        return len(self.ns)
-
-
 def levels_of(text: Text, m: LevelMap, scale: int) -> Direct:
     """Rows that set a level's total."""
     from tercel.market.tape.schema import LEVEL_SET
@@ -347,7 +357,7 @@ def levels_of(text: Text, m: LevelMap, scale: int) -> Direct:
     side = text.one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
     zeros = np.zeros(text.n, np.int64)
     return Direct(
-        text.longs(NS), text.longs(RECEIVED), text.longs(ROW), zeros + LEVEL_SET, zeros, side,
+        *text.times(), zeros + LEVEL_SET, zeros, side,
         text.numbers(m.price) / scale, text.numbers(m.size),
     )  # fmt: skip
 
@@ -365,6 +375,6 @@ def orders_of(text: Text, m: OrderMap, scale: int) -> Direct:
     kind = text.one_of(m.action, table, "an action that the map knows")
     ids = text.numbers(m.id)
     return Direct(
-        text.longs(NS), text.longs(RECEIVED), text.longs(ROW), kind, ids.astype(np.int64), side,
+        *text.times(), kind, ids.astype(np.int64), side,
         text.numbers(m.price) / scale, text.numbers(m.size),
     )  # fmt: skip

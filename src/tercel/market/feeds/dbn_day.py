@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,20 +33,6 @@ _ERRORS: Final = {
     k.BAD_DAY: ("times within the day of the file", "ts_event", "give files of whole days of UTC"),
     k.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
 }
-COUNTS: Final = {
-    "unknown_ids": k.UNKNOWN,
-    "duplicate_ids": k.DUPLICATE,
-    "maybe_bad_book": k.MAYBE,
-    "clock_back": k.CLOCK_BACK,
-    "undefined": k.UNDEFINED,
-    "fills_without_change": k.NO_CHANGE,
-    "fills_over_shown": k.OVER,
-    "contradicted_fills": k.REFIT,
-    "trades_without_fill": k.BARE,
-    "auctions": k.AUCTIONS,
-    "cleared": k.CLEARED,
-}
-"""What is counted in a day, under the name that `extra` and the warnings use."""
 _TOLD: Final = {
     "unknown_ids": "changes of orders that the files never added; the book lacks those orders",
     "duplicate_ids": "orders added under an id that was alive; the older one was withdrawn",
@@ -102,7 +88,7 @@ class DbnDay:
         if events.n == 0:
             received = f"none for {self.symbol} on {self.date} in {', '.join(self.source)}"
             raise FeedError("records that make a book", received, "give the whole day")
-        counts = {name: int(report[slot]) for name, slot in COUNTS.items()}
+        counts = dict(zip(k.COUNTS, report.tolist(), strict=False))
         warnings = [f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name]]
         if _single(words):
             warnings.append("no record is marked as the last of its event: each was taken as an event of its own")
@@ -175,7 +161,7 @@ def with_opening_auction(events: Events) -> Events:
     events.seq[head:] += 1
     events.seq[after:] += 1
     parts = [events.slice(0, head), both.slice(0, 1), events.slice(head, after), both.slice(1, 2), events.slice(after)]
-    return _joined(parts)
+    return Events.joined(parts)
 
 
 def infer_unit(words: k.Words) -> int:
@@ -254,8 +240,8 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
         )  # fmt: skip
         if report[k.CODE]:
             raise _error(report, words, where)
-        parts.append(Events(*(out[:rows, i].astype(dtype) for i, (_, dtype) in enumerate(schema.COLUMNS))))
-    return _joined(parts), report
+        parts.append(Events.from_table(out[:rows]))
+    return Events.joined(parts), report
 
 
 class _Orders:
@@ -282,14 +268,6 @@ class _Orders:
         free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, self.free[:left]
         state[k.FREE] = len(fresh) + left
         self.keys, self.slots, self.kept, self.free = keys, slots, kept, free
-
-
-def _joined(parts: Sequence[Events]) -> Events:
-    if len(parts) == 1:
-        return parts[0]
-    if not parts:
-        return Events.empty(0)
-    return Events(*(np.concatenate(group) for group in zip(*(p.columns() for p in parts), strict=True)))
 
 
 def _opening_ns(words: k.Words, date: str) -> int:

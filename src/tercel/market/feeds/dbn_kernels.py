@@ -18,18 +18,7 @@ from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.book.tape_kernels import find, forget, place_of
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    CROSS,
-    DELETE,
-    EXECUTE,
-    MESSAGE_END,
-    OFF_TICK,
-    OPENING,
-    REDUCE,
-    TRADE_HIDDEN,
-)
+from tercel.market.tape import schema
 
 Words = NDArray[np.int64]
 """int64[n, 7]: a record of 56 bytes is seven words."""
@@ -63,48 +52,21 @@ ACTION, OWN, LEFT, KEY, TICKS, MARK, RECEIVED = range(7)
 """Its letter; side; size; order; price in ticks; flags of its row; when it was received."""
 NOW: Final = 8
 
-# Slots of the report.
-CODE: Final = 0
-"""What is wrong, and the record that is."""
-WHERE: Final = 1
-UNKNOWN: Final = 2
-DUPLICATE: Final = 3
-NO_CHANGE: Final = 4
-"""Fills that no change of their order follows."""
-OVER: Final = 5
-"""Fills of more lots than the order showed, or of orders that are not in the book."""
-REFIT: Final = 6
-"""Changes that contradict the fills before them; the change is believed."""
-BARE: Final = 7
-"""Trades without fills."""
-AUCTIONS: Final = 8
-MAYBE: Final = 9
-UNDEFINED: Final = 10
-CLOCK_BACK: Final = 11
-OTHER: Final = 12
-CLEARED: Final = 13
-OFF: Final = 14
-OWN_FILLS: Final = 15
-EXECUTED: Final = 16
-EVENTS: Final = 17
-REPORT: Final = 20
+COUNTS: Final = (
+    *("unknown_ids", "duplicate_ids", "maybe_bad_book", "clock_back", "undefined", "fills_without_change"),
+    *("fills_over_shown", "contradicted_fills", "trades_without_fill", "auctions", "cleared"),
+)
+"""What is counted in a day: the first slots of the report, under the names that `extra` and the warnings use."""
+UNKNOWN, DUPLICATE, MAYBE, CLOCK_BACK, UNDEFINED, NO_CHANGE, OVER, REFIT, BARE, AUCTIONS, CLEARED = range(len(COUNTS))
+"""`NO_CHANGE`: fills that no change of their order follows. `OVER`: fills of more lots than the order showed, or of
+orders that are not in the book. `REFIT`: changes that contradict the fills before them; the change is believed."""
+CODE, WHERE, OTHER, OFF, OWN_FILLS, EXECUTED, EVENTS, REPORT = range(len(COUNTS), len(COUNTS) + 8)
+"""What is wrong, and the record that is; further counts; the length of the report."""
 
-# What is wrong with a record.
-BAD_SIDE: Final = 2
-BAD_PRICE: Final = 3
-FINE_TICK: Final = 4
-BAD_SIZE: Final = 5
-BAD_DAY: Final = 6
-BAD_ACTION: Final = 7
+BAD_SIDE, BAD_PRICE, FINE_TICK, BAD_SIZE, BAD_DAY, BAD_ACTION = range(2, 8)
+"""What is wrong with a record."""
 
-A: Final = 65
-B: Final = 66
-C: Final = 67
-F: Final = 70
-M: Final = 77
-N: Final = 78
-R: Final = 82
-T: Final = 84
+A, B, C, F, M, N, R, T = (ord(letter) for letter in "ABCFMNRT")
 
 
 @kernel
@@ -193,7 +155,7 @@ def read_record(
     report[MAYBE] += (bits & MAYBE_BAD) != 0
     now[RECEIVED] = words[p, TS_RECV] if words[p, TS_RECV] > 0 else ns
     now[ACTION], now[OWN], now[LEFT], now[KEY] = action, side, size, words[p, ORDER_ID]
-    now[TICKS], now[MARK] = 0, OPENING if opening else 0
+    now[TICKS], now[MARK] = 0, schema.OPENING if opening else 0
     if action == N or action == R:
         report[OTHER] += action == N
         return int(action == R)
@@ -205,7 +167,7 @@ def read_record(
     if raw != NO_PRICE:
         now[TICKS] = ticks_of(raw, unit, side)
         if now[TICKS] * unit != raw:
-            now[MARK] |= OFF_TICK
+            now[MARK] |= schema.OFF_TICK
     if action != C and raw <= 0:
         return BAD_PRICE
     if action != C and now[TICKS] >= MOST:
@@ -224,7 +186,7 @@ def cleared(slots: Packed, free: Packed, out: Longs, at: int, state: Longs, now:
     """`R`: the book is empty; a row says so unless it never was anything else."""
     report[CLEARED] += 1
     if state[ROWS] > 0 or at > 0:
-        at = put(out, at, state, now, CLEAR, 0, 0, 0, 0, 0)
+        at = put(out, at, state, now, schema.CLEAR, 0, 0, 0, 0, 0)
     for i in range(slots.shape[0]):
         slots[i] = -1
     for i in range(free.shape[0]):
@@ -239,10 +201,10 @@ def traded(words: Words, p: int, end: int, out: Longs, at: int, state: Longs, no
     state[AGGRESSOR] = now[OWN]
     if not (p + 1 < end and action_of(words[p + 1, BODY]) == F):
         report[BARE] += 1
-        return put(out, at, state, now, TRADE_HIDDEN, 0, -now[OWN], now[TICKS], now[LEFT], now[MARK])
+        return put(out, at, state, now, schema.TRADE_HIDDEN, 0, -now[OWN], now[TICKS], now[LEFT], now[MARK])
     if now[OWN] == 0:
         report[AUCTIONS] += 1
-        return put(out, at, state, now, CROSS, 0, 0, now[TICKS], now[LEFT], now[MARK])
+        return put(out, at, state, now, schema.CROSS, 0, 0, now[TICKS], now[LEFT], now[MARK])
     return at
 
 
@@ -265,12 +227,12 @@ def filled(
             kept[slot, LOTS] -= lots
             kept[slot, DONE] += lots
             report[EXECUTED] += 1
-            at = put(out, at, state, now, EXECUTE, key, own, kept[slot, AT], lots, 0)
+            at = put(out, at, state, now, schema.EXECUTE, key, own, kept[slot, AT], lots, 0)
         report[OVER] += size > lots
     else:
         report[NO_CHANGE] += 1
     if size > lots:
-        at = put(out, at, state, now, TRADE_HIDDEN, 0, own, now[TICKS], size - lots, now[MARK])
+        at = put(out, at, state, now, schema.TRADE_HIDDEN, 0, own, now[TICKS], size - lots, now[MARK])
     return at
 
 
@@ -285,7 +247,7 @@ def changed(
         report[UNKNOWN] += action != A
         if action == C:
             if ticks > 0 and own != 0:  # told as it came, so that a replay of the tape counts it too
-                at = put(out, at, state, now, DELETE, key, own, ticks, left, mark)
+                at = put(out, at, state, now, schema.DELETE, key, own, ticks, left, mark)
             return at
         return _rests(keys, slots, kept, free, found, key, own, ticks, left, out, at, state, now, report)
     slot = slots[found]
@@ -297,12 +259,12 @@ def changed(
         left, ticks = max(had + done - left, 0), was
     if action != A and ticks == was and left <= had:
         if left < had:
-            at = put(out, at, state, now, REDUCE if left > 0 else DELETE, key, own, was, had - left, 0)
+            at = put(out, at, state, now, schema.REDUCE if left > 0 else schema.DELETE, key, own, was, had - left, 0)
         kept[slot, LOTS] = left
     else:
         report[REFIT] += action != A and ticks == was and done > 0 and had > 0
         if had > 0:
-            at = put(out, at, state, now, DELETE, key, own, was, had, 0)
+            at = put(out, at, state, now, schema.DELETE, key, own, was, had, 0)
         if left > 0:
             at = _rests(keys, slots, kept, free, found, key, own, ticks, left, out, at, state, now, report)
     if left == 0:
@@ -328,8 +290,8 @@ def _rests(
         keys[found], slots[found] = key, free[state[FREE]]
     slot = slots[found]
     kept[slot, AT], kept[slot, LOTS], kept[slot, SIDE], kept[slot, DONE] = ticks, lots, side, 0
-    report[OFF] += (now[MARK] & OFF_TICK) != 0
-    return put(out, at, state, now, ADD, key, side, ticks, lots, now[MARK])
+    report[OFF] += (now[MARK] & schema.OFF_TICK) != 0
+    return put(out, at, state, now, schema.ADD, key, side, ticks, lots, now[MARK])
 
 
 @kernel
@@ -370,7 +332,7 @@ def translate(
             else:
                 at = changed(keys, slots, kept, free, out, at, state, now, report)
         if at > first:
-            out[at - 1, 8] |= MESSAGE_END
+            out[at - 1, 8] |= schema.MESSAGE_END
             state[OPEN] &= opening
         else:
             state[SEQ] -= 1

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.names import nearest
@@ -99,14 +100,8 @@ class ItchDay:
             unit = stated_unit(self.tick, visible, f"{self.stock} of {self.source[0]}")
         else:
             unit = infer_unit(visible) if len(visible) else UNITS_PER_DOLLAR // 100
-        events = Events.empty(len(rows))
         midnight = midnight_ns(self.date, TIMEZONE)
-        e = events
-        beyond = k.finish(
-            rows, midnight, unit, self.date >= HIDDEN_SIDE_MASKED_FROM,
-            e.exch_ns, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags,
-        )  # fmt: skip
-        events.recv_ns[:] = events.exch_ns
+        events, beyond = tape_of(rows, midnight, unit, self.date >= HIDDEN_SIDE_MASKED_FROM)
         warnings = [f"{beyond:,} prices of {self.stock} beyond the last tick were put on it"] if beyond else []
         broken = int(self.staging.broken[self.locate])
         if broken:
@@ -130,6 +125,29 @@ class ItchDay:
             off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
             extra=extra,
         )
+
+
+def tape_of(rows: NDArray[np.int64], midnight: int, unit: int, mask_hidden: bool) -> tuple[Events, int]:
+    """Staged rows of one symbol as a tape, prices in ticks of `unit`, and the prices beyond the last tick."""
+    meta, price = rows[:, f.R_META], rows[:, f.R_LOTS_PRICE] & 0xFFFFFFFF
+    kind, side, marks = (meta >> 16) & 255, ((meta >> 8) & 255) - 1, meta & 255
+    status = kind == schema.STATUS
+    ticks, rest = np.divmod(price, unit)
+    off = (rest != 0) & ~status
+    ticks += off & (side < 0)
+    beyond = (ticks >= k.MOST) & ~status
+    ticks = np.where(beyond, k.MOST - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1)))
+    masked = (kind == schema.TRADE_HIDDEN) & ((marks & k.SIDE_KNOWN) == 0) & mask_hidden
+    flags = (marks | np.where(off | beyond, schema.OFF_TICK, 0)) & (k.SIDE_KNOWN - 1)
+    ends = (marks & schema.MESSAGE_END) != 0
+    seq = 1 + np.cumsum(ends) - ends
+    ns = midnight + rows[:, f.R_NS]
+    columns = (
+        *(ns, ns, seq, kind, rows[:, f.R_ID], np.where(masked, 0, side)),
+        *(np.where(status, np.where(price == 0xFFFFFFFF, -1, price), ticks), rows[:, f.R_LOTS_PRICE] >> 32, flags),
+    )
+    events = Events(*(column.astype(dtype) for column, (_, dtype) in zip(columns, schema.COLUMNS, strict=True)))
+    return events, int(np.count_nonzero(beyond))
 
 
 class ItchFeed:

@@ -105,27 +105,9 @@ class ItchBooks:
         return sorted(found, key=lambda s: s.symbol)
 
     def _symbol(self, name: str, locate: int, resting: int, orders: int) -> SymbolCheck:
-        p = self.per[locate]
-        return SymbolCheck(
-            symbol=name,
-            messages=int(p[k.P_MESSAGES]),
-            added=int(p[k.P_ADDED]),
-            executed=int(p[k.P_EXECUTED]),
-            withdrawn=int(p[k.P_WITHDRAWN]),
-            resting=resting,
-            orders=orders,
-            bid=self._best(2 * locate),
-            ask=self._best(2 * locate + 1),
-            crossed=int(p[k.P_CROSSED]),
-            locked=int(p[k.P_LOCKED]),
-            crossed_off=int(p[k.P_CROSSED_OFF]),
-            locked_off=int(p[k.P_LOCKED_OFF]),
-            off_best=int(p[k.P_OFF_BEST]),
-            off_head=int(p[k.P_OFF_HEAD]),
-            hidden=int(p[k.P_HIDDEN]),
-            cross=int(p[k.P_CROSS]),
-            broken=int(p[k.P_BROKEN]),
-        )
+        said = dict(zip(k.SUMS, self.per[locate].tolist(), strict=False))
+        bid, ask = self._best(2 * locate), self._best(2 * locate + 1)
+        return SymbolCheck(symbol=name, resting=resting, orders=orders, bid=bid, ask=ask, **said)
 
     def _best(self, place: int) -> float:
         if self.sides[place, k.S_N] == 0:

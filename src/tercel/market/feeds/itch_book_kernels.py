@@ -25,42 +25,28 @@ from tercel.market.feeds.itch_store import (
     release,
 )
 
-# A stretch of rungs, int32[2 * 65536, 8], at locate * 2 (bids) and locate * 2 + 1 (asks): one cache line for both.
-S_BASE = 0
-S_N = 1
-S_CAP = 2
-S_BEST = 3
-"""Price of the last rung, where there is one."""
+S_BASE, S_N, S_CAP, S_BEST = range(4)
+"""A stretch of rungs, int32[2 * 65536, 8], at locate * 2 (bids) and locate * 2 + 1 (asks), one cache line for both:
+where it begins, rungs, room, price of the last rung (where there is one)."""
 SIDE = 8
 FIRST_LEVELS = 8
 
-# A rung, int32[pool, 2], and a level, int32[levels, 4] (L_HEAD of a free one: the next free).
-R_PRICE = 0
-R_LEVEL = 1
-L_SHARES = 0
-L_HEAD = 1
-L_TAIL = 2
+R_PRICE, R_LEVEL = range(2)
+"""A rung, int32[pool, 2]."""
+L_SHARES, L_HEAD, L_TAIL = range(3)
+"""A level, int32[levels, 4]; the head of a free one is the next free."""
 
-# Sums of a symbol, int64[65536, 16].
-P_ADDED = 0
-"""Shares added; executed; cancelled, deleted or replaced."""
-P_EXECUTED = 1
-P_WITHDRAWN = 2
-P_MESSAGES = 3
-P_STATUS = 4
-"""0 not told (taken as trading), 1 trading, 2 quoting only, 3 halted."""
-P_OFF_BEST = 5
-"""Executions of an order that is not at the best price; that is not the first at its price."""
-P_OFF_HEAD = 6
-P_CROSSED = 8
-"""Messages after which the symbol's book is crossed, or locked, while it trades; the same while it does not."""
-P_LOCKED = 9
-P_CROSSED_OFF = 10
-P_LOCKED_OFF = 11
-P_HIDDEN = 12
-"""Shares printed against hidden orders; in crosses; trades broken."""
-P_CROSS = 13
-P_BROKEN = 14
+SUMS = (
+    *("added", "executed", "withdrawn", "messages", "off_best", "off_head"),
+    *("crossed", "locked", "crossed_off", "locked_off", "hidden", "cross", "broken"),
+)
+"""Sums of a symbol, int64[65536, 16]: shares added, executed, and cancelled, deleted or replaced; executions of an
+order that is not at the best price, or not the first at its price; messages after which the symbol's book is crossed,
+or locked, while it trades, and while it does not; shares printed against hidden orders, and in crosses; trades broken.
+"""
+(P_ADDED, P_EXECUTED, P_WITHDRAWN, P_MESSAGES, P_OFF_BEST, P_OFF_HEAD) = range(6)
+(P_CROSSED, P_LOCKED, P_CROSSED_OFF, P_LOCKED_OFF, P_HIDDEN, P_CROSS, P_BROKEN, P_STATUS) = range(6, 14)
+"""The last: 0 not told (taken as trading), 1 trading, 2 quoting only, 3 halted."""
 PER = 16
 LINEAR = 24
 """Levels looked at one by one from the best before the search halves."""

@@ -40,7 +40,6 @@ HEAD: Final = 11
 """Bytes that all messages have in common."""
 LAST_NS: Final = 86_400_000_000_000
 LOCATES: Final = 1 << 16
-LONGEST: Final = 1 << 16
 
 # Types as the byte that they are.
 SYSTEM, DIRECTORY, ACTION, OPERATIONAL = ord("S"), ord("R"), ord("H"), ord("h")
@@ -78,42 +77,18 @@ def unpacked_name(packed: int) -> str:
 # -- words of the kernels' state, int64[WORDS] -------------------------------------------------------------------------
 TYPES: Final = 0
 """256 counts by type come first."""
-MESSAGE: Final = 256
-"""Messages so far."""
-NOW_NS: Final = 257
-"""Largest time so far, ns since midnight."""
-STOP: Final = 258
-"""Why the kernel returned: one of the codes below."""
-STOP_VALUE: Final = 259
-ALL: Final = 260
-"""1 when all symbols are wanted, 0 when those of the list."""
-OPEN_NS: Final = 261
-"""Start and end of market hours by the system events, -1 when none came."""
-CLOSE_NS: Final = 262
-FREE: Final = 264
-"""Order store: head of the free list, slots used so far, orders alive, most at once."""
-HIGH: Final = 265
-LIVE: Final = 266
-PEAK: Final = 267
-POOL: Final = 268
-"""Book: rungs given out so far."""
-MOST_LEVELS: Final = 269
-"""Book: most levels that a side had; head of the list of free levels, levels used so far."""
-FREE_LEVEL: Final = 270
-HIGH_LEVEL: Final = 271
+MESSAGE, NOW_NS, STOP, STOP_VALUE, ALL, OPEN_NS, CLOSE_NS = range(256, 263)
+"""Messages so far; largest time so far, ns since midnight; why the kernel returned, one of the codes below, and what
+of; 1 when all symbols are wanted, 0 when those of the list; start and end of market hours by the system events, -1 when
+none came."""
+FREE, HIGH, LIVE, PEAK, POOL, MOST_LEVELS, FREE_LEVEL, HIGH_LEVEL = range(264, 272)
+"""Order store: head of the free list, slots used so far, orders alive, most at once. Book: rungs given out so far, most
+levels that a side had, head of the list of free levels, levels used so far."""
 ODD: Final = 272
 """Counts of what should not be, in the order of :data:`ODDITIES`; the number of the first such message behind."""
 ODDITIES: Final = (
-    "clock_back",
-    "unknown_refs",
-    "duplicate_refs",
-    "beyond_left",
-    "no_shares",
-    "no_price",
-    "unknown_types",
-    "longer_messages",
-    "odd_fields",
-    "cut_shares",
+    *("clock_back", "unknown_refs", "duplicate_refs", "beyond_left", "no_shares"),
+    *("no_price", "unknown_types", "longer_messages", "odd_fields", "cut_shares"),
 )
 CLOCK_BACK, UNKNOWN_REF, DUPLICATE_REF, BEYOND_LEFT, NO_SHARES = range(5)
 NO_PRICE, UNKNOWN_TYPE, LONGER, ODD_FIELD, CUT_SHARES = range(5, 10)
@@ -130,34 +105,17 @@ FAR: Final = 1 << 17
 """Entries of the map from which on looking ahead pays: below, the caches hold it, and looking costs a quarter."""
 WORDS: Final = SPOTS + AHEAD
 
-# Codes of STOP; those from FATAL on end the file.
-NEED_BYTES: Final = 0
-NEED_ROWS: Final = 1
-NEED_ORDERS: Final = 2
-NEED_LEVELS: Final = 3
-SESSION_OVER: Final = 4
-FATAL: Final = 8
-SHORT: Final = 8
-NO_TYPE: Final = 9
-BAD_TIME: Final = 10
-OTHER_STOCK: Final = 11
+NEED_BYTES, NEED_ROWS, NEED_ORDERS, NEED_LEVELS, SESSION_OVER = range(5)
+SHORT, NO_TYPE, BAD_TIME, OTHER_STOCK = range(8, 12)
+FATAL: Final = SHORT
+"""Codes of STOP; those from FATAL on end the file."""
 
 # -- a staged row, int64[4] --------------------------------------------------------------------------------------------
-R_NS: Final = 0
-R_ID: Final = 1
-R_LOTS_PRICE: Final = 2
-"""Lots << 32 | price in dollars x 10,000 as 32 bits."""
-R_META: Final = 3
-"""Locate << 32 | kind << 16 | (side + 1) << 8 | flags."""
-ROW: Final = 4
-"""Words of a row."""
+R_NS, R_ID, R_LOTS_PRICE, R_META, ROW = range(5)
+"""`R_LOTS_PRICE`: lots << 32 | price in dollars x 10,000 as 32 bits. `R_META`: locate << 32 | kind << 16 |
+(side + 1) << 8 | flags. `ROW`: the length."""
 
 # -- an order, int32[8], and the map of references to orders, int64[2] (reference, slot or -1) -------------------------
-O_PRICE: Final = 0
-O_SHARES: Final = 1
-O_PREV: Final = 2
-O_NEXT: Final = 3
-O_PLACE: Final = 4
-"""Locate * 2, plus 1 for asks."""
-O_LEVEL: Final = 5
+O_PRICE, O_SHARES, O_PREV, O_NEXT, O_PLACE, O_LEVEL = range(6)
+"""`O_PLACE`: locate * 2, plus 1 for asks."""
 ORDER: Final = 8

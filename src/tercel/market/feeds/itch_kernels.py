@@ -21,17 +21,7 @@ from tercel.market.feeds.itch_store import (
     place_of,
     release,
 )
-from tercel.market.tape.schema import (
-    ADD,
-    CROSS,
-    DELETE,
-    EXECUTE,
-    MESSAGE_END,
-    OFF_TICK,
-    REDUCE,
-    STATUS,
-    TRADE_HIDDEN,
-)
+from tercel.market.tape import schema
 
 MOST = 1 << 30
 """Lots and ticks stay below this."""
@@ -97,16 +87,16 @@ def decode(
             if shares < 0 or shares >= MOST:
                 odd(w, f.CUT_SHARES)
                 shares = MOST - 1
-            at = put(rows, at, w[f.NOW_NS], key, be4(b, m + 27), shares, locate, CROSS, 0, MESSAGE_END)
+            at = put(rows, at, w[f.NOW_NS], key, be4(b, m + 27), shares, locate, schema.CROSS, 0, schema.MESSAGE_END)
         elif y == f.ACTION:
             state = b[m + 19]
             status = 1 if state == 84 else 0 if state == 81 else -1
             if status < 0 and state != 72 and state != 80:
                 odd(w, f.ODD_FIELD)
-            at = put(rows, at, w[f.NOW_NS], 0, status, 0, locate, STATUS, 0, MESSAGE_END)
+            at = put(rows, at, w[f.NOW_NS], 0, status, 0, locate, schema.STATUS, 0, schema.MESSAGE_END)
         elif y == f.OPERATIONAL and b[m + 19] == 81:  # of this market
             status = 1 if b[m + 20] == 84 else -1
-            at = put(rows, at, w[f.NOW_NS], 0, status, 0, locate, STATUS, 0, MESSAGE_END)
+            at = put(rows, at, w[f.NOW_NS], 0, status, 0, locate, schema.STATUS, 0, schema.MESSAGE_END)
         elif y == f.BROKEN:
             broken[locate] += 1
 
@@ -123,7 +113,7 @@ def _add(
     side = 1 if letter == 66 else -1
     if not _keep(w, table, orders, ref, locate, side, shares, price):
         return at
-    return put(rows, at, w[f.NOW_NS], ref, price, shares, locate, ADD, side, MESSAGE_END)
+    return put(rows, at, w[f.NOW_NS], ref, price, shares, locate, schema.ADD, side, schema.MESSAGE_END)
 
 
 @kernel
@@ -152,7 +142,7 @@ def _print(w: Longs, rows: Longs, at: int, flags: int, price: int, shares: int, 
     if shares == 0 or shares >= MOST or price == 0:
         odd(w, f.NO_PRICE if price == 0 else f.NO_SHARES if shares == 0 else f.CUT_SHARES)
         return at
-    return put(rows, at, w[f.NOW_NS], 0, price, shares, locate, TRADE_HIDDEN, side, flags | MESSAGE_END)
+    return put(rows, at, w[f.NOW_NS], 0, price, shares, locate, schema.TRADE_HIDDEN, side, flags | schema.MESSAGE_END)
 
 
 @kernel
@@ -171,13 +161,13 @@ def _change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, order
         release(w, orders, slot)
         first = at
         if price != 0:
-            at = put(rows, at, ns, ref, price, left, locate, DELETE, side, MESSAGE_END)
+            at = put(rows, at, ns, ref, price, left, locate, schema.DELETE, side, schema.MESSAGE_END)
         if y == f.REPLACED:
             new, shares, price = be8(b, m + 19), be4(b, m + 27), be4(b, m + 31)
             if _keep(w, table, orders, new, locate, side, shares, price):
-                at = put(rows, at, ns, new, price, shares, locate, ADD, side, MESSAGE_END)
+                at = put(rows, at, ns, new, price, shares, locate, schema.ADD, side, schema.MESSAGE_END)
         if at == first + 2:
-            rows[first, f.R_META] &= ~MESSAGE_END
+            rows[first, f.R_META] &= ~schema.MESSAGE_END
         return at
     taken = be4(b, m + 19)
     if taken == 0:
@@ -197,13 +187,13 @@ def _change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, order
         printed, paid = b[m + 31] == 89, be4(b, m + 32)
         if not printed:
             w[f.UNPRINTED] += 1
-            return put(rows, at, ns, ref, price, taken, locate, REDUCE, side, MESSAGE_END)
+            return put(rows, at, ns, ref, price, taken, locate, schema.REDUCE, side, schema.MESSAGE_END)
         if paid != price and paid != 0:
             w[f.AWAY] += 1
-            at = put(rows, at, ns, ref, price, taken, locate, REDUCE, side, 0)
+            at = put(rows, at, ns, ref, price, taken, locate, schema.REDUCE, side, 0)
             return _print(w, rows, at, SIDE_KNOWN, paid, taken, locate, side)
-    kind = REDUCE if y == f.CANCELLED else EXECUTE
-    return put(rows, at, ns, ref, price, taken, locate, kind, side, MESSAGE_END)
+    kind = schema.REDUCE if y == f.CANCELLED else schema.EXECUTE
+    return put(rows, at, ns, ref, price, taken, locate, kind, side, schema.MESSAGE_END)
 
 
 @kernel
@@ -223,36 +213,4 @@ def tally(rows: Longs, counts: Longs, active: Longs) -> None:
     for i in range(rows.shape[0]):
         locate = rows[i, f.R_META] >> 32
         counts[locate] += 1
-        active[locate] += ((rows[i, f.R_META] >> 16) & 255) != STATUS
-
-
-@kernel
-def finish(
-    rows: Longs, midnight_ns: int, unit: int, mask_hidden: bool,
-    exch_ns: Longs, seq: Longs, kind: Bytes, order_id: Longs, side: Bytes, ticks: Packed, lots: Packed, flags: Bytes,
-) -> int:  # fmt: skip
-    """Staged rows of one symbol to tape columns, prices in ticks of `unit`; returns the prices beyond the last tick."""
-    number = 1
-    beyond = 0
-    for i in range(rows.shape[0]):
-        meta = rows[i, f.R_META]
-        y, s, mark = (meta >> 16) & 255, ((meta >> 8) & 255) - 1, meta & 255
-        price = rows[i, f.R_LOTS_PRICE] & U32
-        exch_ns[i] = midnight_ns + rows[i, f.R_NS]
-        seq[i] = number
-        number += (mark & MESSAGE_END) != 0
-        kind[i], order_id[i], lots[i] = y, rows[i, f.R_ID], rows[i, f.R_LOTS_PRICE] >> 32
-        if y == STATUS:
-            ticks[i] = -1 if price == U32 else price
-        else:
-            at = price // unit
-            if at * unit != price:
-                mark |= OFF_TICK
-                at += 1 if s < 0 else 0
-            if at >= MOST:
-                at, mark = MOST - 1, mark | OFF_TICK
-                beyond += 1
-            ticks[i] = max(at, 1) if y != CROSS else at
-        side[i] = 0 if y == TRADE_HIDDEN and mask_hidden and not mark & SIDE_KNOWN else s
-        flags[i] = mark & 127
-    return beyond
+        active[locate] += ((rows[i, f.R_META] >> 16) & 255) != schema.STATUS

@@ -32,6 +32,10 @@ MOST_ILLEGAL: Final = 0.01
 """Share of rows that may be unexplained before the two files count as not belonging together."""
 MOST_CROSSED: Final = 0.01
 """Share of rows that may leave the book of messages alone crossed before it is worth a warning."""
+_KINDS: Final = np.array(
+    [0, schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.CROSS, schema.STATUS]
+)
+"""By LOBSTER's type."""
 _INVERSE: Final = {schema.ADD: schema.REDUCE, schema.REDUCE: schema.ADD, schema.DELETE: schema.ADD}
 _INVERSE_OF_EXECUTE: Final = schema.ADD
 
@@ -136,26 +140,42 @@ class LobsterDay:
 
     def _translate(self, m: Messages, unit: int) -> Events:
         """Messages as one row each."""
-        rows = Events.empty(len(m.time))
-        bad = np.zeros(2, np.int64)
-        k.translate(
-            m.time, m.type, m.size, m.price, m.direction, midnight_ns(self.date, TIMEZONE), unit,
-            rows.exch_ns, rows.kind, rows.side, rows.price_ticks, rows.qty_lots, rows.flags, bad,
-        )  # fmt: skip
-        if bad[0]:
-            code, row = int(bad[0]), int(bad[1])
+        halt, cross = m.type == k.HALT_TYPE, m.type == 6
+        ticks, rest = np.divmod(m.price, unit)
+        off = (rest != 0) & ~halt
+        ticks += off & (m.direction < 0)
+        least = np.where(cross, 0, 1)
+        problems = {
+            k.BAD_TIME: ~((m.time >= 0.0) & (m.time <= k.LAST_SECOND)),
+            k.TIME_BACK: np.diff(m.time, prepend=-1.0) < 0,
+            k.BAD_TYPE: (m.type < 1) | (m.type > k.HALT_TYPE),
+            k.BAD_STATUS: halt & (np.abs(m.price) > 1),
+            k.BAD_DIRECTION: ~halt & (np.abs(m.direction) != 1),
+            k.BAD_SIZE: ~halt & ((m.size < least) | (m.size >= k.MOST)),
+            k.BAD_PRICE: ~halt & (m.price < least),
+            k.FINE_TICK: ~halt & (ticks >= k.MOST),
+        }
+        bad = np.select(list(problems.values()), list(problems), 0)
+        if bad.any():
+            row = int(np.argmax(bad != 0))
+            code = int(bad[row])
             field = {k.BAD_TYPE: m.type, k.BAD_DIRECTION: m.direction, k.BAD_SIZE: m.size}.get(code, m.price)
             value = m.time[row] if code in (k.BAD_TIME, k.TIME_BACK) else field[row]
             if code == k.FINE_TICK:
                 value = f"{value} (tick {unit / UNITS_PER_DOLLAR})"
             raise row_error(code, value, row, self.messages.where)
+        rows = Events.empty(len(m.time))
+        rows.exch_ns[:] = midnight_ns(self.date, TIMEZONE) + np.rint(m.time * 1e9).astype(np.int64)
         rows.recv_ns[:] = rows.exch_ns
         rows.seq[:] = np.arange(1, rows.n + 1)
-        rows.order_id[:] = m.order_id
-        hidden = rows.kind == schema.TRADE_HIDDEN
-        rows.order_id[hidden | (rows.kind == schema.STATUS)] = 0
-        if self.date >= HIDDEN_SIDE_MASKED_FROM:
-            rows.side[hidden] = 0
+        rows.kind[:] = _KINDS[m.type]
+        nobodys = (rows.kind == schema.TRADE_HIDDEN) | halt
+        masked = (rows.kind == schema.TRADE_HIDDEN) & (self.date >= HIDDEN_SIDE_MASKED_FROM)
+        rows.order_id[:] = np.where(nobodys, 0, m.order_id)
+        rows.side[:] = np.where(halt | cross | masked, 0, m.direction)
+        rows.price_ticks[:] = np.where(halt, m.price, np.maximum(ticks, least))  # a bid below one tick: on the first
+        rows.qty_lots[:] = np.where(halt, 0, m.size)
+        rows.flags[:] = schema.MESSAGE_END | np.where(off, schema.OFF_TICK, 0)
         return rows
 
     def _read_orderbook(self, messages: int) -> NDArray[np.int64]:
@@ -218,22 +238,16 @@ def with_rolls(plain: Events, book: NDArray[np.int64], unit: int, where: str) ->
     count = np.zeros(8, np.int64)
     report = np.zeros(k.REPORT, np.int64)
     _open(plain, book, unit, state, count, report, where)
-    at = opening_rows(plain, state, count, out := Events.empty(plain.n + plain.n // 2 + 16 * levels + 64))
-    row = 0
-    while True:
-        row, at = k.roll_rows(
-            book, unit, row, at, state, count,
-            plain.exch_ns, plain.kind, plain.order_id, plain.side, plain.price_ticks, plain.qty_lots, plain.flags,
-            out.exch_ns, out.seq, out.kind, out.order_id, out.side, out.price_ticks, out.qty_lots, out.flags,
-            report,
-        )  # fmt: skip
+    opening = opening_rows(plain, state, count)
+    messages = np.stack(plain.columns(), dtype=np.int64).T
+    rows = np.empty((messages.shape[1], plain.n + plain.n // 2 + 16 * levels + 64), np.int64).T
+    row, at = 0, 0
+    while row < plain.n:
+        row, at = k.roll_rows(book, unit, row, at, state, count, messages, rows, report)
         _raise_for(report, book, where)
-        if row == plain.n:
-            break
-        spare = Events.empty(out.n)
-        out = Events(*(np.concatenate(pair) for pair in zip(out.columns(), spare.columns(), strict=True)))
-    out.recv_ns[:at] = out.exch_ns[:at]
-    return out.slice(0, at), report
+        if row < plain.n:
+            rows = np.concatenate((rows.T, np.empty_like(rows.T)), axis=1).T
+    return Events.joined([opening, Events.from_table(rows[:at])]), report
 
 
 def _open(
@@ -270,8 +284,9 @@ def _raise_for(report: NDArray[np.int64], book: NDArray[np.int64], where: str) -
     raise row_error(code, value, row, where, f" on level {level + 1}:")
 
 
-def opening_rows(plain: Events, state: NDArray[np.int32], count: NDArray[np.int64], out: Events) -> int:
-    """Write the opening blocks of message 0 to the head of `out`; returns their number."""
+def opening_rows(plain: Events, state: NDArray[np.int32], count: NDArray[np.int64]) -> Events:
+    """The opening blocks of message 0."""
+    out = Events.empty(int(count[:2].sum()))
     at = 0
     for h, side in enumerate((1, -1)):
         n = int(count[h])
@@ -280,8 +295,7 @@ def opening_rows(plain: Events, state: NDArray[np.int32], count: NDArray[np.int6
         out.price_ticks[rows], out.qty_lots[rows] = state[h, 0, 0, :n], state[h, 0, 1, :n]
         out.flags[rows] = schema.OPENING | np.where(state[h, 0, 2, :n] != 0, schema.OFF_TICK, 0)
         at += n
-    out.kind[:at] = schema.ROLL_IN
-    out.exch_ns[:at] = plain.exch_ns[0]
-    if at:
-        out.flags[at - 1] |= schema.MESSAGE_END
-    return at
+    out.kind[:] = schema.ROLL_IN
+    out.exch_ns[:] = out.recv_ns[:] = plain.exch_ns[0]
+    out.flags[-1:] |= schema.MESSAGE_END
+    return out

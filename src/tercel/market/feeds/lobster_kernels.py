@@ -1,4 +1,4 @@
-"""The compiled half of the LOBSTER importer: messages to tape columns, and what a level-limited file forgets.
+"""The compiled half of the LOBSTER importer: what a level-limited file forgets.
 
 A file of L levels is cut from a full book. An order that leaves its window is never deleted in it, and a level that
 comes back has no message. So after each message the levels of the book row are compared with those of the row before
@@ -7,25 +7,8 @@ plus the message: what is gone rolls out, what is new rolls in.
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
-from tercel.market.tape.schema import (
-    ADD,
-    CROSS,
-    DELETE,
-    EXECUTE,
-    MESSAGE_END,
-    OFF_TICK,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
-    STATUS,
-    TRADE_HIDDEN,
-)
-
-Signs = NDArray[np.int8]
+from tercel.core.jit import Longs, Packed, kernel
+from tercel.market.tape import schema
 
 EMPTY_ASK: Final = 9_999_999_999
 EMPTY_BID: Final = -9_999_999_999
@@ -35,99 +18,15 @@ LAST_SECOND: Final = 86_400.0
 MOST: Final = 2**30
 """Prices in ticks and quantities in lots stay below this."""
 
-# What can be wrong with a row; the texts are in lobster_errors.
-BAD_TYPE: Final = 1
-BAD_DIRECTION: Final = 2
-BAD_SIZE: Final = 3
-BAD_PRICE: Final = 4
-BAD_TIME: Final = 5
-TIME_BACK: Final = 6
-BAD_STATUS: Final = 7
-FINE_TICK: Final = 8
-BOOK_CROSSED: Final = 9
-BOOK_PRICE: Final = 10
-BOOK_SIZE: Final = 11
-BOOK_ORDER: Final = 12
-BOOK_EMPTY: Final = 13
+BAD_TYPE, BAD_DIRECTION, BAD_SIZE, BAD_PRICE, BAD_TIME, TIME_BACK, BAD_STATUS, FINE_TICK = range(1, 9)
+BOOK_CROSSED, BOOK_PRICE, BOOK_SIZE, BOOK_ORDER, BOOK_EMPTY = range(9, 14)
+"""What can be wrong with a row; the texts are in lobster_errors."""
 
-# Slots of the report of `roll_rows`.
-CODE: Final = 0
-ROW: Final = 1
-LEVEL: Final = 2
-ILLEGAL: Final = 3
-FIRST_ILLEGAL: Final = 4
-OFF: Final = 5
-HALTED: Final = 6
-REPORT: Final = 8
+CODE, ROW, LEVEL, ILLEGAL, FIRST_ILLEGAL, OFF, HALTED, REPORT = range(8)
+"""Slots of the report of `roll_rows`, and its length."""
 
-
-@kernel
-def translate(
-    time: Floats,
-    types: Longs,
-    size: Longs,
-    price: Longs,
-    direction: Longs,
-    midnight_ns: int,
-    unit: int,
-    exch_ns: Longs,
-    kind: Bytes,
-    side: Signs,
-    ticks: Packed,
-    lots: Packed,
-    flags: Bytes,
-    bad: Longs,
-) -> None:
-    """Messages to tape columns; stops at the first row that makes no sense (`bad` = code, row)."""
-    last = -1.0
-    for i in range(time.shape[0]):
-        t, y = time[i], types[i]
-        code = _check(last, t, y, size[i], price[i], direction[i])
-        last = t
-        exch_ns[i] = midnight_ns + round(t * 1e9) if code != BAD_TIME else 0
-        kind[i] = ADD if y == 1 else REDUCE if y == 2 else DELETE if y == 3 else EXECUTE
-        flags[i] = MESSAGE_END
-        side[i] = 0
-        lots[i] = size[i]
-        if y == HALT_TYPE:
-            kind[i] = STATUS
-            ticks[i] = price[i]
-            lots[i] = 0
-        else:
-            s = direction[i]
-            at = price[i] // unit
-            if at * unit != price[i]:
-                flags[i] |= OFF_TICK
-                at += 1 if s < 0 else 0
-            if code == 0 and at >= MOST:
-                code = FINE_TICK
-            ticks[i] = max(at, 1) if y != 6 else at  # a bid below one tick stands on the first
-            side[i] = s if y != 6 else 0
-            kind[i] = TRADE_HIDDEN if y == 5 else CROSS if y == 6 else kind[i]
-        if code != 0:
-            bad[0] = code
-            bad[1] = i
-            return
-
-
-@kernel
-def _check(last: float, t: float, y: int, size: int, price: int, direction: int) -> int:
-    if not (0.0 <= t <= LAST_SECOND):  # NaN fails too
-        return BAD_TIME
-    if t < last:
-        return TIME_BACK
-    if y < 1 or y > HALT_TYPE:
-        return BAD_TYPE
-    if y == HALT_TYPE:
-        return 0 if -1 <= price <= 1 else BAD_STATUS
-    if direction != 1 and direction != -1:
-        return BAD_DIRECTION
-    cross = y == 6
-    if size < (0 if cross else 1) or size >= MOST:
-        return BAD_SIZE
-    if price < (0 if cross else 1):
-        return BAD_PRICE
-    return 0
+NS, RECEIVED, SEQ, KIND, ID, SIDE, TICKS, LOTS, FLAGS = range(9)
+"""Columns of a tape, as `schema.COLUMNS` has them."""
 
 
 @kernel
@@ -190,7 +89,7 @@ def apply_message(prices: Packed, lots: Packed, off: Packed, n: int, side: int, 
     while k < n and (prices[k] - price) * side > 0:
         k += 1
     here = k < n and prices[k] == price
-    if kind == ADD:
+    if kind == schema.ADD:
         if here:
             lots[k] += qty
             return n
@@ -210,56 +109,44 @@ def apply_message(prices: Packed, lots: Packed, off: Packed, n: int, side: int, 
 
 @kernel
 def _roll_side(
-    rolling_in: bool,
-    side: int,
-    levels: int,
-    removed: int,
-    kept: Packed,
-    kept_lots: Packed,
-    n_kept: int,
-    now: Packed,
-    now_lots: Packed,
-    now_off: Packed,
-    n_now: int,
-    at: int,
-    kind: Bytes,
-    sides: Signs,
-    ticks: Packed,
-    lots: Packed,
-    flags: Bytes,
-    report: Longs,
-) -> int:
+    rolling_in: bool, side: int, levels: int, removed: int, kept: Packed, n_kept: int, now: Packed, n_now: int,
+    rows: Longs, at: int, report: Longs,
+) -> int:  # fmt: skip
     """Write the ROLL_OUT or the ROLL_IN rows of one side from position `at`; returns the next position."""
     a = b = 0
     while a < n_kept or b < n_now:
-        ahead = (kept[a] - now[b]) * side if a < n_kept and b < n_now else 1 if a < n_kept else -1
-        if ahead == 0 and kept_lots[a] == now_lots[b]:
+        ahead = (kept[0, a] - now[0, b]) * side if a < n_kept and b < n_now else 1 if a < n_kept else -1
+        if ahead == 0 and kept[1, a] == now[1, b]:
             a += 1
             b += 1
             continue
         if ahead >= 0 and not rolling_in:
-            kind[at], sides[at], ticks[at], lots[at], flags[at] = ROLL_OUT, side, kept[a], kept_lots[a], 0
-            at += 1
+            at = _put(rows, at, schema.ROLL_OUT, side, kept[0, a], kept[1, a], 0)
             report[ILLEGAL] += a < levels
         if ahead <= 0 and rolling_in:
-            kind[at], sides[at], ticks[at], lots[at] = ROLL_IN, side, now[b], now_lots[b]
-            flags[at] = OFF_TICK if now_off[b] else 0
-            at += 1
-            worse_than_removed = removed == 0 or (removed - now[b]) * side > 0
+            worse_than_removed = removed == 0 or (removed - now[0, b]) * side > 0
             report[ILLEGAL] += not (a == n_kept and n_kept < levels and worse_than_removed)
+            at = _put(rows, at, schema.ROLL_IN, side, now[0, b], now[1, b], schema.OFF_TICK if now[2, b] else 0)
         a += ahead >= 0
         b += ahead <= 0
     return at
 
 
 @kernel
-def same_levels(a: Packed, a_lots: Packed, n_a: int, b: Packed, b_lots: Packed, n_b: int) -> bool:
+def _put(rows: Longs, at: int, kind: int, side: int, ticks: int, lots: int, flags: int) -> int:
+    rows[at, KIND], rows[at, ID], rows[at, SIDE] = kind, 0, side
+    rows[at, TICKS], rows[at, LOTS], rows[at, FLAGS] = ticks, lots, flags
+    return at + 1
+
+
+@kernel
+def same_levels(a: Packed, n_a: int, b: Packed, n_b: int) -> bool:
     """Whether two sides hold the same lots at the same prices."""
     if n_a != n_b:
         return False
     different = 0
     for k in range(n_a):
-        different += (a[k] != b[k]) | (a_lots[k] != b_lots[k])
+        different += (a[0, k] != b[0, k]) | (a[1, k] != b[1, k])
     return different == 0
 
 
@@ -274,38 +161,18 @@ def _same_row(book: Longs, row: int, half: int) -> bool:
 
 @kernel
 def roll_rows(
-    book: Longs,
-    unit: int,
-    start: int,
-    at: int,
-    state: Packed,
-    count: Longs,
-    in_ns: Longs,
-    in_kind: Bytes,
-    in_id: Longs,
-    in_side: Signs,
-    in_ticks: Packed,
-    in_lots: Packed,
-    in_flags: Bytes,
-    exch_ns: Longs,
-    seq: Longs,
-    kind: Bytes,
-    order_id: Longs,
-    side: Signs,
-    ticks: Packed,
-    lots: Packed,
-    flags: Bytes,
+    book: Longs, unit: int, start: int, at: int, state: Packed, count: Longs, messages: Longs, rows: Longs,
     report: Longs,
-) -> tuple[int, int]:
-    """Messages from `start` on, with their rolls, into the output columns from `at`.
+) -> tuple[int, int]:  # fmt: skip
+    """Messages from `start` on, with their rolls, into `rows` from `at`: both int64[n, 9], the columns of a tape.
 
     `state` int32[2 sides, 2 (row before, this row), 3 (price, lots, off tick), levels + 3] and the first two of
     `count` int64[8] hold the levels after the last row, bids first; the rest is scratch. Stops early where the output
     is full or a row is bad. Returns the next message and the next position.
     """
     levels = book.shape[0] // 4
-    n = in_ns.shape[0]
-    room = exch_ns.shape[0] - 4 * levels - 8
+    n = messages.shape[0]
+    room = rows.shape[0] - 4 * levels - 8
     now_count = count[2:4]
     differs = count[4:6]
     rolls = count[6:8]
@@ -313,14 +180,14 @@ def roll_rows(
         if at >= room:
             return i, at
         first = at
-        kind[at], side[at], ticks[at], lots[at] = in_kind[i], in_side[i], in_ticks[i], in_lots[i]
-        flags[at] = in_flags[i] & OFF_TICK
-        at += 1
-        if in_kind[i] == STATUS:
-            report[HALTED] = in_ticks[i] != 1
+        kind, side, ticks = messages[i, KIND], messages[i, SIDE], messages[i, TICKS]
+        at = _put(rows, at, kind, side, ticks, messages[i, LOTS], messages[i, FLAGS] & schema.OFF_TICK)
+        rows[first, ID] = messages[i, ID]
+        if kind == schema.STATUS:
+            report[HALTED] = ticks != 1
         removed = 0
         illegal = report[ILLEGAL]
-        own = -1 if in_kind[i] > EXECUTE else 0 if in_side[i] > 0 else 1
+        own = -1 if kind > schema.EXECUTE else 0 if side > 0 else 1
         for h in range(2):
             differs[h] = i == 0 or h == own or not _same_row(book, i, h)
             if differs[h]:
@@ -336,27 +203,22 @@ def roll_rows(
         if own >= 0:
             p = state[own, 0]
             before = count[own]
-            count[own] = apply_message(p[0], p[1], p[2], before, in_side[i], in_kind[i], in_ticks[i], in_lots[i])
+            count[own] = apply_message(p[0], p[1], p[2], before, side, kind, ticks, messages[i, LOTS])
             if count[own] < before:
-                removed = in_ticks[i]
+                removed = ticks
         for h in range(2):
-            p, q = state[h, 0], state[h, 1]
-            rolls[h] = differs[h] and not same_levels(p[0], p[1], count[h], q[0], q[1], now_count[h])
+            rolls[h] = differs[h] and not same_levels(state[h, 0], count[h], state[h, 1], now_count[h])
         for rolling_in in range(2):
             for h in range(2):
                 if not rolls[h]:
                     continue
-                p, q = state[h, 0], state[h, 1]
                 gone = removed if h == own else 0
-                at = _roll_side(
-                    rolling_in == 1, 1 - 2 * h, levels, gone, p[0], p[1], count[h], q[0], q[1], q[2], now_count[h],
-                    at, kind, side, ticks, lots, flags, report,
-                )  # fmt: skip
-        exch_ns[first:at] = in_ns[i]
-        seq[first:at] = i + 1
-        order_id[first] = in_id[i]
-        order_id[first + 1 : at] = 0
-        flags[at - 1] |= MESSAGE_END
+                at = _roll_side(rolling_in == 1, 1 - 2 * h, levels, gone, state[h, 0], count[h], state[h, 1],
+                                now_count[h], rows, at, report)  # fmt: skip
+        for r in range(first, at):
+            rows[r, NS] = rows[r, RECEIVED] = messages[i, NS]
+            rows[r, SEQ] = i + 1
+        rows[at - 1, FLAGS] |= schema.MESSAGE_END
         if report[ILLEGAL] > illegal:  # rows are counted, not levels
             report[ILLEGAL] = illegal + 1
             if illegal == 0:

@@ -53,8 +53,7 @@ class Member:
     name: str
     where: str
     path: Path | None
-    _read: Callable[[], bytes]
-    _open: Callable[[], IO[bytes]] | None = None
+    _open: Callable[[], IO[bytes]]
 
     def content(self) -> bytes:
         """All bytes, decompressed.
@@ -64,10 +63,7 @@ class Member:
         FeedError
             When the archive is damaged or the file cannot be read.
         """
-        try:
-            return self._read()
-        except _DAMAGED as error:
-            raise _damaged(self.where, error) from error
+        return b"".join(self.chunks())
 
     def chunks(self, size: int = 1 << 22) -> Iterator[bytes]:
         """The same bytes in pieces of about `size`, decompressed as they are read: for files larger than memory.
@@ -78,9 +74,6 @@ class Member:
             As :meth:`content`, when the damaged place is reached.
         """
         try:
-            if self._open is None:
-                yield self._read()
-                return
             with self._open() as file:
                 yield from _inflated(file, self.compression, size)
         except _DAMAGED as error:
@@ -138,17 +131,15 @@ def _of_file(path: Path, stack: ExitStack) -> list[Member]:
         expected = "a .csv, .gz, .xz, .bz2, .zst, .zip, .tar or .7z file"
         raise FeedError(expected, str(path), "unpack it and import the folder")
     if name.endswith(_COMPRESSED):
-        read: Callable[[], bytes] = lambda: _inflate(path.name, path.read_bytes())  # noqa: E731
-        return [Member(path.stem, str(path), None, read, lambda: path.open("rb"))]
-    return [Member(path.name, str(path), path, path.read_bytes, lambda: path.open("rb"))]
+        return [Member(path.stem, str(path), None, lambda: path.open("rb"))]
+    return [Member(path.name, str(path), path, lambda: path.open("rb"))]
 
 
 def _of_zip(path: Path, stack: ExitStack) -> list[Member]:
     archive = stack.enter_context(zipfile.ZipFile(path))
 
     def member(info: zipfile.ZipInfo) -> Member:
-        read: Callable[[], bytes] = lambda: _inflate(info.filename, archive.read(info))  # noqa: E731
-        return Member(_bare(info.filename), f"{path}!{info.filename}", None, read, lambda: archive.open(info))
+        return Member(_bare(info.filename), f"{path}!{info.filename}", None, lambda: archive.open(info))
 
     return [
         member(i)
@@ -162,14 +153,10 @@ def _of_tar(path: Path, file: IO[bytes] | None, stack: ExitStack) -> list[Member
     archive = stack.enter_context(opened)
 
     def member(info: tarfile.TarInfo) -> Member:
-        def read() -> bytes:
-            stream = archive.extractfile(info)
-            return b"" if stream is None else _inflate(info.name, stream.read())
-
         def stream() -> IO[bytes]:
             return archive.extractfile(info) or io.BytesIO()
 
-        return Member(_bare(info.name), f"{path}!{info.name}", None, read, stream)
+        return Member(_bare(info.name), f"{path}!{info.name}", None, stream)
 
     return [
         member(i) for i in sorted(archive.getmembers(), key=lambda i: i.name) if i.isfile() and not _is_clutter(i.name)
@@ -203,13 +190,6 @@ def _decompressed(path: Path) -> Iterator[IO[bytes]]:
                 target.write(piece)
         target.seek(0)
         yield target
-
-
-def _inflate(name: str, data: bytes) -> bytes:
-    compression = Path(name).suffix.lower()
-    if compression not in _COMPRESSED:
-        return data
-    return b"".join(_inflated(io.BytesIO(data), compression, 1 << 22))
 
 
 def _inflated(file: IO[bytes], compression: str, size: int) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ no event), so the book stays bounded and no wall of orders builds up at I.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import fit
-from tercel.market.flow.census import Census, EventColumns, census, total
+from tercel.market.flow.census import Census, census, total
 from tercel.market.flow.count import REACH
 from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
 from tercel.market.observed.orders import as_orders
-from tercel.market.tape import Events
+from tercel.market.tape import Events, Instrument
 
 COVER = 0.98
 MIN_CANCELS = 50
@@ -46,29 +46,8 @@ ESTIMATOR = (
 )
 
 
-class InstrumentFields(Protocol):
-    """What is read of `tercel.market.tape.Instrument`."""
-
-    @property
-    def venue(self) -> str: ...
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def date(self) -> str: ...
-    @property
-    def tick(self) -> float: ...
-    @property
-    def lot(self) -> int: ...
-    @property
-    def levels(self) -> int: ...
-    @property
-    def session_open_ns(self) -> int: ...
-    @property
-    def session_close_ns(self) -> int: ...
-
-
 def calibrate(
-    days: Sequence[tuple[InstrumentFields, EventColumns]],
+    days: Sequence[tuple[Instrument, Events]],
     *,
     name: str,
     date: str,
@@ -103,7 +82,7 @@ def calibrate(
     )
 
 
-def census_of(instrument: InstrumentFields, events: EventColumns, skip_s: float = 900.0) -> Census:
+def census_of(instrument: Instrument, events: Events, skip_s: float = 900.0) -> Census:
     """Census of one day between its session bounds (the first and last event where they are not known).
 
     A tape of level totals is read as one of orders of nobody's.
@@ -111,12 +90,10 @@ def census_of(instrument: InstrumentFields, events: EventColumns, skip_s: float 
     opening, close = instrument.session_open_ns, instrument.session_close_ns
     if not close and len(events.exch_ns):
         opening, close = int(events.exch_ns[0]), int(events.exch_ns[-1]) + 1
-    if isinstance(events, Events):  # level totals are read as orders of nobody's
-        events = as_orders(events)
-    return census(events, opening, close, int(skip_s * NS_PER_SECOND))
+    return census(as_orders(events), opening, close, int(skip_s * NS_PER_SECOND))
 
 
-def blocks(instrument: InstrumentFields, events: EventColumns, block_s: float, skip_s: float = 900.0) -> list[Census]:
+def blocks(instrument: Instrument, events: Events, block_s: float, skip_s: float = 900.0) -> list[Census]:
     """The day after its first `skip_s`, counted in blocks of `block_s` each (a shorter rest is left out).
 
     Volume curve and hidden volume are the whole day's in every block.
@@ -129,7 +106,7 @@ def blocks(instrument: InstrumentFields, events: EventColumns, block_s: float, s
 
 
 def from_census(
-    counts: Sequence[Census], instruments: Sequence[InstrumentFields], *, name: str, date: str, lot_shares: int
+    counts: Sequence[Census], instruments: Sequence[Instrument], *, name: str, date: str, lot_shares: int
 ) -> SantaFePreset:
     """The pooled estimators on days already counted; arguments as in :func:`calibrate`."""
     first = instruments[0]
@@ -282,7 +259,7 @@ def choose_lot(counts: Sequence[Census], unit: int) -> int:
     return unit
 
 
-def one_market(days: Sequence[tuple[InstrumentFields, EventColumns]]) -> InstrumentFields:
+def one_market(days: Sequence[tuple[Instrument, Events]]) -> Instrument:
     """The instrument of the first day; all days must be of the same symbol, tick and lot."""
     if not days:
         raise ConfigError("at least one day to calibrate on", "none", "name days that the lake holds")
@@ -300,7 +277,7 @@ def one_market(days: Sequence[tuple[InstrumentFields, EventColumns]]) -> Instrum
 
 def _card(
     counts: Sequence[Census],
-    instruments: Sequence[InstrumentFields],
+    instruments: Sequence[Instrument],
     date: str,
     cancel_rate: NDArray[np.float64],
     limit_lots: NDArray[np.int64],

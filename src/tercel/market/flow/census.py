@@ -8,38 +8,19 @@ and simulated days go through the same pass, so a fit table compares like with l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.book import EventColumns as BookColumns
-from tercel.market.flow.count import (
-    FAR,
-    LEVELS,
-    LIVE,
-    REACH,
-    REMAINDERS,
-    SECONDS,
-    SPREAD,
-    STATE,
-    SUMS,
-    UNKNOWN,
-    count,
-)
+from tercel.market.flow import count as c
+from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, LEVEL_SET, MODIFY, REDUCE, ROLL_IN, TRADE_HIDDEN
 
 CURVE_BINS = 13
 """Half hours of a session of 6.5 hours: the volume curve."""
-
-
-class EventColumns(BookColumns, Protocol):
-    """The columns of a tape that are read here: the book's, and time; `tercel.market.tape.Events` has them."""
-
-    @property
-    def exch_ns(self) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)
@@ -97,7 +78,7 @@ class Census:
     curve_lots: NDArray[np.float64]
 
 
-def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_PER_SECOND) -> Census:
+def census(events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_PER_SECOND) -> Census:
     """Count one day.
 
     Parameters
@@ -130,31 +111,31 @@ def census(events: EventColumns, open_ns: int, close_ns: int, skip_ns: int = 900
     seconds = int((close_ns - open_ns - skip_ns) // NS_PER_SECOND)
     distance, removed, whole = np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_)
     market = np.full(n, -1, np.int32)
-    sums = np.zeros(SUMS)
-    lots_time = np.zeros(REACH + 1)
-    per_level = np.zeros((2, LEVELS))
+    sums = np.zeros(c.SUMS)
+    lots_time = np.zeros(c.REACH + 1)
+    per_level = np.zeros((2, c.LEVELS))
     mid2 = np.zeros(seconds + 1, np.int64)
     rows = (events.exch_ns, kind, dense.astype(np.int64), events.order_id)
     level, known = np.zeros((2, width, 4), np.int64), np.zeros((int(dense.max()) + 1, 4), np.int64)
-    count(
+    c.count(
         *rows, events.side, events.price_ticks, events.qty_lots, open_ns + skip_ns, close_ns, base,
         level, known, distance, removed, whole, market, sums, lots_time, per_level, mid2,
-        np.zeros(STATE, np.int64), np.zeros(2, np.int64),
+        np.zeros(c.STATE, np.int64), np.zeros(2, np.int64),
     )  # fmt: skip
     return _collect(events, open_ns, close_ns, distance, removed, whole, market, sums, lots_time, per_level, mid2)
 
 
-def _window(events: EventColumns) -> tuple[int, int]:
+def _window(events: Events) -> tuple[int, int]:
     """Lowest price and number of prices of the compact book: half to twice the median resting price."""
     prices = events.price_ticks[(events.kind == ADD) | (events.kind == ROLL_IN) | (events.kind == MODIFY)]
     median = int(np.median(prices))
-    reach = max(abs(median) // 2, 2 * REACH)
+    reach = max(abs(median) // 2, 2 * c.REACH)
     low, high = max(median - reach, int(prices.min())), min(median + 2 * reach, int(prices.max()))
     return low - 1, high - low + 3
 
 
 def _collect(
-    events: EventColumns,
+    events: Events,
     open_ns: int,
     close_ns: int,
     distance: NDArray[np.int32],
@@ -170,7 +151,7 @@ def _collect(
     kind, qty = events.kind, events.qty_lots.astype(np.int64)
     added = (kind == ADD) & (distance > 0)
     gone = ((kind == REDUCE) | (kind == DELETE)) & (distance > 0)
-    near = distance <= REACH
+    near = distance <= c.REACH
     orders = market >= 0
     sizes = np.bincount(market[orders], weights=qty[orders]).astype(np.int64)
     visible = (kind == EXECUTE) & (events.exch_ns >= open_ns) & (events.exch_ns < close_ns)
@@ -180,10 +161,10 @@ def _collect(
     def by_distance(rows: NDArray[np.bool_], weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
         chosen = rows & near
         weighted = None if weights is None else weights[chosen]
-        return np.bincount(distance[chosen], weights=weighted, minlength=REACH + 1).astype(np.float64)
+        return np.bincount(distance[chosen], weights=weighted, minlength=c.REACH + 1).astype(np.float64)
 
     return Census(
-        seconds=float(sums[SECONDS]),
+        seconds=float(sums[c.SECONDS]),
         placed=by_distance(added),
         cancelled_lots=by_distance(gone, removed),
         cancelled_orders=by_distance(gone & whole),
@@ -192,14 +173,14 @@ def _collect(
         limit_sizes=qty[added],
         limit_distance=distance[added].astype(np.int64),
         market_sizes=sizes,
-        remainders=int(sums[REMAINDERS]),
+        remainders=int(sums[c.REMAINDERS]),
         hidden_lots=int(qty[hidden].sum()),
-        unknown_ids=int(sums[UNKNOWN]),
-        far_rows=int(sums[FAR]),
+        unknown_ids=int(sums[c.UNKNOWN]),
+        far_rows=int(sums[c.FAR]),
         depth_time=per_level[0],
         offset_time=per_level[1],
-        spread_time=float(sums[SPREAD]),
-        orders_live_time=float(sums[LIVE]),
+        spread_time=float(sums[c.SPREAD]),
+        orders_live_time=float(sums[c.LIVE]),
         mid2=mid2,
         curve_lots=np.bincount(bins, weights=qty[visible], minlength=CURVE_BINS).astype(np.float64),
     )

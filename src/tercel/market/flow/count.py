@@ -8,19 +8,7 @@ from typing import Any, Final
 
 from tercel.core.jit import kernel
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    CROSS,
-    DELETE,
-    EXECUTE,
-    MODIFY,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
-    STATUS,
-    TRADE_HIDDEN,
-)
+from tercel.market.tape import schema
 
 REACH: Final = 1024
 """Distances (ticks from the opposite best) that are told apart; what rests farther is one tail."""
@@ -63,12 +51,17 @@ def count(
                 _integrate(level, bid, ask, (until - last_ns) * 1e-9, totals, sums, lots_time, per_level)
             last_ns = until
         what, p = kind[r], price[r] - base
-        if what == STATUS:
+        if what == schema.STATUS:
             state[HALTED] = price[r] != 1
-        elif what == CLEAR:
+        elif what == schema.CLEAR:
             _clear(level, totals)
             state[BID], state[ASK] = 0, width - 1
-        elif what == TRADE_HIDDEN or what == CROSS or what > ROLL_IN or (side[r] != BUY and side[r] != SELL):
+        elif (
+            what == schema.TRADE_HIDDEN
+            or what == schema.CROSS
+            or what > schema.ROLL_IN
+            or (side[r] != BUY and side[r] != SELL)
+        ):
             continue
         elif p <= 0 or p >= width - 1:
             sums[FAR] += 1
@@ -93,33 +86,33 @@ def _row(
     totals: Any, level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Let one row change the book and leave its mark."""
-    if what == ADD:
+    if what == schema.ADD:
         if now == state[EXEC_NS] and s != state[EXEC_SIDE]:
             sums[REMAINDERS] += counted
         elif counted and reach > 0:
             distance[r] = reach
         _rest(level, known, order, s, p, qty, totals)
-    elif what == ROLL_IN:
+    elif what == schema.ROLL_IN:
         _rest(level, known, -1, s, p, qty, totals)
-    elif what == ROLL_OUT:
+    elif what == schema.ROLL_OUT:
         _forget(level, s, p, totals)
-    elif what == EXECUTE:
+    elif what == schema.EXECUTE:
         if counted:
             if now != state[EXEC_NS] or s != state[EXEC_SIDE] or state[MARKETS] == 0:
                 state[MARKETS] += 1
             market[r] = state[MARKETS] - 1
         state[EXEC_NS], state[EXEC_SIDE] = now, s
         sums[UNKNOWN] += _take(level, known, order, s, p, qty, totals) < 0
-    elif what == MODIFY and order >= 0 and known[order, LEFT] > 0:
+    elif what == schema.MODIFY and order >= 0 and known[order, LEFT] > 0:
         _take(level, known, order, known[order, SIDE], known[order, PRICE], known[order, LEFT], totals)
         _rest(level, known, order, s, p, qty, totals)
-    elif what in (REDUCE, DELETE):
+    elif what in (schema.REDUCE, schema.DELETE):
         gone = _take(level, known, order, s, p, qty, totals)
         sums[UNKNOWN] += gone < 0
         if counted and gone > 0 and reach > 0:
             distance[r], removed[r] = reach, gone
             # Some feeds (LOBSTER 2003) have no delete: a reduction to nothing is one.
-            whole[r] = what == DELETE or (order >= 0 and known[order, LEFT] == 0)
+            whole[r] = what == schema.DELETE or (order >= 0 and known[order, LEFT] == 0)
 
 
 @kernel

@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
 from tercel.market.flow.preset import Preset
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.metaorder import displacement, paired
 from tercel.market.impact.pilot import WORLDS, mean_trade
 from tercel.market.impact.round_trips import trips_on_the_law
-from tercel.market.observed import observe
 from tercel.market.score.sample import RESPONSE_LAGS, sample
-from tercel.market.simulator.days import simulated_day
+from tercel.market.simulator.days import observed_day
 from tercel.market.simulator.source import Source, reactive
-from tercel.market.tape import Instrument
-
-Floats = NDArray[np.float64]
 
 SHARES: Final = (0.05, 0.1, 0.2, 0.4)
 """Sizes at one length: shares of the public volume expected in it."""
@@ -263,14 +259,9 @@ def _twin(sizes: Sequence[Metaorders], seconds: float) -> dict[str, float]:
 
 def _response(preset: Preset, seed: int, seconds: float = 3600.0, warmup_s: float = 600.0) -> dict[str, list[float]]:
     """Mean signed move of the mid so many trades after a public trade, ticks, without orders of ours."""
-    events = simulated_day(preset, seed, seconds, warmup_s)
-    stop = round((warmup_s + seconds) * 1e9)
-    instrument = Instrument(
-        preset.venue, preset.symbol, "2000-01-03", preset.tick, lot=preset.lot, session_open_ns=0,
-        session_close_ns=stop,
-    )  # fmt: skip
+    seen = observed_day(preset, seed, seconds, warmup_s)
     try:
-        response = sample(observe(instrument, events, warmup_s)).response
+        response = sample(seen).response
     except ConfigError:  # too few trades in an hour
         return {"lags": [], "ticks": []}
     fine = [(lag, float(r)) for lag, r in zip(RESPONSE_LAGS, response, strict=True) if np.isfinite(r)]

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
 from tercel.market.book import layout as lay
 from tercel.market.impact import words
 from tercel.market.simulator import layout as sim
@@ -25,7 +25,6 @@ from tercel.market.simulator import layout as sim
 if TYPE_CHECKING:
     from tercel.market.simulator.source import Source
 
-Floats = NDArray[np.float64]
 
 LAWS: Final = {"none": sim.NO_IMPACT, "translation": sim.TRANSLATION, "weights": sim.WEIGHTS}
 HORIZON_S: Final = 600.0

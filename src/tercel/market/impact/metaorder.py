@@ -5,17 +5,14 @@ as the two have not drifted apart.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats, Longs
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.source import Source
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 COLUMNS = 2
 MID, SHIFT = range(COLUMNS)

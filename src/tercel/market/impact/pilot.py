@@ -8,7 +8,7 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
-from tercel.market.impact.law import HORIZON_S, LAWS, ImpactLaw, of_card, with_impact
+from tercel.market.impact.law import HORIZON_S, LAWS, ImpactLaw, of_card
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded
 from tercel.market.simulator.source import Source, reactive
@@ -59,19 +59,15 @@ def pilot_law(
     preset: Preset,
     *,
     y: float = 1.0,
-    td_s: float = 900.0,
     seed: int = 0,
-    source: Source | None = None,
     replenishment_s: tuple[float, ...] = (),
 ) -> ImpactLaw:
     """The translation law of a preset: volatility and volume from its tape, the mean trade from a run of its market.
 
     Parameters
     ----------
-    y, td_s : float
-        Priors.
-    source : Source, optional
-        The market of the preset, if it is settled already.
+    y : float
+        Prior.
     replenishment_s : tuple of float
         Of its tape (`market.impact.replenishment`).
 
@@ -80,14 +76,13 @@ def pilot_law(
     ConfigError
         When the model does not trade.
     """
-    trade = mean_trade(with_impact(source or reactive(preset, seed=seed, impact="none"), None), seed)
+    trade = mean_trade(reactive(preset, seed=seed, impact="none"), seed)
     return ImpactLaw(
         "translation",
         mean_trade_lots=trade,
         trades=preset.volume_per_s * HORIZON_S / trade,
         sigma_ticks=preset.sd60_ticks * float(np.sqrt(HORIZON_S / 60.0)),
         y=y,
-        td_s=td_s,
         replenishment_s=replenishment_s,
     )
 

@@ -24,15 +24,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
 from tercel.market.impact.law import HORIZON_S, ImpactLaw
 from tercel.market.observed import Observed, observe
 from tercel.market.observed.kinds import MARKET
 from tercel.market.tape import Events, Instrument
-
-Floats = NDArray[np.float64]
 
 TAPE_LAWS: Final = ("none", "square_root", "propagator")
 LAGS: Final = 100

@@ -20,12 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.core.jit import kernel
+from tercel.core.jit import Floats, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import LIMIT_AT_BEST, LIMIT_DEEPER, LIMIT_IN_SPREAD, MARKET
-
-Floats = NDArray[np.float64]
 
 VALUES: Final = 32
 """Values of the quantile table."""

@@ -8,11 +8,9 @@ from itertools import product
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.jit import Floats
 from tercel.market.impact.law import ImpactLaw
-
-Floats = NDArray[np.float64]
 
 SPEEDS_S: Final = (30.0, 60.0, 150.0, 300.0, 600.0)
 """Lengths of the buying and of the selling leg."""

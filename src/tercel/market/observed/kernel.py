@@ -9,29 +9,8 @@ from typing import Any
 
 from tercel.core.jit import kernel
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
-from tercel.market.observed.kinds import (
-    CANCEL_AT_BEST,
-    CANCEL_DEEPER,
-    LIMIT_AT_BEST,
-    LIMIT_DEEPER,
-    LIMIT_IN_SPREAD,
-    MARKET,
-)
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    DELETE,
-    EXECUTE,
-    LEVEL_SET,
-    MODIFY,
-    OPENING,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
-    STATUS,
-    TRADE,
-    TRADE_HIDDEN,
-)
+from tercel.market.observed import kinds
+from tercel.market.tape import schema
 
 LOTS, ANON, EPOCH, PRINTED, COLUMNS = range(5)
 """Of a level: all lots, lots of nobody known, times it left the window, (L2) lots traded since it was last set."""
@@ -68,9 +47,9 @@ def play(
             grid += NS_PER_SECOND
             k += 1
         what = kind[r]
-        if what == LEVEL_SET:
+        if what == schema.LEVEL_SET:
             end = r + 1  # a message of many levels: what leaves goes first, so that the book never crosses on the way
-            while end < n and kind[end] == LEVEL_SET and seq[end] == seq[r]:
+            while end < n and kind[end] == schema.LEVEL_SET and seq[end] == seq[r]:
                 end += 1
             for growing in range(2):
                 for i in range(r, end):
@@ -78,14 +57,14 @@ def play(
                          known, state, wide, book)  # fmt: skip
             r = end
             continue
-        if what == STATUS:
+        if what == schema.STATUS:
             state[HALTS] += price[r] != 1 and not state[HALTED] and start <= t[r] and t[r] < stop
             state[HALTED] = price[r] != 1
-        elif what == CLEAR:
+        elif what == schema.CLEAR:
             _clear(level, state, none)
             state[CLEAR_NS], state[CLEAR_SEQ] = t[r], seq[r]
             state[CLEARS] += 1
-        elif what == TRADE_HIDDEN:
+        elif what == schema.TRADE_HIDDEN:
             if start <= t[r] and t[r] < stop:
                 _hidden(t[r], price[r], qty[r], prices, state, hidden)
         elif side[r] == BUY or side[r] == SELL:
@@ -125,7 +104,7 @@ def _second(state: Any, prices: Any, grid2: Any, k: int) -> None:
 @kernel
 def _snapshot(r: int, t: Any, seq: Any, flags: Any, state: Any) -> bool:
     """Whether a row tells how the book stood: at the head of the tape, or right after it was cleared."""
-    return (flags[r] & OPENING) != 0 or t[r] == state[CLEAR_NS] or seq[r] == state[CLEAR_SEQ]
+    return (flags[r] & schema.OPENING) != 0 or t[r] == state[CLEAR_NS] or seq[r] == state[CLEAR_SEQ]
 
 
 @kernel
@@ -134,31 +113,31 @@ def _row(
     level: Any, known: Any, state: Any, wide: Any, book: Any,
 ) -> None:  # fmt: skip
     """An order-level row, or a print."""
-    if what == ADD:
+    if what == schema.ADD:
         remainder = now == state[EXEC_NS] and s != state[EXEC_SIDE]
         _limit(now, s, p, qty, order_id, remainder, open_now, prices, window, level, state, wide, book)
         _rest(level, known, state, order, s, p, qty)
-    elif what == ROLL_IN:
+    elif what == schema.ROLL_IN:
         _rest(level, known, state, -1, s, p, qty)
-    elif what == ROLL_OUT:
+    elif what == schema.ROLL_OUT:
         if level[s, p, LOTS] > 0:
             _change(level, state, s, p, -level[s, p, LOTS])
         level[s, p, ANON] = 0
         level[s, p, EPOCH] += 1
-    elif what == EXECUTE or what == TRADE:
+    elif what == schema.EXECUTE or what == schema.TRADE:
         _market(now, s, p, qty, order_id, open_now, prices, level, state, wide, book)
-        if what == EXECUTE:
+        if what == schema.EXECUTE:
             state[UNKNOWN] += _take(level, known, state, order, s, p, qty) < 0
         else:
             level[s, p, PRINTED] += qty
-    elif what == REDUCE or what == DELETE:
+    elif what == schema.REDUCE or what == schema.DELETE:
         gone = _held(level, known, order, s, p)
-        if what == REDUCE or not _alive(level, known, order, s, p):
+        if what == schema.REDUCE or not _alive(level, known, order, s, p):
             gone = min(qty, gone)
         if gone > 0:
             _cancel(now, s, p, gone, order_id, open_now, prices, window, level, state, wide, book)
         state[UNKNOWN] += _take(level, known, state, order, s, p, gone) < 0
-    elif what == MODIFY and order >= 0 and _alive(level, known, order, known[order, SIDE], known[order, RANK]):
+    elif what == schema.MODIFY and order >= 0 and _alive(level, known, order, known[order, SIDE], known[order, RANK]):
         s, old, left = known[order, SIDE], known[order, RANK], known[order, LEFT]
         stays = p == old and qty < left
         gone = left - qty if stays else left
@@ -235,9 +214,9 @@ def _limit(
         state[OUTSIDE] += 1
         return
     best = state[BID + s]
-    what = LIMIT_AT_BEST
+    what = kinds.LIMIT_AT_BEST
     if p != best:
-        what = LIMIT_IN_SPREAD if (p > best) == (s == 0) else LIMIT_DEEPER
+        what = kinds.LIMIT_IN_SPREAD if (p > best) == (s == 0) else kinds.LIMIT_DEEPER
     _write(now, what, 1 - 2 * s, prices[p], distance, qty, order_id, remainder, prices, level, state, wide, book)
 
 
@@ -252,7 +231,7 @@ def _cancel(
         state[OUTSIDE] += 1
         return
     distance = prices[state[ASK]] - prices[p] if s == 0 else prices[p] - prices[state[BID]]
-    what = CANCEL_AT_BEST if p == state[BID + s] else CANCEL_DEEPER
+    what = kinds.CANCEL_AT_BEST if p == state[BID + s] else kinds.CANCEL_DEEPER
     _write(now, what, 1 - 2 * s, prices[p], distance, gone, order_id, False, prices, level, state, wide, book)
 
 
@@ -270,7 +249,7 @@ def _market(
     state[EXEC_ROW] = -1
     if open_now and _quoted(state, prices):
         state[EXEC_ROW] = state[ROWS]
-        _write(now, MARKET, 2 * s - 1, prices[p], 0, qty, order_id, False, prices, level, state, wide, book)
+        _write(now, kinds.MARKET, 2 * s - 1, prices[p], 0, qty, order_id, False, prices, level, state, wide, book)
 
 
 @kernel

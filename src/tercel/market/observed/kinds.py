@@ -2,16 +2,7 @@
 
 from typing import Final
 
-LIMIT_IN_SPREAD: Final = 0
-"""A limit order better than its own side's best."""
-LIMIT_AT_BEST: Final = 1
-LIMIT_DEEPER: Final = 2
-CANCEL_AT_BEST: Final = 3
-"""Lots withdrawn from the best price of their side."""
-CANCEL_DEEPER: Final = 4
-MARKET: Final = 5
-"""Executions of one stamp and one aggressor side, together."""
-
+LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET = range(6)
 KINDS: Final = 6
 NAMES: Final = (
     "limit in spread",

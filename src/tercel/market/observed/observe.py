@@ -15,41 +15,17 @@ than its prints left is a limit order, what it has less is a cancel. Several ord
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.book import EventColumns as BookColumns
 from tercel.market.observed import kernel as k
 from tercel.market.observed.kernel import play
+from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, LEVEL_SET, MODIFY, TRADE_HIDDEN
-
-
-class EventColumns(BookColumns, Protocol):
-    """The columns of a tape that are read here; `tercel.market.tape.Events` has them."""
-
-    @property
-    def exch_ns(self) -> NDArray[np.int64]: ...
-    @property
-    def seq(self) -> NDArray[np.int64]: ...
-    @property
-    def flags(self) -> NDArray[np.uint8]: ...
-
-
-class SessionFields(Protocol):
-    """What is read of `tercel.market.tape.Instrument`."""
-
-    @property
-    def lot(self) -> int: ...
-    @property
-    def levels(self) -> int: ...
-    @property
-    def session_open_ns(self) -> int: ...
-    @property
-    def session_close_ns(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +122,8 @@ _BY_ROW = (
 
 
 def observe(
-    instrument: SessionFields,
-    events: EventColumns,
+    instrument: Instrument,
+    events: Events,
     skip_s: float = 900.0,
     levels: int = 5,
     from_s: float | None = None,
@@ -203,7 +179,7 @@ def observe(
 
 
 def stretch(
-    instrument: SessionFields, ns: NDArray[np.int64], skip_s: float, from_s: float | None, to_s: float | None
+    instrument: Instrument, ns: NDArray[np.int64], skip_s: float, from_s: float | None, to_s: float | None
 ) -> tuple[int, int, int]:
     """Start, stop and opening, ns.
 

@@ -26,10 +26,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.toml import read_toml
+from tercel.core.validated import validated
 from tercel.market.flow.preset import Preset
 from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
@@ -68,8 +69,11 @@ def default_chain(stays_s: Mapping[str, float] = _STAYS_S) -> RegimeChain:
     return RegimeChain(tuple(stays_s), rates)
 
 
-class _PhaseText(BaseModel):
+class _Text(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class _PhaseText(_Text):
     seconds: float = 0.0
     limit: float = 1.0
     market: float = 1.0
@@ -78,21 +82,18 @@ class _PhaseText(BaseModel):
     lean: float = 0.0
 
 
-class _ChainText(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _ChainText(_Text):
     states: list[str]
     rates: list[list[float]]
     first: list[float] | None = None
 
 
-class _EntryText(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _EntryText(_Text):
     at_s: float
     regime: str
 
 
-class _FileText(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _FileText(_Text):
     season: bool | list[float] = False
     arrival_s: float | None = None
     since: Literal["arrival", "session"] = "arrival"
@@ -109,14 +110,8 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
     ConfigError
         A file that cannot be read or says no law.
     """
-    try:
-        told = _FileText.model_validate(read_toml(path, "name one that is right", "a file of regimes"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            "a file of regimes", f"{path}: {where}: {first['msg']}", "see market.regimes.choice"
-        ) from error
+    raw = read_toml(path, "name one that is right", "a file of regimes")
+    told = validated(_FileText, raw, str(path), "a file of regimes")
     own = {name: Regime(name, tuple(_phase(one) for one in phases)) for name, phases in told.regime.items()}
     if told.chain is not None and told.script:
         raise ConfigError("a chain or a script", f"{path} with both", "leave one out")
@@ -136,7 +131,7 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
 
 
 def _phase(text: _PhaseText) -> Phase:
-    return Phase(Factors(text.limit, text.market, text.cancel, text.pace, text.lean), text.seconds)
+    return Phase(Factors(**text.model_dump(exclude={"seconds"})), text.seconds)
 
 
 def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None, Season | None]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
 from tercel.market.regimes import kernel as lay
@@ -22,7 +22,6 @@ from tercel.market.regimes.named import PLAIN, Regime, regime
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
-Floats = NDArray[np.float64]
 Own = Mapping[str, Regime]
 
 LONGEST_S: Final = 1e7

@@ -10,14 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
 from tercel.market.score.days import HALF_HOUR_NS
 from tercel.market.score.distance import BINS, Bins, l1
 from tercel.market.score.sample import ZERO_WAIT_S, minute_volume
-
-Floats = NDArray[np.float64]
 
 GIVEN_SPREAD: Final = ("touch_depth", "imbalance", "event_mix", "limit_distance", "log_wait")
 GIVEN_TIME: Final = ("spread", "touch_depth", "event_mix", "log_wait", "minute_volume")

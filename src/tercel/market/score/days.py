@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
 from tercel.market.observed import Observed, observe
-from tercel.market.simulator.days import simulated_day
+from tercel.market.simulator.days import observed_day
 from tercel.market.tape import Events, Instrument
 
 SKIP_S = 900.0
@@ -62,17 +61,6 @@ class Day:
         return observe(self.instrument, self.events, self.skip_s, LEVELS, self.from_s, self.to_s)
 
 
-class Like(Protocol):
-    """What a simulated stretch has to be like: an :class:`Observed` or a :class:`Stretch`."""
-
-    @property
-    def from_s(self) -> float: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def window(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class Stretch:
     """A real stretch without its events: its beginning (seconds after the opening), its length, the levels shown."""
@@ -95,15 +83,9 @@ def half_hours(days: Sequence[Observed], odd: bool) -> list[Observed]:
     return found
 
 
-def simulated(preset: Preset, seed: int, like: Like, warmup_s: float = WARMUP_S) -> Observed:
+def simulated(preset: Preset, seed: int, like: Observed | Stretch, warmup_s: float = WARMUP_S) -> Observed:
     """A simulated stretch as long as a real one, at its time of day, through the same window of levels."""
-    events = simulated_day(preset, seed, like.seconds, warmup_s, like.from_s)
-    stop = round((warmup_s + like.seconds) * NS_PER_SECOND)
-    instrument = Instrument(
-        preset.venue, preset.symbol, "2000-01-03", preset.tick, lot=preset.lot, levels=like.window,
-        session_open_ns=0, session_close_ns=stop,
-    )  # fmt: skip
-    seen = observe(instrument, events, warmup_s, LEVELS)
+    seen = observed_day(preset, seed, like.seconds, warmup_s, like.from_s, like.window)
     return replace(seen, open_ns=seen.start_ns - round(like.from_s * NS_PER_SECOND))
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.jit import Floats
 from tercel.market.score.sample import CURVES, FOURTEEN, Sample
 
-Floats = NDArray[np.float64]
 Distances = dict[str, dict[str, float | None]]
 
 BINS: Final = 20

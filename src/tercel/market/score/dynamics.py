@@ -23,19 +23,15 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import MARKET
 from tercel.market.score.gates import finite
 from tercel.market.score.sample import minute_volume, returns
-from tercel.market.studies.replayed import HALVES, half_hour
-from tercel.market.studies.sums import Adder, Figure, Sums, by_day, estimates, interleaved, over, shares, table, values
-from tercel.stats.clusters import cluster_sums
+from tercel.market.score.sums import Adder, Figure, Sums, by_day, estimates, interleaved, over, shares, table, values
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Dynamics = dict[str, dict[str, Any]]
 """By figure: real, ci_low, ci_high, floor (odd against even half hours), train, bar; and value, passed once judged."""
 
@@ -130,7 +126,7 @@ def spreads(stretches: Floats) -> dict[str, float]:
 
 def sums_of(o: Observed) -> Sums:
     """Everything that the figures are made of, added up over one stretch by half hour."""
-    adder = Adder(partial(half_hour, open_ns=o.open_ns))
+    adder = Adder(o.open_ns)
     _add_flow(adder, o)
     _add_moves(adder, o)
     _add_depth(adder, o)
@@ -239,7 +235,7 @@ def _add_trades(adder: Adder, o: Observed) -> None:
             adder.share(f"response_{name}_{seconds}s", o.ns[rows], moved, seen & chosen)
     at = np.searchsorted(o.ns, o.ns[rows] + LATER_S * NS_PER_SECOND)
     rows, at = rows[at < o.n], at[at < o.n]
-    usual = _usual_spread(o)[half_hour(o.ns[rows], o.open_ns)]
+    usual = _usual_spread(o)[adder.half_hour(o.ns[rows])]
     adder.share("excess_spread_60s", o.ns[rows], width[at] - usual, np.isfinite(usual))
 
 
@@ -247,8 +243,9 @@ def _usual_spread(o: Observed) -> Floats:
     """Mean spread of each half hour over its seconds, float64[HALVES]."""
     lead = int(np.argmax(o.mid2 != 0))
     spread = o.spread[lead:].astype(np.float64)
-    at = half_hour(_every(o, 1, len(spread), lead), o.open_ns).astype(np.intp)
-    return over(cluster_sums(spread, at, HALVES), cluster_sums(np.ones(len(spread)), at, HALVES))
+    adder = Adder(o.open_ns)
+    adder.share("spread", _every(o, 1, len(spread), lead), spread)
+    return over(adder.sums["spread"], adder.sums["spread#"])
 
 
 # -- figures ----------------------------------------------------------------------------------------------------------

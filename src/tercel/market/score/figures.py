@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.jit import Floats
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import KINDS
 from tercel.market.score.conditional import given_spread, given_time
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 WIDE = 8.0
 REAL, SIMULATED, TRAIN = style.SERIES[1].token, style.SERIES[0].token, style.SERIES[9].token
 LOGGED = ("touch_depth", "deep_depth", "limit_size", "cancel_size", "market_size", "minute_volume")

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import CANCEL_AT_BEST, LIMIT_DEEPER, MARKET
-
-Floats = NDArray[np.float64]
 
 FOURTEEN: Final = (
     "spread",

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.jit import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import LIMIT_DEEPER, MARKET
 from tercel.market.score.sample import acf, minute_volume, returns
-
-Floats = NDArray[np.float64]
 
 MINUTE: Final = 60
 LEAST: Final = 8

@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import Preset
+from tercel.market.observed import Observed, observe
 from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
-from tercel.market.tape import Events
+from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
 
 CHUNK = 1 << 17
@@ -23,13 +24,11 @@ def simulated_day(
     seconds: float,
     warmup_s: float = 600.0,
     from_s: float | None = None,
-    law: NDArray[np.float64] | None = None,
 ) -> Events:
     """A day of the preset's flow from its mean book, times in ns from 0, the warm-up in it.
 
     Order ids count the orders from 1. `from_s` is the time of day, in seconds since the session opened, at which the
-    warm-up ends; without it the session opens at time 0. `law` is one of regimes (`market.regimes.law.packed`); what
-    counts from the arrival counts from the end of the warm-up, and no row says which regime is in force.
+    warm-up ends; without it the session opens at time 0.
 
     Raises
     ------
@@ -42,14 +41,22 @@ def simulated_day(
     """
     opening = 0 if from_s is None else round((warmup_s - from_s) * NS_PER_SECOND)
     b, k, flow = first_world(preset, seed, session_ns=opening)
-    if law is not None:
-        flow = with_law(flow, law)
-        begin_regimes(k, flow, seed, 0, round(warmup_s * NS_PER_SECOND))
     stood = standing(b)
     rows = run_recorded(b, k, flow, int((warmup_s + seconds) * NS_PER_SECOND))
     if b[lay.OVERFLOW]:
         raise too_small(preset)
-    return as_events(np.concatenate((stood, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
+    return as_events(np.concatenate((stood, rows)))
+
+
+def observed_day(
+    preset: Preset, seed: int, seconds: float, warmup_s: float, from_s: float | None = None, window: int = 0
+) -> Observed:
+    """A simulated day read as a tape is, the warm-up left out, through a window of levels (0: all of them)."""
+    stop = round((warmup_s + seconds) * NS_PER_SECOND)
+    instrument = Instrument(
+        preset.venue, preset.symbol, "2000-01-03", preset.tick, preset.lot, window, session_close_ns=stop
+    )
+    return observe(instrument, simulated_day(preset, seed, seconds, warmup_s, from_s), warmup_s)
 
 
 def run_recorded(
@@ -134,7 +141,7 @@ def session(
 ) -> Events:
     """A session of the preset's flow as a recorded day: the orders that stand as OPENING rows, then its public rows.
 
-    `law` as in :func:`simulated_day`, counted from the opening.
+    `law` is one of regimes (`market.regimes.law.packed`), counted from the opening; no row says which is in force.
 
     Raises
     ------

@@ -72,16 +72,8 @@ LATENCY_B: Final = 65  # ns: the upper bound, or the mean above the lower bound
 AT_MID: Final = 66  # book every own fill at the mid of its time (the martingale guard)
 
 # -- costs, half-ticks x lots ------------------------------------------------------------------------------------------
-SPREAD: Final = 67
-WALK: Final = 68
-TIMING: Final = 69
-FORCED_SPREAD: Final = 70
-FORCED_WALK: Final = 71
-FORCED_TIMING: Final = 72
-PASSIVE_LOTS: Final = 73
-FORCED_LOTS: Final = 74
-UNFILLED_LOTS: Final = 75
-FILL_ROWS: Final = 76
+SPREAD, WALK, TIMING, FORCED_SPREAD, FORCED_WALK, FORCED_TIMING = range(67, 73)
+PASSIVE_LOTS, FORCED_LOTS, UNFILLED_LOTS, FILL_ROWS = range(73, 77)
 STEP_CASH: Final = 77  # execution against the mid at decision since the last decision: sum s (2 p - mid2_decision) q
 DECISION_MID2: Final = 78
 CLOCK_EVENTS: Final = 79  # flow events between decisions, 0: decisions fall on a time grid
@@ -107,12 +99,7 @@ LIMIT_PARTS: Final = 100_000_000  # what a limit of the mid at arrival is told i
 COMMANDS: Final = 96
 COMMAND_SLOTS: Final = 64
 COMMAND: Final = 6  # words: arrival ns, what, own index, price, lots, flags
-AT_NS: Final = 0
-WHAT: Final = 1
-WHO: Final = 2
-AT_PRICE: Final = 3
-HOW_MANY: Final = 4
-HOW: Final = 5
+AT_NS, WHAT, WHO, AT_PRICE, HOW_MANY, HOW = range(6)
 
 # -- the time grid of mids ---------------------------------------------------------------------------------------------
 GRID_NEXT: Final = COMMANDS + COMMAND_SLOTS * COMMAND  # index of the next grid point
@@ -212,12 +199,7 @@ GRID: Final = MIRROR + MIRROR_ROWS * 8  # mids[G], lots[G], forced lots[G]; then
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
-SANTA_FE: Final = 0
-REPLAY: Final = 1
-MARTINGALE: Final = 2
-QUEUE_REACTIVE: Final = 3
-HAWKES: Final = 4
-CHERIDITO_WEISS: Final = 5
+SANTA_FE, REPLAY, MARTINGALE, QUEUE_REACTIVE, HAWKES, CHERIDITO_WEISS = range(6)
 
 TOGETHER: Final = 0  # one book: the flow sees own orders
 WILL_PART: Final = 1  # one book so far; with the first own order the public has one of its own
@@ -225,11 +207,8 @@ PARTED: Final = 2
 ALWAYS_APART: Final = (QUEUE_REACTIVE, HAWKES)
 """Models whose flow never sees own orders; the others do, unless they are under the law of impact."""
 
-NO_IMPACT: Final = 0
-TRANSLATION: Final = 1
-"""The public book stands where the law wants it."""
-WEIGHTS: Final = 2
-"""Own flow leans on the weights of public events."""
+NO_IMPACT, TRANSLATION, WEIGHTS = range(3)
+"""The public book stands where the law wants it; own flow leans on the weights of public events."""
 
 # -- the head that every flow model's parameters begin with: float64 words ---------------------------------------------
 # words 0 to 5 are the model's own
@@ -237,10 +216,8 @@ REGIMES_AT: Final = 6  # where the regimes' parameters lie in the same array, 0:
 IMPACT_AT: Final = 7  # ... and the impact law's
 FLOW_HEAD: Final = 8
 
-WARMING: Final = 0
-WORKING: Final = 1
-CLOSING: Final = 2  # the horizon order is on its way
-DONE: Final = 3
+WARMING, WORKING, CLOSING, DONE = range(4)
+"""Phases of a parent order; closing: the order at the horizon is on its way."""
 
 NEW: Final = 1
 CANCEL: Final = 2
@@ -248,26 +225,16 @@ IMMEDIATE: Final = 1  # flag of NEW: what cannot match at once is dropped
 FORCED: Final = 2  # flag of NEW: the order sent at the horizon
 UNFILLED: Final = 2  # in the log of fills, word forced
 
-CONSTANT: Final = 0
-UNIFORM: Final = 1
-EXPONENTIAL: Final = 2
-EMPIRICAL: Final = 3  # one of LATENCY_VALUES values
+CONSTANT, UNIFORM, EXPONENTIAL, EMPIRICAL = range(4)
+"""Latencies; the last draws one of LATENCY_VALUES values."""
 
-# why `advance` returned
-DUE: Final = 0
-ACKNOWLEDGED: Final = 1
-NO_MORE: Final = 2
+DUE, ACKNOWLEDGED, NO_MORE = range(3)
+"""Why `advance` returned."""
 
 # -- the record: 8-word rows -------------------------------------------------------------------------------------------
-R_NS: Final = 0
-R_KIND: Final = 1  # tape kinds, or own kinds below
-R_WHO: Final = 2  # order slot or own index
-R_SIDE: Final = 3
-R_PRICE: Final = 4
-R_LOTS: Final = 5
-R_MID2: Final = 6  # (own fills) mid before the aggressor arrived
-R_TOUCH2: Final = 7  # (own fills) doubled touch it met; (public executions) 1 when an own order was the aggressor
-RECORD_WORDS: Final = 8
+R_NS, R_KIND, R_WHO, R_SIDE, R_PRICE, R_LOTS, R_MID2, R_TOUCH2, RECORD_WORDS = range(9)
+"""Kind: of the tape, or an own kind below. Who: order slot or own index. Of own fills the mid before the aggressor
+arrived and the doubled touch that it met; of public executions 1 in the touch when an own order was the aggressor."""
 OWN_REST: Final = 33
 OWN_FILL: Final = 34
 OWN_DEAD: Final = 35
@@ -291,13 +258,7 @@ FILL_WORDS: Final = 7  # ns, price ticks, lots, mid2, touch2, passive, forced (U
 
 
 # -- the tape as kernels read it: int64[n, 6] rows ---------------------------------------------------------------------
-T_NS: Final = 0
-T_KIND: Final = 1
-T_SLOT: Final = 2
-T_SIDE: Final = 3
-T_PRICE: Final = 4
-T_LOTS: Final = 5
-TAPE_WORDS: Final = 6
+T_NS, T_KIND, T_SLOT, T_SIDE, T_PRICE, T_LOTS, TAPE_WORDS = range(7)
 
 
 def extend(k: NDArray[np.int64], grid_points: int, record_rows: int = 0, log_rows: int = 0) -> NDArray[np.int64]:

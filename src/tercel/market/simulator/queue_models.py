@@ -21,16 +21,9 @@ from typing import Final
 from tercel.core.errors import ConfigError
 from tercel.core.jit import kernel
 
-RISK_AVERSE: Final = 1
-POWER_PROB: Final = 2
-POWER_PROB2: Final = 3
-POWER_PROB3: Final = 4
-LOG_PROB: Final = 5
-LOG_PROB2: Final = 6
-MODELS: Final = {
-    "risk_averse": RISK_AVERSE, "power_prob": POWER_PROB, "power_prob2": POWER_PROB2, "power_prob3": POWER_PROB3,
-    "log_prob": LOG_PROB, "log_prob2": LOG_PROB2,
-}  # fmt: skip
+_NAMES: Final = ("risk_averse", "power_prob", "power_prob2", "power_prob3", "log_prob", "log_prob2")
+RISK_AVERSE, POWER_PROB, POWER_PROB2, POWER_PROB3, LOG_PROB, LOG_PROB2 = range(1, 7)
+MODELS: Final = {name: code for code, name in enumerate(_NAMES, start=1)}
 DEFAULT: Final = "power_prob"
 EXPONENT: Final = 3.0
 """The exponent n where none is said."""

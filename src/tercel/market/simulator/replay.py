@@ -13,19 +13,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade, owns_slots, public_add, public_take, settle, write
 from tercel.market.simulator.crossing import fill_traded, hit_own, meet
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    DELETE,
-    EXECUTE,
-    LEVEL_SET,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
-    STATUS,
-    TRADE,
-    TRADE_HIDDEN,
-)
+from tercel.market.tape import schema
 
 
 @kernel
@@ -33,10 +21,10 @@ def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int)
     """A cancel or execution of an order nobody knows: its level's anonymous lots lose it."""
     k[sim.EVENTS] += 1
     touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
-    taken = reduce_anonymous(b, side, price, lots, kind == EXECUTE, True)
+    taken = reduce_anonymous(b, side, price, lots, kind == schema.EXECUTE, True)
     if price == touch:
         k[sim.OFI] -= side * taken
-    if kind == EXECUTE and k[sim.HALTED] == 0:
+    if kind == schema.EXECUTE and k[sim.HALTED] == 0:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
     write(k, kind, -1, side, price, taken, 0, 0)
     settle(b, k, side, price)
@@ -45,7 +33,7 @@ def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int)
 @kernel
 def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
     """A level enters or leaves the feed's window."""
-    if kind == ROLL_OUT:
+    if kind == schema.ROLL_OUT:
         roll_out(b, side, price, True)
     elif lots > 0:
         roll_in(b, slot, side, price, lots)
@@ -72,51 +60,51 @@ def empty_public(b: Packed, k: Longs) -> None:
     k[sim.EVENTS] += 1
     k[sim.PUBLIC_BID] = NO_BID
     k[sim.PUBLIC_ASK] = NO_ASK
-    write(k, CLEAR, -1, 0, 0, 0, 0, 0)
+    write(k, schema.CLEAR, -1, 0, 0, 0, 0, 0)
 
 
 @kernel
 def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
     """One tape row meets the book with the agent's orders in it."""
-    if kind == ADD:
+    if kind == schema.ADD:
         if b[lay.OWN_RESTING] > 0:
             lots -= hit_own(b, k, side, price, lots)
             if lots > 0:
                 settle_frozen(b, side, price)
         if lots > 0:
             public_add(b, k, slot, side, price, lots)
-    elif kind == EXECUTE:
+    elif kind == schema.EXECUTE:
         if b[lay.OWN_RESTING] > 0 and k[sim.HALTED] == 0:  # an auction's executions are none of ours
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:
-            public_take(b, k, slot, lots, EXECUTE, False)
+            public_take(b, k, slot, lots, schema.EXECUTE, False)
         else:
             take_block(b, k, side, price, lots, kind)
-    elif kind == REDUCE or kind == DELETE:
+    elif kind == schema.REDUCE or kind == schema.DELETE:
         if slot >= 0:
             public_take(b, k, slot, lots, kind, False)
         else:
             take_block(b, k, side, price, lots, kind)
-    elif kind == ROLL_OUT or kind == ROLL_IN:
+    elif kind == schema.ROLL_OUT or kind == schema.ROLL_IN:
         if k[QUEUE] != 0:
             tell(b, slot, lots)
-        if kind == ROLL_IN and b[lay.OWN_RESTING] > 0:
+        if kind == schema.ROLL_IN and b[lay.OWN_RESTING] > 0:
             # an own order that stands where the feed showed nothing trades with what comes to light
             lots -= hit_own(b, k, side, price, lots)
         roll(b, k, kind, slot, side, price, lots)
-    elif kind == STATUS:
+    elif kind == schema.STATUS:
         k[sim.HALTED] = 0 if price == 1 else 1
         write(k, kind, 0, 0, price, 0, 0, 0)
-    elif kind == LEVEL_SET:
+    elif kind == schema.LEVEL_SET:
         level_row(b, k, slot, side, price, lots)
-    elif kind == TRADE:
+    elif kind == schema.TRADE:
         print_row(b, k, slot, side, price, lots)
-    elif kind == CLEAR:
+    elif kind == schema.CLEAR:
         if k[QUEUE] != 0:
             untell(b)
         empty_public(b, k)
-    elif kind == TRADE_HIDDEN:
+    elif kind == schema.TRADE_HIDDEN:
         hidden_trade(k, side, price, lots)
 
 
@@ -125,7 +113,7 @@ def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
     """The tape's next row, and when the one after it comes. Prices stand where impact has moved the book."""
     i = k[sim.CURSOR]
     kind, price = tape[i, sim.T_KIND], tape[i, sim.T_PRICE]
-    if kind != STATUS:
+    if kind != schema.STATUS:
         price += k[sim.SHIFT]
     replay_row(b, k, kind, tape[i, sim.T_SLOT], tape[i, sim.T_SIDE], price, tape[i, sim.T_LOTS])
     k[sim.CURSOR] = i + 1

@@ -39,16 +39,8 @@ WORDS: Final = SCRATCH + 16
 """Length of `w`: words of a question, and room to work in."""
 
 # -- where a market lies: columns of `at`, int64 (n, AT_WORDS) ---------------------------------------------------------
-BOOK = 0
-BOOK_END = 1
-STATE = 2
-STATE_END = 3
-FLOW = 4
-FLOW_END = 5
-TAPE = 6
-TAPE_END = 7
-DRAINED = 8  # rows of its record that were handed out
-AT_WORDS = 9
+BOOK, BOOK_END, STATE, STATE_END, FLOW, FLOW_END, TAPE, TAPE_END, DRAINED, AT_WORDS = range(10)
+"""`DRAINED`: rows of its record that were handed out."""
 
 FARTHEST = 1 << 28
 """A limit price that no book reaches."""

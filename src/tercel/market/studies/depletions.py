@@ -8,15 +8,13 @@ ten seconds the far side's quote stands nearer to the gap than before.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.markouts import Orders
-from tercel.market.studies.sums import Tally
+from tercel.market.studies.replayed import Tally
 from tercel.market.tape.schema import DELETE, REDUCE
-
-Longs = NDArray[np.int64]
 
 RETURNS_S: Final = (1, 10, 60)
 FOLLOWED_S: Final = 10

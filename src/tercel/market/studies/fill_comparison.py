@@ -10,13 +10,13 @@ from tercel.market.feeds.lobster_write import as_shown
 from tercel.market.flow.preset import Preset
 from tercel.market.score.days import Day, of_one_market
 from tercel.market.score.stretches import seen_days
+from tercel.market.score.sums import Sums
 from tercel.market.simulator.synthetic import synthetic, working_days
 from tercel.market.studies.fill_gates import MARKOUTS_S, Cell, Gate, compare
 from tercel.market.studies.fill_study import sums_of
 from tercel.market.studies.fills import WAITS_S, Scale, scale_of
 from tercel.market.studies.markouts import HORIZONS_S
 from tercel.market.studies.replayed import replayed
-from tercel.market.studies.sums import Sums
 
 FIRST = "2030-01-02"
 """Date of the first simulated day; it names the day and nothing else."""

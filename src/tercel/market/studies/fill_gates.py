@@ -18,9 +18,10 @@ from typing import Final
 
 import numpy as np
 
+from tercel.core.jit import Floats
+from tercel.market.score.sums import Sums, by_day, clusters, estimates, interleaved, table, values
 from tercel.market.studies.fill_study import figures
 from tercel.market.studies.fills import WAITS_S
-from tercel.market.studies.sums import Floats, Sums, by_day, clusters, estimates, interleaved, table, values
 
 FILL: Final = 0.03
 FLOORS: Final = 1.5

@@ -4,13 +4,14 @@ from typing import Final
 
 import numpy as np
 
+from tercel.core.jit import Floats
+from tercel.market.score.sums import Figure, Sums, over, shares
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.depletions import FOLLOWED_S, RETURNS_S, add_depletions
 from tercel.market.studies.fills import SHOWN_S, SIZES, SPREADS, WAITS_S, Scale, add_fills, usable
 from tercel.market.studies.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from tercel.market.studies.own_orders import KINDS, QUICK_S, add_own_orders
-from tercel.market.studies.replayed import DISTANCES, Replayed
-from tercel.market.studies.sums import Figure, Floats, Sums, Tally, over, shares
+from tercel.market.studies.replayed import DISTANCES, Replayed, Tally
 from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
 
 PARTS: Final = ("filled_before_away", "filled_after_away", "filled_given_away", "back_given_away")

@@ -10,14 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.replayed import DISTANCES, Replayed
-from tercel.market.studies.sums import Tally
+from tercel.market.studies.replayed import DISTANCES, Replayed, Tally
 from tercel.market.tape.schema import ADD
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 WAITS_S: Final = (10, 30, 100, 300, 900)

@@ -17,18 +17,7 @@ from typing import Final
 
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, NS_PER_SECOND, SELL
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    CROSS,
-    DELETE,
-    EXECUTE,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
-    STATUS,
-    TRADE_HIDDEN,
-)
+from tercel.market.tape import schema
 
 NS, KIND, SLOT, SIDE, PRICE, LOTS = range(6)
 """A compiled row (`tape.compiled_rows`)."""
@@ -71,25 +60,25 @@ def replay(
             g += 1
         what, side, p, s = rows[r, KIND], rows[r, SIDE], rank[r], 0 if rows[r, SIDE] == BUY else 1
         seen[r, BORN] = -1
-        if what == STATUS:
+        if what == schema.STATUS:
             halted = rows[r, PRICE] != 1
-        elif what == CLEAR:
+        elif what == schema.CLEAR:
             _forget_all(level, epoch)
             best_bid, best_ask = -1, none
         elif side == BUY or side == SELL:
-            if what == ADD or what == ROLL_IN:
+            if what == schema.ADD or what == schema.ROLL_IN:
                 best = best_bid if s == 0 else best_ask
                 seen[r, BEFORE] = prices[best] if 0 <= best < none else (NO_BID if s == 0 else NO_ASK)
-                seen[r, BORN] = r if what == ADD else -1
-                _rest(rows, r, s, p, what == ADD, level, epoch, order)
+                seen[r, BORN] = r if what == schema.ADD else -1
+                _rest(rows, r, s, p, what == schema.ADD, level, epoch, order)
                 if s == 0:
                     best_bid = max(best_bid, p)
                 else:
                     best_ask = min(best_ask, p)
-            elif what != TRADE_HIDDEN:
+            elif what != schema.TRADE_HIDDEN:
                 _leave(rows, r, s, p, level, epoch, order, seen)
-                if halted and what == EXECUTE:
-                    rows[r, KIND] = CROSS
+                if halted and what == schema.EXECUTE:
+                    rows[r, KIND] = schema.CROSS
             while best_bid >= 0 and level[0, best_bid, ALL] <= 0:
                 best_bid -= 1
             while best_ask < none and level[1, best_ask, ALL] <= 0:
@@ -138,7 +127,7 @@ def _rest(rows: Longs, r: int, s: int, p: int, known: bool, level: Longs, epoch:
 def _leave(rows: Longs, r: int, s: int, p: int, level: Longs, epoch: Longs, order: Longs, seen: Longs) -> None:
     """Lots leave: of an order, of nobody's, or a whole level that the feed no longer shows."""
     slot = rows[r, SLOT]
-    if rows[r, KIND] == ROLL_OUT:
+    if rows[r, KIND] == schema.ROLL_OUT:
         seen[r, TOOK] = level[s, p, ALL]
         level[s, p, ALL], level[s, p, NOBODYS] = 0, 0
         epoch[s, p] += 1
@@ -208,20 +197,20 @@ def _wait(rows: Longs, seen: Longs, start: int, wait_ns: int, s: int, w: Longs, 
 def _meet(rows: Longs, seen: Longs, r: int, w: Longs, young: bool, found: Floats) -> None:
     """One row of the tape meets the ghost."""
     what, gap = rows[r, KIND], (rows[r, PRICE] - w[G_PRICE]) * w[G_SIDE]
-    if what == CLEAR:
+    if what == schema.CLEAR:
         w[G_TOTAL], w[G_AHEAD], w[G_NOBODYS], w[G_NOBODYS_BEHIND] = 0, 0, 0, 0
     elif rows[r, SIDE] == -w[G_SIDE]:
-        if (what == ADD or what == ROLL_IN) and gap <= 0:
+        if (what == schema.ADD or what == schema.ROLL_IN) and gap <= 0:
             w[G_LEFT] = 0
     elif rows[r, SIDE] == w[G_SIDE] and gap < 0:
-        if what == EXECUTE or what == TRADE_HIDDEN:
+        if what == schema.EXECUTE or what == schema.TRADE_HIDDEN:
             w[G_LEFT] = 0
     elif rows[r, SIDE] == w[G_SIDE] and gap == 0:
-        if what == EXECUTE:
+        if what == schema.EXECUTE:
             _executed(rows[r, LOTS], seen[r, TOOK], w)
-        elif what == REDUCE or what == DELETE or what == CROSS:
+        elif what == schema.REDUCE or what == schema.DELETE or what == schema.CROSS:
             near = _withdrawn(seen[r, BORN], seen[r, TOOK], w)
-            if young and what != CROSS:
+            if young and what != schema.CROSS:
                 found[CANCEL_AHEAD] += near
                 found[CANCEL_BEHIND] += seen[r, TOOK] - near
         else:
@@ -256,10 +245,10 @@ def _withdrawn(born: int, took: int, w: Longs) -> int:
 @kernel
 def _came(what: int, lots: int, w: Longs) -> None:
     """Lots come to rest at the ghost's price, or its level leaves the feed's window or is back."""
-    if what == ROLL_OUT:
+    if what == schema.ROLL_OUT:
         w[G_TOTAL], w[G_NOBODYS], w[G_NOBODYS_BEHIND] = 0, w[G_AHEAD], 0
-    elif what == ADD or what == ROLL_IN:
-        if what == ROLL_IN and w[G_TOTAL] == 0:
+    elif what == schema.ADD or what == schema.ROLL_IN:
+        if what == schema.ROLL_IN and w[G_TOTAL] == 0:
             w[G_AHEAD] = w[G_NOBODYS] = min(w[G_AHEAD], lots)
-        w[G_NOBODYS_BEHIND] += lots - (w[G_AHEAD] if w[G_TOTAL] == 0 else 0) if what == ROLL_IN else 0
+        w[G_NOBODYS_BEHIND] += lots - (w[G_AHEAD] if w[G_TOTAL] == 0 else 0) if what == schema.ROLL_IN else 0
         w[G_TOTAL] += lots

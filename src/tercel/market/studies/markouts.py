@@ -10,14 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.replayed import Replayed
-from tercel.market.studies.sums import Tally
+from tercel.market.studies.replayed import Replayed, Tally
 from tercel.market.tape.schema import EXECUTE
-
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 
 HORIZONS_S: Final = (1, 10, 60, 300)
 BPS: Final = 1e4

@@ -9,15 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.fills import WAITS_S
-from tercel.market.studies.replayed import Replayed
-from tercel.market.studies.sums import Tally
+from tercel.market.studies.replayed import Replayed, Tally
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 KINDS: Final = ("joins", "improves")

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import TapeError
+from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.market.score.sums import Adder
 from tercel.market.studies import fills_kernel as k
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 SKIP_S: Final = 900.0
@@ -29,9 +29,6 @@ DISTANCES: Final = (0, 1, 2)
 """Ticks behind the touch."""
 WIDE_TICKS: Final = 100
 """A wider touch is none."""
-HALF_HOUR_S: Final = 1800.0
-HALVES: Final = 48
-"""Half-hours of the longest session."""
 MINUTE_NS: Final = 60 * NS_PER_SECOND
 
 
@@ -93,10 +90,6 @@ class Replayed:
         inside = (ns >= self.open_ns) & (ns <= self.close_ns)
         return np.asarray(inside & self.booked[np.clip(minute, 0, len(self.booked) - 1)])
 
-    def half_hour(self, ns: Longs) -> Longs:
-        """Half-hours since the opening."""
-        return half_hour(ns, self.open_ns)
-
     def row_at(self, ns: Longs) -> Longs:
         """Last row up to each moment, -1 before the first."""
         return np.asarray(np.searchsorted(self.ns, ns, side="right") - 1)
@@ -112,13 +105,12 @@ class Replayed:
         return np.where(fine, 0.5 * (bid + ask), np.nan)
 
 
-def half_hour(ns: Longs, open_ns: int) -> Longs:
-    """Half-hours since an opening, the last of `HALVES` taking what comes later.
+class Tally(Adder):
+    """Sums of one replayed day."""
 
-    >>> half_hour(np.array([0, 1800, 3599]) * NS_PER_SECOND, 0).tolist()
-    [0, 1, 1]
-    """
-    return np.clip((ns - open_ns) // round(HALF_HOUR_S * NS_PER_SECOND), 0, HALVES - 1)
+    def __init__(self, day: Replayed) -> None:
+        super().__init__(day.open_ns)
+        self.day = day
 
 
 def _window(open_ns: int, close_ns: int) -> tuple[int, int]:

@@ -1,13 +1,13 @@
 """Many days of a market left to itself, each kept as it ends, so that a stopped run goes on."""
 
-import fcntl
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
 
 from tercel.core.errors import ConfigError
+from tercel.core.locks import locked
 from tercel.market.flow.preset import load
 from tercel.market.score.sanity import FreeDay, free_day
 from tercel.report.side_by_side import as_they_end
@@ -24,8 +24,15 @@ def free_days(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
     missing = [seed for seed in seeds if seed not in done]
     if not missing:
         return done
-    with kept.open("a", encoding="utf-8") as file:
-        _hold(file, kept)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(kept, wait=False))
+        except BlockingIOError as error:
+            received = f"{kept}, which another run writes"
+            raise ConfigError(
+                "one run at a time in a folder", received, "wait for it, or name another --out"
+            ) from error
+        file = stack.enter_context(kept.open("a", encoding="utf-8"))
         done = _read(kept, key)  # another run may have ended since
         missing = [seed for seed in seeds if seed not in done]
         if not done:
@@ -38,16 +45,6 @@ def free_days(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
             file.write(json.dumps(asdict(day)) + "\n")
             file.flush()
     return done
-
-
-def _hold(file: IO[str], kept: Path) -> None:
-    """Keep other runs away from the file until it is closed."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ConfigError(
-            "one run at a time in a folder", f"{kept}, which another run writes", "wait for it, or name another --out"
-        ) from error
 
 
 def _digest(key: str) -> str:

@@ -15,24 +15,11 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level, find, modify_id, take_id, take_unknown
+from tercel.market.tape import schema
 from tercel.market.tape.compiled_levels import compile_levels
 from tercel.market.tape.compiled_rows import ROW, emit
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
-from tercel.market.tape.schema import (
-    ADD,
-    CLEAR,
-    DELETE,
-    EXECUTE,
-    KIND_NAMES,
-    LEVEL_SET,
-    MODIFY,
-    REDUCE,
-    ROLL_IN,
-    ROLL_OUT,
-    STATUS,
-    TRADE_HIDDEN,
-)
 
 WHOLE = 1 << 30
 CHECKPOINT_NS = 900 * NS_PER_SECOND
@@ -53,11 +40,11 @@ def compile_modify(
     side, old_price, old_qty = b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY]
     modify_id(b, keys, slots, key_of, key, price, qty)
     if price == old_price and qty < old_qty:
-        return emit(out, at, ns, REDUCE, slot, side, price, old_qty - qty)
-    at = emit(out, at, ns, DELETE, slot, side, old_price, WHOLE)
+        return emit(out, at, ns, schema.REDUCE, slot, side, price, old_qty - qty)
+    at = emit(out, at, ns, schema.DELETE, slot, side, old_price, WHOLE)
     where = find(keys, slots, key)
     if where >= 0:
-        at = emit(out, at, ns, ADD, slots[where], side, price, qty)
+        at = emit(out, at, ns, schema.ADD, slots[where], side, price, qty)
     return at
 
 
@@ -70,36 +57,36 @@ def compile_rows(
     """Compile tape rows `[start, stop)` behind `out[:at]`; returns the new length, or -1 - row for an L2 row."""
     for i in range(start, stop):
         what, key = kind[i], order_id[i]
-        if what == ADD:
+        if what == schema.ADD:
             where = find(keys, slots, key)
             if where >= 0 and qty[i] > 0:
-                at = emit(out, at, ns[i], DELETE, slots[where], side[i], price[i], WHOLE)
+                at = emit(out, at, ns[i], schema.DELETE, slots[where], side[i], price[i], WHOLE)
             slot = add_id(b, keys, slots, key_of, key, side[i], price[i], qty[i])
             if slot >= 0:  # lots without an id are an anonymous block
-                at = emit(out, at, ns[i], ADD if key != 0 else ROLL_IN, slot, side[i], price[i], qty[i])
-        elif what == REDUCE or what == DELETE or what == EXECUTE:
+                at = emit(out, at, ns[i], schema.ADD if key != 0 else schema.ROLL_IN, slot, side[i], price[i], qty[i])
+        elif what == schema.REDUCE or what == schema.DELETE or what == schema.EXECUTE:
             where = find(keys, slots, key) if key != 0 else -1
             if where >= 0:
-                lots = WHOLE if what == DELETE else qty[i]
+                lots = WHOLE if what == schema.DELETE else qty[i]
                 at = emit(out, at, ns[i], what, slots[where], side[i], price[i], lots)
                 take_id(b, keys, slots, where, lots)
             else:
                 at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
-                take_unknown(b, side[i], price[i], qty[i], what == EXECUTE)
-        elif what == ROLL_OUT:
+                take_unknown(b, side[i], price[i], qty[i], what == schema.EXECUTE)
+        elif what == schema.ROLL_OUT:
             drop_level(b, keys, slots, key_of, side[i], price[i])
             at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
-        elif what == ROLL_IN:
+        elif what == schema.ROLL_IN:
             slot = block_in(b, side[i], price[i], qty[i])
             if slot >= 0:
                 at = emit(out, at, ns[i], what, slot, side[i], price[i], qty[i])
-        elif what == MODIFY:
+        elif what == schema.MODIFY:
             at = compile_modify(b, keys, slots, key_of, out, at, ns[i], key, price[i], qty[i])
-        elif what == CLEAR or what == STATUS or what == TRADE_HIDDEN:
-            if what == CLEAR:
+        elif what == schema.CLEAR or what == schema.STATUS or what == schema.TRADE_HIDDEN:
+            if what == schema.CLEAR:
                 clear(b, slots)
             at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
-        elif what == LEVEL_SET:
+        elif what == schema.LEVEL_SET:
             return -1 - i
     return at
 
@@ -155,7 +142,7 @@ class CompiledDay:
     @property
     def by_level(self) -> bool:
         """Whether the tape is of level totals, so that places in a queue are a model's (`simulator.levels`)."""
-        return bool(np.any(self.rows[:, 1] == LEVEL_SET))
+        return bool(np.any(self.rows[:, 1] == schema.LEVEL_SET))
 
 
 def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
@@ -175,8 +162,8 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     out = np.zeros((2 * events.n, ROW), np.int64)
     at = 0
     marks = [Checkpoint(int(events.exch_ns[0]) - 1 if events.n else 0, 0, False, 0, 0, 0, np.zeros((0, 6), np.int64))]
-    status = np.flatnonzero(events.kind == STATUS)
-    by_level = bool(np.any(events.kind == LEVEL_SET))
+    status = np.flatnonzero(events.kind == schema.STATUS)
+    by_level = bool(np.any(events.kind == schema.LEVEL_SET))
     for start, stop, ns in _quarters(events):
         if by_level:
             at = compile_levels(
@@ -190,8 +177,8 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
         if at < 0:
             raise TapeError(
                 "a tape of single orders or of level totals",
-                f"a {KIND_NAMES[int(events.kind[-1 - at])]} in row {-1 - at} among level totals in {instrument.symbol} "
-                f"{instrument.date}",
+                f"a {schema.KIND_NAMES[int(events.kind[-1 - at])]} in row {-1 - at} among level totals in "
+                f"{instrument.symbol} {instrument.date}",
                 "import orders and levels as two tapes",
             )
         before = status[status < stop]

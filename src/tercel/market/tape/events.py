@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,18 @@ class Events:
     def empty(cls, n: int) -> Events:
         """`n` rows of zeros."""
         return cls(*(np.zeros(n, dtype) for _, dtype in schema.COLUMNS))
+
+    @classmethod
+    def from_table(cls, table: NDArray[np.int64]) -> Events:
+        """Rows of int64 (n, 9), the columns in the order of ``schema.COLUMNS``, copied."""
+        return cls(*(table[:, i].astype(dtype) for i, (_, dtype) in enumerate(schema.COLUMNS)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Events]) -> Events:
+        """Tapes one after the other; the tape itself where there is one."""
+        if len(parts) < 2:
+            return parts[0] if parts else cls.empty(0)
+        return cls(*(np.concatenate(group) for group in zip(*(p.columns() for p in parts), strict=True)))
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> Events:

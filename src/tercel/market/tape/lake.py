@@ -16,12 +16,12 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tercel.core.errors import LakeConflictError, TapeError
+from tercel.core.locks import locked
 from tercel.core.names import nearest
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, content_hash
@@ -88,7 +88,8 @@ class Lake:
         instrument = instrument.with_content(events)
         target = self.folder(*instrument.key)
         try:
-            with self._lock():
+            self._own.mkdir(parents=True, exist_ok=True)
+            with locked(self._own / "lock"):  # one writer at a time
                 self._sweep()
                 held = self._held(target, replace)
                 if held is not None and held.content_hash == instrument.content_hash:
@@ -323,29 +324,14 @@ class Lake:
             else:  # killed between the two renames of a swap: the old day comes back
                 left.rename(home)
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One writer at a time; the system releases the lock of a process that dies."""
-        self._own.mkdir(parents=True, exist_ok=True)
-        with (self._own / "lock").open("w") as file:
-            try:
-                import fcntl
-            except ImportError:  # no advisory locks here: the renames alone keep a day whole
-                yield
-                return
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
 
 def _flat(target: Path, root: Path) -> str:
     return target.relative_to(root).as_posix().replace("/", "@")
 
 
 def _flush(path: Path) -> None:
-    """Force a file's or a folder's content to disk (folders cannot be flushed on Windows)."""
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    """Force a file's or a folder's content to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -14,7 +14,7 @@ from tests.market.feeds.binance.binance_twin import MIDNIGHT_MS, Binance, write
 
 from tercel.core.errors import FeedError, TercelError
 from tercel.market.feeds import BinanceFeed, Feed, FeedOptions
-from tercel.market.feeds.binance import BinanceDay
+from tercel.market.feeds.capture_day import CaptureDay
 from tercel.market.feeds.captures import exact, shown
 from tercel.market.feeds.levels_day import book_after
 from tercel.market.tape import schema, validate
@@ -23,7 +23,7 @@ from tercel.market.verify_quotes import verify_quotes
 from tercel.testing.feed import FeedContract
 
 
-def days(paths: list[Path], lot: str | None = None, **options: object) -> list[BinanceDay]:
+def days(paths: list[Path], lot: str | None = None, **options: object) -> list[CaptureDay]:
     with BinanceFeed(lot).days(paths, FeedOptions(**options)) as found:  # type: ignore[arg-type]
         return found
 

@@ -238,8 +238,8 @@ ONE_FILE = "[instrument]\nvenue='A'\ntick=1\n[[file]]\n[file.time]\ncolumn='t'\n
     ("text", "said"),
     [
         ("[instrument]\nvenue='A'\ntikc=1\n", "try 'tick'"),
-        ("[instrument]\nvenue='A'\n", "tick in"),
-        ("[instrument]\nvenue='A'\ntick='a'\n", "tick as float"),
+        ("[instrument]\nvenue='A'\n", "instrument.tick: Field required"),
+        ("[instrument]\nvenue='A'\ntick='a'\n", "instrument.tick: Input should be a valid number"),
         (ONE_FILE + "unit='h'\n[file.trade]\nprice='p'\nsize='q'", "time.unit"),
         ("[instrument", "a map in TOML"),
         ("[instrument]\nvenue='A'\ntick=1\nsession=['9','16']\n[[file]]\n[file.time]\ncolumn='t'", "session as HH:MM"),

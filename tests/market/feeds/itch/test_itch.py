@@ -12,6 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.market.feeds.itch import itch_bytes as m
+from tests.market.feeds.itch.twin import Row, Twin
 
 from tercel.core.errors import FeedError
 from tercel.market.feeds import Feed, FeedOptions
@@ -21,7 +22,6 @@ from tercel.market.feeds.itch_pass import Staging, Store, run_chunks
 from tercel.market.tape import schema
 from tercel.market.tape.instrument import midnight_ns
 from tercel.testing.feed import FeedContract, read_all
-from tercel.testing.itch import Row, Twin
 
 DATE = "2019-01-30"
 NAME = "01302019.NASDAQ_ITCH50"

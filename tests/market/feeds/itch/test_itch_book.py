@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.market.feeds.itch import itch_bytes as m
+from tests.market.feeds.itch.twin import Twin
 
 from tercel.market.feeds import itch_format as f
 from tercel.market.feeds.itch_book import ItchBooks, check_file, totals
 from tercel.market.feeds.itch_pass import Store, run_chunks
 from tercel.market.feeds.members import members
-from tercel.testing.itch import Twin
 
 
 def booked(data: bytes, cut: int = 0) -> tuple[Store, ItchBooks]:

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.market.feeds.itch import itch_bytes as m
+from tests.market.feeds.itch.twin import Twin
 
+from benchmarks.itch_plain import messages
 from tercel.market.book import Book
 from tercel.market.feeds import FeedOptions
 from tercel.market.feeds.itch import ItchFeed
 from tercel.market.feeds.itch_book import check_file
-from tercel.market.feeds.itch_plain import messages
 from tercel.market.feeds.members import members
 from tercel.market.tape import schema
 from tercel.testing.feed import read_all
-from tercel.testing.itch import Twin
 
 DATE = "2019-01-30"
 

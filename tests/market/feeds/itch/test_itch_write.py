@@ -5,22 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.market.feeds.itch.twin import Twin
 
+from benchmarks.itch_plain import messages
+from benchmarks.itch_write import write_itch
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import Book
 from tercel.market.feeds import FeedOptions
 from tercel.market.feeds.itch import ItchFeed
 from tercel.market.feeds.itch_book import check_file
-from tercel.market.feeds.itch_plain import messages
-from tercel.market.feeds.itch_write import write_itch
 from tercel.market.feeds.members import members
 from tercel.market.flow import load
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema, validate
 from tercel.market.tape.instrument import content_hash, midnight_ns
 from tercel.testing.feed import read_all
-from tercel.testing.itch import Twin
 
 DATE = "2019-01-30"
 NAME = "01302019.NASDAQ_ITCH50"

@@ -35,7 +35,6 @@ OWNER_BITS: Final = 32  # ... in a word
 MOST_ORDERS: Final = 2048
 """Order slots that the bits cover."""
 
-MS: Final = 1_000_000
 LATE_NS: Final = 1
 """The hidden trader acts that long after a full second, so that an agent that decides at it comes first."""
 RETRY_NS: Final = 1000

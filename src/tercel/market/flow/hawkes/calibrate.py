@@ -11,7 +11,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +23,13 @@ from tercel.market.flow.hawkes import tables
 from tercel.market.flow.hawkes.fit import Excitation, History, compensators, fit, residuals
 from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.hawkes.state import Factors, States, cancel_rates, classify, edges, rake
+from tercel.market.flow.hawkes.tables import Day
 from tercel.market.flow.hawkes.tune import Means, means, tune
 from tercel.market.flow.preset import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.observed import Observed, observe
+from tercel.market.observed.kinds import NAMES
+from tercel.market.tape import Events, Instrument
 
 DECAYS = (0.03, 0.6, 12.0, 250.0, 6000.0)
 """1/s: half-lives of 23 s, 1.2 s, 58 ms, 2.8 ms and 0.1 ms, whose sums come near a power law."""
@@ -47,38 +49,8 @@ ESTIMATOR = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Day:
-    """Events of one day that the flow has, with their books; lots are simulated lots."""
-
-    seen: Observed
-    seconds: NDArray[np.float64]
-    kind: NDArray[np.int8]
-    side: NDArray[np.int8]
-    lots: NDArray[np.int64]
-    away: NDArray[np.int64]
-    bid_lots: NDArray[np.float64]
-    ask_lots: NDArray[np.float64]
-    bid_px: NDArray[np.int32]
-    ask_px: NDArray[np.int32]
-
-    @property
-    def waits(self) -> NDArray[np.float64]:
-        """Seconds since the event before."""
-        return np.diff(self.seconds, prepend=self.start_s)
-
-    @property
-    def start_s(self) -> float:
-        """Of the stretch, seconds after the session's opening."""
-        return (self.seen.start_ns - self.seen.open_ns) / NS_PER_SECOND
-
-    @property
-    def spread(self) -> NDArray[np.int64]:
-        return (self.ask_px[:, 0] - self.bid_px[:, 0]).astype(np.int64)
-
-
 def calibrate(
-    days: Sequence[tuple[plain.InstrumentFields, Any]],
+    days: Sequence[tuple[Instrument, Events]],
     *,
     name: str,
     date: str,
@@ -344,15 +316,13 @@ def _preset(
     }
     card |= {
         "estimator": ESTIMATOR,
-        "events": {name: int(n) for name, n in zip(tables.NAMES, np.bincount(kind, minlength=at.KINDS), strict=True)},
+        "events": {name: int(n) for name, n in zip(NAMES, np.bincount(kind, minlength=at.KINDS), strict=True)},
         "events_per_s": _rate(days),
         "reach_ticks": reach,
         "spectral_radius": law.excitation.radius,
         "spectral_radius_before_projection": law.radius_before,
         "log_likelihood_per_event": {"state factors alone": law.plain_likelihood, "with excitation": law.likelihood},
-        "ks_distance_of_rescaled_waits": {
-            name: [law.ks[i], law.ks[at.KINDS + i]] for i, name in enumerate(tables.NAMES)
-        },
+        "ks_distance_of_rescaled_waits": {name: [law.ks[i], law.ks[at.KINDS + i]] for i, name in enumerate(NAMES)},
     }
     return HawkesPreset(
         **shared,

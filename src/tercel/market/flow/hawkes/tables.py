@@ -1,41 +1,50 @@
 """Tables of equally likely values: sizes and places of the Hawkes flow's orders, from the tape."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, kernel
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.hawkes import layout as at
+from tercel.market.observed import Observed
 
-NAMES = ("limit in spread", "limit at best", "limit deeper", "cancel at best", "cancel deeper", "market")
 DIGITS = 6
 FEW = 50
 """Values below which a class takes those of all classes."""
 
 
-class DayColumns(Protocol):
-    """What is read of `calibrate.Day`."""
+@dataclass(frozen=True, eq=False)
+class Day:
+    """Events of one day that the flow has, with their books; lots are simulated lots."""
+
+    seen: Observed
+    seconds: NDArray[np.float64]
+    kind: NDArray[np.int8]
+    side: NDArray[np.int8]
+    lots: NDArray[np.int64]
+    away: NDArray[np.int64]
+    bid_lots: NDArray[np.float64]
+    ask_lots: NDArray[np.float64]
+    bid_px: NDArray[np.int32]
+    ask_px: NDArray[np.int32]
 
     @property
-    def kind(self) -> NDArray[np.int8]: ...
+    def waits(self) -> NDArray[np.float64]:
+        """Seconds since the event before."""
+        return np.diff(self.seconds, prepend=self.start_s)
+
     @property
-    def side(self) -> NDArray[np.int8]: ...
+    def start_s(self) -> float:
+        """Of the stretch, seconds after the session's opening."""
+        return (self.seen.start_ns - self.seen.open_ns) / NS_PER_SECOND
+
     @property
-    def lots(self) -> NDArray[np.int64]: ...
-    @property
-    def away(self) -> NDArray[np.int64]: ...
-    @property
-    def bid_lots(self) -> NDArray[np.float64]: ...
-    @property
-    def ask_lots(self) -> NDArray[np.float64]: ...
-    @property
-    def bid_px(self) -> NDArray[np.int32]: ...
-    @property
-    def ask_px(self) -> NDArray[np.int32]: ...
-    @property
-    def spread(self) -> NDArray[np.int64]: ...
+    def spread(self) -> NDArray[np.int64]:
+        return (self.ask_px[:, 0] - self.bid_px[:, 0]).astype(np.int64)
 
 
 def nested(values: NDArray[np.float64]) -> Any:
@@ -58,7 +67,7 @@ def quantiles(values: NDArray[np.int64], entries: int) -> tuple[int, ...]:
     return tuple(int(x) for x in table)
 
 
-def sizes(days: Sequence[DayColumns]) -> tuple[tuple[int, ...], ...]:
+def sizes(days: Sequence[Day]) -> tuple[tuple[int, ...], ...]:
     """Lots of limit orders in the spread, at best, deeper."""
     kind = np.concatenate([day.kind for day in days])
     lots = np.concatenate([day.lots for day in days])
@@ -78,7 +87,7 @@ def _spread_out(values: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(x) for x in ordered[((np.arange(at.PLACES) + 0.5) * len(ordered) / at.PLACES).astype(np.int64)])
 
 
-def improvements(days: Sequence[DayColumns], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def improvements(days: Sequence[Day], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     """Ticks inside the own best of limit orders in the spread, by spread class."""
     kind = np.concatenate([day.kind for day in days])
     spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
@@ -87,7 +96,7 @@ def improvements(days: Sequence[DayColumns], spread_edges: NDArray[np.int64]) ->
     return _by_class(inside[chosen], spread[chosen], at.SPREADS)
 
 
-def distances(days: Sequence[DayColumns], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def distances(days: Sequence[Day], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     """Ticks behind the own best of deeper limit orders, by spread class."""
     kind = np.concatenate([day.kind for day in days])
     spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
@@ -120,7 +129,7 @@ def count_returns(
             taken[how[s]] += price[n] == lost[s]
 
 
-def returns(days: Sequence[DayColumns]) -> tuple[float, float]:
+def returns(days: Sequence[Day]) -> tuple[float, float]:
     """Share of limit orders in the spread that come back to the best price last given up: by a cancel, by a trade."""
     chances, taken = np.zeros(2, np.int64), np.zeros(2, np.int64)
     for day in days:
@@ -134,7 +143,7 @@ def returns(days: Sequence[DayColumns]) -> tuple[float, float]:
     return float(f"{shares[0]:.{DIGITS}g}"), float(f"{shares[1]:.{DIGITS}g}")
 
 
-def _met(days: Sequence[DayColumns]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _met(days: Sequence[Day]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lots of every market order, and of the queue that it met."""
     lots = np.concatenate([day.lots[day.kind == at.MARKET] for day in days])
     queue = np.concatenate(
@@ -143,7 +152,7 @@ def _met(days: Sequence[DayColumns]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return lots, queue.astype(np.int64)
 
 
-def less_than_queue(days: Sequence[DayColumns], queue_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def less_than_queue(days: Sequence[Day], queue_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     """Lots of market orders that leave some of the queue, by its class."""
     lots, queue = _met(days)
     left = lots < queue
@@ -157,7 +166,7 @@ def less_than_queue(days: Sequence[DayColumns], queue_edges: NDArray[np.int64]) 
     return tuple(rows)
 
 
-def more_than_queue(days: Sequence[DayColumns]) -> Any:
+def more_than_queue(days: Sequence[Day]) -> Any:
     """Lots of market orders that take more than the queue, over the queue's."""
     lots, queue = _met(days)
     ratios = np.sort((lots / np.maximum(queue, 1))[lots > queue])
@@ -166,7 +175,7 @@ def more_than_queue(days: Sequence[DayColumns]) -> Any:
     return nested(ratios[((np.arange(at.PLACES) + 0.5) * len(ratios) / at.PLACES).astype(np.int64)])
 
 
-def sweeps(days: Sequence[DayColumns], queue_edges: NDArray[np.int64]) -> Any:
+def sweeps(days: Sequence[Day], queue_edges: NDArray[np.int64]) -> Any:
     """Shares of market orders that take exactly the queue they meet, and less, by its class."""
     exactly, less, orders = (np.zeros(at.QUEUES) for _ in range(3))
     for day in days:

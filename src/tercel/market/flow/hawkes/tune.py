@@ -19,9 +19,9 @@ from tercel.core.errors import CapacityError, ConfigError
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes.preset import HawkesPreset
 from tercel.market.flow.hawkes.state import resting
-from tercel.market.flow.hawkes.tables import NAMES, nested
-from tercel.market.observed import Observed, observe
-from tercel.market.simulator.days import simulated_day
+from tercel.market.flow.hawkes.tables import nested
+from tercel.market.observed.kinds import NAMES
+from tercel.market.simulator.days import observed_day
 
 PILOTS = 12
 WARMUP_S = 1200.0
@@ -31,16 +31,6 @@ LEAST_SHARE = 0.02
 LEAST_ALONE = 0.02
 """Least share of a kind's events that nothing excites."""
 GROUPS = ([at.IN_SPREAD, at.AT_BEST, at.CANCEL_BEST], [at.DEEPER, at.CANCEL_DEEPER], [at.MARKET])
-
-
-@dataclass(frozen=True)
-class _Session:
-    """What `observe` asks of an instrument."""
-
-    lot: int
-    levels: int
-    session_open_ns: int
-    session_close_ns: int
 
 
 @dataclass(frozen=True)
@@ -81,11 +71,9 @@ def pilot(preset: HawkesPreset, seed: int, seconds: float) -> Means:
         When the book overflows or dies out: the law does not hold such a market.
     """
     try:
-        events = simulated_day(preset, seed, seconds, WARMUP_S)
+        seen = observed_day(preset, seed, seconds, WARMUP_S, window=preset.window)
     except CapacityError as error:
         raise _no_market(preset, "overflows") from error
-    stop = int((WARMUP_S + seconds) * 1e9)
-    seen: Observed = observe(_Session(1, preset.window, 0, stop), events, WARMUP_S)
     if seen.n < LEAST_SHARE * preset.card["events_per_s"] * seconds:
         raise _no_market(preset, "dies out")
     reach = max(max(row) for row in preset.distance)

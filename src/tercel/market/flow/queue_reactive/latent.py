@@ -17,9 +17,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tercel.core.jit import Floats
 
 TAUS: Final = (1.5, 5.0, 15.0, 45.0)
 """Minutes that parts of the rate last."""

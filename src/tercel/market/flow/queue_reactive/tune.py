@@ -7,19 +7,16 @@ alone, so that damped steps on the logarithms converge in a few rounds; the mean
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError
-from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.extract import Day, day_of
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
-from tercel.market.observed import observe
-from tercel.market.simulator.days import simulated_day
+from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
 UNTOLD = 1e-9
@@ -119,15 +116,8 @@ def _moves(mid2: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
 
 def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) -> list[Day]:
     """Simulated stretches, observed as the tape was."""
-    out = []
-    levels = q.LEVELS if preset.scalars["limited"] else 0
-    for seed in seeds:
-        events = simulated_day(preset, seed, seconds, WARMUP_S)
-        instrument = SimpleNamespace(
-            lot=preset.lot, levels=levels, session_open_ns=0, session_close_ns=int((WARMUP_S + seconds) * NS_PER_SECOND)
-        )
-        out.append(day_of(observe(instrument, events, skip_s=WARMUP_S, levels=q.LEVELS), 1.0))
-    return out
+    window = q.LEVELS if preset.scalars["limited"] else 0
+    return [day_of(observed_day(preset, seed, seconds, WARMUP_S, window=window), 1.0) for seed in seeds]
 
 
 def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:

@@ -11,12 +11,7 @@ from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 VERSION: Final = 3
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
-LIMIT_IN_SPREAD: Final = 0
-LIMIT_AT_BEST: Final = 1
-LIMIT_DEEPER: Final = 2
-CANCEL_AT_BEST: Final = 3
-CANCEL_DEEPER: Final = 4
-MARKET: Final = 5
+LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET = range(6)
 KINDS: Final = 6
 EVENTS: Final = 12
 CANCEL_MOVED: Final = 6
@@ -218,26 +213,10 @@ GONE_PRICE: Final = _M + 25  # last cancelled order of each side (bid, ask): pri
 GONE_LOTS: Final = _M + 27  # ... and lots
 RATE: Final = _M + 29  # real: sum of regime-weighted over plain weights at the last event
 # classes as `see` found them
-I_STATE: Final = _M + 30
-I_BEFORE: Final = _M + 31
-I_BEFORE2: Final = _M + 32
-I_PLACE: Final = _M + 33
-I_TRADE: Final = _M + 34
-I_EMPTIED: Final = _M + 35
-I_VACATED: Final = _M + 36
-I_FRESH: Final = _M + 37
-I_SIGNS: Final = _M + 38
-I_ALONE: Final = _M + 39
-I_RUNS: Final = _M + 40
-I_BEHIND: Final = _M + 41
-I_RETREAT: Final = _M + 42
+I_STATE, I_BEFORE, I_BEFORE2, I_PLACE, I_TRADE, I_EMPTIED, I_VACATED = range(_M + 30, _M + 37)
+I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT = range(_M + 37, _M + 43)
 # tallies
-N_EVENTS: Final = _M + 43
-N_MARKET: Final = _M + 44
-SPREAD_SUM: Final = _M + 45
-REFILLS: Final = _M + 46
-REPAIRS: Final = _M + 47
-VOID: Final = _M + 48
+N_EVENTS, N_MARKET, SPREAD_SUM, REFILLS, REPAIRS, VOID = range(_M + 43, _M + 49)
 # touches (bid, ask) as last seen, those that market orders emptied last, and when
 TOUCH: Final = _M + 49
 EMPTIED: Final = _M + 51

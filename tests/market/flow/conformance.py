@@ -2,7 +2,7 @@
 
 :class:`SantaFe` is the law of `tercel.market.flow.preset` written as plainly as it can be: event by event,
 no kernels, nothing shared with the simulator. :func:`simulate` runs any
-:class:`~tercel.market.flow.port.Flow` on a plain book and gives the day as tape; the same census then
+:class:`~tests.market.flow.port.Flow` on a plain book and gives the day as tape; the same census then
 reads real, kernel-made and oracle-made days. :class:`FlowConformance` is the class that a new flow model's
 test inherits.
 """
@@ -14,11 +14,11 @@ from itertools import accumulate
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.market.flow.port import CANCEL, LIMIT, MARKET, Flow, FlowBook, FlowEvent
 
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.flow.census import Census, census
 from tercel.market.flow.fit import quantities
-from tercel.market.flow.port import CANCEL, LIMIT, MARKET, Flow, FlowBook, FlowEvent
 from tercel.market.flow.santa_fe_preset import SIZES, SantaFePreset
 from tercel.market.tape import Events
 from tercel.market.tape.schema import ADD, COLUMNS, DELETE, EXECUTE, MESSAGE_END

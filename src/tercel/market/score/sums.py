@@ -4,29 +4,39 @@ A figure is a function of a few sums (a share is hits over cases), so days and h
 bootstrap draws clusters of sums (`tercel.stats.bootstrap`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.market.studies.replayed import HALVES, Replayed
+from tercel.core.jit import Floats, Longs
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.stats.bootstrap import Estimate, Moments, intervals
 from tercel.stats.clusters import cluster_sums
 
-Floats = NDArray[np.float64]
-Longs = NDArray[np.int64]
 Sums = dict[str, Floats]
 """Name to float64[HALVES]."""
 RESAMPLES = 1000
+HALF_HOUR_S = 1800.0
+HALVES = 48
+"""Half-hours of the longest session."""
 
 
 class Adder:
-    """Sums by half-hour: `half_hour` says of moments, ns, in which they lie."""
+    """Sums by half-hour since an opening, ns."""
 
-    def __init__(self, half_hour: Callable[[Longs], Longs]) -> None:
-        self.half_hour = half_hour
+    def __init__(self, open_ns: int) -> None:
+        self.open_ns = open_ns
         self.sums: Sums = {}
+
+    def half_hour(self, ns: Longs) -> Longs:
+        """Half-hours since the opening, the last of `HALVES` taking what comes later.
+
+        >>> Adder(0).half_hour(np.array([0, 1800, 3599]) * NS_PER_SECOND).tolist()
+        [0, 1, 1]
+        """
+        return np.clip((ns - self.open_ns) // round(HALF_HOUR_S * NS_PER_SECOND), 0, HALVES - 1)
 
     def add(self, name: str, ns: Longs, values: NDArray[np.generic] | None = None) -> None:
         """Add values (or ones) up by the half-hour of their moments, arrays of one shape."""
@@ -39,18 +49,6 @@ class Adder:
         chosen = slice(None) if cases is None else cases
         self.add(name, ns[chosen], hits[chosen])
         self.add(f"{name}#", ns[chosen])
-
-
-class Tally(Adder):
-    """Sums of one replayed day."""
-
-    def __init__(self, day: Replayed) -> None:
-        super().__init__(day.half_hour)
-        self.day = day
-
-
-Means = Mapping[str, Floats]
-"""Sum (or mean) of each name over the draws, float64[B]."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 A flow model is the public of a simulated market. It sees the whole book, the agent's orders in it, and
 answers with one event at a time; it acts on public orders alone (an agent's order is never cancelled by
 it). The batched simulator runs compiled models of the same law, chosen by an integer switch; this port is
-the readable form that the conformance kit (`tercel.testing.flow`) and the oracles speak.
+the readable form that the conformance kit (`tests.market.flow.conformance`) and the oracles speak.
 """
 
 from collections.abc import Iterable, Sequence

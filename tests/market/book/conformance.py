@@ -4,7 +4,7 @@
         def make(self, orders: int = 512, width: int = 64, own: int = 8) -> MyBook:
             return MyBook(orders, width, own)
 
-The rules are those of :mod:`tercel.market.book.reference`, example by example; long seeded streams are held against it.
+The rules are those of :mod:`benchmarks.reference_book`, example by example; long seeded streams are held against it.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.reference_book import IOC, LIMIT, MARKET, POST_ONLY, ReferenceBook
 from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, SELL
-from tercel.market.book.reference import IOC, LIMIT, MARKET, POST_ONLY, ReferenceBook
 from tercel.market.tape import schema
 
 STUB_BID, STUB_ASK = 1, 2**29

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-from tercel.market.feeds.itch_plain import FORMS, Message, messages
+from benchmarks.itch_plain import FORMS, Message, messages
 from tercel.market.tape import schema
 
 
@@ -63,7 +63,7 @@ class Twin:
         self.orders[ref] = [locate, side, shares, price]
         return price > 0
 
-    def _on_A(self, m: Message, ref: int, side: bytes, shares: int, _: bytes, price: int, *__: Any) -> None:  # noqa: N802
+    def _on_A(self, m: Message, ref: int, side: bytes, shares: int, _: bytes, price: int, *__: Any) -> None:
         sign = {b"B": 1, b"S": -1}.get(side)
         if sign is None:
             self.odd["odd_fields"] += 1
@@ -94,17 +94,17 @@ class Twin:
             del self.orders[ref]
         return (order[1], order[3], taken) if order[3] else None
 
-    def _on_E(self, m: Message, ref: int, shares: int, *_: Any) -> None:  # noqa: N802
+    def _on_E(self, m: Message, ref: int, shares: int, *_: Any) -> None:
         less = self._less(m, ref, shares)
         if less:
             self._put(m.locate, (schema.EXECUTE, _signed(ref), *less))
 
-    def _on_X(self, m: Message, ref: int, shares: int) -> None:  # noqa: N802
+    def _on_X(self, m: Message, ref: int, shares: int) -> None:
         less = self._less(m, ref, shares)
         if less:
             self._put(m.locate, (schema.REDUCE, _signed(ref), *less))
 
-    def _on_C(self, m: Message, ref: int, shares: int, _: int, printed: bytes, paid: int) -> None:  # noqa: N802
+    def _on_C(self, m: Message, ref: int, shares: int, _: int, printed: bytes, paid: int) -> None:
         less = self._less(m, ref, shares)
         if less is None:
             return
@@ -123,12 +123,12 @@ class Twin:
             del self.orders[ref]
         return order
 
-    def _on_D(self, m: Message, ref: int) -> None:  # noqa: N802
+    def _on_D(self, m: Message, ref: int) -> None:
         order = self._gone(m, ref)
         if order and order[3]:
             self._put(m.locate, (schema.DELETE, _signed(ref), order[1], order[3], order[2]))
 
-    def _on_U(self, m: Message, ref: int, new: int, shares: int, price: int) -> None:  # noqa: N802
+    def _on_U(self, m: Message, ref: int, new: int, shares: int, price: int) -> None:
         order = self._gone(m, ref)
         if order is None:
             return
@@ -139,19 +139,19 @@ class Twin:
             rows.append((schema.ADD, _signed(new), order[1], price, shares))
         self._put(m.locate, *rows)
 
-    def _on_P(self, m: Message, _: int, side: bytes, shares: int, __: bytes, price: int, ___: int) -> None:  # noqa: N802
+    def _on_P(self, m: Message, _: int, side: bytes, shares: int, __: bytes, price: int, ___: int) -> None:
         if price == 0 or shares == 0 or shares >= 2**30:
             self.odd["no_price" if price == 0 else "no_shares" if shares == 0 else "cut_shares"] += 1
             return
         self._put(m.locate, (schema.TRADE_HIDDEN, 0, 1 if side == b"B" else -1, price, shares))
 
-    def _on_Q(self, m: Message, shares: int, _: bytes, price: int, __: int, kind: bytes) -> None:  # noqa: N802
+    def _on_Q(self, m: Message, shares: int, _: bytes, price: int, __: int, kind: bytes) -> None:
         if shares >= 2**30:
             self.odd["cut_shares"] += 1
             shares = 2**30 - 1
         self._put(m.locate, (schema.CROSS, {b"O": -1, b"C": -2, b"H": -3}.get(kind, -4), 0, price, shares))
 
-    def _on_H(self, m: Message, _: bytes, state: bytes, *__: Any) -> None:  # noqa: N802
+    def _on_H(self, m: Message, _: bytes, state: bytes, *__: Any) -> None:
         self.odd["odd_fields"] += state not in (b"T", b"Q", b"H", b"P")
         self._put(m.locate, (schema.STATUS, 0, 0, {b"T": 1, b"Q": 0}.get(state, -1), 0))
 

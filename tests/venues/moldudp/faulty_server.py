@@ -129,9 +129,9 @@ class FaultyServer:
             ahead = began + (number + 1) / self._pace - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)
-        while not self._stop.is_set():
+        self._send(end_of_session(self.session, len(self.messages) + 1))
+        while not self._stop.wait(0.05):
             self._send(end_of_session(self.session, len(self.messages) + 1))
-            time.sleep(0.05)
 
     def _answer(self) -> None:
         rng = np.random.default_rng(99)

@@ -111,9 +111,8 @@ class PlayedBinance:
                     time.sleep(self._pause_s)
             if at >= len(self.messages):
                 self.over.set()
-            while not self._closing.is_set():
+            while not self._closing.wait(0.05):
                 connection.ping().wait(0.2)
-                time.sleep(0.05)
         except (ConnectionClosed, OSError):
             return
 

@@ -4,7 +4,7 @@ Cheridito & Weiss (2025), "Reinforcement learning for trade execution with marke
 and the configuration of their code. Rates: Abergel et al. (2016), "Limit order books", cancels times 100 for the
 smaller orders here. What a preset says beside its law (volume, depth, volatility) is measured in it.
 
-    python -m tercel.market.flow.cheridito_weiss.published      writes the files that are shipped
+    python -m replications.cheridito_weiss.published      writes the files that are shipped
 """
 
 import math

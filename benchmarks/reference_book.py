@@ -61,7 +61,7 @@ from tercel.core.vocabulary import BUY, NO_ASK, NO_BID, SELL
 from tercel.market.tape import schema
 
 if TYPE_CHECKING:
-    from tercel.market.book.book import EventColumns
+    from tercel.market.tape import Events
 
 LIMIT: Final = 0
 MARKET: Final = 1
@@ -468,7 +468,7 @@ class ReferenceBook:
 
     # -- tape -----------------------------------------------------------------------------------------------
 
-    def apply(self, events: "EventColumns", start: int = 0, stop: int | None = None) -> None:
+    def apply(self, events: "Events", start: int = 0, stop: int | None = None) -> None:
         """Apply tape rows `[start, stop)`, and read the touch after each for the counters and the checksum."""
         columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
         add, delete, execute, reduce = self.add, self.delete, self.execute, self.reduce
