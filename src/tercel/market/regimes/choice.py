@@ -26,11 +26,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.toml import read_toml
-from tercel.market.flow.preset import Preset
+from tercel.core.validated import validated
+from tercel.market.flow.preset import Preset, load
 from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
 from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime
@@ -91,7 +92,9 @@ class _EntryText(BaseModel):
     regime: str
 
 
-class _FileText(BaseModel):
+class RegimesFile(BaseModel):
+    """A file of regimes as it is written; see the module."""
+
     model_config = ConfigDict(extra="forbid")
     season: bool | list[float] = False
     arrival_s: float | None = None
@@ -109,14 +112,8 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
     ConfigError
         A file that cannot be read or says no law.
     """
-    try:
-        told = _FileText.model_validate(read_toml(path, "name one that is right", "a file of regimes"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            "a file of regimes", f"{path}: {where}: {first['msg']}", "see market.regimes.choice"
-        ) from error
+    raw = read_toml(path, "name one that is right", "a file of regimes")
+    told = validated(RegimesFile, raw, str(path), "a file of regimes")
     own = {name: Regime(name, tuple(_phase(one) for one in phases)) for name, phases in told.regime.items()}
     if told.chain is not None and told.script:
         raise ConfigError("a chain or a script", f"{path} with both", "leave one out")
@@ -133,6 +130,11 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
     if law is None and season is None:
         raise ConfigError("a chain, a script or a season", f"{path} with none", "see market.regimes.choice")
     return law, season
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file of regimes that :func:`read` would."""
+    read(path, load("csco"))
 
 
 def _phase(text: _PhaseText) -> Phase:
