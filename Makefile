@@ -15,10 +15,11 @@ CORE   := .stamps/core
 TRADE  := .stamps/trade
 DEV    := .stamps/dev
 FIX    := .stamps/fix
+DOCS   := .stamps/docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix run demo test check format guards bench clean
+.PHONY: help setup fix run demo test check docs format guards bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -51,6 +52,9 @@ check: $(DEV) ## lint, format, types, layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(DOCS) ## build the site of the documentation into build/site; it opens from the folder and fetches nothing
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+
 format: $(DEV) ## let ruff put the sources in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -82,6 +86,11 @@ $(CORE): pyproject.toml $(VENV)/pyvenv.cfg
 $(TRADE): pyproject.toml $(CORE)
 	@echo "[set-up] installing the extra [trade] (some 10 seconds)" >&2
 	@$(PIP) install -e ".[trade]"
+	@mkdir -p .stamps && touch $@
+
+$(DOCS): pyproject.toml $(CORE)
+	@echo "[set-up] installing the extra [docs] (some 10 seconds)" >&2
+	@$(PIP) install -e ".[docs]"
 	@mkdir -p .stamps && touch $@
 
 $(FIX): pyproject.toml $(DEV)

@@ -156,8 +156,8 @@ def free_port() -> int:
 def commands(text: str) -> list[str]:
     """Commands of a console block, continued lines joined by their line breaks.
 
-    >>> commands("$ one \\\\\\n    two\\nout\\n$ three\\n")
-    ['one \\\\\\n    two', 'three']
+    >>> commands("$ one\\nout\\n$ two\\nmore\\n")
+    ['one', 'two']
     """
     found: list[str] = []
     open_ = False
