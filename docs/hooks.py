@@ -90,7 +90,9 @@ def commands() -> str:
                 if not one.hidden:
                     walk(one, f"{words} {name}".strip())
             return
-        page.extend([f"### tercel {words}", "", (command.help or "").split("\f")[0], ""])
+        page.extend(
+            [f"{'##' if ' ' not in words else '###'} tercel {words}", "", (command.help or "").split("\f")[0], ""]
+        )
         if command.epilog:
             page.extend(["```sh", command.epilog.removeprefix("Example: "), "```", ""])
         rows = [row(one) for one in command.params if not getattr(one, "hidden", False)]
@@ -129,7 +131,8 @@ def schemas() -> str:
     ]
     page += ["([how](../howto/files.md)). Every key with its type, its default and what it means:", ""]
     for kind, schema in found().items():
-        page += [f"## {KINDS[kind][0].capitalize()}: `{kind}`", ""]
+        about = KINDS[kind][0]
+        page += [f"## {about[0].upper()}{about[1:]}: `{kind}`", ""]
         inner = schema.get("$defs", {})
         for name, part in [("", schema), *inner.items()]:
             rows = [key_row(key, one) for key, one in part.get("properties", {}).items()]
