@@ -202,7 +202,7 @@ def schema() -> dict[str, Any]:
     """The JSON schema of a limit file."""
     text, amount = {"type": "string"}, {"type": "number", "minimum": 0}
     hours = {"anyOf": [{"const": "always"}, {"type": "array", "items": text, "minItems": 2, "maxItems": 2}]}
-    least = {_count: 0, _since: 1, _within: 0, _bps: 1}
+    least: dict[_Reader, int] = {_count: 0, _since: 1, _within: 0, _bps: 1}
     other: dict[_Reader, dict[str, Any]] = {_hours: hours, _money: amount}
 
     def section(kind: type, *, whole: bool) -> dict[str, Any]:
