@@ -6,6 +6,7 @@
 PYTHON ?= python3
 ARGS   ?=
 TORCH  ?= torch==2.13.0
+LOCK   ?=
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -15,10 +16,11 @@ CORE   := .stamps/core
 TRADE  := .stamps/trade
 DEV    := .stamps/dev
 FIX    := .stamps/fix
+DOCS   := .stamps/docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix run demo test check format guards bench clean
+.PHONY: help setup fix run demo test check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -27,6 +29,7 @@ help: ## say what can be made (the default)
 	@echo
 	@echo "  ARGS=...       is handed on:      make run ARGS=--quick    make test ARGS='-k book -x'"
 	@echo "  PYTHON=...     another python:    make setup PYTHON=python3.12"
+	@echo "  LOCK=FILE      locked versions:   make setup LOCK=requirements-dev.lock"
 	@echo
 	@echo "Everything is set up on first use in $(VENV); nothing outside this folder and the kernel cache is touched."
 
@@ -51,12 +54,22 @@ check: $(DEV) ## lint, format, types, layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(DOCS) ## build the site of the documentation into build/site; it opens from the folder and fetches nothing
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+
 format: $(DEV) ## let ruff put the sources in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 guards: $(DEV) ## hold what commands give to what is recorded of them in guards/ (some three minutes of CPU)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m guards compare $(ARGS)
+
+# torch and what comes with it are left out: TORCH says which build this machine takes.
+lock: $(DEV) ## write requirements-dev.lock: the versions that a set-up takes with LOCK=requirements-dev.lock
+	@$(PIP) install "uv>=0.5"
+	@echo "$(TORCH)" > .stamps/torch.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra docs --constraint .stamps/torch.txt \
+	  --no-header --no-annotate pyproject.toml | grep -vE '^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==' > requirements-dev.lock
 
 bench: $(DEV) ## measure every speed against its reference, in the same process
 	@for what in book env train decide import venue gate journal desk fix; do $(BIN)/python -m benchmarks $$what $(ARGS) || exit $$?; done
@@ -84,6 +97,11 @@ $(TRADE): pyproject.toml $(CORE)
 	@$(PIP) install -e ".[trade]"
 	@mkdir -p .stamps && touch $@
 
+$(DOCS): pyproject.toml $(CORE)
+	@echo "[set-up] installing the extra [docs] (some 10 seconds)" >&2
+	@$(PIP) install $(if $(LOCK),--constraint $(LOCK)) -e ".[docs]"
+	@mkdir -p .stamps && touch $@
+
 $(FIX): pyproject.toml $(DEV)
 	@echo "[set-up] building QuickFIX (some five minutes, once)" >&2
 	@CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(PIP) install -e ".[fix]"
@@ -94,5 +112,5 @@ $(DEV): pyproject.toml $(VENV)/pyvenv.cfg
 	@echo "[set-up] installing $(TORCH) (half a minute, 0.8 GB)" >&2
 	@$(PIP) install "$(TORCH)"
 	@echo "[set-up] installing the core and the development tools (half a minute)" >&2
-	@$(PIP) install -e ".[dev]"
+	@$(PIP) install $(if $(LOCK),--constraint $(LOCK)) -e ".[dev]"
 	@mkdir -p .stamps && touch $(CORE) $(TRADE) $@

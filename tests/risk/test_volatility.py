@@ -131,7 +131,7 @@ def test_a_constant_regressor_is_refused() -> None:
 
 @pytest.mark.slow
 def test_the_bars_on_spy(shared_data: Path) -> None:
-    pytest.importorskip("pyreadr")
+    pytest.importorskip("rdata")
     spy = read_spy(shared_data)
     first = spy.since(date(2017, 1, 3))
     assert len(spy) - first == 745

@@ -60,12 +60,12 @@ class Table:
 def table(asked: Table) -> None:
     """Print the big table: all strategies in all markets and regimes, with intervals."""
     seeds, out = listed_seeds(asked.seeds), asked.out
-    from tercel.cli.agent_table_page import heads, lines
     from tercel.evaluation.contest.big_table import everyone, places_of, regimes_of, result_of
     from tercel.evaluation.contest.contenders import baselines_of
     from tercel.evaluation.contest.families import Field, field_of
     from tercel.evaluation.contest.hold import hold
     from tercel.evaluation.contest.places import PLAIN
+    from tercel.evaluation.contest.table_page import heads, lines
     from tercel.learning.ray.contest import on_cluster
 
     if asked.write is not None:
@@ -98,8 +98,8 @@ def table(asked: Table) -> None:
 
 
 def _write(path: Path, result: Mapping[str, Any]) -> None:
-    from tercel.cli.agent_table_page import IMAGE, markdown
     from tercel.evaluation.contest.claim_words import gains_figure
+    from tercel.evaluation.contest.table_page import IMAGE, markdown
 
     replace_table(path, markdown(result), MARKS)
     say(f"written  {path}")

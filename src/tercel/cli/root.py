@@ -16,7 +16,9 @@ import typer
 from tercel import __version__
 from tercel.cli import moved
 from tercel.cli.agent import agent_app
+from tercel.cli.config import config_app
 from tercel.cli.data import data_app
+from tercel.cli.helped import add_help
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
 from tercel.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
@@ -32,7 +34,7 @@ from tercel.core.errors import ConfigError
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 for _room in (
-    data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app,
+    data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app, config_app,
 ):  # fmt: skip
     app.add_typer(_room, name=str(_room.info.name))
 
@@ -152,6 +154,7 @@ def _resume_hint(
 
 add(app, tca, console, kill, rearm)
 moved.add_to(app)
+add_help(app)
 
 
 def main() -> None:

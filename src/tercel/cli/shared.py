@@ -72,7 +72,7 @@ def command_line(name: str, text: str) -> typer.Typer:
         name=name,
         help=text,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=name == "tercel",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

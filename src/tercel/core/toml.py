@@ -1,7 +1,7 @@
 """Files in TOML: what they hold, or why they cannot be read."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +59,55 @@ def changed(raw: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"a table {section}, for the key {key}", f"{below!r:.80}", f"give all of {section}")
         found[section] = {**below, inner: value} if inner else value
     return found
+
+
+def row_of(text: str, keys: Sequence[str | int]) -> int | None:
+    """The row of a TOML text that says something, counted from 1: its own, or that of the table it is missing from.
+
+    Parameters
+    ----------
+    text : str
+    keys : sequence of str and int
+        Where it stands: names of keys, numbers in lists of tables.
+
+    >>> row_of("[desk]\\nlots = 5\\n[[agent]]\\n[[agent]]\\nname = 3", ["agent", 1, "name"])
+    5
+    >>> row_of("[desk]\\nlots = 5", ["desk", "name"]), row_of("[desk]", ["agent"])
+    (1, None)
+    """
+    fits = [(len(place), -row) for row, place in _places(text) if place == tuple(keys[: len(place)])]
+    return -max(fits)[1] if fits else None
+
+
+def _places(text: str) -> Iterator[tuple[int, tuple[str | int, ...]]]:
+    """Rows that begin a table or a key, and where that stands."""
+    counts: dict[tuple[str | int, ...], int] = {}
+    table: tuple[str | int, ...] = ()
+    for row, line in enumerate(text.splitlines(), 1):
+        left, is_key, _ = line.partition("=")
+        many = line.lstrip().startswith("[[")
+        heading = line.lstrip().startswith("[")
+        try:
+            names = _names(tomllib.loads(line if heading else f"{left} = 0" if is_key else "?"))
+        except ValueError:
+            continue
+        if not heading:
+            yield row, table + names
+            continue
+        table = ()
+        for number, name in enumerate(names):
+            table += (name,)
+            if many and number == len(names) - 1:
+                counts[table] = counts.get(table, -1) + 1
+            if table in counts:
+                table += (counts[table],)
+        yield row, table
+
+
+def _names(nested: Any) -> tuple[str, ...]:
+    """Keys on the way into nested tables of one key each."""
+    nested = nested[0] if isinstance(nested, list) else nested
+    if not isinstance(nested, dict) or not nested:
+        return ()
+    (name, inner), *_ = nested.items()
+    return (name, *_names(inner))

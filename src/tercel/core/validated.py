@@ -1,12 +1,14 @@
 """Configurations that pydantic reads, and its refusals in words that a person can act on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
+from tercel.core.toml import row_of
 
 TABLES: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 """Refusals of pydantic's where a section was expected."""
@@ -37,11 +39,19 @@ def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str)
         found = error.errors()
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         where = ".".join(str(part) for part in first["loc"])
+        row = _row(name, first["loc"])
         if first["type"] == "extra_forbidden":
             hint = offer(first["loc"][-1], keys_of(kind), "take it out")
-            raise ConfigError(f"keys that {reader} knows", f"{name}: {where}", hint) from None
+            raise ConfigError(f"keys that {reader} knows", f"{name}: {where}{row}", hint) from None
         said = f"{where}: {words_of(first)}" if where else words_of(first)
-        raise ConfigError(said, f"{name}: {first['input']!r}"[:200], "mend the file") from None
+        raise ConfigError(said, f"{name}: {first['input']!r}"[:200] + row, "mend the file") from None
+
+
+def _row(name: str, keys: Sequence[str | int]) -> str:
+    """Which row of the file says so, in brackets; nothing where there is no such file."""
+    file = Path(name)
+    row = row_of(file.read_text(encoding="utf-8"), keys) if file.is_file() else None
+    return "" if row is None else f" (row {row})"
 
 
 def words_of(refusal: Mapping[str, Any]) -> str:

@@ -198,6 +198,31 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of a limit file."""
+    text, amount = {"type": "string"}, {"type": "number", "minimum": 0}
+    hours = {"anyOf": [{"const": "always"}, {"type": "array", "items": text, "minItems": 2, "maxItems": 2}]}
+    least: dict[_Reader, int] = {_count: 0, _since: 1, _within: 0, _bps: 1}
+    other: dict[_Reader, dict[str, Any]] = {_hours: hours, _money: amount}
+
+    def section(kind: type, *, whole: bool) -> dict[str, Any]:
+        rows = {
+            key: other.get(reader) or {"type": "integer", "minimum": least[reader]}
+            for key, (_, reader) in _KEYS[kind].items()
+        }
+        needed = {"required": list(rows)} if whole else {}
+        return {"type": "object", "properties": rows, "additionalProperties": False, **needed}
+
+    def each(kind: type) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": section(kind, whole=False), "minProperties": 1}
+
+    rooms = {"instruments": each(InstrumentLimits), "agents": each(AgentLimits)}
+    sections = {"desk": section(DeskLimits, whole=True), **rooms}
+    words = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hard limits"}
+    shape = {"type": "object", "properties": sections, "required": list(sections), "additionalProperties": False}
+    return words | shape
+
+
 def default_file() -> Path:
     """The limits that the demo desk trades under, with every key explained."""
     return Path(__file__).with_name("default.toml")

@@ -5,8 +5,9 @@ import gzip
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ def read_spy(folder: Path) -> DailySeries:
     """SPY's daily realised measures (R package `highfrequency`, `SPYRM.rda`) and the VIX of the same days."""
     path = folder / "taq-sample-highfrequency" / "SPYRM.rda"
     frame = _r_frame(path)
-    days = tuple(_day(str(stamp)[:10], path, row) for row, stamp in enumerate(frame["DT"], start=1))
+    days = tuple(date(1970, 1, 1) + timedelta(days=int(stamp)) for stamp in frame["DT"])
     columns = {"rv": np.array(frame["RV5"], np.float64), "rq": np.array(frame["RQ5"], np.float64)}
     vix = read_vix(folder)
     missing = [day for day in days if day not in vix]
@@ -206,14 +207,16 @@ def _day(text: str, path: Path, row: int) -> date:
     raise DataError("a day as YYYY-MM-DD", f"'{text}' in {path}, row {row}", "mend the row")
 
 
-def _r_frame(path: Path) -> Mapping[str, Sequence[object]]:
+def _r_frame(path: Path) -> Mapping[str, Sequence[float]]:
+    """The frame of SPY's measures; its `DT` is days since 1970."""
     try:
-        import pyreadr
+        import rdata
     except ImportError:
-        raise ConfigError("the package pyreadr, which reads R files", "none", "pip install pyreadr") from None
+        raise ConfigError("the package rdata, which reads R files", "none", "pip install rdata") from None
     if not path.is_file():
         raise DataError("SPY's realised measures", f"no {path}", "check the folder given as --data")
-    found: Mapping[str, Sequence[object]] = pyreadr.read_r(str(path))["SPYRM"]
+    with catch_warnings(action="ignore"):  # R's own classes of dates and tables are read as numbers and columns
+        found: Mapping[str, Sequence[float]] = rdata.read_rda(path)["SPYRM"]
     return found
 
 

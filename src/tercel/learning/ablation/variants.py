@@ -21,7 +21,7 @@ from tercel.core.toml import read_toml
 from tercel.core.validated import words_of
 from tercel.execution.observers import observer
 from tercel.execution.strategies import build
-from tercel.learning.agent.config import AgentConfig, OracleSection
+from tercel.learning.agent.config import AgentConfig, OracleSection, preset_file, read_config
 from tercel.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.learning.agent.policy import actions_of, rule_of
 from tercel.learning.agent.sweep import overlaid
@@ -38,7 +38,7 @@ CHANGED: Final = ("market", "task", "policy", "learner", "reward", "start", "ora
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
-class _Told(BaseModel):
+class VariantText(BaseModel):
     """A variant as the file says it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +46,9 @@ class _Told(BaseModel):
     says: str = Field(min_length=1)
     changes: dict[str, Any] = Field(default={}, alias="set")
     judge: Literal["last", "policy"] = "last"
+
+
+VariantsFile = dict[str, VariantText]
 
 
 @dataclass(frozen=True)
@@ -101,13 +104,18 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
     return [_variant(recipe, file, name, raw) for name, raw in told.items() if not only or name in only]
 
 
+def check_file(file: Path) -> None:
+    """Refuse a file of variants that could not be tried on the shipped recipe."""
+    variants_of(read_config(preset_file("default")), file)
+
+
 def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
     where = f"{file}: variant {name}"
     if not set(name) <= set(LETTERS) or name == WHOLE or not name[0].isalnum():
         said = f"names of variants in small letters, digits and -, other than {WHOLE!r} (the recipe itself)"
         raise ConfigError(said, where, "such as one-interval")
     try:
-        told = _Told.model_validate(raw)
+        told = VariantText.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

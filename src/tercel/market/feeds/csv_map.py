@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloa
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
+from tercel.core.schema import schema_of
 from tercel.core.toml import parse_toml
 from tercel.core.validated import validated
 from tercel.market.tape.instrument import midnight_ns
@@ -311,6 +312,25 @@ class CsvMap(Table):
 def shipped() -> list[str]:
     """Names of the maps that come with the package."""
     return sorted(f.name.removesuffix(".toml") for f in resources.files(MAPS).iterdir() if f.name.endswith(".toml"))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a map: one value may stand where several may, and a code may be a number."""
+    made: dict[str, Any] = _loosened(schema_of(CsvMap, "a map of a CSV file"))
+    return made
+
+
+def _loosened(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_loosened(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    inner = {key: _loosened(one) for key, one in part.items()}
+    if inner.get("type") == "array" and inner["items"].get("type") == "string":
+        code = {"type": ["string", "integer"]}
+        about = {key: inner.pop(key) for key in ("default", "title") if key in inner}
+        return about | {"anyOf": [code, inner | {"items": code}]}
+    return inner
 
 
 def load_map(name: str) -> CsvMap:

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
-from tercel.market.flow.preset import Preset
+from tercel.market.flow.preset import Preset, load
 from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
 from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime
@@ -93,7 +93,9 @@ class _EntryText(_Text):
     regime: str
 
 
-class _FileText(_Text):
+class RegimesFile(_Text):
+    """A file of regimes as it is written; see the module."""
+
     season: bool | list[float] = False
     arrival_s: float | None = None
     since: Literal["arrival", "session"] = "arrival"
@@ -111,7 +113,7 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
         A file that cannot be read or says no law.
     """
     raw = read_toml(path, "name one that is right", "a file of regimes")
-    told = validated(_FileText, raw, str(path), "a file of regimes")
+    told = validated(RegimesFile, raw, str(path), "a file of regimes")
     own = {name: Regime(name, tuple(_phase(one) for one in phases)) for name, phases in told.regime.items()}
     if told.chain is not None and told.script:
         raise ConfigError("a chain or a script", f"{path} with both", "leave one out")
@@ -128,6 +130,11 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
     if law is None and season is None:
         raise ConfigError("a chain, a script or a season", f"{path} with none", "see market.regimes.choice")
     return law, season
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file of regimes that :func:`read` would."""
+    read(path, load("csco"))
 
 
 def _phase(text: _PhaseText) -> Phase:

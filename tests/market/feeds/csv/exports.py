@@ -1,23 +1,23 @@
 """Real sets that come in other shapes, exported as the CSV files that the shipped maps read.
 
-The two exporters are the documented way: an R data file through `pyreadr`, a MATLAB file through `scipy.io`.
+The two exporters are the documented way: an R data file through `rdata`, a MATLAB file through `scipy.io`.
 """
 
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
 import polars as pl
 
 
 def taq_frame(path: Path) -> pl.DataFrame:
-    """The one frame of an .rda file."""
-    import pyreadr
+    """The one frame of an .rda file; its times are seconds since 1970."""
+    import rdata
 
-    (frame,) = pyreadr.read_r(str(path)).values()
-    for name in frame:
-        if str(frame[name].dtype).startswith(("str", "category")):
-            frame[name] = frame[name].astype(object)
-    return pl.from_pandas(frame)
+    with catch_warnings(action="ignore"):
+        (frame,) = rdata.read_rda(path).values()
+    ns = (pl.col("DT") * 1e9).round().cast(pl.Int64)
+    return pl.DataFrame({name: frame[name].tolist() for name in frame}).with_columns(ns.cast(pl.Datetime("ns")))
 
 
 def export_taq(folder: Path, out: Path) -> list[Path]:

@@ -1,0 +1,163 @@
+"""What MkDocs builds beside the written pages: notebooks, the project's own files, commands and schemas."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from mkdocs.structure.files import File, Files
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "src")]
+
+import notebook  # noqa: E402 - beside this file
+
+PROJECT: Final = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+SHIM: Final = "https://unpkg.com/iframe-worker/shim"
+OUTSIDE: Final = {f"](../{name})": f"]({page})" for name, page in PROJECT.items()}
+
+
+def on_files(files: Files, config: Any, **_: Any) -> Files:
+    """Add the pages that are made."""
+    for name, page in made():
+        files.append(File.generated(config, name, content=page))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Lead to the site where a page leads to the repository, and leave out what only `execute.py` reads."""
+    for there, here in OUTSIDE.items():
+        markdown = markdown.replace(there, here)
+    return re.sub(r"^<!-- (data|needs|port|digits vary).*-->\n", "", markdown, flags=re.MULTILINE)
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Take the one script that the theme would fetch from elsewhere from the site itself."""
+    del config
+    return output.replace(SHIM, "../" * page.url.count("/") + "theme/iframe-worker.js")
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """The same for the page of what is not found."""
+    return output_content.replace(SHIM, "/theme/iframe-worker.js")
+
+
+def on_post_build(config: Any) -> None:
+    """Refuse a site that fetches anything from elsewhere."""
+    for page in Path(config["site_dir"]).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        found = re.findall(r"<(?:script|img|link|iframe)\b[^>]*(?:src|href)=.?https?://[^ >]*", text)
+        if found:
+            raise SystemExit(f"{page} fetches from elsewhere: {found[0]}")
+
+
+def made() -> Iterator[tuple[str, str]]:
+    """Path of each page and its Markdown."""
+    for name, page in PROJECT.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        text = text.replace("](docs/", "](").replace("](CHANGELOG.md)", "](changelog.md)")
+        yield page, text.replace("](replications)", "](replications/almgren-chriss.md)")
+    for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
+        yield f"notebooks/{path.stem}.md", notebook.markdown(json.loads(path.read_text(encoding="utf-8")), path.name)
+    yield "reference/commands.md", commands()
+    yield "reference/files.md", schemas()
+
+
+def commands() -> str:
+    """Every command with its options, as `--help` prints them."""
+    import typer
+
+    from tercel.cli.root import app
+
+    page = [
+        "# Command line",
+        "",
+        "Every command, as `tercel COMMAND --help` prints it. Exit codes: 0 done; 1 the check that was asked",
+    ]
+    page += [
+        "for failed; 2 a usage error or bad input; 130 stopped by Ctrl-C. `--json` prints one object and nothing else.",
+        "",
+    ]
+
+    def walk(command: Any, words: str) -> None:
+        inner = getattr(command, "commands", None)
+        if inner is not None:
+            if words:
+                page.extend([f"## tercel {words}", "", str(command.help or ""), ""])
+            for name, one in inner.items():
+                if not one.hidden:
+                    walk(one, f"{words} {name}".strip())
+            return
+        page.extend(
+            [f"{'##' if ' ' not in words else '###'} tercel {words}", "", (command.help or "").split("\f")[0], ""]
+        )
+        if command.epilog:
+            page.extend(["```sh", command.epilog.removeprefix("Example: "), "```", ""])
+        rows = [row(one) for one in command.params if not getattr(one, "hidden", False)]
+        if rows:
+            page.extend(["| option | what it is | default |", "|---|---|---|", *rows, ""])
+
+    walk(typer.main.get_command(app), "")
+    return "\n".join(page)
+
+
+def row(parameter: Any) -> str:
+    """A line of a command's table."""
+    names = parameter.opts if parameter.param_type_name == "option" else [parameter.metavar or parameter.name]
+    default = "required" if parameter.required else "" if parameter.default in (None, False, "") else parameter.default
+    name = ", ".join(f"`{one}`" for one in names)
+    if parameter.param_type_name == "option" and parameter.metavar:
+        name += f" `{parameter.metavar}`"
+    about = (getattr(parameter, "help", "") or "").replace("\\[", "[")
+    return "| " + " | ".join(cell(one) for one in (name, about, default)) + " |"
+
+
+def cell(value: Any) -> str:
+    """Text inside a table: no line breaks, no bars."""
+    return str(value).replace("\n", " ").replace("|", "&#124;").replace("<", "&lt;")
+
+
+def schemas() -> str:
+    """Every key of the TOML files that people write."""
+    from tercel.cli.config import KINDS
+    from tercel.cli.config import schemas as found
+
+    page = [
+        "# Files in TOML",
+        "",
+        "`tercel config check FILE` checks a file; `tercel config schema` writes these schemas for an editor",
+    ]
+    page += ["([how](../howto/files.md)). Every key with its type, its default and what it means:", ""]
+    for kind, schema in found().items():
+        about = KINDS[kind][0]
+        page += [f"## {about[0].upper()}{about[1:]}: `{kind}`", ""]
+        inner = schema.get("$defs", {})
+        for name, part in [("", schema), *inner.items()]:
+            rows = [key_row(key, one) for key, one in part.get("properties", {}).items()]
+            if rows:
+                about = part.get("description", "").split("\n")[0]
+                page += [f"**{name}** {about}" if name else "The whole file:", ""]
+                page += ["| key | type | default | what it is |", "|---|---|---|---|", *rows, ""]
+    return "\n".join(page)
+
+
+def key_row(key: str, part: dict[str, Any]) -> str:
+    """A line of a section's table."""
+    default = json.dumps(part["default"]) if "default" in part and not isinstance(part["default"], dict) else ""
+    return "| " + " | ".join(cell(one) for one in (f"`{key}`", kind(part), default, part.get("description", ""))) + " |"
+
+
+def kind(part: dict[str, Any]) -> str:
+    """A type in words."""
+    if "$ref" in part:
+        return str(part["$ref"]).rsplit("/", 1)[1]
+    if "anyOf" in part:
+        return " or ".join(dict.fromkeys(kind(one) for one in part["anyOf"]))
+    if "enum" in part or "const" in part:
+        return ", ".join(json.dumps(one) for one in part.get("enum", [part.get("const")]))
+    if part.get("type") == "array":
+        return f"list of {kind(part.get('items', {}))}" if part.get("items") else "list"
+    name = part.get("type", "any")
+    return " or ".join(name) if isinstance(name, list) else str(name)

@@ -1,0 +1,103 @@
+"""`tercel config ...`: check the TOML files that people write, and give their JSON schemas to editors."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from inspect import isfunction
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from tercel.cli.request import add
+from tercel.cli.shared import AsJson
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
+from tercel.core.schema import schema_of
+from tercel.core.toml import read_toml
+from tercel.report.terminal import hand_over, json_text, say
+
+config_app = typer.Typer(name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True)
+KINDS: Final = {
+    "desk": ("a desk", "trading.desk.config:DeskConfig", "trading.desk.config:read_config"),
+    "limits": ("hard limits", "limits.file:schema", "limits.file:read"),
+    "agent": ("a training", "learning.agent.config:AgentConfig", "learning.agent.config:read_config"),
+    "signals": ("signals", "signals.runs.config:SignalsConfig", "signals.runs.config:read_config"),
+    "regimes": ("regimes", "market.regimes.choice:RegimesFile", "market.regimes.choice:check_file"),
+    "map": ("a map of a CSV file", "market.feeds.csv_map:schema", "market.feeds.csv_map:load_map"),
+    "variants": (
+        "variants of a training",
+        "learning.ablation.variants:VariantsFile",
+        "learning.ablation.variants:check_file",
+    ),
+}
+"""Kind -> what it is, its model, how it is read."""
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"tercel.{module}"), name)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The JSON schema of every kind of file."""
+    made = {kind: (about, _named(model)) for kind, (about, model, _) in KINDS.items()}
+    return {k: model() if isfunction(model) else schema_of(model, about) for k, (about, model) in made.items()}
+
+
+def kind_of(raw: dict[str, Any]) -> str:
+    """Which kind of file has such tables: most keys that it knows, fewest that it does not."""
+
+    def fits(known: dict[str, Any], key: str) -> bool:
+        return key in known and isinstance(raw[key], list) == (known[key].get("type") == "array")
+
+    if raw and all(isinstance(one, dict) and "says" in one for one in raw.values()):
+        return "variants"
+    known = {kind: schema.get("properties", {}) for kind, schema in schemas().items()}
+    count = {kind: sum(2 if fits(keys, key) else -1 for key in raw) for kind, keys in known.items()}
+    return max(count, key=lambda kind: count[kind]) if max(count.values()) > 0 else ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is asked of `tercel config check`."""
+
+    file: Annotated[Path, typer.Argument(help="A file in TOML.", metavar="FILE.toml")]
+    kind: Annotated[
+        str, typer.Option(help=f"What it is: {', '.join(KINDS)}. Default: by its keys.", metavar="KIND")
+    ] = ""
+    as_json: AsJson = False
+
+
+def check(asked: Check) -> None:
+    """Say which kind of file it is, and read it as its command does; exit 2 with file and row or key of an error."""
+    kind, remedy = asked.kind, f"name its kind: --kind {'|'.join(KINDS)}"
+    if kind and kind not in KINDS:
+        raise UnknownNameError(f"one of {', '.join(KINDS)}", f"--kind {kind}", offer(kind, list(KINDS)))
+    kind = kind or kind_of(read_toml(asked.file, remedy, "a file"))
+    if not kind:
+        raise ConfigError("keys of one kind of file", f"{asked.file}: none that is known", remedy)
+    about, _, reader = KINDS[kind]
+    _named(reader)(str(asked.file) if kind == "map" else asked.file)
+    found = {"file": str(asked.file), "kind": kind, "about": about}
+    hand_over(found, asked.as_json, lambda: typer.echo(f"{asked.file}: {about} ({kind}), as it should be"))
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What is asked of `tercel config schema`."""
+
+    out: Annotated[Path, typer.Option(help="Folder for KIND.schema.json.", metavar="DIR")] = Path("schemas")
+    as_json: AsJson = False
+
+
+def schema(asked: Schema) -> None:
+    """Write the JSON schema of every kind of file; a first line `#:schema schemas/desk.schema.json` tells an editor."""
+    asked.out.mkdir(parents=True, exist_ok=True)
+    files = {kind: asked.out / f"{kind}.schema.json" for kind in KINDS}
+    for kind, found in schemas().items():
+        files[kind].write_text(json_text(found) + "\n", encoding="utf-8")
+    written = {kind: str(path) for kind, path in files.items()}
+    hand_over({"schemas": written}, asked.as_json, lambda: say("\n".join(written.values())))
+
+
+add(config_app, check, schema)

@@ -1,0 +1,26 @@
+"""What `--help` shows beside the commands: `help.toml` has an example of each, and the panel that it stands in."""
+
+import tomllib
+from importlib.resources import files
+
+import typer
+
+
+def add_help(app: typer.Typer) -> None:
+    """Give every command of a tree its example and its panel."""
+    told = tomllib.loads((files("tercel.cli") / "help.toml").read_text(encoding="utf-8"))
+    panel = {words: name for name, commands in told["panels"].items() for words in commands}
+    _add(app, "", panel, told["examples"])
+
+
+def _add(app: typer.Typer, above: str, panel: dict[str, str], examples: dict[str, str]) -> None:
+    for command in app.registered_commands:
+        words = f"{above} {command.name or getattr(command.callback, '__name__', '')}".strip()
+        command.rich_help_panel = panel.get(words, command.rich_help_panel)
+        if words in examples:
+            command.epilog = f"Example: {examples[words]}"
+    for group in app.registered_groups:
+        words = f"{above} {group.name}".strip()
+        group.rich_help_panel = panel.get(words, group.rich_help_panel)
+        if group.typer_instance is not None:
+            _add(group.typer_instance, words, panel, examples)

@@ -1,0 +1,109 @@
+"""`tercel config`: every file that ships is of its kind and fits its schema; errors name the row or the key."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tercel.cli.config import KINDS, kind_of, schemas
+from tercel.cli.root import app
+from tercel.core.schema import DRAFT, schema_of
+
+jsonschema = pytest.importorskip("jsonschema")
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "tercel"
+REGIME = """
+since = "arrival"
+[[script]]
+at_s = 300
+regime = "gap"
+[[regime.gap]]
+seconds = 20
+limit = 0.2
+[[regime.gap]]
+limit = 0.8
+"""
+SHIPPED = {
+    **dict.fromkeys((PACKAGE / "learning" / "agent" / "agent_presets").glob("*.toml"), "agent"),
+    **dict.fromkeys((PACKAGE / "market" / "feeds" / "maps").glob("*.toml"), "map"),
+    **dict.fromkeys((ROOT / "docs" / "examples").glob("signals*.toml"), "signals"),
+    **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "regime")},
+    PACKAGE / "trading" / "desk" / "demo.toml": "desk",
+    PACKAGE / "limits" / "default.toml": "limits",
+    PACKAGE / "learning" / "ablation" / "variants.toml": "variants",
+}
+
+
+def asked(*words: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(app, ["config", *words, "--json"])
+    return done.exit_code, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Schemas as the command writes them."""
+    code, found = asked("schema", "--out", str(tmp_path_factory.mktemp("schemas")))
+    assert code == 0
+    return {kind: json.loads(Path(path).read_text()) for kind, path in found["schemas"].items()}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_file_that_ships_is_of_its_kind_and_fits_its_schema(path: Path, written: dict[str, Any]) -> None:
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert kind_of(raw) == SHIPPED[path]
+    jsonschema.validate(raw, written[SHIPPED[path]])
+    code, found = asked("check", str(path))
+    assert (code, found["kind"]) == (0, SHIPPED[path])
+
+
+def test_a_file_of_regimes(tmp_path: Path, written: dict[str, Any]) -> None:
+    path = tmp_path / "regimes.toml"
+    path.write_text(REGIME)
+    jsonschema.validate(tomllib.loads(REGIME), written["regimes"])
+    assert asked("check", str(path))[1]["kind"] == "regimes"
+
+
+def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, Any]) -> None:
+    assert set(written) == set(KINDS) == set(schemas())
+    for kind, schema in written.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["$schema"] == DRAFT, kind
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"nothing": {"like": "it"}}, schema)
+    assert "written strategy" in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
+    assert schema_of(dict[str, int], "counts")["additionalProperties"] == {"type": "integer"}
+
+
+DESK = '[desk]\nrounds = 3\n\n[[instrument]]\nname = "A"\n\n[[agent]]\nname = "x"\nstrategy = "peg_touch"\n'
+LIMITS = (PACKAGE / "limits" / "default.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (DESK.replace("strategy", "stategy"), "agent.0.stategy (row 9)"),
+        (DESK.replace("3", "0"), "0 (row 2)"),
+        (DESK.replace('name = "x"\n', ""), "(row 7)"),
+        ("[desk\n", "line 1"),
+        ("x = 1\n", "none that is known"),
+        (LIMITS.replace("collar_bps = 500", 'collar_bps = "5"'), "key collar_bps of [instruments"),
+        ('[market]\npresets = ["csco"]\n[lerner]\nframes = 5\n', "lerner (row 3)"),
+        ('[chain]\nstates = ["plain"]\nrate = [[0]]\n', "chain.rate (row 3)"),
+    ],
+)
+def test_an_error_names_file_and_row_or_key(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    code, found = asked("check", str(path))
+    assert code == 2
+    assert told in found["error"]["received"]
+    assert "mine.toml" in found["error"]["received"]
+
+
+def test_an_unknown_kind_is_offered_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(DESK)
+    code, found = asked("check", str(tmp_path / "mine.toml"), "--kind", "dsk")
+    assert (code, found["error"]["remedy"]) == (2, "try 'desk'")

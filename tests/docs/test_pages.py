@@ -1,0 +1,118 @@
+"""What the site shows is what is printed: tutorials, recipes and notebooks run again, and every page has its place."""
+
+import doctest
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.conftest import REQUIRE_DATA
+
+import tercel as tc
+from docs import execute, notebook
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for part in ("tutorials", "howto") for path in (DOCS / part).glob("*.md"))
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
+MADE = {"contributing.md", "changelog.md", "reference/commands.md", "reference/files.md"} | {
+    f"notebooks/{path.stem}.md" for path in NOTEBOOKS
+}
+"""Pages that `docs/hooks.py` makes."""
+
+
+def run_alone(page: Path) -> bool:
+    """Whether a page has anything to run."""
+    return any(block.language in ("console", "python") for block in execute.blocks(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if run_alone(page)], ids=lambda page: page.stem)
+def test_a_page_shows_what_its_commands_print(page: Path, request: pytest.FixtureRequest) -> None:
+    asked = execute.marks(page.read_text(encoding="utf-8"))
+    for module in asked["needs"]:
+        if importlib.util.find_spec(module) is None:
+            pytest.fail(f"no module {module}") if REQUIRE_DATA else pytest.skip(f"no module {module}")
+    data = request.getfixturevalue("shared_data") if asked["data"] else None
+    found = None if data is None else gathered(data, request.getfixturevalue("tmp_path"), asked["data"])
+    assert "\n".join(execute.run(page.relative_to(ROOT), found)) == ""
+
+
+def gathered(data: Path, folder: Path, names: list[str]) -> Path:
+    """A folder in which some files of the real data lie under their names."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((data / name).read_bytes())
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_shows_what_is_stored(path: Path, tmp_path: Path) -> None:
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook.words(notebook.run(stored, tmp_path)) == notebook.words(stored)
+    assert all(cell["outputs"] or cell["source"] for cell in stored["cells"] if cell["cell_type"] == "code")
+
+
+def nav(parts: Any) -> list[str]:
+    """Pages of the site's navigation."""
+    if isinstance(parts, str):
+        return [parts]
+    return [page for part in (parts.values() if isinstance(parts, dict) else parts) for page in nav(part)]
+
+
+@pytest.fixture(scope="module")
+def site() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_page_has_one_place(site: dict[str, Any]) -> None:
+    written = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    placed = nav(site["nav"])
+    assert len(placed) == len(set(placed))
+    assert set(placed) == written | MADE
+
+
+def test_the_site_asks_for_nothing_from_elsewhere(site: dict[str, Any]) -> None:
+    assert site["theme"]["font"] is False
+    assert all(not str(one).startswith("http") for one in site["extra_css"])
+
+
+def test_links_lead_to_pages_that_are_there() -> None:
+    for path in DOCS.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            if "://" not in target and target not in ("...",):
+                place = (path.parent / target).resolve()
+                made = str(place).removeprefix(f"{DOCS}/") in MADE
+                assert place.exists() or made, f"{path.relative_to(ROOT)}: {target}"
+
+
+def test_the_reference_names_every_public_name() -> None:
+    text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    for name, home in tc._HOMES.items():
+        inside = home.partition(":")[2] or name
+        assert re.search(rf"^::: tercel\.[\w.]+\.{inside}$", text, re.MULTILINE), name
+
+
+def test_the_machinery() -> None:
+    for module in (execute, notebook):
+        assert doctest.testmod(module).failed == 0
+    page = "```console\n$ echo one; \\\n  echo two\nold\n```\n```python\n1 + 1\n```\n\n```text\n3\n```\n"
+    assert [block.language for block in execute.blocks(page)] == ["console", "python", "text"]
+
+
+def test_what_is_printed_is_written_and_held(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ echo one\nold\n```\n\n```python\n1 + 1\n```\n\n```text\n3\n```\n")
+    assert len(execute.run(page, None)) == 2
+    execute.run(page, None, write=True)
+    assert execute.run(page, None) == []
+    assert "$ echo one\none\n" in page.read_text()
+    assert "```text\n2\n" in page.read_text()
+    page.write_text("```console\n$ exit 3\n```\n")
+    with pytest.raises(SystemExit, match="ended with 3"):
+        execute.run(page, None)
