@@ -18,7 +18,9 @@ from tercel.execution.policies.recurrent import RecurrentPolicy
 pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
 
-from tercel.learning import sb3, tiny
+from tests.learning import tiny
+
+from tercel.learning import sb3
 from tercel.learning.port import train
 from tercel.learning.sb3.export import exported
 

@@ -14,22 +14,13 @@ depends on the cost so far; a policy that does not observe it finds the best of 
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.learning.port import (
-    AnyVecEnv,
-    Bool,
-    Float32,
-    Masked,
-    Restorable,
-    Rolls,
-    State,
-    action_sizes,
-)
+from tercel.learning.port import Bool, State
 
 Measure = Literal["cvar", "mean_variance"]
 MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
@@ -124,67 +115,3 @@ def pricer(n: int, aversion: float, measure: str, level: float) -> Pricer | None
     """For settings of a learner; None when it is indifferent to risk."""
     risk = Risk(aversion, measure, level)  # type: ignore[arg-type]  # refuses a measure that is none
     return Pricer(n, risk) if aversion else None
-
-
-class RiskVec:
-    """`env` with rewards that price risk: for learners that have no such setting.
-
-    Parameters
-    ----------
-    env : VecEnv or ContinuousVecEnv
-    risk : Risk
-    observe_cost : bool
-        Append the episode's cost so far to the observation.
-
-    Raises
-    ------
-    ConfigError
-        If `env` takes whole rollouts by itself: wrap the environments within it.
-    """
-
-    def __init__(self, env: AnyVecEnv, risk: Risk, observe_cost: bool = False) -> None:
-        if isinstance(env, Rolls):
-            raise ConfigError("an environment that acts here", "one that rolls out elsewhere", "wrap those within it")
-        self.env, self.observe_cost = env, observe_cost
-        self.n, self.observation_size = env.n, env.observation_size + int(observe_cost)
-        numbers, entries = action_sizes(env)
-        if entries:
-            self.action_size = entries
-        else:
-            self.n_actions = numbers
-        self.pricer = Pricer(env.n, risk)
-        self._wide = np.zeros((env.n, self.observation_size), np.float32)
-        if isinstance(env, Masked):
-            self.mask = env.mask
-        if isinstance(env, Restorable):
-            self.state, self.restore = self._state, self._restore
-
-    def reset(self, seed: int) -> Float32:
-        self.pricer = Pricer(self.n, self.pricer.risk)
-        return self._seen(self.env.reset(seed))
-
-    def step(self, actions: Any) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
-        """As the environment's own; `info` is passed on."""
-        obs, reward, done, info = self.env.step(actions)
-        paid = self.pricer.pay(reward, done)  # before what is seen, which has the cost so far
-        return self._seen(obs), paid, done, info
-
-    def take_metrics(self) -> dict[str, float]:
-        """The environment's, if it has some, and the threshold."""
-        own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
-        return {**own, "risk_threshold": self.pricer.threshold}
-
-    def _seen(self, obs: Float32) -> Float32:
-        if not self.observe_cost:
-            return obs
-        self._wide[:, :-1], self._wide[:, -1] = obs, self.pricer.cost
-        return self._wide
-
-    def _state(self) -> State:
-        assert isinstance(self.env, Restorable)
-        return {"risk": self.pricer.state(), "env": self.env.state()}
-
-    def _restore(self, state: State) -> Float32:
-        assert isinstance(self.env, Restorable)
-        self.pricer.restore(state["risk"])
-        return self._seen(self.env.restore(state["env"]))

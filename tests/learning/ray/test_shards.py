@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.learning import tiny
 from tests.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.core.errors import ConfigError
-from tercel.learning import tiny
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.normalise import ObservationNormaliser
 from tercel.learning.native.ppo import Ppo, PpoSettings

@@ -17,13 +17,6 @@ BOUND = 1e3
 """Of vectors: Stable-Baselines3 wants one and cuts actions there; it is far beyond what any decoder tells apart."""
 
 
-def available() -> bool:
-    """Whether Stable-Baselines3 can be imported."""
-    from importlib.util import find_spec
-
-    return find_spec("stable_baselines3") is not None
-
-
 def require(module: str = "stable_baselines3") -> None:
     """Say what to install when `module` cannot be imported.
 
@@ -35,13 +28,6 @@ def require(module: str = "stable_baselines3") -> None:
 
     if find_spec(module) is None:
         raise ConfigError(f"{module} for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'")
-
-
-def one_thread() -> None:
-    """Keep torch on one thread, as the native learner keeps BLAS."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def softmax(x: NDArray[np.float32]) -> NDArray[np.float32]:
