@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.signals.metrics import accuracy, macro_f1
 from tercel.core.errors import DataError
 from tercel.features.text import Dictionary, near_duplicates
 from tercel.signals.extras import needed
-from tercel.signals.scores import accuracy, macro_f1
 from tercel.signals.sources.phrasebank import Labelled, read_phrasebank
 from tercel.signals.sources.sentiment import Embed, SentimentHead
 

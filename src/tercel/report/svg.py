@@ -3,7 +3,6 @@
 Matplotlib is imported when the first figure is drawn, never before, and without pyplot: no global figure, no display.
 """
 
-import base64
 import html
 import io
 import re
@@ -97,11 +96,3 @@ def inline(svg: str, name: str, alt: str) -> str:
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
     label = html.escape(alt, quote=True)
     return f'{head} role="img" aria-label="{label}" class="figure">{rest}'
-
-
-def png(name: str, alt: str, caption: str, data: bytes) -> Figure:
-    """A picture that comes as PNG bytes, as an inline ``<img>``: for what is too rich for SVG."""
-    source = base64.b64encode(data).decode()
-    return Figure(
-        name, f'<img class="figure" alt="{html.escape(alt)}" src="data:image/png;base64,{source}">', alt, caption
-    )

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
 from tercel.core.jit import Floats, kernel
-from tercel.risk.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD, Second
+from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD
+from tercel.risk.seconds import Second
 
 SIGNS = ("spread", "little depth", "thin side", "withdrawal rate", "withdrawn over brought", "jumps")
 N = len(SIGNS)

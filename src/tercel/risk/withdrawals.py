@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.market.simulator.seconds import FAR5, OWN5
 from tercel.market.simulator.source import Source
 from tercel.risk.anomaly import Calm, StreamingAnomaly, alarm_starts, learn_calm
-from tercel.risk.seconds import FAR5, OWN5, simulate
+from tercel.risk.seconds import simulate
 
 DAY_S = 23_400
 SMOOTH_S = 10

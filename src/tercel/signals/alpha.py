@@ -16,8 +16,8 @@ from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.fusion import Fusion
 from tercel.signals.panel.dataset import Dataset
-from tercel.stats import Estimate, cluster_index, cluster_sums
-from tercel.stats.ranks import clustered_spearman, spearman
+from tercel.stats import cluster_index, cluster_sums
+from tercel.stats.ranks import spearman
 
 Floats = NDArray[np.float64]
 
@@ -89,23 +89,6 @@ def _half_life(horizons: NDArray[np.int64], slope: Floats, precision: Floats) ->
         if loss < best:
             best, found = loss, float(candidate)
     return round(found)
-
-
-def series_ic(forecast: ArrayLike, outcome: ArrayLike, rng: np.random.Generator, *, block: int = 20) -> Estimate:
-    """Rank correlation over time, with the interval of a bootstrap over blocks of `block` neighbouring rows.
-
-    Parameters
-    ----------
-    forecast, outcome : float (n,)
-        In time order; rows where either is NaN are left out.
-    """
-    f, o = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64)
-    seen = np.isfinite(f) & np.isfinite(o)
-    x, y = f[seen], o[seen]
-    if len(x) < 2 * block or not (np.ptp(x) > 0 and np.ptp(y) > 0):
-        text = f"{len(x)} rows, blocks of {block}"
-        raise DataError("two blocks of forecasts and outcomes that vary", text, "take a longer history")
-    return clustered_spearman(x, y, np.arange(len(x)) // block, rng)
 
 
 @dataclass(frozen=True)

@@ -178,11 +178,6 @@ def stack(
     return Fusion(tuple(sources), centre, slope, weights, gram, common, base, spread, tail)
 
 
-def equal(out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str]) -> Fusion:
-    """The baseline: the same weight for every source, one scale for all."""
-    return stack(out_of_fold, y, sources, shrink=1.0)
-
-
 def _checked(
     out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float, row_weights: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:

@@ -18,9 +18,9 @@ from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.planted import planted_leak
 from tercel.signals.sources.port import Source, SourceAbsentError
+from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
 from tercel.signals.sources.synthetic import synthetic_market
-from tercel.signals.studies.stocknet import word_score
 from tercel.testing.source import SourceContract
 
 REPORT = {

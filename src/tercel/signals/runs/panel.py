@@ -1,6 +1,5 @@
 """Families, their fusion and plain rules on a daily panel, walked forward: rank IC, and what is left after costs."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,30 @@ from numpy.typing import NDArray
 from tercel.signals.runs.build import dataset_of_config
 from tercel.signals.runs.config import SignalsConfig, TrainSection
 from tercel.signals.runs.costs import costs, noise
-from tercel.report.terminal import json_text, progress
+from tercel.report.terminal import json_text, plain, progress
 from tercel.core.errors import DataError
 from tercel.core.written import beside
 from tercel.signals.evaluated import calibration, mean_of_said
 from tercel.signals.fusion_walk import Fold, base_names, fused, out_of_fold
+from tercel.signals.leak import CEILING
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.studies.panel import RULES, PanelRow, scored, yearly
+from tercel.signals.panel.portfolio import long_short, smoothed
+from tercel.signals.scores import rank_ic
 from tercel.signals.validation import DAY, walk_forward
 from tercel.signals.zoo import absent, families, family
 
 Floats = NDArray[np.float64]
+RULES = {
+    "rule: reversal": ("daily.ret_5", -1.0),
+    "rule: momentum 12-1": ("daily.mom_12_1", 1.0),
+    "rule: low vol": ("daily.vol_60", -1.0),
+}
+EMBARGO_DAYS = 10
+COST_BPS = 5.0
+_UNMEASURED: dict[str, Any] = {
+    **dict.fromkeys(("all_fits_s", "fit_s", "fit_rows", "peak_mib", "row_us", "slope", "accuracy")),
+    "noise": {},
+}
 
 
 def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
@@ -76,23 +88,23 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
     value, _, even = fused(data, told, base_names(data, names), folds, shrink=config.train.shrink)
     tested = np.sort(np.concatenate([test for _, test in folds]))
     part, rng = data.rows(tested), np.random.default_rng([seed, 5])
-    rows: list[tuple[PanelRow, dict[str, Any]]] = []
+    table: list[dict[str, Any]] = []
+
+    def add(name: str, forecast: Floats, more: Mapping[str, Any] = _UNMEASURED) -> None:
+        table.append({"name": name, **_UNMEASURED, **more, **scored(forecast, part, rng)})
+
     for at, name in enumerate(names):
         mean = mean_of_said(columns[at])[tested]
-        more = {
-            **costs(data, name, config.train, folds, seed),
-            **calibration(mean, part, np.random.default_rng([seed, 7])),
-            "noise": noise(data, name, config, folds, seed, out) if config.compare.panel_noise else {},
-        }
-        rows.append((scored(name, mean, part, rng), {"all_fits_s": seconds[name], **more}))
+        taken = costs(data, name, config.train, folds, seed)
+        right = calibration(mean, part, np.random.default_rng([seed, 7]))
+        dirty = noise(data, name, config, folds, seed, out) if config.compare.panel_noise else {}
+        add(name, mean, {"all_fits_s": seconds[name], **taken, **right, "noise": dirty})
     if told.shape[1] > 1:
-        rows.append((scored("fusion", value[tested], part, rng), {}))
-        rows.append((scored("equal weights", even[tested], part, rng), {}))
+        add("fusion", value[tested])
+        add("equal weights", even[tested])
     for rule, (column, sign) in RULES.items():
         if column in data.names:
-            rows.append((scored(rule, sign * data.x[tested, data.names.index(column)], part, rng), {}))
-    empty = dict.fromkeys(("all_fits_s", "fit_s", "fit_rows", "peak_mib", "row_us", "slope", "accuracy"))
-    table = [{"name": row.model, **empty, "noise": {}, **more, **_line(row)} for row, more in rows]
+            add(rule, sign * data.x[tested, data.names.index(column)])
     return {"table": table, "note": data.note, "rows": len(tested), "dates": len(np.unique(part.time_ns))}
 
 
@@ -112,7 +124,22 @@ def _kept(data: Dataset, name: str, train: TrainSection, seed: int, out: Path) -
     return told, seconds
 
 
-def _line(row: PanelRow) -> dict[str, Any]:
-    line: dict[str, Any] = json.loads(json_text(row.to_json()))
-    line.pop("model")
-    return line
+def yearly(data: Dataset, first_year: int) -> list[Fold]:
+    """(train, test) of each calendar year from `first_year` on."""
+    last = int(np.datetime64(int(data.time_ns[-1]), "ns").astype("datetime64[Y]").astype(int)) + 1970
+    if last < first_year:
+        raise DataError(f"dates from {first_year} on", f"a panel that ends in {last}", "test from an earlier year")
+    cuts = [int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64)) for year in range(first_year, last + 2)]
+    return list(walk_forward(data.time_ns, data.end_ns, cuts=cuts, embargo_ns=EMBARGO_DAYS * DAY))
+
+
+def scored(forecast: Floats, data: Dataset, rng: np.random.Generator) -> dict[str, Any]:
+    """IC of a forecast on the rows of `data`, and long-short portfolios by it as it stands and smoothed; no NaN."""
+    ic = rank_ic(forecast, data.outcome, data.dates, rng)
+    warning = ""
+    if ic.mean > CEILING:
+        warning = f"an IC of {ic.mean:.3f} is above {CEILING}: look for a leak before believing it"
+    slow = smoothed(forecast, data.dates, data.instrument)
+    books = [long_short(f, data.outcome, data.dates, data.instrument, cost_bps=COST_BPS) for f in (forecast, slow)]
+    told = {"ic": ic.to_json(), "portfolio": books[0].to_json(), "smoothed": books[1].to_json(), "warning": warning}
+    return dict(plain(told))

@@ -79,7 +79,7 @@ def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **op
         raise ConfigError(f"options of tweets among {known}", ", ".join(unknown), "mend the names")
     score: Callable[..., Any]
     if phrasebank is None:
-        from tercel.signals.studies.stocknet import word_score
+        from tercel.signals.sources.sentiment import word_score
 
         score = word_score
     else:

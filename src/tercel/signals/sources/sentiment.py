@@ -1,7 +1,7 @@
 """The sentiment head: TF-IDF of words and pairs beside sentence embeddings, one linear SVM over both.
 
-The two views add up: 2 to 4 points over either alone on PhraseBank (`signals.studies.text` prints them). Where the
-extra [text] is not installed the head is TF-IDF alone and says so (:attr:`SentimentHead.views`).
+The two views add up: 2 to 4 points over either alone on PhraseBank (`python -m studies signals text` prints them).
+Where the extra [text] is not installed the head is TF-IDF alone and says so (:attr:`SentimentHead.views`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
-from tercel.features.text import masked, vectorizer
+from tercel.features.text import masked, vectorizer, words
 from tercel.features.text_embedding import available
 from tercel.signals.extras import needed
 from tercel.signals.scores import single_class
 
 Floats = NDArray[np.float64]
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+RISING = frozenset(
+    """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
+    upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
+)
+FALLING = frozenset(
+    """down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower
+    weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut""".split()  # noqa: SIM905
+)
 VIEWS = ("tfidf", "embedding")
 
 
@@ -91,6 +99,19 @@ class SentimentHead:
         if "embedding" in self.views and self.embed is not None:
             parts.append(sparse.csr_matrix(self.weight * np.asarray(self.embed(texts), np.float64)))
         return sparse.hstack(parts, format="csr")
+
+
+def word_score(texts: Sequence[str]) -> Floats:
+    """Rising less falling words of each text, float64 (n,).
+
+    >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
+    [3.0, -1.0]
+    """
+    out = np.zeros(len(texts))
+    for i, text in enumerate(texts):
+        for word in words(text):
+            out[i] += (word in RISING) - (word in FALLING)
+    return out
 
 
 def embedder() -> Embed | None:
