@@ -3,11 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.execution.costs import Costs
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-
-Ints = NDArray[np.int64]
 
 
 def fills_of(state: Ints) -> Ints:

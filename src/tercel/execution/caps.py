@@ -20,16 +20,13 @@ The cap binds urgency, and the horizon binds the cap: what is left then is force
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.messages import ANY_STYLE, Style
 from tercel.execution import intent as it
 from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy, settle
 from tercel.execution.view import View
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

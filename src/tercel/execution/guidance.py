@@ -23,14 +23,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
 from tercel.market.simulator import layout as sim
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 WORDS = 7
 """Words of guidance in a market's state, from `sim.ALPHA` on: as many as in a row of `x`."""

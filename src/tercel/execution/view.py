@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution.intent import K
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +40,8 @@ class View:
 
     x: Ints
     m: Ints
-    obs: NDArray[np.float32]
-    draw: NDArray[np.float64]
+    obs: Float32
+    draw: Floats
 
     def read_only(self) -> "View":
         """A copy that cannot be written to and that no later decision overwrites.
@@ -141,12 +138,12 @@ class View:
     # guidance of signals and risk
 
     @property
-    def alpha_bps(self) -> NDArray[np.float64]:
+    def alpha_bps(self) -> Floats:
         """Expected move of the mid against the order over the forecast's life, bps; positive: waiting costs."""
         return self.x[:, c.ALPHA] / 1000.0
 
     @property
-    def alpha_sd_bps(self) -> NDArray[np.float64]:
+    def alpha_sd_bps(self) -> Floats:
         """Standard deviation of that forecast, bps."""
         return self.x[:, c.ALPHA_SD] / 1000.0
 
@@ -156,12 +153,12 @@ class View:
         return self.x[:, c.HALF_LIFE_NS]
 
     @property
-    def urgency(self) -> NDArray[np.float64]:
+    def urgency(self) -> Floats:
         """Posture's urgency, 0 to 1."""
         return self.x[:, c.URGENCY] / 1e6
 
     @property
-    def max_participation(self) -> NDArray[np.float64]:
+    def max_participation(self) -> Floats:
         """Posture's cap on the own share of all lots traded; 1: none."""
         return self.x[:, c.MAX_PARTICIPATION] / 1e6
 
@@ -171,7 +168,7 @@ class View:
         return self.x[:, c.STYLES]
 
     @property
-    def size_multiplier(self) -> NDArray[np.float64]:
+    def size_multiplier(self) -> Floats:
         """Posture's size multiplier."""
         return self.x[:, c.SIZE_MULTIPLIER] / 1e6
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.evaluation.episodes import Episodes
@@ -34,7 +35,7 @@ from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
 from tercel.execution.observers import Eyes, observer
 from tercel.learning.own_reward import Reward, Step, rewards_of
-from tercel.learning.port import Bool, Float32, Int64, State
+from tercel.learning.port import State
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
@@ -200,7 +201,7 @@ class ExecutionVec:
         self._ended, self._total = 0, np.zeros(4)
         return self.restart(np.arange(self.n))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Decode, act, and start the next episodes where some ended."""
         result = self.advance(actions)
         if result[2].any():
@@ -209,7 +210,7 @@ class ExecutionVec:
 
     # -- its two halves, for environments that restart when told to --------------------------------------------------
 
-    def advance(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def advance(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Everything that :meth:`step` does except starting episodes again."""
         e = self.episodes
         view = e.view
@@ -234,7 +235,7 @@ class ExecutionVec:
             info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
         return obs, self._rewards, self._done.view(np.bool_), info
 
-    def _close(self, which: Int64, obs: Float32) -> None:
+    def _close(self, which: Ints, obs: Float32) -> None:
         """Shortfall and last observations of the episodes that ended."""
         k = self.episodes.states
         shortfall = k[which, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
@@ -244,7 +245,7 @@ class ExecutionVec:
         self._total[:3] += self.sums[:, which].sum(axis=1)
         self._total[3] += self._is_bps[which].sum()
 
-    def restart(self, which: Int64) -> Float32:
+    def restart(self, which: Ints) -> Float32:
         """Start the next episodes in the markets `which`; returns all observations."""
         self.episodes.start(self.sampler(self.seed, self.started, len(which)), which)
         self.started += len(which)

@@ -18,6 +18,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError
 from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
@@ -25,7 +26,6 @@ from tercel.execution.observers import Eyes
 from tercel.learning import register
 from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, execution_env
 from tercel.learning.own_reward import Reward
-from tercel.learning.port import Float32
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import Source
 

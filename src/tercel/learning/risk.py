@@ -19,8 +19,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import ConfigError
-from tercel.learning.port import Bool, State
+from tercel.learning.port import State
 
 Measure = Literal["cvar", "mean_variance"]
 MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
@@ -59,7 +60,7 @@ class Risk:
         if not 0.0 < self.level < 1.0:
             raise ConfigError("a level of the CVaR between 0 and 1", f"{self.level}", "0.9 is the worst tenth")
 
-    def price(self, cost: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    def price(self, cost: Floats, threshold: Floats) -> Floats:
         """u(cost; threshold)."""
         beyond = cost - threshold
         if self.measure == "mean_variance":
@@ -67,11 +68,11 @@ class Risk:
         tail = threshold + np.maximum(beyond, 0.0) / (1.0 - self.level)
         return np.asarray((1.0 - self.aversion) * cost + self.aversion * tail)
 
-    def threshold(self, costs: NDArray[np.float64]) -> float:
+    def threshold(self, costs: Floats) -> float:
         """The threshold at which the mean price of `costs` is least."""
         return float(np.quantile(costs, self.level) if self.measure == "cvar" else costs.mean())
 
-    def value(self, costs: NDArray[np.float64]) -> float:
+    def value(self, costs: Floats) -> float:
         """The objective for a sample of total costs."""
         return float(self.price(costs, np.full(costs.shape, self.threshold(costs))).mean())
 
@@ -82,7 +83,7 @@ class Pricer:
     def __init__(self, n: int, risk: Risk) -> None:
         self.risk = risk
         self.cost, self._threshold = np.zeros(n), np.zeros(n)
-        self._recent: NDArray[np.float64] = np.zeros(0)
+        self._recent: Floats = np.zeros(0)
 
     @property
     def threshold(self) -> float:
@@ -93,7 +94,7 @@ class Pricer:
         """New episodes in these slots; what was learned of the threshold stays."""
         self.cost[which], self._threshold[which] = 0.0, self.threshold
 
-    def pay(self, reward: NDArray[np.floating], done: Bool) -> NDArray[np.float64]:
+    def pay(self, reward: NDArray[np.floating], done: Bools) -> Floats:
         """What is paid for the rewards [n] of one step; `done` [n] are the episodes that end with it."""
         before = self.risk.price(self.cost, self._threshold)
         self.cost -= reward

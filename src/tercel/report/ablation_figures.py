@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.report import style
 from tercel.report.figures import WIDE
 from tercel.report.svg import Figure, drawn
@@ -13,7 +13,6 @@ from tercel.report.svg import Figure, drawn
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 Curve = tuple[Floats, Floats]
 """Frames and mean cost in bps, float64 (L,) each."""
 COLUMNS = 4

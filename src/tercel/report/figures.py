@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.report import style
 from tercel.report.svg import Figure, drawn
 
@@ -109,7 +110,7 @@ def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", unit
     )
 
 
-def _violin(panel: "Axes", row: int, value: NDArray[np.float64], colour: str, span: tuple[float, float]) -> None:
+def _violin(panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float]) -> None:
     grid = np.linspace(*span, 241)
     density = _density(value, grid)
     half = 0.40 * density / max(density.max(), 1e-300)
@@ -122,7 +123,7 @@ def _violin(panel: "Axes", row: int, value: NDArray[np.float64], colour: str, sp
     )
 
 
-def _density(value: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+def _density(value: Floats, grid: Floats) -> Floats:
     """Gaussian kernel density with Silverman's (1986, eq. 3.31) bandwidth, from a histogram as fine as the grid."""
     step = grid[1] - grid[0]
     quartiles = np.quantile(value, [0.25, 0.75])
@@ -130,8 +131,8 @@ def _density(value: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[n
     width = max(0.9 * spread * value.size**-0.2, step)
     edges = np.append(grid - step / 2, grid[-1] + step / 2)
     counts, _ = np.histogram(value, bins=edges)
-    weights: NDArray[np.float64] = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / width) ** 2)
-    smooth: NDArray[np.float64] = weights @ counts
+    weights: Floats = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / width) ** 2)
+    smooth: Floats = weights @ counts
     return smooth
 
 
@@ -337,7 +338,7 @@ def _verdict_colour(interval: Interval) -> style.Colour:
     return style.BAD if high is not None and high < 0 else style.SOFT
 
 
-def _finite(value: ArrayLike) -> NDArray[np.float64]:
+def _finite(value: ArrayLike) -> Floats:
     array = np.asarray(value, dtype=np.float64).ravel()
     return array[np.isfinite(array)]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.report import style
 from tercel.report.figures import WIDE
 from tercel.report.svg import Figure, drawn
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 Cell = Mapping[str, float | None]
 Cells = Mapping[str, Cell]
 """Name to `real`, `ci_low`, `ci_high`, `simulated`, `simulated_low`, `simulated_high`."""

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.report import style
 from tercel.report.svg import Figure, drawn
 
@@ -89,7 +90,7 @@ def book_around_trades(
 WIDE_LADDER = 8.0
 
 
-def _shades(panel: "Axes", time: NDArray[np.float64], prices: NDArray[np.float64], depth: NDArray[np.float64]) -> None:
+def _shades(panel: "Axes", time: Floats, prices: Floats, depth: Floats) -> None:
     """Two images over each other, transparent where nothing is displayed, so that the paper shows through.
 
     Colours in an image cannot follow the paper; these two are legible on both.
@@ -109,7 +110,7 @@ def _shades(panel: "Axes", time: NDArray[np.float64], prices: NDArray[np.float64
     panel.imshow(image, **options)
 
 
-def _fills(panel: "Axes", fills: list[NDArray[np.float64]], tick: float, marker: str, rested: bool, word: str) -> None:
+def _fills(panel: "Axes", fills: list[Floats], tick: float, marker: str, rested: bool, word: str) -> None:
     time, price, lots = fills
     if not time.size:
         return

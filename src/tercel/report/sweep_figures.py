@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.report import style
 from tercel.report.figures import WIDE
 from tercel.report.svg import Figure, drawn
@@ -14,12 +14,11 @@ from tercel.report.svg import Figure, drawn
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 TOP = 3
 """Trials that stand out among the parallel coordinates."""
 
 
-def history(values: Floats, complete: NDArray[np.bool_], unit: str, name: str = "history") -> Figure:
+def history(values: Floats, complete: Bools, unit: str, name: str = "history") -> Figure:
     """Value by trial and the best so far; those cut short hollow."""
 
     def draw(drawing: "Drawing") -> None:

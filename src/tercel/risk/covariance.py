@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.risk.ports import CovarianceEstimator
 from tercel.stats.diebold_mariano import newey_west_error
-
-Floats = NDArray[np.float64]
 
 SINGULAR = 1e-12
 """Smallest over largest eigenvalue below which a matrix is singular."""

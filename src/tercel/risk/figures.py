@@ -5,15 +5,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.report import style
 from tercel.report.svg import Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 WIDE = 8.0
 
 
@@ -79,7 +78,7 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
     return drawn("tails", f"Daily returns against 99 % VaR. {told}.", caption, (WIDE, 0.5 + 2.0 * len(var)), draw)
 
 
-def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: NDArray[np.bool_]) -> Figure:
+def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: Bools) -> Figure:
     """Returns with the turbulent state shaded, and the filtered probability under them."""
     x: Any = np.asarray(days, "datetime64[D]")
 

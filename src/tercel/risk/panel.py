@@ -5,11 +5,9 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-
-Floats = NDArray[np.float64]
 
 LARGEST_MOVE = 0.5
 """Log returns beyond it are splits and errors, not risk: set to 0, and counted."""

@@ -7,7 +7,6 @@ follows, since both are the same pair of arrays.
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError
 from tercel.core.jit import Floats, Longs, Packed
@@ -59,9 +58,7 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, words: Longs, out
     together.operate(together.MEASURE, b, k, _NO_FLOW, NO_TAPE, together.NOWHERE, words, out)
 
 
-def simulate(
-    source: Source, rates: NDArray[np.float64], seed: int, index: int = 0, world: int = 0
-) -> NDArray[np.float64]:
+def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: int = 0) -> Floats:
     """Seconds of a reactive market whose rates change as it runs.
 
     Parameters

@@ -9,11 +9,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-
-Floats = NDArray[np.float64]
 
 OPTIONAL = ("rv", "rq", "vix")
 STALE_DAYS = 10

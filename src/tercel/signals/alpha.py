@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.fusion import Fusion
 from tercel.signals.panel.dataset import Dataset
 from tercel.stats import cluster_index, cluster_sums
 from tercel.stats.ranks import spearman
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,7 @@ class Decay:
         Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which stands for a steady drift.
     """
 
-    horizons_ns: NDArray[np.int64]
+    horizons_ns: Ints
     ic: Floats
     slope: Floats
     half_life_ns: int
@@ -78,7 +77,7 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
     return Decay(horizons, ic, slope, _half_life(horizons, slope, precision))
 
 
-def _half_life(horizons: NDArray[np.int64], slope: Floats, precision: Floats) -> int:
+def _half_life(horizons: Ints, slope: Floats, precision: Floats) -> int:
     """The half-life whose curve fits the slopes best, each weighted by its precision."""
     grid = np.geomspace(horizons[0] / 4, horizons[-1] * 16, 321)
     best, found = math.inf, float(grid[-1])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
 from tercel.report import style
 from tercel.report.page import Section, render
@@ -20,7 +21,6 @@ from tercel.stats import mean_interval
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""
 WIDE = 8.0
@@ -127,7 +127,7 @@ def _gate_adds(
     return {**told, **(_difference(gated_ic, plain_ic, rng) or {"adds": None, "dates": 0})}
 
 
-def _where(said: NDArray[np.bool_], ic: Floats) -> Floats:
+def _where(said: Bools, ic: Floats) -> Floats:
     return np.where(said, np.nan_to_num(ic), np.nan)
 
 

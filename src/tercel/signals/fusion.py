@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
 
-Floats = NDArray[np.float64]
 LEAST_ROWS = 30
 """Rows below which no weight is estimated."""
 
@@ -200,7 +200,7 @@ def _checked(
     return told, target, rows / rows.sum()
 
 
-def _calibrated(told: Floats, here: NDArray[np.bool_], target: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _calibrated(told: Floats, here: Bools, target: Floats, rows: Floats) -> tuple[Floats, Floats]:
     """Centre and slope of each source over the rows that have it: least squares, never negative, at most 2."""
     centre, slope = np.zeros(told.shape[1]), np.zeros(told.shape[1])
     for k in range(told.shape[1]):

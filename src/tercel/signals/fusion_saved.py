@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.alpha import Scale
@@ -24,7 +25,6 @@ from tercel.signals.gate import GatedFusion
 from tercel.signals.gate_walk import Gate, Trained
 from tercel.signals.zoo import family
 
-Floats = NDArray[np.float64]
 CARD = "card.json"
 WEIGHTS = "fusion.json"
 STATES = "gate.npz"

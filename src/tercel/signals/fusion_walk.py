@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import family
 from tercel.signals.zoo.checks import filled
 
-Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Fold = tuple[Index, Index]
 Settings = Mapping[str, Mapping[str, Any]]
@@ -70,7 +70,7 @@ def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{source}:{one}" for source in data.ranking for one in families)
 
 
-def thinned(rows: Index, dates: NDArray[np.int64], most: int) -> Index:
+def thinned(rows: Index, dates: Ints, most: int) -> Index:
     """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always kept."""
     if len(rows) <= most:
         return rows

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.zoo.base import Classifier
 from tercel.signals.zoo.linear import Logistic
 from tercel.signals.zoo.regimes import ClusterRegimes, HmmRegimes
 
-Floats = NDArray[np.float64]
 MOST_STATES = 4
 
 

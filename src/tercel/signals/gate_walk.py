@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.fusion_walk import Fold
@@ -21,7 +21,6 @@ from tercel.signals.gate import MOST_STATES, GatedFusion, stack_by_state
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo.regimes import ClusterRegimes, HmmRegimes
 
-Floats = NDArray[np.float64]
 LEAST_DATES = 60
 """Dates below which no states are looked for."""
 KINDS: dict[str, Any] = {"hmm": HmmRegimes, "clusters": ClusterRegimes}

@@ -20,8 +20,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.report import style
 from tercel.report.svg import Figure, drawn
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 CEILING = 0.04
 SURE = 4.0
 """Standard errors beyond which neither is chance, many columns and shifts looked at."""

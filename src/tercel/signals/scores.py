@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.stats import clustered_se, mean_interval
 from tercel.stats.ranks import ranks, spearman
 
-Floats = NDArray[np.float64]
 FEWEST = 5
 """Instruments below which a cross-section has no rank correlation worth averaging."""
 

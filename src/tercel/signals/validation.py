@@ -15,16 +15,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
 
 DAY = 86_400 * 1_000_000_000
 Index = NDArray[np.intp]
-Longs = NDArray[np.int64]
 
 
 def walk_forward(
-    time_ns: Longs,
-    end_ns: Longs,
+    time_ns: Ints,
+    end_ns: Ints,
     *,
     splits: int = 5,
     embargo_ns: int = 0,
@@ -70,7 +70,7 @@ def walk_forward(
         yield train, test
 
 
-def _cuts(time_ns: Longs, splits: int, first: float) -> list[int]:
+def _cuts(time_ns: Ints, splits: int, first: float) -> list[int]:
     times = np.unique(time_ns)
     begin = int(len(times) * first)
     if splits < 1 or not 0.0 < first < 1.0 or begin < 1 or len(times) - begin < splits:
@@ -83,14 +83,14 @@ def _cuts(time_ns: Longs, splits: int, first: float) -> list[int]:
     return [*times[at[:-1]].tolist(), int(times[-1]) + 1]
 
 
-def _refuse_short(time_ns: Longs, embargo_ns: int) -> None:
+def _refuse_short(time_ns: Ints, embargo_ns: int) -> None:
     if embargo_ns < 0:
         raise DataError("an embargo of 0 ns or more", f"{embargo_ns}", "say how long labels and features overlap")
     if len(time_ns) == 0 or int(time_ns.max()) - int(time_ns.min()) <= embargo_ns:
         raise _short("a panel longer than the embargo", time_ns, embargo_ns)
 
 
-def _short(expected: str, time_ns: Longs, embargo_ns: int) -> DataError:
+def _short(expected: str, time_ns: Ints, embargo_ns: int) -> DataError:
     span = (int(time_ns.max()) - int(time_ns.min())) / DAY if len(time_ns) else 0.0
     received = f"{len(time_ns)} rows over {span:.2f} days and an embargo of {embargo_ns / DAY:.2f} days"
     return DataError(expected, received, "use a longer panel or a shorter embargo and horizon")

@@ -1,12 +1,12 @@
 """The check that all discrete decoders share."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 
 
-def checked(actions: NDArray[np.int64], n: int, labels: tuple[str, ...]) -> NDArray[np.int64]:
+def checked(actions: Ints, n: int, labels: tuple[str, ...]) -> Ints:
     """`actions` as int64 (n,), every one of them an index into `labels`.
 
     Raises

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.jit import kernel
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
@@ -14,9 +15,7 @@ QUARTERS = np.array(p.QUARTERS)
 
 
 @kernel
-def decode_placement(
-    actions: NDArray[np.int64], x: NDArray[np.int64], m: NDArray[np.int64], out: NDArray[np.int32]
-) -> None:
+def decode_placement(actions: Ints, x: Ints, m: Ints, out: NDArray[np.int32]) -> None:
     """Write the intents of `actions` (int64 (n,)) into `out` (int32 (n, 10)); equal to `placement.decode`.
 
     Actions are not checked here: one outside the set holds.
@@ -26,7 +25,7 @@ def decode_placement(
 
 
 @kernel
-def decode_placement_row(action: int, x: NDArray[np.int64], m: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+def decode_placement_row(action: int, x: Ints, m: Ints, out: NDArray[np.int32]) -> None:
     """The same for one market: `x` (PX,), `m` (MX,), `out` (10,)."""
     side, left = x[c.SIDE], max(x[c.LEFT], 0)
     out[:] = 0

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.jit import Floats
 from tercel.core.names import offer
@@ -62,7 +63,7 @@ class Levers:
 
     rule: Rule
     vector: Floats
-    places: NDArray[np.int64]
+    places: Ints
     scales: Floats
     labels: tuple[str, ...]
 

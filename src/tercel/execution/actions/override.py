@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import sized
 from tercel.execution.actions.choice import checked
@@ -36,7 +36,7 @@ class Override:
 
     base: Strategy
 
-    def decode(self, actions: NDArray[np.int64], view: View) -> Intents:
+    def decode(self, actions: Ints, view: View) -> Intents:
         """Intents of `actions`, int64 (n,): 0 the rule's, others those of `sized`, one lower.
 
         Raises

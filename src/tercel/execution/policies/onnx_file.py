@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import HEADS, Activation, Float32, Greedy, Head, MlpPolicy
+from tercel.execution.policies.mlp import HEADS, Activation, Greedy, Head, MlpPolicy
 
 if TYPE_CHECKING:
     import onnx

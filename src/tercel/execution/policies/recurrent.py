@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.execution.policies.mlp import Float32, Head
+from tercel.core.arrays import Bools, Float32
+from tercel.execution.policies.mlp import Head
 from tercel.execution.policies.onnx_file import OnnxPolicy
 
 
@@ -30,7 +31,7 @@ class RecurrentPolicy(OnnxPolicy):
         empty = np.zeros((len(obs), self.width), np.float32)
         return self.checked(self.advance(obs, empty, empty)[0])
 
-    def proceed(self, obs: Float32, starts: NDArray[np.bool_]) -> NDArray[np.generic]:
+    def proceed(self, obs: Float32, starts: Bools) -> NDArray[np.generic]:
         """Greedy actions of the batch's next decision; rows whose episode starts here remember nothing.
 
         Another number of rows than before is another batch.

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.guidance import expected_move
 from tercel.execution.intent import Intents
@@ -29,7 +29,6 @@ from tercel.execution.strategies.schedule import lots_of, take_to
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 
-Floats = NDArray[np.float64]
 BPS = 1e4
 
 
@@ -45,7 +44,7 @@ def ahead_ticks(view: View, intervals: int) -> Floats:
     return np.diff(expected_move(alpha_ticks(view)[:, None], view.half_life_ns[:, None], edges), axis=1)
 
 
-def alpha_lots(moves: Floats, left: NDArray[np.int64], kappa_tau: Floats, tau: Floats, eta: Floats) -> Floats:
+def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: Floats) -> Floats:
     """Lots that a forecast adds to the next take (to be taken sooner: above 0): float64 (n,).
 
     Parameters

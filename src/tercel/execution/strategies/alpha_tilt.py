@@ -19,8 +19,8 @@ is judged on:
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as it
 from tercel.execution.intent import Intents
@@ -28,8 +28,6 @@ from tercel.execution.strategies.almgren_chriss_alpha import alpha_ticks
 from tercel.execution.strategies.cartea_jaimungal import speed_weight
 from tercel.execution.strategy import Strategy, settle
 from tercel.execution.view import View
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class AlphaTilt(Strategy):
         tilted = settle(tilted, view)
         return np.where(known[:, None], tilted, plain).astype(np.int32)
 
-    def _lots(self, plain: Intents, view: View) -> NDArray[np.int64]:
+    def _lots(self, plain: Intents, view: View) -> Ints:
         """Lots to take more (or less, below 0) than the strategy takes."""
         theta = np.log(2.0) * 1e9 / np.maximum(view.half_life_ns, 1)
         rest_s = np.maximum(view.time_left_ns, 1) / 1e9

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.intent import Intents
@@ -27,7 +28,6 @@ from tercel.execution.strategies.schedule import lots_of, take_to
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 
-Floats = NDArray[np.float64]
 _SMALL = 1e-5
 _LARGE = 300.0
 

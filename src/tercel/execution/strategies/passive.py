@@ -14,13 +14,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from tercel.core.arrays import Ints
 from tercel.core.jit import Floats
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
 from tercel.execution.strategies.schedule import lots_of
 from tercel.execution.strategies.vector import Layout, Tunable, sigmoid
 from tercel.execution.strategies.vwap import shares_done
 from tercel.execution.strategy import ladder, settle
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 NEVER = 2**40
 """Lots of arrears that no order has."""

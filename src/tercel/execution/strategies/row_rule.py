@@ -4,7 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tercel.core.jit import Floats, Longs, Packed
 from tercel.execution.intent import WIDTH, Intents
@@ -22,7 +22,7 @@ class RowRule(Tunable):
         """The kernel: p (n, P) or (1, P), x (n, PX), m (n, MX), out int32 (n, 10)."""
 
     @classmethod
-    def intents(cls, parameters: ArrayLike, x: NDArray[np.int64], m: NDArray[np.int64]) -> Intents:
+    def intents(cls, parameters: ArrayLike, x: Longs, m: Longs) -> Intents:
         """The rule's intents, int32 (n, 10).
 
         Parameters

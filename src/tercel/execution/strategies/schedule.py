@@ -6,14 +6,14 @@ slice is the next decision.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
 from tercel.execution.strategy import ladder, settle
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 
-def lots_of(share: NDArray[np.float64], view: View) -> Ints:
+def lots_of(share: Floats, view: View) -> Ints:
     """int64 (n,): `share` of the parent order in whole lots, half a lot rounded up."""
     return np.floor(share * view.qty0 + 0.5).astype(np.int64)
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tercel.core.arrays import Ints
 from tercel.execution.intent import Intents
 from tercel.execution.strategies.schedule import rest_then_cross, take_to
 from tercel.execution.strategy import Strategy
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 
 def target(view: View, slices: Ints) -> Ints:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.execution.intent import Intents
 from tercel.execution.strategies.estimates import MarketEstimates
 from tercel.execution.strategies.schedule import lots_of, rest_then_cross, take_to
@@ -24,7 +24,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 
 
-def shares_done(view: View, estimates: MarketEstimates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def shares_done(view: View, estimates: MarketEstimates) -> tuple[Floats, Floats]:
     """Shares of the order, float64 (n,) each, that should be done now and at the next decision."""
     now = 1.0 - view.time_left_ns / np.maximum(view.horizon_ns, 1)
     last = view.decisions_left == 1

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import offer
 from tercel.core.toml import read_toml
@@ -25,7 +26,6 @@ from tercel.learning.agent.config import AgentConfig, OracleSection
 from tercel.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.learning.agent.policy import actions_of, rule_of
 from tercel.learning.agent.sweep import overlaid
-from tercel.learning.port import Float32
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import chosen

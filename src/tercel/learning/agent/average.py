@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.port import State
 
@@ -29,7 +29,7 @@ class Average:
 
     def __init__(self) -> None:
         self.count = 0
-        self._sums: list[NDArray[np.float64]] = []
+        self._sums: list[Floats] = []
 
     def add(self, policy: MlpPolicy) -> None:
         """Take one policy in."""

@@ -3,12 +3,10 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.jit import kernel
 from tercel.learning.port import State
-
-Float32 = NDArray[np.float32]
 
 
 @kernel

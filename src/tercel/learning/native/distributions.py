@@ -9,14 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.policies.mlp import Head
 from tercel.learning.native import continuous as c
 from tercel.learning.native.kernels import policy_loss, sample_actions
 
-Float32 = NDArray[np.float32]
-Bool = NDArray[np.bool_]
-Stats = NDArray[np.float64]
+Stats = Floats
 Layer = tuple[Float32, Float32]
 
 NAMES = ("categorical", "gaussian", "logistic_normal", "dirichlet")
@@ -34,17 +33,17 @@ class Distribution(Protocol):
     def store(self, rows: int) -> NDArray[Any]:
         """Room for `rows` actions."""
 
-    def start(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    def start(self, mean: Floats) -> Floats:
         """The head's bias [width] that has the greedy action `mean` [A]."""
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bool, rng: np.random.Generator, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         """Draw into `actions` (a slice of a store) and `logps`; returns what the environment receives."""
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bool, sigma: float, clip: float,
+        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
         entropy: float, draw: Float32, stats: Stats,
     ) -> None:  # fmt: skip
         """Gradient of the policy's loss by the head into `draw`; `stats` as in `kernels.policy_loss`."""
@@ -75,11 +74,11 @@ class Categorical:
     def store(self, rows: int) -> NDArray[Any]:
         return np.empty(rows, np.int64)
 
-    def start(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    def start(self, mean: Floats) -> Floats:
         return np.asarray(np.log(np.maximum(mean, 1e-3)))
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bool, rng: np.random.Generator, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         uniform = rng.random((raw.shape[0],), np.float32)
@@ -87,7 +86,7 @@ class Categorical:
         return np.asarray(actions)
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bool, sigma: float, clip: float,
+        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
         entropy: float, draw: Float32, stats: Stats,
     ) -> None:  # fmt: skip
         policy_loss(raw, bias, actions, floats, mask, clip, entropy, self._logp, draw, stats)
@@ -114,11 +113,11 @@ class Gaussian:
     def store(self, rows: int) -> NDArray[Any]:
         return np.empty((rows, self.width), np.float32)
 
-    def start(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    def start(self, mean: Floats) -> Floats:
         return mean
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bool, rng: np.random.Generator, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         noise = rng.standard_normal(raw.shape, np.float32)
@@ -126,7 +125,7 @@ class Gaussian:
         return np.asarray(actions)
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bool, sigma: float, clip: float,
+        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
         entropy: float, draw: Float32, stats: Stats,
     ) -> None:  # fmt: skip
         c.gaussian_loss(raw, bias, actions, floats, sigma, clip, draw, stats)
@@ -150,12 +149,12 @@ class LogisticNormal(Gaussian):
     def __init__(self, size: int) -> None:
         super().__init__(size - 1)
 
-    def start(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    def start(self, mean: Floats) -> Floats:
         logs = np.log(np.maximum(mean, 1e-3))
         return np.asarray(logs[:-1] - logs[-1])
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bool, rng: np.random.Generator, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         super().sample(raw, bias, mask, rng, sigma, actions, logps)
@@ -184,13 +183,13 @@ class Dirichlet:
     def store(self, rows: int) -> NDArray[Any]:
         return np.empty((rows, self.width), np.float32)
 
-    def start(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    def start(self, mean: Floats) -> Floats:
         shares = np.maximum(mean, 1e-3) / np.maximum(mean, 1e-3).sum()
         alpha = (1.0 + 1e-3) * shares / shares.min()  # the least concentration is just above 1
         return np.asarray(np.log(np.expm1(alpha - 1.0)))
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bool, rng: np.random.Generator, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         alpha = np.empty(raw.shape, np.float32)
@@ -200,7 +199,7 @@ class Dirichlet:
         return np.asarray(actions)
 
     def loss(
-        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bool, sigma: float, clip: float,
+        self, raw: Float32, bias: Float32, actions: Any, floats: Float32, mask: Bools, sigma: float, clip: float,
         entropy: float, draw: Float32, stats: Stats,
     ) -> None:  # fmt: skip
         c.dirichlet_loss(raw, bias, actions, floats, clip, entropy, self._alpha, draw, stats)

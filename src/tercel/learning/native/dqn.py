@@ -6,8 +6,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.metrics import ReturnTracker
@@ -19,8 +19,6 @@ from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
 from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, action_sizes, check_env, check_finite
 from tercel.learning.risk import pricer
-
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,10 @@ class Replay:
     def add(
         self,
         obs: Float32,
-        mask: NDArray[np.bool_],
-        actions: NDArray[np.int64],
+        mask: Bools,
+        actions: Ints,
         reward: Float32,
-        done: NDArray[np.bool_],
+        done: Bools,
     ) -> None:
         """What was seen, allowed and done, and what came of it; what is seen next is the next call's `obs`."""
         t = self.at
@@ -88,11 +86,11 @@ class Replay:
         self.at = (t + 1) % self.capacity
         self.filled = min(self.filled + 1, self.capacity)
 
-    def draw(self, rng: np.random.Generator, batch: int, ahead: int) -> NDArray[np.int64]:
+    def draw(self, rng: np.random.Generator, batch: int, ahead: int) -> Ints:
         """`batch` random transitions (time * n + slot) that have `ahead` later steps in the ring."""
         oldest = self.at if self.filled == self.capacity else 0
         age = rng.integers(0, (self.filled - ahead) * self.n, batch)
-        rows: NDArray[np.int64] = (age // self.n + oldest) % self.capacity * self.n + age % self.n
+        rows: Ints = (age // self.n + oldest) % self.capacity * self.n + age % self.n
         return rows
 
     def state(self) -> State:
@@ -223,7 +221,7 @@ class Dqn:
         self.frames += env.n
         self._begin(obs)
 
-    def _improve(self, rate: float, stats: NDArray[np.float64]) -> float:
+    def _improve(self, rate: float, stats: Floats) -> float:
         """One gradient step on a random minibatch; returns the gradient's norm."""
         s = self.settings
         rows = self.replay.draw(self.rng, s.minibatch, s.n_step)
@@ -235,7 +233,7 @@ class Dqn:
             self.target.params[:] = self.net.params
         return norm
 
-    def loss(self, rows: NDArray[np.int64], stats: NDArray[np.float64]) -> None:
+    def loss(self, rows: Ints, stats: Floats) -> None:
         """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
         s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
         gather_dqn(

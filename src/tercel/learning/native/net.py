@@ -10,13 +10,11 @@ All parameters lie in one flat float32 array, all gradients in another: the opti
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.jit import kernel
 from tercel.execution.policies.mlp import fast_tanh
 from tercel.learning.port import LearningError
-
-Float32 = NDArray[np.float32]
 
 
 @kernel

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Floats
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.metrics import ReturnTracker
@@ -34,8 +34,6 @@ from tercel.learning.port import (
     check_finite,
 )
 from tercel.learning.risk import pricer
-
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -257,7 +255,7 @@ class Ppo:
             **taught,
         }
 
-    def gradient(self, rows: slice, stats: NDArray[np.float64], sigma: float, entropy: float) -> None:
+    def gradient(self, rows: slice, stats: Floats, sigma: float, entropy: float) -> None:
         """Fill the network's gradient from `rows` of the shuffled rollout (one minibatch).
 
         The towers have nothing in common but the input, so each may have a thread of its own: the bytes are the same.

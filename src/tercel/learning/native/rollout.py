@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.learning.native.distributions import Distribution
 
 
@@ -37,7 +37,7 @@ class Shuffled:
         self.floats, self.masks = np.empty_like(like.floats), np.empty_like(like.masks)
         self.taught = np.empty_like(like.taught)
 
-    def take(self, rollout: Rollout, order: NDArray[np.int64]) -> None:
+    def take(self, rollout: Rollout, order: Ints) -> None:
         """Row i becomes row `order[i]` of `rollout`."""
         for field in self.FIELDS:
             whole, part = getattr(rollout, field), getattr(self, field)

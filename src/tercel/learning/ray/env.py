@@ -6,21 +6,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.errors import ConfigError
 from tercel.learning.native.ppo import Ppo
-from tercel.learning.port import Bool, Float32, LearningError, State
+from tercel.learning.port import LearningError, State
 from tercel.learning.ray.cluster import Cluster
 from tercel.learning.ray.crew import Crew, LocalCrew, RayCrew, Tell
 from tercel.learning.ray.shards import DERIVED, Make, Orders, Rolled, shard_seed
-
-Float64 = NDArray[np.float64]
 
 SHARDS = 4
 ATTEMPTS = 5
 """Times that a shard may be lost in one call before training gives up."""
 
 
-def merged(a: Float64, b: Float64) -> Float64:
+def merged(a: Floats, b: Floats) -> Floats:
     """Moments of two sets of observations together, in the layout of :func:`merge_moments` (Chan et al. 1979).
 
     >>> one = np.array([[1.0, 1.0], [0.0, 0.0]])                # mean 1, variance 0, one row
@@ -104,7 +103,7 @@ class ShardedVec:
         lost = [shard for shard in seeds if shard not in seen]
         return self._joined(seen | (self._reset_lost(lost) if lost else {}))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
         """Act in all episodes. Those lost with a worker end here, without reward."""
         given = {shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),) for shard in range(self.crew.shards)}
         taken = self.crew.call("step", given)
@@ -173,7 +172,7 @@ class ShardedVec:
 
 
 class _Masked(ShardedVec):
-    def mask(self) -> Bool:
+    def mask(self) -> Bools:
         """Allowed actions now, bool[n, A]."""
         return self._joined(self._call("mask", self._everywhere())[0])
 

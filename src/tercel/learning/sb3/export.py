@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import Activation, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
@@ -53,8 +53,8 @@ class Trained:
     algorithm: str
     head: Head
     width: int
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    mean: Float32
+    scale: Float32
     clip: float = CLIP
 
 

@@ -7,13 +7,13 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.signals.compare.problems import PROBLEMS, Problem, Sample
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.gate import GatedClassifier
 from tercel.signals.scores import auc, brier, ece
 from tercel.signals.zoo import absent, families, family
 from tercel.signals.zoo.base import Classifier
-from tercel.signals.zoo.checks import Floats
 from tercel.signals.zoo.regimes import HmmRegimes
 
 T = TypeVar("T")

@@ -17,12 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.signals.zoo.base import sigmoid
 
-Floats = NDArray[np.float64]
 STEPS = 16
 
 
@@ -41,11 +40,11 @@ class Sample:
     """
 
     X: Floats
-    up: NDArray[np.int64]
+    up: Ints
     X_test: Floats
-    up_test: NDArray[np.int64]
+    up_test: Ints
     chance_test: Floats
-    state_test: NDArray[np.int64] | None = None
+    state_test: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Problem:
     name: str
     kind: str
     steps: int
-    law: Callable[[int, np.random.Generator], tuple[Floats, Floats, NDArray[np.int64] | None]]
+    law: Callable[[int, np.random.Generator], tuple[Floats, Floats, Ints | None]]
     gate: tuple[int, ...] = ()
 
     def draw(self, rows: int, test_rows: int, noise: float, seed: int) -> Sample:
@@ -127,7 +126,7 @@ def _gated(n: int, rng: np.random.Generator) -> tuple[Floats, Floats, None]:
     return X.reshape(n, -1), 1.5 * (X[np.arange(n), first, 0] + X[np.arange(n), second, 0]), None
 
 
-def _regime(n: int, rng: np.random.Generator) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def _regime(n: int, rng: np.random.Generator) -> tuple[Floats, Floats, Ints]:
     state = (np.cumsum(rng.random(n) < 1 / 60) + rng.integers(2)) % 2
     X = rng.standard_normal((n, 3))
     X[:, 0] *= np.where(state > 0, 2.5, 0.8)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -20,7 +21,6 @@ from tercel.market.flow.santa_fe import BUY_SHARE
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
 
-Floats = NDArray[np.float64]
 SOURCES = {
     "flow": ("ofi", "signed_volume", "return_bps"),
     "book": ("imbalance", "microprice_bps"),
@@ -57,7 +57,7 @@ class Material:
     X: Floats
     moves: Floats
     direction: Floats
-    chain: NDArray[np.int64]
+    chain: Ints
 
 
 def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25, news: float = 0.6) -> Material:
@@ -119,11 +119,11 @@ def _chain(
     return X[1:], moves[1:], sides[1:]
 
 
-def _tallies(k: NDArray[np.int64]) -> tuple[int, int, int]:
+def _tallies(k: Ints) -> tuple[int, int, int]:
     return int(k[sim.OFI]), int(k[sim.BOUGHT] - k[sim.SOLD]), int(k[sim.MID2])
 
 
-def _sensed(b: NDArray[np.int32], k: NDArray[np.int64], past: tuple[int, int, int]) -> Floats:
+def _sensed(b: NDArray[np.int32], k: Ints, past: tuple[int, int, int]) -> Floats:
     """The five features of the market itself, now."""
     bid, ask = int(k[sim.PUBLIC_BID]), int(k[sim.PUBLIC_ASK])
     depth = np.zeros(2 * LEVELS, np.int64)

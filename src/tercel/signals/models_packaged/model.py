@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError, UnknownNameError
 from tercel.core.messages import Alpha
 from tercel.core.names import offer
@@ -26,7 +26,6 @@ from tercel.core.written import write_whole
 from tercel.signals.alpha import to_alpha
 from tercel.signals.fusion import Fusion
 
-Floats = NDArray[np.float64]
 FORMAT = 1
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.preset import Preset
 from tercel.signals.alpha import decay
@@ -14,7 +14,6 @@ from tercel.signals.models_packaged.model import AlphaModel, SourceModel
 from tercel.signals.zoo.linear import Ridge
 from tercel.stats.ranks import clustered_spearman
 
-Floats = NDArray[np.float64]
 FOLDS = 5
 ALPHA = 10.0
 SHRINK = 0.2

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 
-Floats = NDArray[np.float64]
 PERIODS_A_YEAR = 252 / 5
 
 

@@ -1,12 +1,14 @@
 """Families, their fusion and plain rules on a daily panel, walked forward: rank IC, and what is left after costs."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.signals.runs.build import dataset_of_config
 from tercel.signals.runs.config import SignalsConfig, TrainSection
 from tercel.signals.runs.costs import costs, noise
@@ -22,7 +24,6 @@ from tercel.signals.scores import rank_ic
 from tercel.signals.validation import DAY, walk_forward
 from tercel.signals.zoo import absent, families, family
 
-Floats = NDArray[np.float64]
 RULES = {
     "rule: reversal": ("daily.ret_5", -1.0),
     "rule: momentum 12-1": ("daily.mom_12_1", 1.0),
@@ -95,10 +96,10 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
 
     for at, name in enumerate(names):
         mean = mean_of_said(columns[at])[tested]
-        taken = costs(data, name, config.train, folds, seed)
+        spent = costs(data, name, config.train, folds, seed)
         right = calibration(mean, part, np.random.default_rng([seed, 7]))
         dirty = noise(data, name, config, folds, seed, out) if config.compare.panel_noise else {}
-        add(name, mean, {"all_fits_s": seconds[name], **taken, **right, "noise": dirty})
+        add(name, mean, {"all_fits_s": seconds[name], **spent, **right, "noise": dirty})
     if told.shape[1] > 1:
         add("fusion", value[tested])
         add("equal weights", even[tested])

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
 from tercel.signals.scores import single_class
 from tercel.signals.sources.port import SourceAbsentError
@@ -34,7 +34,7 @@ class Labelled:
     """
 
     texts: tuple[str, ...]
-    labels: NDArray[np.int64]
+    labels: Ints
     where: str
 
 

@@ -10,16 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.features.text import masked, vectorizer, words
 from tercel.features.text_embedding import available
 from tercel.signals.extras import needed
 from tercel.signals.scores import single_class
 
-Floats = NDArray[np.float64]
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+Embed = Callable[[Sequence[str]], Float32]
 RISING = frozenset(
     """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
     upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
@@ -56,7 +55,7 @@ class SentimentHead:
         if not self.views:
             raise DataError(f"views among {', '.join(VIEWS)}", "none that can be made", "install the extra [text]")
 
-    def fit(self, texts: Sequence[str], labels: NDArray[np.int64]) -> SentimentHead:
+    def fit(self, texts: Sequence[str], labels: Ints) -> SentimentHead:
         """Learn from labelled texts.
 
         Raises
@@ -77,7 +76,7 @@ class SentimentHead:
         self.classes_ = self._model.classes_
         return self
 
-    def predict(self, texts: Sequence[str]) -> NDArray[np.int64]:
+    def predict(self, texts: Sequence[str]) -> Ints:
         """The likeliest class of each text."""
         return np.asarray(self._model.predict(self._features(texts)), np.int64)
 

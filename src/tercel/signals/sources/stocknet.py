@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.sources.calendar import at_new_york
 from tercel.signals.sources.port import SourceAbsentError, checked, time_type
@@ -207,7 +207,7 @@ class TweetTone:
     """
 
     data: StockNet
-    score: Callable[[Sequence[str]], NDArray[np.float64]]
+    score: Callable[[Sequence[str]], Floats]
     cutoff: Cutoff = "open"
     collected: datetime | None = None
     name: str = "tweets"

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.frame import FrameSource
@@ -23,7 +23,6 @@ from tercel.signals.sources.port import time_type
 if TYPE_CHECKING:
     import polars as pl
 
-Floats = NDArray[np.float64]
 FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)
 DAILY_SD = 0.02
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.signals.zoo.checks import (
     FitError,
-    Floats,
     as_features,
     as_target,
     as_weights,

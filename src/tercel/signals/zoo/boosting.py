@@ -6,8 +6,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Classifier, Estimator, Regressor
-from tercel.signals.zoo.checks import Floats
 from tercel.signals.zoo.port import FamilyCard
 
 _FIXED: Final[dict[str, Any]] = {

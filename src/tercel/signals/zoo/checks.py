@@ -7,11 +7,9 @@ the latter.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-
-Floats = NDArray[np.float64]
 
 
 class FitError(DataError, ValueError):

@@ -6,8 +6,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Floats, Ints
 from tercel.signals.zoo.base import Classifier, Estimator, Regressor
-from tercel.signals.zoo.checks import FitError, Floats
+from tercel.signals.zoo.checks import FitError
 from tercel.signals.zoo.port import FamilyCard
 
 
@@ -24,11 +25,11 @@ class _Forest(Estimator):
     """Nodes of all trees, one after another. A leaf is its own child, so that every row goes down as far as it can."""
 
     learned = ("roots_", *NODES)
-    roots_: NDArray[np.int64]
-    feature_: NDArray[np.int64]
+    roots_: Ints
+    feature_: Ints
     threshold_: Floats
-    left_: NDArray[np.int64]
-    right_: NDArray[np.int64]
+    left_: Ints
+    right_: Ints
     value_: Floats
 
     def _hold(self, forest: Any) -> None:
@@ -64,7 +65,7 @@ class _Forest(Estimator):
         parts = [self._leaves(single[at : at + _ROWS]) for at in range(0, len(X), _ROWS)]
         return np.concatenate([self.value_[leaves].mean(axis=1) for leaves in parts])
 
-    def _leaves(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
+    def _leaves(self, X: Float32) -> Ints:
         """Leaf of each row in each tree, (n, T)."""
         rows = np.arange(len(X))[:, None]
         node = np.broadcast_to(self.roots_, (len(X), len(self.roots_)))

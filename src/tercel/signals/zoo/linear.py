@@ -6,8 +6,8 @@ coefficients, never on the intercept.
 
 import numpy as np
 
+from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Classifier, Regressor, scale_of, sigmoid
-from tercel.signals.zoo.checks import Floats
 from tercel.signals.zoo.port import FamilyCard
 
 

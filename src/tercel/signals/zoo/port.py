@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal, Protocol
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
-from tercel.signals.zoo.checks import Floats
 
 Task = Literal["classify", "regress"]
 

@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.orders import (
     CancelOrder,
@@ -31,7 +32,7 @@ from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.terms import entry_delay
-from tercel.venues.exchange.market import EntryLatency, Ints, Markets, MarketSpec
+from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
 
 NOWHERE = -1

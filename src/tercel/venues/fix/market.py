@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.orders import (
     M_AGGRESSOR,
     M_ID,
@@ -36,7 +36,7 @@ _NEITHER = "2"
 _ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
 _CHANGED = "1"
 
-Row = NDArray[np.int64]
+Row = Ints
 
 
 def market_out(change: MarketRows, request: str, scale: Scale) -> Iterator[tuple[str, str]]:
