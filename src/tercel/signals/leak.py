@@ -20,6 +20,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
@@ -30,7 +31,6 @@ from tercel.signals.scores import Skill, rank_ic_of_rows, skill
 from tercel.signals.sources.port import EVERY, Source
 
 if TYPE_CHECKING:
-    import polars as pl
     from matplotlib.figure import Figure as Drawing
 
 CEILING = 0.04
@@ -174,8 +174,6 @@ def judged(
 
 def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]:
     """As-of values of each column and returns of each bar, float64 (times, instruments)."""
-    import polars as pl
-
     names = panel.instruments()
     if names:
         prices = prices.filter(pl.col("instrument").is_in(names))

@@ -13,7 +13,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from tercel.signals.panel import Panel
+from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.port import EVERY, KEYS, ROW, Source, time_type
 
 

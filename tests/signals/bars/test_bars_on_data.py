@@ -13,7 +13,7 @@ from tercel.features.text_embedding import available
 from tercel.market.feeds.lobster import LobsterFeed
 from tercel.market.feeds.port import FeedOptions
 from tercel.signals.leak import leak_report
-from tercel.signals.panel import Dataset
+from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.panel import RULES, scored, yearly
 from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
 from tercel.signals.sources.planted import planted_leak

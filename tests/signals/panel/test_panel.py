@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.panel import Dataset, Panel
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import Panel
 from tercel.signals.panel.portfolio import long_short, smoothed
 from tercel.signals.sources.frame import FrameSource
 from tercel.signals.sources.port import EVERY, SourceAbsentError

@@ -11,7 +11,7 @@ from tests.market.tape.tapes import DAY, rude_events
 
 from tercel.core.errors import DataError
 from tercel.market.tape import Lake
-from tercel.signals.panel import Panel
+from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements

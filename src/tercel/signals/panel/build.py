@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import polars as pl
 
+from tercel.signals.labels import forward_returns
 from tercel.signals.panel.dataset import Dataset
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from tercel.signals.panel.panel import Panel
+from tercel.signals.panel.panel import Panel
 
 
 def dataset_of(
@@ -21,8 +17,6 @@ def dataset_of(
 
     `label` and `keep` are expressions over `forward`: the label and the outcome.
     """
-    from tercel.signals.labels import forward_returns
-
     labelled = forward_returns(prices, horizon=horizon, lag=lag)
     rows = panel.join(labelled.with_columns(label.alias("y"), keep.alias("outcome"))).drop_nulls(["y", "outcome"])
     return from_frame(rows, panel.columns, note, tuple(f"{k} is missing: {v}" for k, v in panel.absent.items()))
@@ -30,8 +24,6 @@ def dataset_of(
 
 def from_frame(rows: pl.DataFrame, columns: tuple[str, ...], note: str = "", warnings: tuple[str, ...] = ()) -> Dataset:
     """A :class:`Dataset` from a frame with `instrument`, `time`, `start`, `end`, `y`, `outcome` and the columns."""
-    import polars as pl
-
     rows = rows.sort("time", "instrument")
     ns = {name: rows[name].dt.epoch("ns").to_numpy().astype(np.int64) for name in ("time", "start", "end")}
     x = rows.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in columns).to_numpy()

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.signals.sources.port import EVERY, Source, SourceAbsentError, time_type
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 class Panel:
@@ -88,16 +86,12 @@ class Panel:
         DataFrame
             `instrument`, `time` and :attr:`columns`; by time, then instrument.
         """
-        import polars as pl
-
         who = self.instruments() if instruments is None else list(instruments)
         when = pl.DataFrame({"time": pl.Series(times).cast(time_type())}).unique().sort("time")
         return self.join(when.join(pl.DataFrame({"instrument": who}, schema={"instrument": pl.String}), how="cross"))
 
     def join(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Add what was known to rows with `instrument` and `time`; other columns stay, rows come out by time."""
-        import polars as pl
-
         out = rows.with_columns(pl.col("time").cast(time_type()), pl.col("instrument").cast(pl.String))
         out = out.sort("time", "instrument", maintain_order=True)
         for name, columns in self._columns.items():
@@ -111,8 +105,6 @@ class Panel:
 
 def fresh(facts: pl.DataFrame) -> pl.DataFrame:
     """Facts in the order in which they became known, without those that came after news of a later event."""
-    import polars as pl
-
     ordered = facts.sort("known_time", "event_time", maintain_order=True)
     return ordered.filter(pl.col("event_time") >= pl.col("event_time").cum_max().over("instrument"))
 
@@ -121,7 +113,6 @@ def joined(
     rows: pl.DataFrame, facts: pl.DataFrame, wanted: Mapping[str, str], max_age: timedelta | None
 ) -> pl.DataFrame:
     """Rows (by time) with the latest fact whose `known_time <= time`; facts of :data:`EVERY` fill every instrument."""
-    import polars as pl
 
     def side(of: pl.DataFrame) -> pl.DataFrame:
         picked = of.select("instrument", "known_time", "event_time", *(pl.col(a).alias(b) for a, b in wanted.items()))

@@ -3,23 +3,22 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import polars as pl
 
 from tercel import __version__
+from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
+from tercel.signals.sources.market import MarketState
+from tercel.signals.sources.stocknet_prices import StockNetFactors
+from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 from tercel.signals.runs.config import SignalsConfig
 from tercel.signals.runs.sources import joined, joined_all
 from tercel.report.terminal import json_text
 from tercel.core.errors import ConfigError
 from tercel.core.written import beside, write_whole
 from tercel.signals.panel.dataset import Dataset
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from tercel.signals.sources.daily import DailyFactors
-    from tercel.signals.sources.synthetic import SyntheticMarket
 
 PANEL = "panel.parquet"
 MANIFEST = "manifest.json"
@@ -34,16 +33,10 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     ConfigError, DataError
         As :func:`tercel.signals.runs.sources.joined_all` and the readers of prices.
     """
-    from tercel.signals.sources.market import MarketState
-
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
         data, state = market.data, MarketState(market.prices)
     else:
-        import polars as pl
-
-        from tercel.signals.sources.daily import SETTLES, daily_panel
-
         panel, source = config.panel, prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
         data = daily_panel(
@@ -54,19 +47,14 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     return joined_all(joined(data, state), config)
 
 
-def market_of(config: SignalsConfig, seed: int) -> "SyntheticMarket":
+def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
     """The synthetic market of a configuration."""
-    from tercel.signals.sources.synthetic import synthetic_market
-
     panel = config.panel
     return synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
 
 
-def prices_of(config: SignalsConfig) -> "DailyFactors":
+def prices_of(config: SignalsConfig) -> DailyFactors:
     """The panel's own source of daily factors."""
-    from tercel.signals.sources.daily import DailyFactors
-    from tercel.signals.sources.stocknet_prices import StockNetFactors
-
     kind = StockNetFactors if config.panel.kind == "stocknet" else DailyFactors
     return kind(Path(config.panel.path))
 
@@ -108,10 +96,8 @@ def rows_of(config: SignalsConfig) -> dict[str, Any]:
     return plain_values
 
 
-def frame(data: Dataset) -> "pl.DataFrame":
+def frame(data: Dataset) -> pl.DataFrame:
     """A set as one table."""
-    import polars as pl
-
     keys = {
         "instrument": data.instrument, "time_ns": data.time_ns, "start_ns": data.start_ns, "end_ns": data.end_ns,
         "y": data.y, "outcome": data.outcome,
@@ -133,8 +119,6 @@ def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
     ConfigError
         When there is none, or a file is not the one that the manifest names.
     """
-    import polars as pl
-
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         promised = manifest["files"][PANEL]

@@ -3,18 +3,18 @@
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from tercel.signals.runs.config import SignalsConfig, SourceSection
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.sources.port import Source, SourceAbsentError
-
-if TYPE_CHECKING:
-    import polars as pl
+from tercel.signals.panel.panel import fresh
+from tercel.signals.panel.panel import joined as as_of
+from tercel.signals.sources.port import Source, SourceAbsentError, time_type
+from tercel.signals.sources.registry import source_of
 
 
 @dataclass
@@ -42,8 +42,6 @@ def sources_of(config: SignalsConfig) -> Found:
     DataError
         For one whose records are refused.
     """
-    from tercel.signals.sources.registry import source_of
-
     found = Found()
     taken: set[str] = set()
     for one in config.source:
@@ -105,12 +103,6 @@ def joined(data: Dataset, source: Source, max_age: timedelta | None = None) -> D
     DataError
         When its records are refused; the source is named.
     """
-    import polars as pl
-
-    from tercel.signals.panel.panel import fresh
-    from tercel.signals.panel.panel import joined as as_of
-    from tercel.signals.sources.port import time_type
-
     try:
         facts = fresh(source.facts())
     except SourceAbsentError:
@@ -125,8 +117,6 @@ def joined(data: Dataset, source: Source, max_age: timedelta | None = None) -> D
     return replace(data, x=np.concatenate([data.x, extra], axis=1), names=(*data.names, *wanted.values()))
 
 
-def utc(data: Dataset) -> "pl.Series":
+def utc(data: Dataset) -> pl.Series:
     """Times of the rows as Polars has them."""
-    import polars as pl
-
     return pl.Series("time", data.time_ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import polars as pl
 
 from tercel.signals.sources.port import time_type
-
-if TYPE_CHECKING:
-    import polars as pl
 
 NEW_YORK = "America/New_York"
 
@@ -21,7 +18,5 @@ def at_new_york(date: pl.Expr, hour: int, minute: int = 0) -> pl.Expr:
     >>> [str(t) for t in days.select(at_new_york(pl.col("date"), 16))["date"].dt.hour()]
     ['21', '20']
     """
-    import polars as pl
-
     local = date.cast(pl.Datetime("ns")) + pl.duration(hours=hour, minutes=minute)
     return local.dt.replace_time_zone(NEW_YORK).dt.convert_time_zone("UTC").cast(time_type())

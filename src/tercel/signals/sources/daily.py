@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.factors import factors, guarded
@@ -20,9 +21,6 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.calendar import at_new_york
 from tercel.signals.sources.port import ROW, SourceAbsentError, checked
-
-if TYPE_CHECKING:
-    import polars as pl
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
@@ -79,8 +77,6 @@ class DailyFactors:
 
     def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
         """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
-        import polars as pl
-
         chosen = factors()
         frame = prices.with_columns(chosen[name] for name in self.columns).filter(pl.col("listed"))
         if days is not None:
@@ -102,8 +98,6 @@ def read_daily(path: Path, without: Sequence[str] = ()) -> pl.DataFrame:
     DataError
         When columns are missing, or a name has two rows on a day.
     """
-    import polars as pl
-
     file = path / "panel.parquet" if path.is_dir() else path
     if not file.is_file():
         raise SourceAbsentError("a file of daily prices", f"nothing at {file}", "check the path")
@@ -134,8 +128,6 @@ def read_daily(path: Path, without: Sequence[str] = ()) -> pl.DataFrame:
 
 def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.DataFrame:
     """Add `listed`: enough history behind it and enough traded, both known on the day."""
-    import polars as pl
-
     days = pl.int_range(pl.len()).over("instrument")
     traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
     return prices.with_columns(listed=((days >= history) & (traded > least_dollars)).fill_null(False))
@@ -156,8 +148,6 @@ def daily_panel(
     SourceAbsentError, DataError
         As :func:`read_daily`; and when no name has enough days for a label.
     """
-    import polars as pl
-
     source = source or DailyFactors(Path(path))
     prices = source.prices() if prices is None else prices
     labels = forward_returns(

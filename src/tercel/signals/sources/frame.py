@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.signals.sources.port import checked
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True)

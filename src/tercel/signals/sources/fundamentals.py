@@ -9,15 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.fundamentals import NEEDED, RATIOS, ratios
 from tercel.signals.sources.calendar import at_new_york
 from tercel.signals.sources.port import ROW, SourceAbsentError, checked, lagged
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,6 @@ class Fundamentals:
 
     def reports(self) -> pl.DataFrame:
         """Rows of the file with `row`, by symbol and period."""
-        import polars as pl
-
         file = self.path / "reports.parquet" if self.path.is_dir() else self.path
         if not file.is_file():
             raise SourceAbsentError("a file of reports", f"nothing at {file}", "check the path")
@@ -59,14 +55,10 @@ class Fundamentals:
 
     def dropped(self) -> int:
         """Reports that were collected before their period was over."""
-        import polars as pl
-
         return self.reports().filter(pl.col("collected") < pl.col("end_date")).height
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         frame = self.reports()
         if self.drop_impossible:
             frame = frame.filter(pl.col("collected") >= pl.col("end_date"))
@@ -112,8 +104,6 @@ class Statements:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         if self.lag_days is None:
             remedy = "state the lag to assume (lag_days, say 120), or use a set with the day of collection"
             raise DataError(

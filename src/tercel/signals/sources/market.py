@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.signals.sources.port import EVERY, checked
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LARGEST_MOVE = 0.5
 MONTH, WEEK = 20, 5
@@ -35,7 +33,6 @@ class MarketState:
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
         import numpy as np
-        import polars as pl
 
         close = pl.col("close")
         moves = self.prices.sort("instrument", "time").with_columns(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.signals.sources.frame import FrameSource
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def planted_leak(
@@ -32,8 +28,6 @@ def planted_leak(
     DataError
         When no instrument has three bars.
     """
-    import polars as pl
-
     if not 0 < strength <= 1:
         raise DataError("a strength in (0, 1]", f"{strength}", "mend the setting")
     frame = prices.sort("instrument", "time").with_columns(

@@ -13,12 +13,11 @@ all of them (an index, a search volume). Only `known_time` may decide who sees a
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
+
+import polars as pl
 
 from tercel.core.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 EVERY = "*"
 """Instrument of a fact that holds for every instrument."""
@@ -57,8 +56,6 @@ class Source(Protocol):
 
 def time_type() -> pl.Datetime:
     """Type of every time column: nanoseconds, UTC."""
-    import polars as pl
-
     return pl.Datetime("ns", "UTC")
 
 
@@ -84,8 +81,6 @@ def checked(
         When a column is missing, a record has no instrument or no time, was known before it happened or later than the
         day of collection, or a value column never changes.
     """
-    import polars as pl
-
     missing = [name for name in (*KEYS, *columns) if name not in frame.columns]
     if missing:
         raise DataError(
@@ -147,8 +142,6 @@ def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) 
     DataError
         When a column has fewer than two different values; a set of a single record is let through.
     """
-    import polars as pl
-
     if facts.height < 2 or not columns:
         return
     ranges = facts.select(pl.col(name).drop_nulls().drop_nans().n_unique().alias(name) for name in columns).row(

@@ -13,17 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.sources.calendar import at_new_york
 from tercel.signals.sources.port import SourceAbsentError, checked, time_type
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"
@@ -54,8 +52,6 @@ class StockNet:
 
     def targets(self) -> pl.DataFrame:
         """`instrument`, `date`, `move`, `up` (bool), `split`: days of the published split that moved enough."""
-        import polars as pl
-
         split = pl.lit(None, pl.String)
         for name, first, after in SPLITS:
             inside = pl.col("date").is_between(pl.lit(first).str.to_date(), pl.lit(after).str.to_date(), closed="left")
@@ -66,8 +62,6 @@ class StockNet:
 
     def cutoffs(self, cutoff: Cutoff) -> pl.DataFrame:
         """`date` and `time`: the moment before each trading day d up to which tweets may be used for it."""
-        import polars as pl
-
         days = self.prices.select(pl.col("date").unique().sort())
         if cutoff == "open":
             return days.with_columns(time=at_new_york(pl.col("date"), 9, 30))
@@ -84,8 +78,6 @@ def read_stocknet(path: Path) -> StockNet:
     DataError
         When a tweet has no ticker, no text or no time, is not UTF-8, or a price is none; with file and row.
     """
-    import polars as pl
-
     tweets: list[tuple[str, datetime, str]] = []
     frames = []
     for name, data in _files(Path(path)):
@@ -162,8 +154,6 @@ def _tweets(name: str, data: bytes) -> Iterator[tuple[str, datetime, str]]:
 
 
 def _prices(name: str, data: bytes) -> pl.DataFrame:
-    import polars as pl
-
     try:
         frame = pl.read_csv(io.BytesIO(data), try_parse_dates=True, null_values="null")
         chosen = frame.select(
@@ -215,8 +205,6 @@ class TweetTone:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         known = assigned(self.data.tweets, self.data.cutoffs(self.cutoff))
         tones = np.asarray(self.score(known["text"].to_list()), np.float64)
         daily = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.factors import guarded
@@ -12,9 +13,6 @@ from tercel.signals.sources.calendar import at_new_york
 from tercel.signals.sources.daily import DailyFactors, universe
 from tercel.signals.sources.port import ROW
 from tercel.signals.sources.stocknet import price_files
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LARGE = (
     "large names, chosen when the set was made, so levels of return are flattered; few names and days: "
@@ -36,8 +34,6 @@ class StockNetFactors(DailyFactors):
 
     def prices(self) -> pl.DataFrame:
         """See :meth:`DailyFactors.prices`."""
-        import polars as pl
-
         frames = [_daily(name, data) for name, data in price_files(self.path)]
         if not frames:
             raise DataError("price files of StockNet", f"none in {self.path}", "check the set")
@@ -45,8 +41,6 @@ class StockNetFactors(DailyFactors):
 
 
 def _daily(name: str, data: bytes) -> pl.DataFrame:
-    import polars as pl
-
     try:
         raw = pl.read_csv(io.BytesIO(data), try_parse_dates=True, null_values="null")
         frame = raw.select(NEEDED).with_row_index(ROW, offset=2).drop_nulls()

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.signals.labels import ranked
+from tercel.signals.panel.build import dataset_of
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.frame import FrameSource
 from tercel.signals.sources.port import time_type
-
-if TYPE_CHECKING:
-    import polars as pl
 
 FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)
 DAILY_SD = 0.02
@@ -56,12 +56,6 @@ def synthetic_market(
     DataError
         When it would be too small to hold a cross-section.
     """
-    import polars as pl
-
-    from tercel.signals.labels import ranked
-    from tercel.signals.panel.build import dataset_of
-    from tercel.signals.panel.panel import Panel
-
     if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
         raise DataError(
             "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
@@ -97,8 +91,6 @@ def _persistent(rng: np.random.Generator, days: int, instruments: int, count: in
 
 
 def _long(times: list[datetime], names: list[str], values: dict[str, Floats]) -> pl.DataFrame:
-    import polars as pl
-
     when = np.repeat(np.array([int(t.timestamp()) * 10**9 for t in times], np.int64), len(names))
     stamps = pl.Series(when).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
     columns = {key: value.reshape(-1) for key, value in values.items()}
