@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tercel.execution.policies.mlp import Float32, MlpPolicy
+from tercel.core.arrays import Float32
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.native.normalise import CLIP, EPSILON
 from tercel.learning.native.ppo import PpoSettings
 from tercel.learning.port import AnyVecEnv

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.strategies.almgren_chriss import Parameters, kappa, share_left
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import Bool, Float32
 
 Floats = NDArray[np.float64]
 
@@ -161,7 +161,7 @@ class AlmgrenChrissVec:
         self._begin(np.arange(self.n))
         return self._seen()
 
-    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
         """Sell, and start again where the last day is over."""
         share = share_sold(actions[:, 0], BLOCKS - self.day)
         sold = self.left * share

@@ -1,7 +1,7 @@
 """What forecasts came to out of sample: rank IC with its interval, calibration, what each source and a gate add."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
 from tercel.report import style
 from tercel.report.page import Section, render
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 from tercel.report.tables import plain_table
 from tercel.signals.fusion_walk import Fold, fused
 from tercel.signals.gate_walk import Gate, gated
@@ -18,12 +18,8 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic, rank_ic_by_date
 from tercel.stats import mean_interval
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
-
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""
-WIDE = 8.0
 
 
 def mean_of_said(told: Floats) -> Floats:
@@ -236,7 +232,7 @@ def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
     """A dot and its interval per row."""
     shown = {key: row for key, row in rows.items() if row}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 0.35 * max(1, len(shown))) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for at, row in enumerate(shown.values()):
@@ -249,4 +245,4 @@ def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
         panel.set_xlabel(f"{label}, 95 % interval")
 
     told = "; ".join(f"{key} {row['mean']:.4f}" for key, row in shown.items())
-    return drawn(name, f"{label}: {told}.", "Dots: means over dates.", (WIDE, 0.8 + 0.35 * max(1, len(shown))), draw)
+    return finished(drawing, name, f"{label}: {told}.", "Dots: means over dates.")
