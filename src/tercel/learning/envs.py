@@ -17,7 +17,7 @@ the user's may stand in the place of the weights (`own_reward`); the three costs
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,17 @@ def settle_rewards(
             which[ended] = i
             ended += 1
     return ended
+
+
+class Options(TypedDict, total=False):
+    """What an environment of executions can be told by name, as :class:`ExecutionVec` has it."""
+
+    actions: str
+    weights: RewardWeights | Reward | None
+    action_parameters: Mapping[str, Any] | None
+    observation: str | Eyes
+    stack: int
+    threads: int
 
 
 class ExecutionVec:
@@ -304,32 +315,25 @@ def execution_env(
     n: int = 64,
     *,
     worlds: int = WORLDS,
-    actions: str = "placement",
-    weights: RewardWeights | Reward | None = None,
-    action_parameters: Mapping[str, Any] | None = None,
-    observation: str | Eyes = "v1",
-    stack: int = 1,
-    threads: int = 1,
+    source: Source | None = None,
+    sampler: Sampler | None = None,
+    **options: Unpack[Options],
 ) -> ExecutionVec:
-    """The environment of a shipped market: its flow and a bank of `worlds` warmed books.
+    """The environment of a shipped market, its flow and a bank of `worlds` warmed books, or of a source of one's own.
 
     Raises
     ------
     UnknownNameError
         No such preset or set of actions.
+    ConfigError
+        If a source comes without a sampler, or a sampler without a source.
     """
-    market, task = presets.load(preset), task or Task()
+    task = task or Task()
+    if source is not None and sampler is not None:
+        return ExecutionVec(source, task, sampler, n, **options)
+    if source is not None or sampler is not None:
+        have, lack = ("sampler", "source") if source is None else ("source", "sampler")
+        raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
+    market = presets.load(preset)
     sampler = bank_sampler(task, task.lots(market.volume_per_s), worlds)
-    source = reactive(market, worlds)
-    return ExecutionVec(
-        source,
-        task,
-        sampler,
-        n,
-        actions=actions,
-        weights=weights,
-        action_parameters=action_parameters,
-        observation=observation,
-        stack=stack,
-        threads=threads,
-    )
+    return ExecutionVec(reactive(market, worlds), task, sampler, n, **options)

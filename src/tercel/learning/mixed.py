@@ -5,9 +5,9 @@ what they cost. `Drawn` is a part whose orders are drawn from ranges, and whose 
 rule that executes the very same episodes (a paired reward).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,8 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
-from tercel.execution.observers import Eyes
 from tercel.execution.strategy import Strategy
-from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights
-from tercel.learning.own_reward import Reward
+from tercel.learning.envs import COSTS, ExecutionVec, Options
 from tercel.learning.port import State
 from tercel.learning.ranges import Ranges
 from tercel.market.simulator import layout as sim
@@ -51,23 +49,9 @@ class Drawn(ExecutionVec):
         ranges: Ranges | None = None,
         rival: Strategy | None = None,
         unit: float = 1.0,
-        actions: str = "placement",
-        weights: RewardWeights | Reward | None = None,
-        action_parameters: Mapping[str, Any] | None = None,
-        observation: str | Eyes = "v1",
-        stack: int = 1,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            source,
-            task,
-            self._draw,
-            n,
-            actions=actions,
-            weights=weights,
-            action_parameters=action_parameters,
-            observation=observation,
-            stack=stack,
-        )
+        super().__init__(source, task, self._draw, n, **options)
         self.ranges, self._plain, self.unit = ranges, sampler, unit
         self.rival, self._rival_costs = rival, np.zeros(n)
         self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None

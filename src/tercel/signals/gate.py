@@ -17,7 +17,7 @@ from tercel.core.errors import DataError
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.zoo.base import Classifier
 from tercel.signals.zoo.linear import Logistic
-from tercel.signals.zoo.regimes import ClusterRegimes, HmmRegimes
+from tercel.signals.zoo.regimes import regimes_of
 
 MOST_STATES = 4
 
@@ -78,6 +78,7 @@ def stack_by_state(
     return GatedFusion(tuple(parts))
 
 
+@dataclass(eq=False, repr=False)
 class GatedClassifier(Classifier):
     """An expert per regime, mixed by filtered probabilities.
 
@@ -97,25 +98,16 @@ class GatedClassifier(Classifier):
 
     least_rows = 20
 
-    def __init__(
-        self,
-        expert: Any = None,
-        columns: tuple[int, ...] | None = None,
-        regimes: str = "hmm",
-        states: int = 2,
-        random_state: int = 0,
-    ) -> None:
-        self.expert = expert
-        self.columns = columns
-        self.regimes = regimes
-        self.states = states
-        self.random_state = random_state
+    expert: Any = None
+    columns: tuple[int, ...] | None = None
+    regimes: str = "hmm"
+    states: int = 2
+    random_state: int = 0
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         if not 1 <= self.states <= MOST_STATES:
             raise DataError(f"1 to {MOST_STATES} states", str(self.states), "use fewer states")
-        kind = HmmRegimes if self.regimes == "hmm" else ClusterRegimes
-        self.gate_ = kind(states=self.states, random_state=self.random_state).fit(self._gate(X))
+        self.gate_ = regimes_of(self.regimes, self.states, self.random_state).fit(self._gate(X))
         chance = self.gate_.predict_proba(self._gate(X))
         model = Logistic() if self.expert is None else self.expert
         self.experts_ = []

@@ -19,11 +19,10 @@ from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.fusion_walk import Fold
 from tercel.signals.gate import MOST_STATES, GatedFusion, stack_by_state
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.zoo.regimes import ClusterRegimes, HmmRegimes
+from tercel.signals.zoo.regimes import KINDS, regimes_of
 
 LEAST_DATES = 60
 """Dates below which no states are looked for."""
-KINDS: dict[str, Any] = {"hmm": HmmRegimes, "clusters": ClusterRegimes}
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Gate:
 
     def make(self) -> Any:
         """An unfitted model of the states."""
-        return KINDS[self.kind](states=self.states, random_state=self.seed)
+        return regimes_of(self.kind, self.states, self.seed)
 
     def by_date(self, data: Dataset) -> Floats:
         """The columns' values, one row a date, float64 (D, C); NaN where nothing is known.

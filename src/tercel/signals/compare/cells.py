@@ -63,6 +63,7 @@ FUSED: Final = ("centre", "slope", "weights", "gram", "common", "base", "spread"
 """What a fusion has learned, in the order of its fields."""
 
 
+@dataclass(eq=False, repr=False)
 class Stacked(Classifier):
     """Several families fused by :func:`tercel.signals.fusion.stack` on forecasts of contiguous folds.
 
@@ -73,13 +74,10 @@ class Stacked(Classifier):
     steps, folds, random_state : int
     """
 
-    def __init__(
-        self, parts: tuple[str, ...] = STACK_OF, steps: int = 1, folds: int = 3, random_state: int = 0
-    ) -> None:
-        self.parts = parts
-        self.steps = steps
-        self.folds = folds
-        self.random_state = random_state
+    parts: tuple[str, ...] = STACK_OF
+    steps: int = 1
+    folds: int = 3
+    random_state: int = 0
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         def make(name: str) -> Any:
