@@ -193,7 +193,7 @@ def score_by_lag(
     """
     import polars as pl
 
-    from tercel.signals.sources.calendar import at_new_york
+    from tercel.signals.sources.port import at_new_york
 
     closes = data.prices.select(pl.col("date").unique().sort()).with_columns(time=at_new_york(pl.col("date"), 16))
     known = assigned(data.tweets, closes)

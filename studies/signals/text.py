@@ -18,7 +18,7 @@ from studies.signals.metrics import accuracy, macro_f1
 from tercel.core.errors import DataError
 from tercel.features.text import Dictionary, near_duplicates
 from tercel.signals.extras import needed
-from tercel.signals.sources.phrasebank import Labelled, read_phrasebank
+from tercel.signals.sources.sentiment import Labelled, read_phrasebank
 from tercel.signals.sources.sentiment import Embed, SentimentHead
 
 Labels = NDArray[np.int64]

@@ -13,7 +13,7 @@ from tercel.report.page import Section, render
 from tercel.report.svg import Figure, finished, sketch
 from tercel.report.tables import plain_table
 from tercel.signals.fusion_walk import Fold, fused
-from tercel.signals.gate_walk import Gate, gated
+from tercel.signals.gate import Gate, gated
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic, rank_ic_by_date
 from tercel.stats import mean_interval

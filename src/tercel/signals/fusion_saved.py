@@ -21,8 +21,7 @@ from tercel.core.messages import Alpha
 from tercel.signals.alpha import Scale
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import BaseModel
-from tercel.signals.gate import GatedFusion
-from tercel.signals.gate_walk import Gate, Trained
+from tercel.signals.gate import Gate, GatedFusion, Trained
 from tercel.signals.zoo import family
 
 CARD = "card.json"

@@ -16,7 +16,7 @@ from tercel.signals.leak import leak_report
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.panel import RULES, scored, yearly
 from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
-from tercel.signals.sources.planted import planted_leak
+from tercel.signals.sources.synthetic import planted_leak
 
 pytest.importorskip("sklearn")
 

@@ -16,11 +16,10 @@ from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
-from tercel.signals.sources.planted import planted_leak
 from tercel.signals.sources.port import Source, SourceAbsentError
 from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
-from tercel.signals.sources.synthetic import synthetic_market
+from tercel.signals.sources.synthetic import planted_leak, synthetic_market
 from tercel.testing.source import SourceContract
 
 REPORT = {

@@ -18,8 +18,8 @@ from tercel.core.names import offer
 from tercel.execution.actions.residual import checked_vectors
 from tercel.execution.intent import Intents
 from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.row_rule import RowRule
 from tercel.execution.strategies.score_rule import ScoreRule
+from tercel.execution.strategies.vector import RowRule
 from tercel.execution.view import View
 
 

@@ -118,7 +118,7 @@ class Residual:
     dead : float
         Takes within it change nothing, in units of the displayed far touch.
 
-    >>> from tercel.execution.strategies.peg import Peg
+    >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.testing.strategy import view_of
     >>> decode, view = Residual(Peg()).decode, view_of(left=90, far1=20)
     >>> decode(np.zeros((1, 7)), view)[0, [0, 5, 6, 7, 8, 9]].tolist()

@@ -11,8 +11,7 @@ from typing import ClassVar, Final
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution.strategies import display as d
-from tercel.execution.strategies.row_rule import RowRule
-from tercel.execution.strategies.vector import Layout
+from tercel.execution.strategies.vector import Layout, RowRule
 
 LAYOUT: Final = Layout(
     "direction_rule",

@@ -10,8 +10,7 @@ from tercel.core.toml import changed, read_toml
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency
 from tercel.learning.agent.config import AgentConfig, parse, preset_file
-from tercel.learning.agent.learner import with_algo
-from tercel.learning.agent.sb3 import SB3
+from tercel.learning.agent.learner import SB3, with_algo
 from tercel.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES

@@ -4,9 +4,8 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Ints
 from tercel.core.errors import ConfigError
-from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
-from tercel.learning.native.net import Workspace
+from tercel.learning.native.net import Adam, Workspace
 from tercel.learning.native.ppo import Ppo
 from tercel.learning.port import action_sizes
 

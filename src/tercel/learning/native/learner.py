@@ -7,8 +7,7 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.execution.policies.mlp import Head, MlpPolicy
 from tercel.learning.metrics import ReturnTracker
-from tercel.learning.native.adam import Adam
-from tercel.learning.native.net import Net, Workspace
+from tercel.learning.native.net import Adam, Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
 from tercel.learning.port import AnyVecEnv, Masked, Metrics, Restorable, State
 from tercel.learning.risk import pricer

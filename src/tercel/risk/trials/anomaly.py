@@ -10,7 +10,7 @@ from tercel.core.messages import Posture
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
-from tercel.report.shown import Shown, Table
+from tercel.report.page import Shown, Table
 from tercel.report.svg import Figure
 from tercel.report.tables import fixed
 from tercel.risk import figures, withdrawals

@@ -7,6 +7,8 @@
 Joins look at `known_time` alone. Of the facts known by then the one about the latest event counts, the last to arrive
 among those of one event: an amendment of an old report does not hide a newer report, a revision replaces what it
 revises. A source whose files are missing leaves empty columns and a line in `panel.absent`.
+
+From a panel and prices to a :class:`Dataset`.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 
 from tercel.core.errors import DataError
+from tercel.signals.labels import forward_returns
+from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.port import EVERY, Source, SourceAbsentError, time_type
 
 
@@ -131,3 +136,27 @@ def joined(
         stale = (pl.col("time") - pl.col("_event")) > max_age
         out = out.with_columns(pl.when(stale).then(None).otherwise(pl.col(to)).alias(to) for to in wanted.values())
     return out.drop("_event", "known_time", strict=False)
+
+
+def dataset_of(
+    prices: pl.DataFrame, panel: Panel, label: pl.Expr, keep: pl.Expr, *, horizon: int = 1, lag: int = 0, note: str = ""
+) -> Dataset:
+    """A :class:`Dataset` of a panel joined to forward returns of `prices` (`instrument`, `time`, `close`).
+
+    `label` and `keep` are expressions over `forward`: the label and the outcome.
+    """
+    labelled = forward_returns(prices, horizon=horizon, lag=lag)
+    rows = panel.join(labelled.with_columns(label.alias("y"), keep.alias("outcome"))).drop_nulls(["y", "outcome"])
+    return from_frame(rows, panel.columns, note, tuple(f"{k} is missing: {v}" for k, v in panel.absent.items()))
+
+
+def from_frame(rows: pl.DataFrame, columns: tuple[str, ...], note: str = "", warnings: tuple[str, ...] = ()) -> Dataset:
+    """A :class:`Dataset` from a frame with `instrument`, `time`, `start`, `end`, `y`, `outcome` and the columns."""
+    rows = rows.sort("time", "instrument")
+    ns = {name: rows[name].dt.epoch("ns").to_numpy().astype(np.int64) for name in ("time", "start", "end")}
+    x = rows.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in columns).to_numpy()
+    return Dataset(
+        np.ascontiguousarray(x, np.float64), rows["y"].cast(pl.Float64).to_numpy().copy(),
+        rows["outcome"].cast(pl.Float64).to_numpy().copy(), columns, ns["time"], ns["start"], ns["end"],
+        rows["instrument"].cast(pl.String).to_numpy().astype(np.str_), note, warnings,
+    )  # fmt: skip

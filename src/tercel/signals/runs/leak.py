@@ -9,15 +9,15 @@ import polars as pl
 
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
-from tercel.signals.runs.sources import sources_of
+from tercel.signals.runs.build import sources_of
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
 from tercel.report.terminal import json_text, say, write_page
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
 from tercel.signals.sources.daily import SETTLES
-from tercel.signals.sources.frame import FrameSource
-from tercel.signals.sources.planted import planted_leak
+from tercel.signals.sources.port import FrameSource
+from tercel.signals.sources.synthetic import planted_leak
 from tercel.signals.sources.port import Source, SourceAbsentError
 
 YEARS = 2

@@ -18,7 +18,7 @@ from tercel.signals import fusion_saved
 from tercel.signals.alpha import scale_of
 from tercel.signals.evaluated import out_of_sample
 from tercel.signals.fusion_walk import base_names, final, fused
-from tercel.signals.gate_walk import Gate, trained
+from tercel.signals.gate import Gate, trained
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import absent, family
 

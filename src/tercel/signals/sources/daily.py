@@ -2,6 +2,8 @@
 
 The panel of 2000-2017 holds survivors alone: companies that were delisted are not in it. Levels of return are
 flattered, above all those of buying losers; :data:`SURVIVORS` says so beside every number.
+
+The state of the market that a panel's own prices show: the same for every instrument, so food for a gate alone.
 """
 
 from __future__ import annotations
@@ -16,11 +18,9 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.features.factors import factors, guarded
 from tercel.signals.labels import forward_returns, ranked
-from tercel.signals.panel.build import from_frame
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.calendar import at_new_york
-from tercel.signals.sources.port import ROW, SourceAbsentError, checked
+from tercel.signals.panel.panel import Panel, from_frame
+from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, at_new_york, checked
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
@@ -186,3 +186,46 @@ class _Read:
 
     def facts(self) -> pl.DataFrame:
         return self.source.facts_of(self.prices, self.days)
+
+
+LARGEST_MOVE = 0.5
+MONTH, WEEK = 20, 5
+
+
+@dataclass(frozen=True)
+class MarketState:
+    """Volatility of the mean return over 20 bars, and its sum over 5, of all instruments with a price.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        `instrument`, `time` (the end of each bar), `close`.
+    delay : timedelta
+        From the end of a bar to the moment when its prices can be relied on.
+    """
+
+    prices: pl.DataFrame
+    delay: timedelta = timedelta(0)
+    name: str = "market"
+    columns: tuple[str, ...] = ("vol_20", "ret_5")
+
+    def facts(self) -> pl.DataFrame:
+        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        import numpy as np
+
+        close = pl.col("close")
+        moves = self.prices.sort("instrument", "time").with_columns(
+            move=(close / close.shift(1)).log().over("instrument")
+        )
+        # a move this large is a split or a bad print far more often than news
+        kept = moves.filter(pl.col("move").abs() <= LARGEST_MOVE)
+        times = kept["time"].unique().sort()
+        at = times.search_sorted(kept["time"]).to_numpy()
+        # summed in one order, so that the same prices give the same bits
+        mean = np.bincount(at, kept["move"].to_numpy()) / np.bincount(at)
+        state = pl.DataFrame({"time": times, "move": mean}).select(
+            pl.lit(EVERY).alias("instrument"), event_time="time", known_time=pl.col("time") + self.delay,
+            vol_20=pl.col("move").rolling_std(MONTH, min_samples=MONTH // 2),
+            ret_5=pl.col("move").rolling_sum(WEEK),
+        )  # fmt: skip
+        return checked(state.drop_nulls(), self.columns, "the panel's prices")

@@ -14,8 +14,7 @@ import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.fundamentals import NEEDED, RATIOS, ratios
-from tercel.signals.sources.calendar import at_new_york
-from tercel.signals.sources.port import ROW, SourceAbsentError, checked, lagged
+from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, checked, lagged
 
 
 @dataclass(frozen=True)

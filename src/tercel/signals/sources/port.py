@@ -8,10 +8,15 @@ A *fact* is a row that says what was so (`event_time`) and from when one could h
 Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known. The instrument :data:`EVERY` holds for
 all of them (an index, a search volume). Only `known_time` may decide who sees a fact
 (:class:`~tercel.signals.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
+
+When a US trading day opens and closes, in UTC: 09:30 and 16:00 in New York, summer time included.
+
+A source whose facts are in memory already: what notebooks, tests and other programs hand over.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
@@ -168,3 +173,34 @@ def lagged(days: float) -> timedelta:
             "a publication lag of 0 days or more", f"{days}", "state how long after the event it was published"
         )
     return timedelta(days=days)
+
+
+NEW_YORK = "America/New_York"
+
+
+def at_new_york(date: pl.Expr, hour: int, minute: int = 0) -> pl.Expr:
+    """A moment of a date by New York's clock, as UTC.
+
+    >>> from datetime import date
+    >>> import polars as pl
+    >>> days = pl.DataFrame({"date": [date(2015, 1, 5), date(2015, 7, 6)]})
+    >>> [str(t) for t in days.select(at_new_york(pl.col("date"), 16))["date"].dt.hour()]
+    ['21', '20']
+    """
+    local = date.cast(pl.Datetime("ns")) + pl.duration(hours=hour, minutes=minute)
+    return local.dt.replace_time_zone(NEW_YORK).dt.convert_time_zone("UTC").cast(time_type())
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """A source whose facts are already in memory."""
+
+    name: str
+    columns: tuple[str, ...]
+    frame: pl.DataFrame
+    where: str = "memory"
+    collected: datetime | None = None
+
+    def facts(self) -> pl.DataFrame:
+        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        return checked(self.frame, self.columns, self.where, self.collected)

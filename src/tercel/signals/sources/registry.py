@@ -83,8 +83,7 @@ def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **op
 
         score = word_score
     else:
-        from tercel.signals.sources.phrasebank import read_phrasebank
-        from tercel.signals.sources.sentiment import SentimentHead, embedder
+        from tercel.signals.sources.sentiment import SentimentHead, embedder, read_phrasebank
 
         labelled = read_phrasebank(Path(phrasebank))
         score = SentimentHead(embedder() if embed else None).fit(labelled.texts, labelled.labels).tone
