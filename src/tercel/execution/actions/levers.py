@@ -6,7 +6,7 @@ The rule keeps its order of thoughts (score, take, pace, display) and the networ
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.jit import Floats
 from tercel.core.names import offer
+from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.residual import checked_vectors
 from tercel.execution.intent import Intents
 from tercel.execution.strategies.direction_rule import DirectionRule
@@ -66,6 +67,7 @@ class Levers:
     places: Ints
     scales: Floats
     labels: tuple[str, ...]
+    continuous: ClassVar = True
 
     def decode(self, actions: NDArray[Any], view: View) -> Intents:
         """Intents int32 (n, 10) of float (n, A) actions.
@@ -95,10 +97,7 @@ def levers(parameters: Mapping[str, Any]) -> Levers:
     ConfigError, UnknownNameError
         A parameter, a rule or a lever that there is not; the nearest is offered.
     """
-    known = ("base", "parameters", "levers")
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise ConfigError(f"parameters {', '.join(known)} of levers", f"{unknown[0]!r}", "leave it out")
+    refuse_unknown(parameters, ("base", "parameters", "levers"), "levers")
     base = str(parameters.get("base", "score_rule"))
     if base not in RULES:
         raise UnknownNameError(f"a rule with levers: {', '.join(RULES)}", repr(base), offer(base, RULES))
