@@ -18,8 +18,7 @@ from studies.signals.metrics import accuracy, macro_f1
 from tercel.core.errors import DataError
 from tercel.features.text import Dictionary, near_duplicates
 from tercel.signals.extras import needed
-from tercel.signals.sources.sentiment import Labelled, read_phrasebank
-from tercel.signals.sources.sentiment import Embed, SentimentHead
+from tercel.signals.sources.sentiment import Embed, Labelled, SentimentHead, read_phrasebank
 
 Labels = NDArray[np.int64]
 FOLDS = 10

@@ -252,11 +252,11 @@ def learning_curves(
         if curves:
             drawing.legend(loc="outside upper right", ncols=max(1, len(curves)))
 
-    seeds = ", ".join(f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items())
+    told = ", ".join(f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items())
     return finished(
         drawing,
         name,
-        f"Learning curves: {seeds}.",
+        f"Learning curves: {told}.",
         "Thin: one training seed; thick: their mean. Dashed: what baselines cost on the same market."
         if baselines
         else "Thin: one training seed; thick: their mean.",

@@ -4,7 +4,7 @@
     metrics.csv      a row an update: losses, costs term by term
     validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
     checkpoint/      the learner's state: a stopped training goes on from it
-    oracle/          where a teacher is asked for: its metrics and its state (`agent_oracle`)
+    oracle/          where a teacher is asked for: metrics.csv and checkpoint/ of its own
     policy/          the best policy by validation, with its card
     last/            the policy of the last look: the mean of the late ones, chosen by nothing
     run.json         what became of it
@@ -12,21 +12,6 @@
 
 `run_training` needs of its environment no more than the learner does: `make_env` may be replaced by one that spreads
 the slots over machines.
-
-The mean of a policy's weights over the last part of a training.
-
-Near the end of a training the weights walk about where the objective is flat, pushed by the noise of single batches;
-their mean lies nearer to the middle of that place than any one of them (Polyak and Juditsky 1992; Izmailov et al. 2018,
-"Averaging weights leads to wider optima and better generalization").
-
-The oracle's own learning: PPO in an environment that shows the future, and a policy that stays inside.
-
-The first half of a training with `[oracle]`: the teacher, in a folder of its own within the run's.
-
-    oracle/metrics.csv   a row an update
-    oracle/checkpoint/   its state: what the policy's training takes the teacher from
-
-It leaves no policy: nothing that sees the future can be judged, packaged or traded.
 """
 
 import json
@@ -69,9 +54,26 @@ from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import PLAIN
 from tercel.market.tape import Lake
 
+FILE: Final = "config.json"
+MADE_OF: Final = "made_of"
+"""Its key for marks of what the configuration only names."""
+RESULT: Final = "run.json"
+POLICY: Final = "policy"
+"""Folder of the best policy by validation."""
+LOOKS: Final = "validation.csv"
+LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
+"""Columns of a look without which a run cannot go on."""
+LAST: Final = "last"
+UPDATES_A_CHECKPOINT: Final = 10
+ORACLE: Final = "oracle"
+
 
 class Average:
-    """Sums of the layers of policies of one shape.
+    """The mean of a policy's weights over the last part of a training.
+
+    Near its end the weights walk about where the objective is flat, pushed by the noise of single batches; their mean
+    lies nearer to the middle of that place than any one of them (Polyak and Juditsky 1992; Izmailov et al. 2018,
+    "Averaging weights leads to wider optima and better generalization").
 
     >>> one = MlpPolicy(((np.eye(2, dtype=np.float32), np.ones(2, np.float32)),), np.zeros(2), np.ones(2))
     >>> two = MlpPolicy(((3 * np.eye(2, dtype=np.float32), np.zeros(2, np.float32)),), np.zeros(2), np.ones(2))
@@ -113,7 +115,8 @@ class Average:
 class Oracle(Ppo):
     """:class:`~tercel.learning.native.ppo.Ppo` in a :class:`~tercel.learning.privileged.PrivilegedVec`.
 
-    Its state teaches (:meth:`tercel.learning.native.distil.Teacher.restore`); a policy it does not give.
+    Its state teaches (:meth:`tercel.learning.native.distil.Teacher.restore`); a policy it does not give: nothing that
+    sees the future can be judged, packaged or traded.
     """
 
     name = "oracle"
@@ -131,9 +134,6 @@ class Oracle(Ppo):
             "an oracle's, which sees the future of its training episodes",
             "teach a policy with it: [oracle] in `tercel agent train`",
         )
-
-
-ORACLE: Final = "oracle"
 
 
 def oracle_of(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> Oracle:
@@ -199,19 +199,6 @@ def oracle_state(folder: Path) -> State:
     if state is None:
         raise ConfigError("an oracle that is trained", f"nothing in {folder / ORACLE}", "start the training elsewhere")
     return state
-
-
-FILE: Final = "config.json"
-MADE_OF: Final = "made_of"
-"""Its key for marks of what the configuration only names."""
-RESULT: Final = "run.json"
-POLICY: Final = "policy"
-"""Folder of the best policy by validation."""
-LOOKS: Final = "validation.csv"
-LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
-"""Columns of a look without which a run cannot go on."""
-LAST: Final = "last"
-UPDATES_A_CHECKPOINT: Final = 10
 
 
 class Training:

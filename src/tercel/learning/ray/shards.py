@@ -67,6 +67,8 @@ class _Seen:
         self.n, self.observation_size = env.n, env.observation_size
         self.n_actions, self.action_size = action_sizes(env)
         self.moments = np.zeros((2, env.observation_size + 1))
+        if isinstance(env, Masked):
+            self.mask = env.mask
 
     def reset(self, seed: int) -> Float32:
         """What is seen now: the episodes go on."""
@@ -79,21 +81,13 @@ class _Seen:
         return self.obs, reward, done, info
 
 
-class _MaskedSeen(_Seen):
-    def mask(self) -> Bools:
-        allowed: Bools = self.env.mask()
-        return allowed
-
-
 class Shard:
     """`slots` episodes of one environment; see the module."""
 
     def __init__(self, make: Make, slots: int, number: int) -> None:
         self.env: Any = make(slots)
         self.number = number
-        self.seen = (_MaskedSeen if isinstance(self.env, Masked) else _Seen)(
-            self.env, np.zeros((slots, self.env.observation_size), np.float32)
-        )
+        self.seen = _Seen(self.env, np.zeros((slots, self.env.observation_size), np.float32))
         self.twin: Ppo | None = None
 
     def traits(self) -> dict[str, Any]:

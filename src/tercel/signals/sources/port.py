@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -93,36 +93,24 @@ def checked(
         )
     if frame.is_empty():
         raise DataError(f"facts in {where}", "not one", "check the file and what was asked of it")
-    values = [pl.col(name).cast(pl.Float64) for name in columns]
-    kept = [
-        pl.col("instrument").cast(pl.String),
-        pl.col("event_time").cast(time_type()),
-        pl.col("known_time").cast(time_type()),
+    row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
+    kinds: dict[str, Any] = {
+        KEYS[0]: pl.String,
+        **dict.fromkeys(KEYS[1:], time_type()),
+        **dict.fromkeys(columns, pl.Float64),
+    }
+    facts = frame.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), row.cast(pl.Int64))
+    who, event, known = (pl.col(key) for key in KEYS)
+    rules = [
+        (who.is_null() | (who == ""), "an instrument in every record", "an empty one"),
+        (event.is_null() | known.is_null(), "an event time and a known time", "an empty one"),
+        (known < event, "records that became known at or after what they describe", "one known earlier"),
     ]
-    row = (
-        pl.col(ROW).cast(pl.Int64) if ROW in frame.columns else pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
-    )
-    facts = frame.select(*kept, *values, row)
-    _refuse(
-        facts,
-        pl.col("instrument").is_null() | (pl.col("instrument") == ""),
-        where,
-        "an instrument in every record",
-        "an empty one",
-    )
-    _refuse(
-        facts,
-        pl.any_horizontal(pl.col("event_time", "known_time").is_null()),
-        where,
-        "an event time and a known time",
-        "an empty one",
-    )
-    early = pl.col("known_time") < pl.col("event_time")
-    _refuse(facts, early, where, "records that became known at or after what they describe", "one known earlier")
     if collected is not None:
-        late = pl.col("known_time") > pl.lit(collected).cast(time_type())
-        told = f"records known by the day of collection, {collected.date()}"
-        _refuse(facts, late, where, told, "one dated in the future")
+        expected = f"records known by the day of collection, {collected.date()}"
+        rules.append((known > pl.lit(collected).cast(time_type()), expected, "one dated in the future"))
+    for bad, expected, received in rules:
+        _refuse(facts, bad, where, expected, received)
     refuse_constants(facts, columns, where)
     return facts.sort("known_time", "event_time", "instrument", maintain_order=True).drop(ROW)
 

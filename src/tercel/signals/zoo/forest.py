@@ -22,8 +22,17 @@ _ROWS: Final = 1024
 """Rows that go down all trees at once."""
 
 
+class _Nodes(Estimator):
+    roots_: Ints
+    feature_: Ints
+    threshold_: Floats
+    left_: Ints
+    right_: Ints
+    value_: Floats
+
+
 @dataclass(eq=False, repr=False)
-class _Forest(Estimator):
+class _Forest(_Nodes):
     """Nodes of all trees, one after another. A leaf is its own child, so that every row goes down as far as it can."""
 
     learned = ("roots_", *NODES)
@@ -70,10 +79,10 @@ class _Forest(Estimator):
     def _leaves(self, X: Float32) -> Ints:
         """Leaf of each row in each tree, (n, T)."""
         rows = np.arange(len(X))[:, None]
-        node = np.broadcast_to(self.roots_, (len(X), len(self.roots_)))
+        node: Ints = np.broadcast_to(self.roots_, (len(X), len(self.roots_)))
         while True:
             low = X[rows, self.feature_[node]] <= self.threshold_[node]
-            below = np.where(low, self.left_[node], self.right_[node])
+            below: Ints = np.where(low, self.left_[node], self.right_[node])
             if np.array_equal(below, node):
                 return below
             node = below

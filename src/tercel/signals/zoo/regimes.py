@@ -25,6 +25,8 @@ class _States(Estimator):
 
     takes_weights = False
     states: int
+    means_: Floats
+    variances_: Floats
 
     def _standardised(self, X: Any) -> Floats:
         """Rows to learn from, each column of mean 0 and deviation 1, float64 (n, F)."""
@@ -175,7 +177,7 @@ class ClusterRegimes(_States):
         return self._finite(likely / likely.sum(axis=1, keepdims=True))
 
 
-KINDS = {"hmm": HmmRegimes, "clusters": ClusterRegimes}
+KINDS: dict[str, type[HmmRegimes | ClusterRegimes]] = {"hmm": HmmRegimes, "clusters": ClusterRegimes}
 
 
 def regimes_of(kind: str, states: int, seed: int) -> HmmRegimes | ClusterRegimes:

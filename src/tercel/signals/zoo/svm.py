@@ -68,7 +68,7 @@ class _Machine(Estimator):
         return np.concatenate(parts) + self.intercept_
 
     def _kernel(self, Z: Floats) -> Floats:
-        products = Z @ self.vectors_.T
+        products: Floats = Z @ self.vectors_.T
         if self.kernel == "linear":
             return products
         apart = (Z**2).sum(axis=1)[:, None] + (self.vectors_**2).sum(axis=1) - 2.0 * products
