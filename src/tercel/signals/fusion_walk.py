@@ -19,7 +19,7 @@ from tercel.core.errors import DataError
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import family
-from tercel.signals.zoo.checks import filled
+from tercel.signals.zoo.base import filled
 
 Index = NDArray[np.intp]
 Fold = tuple[Index, Index]

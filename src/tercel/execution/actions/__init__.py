@@ -2,7 +2,7 @@
 
 Each set of actions is one file with `LABELS` and ``decode(actions, view) -> intents``; here they stand by name: the
 discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors. Some have parameters, which a policy's
-card keeps. A set that is to be offered to the learners is added to `DISCRETE` or, where it is made, to `MADE`.
+card keeps. A new set is named in `SETS` and in `_PLAIN` or, where it is made of parameters, in `_MADE`.
 """
 
 from collections.abc import Callable, Mapping

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Float32, Floats, Ints
-from tercel.signals.zoo.base import Classifier, Estimator, Regressor
-from tercel.signals.zoo.checks import FitError
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor
 from tercel.signals.zoo.port import FamilyCard, seeded
 
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Estimator, Regressor, scale_of, sigmoid
-from tercel.signals.zoo.checks import FitError
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, scale_of, sigmoid
 from tercel.signals.zoo.port import FamilyCard
 
 

@@ -71,7 +71,7 @@ def seeded(classifier: Callable[..., Any], regressor: Callable[..., Any], **more
     }
 
 
-_NO_FAMILIES: Final = ("base", "checks", "port", "torch_nets")
+_NO_FAMILIES: Final = ("base", "port", "torch_nets")
 
 
 @cache

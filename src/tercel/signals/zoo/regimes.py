@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Estimator, scale_of
-from tercel.signals.zoo.checks import FitError
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, scale_of
 from tercel.signals.zoo.port import FamilyCard
 
 _FLOOR = 1e-300

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Estimator, Regressor, platt, scale_of, sigmoid
-from tercel.signals.zoo.checks import FitError
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, platt, scale_of, sigmoid
 from tercel.signals.zoo.port import FamilyCard, seeded
 
 _FOLDS = 3
