@@ -1,8 +1,6 @@
 """A page that people read: one HTML file with everything in it, opened offline, on light and on dark paper.
 
 Nothing is fetched and no script runs; the page's own content security policy forbids both.
-
-What was found, ready for people: tables, notes and pictures, printed or as a page, and the object for programs.
 """
 
 from collections.abc import Mapping, Sequence

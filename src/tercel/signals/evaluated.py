@@ -22,13 +22,6 @@ BLOCK = 4
 """Dates of a block that intervals are drawn over."""
 
 
-def mean_of_said(told: Floats) -> Floats:
-    """Mean over the sources that say something, NaN where none does."""
-    heard = ~np.isnan(told)
-    total = np.where(heard, told, 0.0).sum(axis=1)
-    return np.where(heard.any(axis=1), total / np.maximum(heard.sum(axis=1), 1), np.nan)
-
-
 def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
     """Slope of the label on the forecast within dates (1 is right), and how often both lie on the same side.
 

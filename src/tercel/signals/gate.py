@@ -4,7 +4,7 @@ Two forms. :class:`GatedFusion` weighs the same sources differently in each stat
 of all rows. :class:`GatedClassifier` trains one expert per state. At most four states: each has to be learned from its
 share of the rows (Jacobs et al. 1991, "Adaptive mixtures of local experts").
 
-The regime gate, walked forward: which state the market is in decides how sources are weighed.
+Walked forward:
 
     gate = Gate(("market.vol_20", "market.ret_5"))
     value, sd, chance = gated(data, told, names, folds, gate)

@@ -4,7 +4,7 @@ The graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn, an
 Softplus, Add(1), Log and Softmax: the mean of a Dirichlet law. It puts out what `Policy.logits` returns. Opset 13 and
 IR version 8 are read by every ONNX Runtime since 1.10 (2021).
 
-Policies with a memory: networks whose state goes in with one observation and comes out for the next.
+A policy with a memory is a network whose state goes in with one observation and comes out for the next.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,10 +1,8 @@
 """The written rules without parameters to tune.
 
-The two ways to keep to a schedule: take what is missing, or rest first and cross what did not fill.
-
-A schedule says how many lots should be done by the end of the coming interval (`target`) and, for the passive
-way, how many should have been done by now (`due`). Between two decisions nothing can be done, so the end of a
-slice is the next decision.
+There are two ways to keep to a schedule: take what is missing, or rest first and cross what did not fill. A schedule
+says how many lots should be done by the end of the coming interval (`target`) and, for the passive way, how many should
+have been done by now (`due`). Between two decisions nothing can be done, so the end of a slice is the next decision.
 
 `immediate`: take everything at once.
 

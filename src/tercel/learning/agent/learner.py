@@ -1,6 +1,6 @@
 """The learner that a configuration asks for: its settings, its objective, the learner at its start.
 
-Stable-Baselines3 in a training's configuration.
+Stable-Baselines3 is asked for so:
 
     [learner]
     algo = "sb3_recurrent_ppo"      # sb3_ppo, sb3_maskable_ppo, sb3_recurrent_ppo, sb3_dqn, sb3_qrdqn

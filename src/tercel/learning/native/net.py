@@ -4,9 +4,8 @@ A :class:`Net` has one tower per head: PPO has two, policy and value, with no sh
 "What matters in on-policy RL", section 3.2 finds separate networks better); DQN has one. Towers have the same hidden
 sizes, so a layer of all towers is one array[tower, row, unit].
 
-All parameters lie in one flat float32 array, all gradients in another: the optimiser is one kernel over them.
-
-Adam (Kingma and Ba 2015, algorithm 1) over one flat array, with the gradient clipped by its global norm.
+All parameters lie in one flat float32 array, all gradients in another: the optimiser, Adam with the gradient clipped by
+its global norm (Kingma and Ba 2015, algorithm 1), is one kernel over them.
 """
 
 import math

@@ -2,8 +2,6 @@
 
 "37 details" is Huang et al. 2022, "The 37 implementation details of proximal policy optimization" (ICLR blog track);
 SB3 is Stable-Baselines3 2.x, whose defaults and order of operations this follows so that the two can be compared.
-
-Experience of PPO: one batch as it was collected, and the same in the random order that an epoch learns from it.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What Stable-Baselines3 learned, as a policy of ours: arrays, or ONNX with the normalisation inside.
 
-Archives of Stable-Baselines3: what is in one is unpickled and may run anything. Whoever calls this trusts it.
+What is in an archive of Stable-Baselines3 is unpickled and may run anything. Whoever reads one here trusts it.
 """
 
 import copy

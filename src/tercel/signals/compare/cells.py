@@ -1,6 +1,6 @@
 """One family, fitted once and measured: the cell that the whole comparison is made of.
 
-Problems with a known truth: the chance of "up" is given for every row, so an oracle's score is known too.
+Its problems have a known truth: the chance of "up" is given for every row, so an oracle's score is known too.
 
 | name | rows are | the chance of up follows |
 |---|---|---|

@@ -1,10 +1,9 @@
 """How the demo model is made: ridge per source on simulated rounds, fused out of fold, judged on markets never seen.
 
-Synthetic material of the demo model: rounds of a market with planted informed flow, and news that hints at it.
-
-In each round market orders lean to one side, to the other or to none, by `drift` of all orders. At the start of a round
-the flow of the past minute, the book and a news score are known; what is forecast is the move of the mid in the round.
-The features are those that a desk senses from market data, made by the same kernels.
+Its material is synthetic: rounds of a market with planted informed flow, and news that hints at it. In each round
+market orders lean to one side, to the other or to none, by `drift` of all orders. At the start of a round the flow of
+the past minute, the book and a news score are known; what is forecast is the move of the mid in the round. The features
+are those that a desk senses from market data, made by the same kernels.
 """
 
 from dataclasses import dataclass

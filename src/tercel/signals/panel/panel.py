@@ -8,7 +8,7 @@ Joins look at `known_time` alone. Of the facts known by then the one about the l
 among those of one event: an amendment of an old report does not hide a newer report, a revision replaces what it
 revises. A source whose files are missing leaves empty columns and a line in `panel.absent`.
 
-From a panel and prices to a :class:`Dataset`.
+:func:`dataset_of` makes a :class:`Dataset` of a panel and prices.
 """
 
 from __future__ import annotations

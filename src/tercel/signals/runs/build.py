@@ -1,29 +1,32 @@
-"""A panel from the configured sources, as a folder of Parquet and a manifest with hashes.
+"""A panel as a folder of Parquet and a manifest with hashes.
 
-The sources that a configuration names, joined to its rows point in time; what is absent is said, or refused.
+The sources that a configuration names are joined to its rows point in time; what is absent is said, or refused.
 """
 
 import hashlib
 import json
-import numpy as np
-import polars as pl
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
 from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.written import beside, write_whole
 from tercel.report.terminal import json_text
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import joined as as_of, fresh
+from tercel.signals.panel.panel import fresh
+from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection
-from tercel.signals.sources.daily import DailyFactors, MarketState, SETTLES, daily_panel
+from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
 from tercel.signals.sources.port import Source, SourceAbsentError, time_type
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.stocknet import StockNetFactors
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
-from typing import Any
 
 
 @dataclass
@@ -129,6 +132,7 @@ def joined(data: Dataset, source: Source, max_age: timedelta | None = None) -> D
 def utc(data: Dataset) -> pl.Series:
     """Times of the rows as Polars has them."""
     return pl.Series("time", data.time_ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+
 
 PANEL = "panel.parquet"
 MANIFEST = "manifest.json"

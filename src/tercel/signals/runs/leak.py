@@ -7,18 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from tercel.signals.runs import build as panels
-from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
-from tercel.signals.runs.build import sources_of
+from tercel.core.errors import ConfigError, DataError
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
 from tercel.report.terminal import json_text, say, write_page
-from tercel.core.errors import ConfigError, DataError
 from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
+from tercel.signals.runs import build as panels
+from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES
-from tercel.signals.sources.port import FrameSource
+from tercel.signals.sources.port import FrameSource, Source, SourceAbsentError
 from tercel.signals.sources.synthetic import planted_leak
-from tercel.signals.sources.port import Source, SourceAbsentError
 
 YEARS = 2
 """Of daily prices that a check looks at: a cross-section a day is slow to rank."""
@@ -60,7 +58,7 @@ def _looked(
     prices: pl.DataFrame, own: list[Source], config: SignalsConfig, seed: int, strength: float, ceiling: float
 ) -> tuple[dict[str, LeakReport], dict[str, str]]:
     reports: dict[str, LeakReport] = {}
-    found = sources_of(config)
+    found = panels.sources_of(config)
     unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
     named: dict[str, Source] = {}
     ages = {source.name: age for source, age in found.sources}

@@ -1,13 +1,9 @@
 """Families, their fusion and plain rules on a daily panel, walked forward: rank IC, and what is left after costs.
 
-Seconds and memory of an action, for comparisons: clocks live in `app`.
-
-What a family takes on the panel, and what label noise leaves of its skill.
-
-What a cross-sectional forecast would have earned: decile long-short, costs by half-turn, turnover.
-
-Equal weights, 1 long and 1 short, rebuilt at every date; a half-turn is the sum of |change of weight| over both legs.
-It is a yardstick for comparing forecasts of one panel: whatever bias the panel has is in every level.
+Beside it stand what a family takes in seconds and memory, what label noise leaves of its skill, and what its forecast
+would have earned in a decile long-short portfolio: equal weights, 1 long and 1 short, rebuilt at every date; a
+half-turn is the sum of |change of weight| over both legs. That is a yardstick for comparing forecasts of one panel:
+whatever bias the panel has is in every level.
 """
 
 from __future__ import annotations
@@ -15,20 +11,23 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
-import numpy as np
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from numpy.typing import ArrayLike, NDArray
 from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.written import beside
 from tercel.report.terminal import json_text, plain, progress, say
 from tercel.signals.compare.cells import Measured
-from tercel.signals.evaluated import BLOCK, calibration, exchanged, mean_of_said
-from tercel.signals.fusion_walk import Fold, base_names, fit_base, fused, out_of_fold, thinned
+from tercel.signals.evaluated import BLOCK, calibration, exchanged
+from tercel.signals.fusion_walk import Fold, base_names, fit_base, fused, mean_of_said, out_of_fold, thinned
 from tercel.signals.leak import CEILING
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.build import dataset_of_config
@@ -36,8 +35,6 @@ from tercel.signals.runs.config import SignalsConfig, TrainSection
 from tercel.signals.scores import rank_ic
 from tercel.signals.validation import DAY, walk_forward
 from tercel.signals.zoo import absent, families, family
-from typing import Any, TypeVar
-
 
 PERIODS_A_YEAR = 252 / 5
 
@@ -140,6 +137,7 @@ def _sharpe(returns: Floats, periods_a_year: float) -> float:
     sd = float(returns.std(ddof=1))
     return float(returns.mean()) / sd * periods_a_year**0.5 if sd > 0 else float("nan")
 
+
 T = TypeVar("T")
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
@@ -199,6 +197,7 @@ def _trimmer() -> Callable[[int], int] | None:
         return None
     return found
 
+
 def costs(data: Dataset, name: str, train: TrainSection, folds: list[Fold], seed: int) -> dict[str, Any]:
     """One training on the last fold's rows, all sources, and its forecasts: seconds, MiB at the peak, us a row."""
     meter, (past, test) = ProcessMeter(), folds[-1]
@@ -250,6 +249,7 @@ def _noise_kept(file: Path, about: dict[str, Any]) -> dict[str, float] | None:
         return None
     found: dict[str, float] | None = kept.get("ic") if kept.get("about") == about else None
     return found
+
 
 RULES = {
     "rule: reversal": ("daily.ret_5", -1.0),

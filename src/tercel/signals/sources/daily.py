@@ -3,7 +3,7 @@
 The panel of 2000-2017 holds survivors alone: companies that were delisted are not in it. Levels of return are
 flattered, above all those of buying losers; :data:`SURVIVORS` says so beside every number.
 
-The state of the market that a panel's own prices show: the same for every instrument, so food for a gate alone.
+What its prices show of the state of the market is the same for every instrument, so food for a gate alone.
 """
 
 from __future__ import annotations

@@ -9,9 +9,7 @@ Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known
 all of them (an index, a search volume). Only `known_time` may decide who sees a fact
 (:class:`~tercel.signals.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
 
-When a US trading day opens and closes, in UTC: 09:30 and 16:00 in New York, summer time included.
-
-A source whose facts are in memory already: what notebooks, tests and other programs hand over.
+:class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 The two views add up: 2 to 4 points over either alone on PhraseBank (`python -m studies signals text` prints them).
 Where the extra [text] is not installed the head is TF-IDF alone and says so (:attr:`SentimentHead.views`).
 
-Financial PhraseBank: sentences with the sentiment that annotators agreed on (Malo et al. 2014).
-
-Files `Sentences_{50,66,75,All}Agree.txt`, Latin-1, a line `sentence@label`. The levels are nested: a model is never
+It learns from the Financial PhraseBank, sentences with the sentiment that annotators agreed on (Malo et al. 2014):
+files `Sentences_{50,66,75,All}Agree.txt`, Latin-1, a line `sentence@label`. The levels are nested: a model is never
 trained on one and tested on another.
 """
 

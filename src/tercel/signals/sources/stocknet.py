@@ -3,7 +3,7 @@
 Tweets carry UTC stamps. What counts is which close or open they came before: a tweet belongs to the first *cutoff*
 after it, 16:00 of day d - 1 or 09:30 of day d by New York's clock, and is known at that cutoff, never earlier.
 
-StockNet's prices as a daily panel: 87 large names, adjusted for splits and dividends by the file's own column.
+Its prices are a daily panel of large names, adjusted for splits and dividends by the file's own column.
 """
 
 from __future__ import annotations

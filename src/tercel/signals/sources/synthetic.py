@@ -5,7 +5,7 @@ an instrument holds `strength * value` of every planted source, so that the rank
 return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
 tells; and `noise`, which tells nothing.
 
-A planted leak: a source that carries the next bar's return, under a falsified time or under the true one.
+:func:`planted_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
 from __future__ import annotations

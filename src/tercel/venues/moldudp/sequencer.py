@@ -1,7 +1,6 @@
 """Which messages come next: order restored, duplicates dropped, gaps known. No socket and no clock of its own.
 
-Packets of MoldUDP64 1.00: header of session (10), sequence number of the first message (8), message count (2).
-
+A packet of MoldUDP64 1.00 has a header of session (10), sequence number of the first message (8), message count (2).
 A count of 0 is a heartbeat, 0xFFFF the end of the session; both carry the next sequence number. Message blocks follow,
 each with its length (2) before it: the framing of ITCH files. A request is a header too: session, first sequence
 number, number of messages wanted. Source: NASDAQ MoldUDP64 protocol specification.

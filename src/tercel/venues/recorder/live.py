@@ -4,7 +4,7 @@ A message is written before the next one is read. Snapshots are fetched beside t
 written in their place among its messages; the importer does the aligning. A connection that ends is followed by
 another one after a pause that doubles up to half a minute and shrinks again with the first message.
 
-A capture file: lines appended one system call each, so that a kill leaves all of them, the last one maybe cut.
+Lines are appended to a capture file one system call each, so that a kill leaves all of them, the last one maybe cut.
 """
 
 from __future__ import annotations
