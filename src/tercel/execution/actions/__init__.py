@@ -10,8 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
-from tercel.core.errors import UnknownNameError
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
 from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.intent import Intents
@@ -67,8 +66,7 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     if name in _MADE:
         made = _MADE[name](parameters or {})
         return ActionSet(name, made.labels, made.decode, made.continuous)
-    if name not in _PLAIN:
-        raise UnknownNameError(f"one of {', '.join(SETS)}", f"actions {name!r}", offer(name, SETS))
+    check_known(name, SETS, said=f"actions {name!r}")
     refuse_unknown(parameters or (), (), name)
     plain: Any = _PLAIN[name]
     return ActionSet(name, plain.LABELS, plain.decode, name == "allocation")

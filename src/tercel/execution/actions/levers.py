@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Ints
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.residual import checked_vectors
 from tercel.execution.intent import Intents
@@ -99,14 +99,11 @@ def levers(parameters: Mapping[str, Any]) -> Levers:
     """
     refuse_unknown(parameters, ("base", "parameters", "levers"), "levers")
     base = str(parameters.get("base", "score_rule"))
-    if base not in RULES:
-        raise UnknownNameError(f"a rule with levers: {', '.join(RULES)}", repr(base), offer(base, RULES))
+    check_known(base, RULES, "a rule with levers:")
     rule = RULES[base]
     moved: Mapping[str, float] = parameters.get("levers") or rule.levers
     for name, scale in moved.items():
-        if name not in rule.kind.layout.names:
-            levers = rule.kind.layout.names
-            raise UnknownNameError(f"levers of {base}: {', '.join(levers)}", repr(name), offer(name, levers))
+        check_known(name, rule.kind.layout.names, f"levers of {base}:")
         if not (np.isfinite(scale) and scale > 0):
             raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
     vector = rule.kind.layout.vector(parameters.get("parameters") or None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.execution.strategies import baselines as b
 from tercel.execution.strategies import tunable as t
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, CarteaJaimungal, Parameters
@@ -116,7 +116,7 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
     UnknownNameError
         No such wrapper.
 
-    >>> wrap(b.Peg(), ["alpha", "posture"]).name
+    >>> wrap(build("peg_behind"), ["alpha", "posture"]).name
     'peg_behind+alpha+posture'
     """
     for name in wrappers:
@@ -150,14 +150,12 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
         Estimates are missing, or a parameter that the strategy does not have.
 
     >>> build("submit_and_leave", parameters={"level": 1})
-    b.SubmitAndLeave(level=1)
+    SubmitAndLeave(level=1)
     """
     name, *wrappers = name.split("+")
     if name in TUNABLE:
         return wrap(_tunable(name, estimates, parameters or {}), wrappers)
-    if name not in _ALL:
-        every = [*_ALL, *TUNABLE]
-        raise UnknownNameError(f"one of {', '.join(every)}", f"strategy {name!r}", offer(name, every))
+    check_known(name, [*_ALL, *TUNABLE], said=f"strategy {name!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
     if informed and estimates is None:

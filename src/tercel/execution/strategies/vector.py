@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, Packed
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.strategies.estimates import MarketEstimates
 from tercel.execution.strategy import Strategy
@@ -62,10 +62,7 @@ class Layout:
         if given is None or isinstance(given, Mapping):
             values = {**self.generic, **(given or {})}
             for name in values:
-                if name not in self.generic:
-                    raise ConfigError(
-                        f"parameters of {self.rule}: {', '.join(self.names)}", repr(name), offer(name, self.generic)
-                    )
+                check_known(name, self.names, f"parameters of {self.rule}:", error=ConfigError)
             given = list(values.values())
         try:
             vector = np.array(given, np.float64)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.core.toml import changed, read_toml
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency
@@ -69,8 +69,7 @@ def configured(
     ConfigError, UnknownNameError
         A setting that the learner does not have, another algorithm, no frames; lots on tape without a share.
     """
-    if algorithm not in ALGORITHMS:
-        raise UnknownNameError(f"an algorithm: {', '.join(ALGORITHMS)}", repr(algorithm), offer(algorithm, ALGORITHMS))
+    check_known(algorithm, ALGORITHMS, "an algorithm:")
     if frames < 1:
         raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
     task = settings.task

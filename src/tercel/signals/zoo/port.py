@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 
 Task = Literal["classify", "regress"]
 
@@ -58,8 +58,7 @@ class FamilyCard:
         model = self.makers[task](seed=seed, steps=steps)
         known = model.get_params(deep=False)
         for key in settings:
-            if key not in known:
-                raise UnknownNameError(f"settings of {self.name}: {', '.join(known)}", repr(key), offer(key, known))
+            check_known(key, known, f"settings of {self.name}:")
         return model.set_params(**settings)
 
 
@@ -100,8 +99,7 @@ def family(name: str) -> FamilyCard:
         No such family; the nearest name is offered.
     """
     cards = _cards()
-    if name not in cards:
-        raise UnknownNameError(f"one of {', '.join(cards)}", f"family {name!r}", offer(name, cards))
+    check_known(name, cards, said=f"family {name!r}")
     return cards[name]
 
 
