@@ -293,7 +293,7 @@ def test_an_undated_scene_and_a_flat_picture_are_refused(tmp_path: Path) -> None
 
 def test_series_errors_name_the_file(tmp_path: Path) -> None:
     path = series_file(tmp_path)
-    with pytest.raises(DataError, match=r"no gold in .*trend\.csv"):
+    with pytest.raises(DataError, match=r"gold in .*trend\.csv; received none named gold"):
         DatedSeries(path, "date", ("gold",), 1).facts()
     with pytest.raises(DataError, match="lag of 0 days or more"):
         DatedSeries(path, "date", ("debt",), -1).facts()

@@ -15,7 +15,7 @@ import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, time_type
+from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, need_columns, time_type
 
 SNOOPED = "search terms were chosen after the fact: skill on the same years is selection, not evidence"
 
@@ -156,9 +156,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
         raise DataError(
             "a CSV in UTF-8", f"{str(error).splitlines()[0]} in {path}", "check the file and its encoding"
         ) from error
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise DataError(f"columns {', '.join(columns)}", f"no {', '.join(missing)} in {path}", "check the file")
+    need_columns(frame, columns, path)
     return frame.select(columns).with_row_index(ROW, offset=2)
 
 

@@ -20,7 +20,7 @@ from tercel.features.factors import factors, guarded
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame
-from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, at_new_york, checked
+from tercel.signals.sources.port import EVERY, ROW, at_new_york, checked, file_in, read_parquet
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
@@ -98,19 +98,9 @@ def read_daily(path: Path, without: Sequence[str] = ()) -> pl.DataFrame:
     DataError
         When columns are missing, or a name has two rows on a day.
     """
-    file = path / "panel.parquet" if path.is_dir() else path
-    if not file.is_file():
-        raise SourceAbsentError("a file of daily prices", f"nothing at {file}", "check the path")
-    try:
-        frame = pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError("a Parquet file", f"{error} in {file}", "check the file") from error
-    missing = [name for name in NEEDED if name not in frame.columns]
-    if missing:
-        raise DataError(f"columns {', '.join(NEEDED)} in {file}", f"none named {', '.join(missing)}", "check the file")
-    frame = frame.with_row_index(ROW, offset=1).with_columns(
-        pl.col("ticker").cast(pl.String), pl.col("date").cast(pl.Date)
-    )
+    file = file_in(path, "panel.parquet", "daily prices")
+    read = read_parquet(file, NEEDED)
+    frame = read.with_columns(pl.col("ticker").cast(pl.String), pl.col("date").cast(pl.Date))
     twice = frame.filter(pl.struct("ticker", "date").is_duplicated())
     if not twice.is_empty():
         first = twice.row(0, named=True)

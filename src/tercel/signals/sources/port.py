@@ -14,8 +14,10 @@ all of them (an index, a search volume). Only `known_time` may decide who sees a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
@@ -62,6 +64,43 @@ def time_type() -> pl.Datetime:
     return pl.Datetime("ns", "UTC")
 
 
+def need_columns(frame: pl.DataFrame, columns: Sequence[str], where: object, remedy: str = "check the file") -> None:
+    """Refuse a frame that lacks a column; `where` is the file, for the error."""
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise DataError(f"columns {', '.join(columns)} in {where}", f"none named {', '.join(missing)}", remedy)
+
+
+def file_in(path: Path, inside: str, what: str) -> Path:
+    """The file `path`, or the one called `inside` in the folder `path`.
+
+    Raises
+    ------
+    SourceAbsentError
+        When there is none.
+    """
+    file = path / inside if path.is_dir() else path
+    if not file.is_file():
+        raise SourceAbsentError(f"a file of {what}", f"nothing at {file}", "check the path")
+    return file
+
+
+def read_parquet(file: Path, columns: Sequence[str], remedy: str = "check the file") -> pl.DataFrame:
+    """A Parquet file that has these columns, with the column `row`.
+
+    Raises
+    ------
+    DataError
+        When it is none, or lacks a column.
+    """
+    try:
+        frame = pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError("a Parquet file", f"{error} in {file}", "check the file") from error
+    need_columns(frame, columns, file, remedy)
+    return frame.with_row_index(ROW, offset=1)
+
+
 def checked(
     frame: pl.DataFrame, columns: tuple[str, ...], where: str, collected: datetime | None = None
 ) -> pl.DataFrame:
@@ -84,11 +123,7 @@ def checked(
         When a column is missing, a record has no instrument or no time, was known before it happened or later than the
         day of collection, or a value column never changes.
     """
-    missing = [name for name in (*KEYS, *columns) if name not in frame.columns]
-    if missing:
-        raise DataError(
-            f"columns {', '.join((*KEYS, *columns))} in {where}", f"none named {', '.join(missing)}", "check the file"
-        )
+    need_columns(frame, (*KEYS, *columns), where)
     if frame.is_empty():
         raise DataError(f"facts in {where}", "not one", "check the file and what was asked of it")
     row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
