@@ -66,7 +66,7 @@ def as_features(X: Any, native_nan: bool = False, least: int = 1) -> Floats:
         row, column = (int(i) for i in np.argwhere(bad)[0])
         what = "inf" if np.isinf(array[row, column]) else "NaN"
         text = f"{what} in row {row}, column {column} (NaN or inf: {int(bad.sum())})"
-        raise FitError("finite features", text, "fill or drop what is missing (tercel.signals.zoo.filled), then fit")
+        raise FitError("finite features", text, "fill or drop what is missing (signals.zoo.base.filled), then fit")
     return array
 
 
