@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import measured
+from benchmarks import measured, sb3_judge
 from tercel.execution.policies.mlp import Head, MlpPolicy, mlp_forward
-from tercel.learning import sb3
 
 SIZES = (24, 64, 64, 5)
 WIDE = (40, 64, 64, 8)
@@ -39,9 +38,9 @@ def _kernel(rng: np.random.Generator, calls: int, blocks: int) -> dict[str, Any]
     w, layout = policy.packed
     x, out, scratch = rng.normal(size=SIZES[0]).astype(np.float32), np.empty(SIZES[-1], np.float32), policy.scratch
     runs: list[Callable[[], object]] = [lambda: mlp_forward(w, layout, x, scratch, out)]
-    if sb3.available():
-        sb3.one_thread()
-        runs.append(sb3.torch_call(policy, x))
+    if sb3_judge.available():
+        sb3_judge.one_thread()
+        runs.append(sb3_judge.torch_call(policy, x))
     micro = np.median(_race(runs, calls, blocks).reshape(len(runs), -1), axis=1) / 1e3
     eager = ("torch eager", float(micro[1])) if len(runs) > 1 else ()
     return measured("policy.p50_us", float(micro[0]), "us", *eager, less=True)

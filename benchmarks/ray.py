@@ -75,12 +75,12 @@ def _turns(here: Ppo, there: Ppo, updates: int) -> tuple[dict[str, list[float]],
 
 
 def _roll(learner: Ppo) -> None:
-    learner.env.roll(learner)  # type: ignore[union-attr]
+    learner.env.roll(learner)
 
 
 def _seconds(learner: Ppo, call: Callable[[], object]) -> list[float]:
     """CPU seconds of this process and the busiest worker together, and wall seconds."""
-    crew = learner.env.crew  # type: ignore[union-attr]
+    crew = learner.env.crew
     workers = np.array(crew.cpu_seconds()) if isinstance(crew, RayCrew) else np.zeros(1)
     own, began = process_time(), perf_counter()
     call()

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import measured
-from tercel.learning import sb3
+from benchmarks import measured, sb3_judge
 from tercel.learning.envs import execution_env
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import VecEnv
@@ -46,9 +45,9 @@ def _compare(make_env: Callable[[], VecEnv], minibatch: int, epochs: int, update
     settings = PpoSettings(minibatch=minibatch, epochs=epochs)
     native = Ppo(make_env(), settings, seed=1)
     runs: list[Callable[[], object]] = [native.update]
-    if sb3.available():
-        sb3.one_thread()
-        other = sb3.Sb3Ppo(make_env(), settings, seed=1)
+    if sb3_judge.available():
+        sb3_judge.one_thread()
+        other = sb3_judge.Sb3Ppo(make_env(), settings, seed=1)
         runs.append(lambda: other.learn(other.batch, go_on=True))
     seconds: list[list[float]] = [[] for _ in runs]
     for turn in range(updates + 1):

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

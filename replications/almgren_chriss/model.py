@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.strategies.almgren_chriss import Parameters, cost_variance, expected_cost, holdings, kappa
+from tercel.execution.strategies.almgren_chriss import Parameters, kappa, share_left
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import Bool, Float32
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,31 @@ MARKETS: Final = 64
 def parameters(risk_aversion: float) -> Parameters:
     """Table 1 with a risk aversion."""
     return Parameters(sigma=SIGMA, eta=ETA, gamma=GAMMA, epsilon=EPSILON, risk_aversion=risk_aversion)
+
+
+def holdings(quantity: float, horizon: float, intervals: int, p: Parameters) -> Floats:
+    """Lots left at t_0 .. t_N, float64 (N + 1,), from `quantity` to 0.
+
+    The worked example of the paper, in days and shares (x / 1000):
+
+    >>> p = Parameters(sigma=0.95, eta=2.5e-6, gamma=2.5e-7, epsilon=0.0625, risk_aversion=1e-6)
+    >>> (holdings(1e6, 5.0, 5, p) / 1000).round().tolist()
+    [1000.0, 542.0, 290.0, 148.0, 62.0, 0.0]
+    """
+    k = kappa(p.lambda_of(quantity, horizon), horizon / intervals, p)
+    return quantity * share_left(k * horizon, np.linspace(0.0, 1.0, intervals + 1))
+
+
+def expected_cost(left: Floats, tau: float, p: Parameters) -> float:
+    """Expected shortfall of the trajectory `left` (N + 1,), ticks x lots (eq. 4 with linear impact)."""
+    n = -np.diff(left)
+    fixed = 0.5 * p.gamma * left[0] ** 2 + p.epsilon * np.abs(n).sum()
+    return float(fixed + (p.eta - p.gamma * tau / 2) / tau * (n**2).sum())
+
+
+def cost_variance(left: Floats, tau: float, p: Parameters) -> float:
+    """Variance of the shortfall of the trajectory `left` (N + 1,), (ticks x lots)^2 (eq. 5)."""
+    return float(p.sigma**2 * tau * (left[1:] ** 2).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +161,7 @@ class AlmgrenChrissVec:
         self._begin(np.arange(self.n))
         return self._seen()
 
-    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
         """Sell, and start again where the last day is over."""
         share = share_sold(actions[:, 0], BLOCKS - self.day)
         sold = self.left * share

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import TASK, Cell
+from tercel.core.arrays import Bools, Float32
 from tercel.evaluation.episodes import Episodes
 from tercel.execution import intent as it
 from tercel.execution.intent import Intents
 from tercel.execution.step import E_INDEX
-from tercel.learning.port import Bool, Float32, State
+from tercel.learning.port import State
 from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.simulator import layout as sim
 
@@ -125,7 +126,7 @@ class CellVec:
         self.batch.start(self.seed, 0)
         return self.batch.obs
 
-    def step(self, actions: Any) -> tuple[Float32, Floats, Bool, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Act; start the next episodes where some ended."""
         actions = np.ascontiguousarray(actions, np.float32)
         if self.base is None:
@@ -133,7 +134,7 @@ class CellVec:
         else:
             rules.decide_rows(self.base, self.batch.columns, actions, self._intents)
         self.batch.step(self._intents)
-        done: Bool = self.batch.episodes.states[:, sim.PHASE] == sim.DONE
+        done: Bools = self.batch.episodes.states[:, sim.PHASE] == sim.DONE
         which = np.flatnonzero(done)
         if len(which):
             self.batch.start(self.seed, self.started, which)

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.execution.policies.policy import Policy
-from tercel.learning.port import Float32
 
 Floats = NDArray[np.float64]
 

@@ -94,8 +94,8 @@ def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
 
 def stocknet(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """StockNet's published split: counts, majority, models of text and price, with day-clustered intervals."""
+    from studies.signals.stocknet import stocknet_study
     from tercel.signals.sources.stocknet import read_stocknet
-    from tercel.signals.studies.stocknet import stocknet_study
 
     path = data / "stocknet" if (data / "stocknet").exists() else data
     return {"studies": [stocknet_study(read_stocknet(path), seed=seed).to_json()]}

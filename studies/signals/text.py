@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studies.signals.metrics import accuracy, macro_f1
 from studies.signals.words import Dictionary, near_duplicates
 from tercel.core.errors import DataError
 from tercel.signals.extras import needed
-from tercel.signals.scores import accuracy, macro_f1
-from tercel.signals.sources.phrasebank import Labelled, read_phrasebank
-from tercel.signals.sources.sentiment import Embed, SentimentHead
+from tercel.signals.sources.sentiment import Embed, Labelled, SentimentHead, read_phrasebank
 
 Labels = NDArray[np.int64]
 FOLDS = 10

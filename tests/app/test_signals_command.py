@@ -12,7 +12,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals import fusion_saved
 from tercel.signals.runs import compare
 from tercel.signals.runs import config as configs
-from tercel.signals.runs.meter import ProcessMeter
+from tercel.signals.runs.panel import ProcessMeter
 
 runner = CliRunner()
 

@@ -23,7 +23,7 @@ def test_native_training_is_faster():
 
 
 def test_without_torch_the_reference_is_null(monkeypatch):
-    monkeypatch.setattr(train.sb3, "available", lambda: False)
+    monkeypatch.setattr(train.sb3_judge, "available", lambda: False)
     results = train.bench(lambda: ToyVec(64, 8), updates=1) + policy.policy_bench(200, 2)
     acts = [f"policy.{name}_p99_us" for name in ("logits", "vector", "simplex", "onnx")]
     assert [r["name"] for r in results] == [*NAMES, "policy.p50_us", *acts[: len(results) - len(NAMES) - 1]]

@@ -11,13 +11,19 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import expected_move
 from tercel.execution.strategies import MarketEstimates, build, wrap
-from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters, kappa
-from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha, ahead_ticks, alpha_lots
+from tercel.execution.strategies.almgren_chriss import (
+    AlmgrenChriss,
+    AlmgrenChrissAlpha,
+    CarteaJaimungal,
+    Parameters,
+    ahead_ticks,
+    alpha_lots,
+    kappa,
+    shrink,
+    speed_weight,
+)
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
-from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal, shrink, speed_weight
-from tercel.execution.strategies.peg import Peg
-from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
-from tercel.execution.strategies.twap import TwapTake
+from tercel.execution.strategies.baselines import Peg, SubmitAndLeave, TwapTake
 from tercel.testing.strategy import StrategyConformance, random_views, view_of
 
 P = Parameters(sigma=0.08, eta=0.5, gamma=0.001, urgency=0.7)

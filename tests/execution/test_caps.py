@@ -8,13 +8,10 @@ from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.execution.caps import PostureCap, pace
 from tercel.execution.guidance import Guidance
 from tercel.execution.strategies import build
-from tercel.execution.strategies.alpha_tilt import AlphaTilt
-from tercel.execution.strategies.immediate import Immediate
-from tercel.execution.strategies.peg import Peg
-from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
+from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap, pace
+from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive

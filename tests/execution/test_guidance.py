@@ -1,6 +1,5 @@
 """Guidance: the words against Python's own arithmetic, there and back, and what a batch and a driver see of them."""
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +14,7 @@ from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver
-from tercel.execution.guidance import Guidance, expected_move, guided_row, pack, read
+from tercel.execution.guidance import Guidance, expected_move, guided_row, pack
 from tercel.execution.intent import Intents
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
@@ -68,16 +67,12 @@ def test_a_constant_drift_is_used_up_evenly() -> None:
     st.floats(0, 1),
 )
 def test_postures_come_back(urgency: float, cap: float, styles: int, size: float) -> None:
-    state = np.zeros(sim.GRID, np.int64)
-    posture = Posture("A", 0, urgency, cap, Style(styles), size)
-    state[sim.ALPHA : sim.ALPHA + 7] = pack(None, posture, 5)
-    said = read(state)
-    assert (said.urgency, said.max_participation, said.size_multiplier) == pytest.approx(
-        (urgency, cap, size), abs=5.1e-7
-    )
-    assert said.styles == Style(styles)
-    assert said.max_participation > 0
-    assert said.half_life_s == 0
+    words = pack(None, Posture("A", 0, urgency, cap, Style(styles), size), 5)
+    _, _, half_life, *parts, allowed, last = words.tolist()
+    assert (*parts, last) == pytest.approx((urgency * 1e6, cap * 1e6, size * 1e6), abs=0.51)
+    assert Style(allowed) == Style(styles)
+    assert parts[1] > 0
+    assert half_life == 0
 
 
 def test_nothing_said_is_what_a_market_starts_with() -> None:
@@ -156,7 +151,7 @@ def test_a_driver_sees_the_same_words() -> None:
     driver.on_event(guided_row(forecast, posture, now))
     driver.decide_due(now)
     np.testing.assert_array_equal(driver.view.x[:, c.ALPHA :], episodes.view.x[:, c.ALPHA :])
-    assert math.isclose(read(driver.state).max_participation, 0.2)
+    assert driver.state[sim.MAX_PARTICIPATION] == 200_000
 
 
 @dataclass

@@ -5,6 +5,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from tests.learning.tiny import TinyMarket
 from tests.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.core.errors import ConfigError
@@ -15,7 +16,6 @@ from tercel.learning.native import blas
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import LearningError, train
-from tercel.learning.tiny import TinyMarket
 from tercel.testing.learner import LearnerContract, VecEnvContract
 
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)

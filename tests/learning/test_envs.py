@@ -9,7 +9,6 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.sampling import bank_sampler
 from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
-from tercel.execution.actions import DISCRETE
 from tercel.execution.costs import BPS
 from tercel.learning import envs
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
@@ -75,7 +74,7 @@ def play(env, steps, seed=0):
             env.restart(seen[3]["which"])
 
 
-@pytest.mark.parametrize("actions", list(DISCRETE))
+@pytest.mark.parametrize("actions", ["placement", "fraction", "level", "sized"])
 def test_return_is_minus_the_shortfall_in_ticks_per_lot(source, market, actions):
     env = make(source, market, actions=actions)
     total, ended = np.zeros(env.n), 0

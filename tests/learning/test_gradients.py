@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tests.learning.toy import MaskedToyVec, SharesToyVec, ToyVec, VectorToyVec
 
-from tercel.learning.native.adam import Adam
 from tercel.learning.native.distil import Teacher
 from tercel.learning.native.dqn import Dqn, DqnSettings
+from tercel.learning.native.net import Adam
 from tercel.learning.native.ppo import Ppo, PpoSettings
 
 torch = pytest.importorskip("torch")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tests.learning import linear
 
-from tercel.learning import linear
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
 from tercel.testing.learner import VecEnvContract

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from tests.learning import tiny
 
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.sampling import bank_sampler
 from tercel.evaluation.task import Task
 from tercel.execution.policies.strategy import PolicyStrategy
-from tercel.learning import tiny
 from tercel.learning.envs import ExecutionVec
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
@@ -16,6 +16,7 @@ from tercel.market.simulator.source import reactive
 
 pytest.importorskip("stable_baselines3")
 
+from benchmarks import sb3_judge
 from tercel.learning import sb3
 
 SEEDS = (0, 1, 2)
@@ -72,7 +73,7 @@ def paired_cost(policy, source, task, quantity, episodes=1_000):
 
 @pytest.mark.slow
 def test_final_costs_in_a_simulated_market():
-    sb3.one_thread()
+    sb3_judge.one_thread()
     frames = 30 * 4_096
     settings = PpoSettings(minibatch=512, learning_rate=1e-3, anneal_frames=frames)
     task, market = Task(), presets.load("csco-santa-fe")
@@ -82,7 +83,7 @@ def test_final_costs_in_a_simulated_market():
         mine, theirs = (ExecutionVec(source, task, bank_sampler(task, quantity, 16)) for _ in range(2))
         learner = Ppo(mine, settings, seed)
         train(learner, frames)
-        judge = sb3.Sb3Ppo(theirs, settings, seed)
+        judge = sb3_judge.Sb3Ppo(theirs, settings, seed)
         judge.learn(frames)
         native.append(paired_cost(learner.policy(), source, task, quantity))
         other.append(paired_cost(judge.policy(), source, task, quantity))
@@ -93,7 +94,7 @@ def test_final_costs_in_a_simulated_market():
 def test_its_policy_as_arrays_is_its_own():
     import torch
 
-    theirs = sb3.Sb3Ppo(tiny.TinyMarket(8), PpoSettings(steps=16, minibatch=64), 3)
+    theirs = sb3_judge.Sb3Ppo(tiny.TinyMarket(8), PpoSettings(steps=16, minibatch=64), 3)
     theirs.learn(512)
     obs = tiny.TinyMarket(50).reset(1) + np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     seen = torch.tensor(theirs.venv.normalize_obs(obs))
@@ -106,7 +107,7 @@ def test_its_policy_as_arrays_is_its_own():
 def test_both_start_from_the_same_kind_of_weights():
     env = tiny.TinyMarket(8)
     mine = Ppo(env, PpoSettings(steps=16, minibatch=64), 0).net
-    theirs = sb3.Sb3Ppo(env, PpoSettings(steps=16, minibatch=64), 0).model.policy
+    theirs = sb3_judge.Sb3Ppo(env, PpoSettings(steps=16, minibatch=64), 0).model.policy
     norms = [float(torch_layer.weight.detach().norm()) for torch_layer in (theirs.action_net, theirs.value_net)]
     assert [float(np.linalg.norm(w)) for w in mine.head_weights] == pytest.approx(norms, rel=1e-5)
     hidden = [float(theirs.mlp_extractor.policy_net[i].weight.detach().norm()) for i in (0, 2)]

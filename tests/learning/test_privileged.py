@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.learning import tiny
 from tests.learning.toy import SharesToyVec, ToyVec
 
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
@@ -15,11 +16,10 @@ from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
-from tercel.learning import tiny
+from tercel.learning.agent.training import Oracle
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.mixed import Drawn, MixedVec
 from tercel.learning.native.distil import Teacher
-from tercel.learning.native.oracle import Oracle
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Foresees, LearningError, train
 from tercel.learning.privileged import FORESIGHT, SPANS, Foreseen, ForeseenVec, PrivilegedVec

@@ -8,29 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from tests.learning.toy import MaskedToyVec, ToyVec, VectorToyVec
+from tests.learning.tiny import TinyMarket
+from tests.learning.toy import ToyVec, VectorToyVec
 
 from tercel.core.errors import ConfigError
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
-from tercel.learning.risk import Risk, RiskVec
-from tercel.learning.tiny import TinyMarket
-from tercel.testing.learner import LearnerContract, VecEnvContract
+from tercel.learning.risk import Pricer, Risk
+from tercel.testing.learner import LearnerContract
 
 HEDGE = 0.5
-
-
-class TestContract(VecEnvContract):
-    @pytest.fixture
-    def env(self):
-        return RiskVec(VectorToyVec(), Risk(0.5), observe_cost=True)
-
-
-class TestMaskedContract(VecEnvContract):
-    @pytest.fixture
-    def env(self):
-        return RiskVec(MaskedToyVec(), Risk(0.2, "mean_variance"))
 
 
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=40), st.sampled_from([Risk(1.0), Risk(2.0, "mean_variance")]))
@@ -53,6 +41,11 @@ def test_value_is_the_known_risk_of_a_normal_sample():
     assert Risk(0.25).value(costs) == pytest.approx(1 + 0.5 * tail, abs=0.03)
     assert Risk(0.5, "mean_variance").value(costs) == pytest.approx(3.0, abs=0.03)
     assert Risk().value(costs) == pytest.approx(costs.mean())
+
+
+def priced(risk):
+    """The settings of a learner that prices by `risk`."""
+    return {"risk_aversion": risk.aversion, "risk_measure": risk.measure, "risk_level": risk.level}
 
 
 class Hedge:
@@ -101,7 +94,7 @@ def test_the_best_hedge_is_found(risk, share):
         (8,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames, distribution="gaussian",
         sigma_start=0.3, sigma_end=0.05,
     )  # fmt: skip
-    learner = Ppo(RiskVec(Hedge(), risk), settings, 1)
+    learner = Ppo(Hedge(), replace(settings, **priced(risk)), 1)
     train(learner, frames)
     found = float(learner.policy().act(np.zeros((1, 1), np.float32))[0, 0])
     assert objective(risk, found) < objective(risk, share) + 0.01
@@ -109,22 +102,23 @@ def test_the_best_hedge_is_found(risk, share):
 
 
 class TwoSteps:
-    """A cost of 0 or 4 comes by itself; then pay 1 for sure, or 3 once in four times."""
+    """A cost of 0 or 4 comes by itself and is seen; then pay 1 for sure, or 3 once in four times."""
 
-    observation_size, n_actions = 1, 2
+    observation_size, n_actions = 2, 2
 
     def __init__(self, n=64):
         self.n = n
 
     def reset(self, seed):
         self.rng, self.t = np.random.default_rng(seed), 0
-        return np.zeros((self.n, 1), np.float32)
+        return np.zeros((self.n, 2), np.float32)
 
     def step(self, actions):
         u = self.rng.random(self.n)
         cost = 4.0 * (u < 0.2) if self.t == 0 else np.where(actions == 1, 3.0 * (u < 0.25), 1.0)
         self.t = 1 - self.t
-        return np.full((self.n, 1), self.t, np.float32), -cost, np.full(self.n, self.t == 0), {}
+        seen = np.stack([np.full(self.n, self.t), cost * self.t], axis=1).astype(np.float32)
+        return seen, -cost, np.full(self.n, self.t == 0), {}
 
 
 def exact(risk, after_none, after_four):
@@ -142,41 +136,36 @@ def test_what_it_has_cost_so_far_decides():
     risk, frames = Risk(0.5, "cvar", 0.9), 40_000
     best = min(product((0, 1), repeat=2), key=lambda choice: exact(risk, *choice))
     assert best == (1, 0), "gamble while nothing is lost, not afterwards"
-    env = RiskVec(TwoSteps(), risk, observe_cost=True)
-    learner = Ppo(env, PpoSettings((16,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames), 1)
+    settings = PpoSettings((16,), steps=16, minibatch=256, learning_rate=3e-3, anneal_frames=frames, **priced(risk))
+    learner = Ppo(TwoSteps(), settings, 1)
     train(learner, frames)
     assert tuple(learner.policy().act(np.array([[1, 0], [1, 4]], np.float32))) == best
     assert exact(risk, *best) < min(exact(risk, 0, 0), exact(risk, 1, 1)) - 0.09
-    assert env.take_metrics()["risk_threshold"] == 5.0
+    assert learner.pricer.threshold == 5.0
 
 
 def test_prices_add_up():
     risk = Risk(0.7, "mean_variance")
-    plain, priced = VectorToyVec(), RiskVec(VectorToyVec(), risk)
+    plain, pricer = VectorToyVec(), Pricer(8, risk)
     rng = np.random.default_rng(0)
-    plain.reset(3), priced.reset(3)
+    plain.reset(3)
     cost, paid = np.zeros(8), np.zeros(8)
     for _ in range(20):
-        threshold = priced.pricer._threshold.copy()
-        actions = rng.normal(size=(8, 2)).astype(np.float32)
-        _, reward, done, _ = plain.step(actions)
+        threshold = pricer._threshold.copy()
+        _, reward, done, _ = plain.step(rng.normal(size=(8, 2)).astype(np.float32))
         cost -= reward
-        paid -= priced.step(actions)[1]
+        paid -= pricer.pay(reward, done)
         expected = risk.price(cost, threshold) - risk.price(np.zeros(8), threshold)
         np.testing.assert_allclose(paid, expected, atol=1e-9)
         cost[done], paid[done] = 0, 0
 
 
-def test_ppo_prices_by_itself_as_in_a_wrapped_environment():
-    settings = PpoSettings((8,), steps=16, minibatch=64)
-    wrapped = Ppo(RiskVec(ToyVec(), Risk(0.4)), settings, 1)
-    own = Ppo(ToyVec(), replace(settings, risk_aversion=0.4), 1)
+def test_what_was_earned_is_logged_not_what_was_paid():
+    learner = Ppo(ToyVec(), PpoSettings((8,), steps=16, minibatch=64, risk_aversion=0.4), 1)
     for _ in range(4):
-        one, two = wrapped.update(), own.update()
-        assert all(two[name] == value for name, value in one.items() if name != "return_mean")
-        assert two["risk_threshold"] == wrapped.env.take_metrics()["risk_threshold"]
-    assert np.array_equal(wrapped.net.params, own.net.params)
-    assert two["return_mean"] >= 0, "what was earned, not what was paid"
+        row = learner.update()
+        assert row["risk_threshold"] == learner.pricer.threshold
+    assert row["return_mean"] >= 0
 
 
 class TestPpoResumes(LearnerContract):
@@ -199,10 +188,3 @@ def test_nonsense_is_refused():
     for wrong in ({"aversion": -1.0}, {"aversion": 1.5}, {"level": 1.0}, {"measure": "variance"}, {"aversion": np.nan}):
         with pytest.raises(ConfigError):
             Risk(**wrong)
-
-    class Elsewhere(VectorToyVec):
-        def roll(self, learner):
-            pass
-
-    with pytest.raises(ConfigError, match="elsewhere"):
-        RiskVec(Elsewhere(), Risk(0.5))

@@ -11,14 +11,15 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution.observation import OBS_NAMES
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
+from tercel.execution.policies.onnx_file import OnnxPolicy, RecurrentPolicy, from_onnx
 from tercel.execution.policies.policy import load_policy, save_policy
-from tercel.execution.policies.recurrent import RecurrentPolicy
 
 pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
 
-from tercel.learning import sb3, tiny
+from tests.learning import tiny
+
+from tercel.learning import sb3
 from tercel.learning.port import train
 from tercel.learning.sb3.export import exported
 

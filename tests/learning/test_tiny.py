@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tests.learning import tiny
 
-from tercel.learning import tiny
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train

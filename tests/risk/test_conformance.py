@@ -32,7 +32,7 @@ class TestShrunk(CovarianceConformance):
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.made = request.param
 
-    def model(self) -> c.Estimator:
+    def model(self) -> c.CovarianceEstimator:
         return self.made
 
 
@@ -43,7 +43,7 @@ class TestSingular(CovarianceConformance):
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.made = request.param
 
-    def model(self) -> c.Estimator:
+    def model(self) -> c.CovarianceEstimator:
         return self.made
 
 

@@ -9,8 +9,7 @@ from studies.worth.alpha import drifting, forecasts, is_bps, model_gain, plant, 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.task import Task
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
-from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha
+from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, Parameters
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import martingale_market, reactive

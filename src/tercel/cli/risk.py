@@ -12,7 +12,7 @@ from tercel.core.written import write_whole
 from tercel.report.terminal import hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.report.shown import Shown
+    from tercel.report.page import Shown
 
 risk_app = typer.Typer(
     name="risk", help="Volatility, correlation, tails, anomalies, and the posture that follows.", no_args_is_help=True

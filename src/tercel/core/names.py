@@ -1,8 +1,10 @@
 """Names that nobody knows: the nearest ones that somebody does, for the third part of an error."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from typing import Final
+
+from tercel.core.errors import TercelError, UnknownNameError
 
 LIKE: Final = 0.6
 """Similarity (of `difflib`, 0 to 1) from which a known name may be what was meant."""
@@ -33,6 +35,28 @@ def offer(name: object, known: Iterable[str], otherwise: str = "take one of thes
     """
     near = nearest(name, known)
     return f"try {near[0]!r}" if near else otherwise
+
+
+def check_known(
+    name: object,
+    known: Iterable[str],
+    what: str = "one of",
+    said: str = "",
+    error: Callable[[str, str, str], TercelError] = UnknownNameError,
+) -> None:
+    """Refuse a name that is not among `known` and offer the nearest; errors expect `what` and list those, and received
+    what was `said`, or the name.
+
+    >>> check_known("pov", ["pov", "twap_take"])
+
+    Raises
+    ------
+    UnknownNameError
+        Or another `error`.
+    """
+    among = list(known)
+    if name not in among:
+        raise error(f"{what} {', '.join(among)}", said or repr(name), offer(name, among))
 
 
 def listed(text: str) -> list[str]:

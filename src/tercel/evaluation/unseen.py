@@ -6,8 +6,7 @@ from typing import ClassVar, Final
 from tercel.execution.intent import AT_TOUCH, REST0, Intents
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import MarketEstimates, build
-from tercel.execution.strategies.peg import Peg
-from tercel.execution.strategies.schedule import take_to
+from tercel.execution.strategies.baselines import Peg, take_to
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.view import View
 

@@ -3,11 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.execution.costs import Costs
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 
-Ints = NDArray[np.int64]
+_COLUMNS = (
+    *("arrival_mid2", "spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
+    *("passive_lots", "forced_lots", "unfilled_lots", "unfilled_paid", "fees", "double_lots", "run_out"),
+)
+"""Columns of an account that costs have under the same name."""
 
 
 def fills_of(state: Ints) -> Ints:
@@ -33,26 +38,11 @@ def costs_of(books: NDArray[np.int32], states: Ints, points: int, cluster: Ints)
     grid = k[:, sim.GRID : sim.GRID + 3 * points].reshape(len(k), 3, points)
     overflow = books[:, lay.OVERFLOW] + k[:, sim.OWN_OVERFLOW] + k[:, sim.COMMAND_OVERFLOW]
     return Costs(
+        **{name: k[:, getattr(sim, name.upper())].copy() for name in _COLUMNS},
         qty=k[:, sim.QUANTITY].copy(),
-        arrival_mid2=k[:, sim.ARRIVAL_MID2].copy(),
-        spread=k[:, sim.SPREAD].copy(),
-        walk=k[:, sim.WALK].copy(),
-        timing=k[:, sim.TIMING].copy(),
-        forced_spread=k[:, sim.FORCED_SPREAD].copy(),
-        forced_walk=k[:, sim.FORCED_WALK].copy(),
-        forced_timing=k[:, sim.FORCED_TIMING].copy(),
         lots_filled=k[:, sim.QUANTITY] - k[:, sim.LEFT] - k[:, sim.UNFILLED_LOTS],
-        passive_lots=k[:, sim.PASSIVE_LOTS].copy(),
-        forced_lots=k[:, sim.FORCED_LOTS].copy(),
-        unfilled_lots=k[:, sim.UNFILLED_LOTS].copy(),
-        unfilled_paid=k[:, sim.UNFILLED_PAID].copy(),
-        mid2_grid=grid[:, 0].copy(),
-        lots_grid=grid[:, 1].copy(),
-        forced_lots_grid=grid[:, 2].copy(),
+        **{name: grid[:, number].copy() for number, name in enumerate(("mid2_grid", "lots_grid", "forced_lots_grid"))},
         side=k[:, sim.SIDE].astype(np.int8),
         cluster=cluster.copy(),
-        fees=k[:, sim.FEES].copy(),
-        double_lots=k[:, sim.DOUBLE_LOTS].copy(),
         overflow=overflow.astype(np.int64),
-        run_out=k[:, sim.RUN_OUT].copy(),
     )

@@ -26,10 +26,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import TercelError
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 BPS = 1e4
 PARTS = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
@@ -137,7 +135,7 @@ class Costs:
         before = self.spread + self.walk + self.timing
         return before + self.forced_spread + self.forced_walk + self.forced_timing + self.fees
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Costs":
+    def select(self, rows: Bools | NDArray[np.intp]) -> "Costs":
         """The episodes of a boolean mask or of an index array, in its order."""
         return Costs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 

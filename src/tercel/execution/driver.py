@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import CapacityError, PolicyError, TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
@@ -25,8 +26,7 @@ from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 
-Ints = NDArray[np.int64]
-Commands = NDArray[np.int64]
+Commands = Ints
 """int64 (n, 6): sent at ns, what (NEW, CANCEL), own order, price, lots, flags (IMMEDIATE, FORCED)."""
 ApplyRow = Callable[[NDArray[np.int32], Ints, Ints], int]
 """Book, state, row: FINE or why the row was refused."""

@@ -23,14 +23,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
-from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
+from tercel.core.messages import ANY_STYLE, Alpha, Posture
 from tercel.market.simulator import layout as sim
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 WORDS = 7
 """Words of guidance in a market's state, from `sim.ALPHA` on: as many as in a row of `x`."""
@@ -172,38 +170,6 @@ def guided_row(alpha: Alpha | None, posture: Posture | None, now_ns: int) -> Int
     """
     a, sd, half, urgency, participation, styles, size = pack(alpha, posture, now_ns).tolist()
     return np.array([now_ns, sim.GUIDED, a, sd, half, urgency, participation, styles << 32 | size], np.int64)
-
-
-@dataclass(frozen=True)
-class Guided:
-    """Guidance as people read it.
-
-    Parameters
-    ----------
-    alpha_bps, alpha_sd_bps : float
-        What is left of the expected move (up is positive) and of its uncertainty, bps.
-    half_life_s : float
-        Half of it is over after so long; 0: no forecast.
-    urgency, max_participation, size_multiplier : float
-    styles : Style
-    """
-
-    alpha_bps: float
-    alpha_sd_bps: float
-    half_life_s: float
-    urgency: float
-    max_participation: float
-    styles: Style
-    size_multiplier: float
-
-
-def read(state: Ints) -> Guided:
-    """What the state of one market says, in people's units; the inverse of :func:`pack`."""
-    a, sd, half, urgency, participation, styles, size = state[sim.ALPHA : sim.ALPHA + WORDS].tolist()
-    million = float(sim.MILLION)
-    return Guided(
-        a / MILLI, sd / MILLI, half / 1e9, urgency / million, participation / million, Style(styles), size / million
-    )
 
 
 def expected_move(alpha_bps: ArrayLike, half_life_ns: ArrayLike, ahead_ns: ArrayLike) -> Floats:

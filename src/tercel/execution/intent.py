@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK
 
@@ -66,7 +67,7 @@ def empty(n: int) -> Intents:
     return intents
 
 
-def ladder(side: NDArray[np.int64], touch: NDArray[np.int64]) -> Intents:
+def ladder(side: Ints, touch: Ints) -> Intents:
     """Intents with no lots yet on the default ladder: improve, touch, touch-1, touch-2, touch-3; taking at
     any price.
 
@@ -86,7 +87,7 @@ def ladder(side: NDArray[np.int64], touch: NDArray[np.int64]) -> Intents:
     return intents
 
 
-def clip(intents: Intents, left: NDArray[np.int64]) -> Intents:
+def clip(intents: Intents, left: Ints) -> Intents:
     """The same intents, in place, with negative lots at 0 and take + rest at most `left`.
 
     What is too much is cut from the back: the deepest rung first, the take last.
@@ -185,7 +186,7 @@ class Intent:
         return clip(rows, view.left)
 
 
-def _whole(name: str, value: Any) -> NDArray[np.int64]:
+def _whole(name: str, value: Any) -> Ints:
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         remedy = "round it, such as numpy.ceil(x).astype(int)" if array.dtype.kind == "f" else "give numbers"
@@ -193,7 +194,7 @@ def _whole(name: str, value: Any) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _lots(name: str, value: Any) -> NDArray[np.int64]:
+def _lots(name: str, value: Any) -> Ints:
     array = _whole(name, value)
     if (least := int(array.min(initial=0))) < 0:
         where = "" if array.ndim == 0 else f" in market {int(np.argwhere(array == least)[0][0])}"
@@ -201,18 +202,18 @@ def _lots(name: str, value: Any) -> NDArray[np.int64]:
     return array
 
 
-def _spread(name: str, array: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _spread(name: str, array: Ints, shape: tuple[int, ...]) -> Ints:
     if array.ndim and (array.ndim != len(shape) or array.shape[-1] != shape[-1] or array.shape[0] not in (1, shape[0])):
         expected = f"{name} as one number, or of shape {shape}" + (f" or (1, {K})" if len(shape) > 1 else "")
         raise ConfigError(expected, f"shape {array.shape}", "give one row a market")
     return np.broadcast_to(array, shape)
 
 
-def _column(name: str, value: Any, n: int) -> NDArray[np.int64]:
+def _column(name: str, value: Any, n: int) -> Ints:
     return _spread(name, _whole(name, value), (n,))
 
 
-def _prices(name: str, value: Any, n: int) -> NDArray[np.int64]:
+def _prices(name: str, value: Any, n: int) -> Ints:
     array = _column(name, value, n)
     most = int(np.abs(array).max(initial=0))
     if most > FARTHEST:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution import columns as c
@@ -15,7 +15,6 @@ from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.observation_v2 import MOST, OBS2_NAMES, STACKED, encode_v2_rows
 from tercel.execution.view import View
 
-Float32 = NDArray[np.float32]
 FROM_FILE: Final = "tercel_own_"
 """Modules that a user named by their file are called so, and then as the file."""
 Eyes = Callable[[View], Any]

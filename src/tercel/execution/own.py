@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.intent import WIDTH, Intent, Intents
@@ -27,7 +27,6 @@ from tercel.execution.view import View
 
 GROUP: Final = "tercel.strategies"
 """Entry point group of strategies in other packages: name -> ``module:Name``."""
-Bools = NDArray[np.bool_]
 
 
 class OwnStrategy:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
@@ -20,8 +21,6 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
-
-Ints = NDArray[np.int64]
 
 WAIT: Final = 0
 DECIDE: Final = 1

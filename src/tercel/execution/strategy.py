@@ -10,15 +10,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.execution import intent
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
 
-Shares = NDArray[np.float64]
+Shares = Floats
 """float64 (n, 1 + K): take and rungs as shares of what is left."""
 
 
-Decode = Callable[[NDArray[np.int64], View], Intents]
+Decode = Callable[[Ints, View], Intents]
 """Discrete actions, int64 (n,), and the view -> intents."""
 
 

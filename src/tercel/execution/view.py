@@ -1,17 +1,45 @@
 """What a strategy sees at a decision, for a batch of markets at once."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution.intent import K
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+
+class _Order:
+    """A private column of a view by name, or `count` of them, (n,) or (n, count)."""
+
+    array = "x"
+
+    def __init__(self, first: int, doc: str, count: int = 0) -> None:
+        self.at: Any = slice(first, first + count) if count else first
+        self.__doc__ = doc
+
+    def __get__(self, view: "View", kind: type | None = None) -> Ints:
+        columns: Ints = getattr(view, self.array)
+        return columns[:, self.at]
+
+
+class _Market(_Order):
+    """The same of the market."""
+
+    array = "m"
+
+
+class _Scaled:
+    """A private column in parts of a unit."""
+
+    def __init__(self, at: int, parts: float, doc: str) -> None:
+        self.at, self.parts, self.__doc__ = at, parts, doc
+
+    def __get__(self, view: "View", kind: type | None = None) -> Floats:
+        return view.x[:, self.at] / self.parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +71,8 @@ class View:
 
     x: Ints
     m: Ints
-    obs: NDArray[np.float32]
-    draw: NDArray[np.float64]
+    obs: Float32
+    draw: Floats
 
     def read_only(self) -> "View":
         """A copy that cannot be written to and that no later decision overwrites.
@@ -65,35 +93,17 @@ class View:
 
     # the order
 
-    @property
-    def side(self) -> Ints:
-        """+1 buy, -1 sell."""
-        return self.x[:, c.SIDE]
-
-    @property
-    def qty0(self) -> Ints:
-        """Lots of the parent order."""
-        return self.x[:, c.QTY0]
-
-    @property
-    def left(self) -> Ints:
-        """Lots not yet filled."""
-        return self.x[:, c.LEFT]
+    side = _Order(c.SIDE, "+1 buy, -1 sell.")
+    qty0 = _Order(c.QTY0, "Lots of the parent order.")
+    left = _Order(c.LEFT, "Lots not yet filled.")
 
     @property
     def done(self) -> Ints:
         """Lots filled."""
         return self.qty0 - self.left
 
-    @property
-    def decision(self) -> Ints:
-        """Number of this decision, from 0."""
-        return self.x[:, c.DECISION]
-
-    @property
-    def decisions(self) -> Ints:
-        """Decisions in the horizon."""
-        return self.x[:, c.DECISIONS]
+    decision = _Order(c.DECISION, "Number of this decision, from 0.")
+    decisions = _Order(c.DECISIONS, "Decisions in the horizon.")
 
     @property
     def decisions_left(self) -> Ints:
@@ -101,91 +111,35 @@ class View:
         left: Ints = np.maximum(self.decisions - self.decision, 1)
         return left
 
-    @property
-    def time_left_ns(self) -> Ints:
-        """Nanoseconds to the horizon."""
-        return self.x[:, c.TIME_LEFT_NS]
-
-    @property
-    def horizon_ns(self) -> Ints:
-        """Nanoseconds from arrival to the horizon."""
-        return self.x[:, c.HORIZON_NS]
+    time_left_ns = _Order(c.TIME_LEFT_NS, "Nanoseconds to the horizon.")
+    horizon_ns = _Order(c.HORIZON_NS, "Nanoseconds from arrival to the horizon.")
 
     # own orders
 
-    @property
-    def live(self) -> Ints:
-        """Own lots not known dead: in flight, resting, cancel pending."""
-        return self.x[:, c.LIVE]
-
-    @property
-    def outside_lots(self) -> Ints:
-        """Own resting lots off the default ladder."""
-        return self.x[:, c.OUTSIDE_LOTS]
-
-    @property
-    def inflight(self) -> Ints:
-        """Own lots sent and not yet at the market."""
-        return self.x[:, c.INFLIGHT]
-
-    @property
-    def rest(self) -> Ints:
-        """(n, K) own lots resting at improve, touch, touch-1, touch-2, touch-3."""
-        return self.x[:, c.REST0 : c.REST0 + K]
-
-    @property
-    def ahead(self) -> Ints:
-        """(n, K) lots ahead of the first own order there, -1 where none."""
-        return self.x[:, c.AHEAD0 : c.AHEAD0 + K]
+    live = _Order(c.LIVE, "Own lots not known dead: in flight, resting, cancel pending.")
+    outside_lots = _Order(c.OUTSIDE_LOTS, "Own resting lots off the default ladder.")
+    inflight = _Order(c.INFLIGHT, "Own lots sent and not yet at the market.")
+    rest = _Order(c.REST0, "(n, K) own lots resting at improve, touch, touch-1, touch-2, touch-3.", K)
+    ahead = _Order(c.AHEAD0, "(n, K) lots ahead of the first own order there, -1 where none.", K)
 
     # guidance of signals and risk
 
-    @property
-    def alpha_bps(self) -> NDArray[np.float64]:
-        """Expected move of the mid against the order over the forecast's life, bps; positive: waiting costs."""
-        return self.x[:, c.ALPHA] / 1000.0
-
-    @property
-    def alpha_sd_bps(self) -> NDArray[np.float64]:
-        """Standard deviation of that forecast, bps."""
-        return self.x[:, c.ALPHA_SD] / 1000.0
-
-    @property
-    def half_life_ns(self) -> Ints:
-        """Time in which half of the expected move is over; 0: no forecast."""
-        return self.x[:, c.HALF_LIFE_NS]
-
-    @property
-    def urgency(self) -> NDArray[np.float64]:
-        """Posture's urgency, 0 to 1."""
-        return self.x[:, c.URGENCY] / 1e6
-
-    @property
-    def max_participation(self) -> NDArray[np.float64]:
-        """Posture's cap on the own share of all lots traded; 1: none."""
-        return self.x[:, c.MAX_PARTICIPATION] / 1e6
-
-    @property
-    def styles(self) -> Ints:
-        """Allowed styles, bits of `core.messages.Style`."""
-        return self.x[:, c.STYLES]
-
-    @property
-    def size_multiplier(self) -> NDArray[np.float64]:
-        """Posture's size multiplier."""
-        return self.x[:, c.SIZE_MULTIPLIER] / 1e6
+    alpha_bps = _Scaled(
+        c.ALPHA,
+        1000.0,
+        "Expected move of the mid against the order over the forecast's life, bps; positive: waiting costs.",
+    )
+    alpha_sd_bps = _Scaled(c.ALPHA_SD, 1000.0, "Standard deviation of that forecast, bps.")
+    half_life_ns = _Order(c.HALF_LIFE_NS, "Time in which half of the expected move is over; 0: no forecast.")
+    urgency = _Scaled(c.URGENCY, 1e6, "Posture's urgency, 0 to 1.")
+    max_participation = _Scaled(c.MAX_PARTICIPATION, 1e6, "Posture's cap on the own share of all lots traded; 1: none.")
+    styles = _Order(c.STYLES, "Allowed styles, bits of `core.messages.Style`.")
+    size_multiplier = _Scaled(c.SIZE_MULTIPLIER, 1e6, "Posture's size multiplier.")
 
     # the market
 
-    @property
-    def touch(self) -> Ints:
-        """Best public price on the own side, ticks."""
-        return self.m[:, c.TOUCH]
-
-    @property
-    def far(self) -> Ints:
-        """Best public price on the far side, ticks."""
-        return self.m[:, c.FAR]
+    touch = _Market(c.TOUCH, "Best public price on the own side, ticks.")
+    far = _Market(c.FAR, "Best public price on the far side, ticks.")
 
     @property
     def spread(self) -> Ints:
@@ -194,55 +148,16 @@ class View:
         spread: Ints = np.where(quoted, (self.far - self.touch) * self.side, 0)
         return spread
 
-    @property
-    def mid2(self) -> Ints:
-        """Bid + ask, half ticks."""
-        return self.m[:, c.MID2]
-
-    @property
-    def arrival_mid2(self) -> Ints:
-        """Bid + ask at arrival, half ticks."""
-        return self.m[:, c.ARRIVAL_MID2]
-
-    @property
-    def own_depth(self) -> Ints:
-        """(n, 5) public lots on the occupied levels of the own side, best first."""
-        return self.m[:, c.OWN1 : c.OWN1 + c.LEVELS]
-
-    @property
-    def far_depth(self) -> Ints:
-        """(n, 5) public lots on the occupied levels of the far side, best first."""
-        return self.m[:, c.FAR1 : c.FAR1 + c.LEVELS]
-
-    @property
-    def v_seen(self) -> Ints:
-        """Public lots traded since arrival, own trades excluded."""
-        return self.m[:, c.V_SEEN]
-
-    @property
-    def v_same(self) -> Ints:
-        """Aggressor lots on the task's side in the last interval."""
-        return self.m[:, c.V_SAME]
-
-    @property
-    def v_against(self) -> Ints:
-        """Aggressor lots against the task's side in the last interval."""
-        return self.m[:, c.V_AGAINST]
-
-    @property
-    def ofi(self) -> Ints:
-        """Order flow imbalance of the last interval, lots, towards the task's side."""
-        return self.m[:, c.OFI]
-
-    @property
-    def rv(self) -> Ints:
-        """Sum of squared half-tick moves of the mid in the last interval."""
-        return self.m[:, c.RV]
-
-    @property
-    def events(self) -> Ints:
-        """Public events in the last interval."""
-        return self.m[:, c.EVENTS]
+    mid2 = _Market(c.MID2, "Bid + ask, half ticks.")
+    arrival_mid2 = _Market(c.ARRIVAL_MID2, "Bid + ask at arrival, half ticks.")
+    own_depth = _Market(c.OWN1, "(n, 5) public lots on the occupied levels of the own side, best first.", c.LEVELS)
+    far_depth = _Market(c.FAR1, "(n, 5) public lots on the occupied levels of the far side, best first.", c.LEVELS)
+    v_seen = _Market(c.V_SEEN, "Public lots traded since arrival, own trades excluded.")
+    v_same = _Market(c.V_SAME, "Aggressor lots on the task's side in the last interval.")
+    v_against = _Market(c.V_AGAINST, "Aggressor lots against the task's side in the last interval.")
+    ofi = _Market(c.OFI, "Order flow imbalance of the last interval, lots, towards the task's side.")
+    rv = _Market(c.RV, "Sum of squared half-tick moves of the mid in the last interval.")
+    events = _Market(c.EVENTS, "Public events in the last interval.")
 
     @property
     def halted(self) -> Bools:
@@ -250,15 +165,10 @@ class View:
         halted: Bools = self.m[:, c.HALTED] != 0
         return halted
 
-    @property
-    def rv_long(self) -> Ints:
-        """Squared half-tick moves of the mid a decision interval, on average since the warm-up began."""
-        return self.m[:, c.RV_LONG]
-
-    @property
-    def drift(self) -> Ints:
-        """Half ticks that the mid moved in the last interval, towards the task's side."""
-        return self.m[:, c.DRIFT]
+    rv_long = _Market(
+        c.RV_LONG, "Squared half-tick moves of the mid a decision interval, on average since the warm-up began."
+    )
+    drift = _Market(c.DRIFT, "Half ticks that the mid moved in the last interval, towards the task's side.")
 
     @property
     def past(self) -> Ints:

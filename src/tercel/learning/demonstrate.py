@@ -5,26 +5,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import ActionSet
 from tercel.execution.actions.allocation import SIZE as PLACES
 from tercel.execution.strategy import Shares, Strategy, shares
 from tercel.execution.view import View
 from tercel.learning.mixed import MixedVec
-from tercel.learning.port import Float32
 
 
-def nearest_actions(actions: ActionSet, view: View, wanted: Shares) -> NDArray[np.int64]:
+def nearest_actions(actions: ActionSet, view: View, wanted: Shares) -> Ints:
     """int64 (n,): in each market the action whose intent is nearest to `wanted`, float64 (n, 6), in lots moved."""
     away = np.empty((actions.size, view.n))
     for action in range(actions.size):
         intents = actions.decode(np.full(view.n, action, np.int64), view)
         away[action] = np.abs(shares(intents, view) - wanted).sum(axis=1)
-    nearest: NDArray[np.int64] = away.argmin(axis=0)
+    nearest: Ints = away.argmin(axis=0)
     return nearest
 
 
-def said_as(actions: ActionSet, view: View, strategy: Strategy) -> NDArray[np.int64] | Float32:
+def said_as(actions: ActionSet, view: View, strategy: Strategy) -> Ints | Float32:
     """What `strategy` does in a view as actions of a set.
 
     Raises
@@ -44,9 +44,7 @@ def said_as(actions: ActionSet, view: View, strategy: Strategy) -> NDArray[np.in
     return out
 
 
-def demonstrations(
-    env: MixedVec, strategy: Strategy, decisions: int, seed: int
-) -> tuple[Float32, NDArray[np.int64] | Float32]:
+def demonstrations(env: MixedVec, strategy: Strategy, decisions: int, seed: int) -> tuple[Float32, Ints | Float32]:
     """Observations and actions of at least `decisions` decisions, acted as they are said.
 
     Returns

@@ -17,11 +17,12 @@ the user's may stand in the place of the weights (`own_reward`); the three costs
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.evaluation.episodes import Episodes
@@ -34,7 +35,7 @@ from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
 from tercel.execution.observers import Eyes, observer
 from tercel.learning.own_reward import Reward, Step, rewards_of
-from tercel.learning.port import Bool, Float32, Int64, State
+from tercel.learning.port import State
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
@@ -108,6 +109,17 @@ def settle_rewards(
             which[ended] = i
             ended += 1
     return ended
+
+
+class Options(TypedDict, total=False):
+    """What an environment of executions can be told by name, as :class:`ExecutionVec` has it."""
+
+    actions: str
+    weights: RewardWeights | Reward | None
+    action_parameters: Mapping[str, Any] | None
+    observation: str | Eyes
+    stack: int
+    threads: int
 
 
 class ExecutionVec:
@@ -200,7 +212,7 @@ class ExecutionVec:
         self._ended, self._total = 0, np.zeros(4)
         return self.restart(np.arange(self.n))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Decode, act, and start the next episodes where some ended."""
         result = self.advance(actions)
         if result[2].any():
@@ -209,7 +221,7 @@ class ExecutionVec:
 
     # -- its two halves, for environments that restart when told to --------------------------------------------------
 
-    def advance(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def advance(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Everything that :meth:`step` does except starting episodes again."""
         e = self.episodes
         view = e.view
@@ -234,7 +246,7 @@ class ExecutionVec:
             info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
         return obs, self._rewards, self._done.view(np.bool_), info
 
-    def _close(self, which: Int64, obs: Float32) -> None:
+    def _close(self, which: Ints, obs: Float32) -> None:
         """Shortfall and last observations of the episodes that ended."""
         k = self.episodes.states
         shortfall = k[which, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
@@ -244,7 +256,7 @@ class ExecutionVec:
         self._total[:3] += self.sums[:, which].sum(axis=1)
         self._total[3] += self._is_bps[which].sum()
 
-    def restart(self, which: Int64) -> Float32:
+    def restart(self, which: Ints) -> Float32:
         """Start the next episodes in the markets `which`; returns all observations."""
         self.episodes.start(self.sampler(self.seed, self.started, len(which)), which)
         self.started += len(which)
@@ -303,32 +315,25 @@ def execution_env(
     n: int = 64,
     *,
     worlds: int = WORLDS,
-    actions: str = "placement",
-    weights: RewardWeights | Reward | None = None,
-    action_parameters: Mapping[str, Any] | None = None,
-    observation: str | Eyes = "v1",
-    stack: int = 1,
-    threads: int = 1,
+    source: Source | None = None,
+    sampler: Sampler | None = None,
+    **options: Unpack[Options],
 ) -> ExecutionVec:
-    """The environment of a shipped market: its flow and a bank of `worlds` warmed books.
+    """The environment of a shipped market, its flow and a bank of `worlds` warmed books, or of a source of one's own.
 
     Raises
     ------
     UnknownNameError
         No such preset or set of actions.
+    ConfigError
+        If a source comes without a sampler, or a sampler without a source.
     """
-    market, task = presets.load(preset), task or Task()
+    task = task or Task()
+    if source is not None and sampler is not None:
+        return ExecutionVec(source, task, sampler, n, **options)
+    if source is not None or sampler is not None:
+        have, lack = ("sampler", "source") if source is None else ("source", "sampler")
+        raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
+    market = presets.load(preset)
     sampler = bank_sampler(task, task.lots(market.volume_per_s), worlds)
-    source = reactive(market, worlds)
-    return ExecutionVec(
-        source,
-        task,
-        sampler,
-        n,
-        actions=actions,
-        weights=weights,
-        action_parameters=action_parameters,
-        observation=observation,
-        stack=stack,
-        threads=threads,
-    )
+    return ExecutionVec(reactive(market, worlds), task, sampler, n, **options)

@@ -10,22 +10,19 @@ env = gymnasium.make("Execution-v0", preset="csco")
 envs = gymnasium.make_vec("Execution-v0", num_envs=64)
 """
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError
 from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
-from tercel.execution.observers import Eyes
 from tercel.learning import register
-from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights, execution_env
-from tercel.learning.own_reward import Reward
-from tercel.learning.port import Float32
+from tercel.learning.envs import COSTS, ExecutionVec, Options, execution_env
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import Source
 
@@ -113,14 +110,11 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
         preset: str = presets.DEFAULT,
         task: Task | None = None,
         *,
-        actions: str = "placement",
-        weights: RewardWeights | Reward | None = None,
         source: Source | None = None,
         sampler: Sampler | None = None,
-        action_parameters: Mapping[str, Any] | None = None,
-        observation: str | Eyes = "v1",
+        **options: Unpack[Options],
     ) -> None:
-        self.vec = make_vec(preset, task, 1, actions, weights, source, sampler, 1, action_parameters, observation)
+        self.vec = execution_env(preset, task, 1, source=source, sampler=sampler, **options)
         self.observation_space, self.action_space = spaces_of(self.vec)
         self._which = np.zeros(1, np.int64)
         self._seeded = False
@@ -160,19 +154,13 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArr
         preset: str = presets.DEFAULT,
         task: Task | None = None,
         *,
-        actions: str = "placement",
-        weights: RewardWeights | Reward | None = None,
         source: Source | None = None,
         sampler: Sampler | None = None,
-        threads: int = 1,
         copy: bool = True,
-        action_parameters: Mapping[str, Any] | None = None,
-        observation: str | Eyes = "v1",
+        **options: Unpack[Options],
     ) -> None:
         self.num_envs = num_envs
-        self.vec = make_vec(
-            preset, task, num_envs, actions, weights, source, sampler, threads, action_parameters, observation
-        )
+        self.vec = execution_env(preset, task, num_envs, source=source, sampler=sampler, **options)
         self.single_observation_space, self.single_action_space = spaces_of(self.vec)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
@@ -205,35 +193,6 @@ class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArr
 
     def _own(self, array: NDArray[Any]) -> NDArray[Any]:
         return array.copy() if self._copy else array
-
-
-def make_vec(
-    preset: str,
-    task: Task | None,
-    n: int,
-    actions: str,
-    weights: RewardWeights | Reward | None,
-    source: Source | None,
-    sampler: Sampler | None,
-    threads: int = 1,
-    action_parameters: Mapping[str, Any] | None = None,
-    observation: str | Eyes = "v1",
-) -> ExecutionVec:
-    """The markets behind either class.
-
-    Raises
-    ------
-    ConfigError
-        If a source comes without a sampler, or a sampler without a source.
-    """
-    told: dict[str, Any] = {"actions": actions, "weights": weights, "threads": threads}
-    told |= {"action_parameters": action_parameters, "observation": observation}
-    if source is None and sampler is None:
-        return execution_env(preset, task, n, **told)
-    if source is None or sampler is None:
-        have, lack = ("sampler", "source") if source is None else ("source", "sampler")
-        raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
-    return ExecutionVec(source, task or Task(), sampler, n, **told)
 
 
 def spaces_of(vec: ExecutionVec) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:

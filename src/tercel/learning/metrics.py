@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools
 from tercel.core.written import beside
 from tercel.evaluation.metrics import FRAMES, some_metrics
 from tercel.learning.port import Metrics, State
@@ -27,7 +28,7 @@ class ReturnTracker:
         self.total, self.count = 0.0, 0
         self.last = float("nan")
 
-    def add(self, reward: NDArray[np.floating], done: NDArray[np.bool_]) -> None:
+    def add(self, reward: NDArray[np.floating], done: Bools) -> None:
         """Rewards[n] and ends[n] of one step."""
         self.running += reward
         if done.any():

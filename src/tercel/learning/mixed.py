@@ -5,22 +5,21 @@ what they cost. `Drawn` is a part whose orders are drawn from ranges, and whose 
 rule that executes the very same episodes (a paired reward).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
-from tercel.execution.observers import Eyes
 from tercel.execution.strategy import Strategy
-from tercel.learning.envs import COSTS, ExecutionVec, RewardWeights
-from tercel.learning.own_reward import Reward
-from tercel.learning.port import Bool, Float32, Int64, State
+from tercel.learning.envs import COSTS, ExecutionVec, Options
+from tercel.learning.port import State
 from tercel.learning.ranges import Ranges
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
@@ -50,23 +49,9 @@ class Drawn(ExecutionVec):
         ranges: Ranges | None = None,
         rival: Strategy | None = None,
         unit: float = 1.0,
-        actions: str = "placement",
-        weights: RewardWeights | Reward | None = None,
-        action_parameters: Mapping[str, Any] | None = None,
-        observation: str | Eyes = "v1",
-        stack: int = 1,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            source,
-            task,
-            self._draw,
-            n,
-            actions=actions,
-            weights=weights,
-            action_parameters=action_parameters,
-            observation=observation,
-            stack=stack,
-        )
+        super().__init__(source, task, self._draw, n, **options)
         self.ranges, self._plain, self.unit = ranges, sampler, unit
         self.rival, self._rival_costs = rival, np.zeros(n)
         self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
@@ -89,7 +74,7 @@ class Drawn(ExecutionVec):
         plan = self._plain(seed, first, n)
         return plan if self.ranges is None else self.now.drawn(plan, self.task, self._horizon_ns)
 
-    def restart(self, which: Int64) -> Float32:
+    def restart(self, which: Ints) -> Float32:
         """As :meth:`ExecutionVec.restart`; the rival executes the new episodes at once, to their ends."""
         if self._twins is not None and self.rival is not None:
             twins = self._twins
@@ -100,7 +85,7 @@ class Drawn(ExecutionVec):
             self._rival_costs[which] = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1) / (2 * k[:, sim.QUANTITY])
         return super().restart(which)
 
-    def advance(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def advance(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """As :meth:`ExecutionVec.advance`, in units of `unit`, against the rival where there is one."""
         obs, reward, done, info = super().advance(actions)
         self._gain[:] = reward
@@ -156,7 +141,7 @@ class MixedVec:
         """Start all episodes: every part has its own."""
         return np.concatenate([part.reset(len(self.parts) * seed + i) for i, part in enumerate(self.parts)])
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """Act in all of them; `info` holds the costs and `is_bps` of all slots."""
         results = [part.step(actions[where]) for part, where in zip(self.parts, self.slices, strict=True)]
         obs, reward, done = (np.concatenate([result[j] for result in results]) for j in range(3))

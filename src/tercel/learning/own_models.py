@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.execution.actions import action_set
 from tercel.execution.observers import Eyes, observer
 from tercel.execution.policies.card import Card
-from tercel.execution.policies.mlp import DISCRETE, Activation, Float32, Head, MlpPolicy
+from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
 from tercel.execution.policies.policy import free, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy

@@ -9,18 +9,15 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes
 from tercel.execution.costs import BPS
 from tercel.execution.observers import name_of
 from tercel.execution.view import View
-from tercel.learning.port import Bool, Int64
 from tercel.market.simulator import layout as sim
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,28 +65,28 @@ class Step:
     ['side', 'quantity', 'filled', 'forced']
     """
 
-    side: Int64
-    quantity: Int64
-    filled: Int64
-    forced: Int64
-    left: Int64
-    decision: Int64
-    decisions: Int64
+    side: Ints
+    quantity: Ints
+    filled: Ints
+    forced: Ints
+    left: Ints
+    decision: Ints
+    decisions: Ints
     time_left: Floats
     horizon: Floats
     execution_bps: Floats
     impact_bps: Floats
     cost_bps: Floats
     shortfall_bps: Floats
-    spread: Int64
+    spread: Ints
     mid: Floats
     arrival_mid: Floats
-    volume: Int64
-    done: Bool
+    volume: Ints
+    done: Bools
     view: View
 
     @classmethod
-    def of(cls, episodes: Episodes, left_before: Int64, costs: Floats, sums: Floats) -> Self:
+    def of(cls, episodes: Episodes, left_before: Ints, costs: Floats, sums: Floats) -> Self:
         """What a step of `episodes` came to.
 
         Parameters

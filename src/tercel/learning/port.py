@@ -8,16 +8,13 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Ints
 from tercel.core.errors import ConfigError, TercelError
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy
 
-Float32 = NDArray[np.float32]
-Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 Metrics = dict[str, float]
 State = dict[str, Any]
 """Nested dictionaries with string keys; leaves are arrays, numbers, strings, booleans, None and lists of those."""
@@ -41,7 +38,7 @@ class VecEnv(Protocol):
     def reset(self, seed: int) -> Float32:
         """Start all episodes; the same seed gives the same episodes. Returns observations float32[n, D]."""
 
-    def step(self, actions: Int64) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: Ints) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
         """Act in all episodes: observations float32[n, D], rewards float[n], done bool[n], arrays to look at.
 
         The arrays may be the environment's own buffers, valid until the next call.
@@ -61,7 +58,7 @@ class ContinuousVecEnv(Protocol):
     def reset(self, seed: int) -> Float32:
         """As :meth:`VecEnv.reset`."""
 
-    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
         """As :meth:`VecEnv.step`, with actions float32[n, A]."""
 
 
@@ -90,7 +87,7 @@ def action_sizes(env: AnyVecEnv) -> tuple[int, int]:
 class Masked(Protocol):
     """An environment that forbids actions."""
 
-    def mask(self) -> Bool:
+    def mask(self) -> Bools:
         """Allowed actions now, bool[n, A]; at least one in each row."""
 
 

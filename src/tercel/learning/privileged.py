@@ -21,8 +21,8 @@ A teacher acts in a :class:`PrivilegedVec`, whose observation ends in these entr
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import without_orders
@@ -31,7 +31,7 @@ from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.intent import empty
 from tercel.learning.mixed import Drawn, MixedVec
-from tercel.learning.port import Bool, Float32, Foresees, Int64, Masked, Restorable, State
+from tercel.learning.port import Foresees, Masked, Restorable, State
 from tercel.market.simulator.source import Source
 
 SPANS: Final = (1, 3, 10)
@@ -67,13 +67,13 @@ class Foreseen(Drawn):
         if self.ranges is not None:
             self._ahead.vary(*self.now.worlds(self.task, len(self._ahead.source.worlds_k)))
 
-    def restart(self, which: Int64) -> Float32:
+    def restart(self, which: Ints) -> Float32:
         """As :meth:`Drawn.restart`; the twins of the new episodes run first."""
         if self.at_frames < self.until:
             self._look_ahead(self.sampler(self.seed, self.started, len(which)), which)
         return super().restart(which)
 
-    def _look_ahead(self, plan: Plan, which: Int64) -> None:
+    def _look_ahead(self, plan: Plan, which: Ints) -> None:
         """Keep the mid at every decision of the twins, and the lots against the own side up to it."""
         ahead, hold = self._ahead, empty(self.n)
         ahead.start(without_orders(plan), which)
@@ -123,7 +123,7 @@ class Foreseen(Drawn):
         return super().restore(state)
 
 
-def _slog(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _slog(x: Floats) -> Floats:
     return np.asarray(np.sign(x) * np.log1p(np.abs(x)))
 
 
@@ -172,7 +172,7 @@ class PrivilegedVec:
     def reset(self, seed: int) -> Float32:
         return self._seen(self.env.reset(seed))
 
-    def step(self, actions: Int64) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def step(self, actions: Ints) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """As the environment's own."""
         obs, reward, done, info = self.env.step(actions)
         return self._seen(obs), reward, done, info

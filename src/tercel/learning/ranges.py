@@ -3,15 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Plan
 from tercel.evaluation.task import SHARE, Task
 from tercel.execution import step as kernels
 
 Pair = tuple[float, float]
-Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Ranges:
         part = min(frames / self.grow_frames, 1.0) if self.grow_frames else 1.0
         return replace(self, share=_grown(self.share, part), horizon_s=_grown(self.horizon_s, part))
 
-    def worlds(self, task: Task, count: int) -> tuple[Int64, Int64, Int64]:
+    def worlds(self, task: Task, count: int) -> tuple[Ints, Ints, Ints]:
         """Horizon in ns, number of decisions and latency in ns of each of `count` prepared worlds, int64 (count,).
 
         Spread evenly, horizons and latencies in orders of their own, the same in every process.
@@ -65,7 +64,7 @@ class Ranges:
         horizon = np.round(decisions * (interval_s * 1e9)).astype(np.int64)
         return horizon, decisions, np.round(latency_ms * 1e6).astype(np.int64)
 
-    def drawn(self, plan: Plan, task: Task, horizon_ns: Int64) -> Plan:
+    def drawn(self, plan: Plan, task: Task, horizon_ns: Ints) -> Plan:
         """The plan's episodes with quantities of shares drawn from the range, for the horizons of their worlds.
 
         Parameters

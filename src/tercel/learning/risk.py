@@ -14,22 +14,14 @@ depends on the cost so far; a policy that does not observe it finds the best of 
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import ConfigError
-from tercel.learning.port import (
-    AnyVecEnv,
-    Bool,
-    Float32,
-    Masked,
-    Restorable,
-    Rolls,
-    State,
-    action_sizes,
-)
+from tercel.learning.port import State
 
 Measure = Literal["cvar", "mean_variance"]
 MEASURES: tuple[Measure, ...] = ("cvar", "mean_variance")
@@ -68,7 +60,7 @@ class Risk:
         if not 0.0 < self.level < 1.0:
             raise ConfigError("a level of the CVaR between 0 and 1", f"{self.level}", "0.9 is the worst tenth")
 
-    def price(self, cost: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    def price(self, cost: Floats, threshold: Floats) -> Floats:
         """u(cost; threshold)."""
         beyond = cost - threshold
         if self.measure == "mean_variance":
@@ -76,11 +68,11 @@ class Risk:
         tail = threshold + np.maximum(beyond, 0.0) / (1.0 - self.level)
         return np.asarray((1.0 - self.aversion) * cost + self.aversion * tail)
 
-    def threshold(self, costs: NDArray[np.float64]) -> float:
+    def threshold(self, costs: Floats) -> float:
         """The threshold at which the mean price of `costs` is least."""
         return float(np.quantile(costs, self.level) if self.measure == "cvar" else costs.mean())
 
-    def value(self, costs: NDArray[np.float64]) -> float:
+    def value(self, costs: Floats) -> float:
         """The objective for a sample of total costs."""
         return float(self.price(costs, np.full(costs.shape, self.threshold(costs))).mean())
 
@@ -91,7 +83,7 @@ class Pricer:
     def __init__(self, n: int, risk: Risk) -> None:
         self.risk = risk
         self.cost, self._threshold = np.zeros(n), np.zeros(n)
-        self._recent: NDArray[np.float64] = np.zeros(0)
+        self._recent: Floats = np.zeros(0)
 
     @property
     def threshold(self) -> float:
@@ -102,7 +94,7 @@ class Pricer:
         """New episodes in these slots; what was learned of the threshold stays."""
         self.cost[which], self._threshold[which] = 0.0, self.threshold
 
-    def pay(self, reward: NDArray[np.floating], done: Bool) -> NDArray[np.float64]:
+    def pay(self, reward: NDArray[np.floating], done: Bools) -> Floats:
         """What is paid for the rewards [n] of one step; `done` [n] are the episodes that end with it."""
         before = self.risk.price(self.cost, self._threshold)
         self.cost -= reward
@@ -124,67 +116,3 @@ def pricer(n: int, aversion: float, measure: str, level: float) -> Pricer | None
     """For settings of a learner; None when it is indifferent to risk."""
     risk = Risk(aversion, measure, level)  # type: ignore[arg-type]  # refuses a measure that is none
     return Pricer(n, risk) if aversion else None
-
-
-class RiskVec:
-    """`env` with rewards that price risk: for learners that have no such setting.
-
-    Parameters
-    ----------
-    env : VecEnv or ContinuousVecEnv
-    risk : Risk
-    observe_cost : bool
-        Append the episode's cost so far to the observation.
-
-    Raises
-    ------
-    ConfigError
-        If `env` takes whole rollouts by itself: wrap the environments within it.
-    """
-
-    def __init__(self, env: AnyVecEnv, risk: Risk, observe_cost: bool = False) -> None:
-        if isinstance(env, Rolls):
-            raise ConfigError("an environment that acts here", "one that rolls out elsewhere", "wrap those within it")
-        self.env, self.observe_cost = env, observe_cost
-        self.n, self.observation_size = env.n, env.observation_size + int(observe_cost)
-        numbers, entries = action_sizes(env)
-        if entries:
-            self.action_size = entries
-        else:
-            self.n_actions = numbers
-        self.pricer = Pricer(env.n, risk)
-        self._wide = np.zeros((env.n, self.observation_size), np.float32)
-        if isinstance(env, Masked):
-            self.mask = env.mask
-        if isinstance(env, Restorable):
-            self.state, self.restore = self._state, self._restore
-
-    def reset(self, seed: int) -> Float32:
-        self.pricer = Pricer(self.n, self.pricer.risk)
-        return self._seen(self.env.reset(seed))
-
-    def step(self, actions: Any) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
-        """As the environment's own; `info` is passed on."""
-        obs, reward, done, info = self.env.step(actions)
-        paid = self.pricer.pay(reward, done)  # before what is seen, which has the cost so far
-        return self._seen(obs), paid, done, info
-
-    def take_metrics(self) -> dict[str, float]:
-        """The environment's, if it has some, and the threshold."""
-        own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
-        return {**own, "risk_threshold": self.pricer.threshold}
-
-    def _seen(self, obs: Float32) -> Float32:
-        if not self.observe_cost:
-            return obs
-        self._wide[:, :-1], self._wide[:, -1] = obs, self.pricer.cost
-        return self._wide
-
-    def _state(self) -> State:
-        assert isinstance(self.env, Restorable)
-        return {"risk": self.pricer.state(), "env": self.env.state()}
-
-    def _restore(self, state: State) -> Float32:
-        assert isinstance(self.env, Restorable)
-        self.pricer.restore(state["risk"])
-        return self._seen(self.env.restore(state["env"]))

@@ -1,19 +1,14 @@
 """Figures of an ablation: what each variant costs more than the whole recipe, and how each learned."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, name_rows, sketch, small_panels
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
-
-Floats = NDArray[np.float64]
 Curve = tuple[Floats, Floats]
 """Frames and mean cost in bps, float64 (L,) each."""
 COLUMNS = 4
@@ -30,7 +25,7 @@ def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") ->
     ordered = sorted(rows, key=lambda row: -float(row["difference_bps"]["mean"]))
     colours = {"dearer": style.BAD.token, "cheaper": style.GOOD.token}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 0.26 * max(1, len(ordered))) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.SOFT.token, linewidth=1)
         for at, row in enumerate(ordered):
@@ -38,20 +33,16 @@ def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") ->
             if told["ci_low"] is not None:
                 panel.hlines(at, told["ci_low"], told["ci_high"], color=colour, linewidth=2.2)
             panel.plot([told["mean"]], [at], "o", markersize=5, color=colour)
-        panel.set_yticks(range(len(ordered)), [row["name"] for row in ordered])
-        panel.set_ylim(len(ordered) - 0.5, -0.5)
-        panel.grid(axis="y", visible=False)
-        panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
+        name_rows(panel, [row["name"] for row in ordered], (0.5, 0.5))
         panel.set_xlabel("costs more than the whole recipe, bps (right: dearer)")
 
     told = "; ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f}" for row in ordered)
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"What each variant costs more than the whole recipe, bps. {told}.",
         "Bars: 95 % intervals over training seeds and episodes. Red: dearer, green: cheaper after the correction for "
         "all variants; grey: not told apart.",
-        (WIDE, 0.8 + 0.26 * max(1, len(ordered))),
-        draw,
     )
 
 
@@ -72,8 +63,8 @@ def curves(found: Mapping[str, Sequence[Curve]], whole: str, name: str = "curves
     low, high = min(late.min(), common[1].min()), max(np.quantile(late, 0.9), common[1].max())
     edge = 0.1 * max(float(high - low), 1e-9)
 
-    def draw(drawing: "Drawing") -> None:
-        panels = drawing.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    with sketch(0.7 + 1.5 * lines) as drawing:
+        panels = small_panels(drawing, len(variants), columns, sharex=True, sharey=True)
         for panel, key in zip(panels, variants, strict=False):
             panel.plot(common[0] / 1e3, common[1], color=style.SOFT.token, linestyle=(0, (4, 3)), linewidth=1.2)
             for frames, cost in found[key]:
@@ -82,19 +73,16 @@ def curves(found: Mapping[str, Sequence[Curve]], whole: str, name: str = "curves
             panel.plot(frames / 1e3, cost, color=style.SERIES[1].token, linewidth=1.8)
             panel.set_title(key, fontsize=8.5)
         panels[0].set_ylim(low - edge, high + edge)
-        for panel in panels[len(variants) :]:
-            panel.set_visible(False)
         drawing.supxlabel("thousand decisions", fontsize=9.5, color=style.SOFT.token)
         drawing.supylabel("validation cost, bps", fontsize=9.5, color=style.SOFT.token)
 
     ends = ", ".join(f"{key} {mean_curve(one)[1][-1]:.2f}" for key, one in found.items())
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Cost of the greedy policy on validation episodes while learning. At the end: {ends}.",
         "Thin: each training seed; strong: their mean; dashed: the whole recipe. What is dearer than the upper edge is "
         "cut off. Each is judged on its own training's validation episodes, in its own markets and at its own task.",
-        (WIDE, 0.7 + 1.5 * lines),
-        draw,
     )
 
 

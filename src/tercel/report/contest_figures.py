@@ -1,16 +1,12 @@
 """The figures of an evaluation: gains against every opponent, in every market, under other conditions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tercel.report import style
-from tercel.report.figures import WIDE, Interval
-from tercel.report.svg import Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.report.figures import Interval
+from tercel.report.svg import Figure, finished, name_rows, sketch, small_panels
 
 MOST_PANELS = 5
 """Places beside one another."""
@@ -43,7 +39,7 @@ def gain_map(
     means = np.array([[_number(row[place].get("mean")) for place in places] for row in gains.values()])
     largest = float(np.nanmax(np.abs(means))) if means.size and np.isfinite(means).any() else 1.0
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 0.3 * max(1, len(gains))) as drawing:
         panel = drawing.subplots()
         for row, cells in enumerate(gains.values()):
             for column, place in enumerate(places):
@@ -55,8 +51,7 @@ def gain_map(
                 panel.text(column, row, f"{mean:+.1f}", ha="center", va="center", fontsize=8.5, color=style.INK.token)
         panel.set_xticks(range(len(places)), places)
         panel.set_yticks(range(len(gains)), list(gains))
-        panel.set_xlim(-0.5, len(places) - 0.5)
-        panel.set_ylim(len(gains) - 0.5, -0.5)
+        panel.set(xlim=(-0.5, len(places) - 0.5), ylim=(len(gains) - 0.5, -0.5))
         panel.grid(visible=False)
         panel.tick_params(length=0, labelcolor=style.INK.token)
         for spine in panel.spines.values():
@@ -66,12 +61,11 @@ def gain_map(
         f"{opponent}: " + ", ".join(f"{place} {_number(row[place].get('mean')):+.2f}" for place in places)
         for opponent, row in gains.items()
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"What {policy} saves against each strategy in each place, {unit}. {told}.",
         f"Numbers: {unit} that {policy} is cheaper. {CALLED}",
-        (WIDE, 0.8 + 0.3 * max(1, len(gains))),
-        draw,
     )
 
 
@@ -96,8 +90,8 @@ def gains_by_place(
     columns = min(MOST_PANELS, max(len(gains), 1))
     rows = -(-max(len(gains), 1) // columns)
 
-    def draw(drawing: "Drawing") -> None:
-        panels = drawing.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    with sketch(0.8 + rows * (0.5 + 0.19 * max(len(opponents), 1))) as drawing:
+        panels = small_panels(drawing, len(gains), columns, sharey=True)
         for panel, (place, row) in zip(panels, gains.items(), strict=False):
             panel.axvline(0, color=style.INK.token, linewidth=0.9)
             for at, cell in enumerate(row.values()):
@@ -106,24 +100,18 @@ def gains_by_place(
                 panel.hlines(at, low, high, color=colour, linewidth=2.0, alpha=0.6)
                 panel.plot([mean], [at], "o", markersize=4.5, color=colour)
             panel.set_title(place)
-            panel.set_yticks(range(len(opponents)), opponents)
-            panel.set_ylim(len(opponents) - 0.4, -0.6)
-            panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
-            panel.grid(axis="y", visible=False)
-        for panel in panels[len(gains) :]:
-            panel.set_visible(False)
+            name_rows(panel, opponents)
         drawing.supxlabel(f"bps that {policy} saves on the strategy", fontsize=9.5, color=style.SOFT.token)
 
     told = "; ".join(
         f"{place}: " + ", ".join(f"{other} {_number(cell.get('mean')):+.2f}" for other, cell in row.items())
         for place, row in gains.items()
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"What {policy} saves on each strategy, bps. {told}.",
         f"Dots: mean savings over the same episodes; bars: 95 % intervals. {CALLED}",
-        (WIDE, 0.8 + rows * (0.5 + 0.19 * max(len(opponents), 1))),
-        draw,
     )
 
 
@@ -142,7 +130,7 @@ def condition_curves(
     """
     conditions = list(next(iter(costs.values()), {}))
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.2) as drawing:
         panel = drawing.subplots()
         colours = style.series_colours(costs)
         lines = style.dashes(colours)
@@ -154,8 +142,7 @@ def condition_curves(
             panel.plot(at, mean, lines[key], color=colours[key].token, linewidth=wide, label=key)
             panel.vlines(at, low, high, color=colours[key].token, linewidth=wide, alpha=0.5)
         panel.set_xticks(at, conditions)
-        panel.set_xlabel(axis)
-        panel.set_ylabel("implementation shortfall, bps")
+        panel.set(xlabel=axis, ylabel="implementation shortfall, bps")
         if costs:
             drawing.legend(loc="outside right upper")
 
@@ -163,12 +150,11 @@ def condition_curves(
         f"{key}: " + ", ".join(f"{one} {_number(row[one].get('mean')):.2f}" for one in conditions)
         for key, row in costs.items()
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Mean shortfall in bps by {axis}. {told}.",
         "Lines: means over the same episodes; bars: 95 % intervals.",
-        (WIDE, 3.2),
-        draw,
     )
 
 

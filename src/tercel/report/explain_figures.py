@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.report import style
-from tercel.report.figures import WIDE, Interval
-from tercel.report.svg import Figure, drawn
+from tercel.report.figures import Interval
+from tercel.report.svg import Figure, finished, name_rows, sketch, small_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
 PARTS = {"take": style.SERIES[0], "touch": style.SERIES[1], "behind": style.SERIES[6], "hold": style.SERIES[9]}
 """What becomes of the lots that are left: taken now, shown at the touch, shown behind it, held back."""
@@ -32,17 +31,14 @@ def importances(action: Mapping[str, Interval], cost: Mapping[str, Interval], na
         What acting on the shuffled feature costs more, bps.
     """
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(1.0 + 0.3 * max(2, len(action))) as drawing:
         left, right = drawing.subplots(1, 2, sharey=True)
         for panel, found, scale in ((left, action, 100.0), (right, cost, 1.0)):
             panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
             for row, key in enumerate(action):
                 if key in found:
                     _whisker(panel, row, found[key], scale)
-            panel.grid(axis="y", visible=False)
-            panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
-        left.set_yticks(range(len(action)), list(action))
-        left.set_ylim(len(action) - 0.4, -0.6)
+            name_rows(panel, list(action))
         left.set_xlabel("% of what is left goes elsewhere")
         right.set_xlabel("bps dearer without it")
 
@@ -51,13 +47,12 @@ def importances(action: Mapping[str, Interval], cost: Mapping[str, Interval], na
         + (f", {cost[key]['mean']:+.2f} bps" if key in cost and cost[key]["mean"] is not None else "")
         for key, row in action.items()
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Permutation importance. Shuffling a feature moves so much of what is left, and costs so much more. {told}.",
         "Left: where the lots go when the feature is shuffled among decisions. Right: what it costs to act on it "
         "shuffled among episodes of the same moment. Dots: means; lines: 95 % intervals, clustered by episode.",
-        (WIDE, 1.0 + 0.3 * max(2, len(action))),
-        draw,
     )
 
 
@@ -72,16 +67,13 @@ def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]], name: str = 
     columns = min(3, max(1, len(curves)))
     rows = -(-len(curves) // columns)
 
-    def draw(drawing: "Drawing") -> None:
-        panels = drawing.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    with sketch(0.8 + 1.9 * rows) as drawing:
+        panels = small_panels(drawing, len(curves), columns, sharey=True)
         for panel, (feature, grid, mean) in zip(panels, curves, strict=False):
             x, y = np.asarray(grid, np.float64), np.asarray(mean, np.float64)
             for part, (key, colour) in enumerate(PARTS.items()):
                 panel.plot(x, 100 * y[:, part], color=colour.token, marker="o", markersize=2.6, label=key)
-            panel.set_title(feature)
-            panel.set_ylim(-3, 103)
-        for panel in panels[len(curves) :]:
-            panel.set_visible(False)
+            panel.set(title=feature, ylim=(-3, 103))
         handles, labels = panels[0].get_legend_handles_labels()
         drawing.legend(handles, labels, loc="outside upper right", ncols=4)
         drawing.supylabel("% of what is left", fontsize=9.5, color=style.SOFT.token)
@@ -91,13 +83,12 @@ def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]], name: str = 
         f"show at the touch from {100 * np.asarray(mean)[0, 1]:.0f} % to {100 * np.asarray(mean)[-1, 1]:.0f} %"
         for feature, _, mean in curves
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Partial dependence of what the policy does on single features, from small to large values. {told}.",
         "Each feature set to a value in all decisions, the others as they were seen: mean share of what is left that "
         "is taken, shown at the touch or behind it, held. Points are quantiles from 2 to 98 %.",
-        (WIDE, 0.8 + 1.9 * rows),
-        draw,
     )
 
 
@@ -136,7 +127,7 @@ def episode(
     bid, ask, shown, held = (np.append(line, np.asarray(line)[-1]) for line in (bid, ask, shown, held))
     cost_bps = np.append(cost_bps, final_bps)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.6) as drawing:
         top, middle, bottom = drawing.subplots(3, 1, sharex=True, height_ratios=(2.2, 1.2, 1.0))
         for prices, colour in ((bid, style.BUY), (ask, style.SELL)):
             top.step(minutes, tick * np.asarray(prices, np.float64), where="post", color=colour.token, linewidth=1.0)
@@ -159,17 +150,15 @@ def episode(
         middle.set_ylim(bottom=0)
         bottom.axhline(0, color=style.SOFT.token, linewidth=0.9)
         bottom.step(minutes, cost_bps, where="post", color=style.INK.token, linewidth=1.6)
-        bottom.set_ylabel("bps so far")
-        bottom.set_xlabel("minutes since arrival")
+        bottom.set(ylabel="bps so far", xlabel="minutes since arrival")
 
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"{title}: {'buys' if side > 0 else 'sells'} {int(lots.sum())} lots in {len(when)} fills, "
         f"{int(lots[rested].sum())} of them resting; {final_bps:.2f} bps paid.",
         "Top: bid and ask at the decisions, own fills by size (round: resting, triangle: taken or forced). "
         "Middle: lots shown (blue) and held back (grey). Bottom: cost of the fills so far, of the whole order.",
-        (WIDE, 4.6),
-        draw,
     )
 
 

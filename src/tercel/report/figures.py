@@ -7,20 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.report import style
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, name_rows, sketch, small_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
 Interval = Mapping[str, float | None]
 """``{"mean", "ci_low", "ci_high"}``; a value that is not available is None."""
-
-WIDE = 8.0
-"""Width of every figure, inches; a page scales it to its column."""
 
 
 def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "trajectories") -> Figure:
@@ -38,8 +35,8 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "
     columns = min(4, max(1, len(shares)))
     rows = -(-len(shares) // columns)
 
-    def draw(drawing: "Drawing") -> None:
-        panels = drawing.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    with sketch(0.6 + 1.75 * rows) as drawing:
+        panels = small_panels(drawing, len(shares), columns, sharex=True, sharey=True)
         colours = style.series_colours(shares)
         means = {key: np.nanmean(value, axis=0) for key, value in shares.items()}
         for panel, (key, value) in zip(panels, shares.items(), strict=False):
@@ -49,24 +46,20 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "
             colour = colours[key].token
             panel.fill_between(time / 60, 100 * low, 100 * high, color=colour, alpha=0.22, linewidth=0)
             panel.plot(time / 60, 100 * means[key], color=colour, linewidth=2.2 if style.is_learned(key) else 1.6)
-            panel.set_title(key)
-            panel.set_ylim(-2, 102)
+            panel.set(title=key, ylim=(-2, 102))
             panel.margins(x=0)
-        for panel in panels[len(shares) :]:
-            panel.set_visible(False)
-        for panel in panels[max(0, len(shares) - columns) : len(shares)]:
+        for panel in panels[max(0, len(shares) - columns) :]:
             panel.tick_params(labelbottom=True)
         drawing.supxlabel("minutes since arrival", fontsize=9.5, color=style.SOFT.token)
         drawing.supylabel("% of the order left", fontsize=9.5, color=style.SOFT.token)
 
     ends = ", ".join(f"{key} {100 * float(np.nanmean(v[:, -1])):.0f} %" for key, v in shares.items())
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Share of the order left through time, one panel per strategy. Left just before the horizon: {ends}.",
         "Line: mean over episodes; band: the middle 80 % of them; thin lines: the other strategies' means. "
         "What is left at the right edge is sent at market.",
-        (WIDE, 0.6 + 1.75 * rows),
-        draw,
     )
 
 
@@ -84,32 +77,27 @@ def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", unit
     low, high = np.quantile(everything, [0.005, 0.995])
     edge = 0.05 * max(high - low, 1e-9)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.9 + 0.42 * max(1, len(values))) as drawing:
         panel = drawing.subplots()
         colours = style.series_colours(values)
         panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
         for row, (key, value) in enumerate(values.items()):
             _violin(panel, row, value, colours[key].token, (float(low - edge), float(high + edge)))
-        panel.set_yticks(range(len(values)), list(values))
-        panel.set_ylim(len(values) - 0.4, -0.6)
-        panel.set_xlim(low - edge, high + edge)
-        panel.grid(axis="y", visible=False)
-        panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
-        panel.set_xlabel(f"implementation shortfall, {unit} (right: dearer)")
+        name_rows(panel, list(values))
+        panel.set(xlim=(low - edge, high + edge), xlabel=f"implementation shortfall, {unit} (right: dearer)")
 
     told = "; ".join(f"{key}: mean {value.mean():.2f}, median {np.median(value):.2f}" for key, value in values.items())
     outside = float(np.mean((everything < low) | (everything > high)))
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Distribution of implementation shortfall per episode in {unit}, one row per strategy. {told}.",
         f"Shape: density over episodes; bar: the middle half; line in it: median; ring: mean. "
         f"The outermost {100 * outside:.1f} % of episodes lie beyond the edges.",
-        (WIDE, 0.9 + 0.42 * max(1, len(values))),
-        draw,
     )
 
 
-def _violin(panel: "Axes", row: int, value: NDArray[np.float64], colour: str, span: tuple[float, float]) -> None:
+def _violin(panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float]) -> None:
     grid = np.linspace(*span, 241)
     density = _density(value, grid)
     half = 0.40 * density / max(density.max(), 1e-300)
@@ -122,7 +110,7 @@ def _violin(panel: "Axes", row: int, value: NDArray[np.float64], colour: str, sp
     )
 
 
-def _density(value: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+def _density(value: Floats, grid: Floats) -> Floats:
     """Gaussian kernel density with Silverman's (1986, eq. 3.31) bandwidth, from a histogram as fine as the grid."""
     step = grid[1] - grid[0]
     quartiles = np.quantile(value, [0.25, 0.75])
@@ -130,8 +118,8 @@ def _density(value: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[n
     width = max(0.9 * spread * value.size**-0.2, step)
     edges = np.append(grid - step / 2, grid[-1] + step / 2)
     counts, _ = np.histogram(value, bins=edges)
-    weights: NDArray[np.float64] = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / width) ** 2)
-    smooth: NDArray[np.float64] = weights @ counts
+    weights: Floats = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / width) ** 2)
+    smooth: Floats = weights @ counts
     return smooth
 
 
@@ -146,7 +134,7 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
     parts = [key for key in style.COMPONENTS if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())]
     absent = [key for key in style.COMPONENTS if strategies and all(_mean(r, key) is None for r in strategies.values())]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(1.25 + 0.42 * max(1, len(strategies))) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
         for row, judged in enumerate(strategies.values()):
@@ -156,14 +144,11 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
                 sign = 1 if mean >= 0 else -1
                 panel.barh(row, mean, left=ends[sign], height=0.62, color=style.COMPONENTS[key].token, alpha=0.8)
                 ends[sign] += mean
-            _whisker(panel, row, judged.get("is_bps", {}), style.INK.token)
+            whisker(panel, row, judged.get("is_bps", {}), style.INK.token)
         for key in parts:
             panel.barh(0, 0, color=style.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps"))
         panel.plot([], [], "o", color=style.INK.token, markersize=5, label="shortfall, 95 %")
-        panel.set_yticks(range(len(strategies)), list(strategies))
-        panel.set_ylim(len(strategies) - 0.4, -0.6)
-        panel.grid(axis="y", visible=False)
-        panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
+        name_rows(panel, list(strategies))
         panel.set_xlabel("bps of the order's value at arrival")
         drawing.legend(loc="outside upper left", ncols=6, handlelength=1.1, columnspacing=1.4)
 
@@ -173,12 +158,11 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
         for key, row in strategies.items()
     )
     missing = f" Not available here: {', '.join(key.removesuffix('_bps') for key in absent)}." if absent else ""
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Mean cost in basis points, split into its parts, one bar per strategy. {told}.",
         "Bars left of zero were earned, right of it paid; they add up to the dot exactly." + missing,
-        (WIDE, 1.25 + 0.42 * max(1, len(strategies))),
-        draw,
     )
 
 
@@ -203,28 +187,24 @@ def paired_differences(
     colours = {"better": style.GOOD, "worse": style.BAD, "open": style.SOFT}
     grey = "it holds zero" if called is None else "not told apart, after the correction for all comparisons"
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 0.4 * max(1, len(paired))) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, interval in enumerate(paired.values()):
             colour = _verdict_colour(interval) if called is None else colours[called(interval)]
-            _whisker(panel, row, interval, colour.token, size=8)
-        panel.set_yticks(range(len(paired)), list(paired))
-        panel.set_ylim(len(paired) - 0.4, -0.6)
-        panel.grid(axis="y", visible=False)
-        panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
+            whisker(panel, row, interval, colour.token, size=8)
+        name_rows(panel, list(paired))
         panel.set_xlabel(f"{unit} cheaper than {baseline} (right: better)")
 
     told = "; ".join(
         f"{key}: {_text(row.get('mean'))} from {_text(row.get('ci_low'))} to {_text(row.get('ci_high'))}"
         for key, row in paired.items()
     )
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Paired difference to {baseline} with 95 % intervals, positive is better. {told}.",
         f"Dot: mean over paired episodes; line: 95 % interval. Green: better, red: worse, grey: {grey}.",
-        (WIDE, 0.8 + 0.4 * max(1, len(paired))),
-        draw,
     )
 
 
@@ -244,7 +224,7 @@ def learning_curves(
         Level lines to compare with.
     """
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.4) as drawing:
         panel = drawing.subplots()
         colours = style.series_colours(curves)
         for key, seeds in curves.items():
@@ -268,20 +248,18 @@ def learning_curves(
                 color=style.SOFT.token,
             )
         panel.margins(x=0)
-        panel.set_xlabel("thousand frames")
-        panel.set_ylabel(ylabel)
+        panel.set(xlabel="thousand frames", ylabel=ylabel)
         if curves:
             drawing.legend(loc="outside upper right", ncols=max(1, len(curves)))
 
-    seeds = ", ".join(f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items())
-    return drawn(
+    told = ", ".join(f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items())
+    return finished(
+        drawing,
         name,
-        f"Learning curves: {seeds}.",
+        f"Learning curves: {told}.",
         "Thin: one training seed; thick: their mean. Dashed: what baselines cost on the same market."
         if baselines
         else "Thin: one training seed; thick: their mean.",
-        (WIDE, 3.4),
-        draw,
     )
 
 
@@ -298,7 +276,7 @@ def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], n
     time = np.asarray(time_s, dtype=np.float64)
     paths = {key: np.asarray(value, dtype=np.float64) for key, value in displacement_bps.items()}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.2) as drawing:
         panel = drawing.subplots()
         panel.axhline(0, color=style.SOFT.token, linewidth=0.9)
         colours = style.series_colours(paths)
@@ -307,22 +285,20 @@ def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], n
             width = 2.2 if style.is_learned(key) else 1.3
             panel.plot(time / 60, path, lines[key], color=colours[key].token, linewidth=width, label=key)
         panel.margins(x=0)
-        panel.set_xlabel("minutes since arrival")
-        panel.set_ylabel("displacement of the mid, bps")
+        panel.set(xlabel="minutes since arrival", ylabel="displacement of the mid, bps")
         if paths:
             drawing.legend(loc="outside right upper")
 
     told = ", ".join(f"{key} {path[-1]:.2f}" for key, path in paths.items() if path.size)
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Mean displacement of the mid by own trading through time. At the end, in basis points: {told}.",
         "The same market run with and without the order: mean difference of the two mids, against the trader.",
-        (WIDE, 3.2),
-        draw,
     )
 
 
-def _whisker(panel: Any, row: int, interval: Interval, colour: str, size: float = 5.5) -> None:
+def whisker(panel: Any, row: int, interval: Interval, colour: str, size: float = 5.5) -> None:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
     if low is not None and high is not None:
         panel.plot([low, high], [row, row], color=colour, linewidth=1.8)
@@ -337,7 +313,7 @@ def _verdict_colour(interval: Interval) -> style.Colour:
     return style.BAD if high is not None and high < 0 else style.SOFT
 
 
-def _finite(value: ArrayLike) -> NDArray[np.float64]:
+def _finite(value: ArrayLike) -> Floats:
     array = np.asarray(value, dtype=np.float64).ravel()
     return array[np.isfinite(array)]
 

@@ -4,17 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
-Floats = NDArray[np.float64]
 Cell = Mapping[str, float | None]
 Cells = Mapping[str, Cell]
 """Name to `real`, `ci_low`, `ci_high`, `simulated`, `simulated_low`, `simulated_high`."""
@@ -31,23 +28,18 @@ def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str, name: str = "
     """Share of ghosts filled by each wait, and the fills of 300 s taken apart."""
     curve = [cells[f"filled_{wait}s"] for wait in waits_s]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.0) as drawing:
         left, right = drawing.subplots(1, 2)
         _columns(left, curve, [str(wait) for wait in waits_s])
-        left.set_xlabel("seconds waited")
-        left.set_ylabel("share filled")
-        left.set_ylim(0.0, 1.0)
+        left.set(xlabel="seconds waited", ylabel="share filled", ylim=(0.0, 1.0))
         left.legend(loc="upper left")
         _rows(right, {words: cells[part] for part, words in PARTS.items()})
-        right.set_xlabel("share, 300 s")
-        right.set_xlim(0.0, 1.0)
+        right.set(xlabel="share, 300 s", xlim=(0.0, 1.0))
 
     told = ", ".join(
         f"{w} s {_text(c['real'])} and {_text(c['simulated'])}" for w, c in zip(waits_s, curve, strict=True)
     )
-    return drawn(
-        name, f"{symbol}: share of resting orders filled, tape and simulated: {told}.", TOLD, (WIDE, 3.0), draw
-    )
+    return finished(drawing, name, f"{symbol}: share of resting orders filled, tape and simulated: {told}.", TOLD)
 
 
 def by_class(cells: Cells, symbol: str, wait_s: int = 300, name: str = "classes") -> Figure:
@@ -56,38 +48,34 @@ def by_class(cells: Cells, symbol: str, wait_s: int = 300, name: str = "classes"
     named = {key.removeprefix(start).replace("_", " "): c for key, c in cells.items() if key.startswith(start)}
     kept = {words: cell for words, cell in named.items() if cell["real"] is not None or cell["simulated"] is not None}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.2) as drawing:
         panel = drawing.subplots(1, 1)
         _rows(panel, kept)
-        panel.set_xlabel(f"share filled in {wait_s} s")
-        panel.set_xlim(0.0, 1.0)
+        panel.set(xlabel=f"share filled in {wait_s} s", xlim=(0.0, 1.0))
         panel.legend(loc="lower left")
 
     told = ", ".join(f"{words} {_text(c['real'])} and {_text(c['simulated'])}" for words, c in kept.items())
     caption = f"Place: quartiles of the tape's queue. Spread, behind: ticks. Size: parts of the usual queue. {TOLD}"
-    return drawn(name, f"{symbol}: share filled by class, tape and simulated: {told}.", caption, (WIDE, 4.2), draw)
+    return finished(drawing, name, f"{symbol}: share filled by class, tape and simulated: {told}.", caption)
 
 
 def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str, name: str = "markouts") -> Figure:
     """Mark-outs of ghost fills from their price, and of all market orders from the mid before, in ticks."""
     shown = {"markout": "from the fill price", "market_markout": "all market orders, from the mid before"}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.0) as drawing:
         for panel, (what, words) in zip(drawing.subplots(1, 2), shown.items(), strict=True):
             panel.set_title(words)
             panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
             _columns(panel, [cells[f"{what}_{h}s_ticks"] for h in horizons_s], [str(h) for h in horizons_s])
-            panel.set_xlabel("seconds after the trade")
-            panel.set_ylabel("ticks, passive side")
+            panel.set(xlabel="seconds after the trade", ylabel="ticks, passive side")
         drawing.axes[0].legend()
 
     told = ", ".join(
         f"{h} s {_text(cells[f'markout_{h}s_ticks']['real'])} and {_text(cells[f'markout_{h}s_ticks']['simulated'])}"
         for h in horizons_s
     )
-    return drawn(
-        name, f"{symbol}: mark-outs after fills in ticks, tape and simulated: {told}.", TOLD, (WIDE, 3.0), draw
-    )
+    return finished(drawing, name, f"{symbol}: mark-outs after fills in ticks, tape and simulated: {told}.", TOLD)
 
 
 def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figure:
@@ -101,22 +89,21 @@ def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figu
     }
     hidden = {k.removeprefix("hidden_rows_spread_"): c for k, c in cells.items() if k.startswith("hidden_rows_spread_")}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.0) as drawing:
         left, right = drawing.subplots(1, 2)
         _rows(left, back)
-        left.set_xlabel("old price back")
-        left.set_xlim(0.0, 1.0)
+        left.set(xlabel="old price back", xlim=(0.0, 1.0))
         _columns(right, list(hidden.values()), list(hidden))
-        right.set_xlabel("width of the touch, ticks")
-        right.set_ylabel("hidden share of executions")
-        right.set_ylim(0.0, 1.0)
+        right.set(xlabel="width of the touch, ticks", ylabel="hidden share of executions", ylim=(0.0, 1.0))
         right.legend(loc="upper left")
 
     told = ", ".join(f"{words} {_text(c['real'])} and {_text(c['simulated'])}" for words, c in back.items())
-    return drawn(
-        name, f"{symbol}: best quote again at the old price after the touch was emptied, tape and simulated: {told}.",
-        TOLD, (WIDE, 3.0), draw,
-    )  # fmt: skip
+    return finished(
+        drawing,
+        name,
+        f"{symbol}: best quote again at the old price after the touch was emptied, tape and simulated: {told}.",
+        TOLD,
+    )
 
 
 def _columns(panel: "Axes", cells: Sequence[Cell], ticks: Sequence[str]) -> None:

@@ -4,16 +4,12 @@ Each takes plain dictionaries of lists, as the card has them, and hands back a :
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.report.svg import Figure, finished, sketch
 
 Curve = Mapping[str, Sequence[float]]
 """`seconds`, `ticks`, `se`."""
@@ -22,7 +18,7 @@ Curve = Mapping[str, Sequence[float]]
 def metaorder_paths(paths: Mapping[str, Curve], length_s: float, name: str = "metaorders") -> Figure:
     """Impact through time, one line for each size (a share of the public volume), with one standard error."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.2) as drawing:
         panel = drawing.subplots()
         panel.axvline(length_s / 60, color=style.RULE.token, linewidth=1.0)
         labels = {key: f"{100 * float(key):g} %" for key in paths}
@@ -33,17 +29,15 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float, name: str = "me
             panel.fill_between(minutes / 60, ticks - se, ticks + se, color=colour, alpha=0.2, linewidth=0)
             panel.plot(minutes / 60, ticks, color=colour, linewidth=1.6, label=labels[key])
         panel.margins(x=0)
-        panel.set_xlabel("minutes since arrival")
-        panel.set_ylabel("impact, ticks")
+        panel.set(xlabel="minutes since arrival", ylabel="impact, ticks")
         drawing.legend(loc="outside right upper")
 
     told = ", ".join(f"{key} {max(path['ticks']):.2f}" for key, path in paths.items())
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Impact of metaorders of several sizes through time, largest values in ticks: {told}.",
         "Shares of the public volume, executed evenly up to the line. Bands are one standard error.",
-        (WIDE, 3.2),
-        draw,
     )
 
 
@@ -52,7 +46,7 @@ def impact_by_size(
 ) -> Figure:
     """Impact at the end against size at one length, and against length at one participation, on logarithmic axes."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.0) as drawing:
         left, right = drawing.subplots(1, 2)
         for panel, rows, x, label in (
             (left, sizes, [100 * r["share"] for r in sizes], "size, % of the volume"),
@@ -76,12 +70,11 @@ def impact_by_size(
         left.set_ylabel("impact, ticks")
 
     told = ", ".join(f"{100 * r['share']:g} %: {r['ticks']:.2f}" for r in sizes)
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Impact at the end of a metaorder against its size and against its length. In ticks: {told}.",
         "Dashed: a square root through the last point. Left: one length. Right: one participation.",
-        (WIDE, 3.0),
-        draw,
     )
 
 
@@ -90,7 +83,7 @@ def decay_and_response(
 ) -> Figure:
     """Level after the end relative to it, and the mean move of the mid after a public trade."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.8) as drawing:
         left, right = drawing.subplots(1, 2)
         for key, row in decay.items():
             if row["mean"] is not None:
@@ -98,19 +91,16 @@ def decay_and_response(
             if row["ci_low"] is not None:
                 left.plot([float(key)] * 2, [row["ci_low"], row["ci_high"]], color=style.INK.token, linewidth=1.4)
         left.axhline(1.0, color=style.RULE.token, linewidth=0.9)
-        left.set_xlabel("time, lengths of the execution")
-        left.set_ylabel("level, end = 1")
+        left.set(xlabel="time, lengths of the execution", ylabel="level, end = 1")
         left.set_ylim(bottom=0)
         right.plot(response["lags"], response["ticks"], "o-", color=style.INK.token, markersize=4.5, linewidth=1.2)
-        right.set_xlabel("public trades later")
-        right.set_ylabel("response, ticks")
+        right.set(xlabel="public trades later", ylabel="response, ticks")
         right.set_ylim(bottom=0)
 
     told = ", ".join(f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None)
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"Level of the impact at multiples of the length of the execution, relative to its end: {told}.",
         "Left: decay with 95 % intervals. Right: mean signed move of the mid after a public trade.",
-        (WIDE, 2.8),
-        draw,
     )

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.report import style
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
 
 
 def book_around_trades(
@@ -54,7 +54,7 @@ def book_around_trades(
     fills = [np.asarray(a, dtype=np.float64) for a in (fill_time_s, fill_price_ticks, fill_lots)]
     passive = np.asarray(fill_passive, dtype=bool)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.0) as drawing:
         panel = drawing.subplots()
         _shades(panel, time, prices * tick, depth)
         for touch, colour in ((best_bid_ticks, style.BUY), (best_ask_ticks, style.SELL)):
@@ -67,29 +67,24 @@ def book_around_trades(
         panel.set_title(title)
         panel.grid(visible=False)
         panel.margins(x=0)
-        panel.set_xlabel("minutes since arrival")
-        panel.set_ylabel("price")
+        panel.set(xlabel="minutes since arrival", ylabel="price")
         panel.ticklabel_format(axis="y", useOffset=False)
         handles, _ = panel.get_legend_handles_labels()
         if handles:
             drawing.legend(loc="outside upper right", ncols=2)
 
     bought = "bought" if side > 0 else "sold"
-    return drawn(
+    return finished(
+        drawing,
         name,
         f"The order book through time with {len(passive)} own fills, {fills[2].sum():.0f} lots {bought}, "
         f"{fills[2][passive].sum():.0f} of them passively.",
         "Blue: bids, orange: asks, the darker the more lots; lines: the touch. Triangles: own fills, as large as their "
         "lots, hollow where the order rested, filled where it took.",
-        (WIDE_LADDER, 4.0),
-        draw,
     )
 
 
-WIDE_LADDER = 8.0
-
-
-def _shades(panel: "Axes", time: NDArray[np.float64], prices: NDArray[np.float64], depth: NDArray[np.float64]) -> None:
+def _shades(panel: "Axes", time: Floats, prices: Floats, depth: Floats) -> None:
     """Two images over each other, transparent where nothing is displayed, so that the paper shows through.
 
     Colours in an image cannot follow the paper; these two are legible on both.
@@ -109,7 +104,7 @@ def _shades(panel: "Axes", time: NDArray[np.float64], prices: NDArray[np.float64
     panel.imshow(image, **options)
 
 
-def _fills(panel: "Axes", fills: list[NDArray[np.float64]], tick: float, marker: str, rested: bool, word: str) -> None:
+def _fills(panel: "Axes", fills: list[Floats], tick: float, marker: str, rested: bool, word: str) -> None:
     time, price, lots = fills
     if not time.size:
         return

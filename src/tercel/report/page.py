@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tercel.report.style import css_variables
 from tercel.report.svg import Figure
+from tercel.report.tables import plain_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -108,3 +109,47 @@ def _template() -> "Template":
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((files("tercel.report") / "page.html").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: headings, rows (the first cell names the row), and what stands over it."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+    left: tuple[int, ...] = ()
+    """Columns of words, besides the first."""
+    leaves: tuple[str, ...] = ()
+    """Headings in the order in which they leave where the terminal is narrow; by default from the right."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a trial found.
+
+    Parameters
+    ----------
+    title, lead : str
+    tables : sequence of Table
+    notes : sequence of str
+    figures : sequence of Figure
+    body : dict
+        The JSON object.
+    """
+
+    title: str
+    lead: str
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    figures: Sequence[Figure]
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def page(self) -> str:
+        """A page with everything on it."""
+        sections = [
+            Section(table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left)))
+            for table in self.tables
+        ]
+        sections.append(Section("Figures", text=list(self.notes), figures=self.figures))
+        return render(self.title, self.lead, sections)

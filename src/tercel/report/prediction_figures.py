@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,33 +22,30 @@ def costs(rows: Rows, symbol: str, name: str = "predicted-costs") -> Figure:
     """Simulated against tape cost with intervals, and rank against rank, each point a strategy."""
     x, y = (np.array([row[key] for row in rows.values()]) for key in ("simulated_bps", "tape_bps"))
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.4) as drawing:
         left, right = drawing.subplots(1, 2)
         for number, row in enumerate(rows.values()):
             _cross(left, row, x[number], y[number])
         _diagonal(left, np.concatenate([x, y]))
-        left.set_xlabel("simulated, bps")
-        left.set_ylabel("on tape, bps")
+        left.set(xlabel="simulated, bps", ylabel="on tape, bps")
         for one, row in rows.items():
             at = row["rank"]["simulated"], row["rank"]["tape"]
             right.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5)
             right.annotate(one, at, (5, -2.5), textcoords="offset points", fontsize=7, color=style.INK.token)
         _diagonal(right, np.array([1, len(rows)]))
-        right.set_xlim(0, len(rows) * 1.35)
-        right.set_xlabel("rank in simulation, 1 the cheapest")
-        right.set_ylabel("rank on tape")
+        right.set(xlim=(0, len(rows) * 1.35), xlabel="rank in simulation, 1 the cheapest", ylabel="rank on tape")
         _legend(drawing, left)
 
     told = ", ".join(f"{one} {row['simulated_bps']:.1f} / {row['tape_bps']:.1f}" for one, row in rows.items())
     alt = f"{symbol}: cost in simulation and on tape, bps: {told}."
-    return drawn(name, alt, "Bars are 95 % intervals. On the line both are the same.", (WIDE, 4.4), draw)
+    return finished(drawing, name, alt, "Bars are 95 % intervals. On the line both are the same.")
 
 
 def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
     """Passive and late shares, simulated against tape."""
     keys = {"passive_share": "filled while resting", "late_share": "forced at the horizon"}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.6) as drawing:
         panels = drawing.subplots(1, 2)
         for panel, (key, words) in zip(panels, keys.items(), strict=True):
             panel.set_title(words)
@@ -57,8 +53,7 @@ def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
                 at = row[key]["simulated"], row[key]["tape"]
                 panel.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5, label=WORDS[row["resting"]])
             _diagonal(panel, np.array([0.0, 1.0]))
-            panel.set_xlabel("share, simulated")
-            panel.set_ylabel("share on tape")
+            panel.set(xlabel="share, simulated", ylabel="share on tape")
         _legend(drawing, panels[0])
 
     told = ", ".join(
@@ -66,7 +61,7 @@ def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
         for one, row in rows.items()
     )
     alt = f"{symbol}: share filled while resting, simulated and on tape: {told}."
-    return drawn(name, alt, "Each point is a strategy. On the line both are the same.", (WIDE, 3.6), draw)
+    return finished(drawing, name, alt, "Each point is a strategy. On the line both are the same.")
 
 
 def _cross(panel: "Axes", row: Mapping[str, Any], x: float, y: float) -> None:

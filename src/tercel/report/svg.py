@@ -3,12 +3,11 @@
 Matplotlib is imported when the first figure is drawn, never before, and without pyplot: no global figure, no display.
 """
 
-import base64
 import html
 import io
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tercel.report import style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
 
@@ -51,11 +51,8 @@ class Figure:
         return path
 
 
-def canvas(width: float, height: float) -> "Drawing":
-    """An empty drawing of the house's look, `width` x `height` inches. Draw on it inside :func:`look`."""
-    from matplotlib.figure import Figure as Drawing
-
-    return Drawing(figsize=(width, height), layout="constrained")
+WIDE = 8.0
+"""Width of a figure, inches; a page scales it to its column."""
 
 
 def look() -> AbstractContextManager[None]:
@@ -67,17 +64,44 @@ def look() -> AbstractContextManager[None]:
     return context
 
 
-def drawn(name: str, alt: str, caption: str, size: tuple[float, float], draw: Callable[["Drawing"], Any]) -> Figure:
-    """Make a canvas, let `draw` fill it, hand back the picture.
+@contextmanager
+def sketch(height: float, width: float = WIDE) -> Iterator["Drawing"]:
+    """An empty drawing of the house's look, in inches, to draw on within the context; then it is :func:`finished`."""
+    from matplotlib.figure import Figure as Drawing
 
-    The same input gives the same bytes: no date, ids from a fixed salt.
-    """
     with look():
-        drawing = canvas(*size)
-        draw(drawing)
-        buffer = io.StringIO()
+        yield Drawing(figsize=(width, height), layout="constrained")
+
+
+def finished(drawing: "Drawing", name: str, alt: str, caption: str = "") -> Figure:
+    """The picture of a drawing. The same drawing gives the same bytes: no date, ids from a fixed salt."""
+    buffer = io.StringIO()
+    with look():
         drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return Figure(name, inline(buffer.getvalue(), name, alt), alt, caption)
+
+
+def name_rows(panel: "Axes", names: Sequence[str], ends: tuple[float, float] = (0.6, 0.4)) -> None:
+    """A panel of rows from the top, one a name, `ends` of a row's height above the first and below the last."""
+    panel.set_yticks(range(len(names)), list(names))
+    panel.set_ylim(len(names) - ends[1], -ends[0])
+    panel.grid(axis="y", visible=False)
+    panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
+
+
+def small_panels(drawing: "Drawing", count: int, columns: int, **shared: Any) -> Any:
+    """`count` panels in rows of `columns`; what is left of the last row stays empty."""
+    panels = drawing.subplots(-(-max(count, 1) // columns), columns, squeeze=False, **shared).ravel()
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return panels[:count]
+
+
+def drawn(name: str, alt: str, caption: str, size: tuple[float, float], draw: Callable[["Drawing"], Any]) -> Figure:
+    """The picture that `draw` makes on an empty drawing of `size`, width and height in inches."""
+    with sketch(size[1], size[0]) as drawing:
+        draw(drawing)
+    return finished(drawing, name, alt, caption)
 
 
 def inline(svg: str, name: str, alt: str) -> str:
@@ -97,11 +121,3 @@ def inline(svg: str, name: str, alt: str) -> str:
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
     label = html.escape(alt, quote=True)
     return f'{head} role="img" aria-label="{label}" class="figure">{rest}'
-
-
-def png(name: str, alt: str, caption: str, data: bytes) -> Figure:
-    """A picture that comes as PNG bytes, as an inline ``<img>``: for what is too rich for SVG."""
-    source = base64.b64encode(data).decode()
-    return Figure(
-        name, f'<img class="figure" alt="{html.escape(alt)}" src="data:image/png;base64,{source}">', alt, caption
-    )

@@ -2,27 +2,22 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
-
-Floats = NDArray[np.float64]
 TOP = 3
 """Trials that stand out among the parallel coordinates."""
 
 
-def history(values: Floats, complete: NDArray[np.bool_], unit: str, name: str = "history") -> Figure:
+def history(values: Floats, complete: Bools, unit: str, name: str = "history") -> Figure:
     """Value by trial and the best so far; those cut short hollow."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.8) as drawing:
         panel = drawing.subplots()
         numbers = np.arange(len(values))
         known = complete & np.isfinite(values)
@@ -34,12 +29,11 @@ def history(values: Floats, complete: NDArray[np.bool_], unit: str, name: str = 
             )
         best = np.fmax.accumulate(np.where(known, values, np.nan))
         panel.step(numbers, best, where="post", color=style.INK.token, linewidth=1.2, label="best so far")
-        panel.set_xlabel("trial")
-        panel.set_ylabel(unit)
+        panel.set(xlabel="trial", ylabel=unit)
         drawing.legend(loc="outside upper right", ncols=3)
 
     top = f"{np.nanmax(np.where(complete, values, np.nan)):.2f}" if complete.any() else "none"
-    return drawn(name, f"Value of each of {len(values)} trials; best {top}.", "", (WIDE, 2.8), draw)
+    return finished(drawing, name, f"Value of each of {len(values)} trials; best {top}.", "")
 
 
 def parallel(
@@ -65,7 +59,7 @@ def parallel(
     order = np.argsort(values)
     top = set(order[-TOP:].tolist())
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.4) as drawing:
         panel = drawing.subplots()
         for i in order:
             good = int(i) in top
@@ -86,10 +80,12 @@ def parallel(
         panel.set_xlim(-0.15, len(axes) - 0.55)
         panel.grid(visible=False)
 
-    return drawn(
-        name, f"Parallel coordinates of {len(values)} complete trials over {', '.join(names)}.",
-        f"One line a complete trial; the best {min(TOP, len(values))} stand out.", (WIDE, 3.4), draw,
-    )  # fmt: skip
+    return finished(
+        drawing,
+        name,
+        f"Parallel coordinates of {len(values)} complete trials over {', '.join(names)}.",
+        f"One line a complete trial; the best {min(TOP, len(values))} stand out.",
+    )
 
 
 def _axis(found: list[Any], log: bool) -> tuple[list[float], list[tuple[float, str]]]:
@@ -111,7 +107,7 @@ def importance(shares: Mapping[str, float], name: str = "importance") -> Figure:
     """Bars of how much each setting tells good trials from the rest."""
     ordered = sorted(shares.items(), key=lambda item: item[1])
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.9 + 0.3 * len(ordered)) as drawing:
         panel = drawing.subplots()
         panel.barh(range(len(ordered)), [100 * share for _, share in ordered], color=style.GOOD.token, height=0.6)
         panel.set_yticks(range(len(ordered)), [key for key, _ in ordered])
@@ -119,4 +115,4 @@ def importance(shares: Mapping[str, float], name: str = "importance") -> Figure:
         panel.set_xlabel("importance, %")
 
     told = ", ".join(f"{key} {share:.0%}" for key, share in reversed(ordered))
-    return drawn(name, f"Importance of settings: {told}.", "", (WIDE, 0.9 + 0.3 * len(ordered)), draw)
+    return finished(drawing, name, f"Importance of settings: {told}.", "")

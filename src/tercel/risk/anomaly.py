@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
 from tercel.core.jit import Floats, kernel
-from tercel.risk.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD, Second
+from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD
+from tercel.risk.seconds import Second
 
 SIGNS = ("spread", "little depth", "thin side", "withdrawal rate", "withdrawn over brought", "jumps")
 N = len(SIGNS)
@@ -133,10 +134,10 @@ class Calm:
         Mean squared move of the mid in a second, ticks^2.
     """
 
-    smooth: NDArray[np.float64]
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    smooth: Floats
+    centre: Floats
+    scale: Floats
+    weights: Floats
     threshold: float
     fast_s: float
     slow_s: float
@@ -149,7 +150,7 @@ class Calm:
 
 
 def learn_calm(
-    days: Sequence[NDArray[np.float64]],
+    days: Sequence[Floats],
     *,
     false_alarms_per_day: float = 0.25,
     margin: float = 1.0,
@@ -195,7 +196,7 @@ def learn_calm(
     return replace(calm, threshold=_threshold(scores, false_alarms_per_day, margin, least))
 
 
-def _checked(day: NDArray[np.float64], number: int, fast_s: float) -> NDArray[np.float64]:
+def _checked(day: Floats, number: int, fast_s: float) -> Floats:
     array = np.ascontiguousarray(day, np.float64)
     if array.ndim != 2 or array.shape[1] != COLUMNS:
         raise DataError(f"seconds of {COLUMNS} columns", f"shape {array.shape} as day {number}", "see `Second`")
@@ -208,9 +209,9 @@ def _checked(day: NDArray[np.float64], number: int, fast_s: float) -> NDArray[np
     return array
 
 
-def _inputs(day: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inputs(day: Floats) -> Floats:
     thin = np.minimum(day[:, OWN5], day[:, FAR5])
-    inputs: tuple[NDArray[np.float64], ...] = (
+    inputs: tuple[Floats, ...] = (
         day[:, SPREAD],
         day[:, OWN5] + day[:, FAR5],
         thin,
@@ -221,13 +222,13 @@ def _inputs(day: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([column.mean() for column in inputs])
 
 
-def _smoothed(day: NDArray[np.float64], fast_s: float) -> NDArray[np.float64]:
+def _smoothed(day: Floats, fast_s: float) -> Floats:
     out = np.zeros((len(day), N))
     _follow(False, np.zeros(_STATE), day, np.zeros(N), _gain(fast_s), 0.0, 1.0, out, np.zeros(0))
     return out
 
 
-def _matched(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def _matched(z: Floats) -> Floats:
     """Weights of the matched filter for all signs at once, none below zero."""
     spread = z.std(axis=0)
     moving = spread > 1e-6
@@ -237,7 +238,7 @@ def _matched(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.maximum(weights, 0.0))
 
 
-def _threshold(scores: Sequence[NDArray[np.float64]], allowed: float, margin: float, least: float) -> float:
+def _threshold(scores: Sequence[Floats], allowed: float, margin: float, least: float) -> float:
     """Lowest threshold with at most `allowed` alarms a day on these scores, raised by the margin."""
     everything = np.concatenate(scores)
     low, high = least, max(float(np.nanmax(everything)), least)
@@ -248,7 +249,7 @@ def _threshold(scores: Sequence[NDArray[np.float64]], allowed: float, margin: fl
     return max(high * margin, least)
 
 
-def alarm_starts(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+def alarm_starts(scores: Floats) -> Ints:
     """Seconds in which an alarm begins: the score reaches 1, having been below `LEAVE` since the last one.
 
     >>> alarm_starts(np.array([0.0, 1.2, 0.9, 1.1, 0.3, 1.0])).tolist()
@@ -262,7 +263,7 @@ def alarm_starts(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array(starts, np.int64)
 
 
-def _start(calm: Calm) -> NDArray[np.float64]:
+def _start(calm: Calm) -> Floats:
     state = np.zeros(_STATE)
     state[_SEEN] = 4 * calm.fast_s  # the smoothing starts where calm is, warm
     state[_SMOOTH:_CENTRE] = calm.smooth
@@ -271,7 +272,7 @@ def _start(calm: Calm) -> NDArray[np.float64]:
     return state
 
 
-def _scored(calm: Calm, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scored(calm: Calm, seconds: Floats) -> Floats:
     out = np.zeros(len(seconds))
     fast, slow = _gain(calm.fast_s), _gain(calm.slow_s)
     _follow(True, _start(calm), seconds, calm.weights, fast, slow, calm.threshold, np.zeros((1, N)), out)
@@ -296,7 +297,7 @@ class StreamingAnomaly:
         self.name = "signs against calm"
         self.warm_s = warm_s
         self._calm: Calm | None = None
-        self._first: list[NDArray[np.float64]] = []
+        self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
         self._signs = np.zeros((1, N))
         self._out = np.zeros(1)
@@ -324,7 +325,7 @@ class StreamingAnomaly:
         _follow(True, self._state, row.reshape(1, -1), *words)
         return float(self._out[0])
 
-    def scores(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    def scores(self, seconds: Floats) -> Floats:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
         if self._calm is None:
             raise DataError("a score that knows its calm", "one still warming", "pass `calm`, or update it first")

@@ -8,33 +8,18 @@ move faster than correlations, so the best here takes an exponentially weighted 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.risk.ports import CovarianceEstimator
 from tercel.stats.diebold_mariano import newey_west_error
-
-Floats = NDArray[np.float64]
 
 SINGULAR = 1e-12
 """Smallest over largest eigenvalue below which a matrix is singular."""
 OUTLIER_SD = 6.0
 YEAR = 252
-
-
-class Estimator(Protocol):
-    """See :class:`tercel.risk.ports.CovarianceEstimator`."""
-
-    @property
-    def name(self) -> str:
-        """As tables show it."""
-        ...
-
-    def estimate(self, returns: Floats) -> Floats:
-        """Covariance, float64[p, p], from returns float64[n, p]."""
-        ...
 
 
 def _checked(returns: Floats) -> Floats:
@@ -211,7 +196,7 @@ class FastVolatility:
 class PseudoInverse:
     """Another estimator whose singular matrix is inverted where it can be; named, since it hides an error."""
 
-    inner: Estimator
+    inner: CovarianceEstimator
 
     @property
     def name(self) -> str:
@@ -285,7 +270,7 @@ class CovarianceVerdict:
 
 
 def judge(
-    estimators: Sequence[Estimator],
+    estimators: Sequence[CovarianceEstimator],
     returns: Floats,
     first: int,
     window: int = YEAR,
@@ -311,7 +296,9 @@ def judge(
     return out
 
 
-def _held(estimator: Estimator, returns: Floats, first: int, window: int, rebuild: int) -> tuple[Floats, float, float]:
+def _held(
+    estimator: CovarianceEstimator, returns: Floats, first: int, window: int, rebuild: int
+) -> tuple[Floats, float, float]:
     pseudo = isinstance(estimator, PseudoInverse)
     earned = np.empty(len(returns) - first)
     before: Floats | None = None
@@ -327,7 +314,7 @@ def _held(estimator: Estimator, returns: Floats, first: int, window: int, rebuil
     return earned, float(np.mean(leverages)), float(np.mean(turnovers)) if turnovers else 0.0
 
 
-def estimators() -> tuple[Estimator, ...]:
+def estimators() -> tuple[CovarianceEstimator, ...]:
     """Estimators on trial, the plain ones first."""
     return (
         EqualWeights(),

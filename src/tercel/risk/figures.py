@@ -2,26 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.report import style
-from tercel.report.svg import Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
-
-Floats = NDArray[np.float64]
-WIDE = 8.0
+from tercel.report.svg import Figure, finished, sketch
 
 
 def bars(name: str, title: str, values: Mapping[str, float], unit: str, bar: float | None = None) -> Figure:
     """One bar a model, the best on top; a dashed line where a level has to be met."""
     order = sorted(values, key=lambda key: values[key])
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 0.3 * len(order)) as drawing:
         panel = drawing.subplots()
         panel.barh(order, [values[key] for key in order], color=style.SERIES[1].token, height=0.6)
         for row, key in enumerate(order):
@@ -35,7 +29,7 @@ def bars(name: str, title: str, values: Mapping[str, float], unit: str, bar: flo
 
     told = ", ".join(f"{key} {values[key]:.4g}" for key in order)
     caption = "Lower is better." + (f" Dashed: {bar:g}." if bar is not None else "")
-    return drawn(name, f"{title}: {told}.", caption, (WIDE, 0.8 + 0.3 * len(order)), draw)
+    return finished(drawing, name, f"{title}: {told}.", caption)
 
 
 def through_time(
@@ -44,7 +38,7 @@ def through_time(
     """Lines over days, the first one drawn as dots: what happened, and what was forecast of it."""
     x: Any = np.asarray(days, "datetime64[D]")
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.2) as drawing:
         panel = drawing.subplots()
         names = list(lines)
         panel.plot(x, lines[names[0]], ".", color=style.SOFT.token, markersize=2.5, label=names[0])
@@ -56,14 +50,14 @@ def through_time(
         panel.margins(x=0)
         drawing.legend(loc="outside upper right", ncols=len(names))
 
-    return drawn(name, f"{title}: {', '.join(lines)} over {len(days)} days.", "", (WIDE, 3.2), draw)
+    return finished(drawing, name, f"{title}: {', '.join(lines)} over {len(days)} days.", "")
 
 
 def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> Figure:
     """Daily returns, the negative VaR of some models, and the days on which it was exceeded; one panel a model."""
     x: Any = np.asarray(days, "datetime64[D]")
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.5 + 2.0 * len(var)) as drawing:
         panels = drawing.subplots(len(var), 1, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, (key, level) in zip(panels, var.items(), strict=True):
             hit = returns < -level
@@ -76,14 +70,14 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
 
     told = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
     caption = "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters."
-    return drawn("tails", f"Daily returns against 99 % VaR. {told}.", caption, (WIDE, 0.5 + 2.0 * len(var)), draw)
+    return finished(drawing, "tails", f"Daily returns against 99 % VaR. {told}.", caption)
 
 
-def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: NDArray[np.bool_]) -> Figure:
+def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: Bools) -> Figure:
     """Returns with the turbulent state shaded, and the filtered probability under them."""
     x: Any = np.asarray(days, "datetime64[D]")
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.2) as drawing:
         above, below = drawing.subplots(2, 1, sharex=True, height_ratios=[2, 1])
         above.plot(x, 100 * returns, color=style.SERIES[1].token, linewidth=0.6)
         for panel in (above, below):
@@ -95,13 +89,13 @@ def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: N
         below.set_ylabel("probability")
 
     told = f"turbulent on {100 * float(state.mean()):.0f} % of {len(state)} days"
-    return drawn("regimes", f"Daily returns and the filtered regime: {told}.", "Shaded: turbulent.", (WIDE, 4.2), draw)
+    return finished(drawing, "regimes", f"Daily returns and the filtered regime: {told}.", "Shaded: turbulent.")
 
 
 def withdrawal(seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str, int], alarm: int | None) -> Figure:
     """Depth and score around one planted withdrawal: onset, trough, and when the alarm came."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(4.0) as drawing:
         above, below = drawing.subplots(2, 1, sharex=True)
         above.plot(seconds / 60, depth, color=style.SERIES[1].token)
         below.plot(seconds / 60, score, color=style.INK.token)
@@ -115,33 +109,31 @@ def withdrawal(seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str
                 )
             panel.margins(x=0)
         above.set_ylabel("lots on 5 + 5 levels")
-        below.set_ylabel("score / alarm")
-        below.set_xlabel("minute of the day")
+        below.set(ylabel="score / alarm", xlabel="minute of the day")
         drawing.legend(loc="outside upper right", ncols=4)
 
     said = "no alarm" if alarm is None else f"alarm {alarm - marks['onset']} s after the onset"
     alt = f"One planted withdrawal: depth and score; {said}."
-    return drawn("withdrawal", alt, "Depth: mean of the last ten seconds.", (WIDE, 4.0), draw)
+    return finished(drawing, "withdrawal", alt, "Depth: mean of the last ten seconds.")
 
 
 def histogram(name: str, title: str, values: Floats, unit: str) -> Figure:
     """How often each value occurred."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.4) as drawing:
         panel = drawing.subplots()
         panel.hist(values, bins=min(40, max(8, len(values) // 5)), color=style.SERIES[1].token)
         panel.axvline(0, color=style.BAD.token, linewidth=1.2)
-        panel.set_xlabel(unit)
-        panel.set_ylabel("withdrawals")
+        panel.set(xlabel=unit, ylabel="withdrawals")
 
     told = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
-    return drawn(name, f"{title}: {told}.", "Right of zero: the alarm came before the trough.", (WIDE, 2.4), draw)
+    return finished(drawing, name, f"{title}: {told}.", "Right of zero: the alarm came before the trough.")
 
 
 def posture(seconds: Floats, inputs: Mapping[str, Floats], words: Mapping[str, Floats]) -> Figure:
     """What was measured, and under it what the posture made of it."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(1.5 * (len(inputs) + 1)) as drawing:
         panels = drawing.subplots(len(inputs) + 1, 1, sharex=True)
         for panel, (key, values), colour in zip(panels, inputs.items(), style.SERIES[1:], strict=False):
             panel.plot(seconds / 60, values, color=colour.token)
@@ -149,12 +141,8 @@ def posture(seconds: Floats, inputs: Mapping[str, Floats], words: Mapping[str, F
             panel.margins(x=0)
         for (key, values), colour in zip(words.items(), style.SERIES, strict=False):
             panels[-1].step(seconds / 60, values, where="post", color=colour.token, label=key)
-        panels[-1].set_title("posture")
-        panels[-1].set_ylim(-0.05, 1.05)
-        panels[-1].set_xlabel("minute")
+        panels[-1].set(title="posture", ylim=(-0.05, 1.05), xlabel="minute")
         panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(words))
 
     told = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in words.items())
-    return drawn(
-        "posture", f"A stress and the posture that answers it: {told}.", "", (WIDE, 1.5 * (len(inputs) + 1)), draw
-    )
+    return finished(drawing, "posture", f"A stress and the posture that answers it: {told}.", "")

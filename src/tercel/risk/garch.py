@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-
-Floats = NDArray[np.float64]
 
 LEAST_DAYS = 250
 """Days below which a GARCH fit says nothing."""

@@ -8,10 +8,12 @@ import numpy as np
 from tercel.core.jit import Longs, Packed
 from tercel.core.orders import M_KIND, MarketRows
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, MOVE, TRADES
+from tercel.market.simulator.together import WORDS
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 from tercel.risk.anomaly import Calm, StreamingAnomaly
 from tercel.risk.posture import RiskState
-from tercel.risk.seconds import ADDS, CANCELS, COLUMNS, MOVE, TRADES, WORDS, Second, measure
+from tercel.risk.seconds import Second, measure
 
 
 class Followed(Protocol):

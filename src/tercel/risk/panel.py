@@ -5,11 +5,10 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-
-Floats = NDArray[np.float64]
 
 LARGEST_MOVE = 0.5
 """Log returns beyond it are splits and errors, not risk: set to 0, and counted."""
@@ -64,8 +63,6 @@ def read_panel(path: Path) -> Panel:
     DataError
         No such file, a column that is missing, two rows of one name and day, or no name left.
     """
-    import polars as pl
-
     if path.is_dir():
         path = path / "us-daily-ohlcv-2000-2017" / "panel.parquet"
     if not path.is_file():
@@ -86,10 +83,7 @@ def read_panel(path: Path) -> Panel:
     return _panel(frame, path)
 
 
-def _panel(frame: "object", path: Path) -> Panel:
-    import polars as pl
-
-    assert isinstance(frame, pl.DataFrame)
+def _panel(frame: pl.DataFrame, path: Path) -> Panel:
     traded = frame.group_by("date").agg((pl.col("volume") > 0).sum().alias("traded")).sort("date")
     open_days = traded.filter(pl.col("traded") * 2 > frame["ticker"].n_unique())["date"]
     frame = frame.filter(pl.col("date").is_in(open_days.implode()))

@@ -2,13 +2,9 @@
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tercel.core.arrays import Floats
 from tercel.risk.seconds import Second
 from tercel.risk.series import DailySeries
-
-Floats = NDArray[np.float64]
 
 
 class VolatilityModel(Protocol):

@@ -8,11 +8,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import ConfigError, DataError
-
-Floats = NDArray[np.float64]
 
 YEAR = 252
 LEAST_DAYS = 500
@@ -107,7 +105,7 @@ def regime_probabilities(returns: Floats, first: int, refit: int = YEAR, seed: i
     return out[first:]
 
 
-def switched(probabilities: Floats, enter: float = ENTER, leave: float = LEAVE) -> NDArray[np.bool_]:
+def switched(probabilities: Floats, enter: float = ENTER, leave: float = LEAVE) -> Bools:
     """State with hysteresis: on from `enter`, off from below `leave`.
 
     >>> switched(np.array([0.1, 0.9, 0.5, 0.1, 0.5])).tolist()
@@ -143,10 +141,10 @@ class RegimeVerdict:
     turbulent_sd: float
     ratio: float
     switches_per_year: float
-    state: NDArray[np.bool_]
+    state: Bools
 
 
-def judge(name: str, state: NDArray[np.bool_], returns: Floats) -> RegimeVerdict:
+def judge(name: str, state: Bools, returns: Floats) -> RegimeVerdict:
     """How far apart the next days' volatilities are; `state` and `returns` are of the same days.
 
     Raises
@@ -162,7 +160,7 @@ def judge(name: str, state: NDArray[np.bool_], returns: Floats) -> RegimeVerdict
     return RegimeVerdict(name, float(state.mean()), calm, turbulent, turbulent / calm, switches, state)
 
 
-def ewma_rule(returns: Floats, first: int, decay: float = 0.94, over: float = 1.15) -> NDArray[np.bool_]:
+def ewma_rule(returns: Floats, first: int, decay: float = 0.94, over: float = 1.15) -> Bools:
     """The one-line rival: volatility above `over` times the median of its past, bool of days `first .. n - 1`."""
     variance, level = np.empty(len(returns)), float(np.mean(returns[:25] ** 2))
     for t, r in enumerate(returns.tolist()):

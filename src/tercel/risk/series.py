@@ -10,11 +10,9 @@ from pathlib import Path
 from warnings import catch_warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError, DataError
-
-Floats = NDArray[np.float64]
 
 OPTIONAL = ("rv", "rq", "vix")
 STALE_DAYS = 10

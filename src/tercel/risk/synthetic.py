@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.risk.series import DailySeries
-
-Floats = NDArray[np.float64]
 
 NOTE = "SYNTHETIC: drawn from a model whose truth is known; no measurement of any market."
 OMEGA, ALPHA, GAMMA, BETA = 0.02, 0.02, 0.12, 0.90
@@ -49,7 +47,7 @@ def gjr_series(days: int, seed: int) -> KnownSeries:
     return KnownSeries(DailySeries("synthetic GJR", calendar, returns / 100, columns), variance / 1e4)
 
 
-def regime_returns(days: int, seed: int) -> tuple[Floats, NDArray[np.bool_]]:
+def regime_returns(days: int, seed: int) -> tuple[Floats, Bools]:
     """Daily returns of two hidden states, volatility .7 and 2 per cent, and which days were turbulent."""
     rng = np.random.default_rng(seed)
     turbulent = np.zeros(days, np.bool_)

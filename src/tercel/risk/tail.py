@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.risk.garch import expanding
 from tercel.risk.ports import TailModel
 from tercel.stats.coverage import Coverage, coverage
-
-Floats = NDArray[np.float64]
 
 
 def _ready(returns: Floats, first: int, least: int, level: float) -> None:

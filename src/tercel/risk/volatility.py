@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.risk.garch import expanding
 from tercel.risk.ports import VolatilityModel
 from tercel.risk.series import DailySeries
 from tercel.stats.diebold_mariano import DieboldMariano, diebold_mariano
-
-Floats = NDArray[np.float64]
 
 WEEK, MONTH = 5, 22
 LEAST_PAST = 100

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
+from tercel.market.simulator.seconds import FAR5, OWN5
 from tercel.market.simulator.source import Source
 from tercel.risk.anomaly import Calm, StreamingAnomaly, alarm_starts, learn_calm
-from tercel.risk.seconds import FAR5, OWN5, simulate
+from tercel.risk.seconds import simulate
 
 DAY_S = 23_400
 SMOOTH_S = 10
@@ -92,7 +93,7 @@ def power_for(source: Source, left: float = DEPTH_LEFT, seed: int = 0) -> float:
     return (low + high) / 2
 
 
-def plant(rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S) -> tuple[Withdrawal, NDArray[np.float64]]:
+def plant(rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S) -> tuple[Withdrawal, Floats]:
     """A withdrawal at a random time, sudden to slow, and the rates of the day (see `seconds.simulate`)."""
     onset = int(rng.integers(seconds // 5, seconds * 3 // 5))
     full = onset + int(rng.integers(0, 181))
@@ -105,11 +106,11 @@ def plant(rng: np.random.Generator, power: float = 1.0, seconds: int = DAY_S) ->
     return Withdrawal(onset, full, end), rates
 
 
-def depth_of(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+def depth_of(seconds: Floats) -> Floats:
     """Lots on five levels of both sides, mean of the last ten seconds, float64[n]."""
     total = seconds[:, OWN5] + seconds[:, FAR5]
     sums = np.cumsum(np.concatenate([np.full(SMOOTH_S, total[0]), total]))
-    mean: NDArray[np.float64] = (sums[SMOOTH_S:] - sums[:-SMOOTH_S]) / SMOOTH_S
+    mean: Floats = (sums[SMOOTH_S:] - sums[:-SMOOTH_S]) / SMOOTH_S
     return mean
 
 
@@ -120,7 +121,7 @@ def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S)
 
 def judge(
     source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: int, seed: int
-) -> tuple[Verdict, NDArray[np.float64]]:
+) -> tuple[Verdict, Floats]:
     """Plant withdrawals, one a day, let calm days pass, and count. Also the lead of every alarm that came, seconds.
 
     Parameters
@@ -165,9 +166,7 @@ def judge(
     return verdict, known[np.isfinite(known)]
 
 
-def _one(
-    seconds: NDArray[np.float64], score: StreamingAnomaly, planted: Withdrawal
-) -> tuple[float, float, bool, float]:
+def _one(seconds: Floats, score: StreamingAnomaly, planted: Withdrawal) -> tuple[float, float, bool, float]:
     """Lead and delay of the first alarm (NaN: none), whether it came before half the depth was gone, what was left."""
     depth = depth_of(seconds)
     trough = planted.onset + int(np.argmin(depth[planted.onset : planted.end]))
@@ -182,7 +181,7 @@ def _one(
     return float(trough - starts[0]), float(starts[0] - planted.onset), starts[0] <= half, left
 
 
-def _quartiles(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float, float]:
+def _quartiles(values: Sequence[float] | Floats) -> tuple[float, float, float]:
     if len(values) == 0:
         return (np.nan, np.nan, np.nan)
     low, middle, high = np.quantile(np.asarray(values), [0.25, 0.5, 0.75])

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.fusion import Fusion
 from tercel.signals.panel.dataset import Dataset
-from tercel.stats import Estimate, cluster_index, cluster_sums
-from tercel.stats.ranks import clustered_spearman, spearman
-
-Floats = NDArray[np.float64]
+from tercel.stats import cluster_index, cluster_sums
+from tercel.stats.ranks import spearman
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,7 @@ class Decay:
         Of the exponential; from 1/4 of the shortest to 16 times the longest horizon, which stands for a steady drift.
     """
 
-    horizons_ns: NDArray[np.int64]
+    horizons_ns: Ints
     ic: Floats
     slope: Floats
     half_life_ns: int
@@ -78,7 +77,7 @@ def decay(score: ArrayLike, moves: ArrayLike, horizons_ns: Sequence[int]) -> Dec
     return Decay(horizons, ic, slope, _half_life(horizons, slope, precision))
 
 
-def _half_life(horizons: NDArray[np.int64], slope: Floats, precision: Floats) -> int:
+def _half_life(horizons: Ints, slope: Floats, precision: Floats) -> int:
     """The half-life whose curve fits the slopes best, each weighted by its precision."""
     grid = np.geomspace(horizons[0] / 4, horizons[-1] * 16, 321)
     best, found = math.inf, float(grid[-1])
@@ -89,23 +88,6 @@ def _half_life(horizons: NDArray[np.int64], slope: Floats, precision: Floats) ->
         if loss < best:
             best, found = loss, float(candidate)
     return round(found)
-
-
-def series_ic(forecast: ArrayLike, outcome: ArrayLike, rng: np.random.Generator, *, block: int = 20) -> Estimate:
-    """Rank correlation over time, with the interval of a bootstrap over blocks of `block` neighbouring rows.
-
-    Parameters
-    ----------
-    forecast, outcome : float (n,)
-        In time order; rows where either is NaN are left out.
-    """
-    f, o = np.asarray(forecast, np.float64), np.asarray(outcome, np.float64)
-    seen = np.isfinite(f) & np.isfinite(o)
-    x, y = f[seen], o[seen]
-    if len(x) < 2 * block or not (np.ptp(x) > 0 and np.ptp(y) > 0):
-        text = f"{len(x)} rows, blocks of {block}"
-        raise DataError("two blocks of forecasts and outcomes that vary", text, "take a longer history")
-    return clustered_spearman(x, y, np.arange(len(x)) // block, rng)
 
 
 @dataclass(frozen=True)

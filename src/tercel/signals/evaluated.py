@@ -1,36 +1,25 @@
 """What forecasts came to out of sample: rank IC with its interval, calibration, what each source and a gate add."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
 from tercel.report import style
 from tercel.report.page import Section, render
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 from tercel.report.tables import plain_table
 from tercel.signals.fusion_walk import Fold, fused
-from tercel.signals.gate_walk import Gate, gated
+from tercel.signals.gate import Gate, gated
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic, rank_ic_by_date
 from tercel.stats import mean_interval
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
-
-Floats = NDArray[np.float64]
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""
-WIDE = 8.0
-
-
-def mean_of_said(told: Floats) -> Floats:
-    """Mean over the sources that say something, NaN where none does."""
-    heard = ~np.isnan(told)
-    total = np.where(heard, told, 0.0).sum(axis=1)
-    return np.where(heard.any(axis=1), total / np.maximum(heard.sum(axis=1), 1), np.nan)
 
 
 def calibration(forecast: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
@@ -127,7 +116,7 @@ def _gate_adds(
     return {**told, **(_difference(gated_ic, plain_ic, rng) or {"adds": None, "dates": 0})}
 
 
-def _where(said: NDArray[np.bool_], ic: Floats) -> Floats:
+def _where(said: Bools, ic: Floats) -> Floats:
     return np.where(said, np.nan_to_num(ic), np.nan)
 
 
@@ -236,7 +225,7 @@ def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
     """A dot and its interval per row."""
     shown = {key: row for key, row in rows.items() if row}
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 0.35 * max(1, len(shown))) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for at, row in enumerate(shown.values()):
@@ -249,4 +238,4 @@ def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
         panel.set_xlabel(f"{label}, 95 % interval")
 
     told = "; ".join(f"{key} {row['mean']:.4f}" for key, row in shown.items())
-    return drawn(name, f"{label}: {told}.", "Dots: means over dates.", (WIDE, 0.8 + 0.35 * max(1, len(shown))), draw)
+    return finished(drawing, name, f"{label}: {told}.", "Dots: means over dates.")

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
 
-Floats = NDArray[np.float64]
 LEAST_ROWS = 30
 """Rows below which no weight is estimated."""
 
@@ -178,11 +178,6 @@ def stack(
     return Fusion(tuple(sources), centre, slope, weights, gram, common, base, spread, tail)
 
 
-def equal(out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str]) -> Fusion:
-    """The baseline: the same weight for every source, one scale for all."""
-    return stack(out_of_fold, y, sources, shrink=1.0)
-
-
 def _checked(
     out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float, row_weights: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:
@@ -205,7 +200,7 @@ def _checked(
     return told, target, rows / rows.sum()
 
 
-def _calibrated(told: Floats, here: NDArray[np.bool_], target: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _calibrated(told: Floats, here: Bools, target: Floats, rows: Floats) -> tuple[Floats, Floats]:
     """Centre and slope of each source over the rows that have it: least squares, never negative, at most 2."""
     centre, slope = np.zeros(told.shape[1]), np.zeros(told.shape[1])
     for k in range(told.shape[1]):

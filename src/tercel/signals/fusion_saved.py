@@ -15,16 +15,15 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
 from tercel.signals.alpha import Scale
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import BaseModel
-from tercel.signals.gate import GatedFusion
-from tercel.signals.gate_walk import Gate, Trained
+from tercel.signals.gate import Gate, GatedFusion, Trained
 from tercel.signals.zoo import family
 
-Floats = NDArray[np.float64]
 CARD = "card.json"
 WEIGHTS = "fusion.json"
 STATES = "gate.npz"

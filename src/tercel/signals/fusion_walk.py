@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo import family
-from tercel.signals.zoo.checks import filled
+from tercel.signals.zoo.base import filled
 
-Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Fold = tuple[Index, Index]
 Settings = Mapping[str, Mapping[str, Any]]
@@ -70,7 +70,7 @@ def base_names(data: Dataset, families: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{source}:{one}" for source in data.ranking for one in families)
 
 
-def thinned(rows: Index, dates: NDArray[np.int64], most: int) -> Index:
+def thinned(rows: Index, dates: Ints, most: int) -> Index:
     """At most about `most` of the rows: whole cross-sections, evenly left out, the newest always kept."""
     if len(rows) <= most:
         return rows
@@ -138,6 +138,13 @@ def out_of_fold(
     return told
 
 
+def mean_of_said(told: Floats) -> Floats:
+    """Mean over the sources that say something, NaN where none does."""
+    heard = ~np.isnan(told)
+    total = np.where(heard, told, 0.0).sum(axis=1)
+    return np.where(heard.any(axis=1), total / np.maximum(heard.sum(axis=1), 1), np.nan)
+
+
 def fused(
     data: Dataset, told: Floats, names: Sequence[str], folds: Sequence[Fold], *, shrink: float = 0.5
 ) -> tuple[Floats, Floats, Floats]:
@@ -150,10 +157,7 @@ def fused(
     seen = np.zeros(data.n, dtype=bool)
     for train, test in folds:
         known = seen & (data.end_ns <= data.time_ns[test].min()) & ~np.isnan(told).all(axis=1)
-        with np.errstate(invalid="ignore"):
-            heard = ~np.isnan(told[test])
-            total = np.where(heard, told[test], 0.0).sum(axis=1)
-        even[test] = np.where(heard.any(axis=1), total / np.maximum(heard.sum(axis=1), 1), np.nan)
+        even[test] = mean_of_said(told[test])
         if known.sum() < LEAST_ROWS:
             value[test], sd[test] = even[test], data.y[train].std()
         else:

@@ -3,6 +3,14 @@
 Two forms. :class:`GatedFusion` weighs the same sources differently in each state, each state's weights pulled to those
 of all rows. :class:`GatedClassifier` trains one expert per state. At most four states: each has to be learned from its
 share of the rows (Jacobs et al. 1991, "Adaptive mixtures of local experts").
+
+Walked forward:
+
+    gate = Gate(("market.vol_20", "market.ret_5"))
+    value, sd, chance = gated(data, told, names, folds, gate)
+
+States are read from columns that say the same of every instrument. They are found on dates before each block and
+filtered through it: the chance of a date knows that date and those before it, never a later one.
 """
 
 from collections.abc import Sequence
@@ -10,15 +18,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from tercel.core.errors import DataError
-from tercel.signals.fusion import Fusion, stack
+from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError, DataError
+from tercel.signals.fusion import LEAST_ROWS, Fusion, stack
+from tercel.signals.fusion_walk import Fold
+from tercel.signals.panel.dataset import Dataset
 from tercel.signals.zoo.base import Classifier
 from tercel.signals.zoo.linear import Logistic
-from tercel.signals.zoo.regimes import ClusterRegimes, HmmRegimes
+from tercel.signals.zoo.regimes import KINDS, regimes_of
 
-Floats = NDArray[np.float64]
 MOST_STATES = 4
 
 
@@ -78,6 +88,7 @@ def stack_by_state(
     return GatedFusion(tuple(parts))
 
 
+@dataclass(eq=False, repr=False)
 class GatedClassifier(Classifier):
     """An expert per regime, mixed by filtered probabilities.
 
@@ -97,25 +108,16 @@ class GatedClassifier(Classifier):
 
     least_rows = 20
 
-    def __init__(
-        self,
-        expert: Any = None,
-        columns: tuple[int, ...] | None = None,
-        regimes: str = "hmm",
-        states: int = 2,
-        random_state: int = 0,
-    ) -> None:
-        self.expert = expert
-        self.columns = columns
-        self.regimes = regimes
-        self.states = states
-        self.random_state = random_state
+    expert: Any = None
+    columns: tuple[int, ...] | None = None
+    regimes: str = "hmm"
+    states: int = 2
+    random_state: int = 0
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         if not 1 <= self.states <= MOST_STATES:
             raise DataError(f"1 to {MOST_STATES} states", str(self.states), "use fewer states")
-        kind = HmmRegimes if self.regimes == "hmm" else ClusterRegimes
-        self.gate_ = kind(states=self.states, random_state=self.random_state).fit(self._gate(X))
+        self.gate_ = regimes_of(self.regimes, self.states, self.random_state).fit(self._gate(X))
         chance = self.gate_.predict_proba(self._gate(X))
         model = Logistic() if self.expert is None else self.expert
         self.experts_ = []
@@ -131,3 +133,137 @@ class GatedClassifier(Classifier):
         chance = self.gate_.predict_proba(self._gate(X))
         told = np.stack([expert.predict_proba(X)[:, 1] for expert in self.experts_], axis=1)
         return np.asarray((chance * told).sum(axis=1))
+
+
+LEAST_DATES = 60
+"""Dates below which no states are looked for."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What states are read from.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Columns of the set, `source.column`; states are numbered by the variance of the first, calm first.
+    kind : {"hmm", "clusters"}
+    states : int
+    seed : int
+    """
+
+    columns: tuple[str, ...]
+    kind: str = "hmm"
+    states: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no gate can be made of."""
+        if self.kind not in KINDS or not 2 <= self.states <= MOST_STATES or not self.columns:
+            text = f"{self.kind}, {self.states} states, {len(self.columns)} columns"
+            raise ConfigError(f"hmm or clusters, 2 to {MOST_STATES} states, a column", text, "mend [train.gate]")
+
+    def make(self) -> Any:
+        """An unfitted model of the states."""
+        return regimes_of(self.kind, self.states, self.seed)
+
+    def by_date(self, data: Dataset) -> Floats:
+        """The columns' values, one row a date, float64 (D, C); NaN where nothing is known.
+
+        Raises
+        ------
+        ConfigError
+            For a column that the set does not have.
+        DataError
+            For a column that differs between the instruments of a date.
+        """
+        shared = [n for n in data.names if n.split(".", 1)[0] not in data.ranking]
+        missing = [name for name in self.columns if name not in data.names]
+        if missing:
+            known = ", ".join(shared) or "none in this panel"
+            raise ConfigError(f"columns for the gate among {known}", ", ".join(missing), "mend [train.gate] columns")
+        first = np.flatnonzero(np.diff(data.time_ns, prepend=data.time_ns[:1] - 1))
+        x = data.x[:, [data.names.index(name) for name in self.columns]]
+        high, low = np.fmax.reduceat(x, first, axis=0), np.fmin.reduceat(x, first, axis=0)
+        if (high > low).any():
+            bad = self.columns[int(np.flatnonzero((high > low).any(axis=0))[0])]
+            raise DataError("columns that say the same of every instrument", bad, f"use {', '.join(shared)}")
+        return np.asarray(high)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A gate as it is saved: the model of states, the fusion of each, and the chances where nothing is known."""
+
+    gate: Gate
+    regimes: Any
+    fusion: GatedFusion
+    usual: Floats
+
+    def chances(self, history: Floats) -> Floats:
+        """Filtered chances (D, S) along a history of the gate's columns, oldest first; NaN rows have the usual ones."""
+        return _chances(self.regimes, history, self.usual)
+
+
+def gated(
+    data: Dataset, told: Floats, names: Sequence[str], folds: Sequence[Fold], gate: Gate, *, shrink: float = 0.5
+) -> tuple[Floats, Floats, Floats]:
+    """Fused forecast, its standard deviation, float64 (n,), and the states' chances (n, S).
+
+    NaN in rows of no test block, and in blocks before which too little was heard for a gate: there the caller's plain
+    fusion stands.
+    """
+    values, dates = gate.by_date(data), data.dates
+    value, sd = np.full(data.n, np.nan), np.full(data.n, np.nan)
+    chance = np.full((data.n, gate.states), np.nan)
+    seen = np.zeros(data.n, dtype=bool)
+    for _, test in folds:
+        begin = int(data.time_ns[test].min())
+        known = seen & (data.end_ns <= begin) & ~np.isnan(told).all(axis=1)
+        at, last = int(dates[test].min()), int(dates[test].max())
+        past = values[:at]
+        seen[test] = True
+        if known.sum() < LEAST_ROWS or np.isfinite(past).all(axis=1).sum() < LEAST_DATES:
+            continue
+        try:
+            regimes, usual = _fitted(gate, past)
+            states = _chances(regimes, values[: last + 1], usual)
+            fusion = stack_by_state(told[known], data.y[known], states[dates[known]], names, shrink=shrink)
+        except DataError:  # states that cannot be told apart yet
+            continue
+        chance[test] = states[dates[test]]
+        value[test], sd[test] = fusion.combine(told[test], chance[test])
+    return value, sd, chance
+
+
+def trained(data: Dataset, told: Floats, names: Sequence[str], gate: Gate, *, shrink: float = 0.5) -> Trained:
+    """The gate on all dates and all out-of-fold forecasts, to be saved.
+
+    Raises
+    ------
+    DataError
+        When fewer than 60 dates know the gate's columns.
+    """
+    values, rows = gate.by_date(data), ~np.isnan(told).all(axis=1)
+    count = int(np.isfinite(values).all(axis=1).sum())
+    if count < LEAST_DATES:
+        what = f"{count} of {len(values)} that know {', '.join(gate.columns)}"
+        raise DataError(f"at least {LEAST_DATES} dates for a gate", what, "take a longer panel, or leave the gate out")
+    regimes, usual = _fitted(gate, values)
+    states = _chances(regimes, values, usual)[data.dates[rows]]
+    return Trained(gate, regimes, stack_by_state(told[rows], data.y[rows], states, names, shrink=shrink), usual)
+
+
+def _fitted(gate: Gate, past: Floats) -> tuple[Any, Floats]:
+    """A model of the states of some dates, and how often each was."""
+    kept = past[np.isfinite(past).all(axis=1)]
+    regimes = gate.make().fit(kept)
+    return regimes, np.asarray(regimes.predict_proba(kept).mean(axis=0))
+
+
+def _chances(regimes: Any, values: Floats, usual: Floats) -> Floats:
+    out = np.tile(usual, (len(values), 1))
+    finite = np.isfinite(values).all(axis=1)
+    if finite.any():
+        out[finite] = regimes.predict_proba(values[finite])
+    return out

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import polars as pl
 
 from tercel.core.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def forward_returns(prices: pl.DataFrame, *, horizon: int, lag: int = 0, void: str | None = None) -> pl.DataFrame:
@@ -34,8 +31,6 @@ def forward_returns(prices: pl.DataFrame, *, horizon: int, lag: int = 0, void: s
     DataError
         When no instrument has more than `lag + horizon` bars.
     """
-    import polars as pl
-
     if horizon < 1 or lag < 0:
         raise DataError(
             "a horizon of at least 1 bar and a lag of at least 0", f"{horizon} and {lag}", "mend the settings"
@@ -68,8 +63,6 @@ def ranked(column: str, by: str = "time") -> pl.Expr:
     >>> pl.DataFrame({"time": [1, 1, 1], "a": [5.0, 1.0, 3.0]}).select(ranked("a"))["a"].to_list()
     [0.5, -0.5, 0.0]
     """
-    import polars as pl
-
     value = pl.col(column)
     count = value.count().over(by)
     return pl.when(count > 1).then((value.rank().over(by) - 1) / (count - 1) - 0.5).otherwise(None).alias(column)

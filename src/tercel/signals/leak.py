@@ -17,23 +17,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.report import style
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 from tercel.signals.panel.panel import Panel
 from tercel.signals.scores import Skill, rank_ic_of_rows, skill
 from tercel.signals.sources.port import EVERY, Source
 
-if TYPE_CHECKING:
-    import polars as pl
-    from matplotlib.figure import Figure as Drawing
-
-Floats = NDArray[np.float64]
 CEILING = 0.04
 SURE = 4.0
 """Standard errors beyond which neither is chance, many columns and shifts looked at."""
@@ -175,8 +171,6 @@ def judged(
 
 def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]:
     """As-of values of each column and returns of each bar, float64 (times, instruments)."""
-    import polars as pl
-
     names = panel.instruments()
     if names:
         prices = prices.filter(pl.col("instrument").is_in(names))
@@ -223,7 +217,7 @@ def _mean(by_bar: Floats) -> float:
 def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure:
     """Lead-lag profiles beside each other, a panel each: what had happened (grey) and what had not."""
 
-    def draw(drawing: Drawing) -> None:
+    with sketch(3.0) as drawing:
         panels = np.atleast_1d(drawing.subplots(1, len(reports), sharey=False))
         for panel, (title, report) in zip(panels, reports.items(), strict=True):
             shifts = list(report.profile)
@@ -232,8 +226,7 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
             panel.bar(shifts, [report.profile[shift] for shift in shifts], color=colours, width=0.7)
             panel.axhline(0, color=style.SOFT.token, linewidth=0.9)
             panel.axvline(0.5, color=style.INK.token, linewidth=0.9, linestyle=":")
-            panel.set_title(f"{title}: {report.verdict}")
-            panel.set_xlabel("bar, periods from the known time")
+            panel.set(title=f"{title}: {report.verdict}", xlabel="bar, periods from the known time")
         panels[0].set_ylabel("rank IC with the bar's return")
 
     told = "; ".join(f"{title}: {report.verdict}, IC {report.ic.mean:+.3f}" for title, report in reports.items())
@@ -241,4 +234,4 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
         "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
         "several bars; a leak stands in one."
     )
-    return drawn(name, f"Rank IC of a source with returns around its known time. {told}.", caption, (8.0, 3.0), draw)
+    return finished(drawing, name, f"Rank IC of a source with returns around its known time. {told}.", caption)

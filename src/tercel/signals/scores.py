@@ -1,23 +1,21 @@
-"""How good a forecast is: information coefficient by date, R², AUC, accuracy, F1, MCC, calibration. NumPy only.
+"""How good a forecast is: information coefficient by date, AUC, calibration. NumPy only.
 
 ic = rank_ic(forecast, outcome, dates, rng)        ic.mean, ic.t, ic.ci_low, ic.ci_high, ic.by_date
-accuracy, macro_f1, mcc, auc, brier, ece           plain numbers
-clustered(metric, truth, guess, labels, rng)       any of them with an interval over clusters
+auc, brier, ece                                    plain numbers
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.stats import Estimate, clustered_se, mean_interval
+from tercel.stats import clustered_se, mean_interval
 from tercel.stats.ranks import ranks, spearman
 
-Floats = NDArray[np.float64]
 FEWEST = 5
 """Instruments below which a cross-section has no rank correlation worth averaging."""
 
@@ -46,14 +44,6 @@ class Skill:
     def to_json(self) -> dict[str, float]:
         """The numbers by name."""
         return {"mean": self.mean, "t": self.t, "ci_low": self.ci_low, "ci_high": self.ci_high, "dates": self.dates}
-
-
-def correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Pearson's correlation, NaN where one side does not vary."""
-    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale > 0 else float("nan")
 
 
 def rank_ic_by_date(forecast: ArrayLike, outcome: ArrayLike, dates: ArrayLike) -> Floats:
@@ -112,14 +102,6 @@ def skill(by_date: Floats, rng: np.random.Generator, *, block: int = 4) -> Skill
     )
 
 
-def r2(truth: ArrayLike, guess: ArrayLike, *, against_zero: bool = False) -> float:
-    """1 - squared error over squared deviation from the mean (or from zero: the honest baseline of returns)."""
-    y, f = np.asarray(truth, np.float64), np.asarray(guess, np.float64)
-    centre = 0.0 if against_zero else y.mean()
-    total = float(((y - centre) ** 2).sum())
-    return 1.0 - float(((y - f) ** 2).sum()) / total if total > 0 else float("nan")
-
-
 def auc(truth: ArrayLike, score: ArrayLike) -> float:
     """Chance that a positive (truth > 0) scores above a negative, ties half.
 
@@ -145,31 +127,6 @@ def single_class(which: object, rows: int) -> DataError:
     )
 
 
-def accuracy(truth: ArrayLike, guess: ArrayLike) -> float:
-    """Share that is right."""
-    return float(np.mean(np.asarray(truth) == np.asarray(guess)))
-
-
-def macro_f1(truth: ArrayLike, guess: ArrayLike) -> float:
-    """Mean over the classes of truth of the harmonic mean of precision and recall; 0 for a class never guessed.
-
-    >>> macro_f1([0, 0, 1], [0, 1, 1]).__round__(4)
-    0.6667
-    """
-    y, f = np.asarray(truth), np.asarray(guess)
-    scores = []
-    for label in np.unique(y):
-        hit = float(np.sum((y == label) & (f == label)))
-        scores.append(2 * hit / float(np.sum(y == label) + np.sum(f == label)))
-    return float(np.mean(scores))
-
-
-def mcc(truth: ArrayLike, guess: ArrayLike) -> float:
-    """Matthews' correlation of two binary labels; 0 when a side has one class."""
-    value = correlation(np.asarray(truth) > 0, np.asarray(guess) > 0)
-    return 0.0 if np.isnan(value) else value
-
-
 def brier(truth: ArrayLike, probability: ArrayLike) -> float:
     """Mean squared distance of a probability from what happened (truth > 0)."""
     return float(np.mean((np.asarray(probability, np.float64) - (np.asarray(truth) > 0)) ** 2))
@@ -181,37 +138,3 @@ def ece(truth: ArrayLike, probability: ArrayLike, *, bins: int = 10) -> float:
     order = np.argsort(p, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     return float(sum(len(part) * abs(p[part].mean() - y[part].mean()) for part in parts) / len(p))
-
-
-def clustered(
-    metric: Callable[[NDArray[np.generic], NDArray[np.generic]], float],
-    truth: ArrayLike,
-    guess: ArrayLike,
-    labels: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    resamples: int = 1000,
-    level: float = 0.95,
-) -> Estimate:
-    """A score with its bootstrap interval over clusters (days that move together), percentile method.
-
-    Samples in which the metric is undefined (one class) are left out.
-    """
-    y, f = np.asarray(truth), np.asarray(guess)
-    known, at = np.unique(np.asarray(labels), return_inverse=True)
-    if len(known) < 2:
-        return Estimate(metric(y, f), None, None)
-    members = [np.flatnonzero(at == i) for i in range(len(known))]
-    draws = []
-    for _ in range(resamples):
-        rows = np.concatenate([members[i] for i in rng.integers(0, len(known), len(known))])
-        try:
-            draws.append(metric(y[rows], f[rows]))
-        except DataError:
-            continue
-    kept = np.asarray(draws)
-    kept = kept[np.isfinite(kept)]
-    if len(kept) == 0:
-        return Estimate(metric(y, f), None, None)
-    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(metric(y, f), float(low), float(high))

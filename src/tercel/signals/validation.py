@@ -1,30 +1,30 @@
-"""Splits in time that cannot look ahead: walk-forward, purged folds, combinatorial purged cross-validation.
+"""Splits in time that cannot look ahead: walk-forward with purge and embargo.
 
     for train, test in walk_forward(data.time_ns, data.end_ns, splits=5, embargo_ns=10 * DAY): ...
 
 *Purge*: a row whose label interval reaches into the test block does not train. *Embargo*: nor does one whose label ends
-less than `embargo_ns` before the block, or that begins less than `embargo_ns` after it (Lopez de Prado 2018, "Advances
-in Financial Machine Learning", chapters 7 and 12). All times are ns; rows may be in any order.
+less than `embargo_ns` before the block (Lopez de Prado 2018, "Advances in Financial Machine Learning", chapter 7). All
+times are ns; rows may be in any order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import DataError
 
 DAY = 86_400 * 1_000_000_000
 Index = NDArray[np.intp]
-Longs = NDArray[np.int64]
 
 
 def walk_forward(
-    time_ns: Longs,
-    end_ns: Longs,
+    time_ns: Ints,
+    end_ns: Ints,
     *,
     splits: int = 5,
     embargo_ns: int = 0,
@@ -70,63 +70,7 @@ def walk_forward(
         yield train, test
 
 
-def purged_folds(
-    time_ns: Longs, end_ns: Longs, *, folds: int = 5, embargo_ns: int = 0
-) -> Iterator[tuple[Index, Index]]:
-    """(train, test) of contiguous folds, trained on both sides of the test block less purge and embargo.
-
-    For out-of-fold predictions inside a training set; a forecast is judged by :func:`walk_forward`.
-    """
-    time_ns, end_ns = np.asarray(time_ns, np.int64), np.asarray(end_ns, np.int64)
-    _refuse_short(time_ns, embargo_ns)
-    block = _blocks(time_ns, folds)
-    for fold in range(folds):
-        yield _around(time_ns, end_ns, block == fold, embargo_ns)
-
-
-def combinatorial(
-    time_ns: Longs, end_ns: Longs, *, groups: int = 6, tested: int = 2, embargo_ns: int = 0
-) -> Iterator[tuple[Index, Index]]:
-    """Combinatorial purged cross-validation: every choice of `tested` of `groups` blocks is a test set once.
-
-    C(groups, tested) splits make `tested / groups * C(groups, tested)` paths: 15 and 5 by default.
-    """
-    time_ns, end_ns = np.asarray(time_ns, np.int64), np.asarray(end_ns, np.int64)
-    _refuse_short(time_ns, embargo_ns)
-    block = _blocks(time_ns, groups)
-    for chosen in combinations(range(groups), tested):
-        yield _around(time_ns, end_ns, np.isin(block, chosen), embargo_ns)
-
-
-def _around(time_ns: Longs, end_ns: Longs, tested: NDArray[np.bool_], embargo_ns: int) -> tuple[Index, Index]:
-    """Rows that do not touch any contiguous run of tested times, and the tested ones."""
-    times = np.unique(time_ns)
-    inside = np.isin(times, np.unique(time_ns[tested]))
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(np.int8), [0]])))
-    train = ~tested
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        run = tested & (time_ns >= times[start]) & (time_ns <= times[stop - 1])
-        before = end_ns + embargo_ns <= times[start]
-        after = time_ns >= int(end_ns[run].max()) + embargo_ns
-        train &= before | after
-    if not train.any():
-        raise _short("rows left to train on after purge and embargo", time_ns, embargo_ns)
-    return np.flatnonzero(train), np.flatnonzero(tested)
-
-
-def _blocks(time_ns: Longs, count: int) -> Longs:
-    """Number of the block, 0..count-1, of each row: contiguous in time, about equally many different times."""
-    times, at = np.unique(time_ns, return_inverse=True)
-    if count < 2 or len(times) < count:
-        raise DataError(
-            f"at least {max(count, 2)} different times for {count} blocks",
-            f"{len(times)}",
-            "use fewer blocks or a longer panel",
-        )
-    return (at.astype(np.int64) * count) // len(times)
-
-
-def _cuts(time_ns: Longs, splits: int, first: float) -> list[int]:
+def _cuts(time_ns: Ints, splits: int, first: float) -> list[int]:
     times = np.unique(time_ns)
     begin = int(len(times) * first)
     if splits < 1 or not 0.0 < first < 1.0 or begin < 1 or len(times) - begin < splits:
@@ -139,14 +83,14 @@ def _cuts(time_ns: Longs, splits: int, first: float) -> list[int]:
     return [*times[at[:-1]].tolist(), int(times[-1]) + 1]
 
 
-def _refuse_short(time_ns: Longs, embargo_ns: int) -> None:
+def _refuse_short(time_ns: Ints, embargo_ns: int) -> None:
     if embargo_ns < 0:
         raise DataError("an embargo of 0 ns or more", f"{embargo_ns}", "say how long labels and features overlap")
     if len(time_ns) == 0 or int(time_ns.max()) - int(time_ns.min()) <= embargo_ns:
         raise _short("a panel longer than the embargo", time_ns, embargo_ns)
 
 
-def _short(expected: str, time_ns: Longs, embargo_ns: int) -> DataError:
+def _short(expected: str, time_ns: Ints, embargo_ns: int) -> DataError:
     span = (int(time_ns.max()) - int(time_ns.min())) / DAY if len(time_ns) else 0.0
     received = f"{len(time_ns)} rows over {span:.2f} days and an embargo of {embargo_ns / DAY:.2f} days"
     return DataError(expected, received, "use a longer panel or a shorter embargo and horizon")

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
+from tercel.market.simulator.seconds import COLUMNS
 from tercel.risk.ports import AnomalyScore, CovarianceEstimator, TailModel, VolatilityModel
-from tercel.risk.seconds import COLUMNS, Second
+from tercel.risk.seconds import Second
 from tercel.risk.series import DailySeries
 from tercel.risk.synthetic import factor_covariance, factor_returns, gjr_series
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from tercel.signals.panel import Panel
+from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.port import EVERY, KEYS, ROW, Source, time_type
 
 
@@ -61,7 +61,7 @@ class SourceContract:
         assert before.select(panel.columns).row(0) == (None,) * len(source.columns)
 
     def test_later_facts_do_not_change_what_was_known(self, source: Source, facts: pl.DataFrame) -> None:
-        from tercel.signals.sources.frame import FrameSource
+        from tercel.signals.sources.port import FrameSource
 
         middle = facts["known_time"][facts.height // 2]
         early = FrameSource(source.name, source.columns, facts.filter(pl.col("known_time") <= middle))

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from replications.almgren_chriss.model import cost_variance, expected_cost, holdings
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import (
     AlmgrenChriss,
     Parameters,
-    cost_variance,
-    expected_cost,
-    holdings,
     kappa,
     share_left,
 )

@@ -4,7 +4,7 @@ import pytest
 
 from tercel.execution import intent as i
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build
-from tercel.execution.strategies.imbalance_peg import LAST, ImbalancePeg
+from tercel.execution.strategies.baselines import LAST, ImbalancePeg
 from tercel.testing.strategy import HORIZON_NS, StrategyConformance, view_of
 
 

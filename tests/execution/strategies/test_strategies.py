@@ -8,7 +8,7 @@ from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.actions import placement
 from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build, eta_of_depth
-from tercel.execution.strategies.vwap import shares_done
+from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares
 from tercel.execution.view import View
 from tercel.testing.strategy import HORIZON_NS, StrategyConformance, random_views, view_of

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
-from tercel.execution.strategies.transient import (
+from tercel.execution.strategies.tunable import (
     AlmgrenChrissFitted,
     ObizhaevaWang,
     Propagator,

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from tests.learning import tiny
 from tests.learning.toy import MaskedToyVec, ToyVec
 
 from tercel.core.errors import ConfigError
-from tercel.learning import tiny
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.normalise import ObservationNormaliser
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import LearningError, train
-from tercel.learning.ray.env import ATTEMPTS, ShardedVec, _of_crew, merged, sharded_env
+from tercel.learning.ray.env import ATTEMPTS, ShardedVec, merged, sharded_env
 from tercel.learning.ray.shards import Holder, shard_seed
 from tercel.testing.learner import LearnerContract, VecEnvContract
 
@@ -110,8 +110,8 @@ def test_dqn_steps_through_shards():
 
 def test_training_goes_on_when_shards_are_lost():
     """Lost in a rollout and again in the reset that follows: their episodes start anew, the others' rows stay."""
-    calm = Ppo(_of_crew(DyingCrew(tiny.TinyMarket, 4, 3, {}), 4), PpoSettings(steps=16, minibatch=32), 2)
-    hit = Ppo(_of_crew(DyingCrew(tiny.TinyMarket, 4, 3, {2: [1], 3: [1]}), 4), PpoSettings(steps=16, minibatch=32), 2)
+    calm = Ppo(ShardedVec(DyingCrew(tiny.TinyMarket, 4, 3, {}), 4), PpoSettings(steps=16, minibatch=32), 2)
+    hit = Ppo(ShardedVec(DyingCrew(tiny.TinyMarket, 4, 3, {2: [1], 3: [1]}), 4), PpoSettings(steps=16, minibatch=32), 2)
     calm.env.roll(calm)
     hit.env.roll(hit)
     assert hit.env.restarts == [0, 1, 0]
@@ -123,7 +123,7 @@ def test_training_goes_on_when_shards_are_lost():
 
 def test_a_shard_lost_for_ever_ends_training_with_advice():
     crew = DyingCrew(tiny.TinyMarket, 4, 2, {i: [1] for i in range(2, 10 * ATTEMPTS)})
-    learner = Ppo(_of_crew(crew, 4), PpoSettings(steps=16, minibatch=32), 2)
+    learner = Ppo(ShardedVec(crew, 4), PpoSettings(steps=16, minibatch=32), 2)
     with pytest.raises(LearningError, match="resume"):
         learner.update()
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.alpha import decay, series_ic, to_alpha
+from tercel.signals.alpha import decay, to_alpha
 from tercel.signals.fusion import stack
 
 S = 10**9
@@ -42,18 +42,6 @@ def test_the_future_may_end():
         decay(np.ones(500), moves, [S, 2 * S])
     with pytest.raises(DataError, match="horizons"):
         decay(score, moves, [2 * S, S])
-
-
-def test_series_ic_holds_the_truth_and_widens_with_dependence():
-    rng = np.random.default_rng(1)
-    n, rho = 4000, 0.1
-    x = rng.normal(size=n)
-    y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=n)
-    found = series_ic(x, y, np.random.default_rng(2))
-    assert found.ci_low < 6 / np.pi * np.arcsin(rho / 2) < found.ci_high
-    slow = np.repeat(x[: n // 20], 20), np.repeat(y[: n // 20], 20)
-    wide = series_ic(*slow, np.random.default_rng(2))
-    assert wide.ci_high - wide.ci_low > 2 * (found.ci_high - found.ci_low)
 
 
 def test_the_message_says_what_was_heard():

@@ -8,7 +8,7 @@ from tests.signals.command.material import configured, done
 
 from tercel.signals.evaluated import calibration, exchanged
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs import costs
+from tercel.signals.runs import panel
 from tercel.signals.sources.synthetic import synthetic_market
 
 
@@ -48,6 +48,6 @@ def test_compare_on_a_panel_says_what_families_take(tmp_path: Path, monkeypatch:
     assert line["row_us"] > 0
     assert line["accuracy"]["mean"] > 0.5
     assert line["noise"]["0"]["mean"] >= line["noise"]["0.4"]["mean"] - 0.02
-    monkeypatch.setattr(costs, "out_of_fold", None)  # levels that are measured are not run again
+    monkeypatch.setattr(panel, "out_of_fold", None)  # levels that are measured are not run again
     again = done("compare", config, "--out", out)["panel"]["table"][0]
     assert again["noise"] == line["noise"]

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError
-from tercel.signals.compare.cells import Cell, Measured, Stacked, contenders, lacking, plan, run
+from tercel.signals.compare.cells import PROBLEMS, Cell, Measured, Stacked, contenders, lacking, plan, run
 from tercel.signals.compare.claims import CLAIMS, Cells, Claim, judge, summary
-from tercel.signals.compare.problems import PROBLEMS
 from tercel.signals.scores import auc
 from tercel.testing.signal_model import SignalModelConformance
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.fusion import Fusion, equal, stack
+from tercel.signals.fusion import Fusion, stack
 from tercel.signals.gate import GatedClassifier, stack_by_state
 
 
@@ -30,7 +30,7 @@ def test_least_squares_is_recovered_without_shrinkage():
 
 def test_equal_weights_are_one_scale_for_all():
     parts, y = independent()
-    fused = equal(parts, y, ("a", "b", "c"))
+    fused = stack(parts, y, ("a", "b", "c"), shrink=1.0)
     assert np.ptp(fused.weights) == 0
     value, _ = fused.combine(parts)
     # the scale is the least-squares one: what is left has nothing in common with what was said

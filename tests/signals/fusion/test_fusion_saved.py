@@ -14,7 +14,7 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.signals import fusion_saved
 from tercel.signals.fusion_walk import final, out_of_fold
-from tercel.signals.gate_walk import Gate, Trained
+from tercel.signals.gate import Gate, Trained
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward

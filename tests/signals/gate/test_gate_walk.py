@@ -5,10 +5,10 @@ import pytest
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion_walk import fused
-from tercel.signals.gate_walk import Gate, gated, trained
+from tercel.signals.gate import Gate, gated, trained
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic_by_date
-from tercel.signals.sources.market import MarketState
+from tercel.signals.sources.daily import MarketState
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward
 

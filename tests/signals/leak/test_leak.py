@@ -4,10 +4,8 @@ import pytest
 
 from tercel.core.errors import DataError
 from tercel.signals.leak import leak_report, profile_figure
-from tercel.signals.panel.build import dataset_of
-from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.planted import planted_leak
-from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
+from tercel.signals.panel.panel import Panel, dataset_of
+from tercel.signals.sources.synthetic import SyntheticMarket, planted_leak, synthetic_market
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,7 @@ def test_honest_sources_pass(market: SyntheticMarket) -> None:
 def test_a_leak_of_a_later_bar_is_caught_too(market: SyntheticMarket) -> None:
     import polars as pl
 
-    from tercel.signals.sources.frame import FrameSource
+    from tercel.signals.sources.port import FrameSource
 
     early = market.prices.sort("instrument", "time").with_columns(
         hint=(pl.col("close").shift(-3) / pl.col("close").shift(-2)).log().over("instrument")

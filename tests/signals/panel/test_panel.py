@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.panel import Dataset, Panel
-from tercel.signals.panel.portfolio import long_short, smoothed
-from tercel.signals.sources.frame import FrameSource
-from tercel.signals.sources.port import EVERY, SourceAbsentError
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import Panel
+from tercel.signals.runs.panel import long_short, smoothed
+from tercel.signals.sources.port import EVERY, FrameSource, SourceAbsentError
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -11,16 +11,15 @@ from tests.market.tape.tapes import DAY, rude_events
 
 from tercel.core.errors import DataError
 from tercel.market.tape import Lake
-from tercel.signals.panel import Panel
+from tercel.signals.panel.panel import Panel
 from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
-from tercel.signals.sources.planted import planted_leak
 from tercel.signals.sources.port import Source, SourceAbsentError
+from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
-from tercel.signals.sources.synthetic import synthetic_market
-from tercel.signals.studies.stocknet import word_score
+from tercel.signals.sources.synthetic import planted_leak, synthetic_market
 from tercel.testing.source import SourceContract
 
 REPORT = {
@@ -294,7 +293,7 @@ def test_an_undated_scene_and_a_flat_picture_are_refused(tmp_path: Path) -> None
 
 def test_series_errors_name_the_file(tmp_path: Path) -> None:
     path = series_file(tmp_path)
-    with pytest.raises(DataError, match=r"no gold in .*trend\.csv"):
+    with pytest.raises(DataError, match=r"gold in .*trend\.csv; received none named gold"):
         DatedSeries(path, "date", ("gold",), 1).facts()
     with pytest.raises(DataError, match="lag of 0 days or more"):
         DatedSeries(path, "date", ("debt",), -1).facts()

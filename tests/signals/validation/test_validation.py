@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import DataError
-from tercel.signals.validation import combinatorial, purged_folds, walk_forward
+from tercel.signals.validation import walk_forward
 
 PANEL = st.tuples(st.integers(12, 60), st.integers(1, 4), st.integers(1, 9), st.integers(0, 6))
 
@@ -15,13 +15,6 @@ def times(drawn: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray, int
     days, names, horizon, embargo = drawn
     time = np.repeat(np.arange(days, dtype=np.int64) * 10, names)
     return time, time + horizon, embargo
-
-
-def apart(time: np.ndarray, end: np.ndarray, train: np.ndarray, test: np.ndarray, embargo: int) -> bool:
-    """Whether every training label keeps its distance from every tested one, pair by pair."""
-    before = end[train][:, None] + embargo <= time[test][None, :]
-    after = time[train][:, None] >= end[test][None, :] + embargo
-    return bool(np.all(before | after))
 
 
 @given(PANEL, st.integers(1, 4))
@@ -38,26 +31,6 @@ def test_walk_forward_trains_on_the_past_alone(drawn: tuple[int, int, int, int],
     assert seen == np.flatnonzero(time >= time[seen[0]]).tolist()
 
 
-@given(PANEL, st.integers(2, 5))
-def test_purged_folds_test_each_row_once_and_keep_apart(drawn: tuple[int, int, int, int], folds: int) -> None:
-    time, end, embargo = times(drawn)
-    seen = []
-    for train, test in purged_folds(time, end, folds=folds, embargo_ns=embargo):
-        assert apart(time, end, train, test, embargo)
-        seen += test.tolist()
-    assert sorted(seen) == list(range(len(time)))
-
-
-@given(PANEL)
-def test_combinatorial_makes_every_choice(drawn: tuple[int, int, int, int]) -> None:
-    time, end, embargo = times(drawn)
-    splits = list(combinatorial(time, end, groups=6, tested=2, embargo_ns=embargo))
-    assert len(splits) == 15
-    assert all(apart(time, end, train, test, embargo) for train, test in splits)
-    counts = np.bincount(np.concatenate([test for _, test in splits]))
-    assert set(counts.tolist()) == {5}
-
-
 def test_a_window_forgets() -> None:
     time = np.arange(100, dtype=np.int64)
     for train, test in walk_forward(time, time + 1, splits=3, window_ns=20):
@@ -72,20 +45,17 @@ def test_cuts_are_obeyed() -> None:
     assert found == [([0, 1, 2], [5, 6]), ([0, 1, 2, 3, 4], [7, 8, 9])]
 
 
-@pytest.mark.parametrize("split", [walk_forward, purged_folds, combinatorial])
-def test_a_panel_shorter_than_the_embargo_is_refused(split) -> None:
+def test_a_panel_shorter_than_the_embargo_is_refused() -> None:
     time = np.arange(8, dtype=np.int64)
     with pytest.raises(DataError, match="a panel longer than the embargo"):
-        list(split(time, time + 1, embargo_ns=7))
+        list(walk_forward(time, time + 1, embargo_ns=7))
     with pytest.raises(DataError, match="0 rows over"):
-        list(split(time[:0], time[:0]))
+        list(walk_forward(time[:0], time[:0]))
 
 
 def test_labels_that_leave_nothing_to_train_on_are_refused() -> None:
     time = np.arange(8, dtype=np.int64)
     with pytest.raises(DataError, match="8 rows over"):
         list(walk_forward(time, time + 50, splits=2))
-    with pytest.raises(DataError, match="after purge"):
-        list(purged_folds(time, time + 50))
     with pytest.raises(DataError, match="embargo of 0"):
         list(walk_forward(time, time + 1, embargo_ns=-1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.venues.moldudp.packets import HEAD, MOST_BYTES, end_of_session, packet, read_header
+from tercel.venues.moldudp.sequencer import HEAD, MOST_BYTES, end_of_session, packet, read_header
 
 
 @dataclass(frozen=True)

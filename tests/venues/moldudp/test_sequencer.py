@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from tests.venues.moldudp.faulty_server import packets_of
 
 from tercel.venues.moldudp import packet, read_header, request
-from tercel.venues.moldudp.packets import END, blocks_of, end_of_session
-from tercel.venues.moldudp.sequencer import PATIENCE_NS, RETRY_NS, Sequencer
+from tercel.venues.moldudp.sequencer import END, PATIENCE_NS, RETRY_NS, Sequencer, blocks_of, end_of_session
 
 SESSION = b"DAY0000001"
 MESSAGES = st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=40)

@@ -2,7 +2,7 @@
 
 Each set of actions is one file with `LABELS` and ``decode(actions, view) -> intents``; here they stand by name: the
 discrete ones take int64 (n,) indices, the continuous ones float (n, A) vectors. Some have parameters, which a policy's
-card keeps. A set that is to be offered to the learners is added to `DISCRETE` or, where it is made, to `MADE`.
+card keeps. A new set is named in `SETS` and in `_PLAIN` or, where it is made of parameters, in `_MADE`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
+from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
 
@@ -32,42 +32,15 @@ class ActionSet(NamedTuple):
         return len(self.labels)
 
 
-DISCRETE: Final = {
-    "placement": ActionSet("placement", placement.LABELS, placement.decode),
-    "fraction": ActionSet("fraction", fraction.LABELS, fraction.decode),
-    "level": ActionSet("level", level.LABELS, level.decode),
-    "sized": ActionSet("sized", sized.LABELS, sized.decode),
+_PLAIN: Final = {"placement": placement, "fraction": fraction, "level": level, "sized": sized, "allocation": allocation}
+_MADE: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "override": override.override,
+    "levers": levers.levers,
+    "residual": residual.residual,
 }
-"""The discrete sets by name; the first is the default."""
-
-
-def _allocation(parameters: Mapping[str, Any]) -> ActionSet:
-    if parameters:
-        raise ConfigError("no parameters of allocation", f"{sorted(parameters)[0]!r}", "leave it out")
-    return ActionSet("allocation", allocation.LABELS, allocation.decode, True)
-
-
-def _residual(parameters: Mapping[str, Any]) -> ActionSet:
-    return ActionSet("residual", residual.LABELS, residual.residual(parameters).decode, True)
-
-
-def _override(parameters: Mapping[str, Any]) -> ActionSet:
-    return ActionSet("override", override.LABELS, override.override(parameters).decode)
-
-
-def _levers(parameters: Mapping[str, Any]) -> ActionSet:
-    decoder = levers.levers(parameters)
-    return ActionSet("levers", decoder.labels, decoder.decode, True)
-
-
-MADE: Final[dict[str, Callable[[Mapping[str, Any]], ActionSet]]] = {
-    "override": _override,
-    "allocation": _allocation,
-    "levers": _levers,
-    "residual": _residual,
-}
-"""What makes the sets that have parameters or are continuous, by name."""
-SETS: Final = (*DISCRETE, *MADE)
+"""Name -> what makes a decoder of parameters."""
+SETS: Final = ("placement", "fraction", "level", "sized", "override", "allocation", "levers", "residual")
+"""All sets by name; the first is the default."""
 
 
 def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> ActionSet:
@@ -90,10 +63,10 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     >>> action_set("placement").size, action_set("residual", {"base": "peg_behind"}).continuous
     (8, True)
     """
-    if name in MADE:
-        return MADE[name](parameters or {})
-    if name not in DISCRETE:
-        raise UnknownNameError(f"one of {', '.join(SETS)}", f"actions {name!r}", offer(name, SETS))
-    if parameters:
-        raise ConfigError(f"no parameters of {name}", f"{sorted(parameters)[0]!r}", "leave it out")
-    return DISCRETE[name]
+    if name in _MADE:
+        made = _MADE[name](parameters or {})
+        return ActionSet(name, made.labels, made.decode, made.continuous)
+    check_known(name, SETS, said=f"actions {name!r}")
+    refuse_unknown(parameters or (), (), name)
+    plain: Any = _PLAIN[name]
+    return ActionSet(name, plain.LABELS, plain.decode, name == "allocation")

@@ -10,18 +10,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.intent import REST0, TAKE, Intents, K
 from tercel.execution.strategy import ladder, settle
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 LABELS: Final = ("take", "improve", "touch", "touch-1", "touch-2", "touch-3", "hold")
 SIZE: Final = len(LABELS)
 
 
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+def softmax(logits: NDArray[np.floating]) -> Floats:
     """float64 (n, 7) shares from logits (n, 7)."""
-    powers: NDArray[np.float64] = np.exp(logits - np.max(logits, axis=1, keepdims=True), dtype=np.float64)
+    powers: Floats = np.exp(logits - np.max(logits, axis=1, keepdims=True), dtype=np.float64)
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
 

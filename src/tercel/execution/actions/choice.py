@@ -1,12 +1,14 @@
 """The check that all discrete decoders share."""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable
 
+import numpy as np
+
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 
 
-def checked(actions: NDArray[np.int64], n: int, labels: tuple[str, ...]) -> NDArray[np.int64]:
+def checked(actions: Ints, n: int, labels: tuple[str, ...]) -> Ints:
     """`actions` as int64 (n,), every one of them an index into `labels`.
 
     Raises
@@ -23,3 +25,16 @@ def checked(actions: NDArray[np.int64], n: int, labels: tuple[str, ...]) -> NDAr
         expected = f"actions from 0 to {len(labels) - 1}"
         raise ConfigError(expected, f"{actions[row]} in row {row}", "use the action set that the policy names")
     return actions
+
+
+def refuse_unknown(parameters: Iterable[str], known: tuple[str, ...], name: str) -> None:
+    """Refuse parameters that a set of actions does not have.
+
+    Raises
+    ------
+    ConfigError
+    """
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        wanted = f"parameters {', '.join(known)}" if known else "no parameters"
+        raise ConfigError(f"{wanted} of {name}", f"{unknown[0]!r}", "leave it out")

@@ -3,25 +3,25 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.execution.actions.choice import checked
 from tercel.execution.intent import TAKE, Intents
 from tercel.execution.strategy import ladder, settle
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 PERCENT: Final = (0, 5, 10, 20, 30, 50, 100)
 LABELS: Final = tuple(f"take {percent} %" for percent in PERCENT)
 
 
-def lots(actions: NDArray[np.int64], view: View) -> Ints:
+def lots(actions: Ints, view: View) -> Ints:
     """int64 (n,): lots that `actions` take, rounded up."""
     percent = np.array(PERCENT)[checked(actions, view.n, LABELS)]
     taken: Ints = -(-view.left * percent // 100)
     return taken
 
 
-def decode(actions: NDArray[np.int64], view: View) -> Intents:
+def decode(actions: Ints, view: View) -> Intents:
     """Intents of `actions`, int64 (n,), an index into `PERCENT`. Nothing rests; own resting orders are
     cancelled.
 

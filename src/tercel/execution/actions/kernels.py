@@ -1,9 +1,8 @@
-"""The `placement` decoder compiled, for the batch's inner loop: no Python between policy and reconcile."""
+"""How a row of an intent begins, compiled, and the `placement` decoder: no Python between policy and reconcile."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.jit import kernel
+from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
@@ -14,9 +13,39 @@ QUARTERS = np.array(p.QUARTERS)
 
 
 @kernel
-def decode_placement(
-    actions: NDArray[np.int64], x: NDArray[np.int64], m: NDArray[np.int64], out: NDArray[np.int32]
-) -> None:
+def is_tradable(m: Longs) -> bool:
+    """Whether the market is open and both sides are quoted."""
+    return bool(m[c.HALTED] == 0 and abs(m[c.TOUCH]) < NO_ASK and abs(m[c.FAR]) < NO_ASK)
+
+
+@kernel
+def hold_row(x: Longs, out: Packed) -> None:
+    """Own orders stay where they are, and nothing new is sent."""
+    out[i.OUTSIDE] = i.KEEP
+    budget = max(x[c.LEFT], 0)
+    for rung in range(i.K):
+        lots = min(max(x[c.REST0 + rung], 0), budget)
+        out[i.REST0 + rung] = lots
+        budget -= lots
+
+
+@kernel
+def begin_row(x: Longs, m: Longs, out: Packed) -> bool:
+    """An intent without lots on the default ladder; False where the market is closed and the row holds."""
+    side = x[c.SIDE]
+    out[:] = 0
+    out[i.TAKE_LIMIT] = side * i.MARKET_LIMIT
+    out[i.ANCHOR] = m[c.TOUCH] + side
+    out[i.OUTSIDE] = i.CANCEL
+    out[i.STEP] = 1
+    if is_tradable(m):
+        return True
+    hold_row(x, out)
+    return False
+
+
+@kernel
+def decode_placement(actions: Longs, x: Longs, m: Longs, out: Packed) -> None:
     """Write the intents of `actions` (int64 (n,)) into `out` (int32 (n, 10)); equal to `placement.decode`.
 
     Actions are not checked here: one outside the set holds.
@@ -26,22 +55,13 @@ def decode_placement(
 
 
 @kernel
-def decode_placement_row(action: int, x: NDArray[np.int64], m: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+def decode_placement_row(action: int, x: Longs, m: Longs, out: Packed) -> None:
     """The same for one market: `x` (PX,), `m` (MX,), `out` (10,)."""
-    side, left = x[c.SIDE], max(x[c.LEFT], 0)
-    out[:] = 0
-    out[i.TAKE_LIMIT] = side * i.MARKET_LIMIT
-    out[i.ANCHOR] = m[c.TOUCH] + side
-    out[i.OUTSIDE] = i.CANCEL
-    out[i.STEP] = 1
-    tradable = m[c.HALTED] == 0 and abs(m[c.TOUCH]) < NO_ASK and abs(m[c.FAR]) < NO_ASK
-    if not tradable or action <= p.HOLD or action >= p.FIRST_TAKE + len(QUARTERS):
-        out[i.OUTSIDE] = i.KEEP
-        budget = left
-        for rung in range(i.K):
-            lots = min(max(x[c.REST0 + rung], 0), budget)
-            out[i.REST0 + rung] = lots
-            budget -= lots
+    if not begin_row(x, m, out):
+        return
+    left = max(x[c.LEFT], 0)
+    if action <= p.HOLD or action >= p.FIRST_TAKE + len(QUARTERS):
+        hold_row(x, out)
     elif action < p.FIRST_TAKE:
         out[i.REST0 + RUNGS[action - p.FIRST_REST]] = left
     else:

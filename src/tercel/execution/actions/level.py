@@ -3,18 +3,18 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.execution.actions.choice import checked
 from tercel.execution.intent import REST0, TAKE, Intents, K
 from tercel.execution.strategy import ladder, settle
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 LABELS: Final = ("improve", "touch", "touch-1", "touch-2", "touch-3", "nowhere")
 NOWHERE: Final = K
 
 
-def decode(actions: NDArray[np.int64], view: View, take: Ints | int = 0) -> Intents:
+def decode(actions: Ints, view: View, take: Ints | int = 0) -> Intents:
     """Intents of `actions`, int64 (n,): take `take` lots now and rest the remainder of what is left at the
     level.
 

@@ -6,19 +6,21 @@ The rule keeps its order of thoughts (score, take, pace, display) and the networ
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.arrays import Ints
+from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
-from tercel.core.names import offer
+from tercel.core.names import check_known
+from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.residual import checked_vectors
 from tercel.execution.intent import Intents
 from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.row_rule import RowRule
 from tercel.execution.strategies.score_rule import ScoreRule
+from tercel.execution.strategies.vector import RowRule
 from tercel.execution.view import View
 
 
@@ -62,9 +64,10 @@ class Levers:
 
     rule: Rule
     vector: Floats
-    places: NDArray[np.int64]
+    places: Ints
     scales: Floats
     labels: tuple[str, ...]
+    continuous: ClassVar = True
 
     def decode(self, actions: NDArray[Any], view: View) -> Intents:
         """Intents int32 (n, 10) of float (n, A) actions.
@@ -94,19 +97,13 @@ def levers(parameters: Mapping[str, Any]) -> Levers:
     ConfigError, UnknownNameError
         A parameter, a rule or a lever that there is not; the nearest is offered.
     """
-    known = ("base", "parameters", "levers")
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise ConfigError(f"parameters {', '.join(known)} of levers", f"{unknown[0]!r}", "leave it out")
+    refuse_unknown(parameters, ("base", "parameters", "levers"), "levers")
     base = str(parameters.get("base", "score_rule"))
-    if base not in RULES:
-        raise UnknownNameError(f"a rule with levers: {', '.join(RULES)}", repr(base), offer(base, RULES))
+    check_known(base, RULES, "a rule with levers:")
     rule = RULES[base]
     moved: Mapping[str, float] = parameters.get("levers") or rule.levers
     for name, scale in moved.items():
-        if name not in rule.kind.layout.names:
-            levers = rule.kind.layout.names
-            raise UnknownNameError(f"levers of {base}: {', '.join(levers)}", repr(name), offer(name, levers))
+        check_known(name, rule.kind.layout.names, f"levers of {base}:")
         if not (np.isfinite(scale) and scale > 0):
             raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
     vector = rule.kind.layout.vector(parameters.get("parameters") or None)

@@ -7,14 +7,13 @@ the queue are kept.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError
+from tercel.core.arrays import Ints
 from tercel.execution.actions import sized
-from tercel.execution.actions.choice import checked
+from tercel.execution.actions.choice import checked, refuse_unknown
 from tercel.execution.actions.residual import base_strategy
 from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy
@@ -28,15 +27,17 @@ RULE: Final = 0
 class Override:
     """The decoder around one written strategy.
 
-    >>> from tercel.execution.strategies.peg import Peg
+    >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.testing.strategy import view_of
     >>> Override(Peg()).decode(np.array([0, 3]), view_of(left=[90, 90]))[:, 5:].tolist()
     [[0, 0, 90, 0, 0], [0, 90, 0, 0, 0]]
     """
 
     base: Strategy
+    labels: ClassVar = LABELS
+    continuous: ClassVar = False
 
-    def decode(self, actions: NDArray[np.int64], view: View) -> Intents:
+    def decode(self, actions: Ints, view: View) -> Intents:
         """Intents of `actions`, int64 (n,): 0 the rule's, others those of `sized`, one lower.
 
         Raises
@@ -60,8 +61,5 @@ def override(parameters: Mapping[str, Any]) -> Override:
     ConfigError
         A parameter that is none of these.
     """
-    known = ("base", "parameters", "estimates")
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise ConfigError(f"parameters {', '.join(known)} of override", f"{unknown[0]!r}", "leave it out")
+    refuse_unknown(parameters, ("base", "parameters", "estimates"), "override")
     return Override(base_strategy(parameters))

@@ -9,13 +9,11 @@ The slice is what is left over the decisions left, rounded up; improve is one ti
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tercel.core.arrays import Ints
 from tercel.execution.actions.choice import checked
 from tercel.execution.intent import AT_TOUCH, IMPROVE, REST0, TAKE, Intents
 from tercel.execution.strategy import hold, ladder, settle
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 LABELS: Final = (
     *("hold", "rest at improve", "rest at touch", "rest at touch-1", "rest at touch-3"),
@@ -36,7 +34,7 @@ def slice_lots(view: View) -> Ints:
     return lots
 
 
-def decode(actions: NDArray[np.int64], view: View) -> Intents:
+def decode(actions: Ints, view: View) -> Intents:
     """Intents of `actions`, int64 (n,) from 0 to 7.
 
     Shares of the slice are rounded up and never exceed what is left. Where the market is not tradable every
@@ -47,6 +45,7 @@ def decode(actions: NDArray[np.int64], view: View) -> Intents:
     ConfigError
         An action outside the set, or not one a market.
 
+    >>> import numpy as np
     >>> from tercel.testing.strategy import view_of
     >>> view = view_of(side=1, qty0=100, left=90, decision=1, decisions=10, touch=500, far=502)
     >>> decode(np.array([6]), view).tolist()

@@ -10,16 +10,17 @@ strategy that takes more than is displayed keeps its own number; the network nev
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
+from tercel.execution.actions.choice import refuse_unknown
+from tercel.execution.actions.kernels import is_tradable
 from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
@@ -89,11 +90,10 @@ def decode_residual(
         for j in range(i.WIDTH):
             out[row, j] = base[row, j]
         left = x[row, c.LEFT]
-        tradable = m[row, c.HALTED] == 0 and abs(m[row, c.TOUCH]) < NO_ASK and abs(m[row, c.FAR]) < NO_ASK
         said = False
         for j in range(SIZE):
             said = said or actions[row, j] != 0.0
-        if not tradable or left <= 0 or not said:
+        if not is_tradable(m[row]) or left <= 0 or not said:
             continue
         taken = int(base[row, i.TAKE])
         rest = left - taken
@@ -118,7 +118,7 @@ class Residual:
     dead : float
         Takes within it change nothing, in units of the displayed far touch.
 
-    >>> from tercel.execution.strategies.peg import Peg
+    >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.testing.strategy import view_of
     >>> decode, view = Residual(Peg()).decode, view_of(left=90, far1=20)
     >>> decode(np.zeros((1, 7)), view)[0, [0, 5, 6, 7, 8, 9]].tolist()
@@ -129,6 +129,8 @@ class Residual:
 
     base: Strategy
     dead: float = DEAD
+    labels: ClassVar = LABELS
+    continuous: ClassVar = True
 
     def decode(self, actions: NDArray[Any], view: View) -> Intents:
         """Intents int32 (n, 10) of float (n, 7) actions.
@@ -185,10 +187,7 @@ def residual(parameters: Mapping[str, Any]) -> Residual:
     ConfigError
         A parameter that is none of these, or a band that is no number from 0.
     """
-    known = ("base", "parameters", "estimates", "dead")
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise ConfigError(f"parameters {', '.join(known)} of residual actions", f"{unknown[0]!r}", "leave it out")
+    refuse_unknown(parameters, ("base", "parameters", "estimates", "dead"), "residual actions")
     dead = float(parameters.get("dead", DEAD))
     if not 0.0 <= dead < np.inf:
         raise ConfigError("a band of takes from 0", f"dead = {dead}", "such as 0.5")

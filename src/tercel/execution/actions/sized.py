@@ -14,12 +14,12 @@ What stays gives way to a take from the back: the deepest rung first.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.execution.actions.choice import checked
 from tercel.execution.intent import AT_TOUCH, CANCEL, KEEP, OUTSIDE, REST0, TAKE, Intents, K
 from tercel.execution.strategy import hold, ladder, settle
-from tercel.execution.view import Ints, View
+from tercel.execution.view import View
 
 LABELS: Final = (
     *("hold", "rest at improve", "rest at touch", "rest at touch-1", "rest at touch-2", "rest at touch-3"),
@@ -43,7 +43,7 @@ def _takes(actions: Ints, view: View) -> Ints:
     return takes
 
 
-def decode(actions: NDArray[np.int64], view: View) -> Intents:
+def decode(actions: Ints, view: View) -> Intents:
     """Intents of `actions`, int64 (n,) from 0 to 12.
 
     Where the market is not tradable every action holds.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
@@ -74,7 +74,7 @@ def compare(network: Policy, exported: Path, card: Card, seed: int) -> dict[str,
     return found
 
 
-def random_observations(network: Policy, seed: int) -> NDArray[np.float32]:
+def random_observations(network: Policy, seed: int) -> Float32:
     """Observations around what the network was normalised with, far enough out that its clip is reached: (ROWS, D)."""
     rng = np.random.default_rng(seed)
     unit = rng.standard_normal((ROWS, network.observation_size)) * np.where(np.arange(ROWS) % 8, 1.0, 8.0)[:, None]

@@ -20,10 +20,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Ints
 from tercel.core.errors import PolicyError
 from tercel.core.jit import kernel
 
-Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 Activation = Literal["tanh", "relu"]
 Head = Literal["logits", "q", "vector", "simplex", "dirichlet"]
@@ -161,7 +161,7 @@ def mlp_forward_rows(w: Float32, layout: Int32, x: Float32, scratch: Float32, ou
 
 
 @kernel
-def argmax_rows(values: Float32, out: NDArray[np.int64]) -> None:
+def argmax_rows(values: Float32, out: Ints) -> None:
     """Index of the largest value of each row; the first of equals."""
     for row in range(values.shape[0]):
         best = 0
@@ -190,14 +190,14 @@ class Greedy:
         """Values of the actions, or the mean action itself, float32[n, A], for raw observations float32[n, D]."""
         raise NotImplementedError
 
-    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
         """Greedy actions: int64[n], or of a continuous head the mean action, float32[n, A].
 
         `mask[n, A]` False forbids an action; what a vector may be is its decoder's affair, so there it has no meaning.
         """
         return self.greedy(self.logits(obs), mask)
 
-    def greedy(self, values: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    def greedy(self, values: Float32, mask: Bools | None = None) -> NDArray[Any]:
         """The same of the head's values."""
         if self.continuous:
             return values
@@ -207,7 +207,7 @@ class Greedy:
         argmax_rows(values, actions)
         return actions
 
-    def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
+    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
         """Action probabilities float32[n, A]: softmax of logits, or all on the greedy action of a q head.
 
         Raises

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import action_set
 from tercel.execution.observers import Eyes, observer
-from tercel.execution.policies.mlp import Float32
 from tercel.execution.policies.strategy import PolicyStrategy
-
-Bools = NDArray[np.bool_]
 
 
 class _Acting:

@@ -3,14 +3,18 @@
 The graph is Sub(mean), Mul(scale), Clip, then Gemm and Tanh or Relu in turn, and for shares Softmax behind, or
 Softplus, Add(1), Log and Softmax: the mean of a Dirichlet law. It puts out what `Policy.logits` returns. Opset 13 and
 IR version 8 are read by every ONNX Runtime since 1.10 (2021).
+
+A policy with a memory is a network whose state goes in with one observation and comes out for the next.
 """
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32
 from tercel.core.errors import PolicyError
-from tercel.execution.policies.mlp import HEADS, Activation, Float32, Greedy, Head, MlpPolicy
+from tercel.execution.policies.mlp import HEADS, Activation, Greedy, Head, MlpPolicy
 
 if TYPE_CHECKING:
     import onnx
@@ -130,8 +134,6 @@ def from_onnx(data: bytes, head: Head = "logits") -> MlpPolicy | OnnxPolicy:
     except Exception as error:  # protobuf and the checker raise their own kinds
         raise PolicyError("an ONNX model", f"bytes that are none ({error})", "copy or export the file again") from error
     if [entry.name for entry in model.graph.input] == ["observation", "h", "c"]:
-        from tercel.execution.policies.recurrent import RecurrentPolicy
-
         return RecurrentPolicy(data, head)
     return _read_mlp(model) or OnnxPolicy(data, head)
 
@@ -184,3 +186,38 @@ def _is_chain(model: "onnx.ModelProto") -> bool:
             return False
         name = node.output[0]
     return bool(name == model.graph.output[0].name)
+
+
+class RecurrentPolicy(OnnxPolicy):
+    """An ONNX network with inputs ``observation`` [n, D], ``h`` and ``c`` [n, H], and as many outputs.
+
+    :meth:`proceed` goes on from decision to decision of a batch that stays together, as judging has it; one object
+    remembers one batch. `logits` and `act` answer without a memory and leave it alone.
+    """
+
+    def __init__(self, data: bytes, head: Head = "logits") -> None:
+        super().__init__(data, head)
+        self.width = int(self.session.get_inputs()[1].shape[-1])
+        self._h = self._c = np.zeros((0, self.width), np.float32)
+
+    def advance(self, obs: Float32, h: Float32, c: Float32) -> tuple[Float32, Float32, Float32]:
+        """The head's values float32[n, A], and the memory for the next decision, float32[n, H] twice."""
+        entries = {"observation": np.asarray(obs, np.float32), "h": h, "c": c}
+        values, h, c = self.session.run(None, entries)
+        return np.ascontiguousarray(values, np.float32), h, c
+
+    def logits(self, obs: Float32) -> Float32:
+        """The head's values for raw observations float32[n, D], as at the start of an episode."""
+        empty = np.zeros((len(obs), self.width), np.float32)
+        return self.checked(self.advance(obs, empty, empty)[0])
+
+    def proceed(self, obs: Float32, starts: Bools) -> NDArray[np.generic]:
+        """Greedy actions of the batch's next decision; rows whose episode starts here remember nothing.
+
+        Another number of rows than before is another batch.
+        """
+        if len(self._h) != len(obs):
+            self._h = self._c = np.zeros((len(obs), self.width), np.float32)
+        keep = ~starts[:, None]
+        values, self._h, self._c = self.advance(obs, self._h * keep, self._c * keep)
+        return self.greedy(self.checked(values))

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tercel import __version__
+from tercel.core.arrays import Bools, Float32
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.execution.policies.card import Card, layout_hash, read_card
-from tercel.execution.policies.mlp import HEADS, Float32, Head, MlpPolicy
+from tercel.execution.policies.mlp import HEADS, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
 
 MODEL, CARD = "policy.onnx", "card.json"
@@ -33,10 +33,10 @@ class Policy(Protocol):
     def logits(self, obs: Float32) -> Float32:
         """What the network puts out, float32[n, A], for raw observations float32[n, D]."""
 
-    def act(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> NDArray[Any]:
+    def act(self, obs: Float32, mask: Bools | None = None) -> NDArray[Any]:
         """Greedy actions int64[n]; of a continuous policy the mean action, float32[n, A]."""
 
-    def probabilities(self, obs: Float32, mask: NDArray[np.bool_] | None = None) -> Float32:
+    def probabilities(self, obs: Float32, mask: Bools | None = None) -> Float32:
         """Action probabilities float32[n, A]."""
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.intent import Intents
 from tercel.execution.observers import Eyes, Observer, is_own_name, name_of, observer, same_name
 from tercel.execution.policies.card import read_card
-from tercel.execution.policies.mlp import Float32
+from tercel.execution.policies.onnx_file import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, Policy, load_policy
-from tercel.execution.policies.recurrent import RecurrentPolicy
 from tercel.execution.strategy import Shares, expected_shares, shares
 from tercel.execution.view import View
 

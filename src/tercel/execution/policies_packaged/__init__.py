@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.observation import OBS_NAMES
@@ -25,7 +25,6 @@ from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.strategies import MarketEstimates, build, wrap
 from tercel.execution.strategy import Strategy
 
-Floats = NDArray[np.float64]
 FOLDER: Final = Path(__file__).parent
 OBSERVATIONS: Final = "observations.json"
 LEARNED: Final = ("ppo", "dqn")

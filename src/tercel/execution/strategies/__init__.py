@@ -8,29 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
-from tercel.execution.caps import PostureCap
-from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, Parameters
-from tercel.execution.strategies.almgren_chriss_alpha import AlmgrenChrissAlpha
-from tercel.execution.strategies.alpha_tilt import AlphaTilt
-from tercel.execution.strategies.cartea_jaimungal import CarteaJaimungal
+from tercel.core.names import check_known
+from tercel.execution.strategies import baselines as b
+from tercel.execution.strategies import tunable as t
+from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, CarteaJaimungal, Parameters
+from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
-from tercel.execution.strategies.imbalance_peg import ImbalancePeg
-from tercel.execution.strategies.immediate import Immediate
-from tercel.execution.strategies.passive import PovPassive, TwapCross, TwapRepeg, VwapCross
-from tercel.execution.strategies.peg import Peg, PegTouch
-from tercel.execution.strategies.popv import Popv
-from tercel.execution.strategies.pov import Pov
-from tercel.execution.strategies.random import Random
 from tercel.execution.strategies.score_rule import ScoreRule
-from tercel.execution.strategies.submit_and_leave import SubmitAndLeave
-from tercel.execution.strategies.submit_and_leave_tuned import SubmitAndLeaveTuned
-from tercel.execution.strategies.transient import AlmgrenChrissFitted, ObizhaevaWang, Propagator
 from tercel.execution.strategies.tuned import tuned_parameters
-from tercel.execution.strategies.twap import TwapPassive, TwapTake
 from tercel.execution.strategies.vector import Tunable
-from tercel.execution.strategies.vwap import VwapPassive, VwapTake
 from tercel.execution.strategy import Strategy
 
 __all__ = [
@@ -64,16 +51,16 @@ def _cartea_jaimungal(estimates: MarketEstimates, rest_s: float = 0.0, **paramet
 
 
 _MAKERS: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
-    "immediate": (Immediate, False),
-    "random": (Random, False),
-    "twap_take": (TwapTake, False),
-    "twap_passive": (TwapPassive, False),
-    "vwap_take": (VwapTake, True),
-    "vwap_passive": (VwapPassive, True),
-    "pov": (Pov, True),
+    "immediate": (b.Immediate, False),
+    "random": (b.Random, False),
+    "twap_take": (b.TwapTake, False),
+    "twap_passive": (b.TwapPassive, False),
+    "vwap_take": (b.VwapTake, True),
+    "vwap_passive": (b.VwapPassive, True),
+    "pov": (b.Pov, True),
     "almgren_chriss": (_almgren_chriss, True),
-    "submit_and_leave": (SubmitAndLeave, False),
-    "imbalance_peg": (ImbalancePeg, False),
+    "submit_and_leave": (b.SubmitAndLeave, False),
+    "imbalance_peg": (b.ImbalancePeg, False),
 }
 """Name -> what makes it, and whether that needs the market's estimates; in the order of the tables."""
 NAMES: Final = tuple(_MAKERS)
@@ -89,12 +76,12 @@ _GUIDED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
 TUNABLE: Final[dict[str, type[Tunable]]] = {
     kind.name: kind
     for kind in (
-        TwapRepeg, TwapCross, VwapCross, PovPassive, AlmgrenChrissFitted, ObizhaevaWang, Propagator,
-        SubmitAndLeaveTuned, Popv, DirectionRule, ScoreRule,
+        t.TwapRepeg, t.TwapCross, t.VwapCross, t.PovPassive, t.AlmgrenChrissFitted, t.ObizhaevaWang, t.Propagator,
+        t.SubmitAndLeaveTuned, t.Popv, DirectionRule, ScoreRule,
     )
 }  # fmt: skip
 """Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
-_NEED_ESTIMATES: Final = (VwapCross.name, PovPassive.name)
+_NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 
 def _tunable(name: str, estimates: MarketEstimates | None, parameters: Mapping[str, Any]) -> Strategy:
@@ -111,11 +98,11 @@ def _no_estimates(name: str) -> ConfigError:
 
 _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     **_MAKERS,
-    YARDSTICK: (Peg, False),
-    PegTouch.name: (PegTouch, False),
+    YARDSTICK: (b.Peg, False),
+    b.PegTouch.name: (b.PegTouch, False),
     **_GUIDED,
 }
-ALL_BASELINES: Final = (*NAMES, YARDSTICK, PegTouch.name, CarteaJaimungal.name, *TUNABLE)
+ALL_BASELINES: Final = (*NAMES, YARDSTICK, b.PegTouch.name, CarteaJaimungal.name, *TUNABLE)
 """Everything written that a policy is held against; those of `tercel run` first."""
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {"alpha": AlphaTilt, "posture": PostureCap}
 """What `+alpha` and `+posture` behind a strategy's name do, from the inside out."""
@@ -129,7 +116,7 @@ def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:
     UnknownNameError
         No such wrapper.
 
-    >>> wrap(Peg(), ["alpha", "posture"]).name
+    >>> wrap(build("peg_behind"), ["alpha", "posture"]).name
     'peg_behind+alpha+posture'
     """
     for name in wrappers:
@@ -168,9 +155,7 @@ def build(name: str, estimates: MarketEstimates | None = None, parameters: Mappi
     name, *wrappers = name.split("+")
     if name in TUNABLE:
         return wrap(_tunable(name, estimates, parameters or {}), wrappers)
-    if name not in _ALL:
-        every = [*_ALL, *TUNABLE]
-        raise UnknownNameError(f"one of {', '.join(every)}", f"strategy {name!r}", offer(name, every))
+    check_known(name, [*_ALL, *TUNABLE], said=f"strategy {name!r}")
     maker, informed = _ALL[name]
     arguments = dict(parameters or {})
     if informed and estimates is None:

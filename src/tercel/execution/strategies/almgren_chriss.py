@@ -8,22 +8,51 @@ Minimising E + lambda Var leaves, after j of the N intervals (eq. 17-20),
     eta~ = eta - gamma tau / 2
 
 a schedule fixed at arrival; TWAP as lambda goes to 0.
+
+`almgren_chriss_alpha`: the optimum of Almgren and Chriss when the mid is expected to move.
+
+To expected cost and risk, as in `almgren_chriss`, comes what is expected to be lost by waiting: the x_j lots still left
+after the j-th take meet the move d_j expected in the interval that follows. Minimising
+
+    (eta~ / tau) sum (x_{j-1} - x_j)^2 + lambda sigma^2 tau sum x_j^2 + sum x_j d_j
+
+gives (x_{j-1} - 2 x_j + x_{j+1}) / tau^2 = kappa~^2 x_j + d_j / (2 eta~ tau), linear in (x_0, d). Its first step, all
+that a decision needs, is with n intervals to go
+
+    x_1 = x_0 sinh(kappa (n-1) tau) / sinh(kappa n tau) - tau / (2 eta~) sum_{j=1}^{n-1} d_j sinh(kappa (n-j) tau) /
+          sinh(kappa n tau)
+
+the discrete form of Cartea and Jaimungal's speed: every expected move counts with the share of the order that would
+still be there to meet it. Without a forecast it is the plain schedule, lot by lot.
+
+`cartea_jaimungal`: trading speed with a decaying signal in it, in continuous time.
+
+Cartea and Jaimungal (2016, "Incorporating order-flow into optimal execution"), for a signal that fades: the mid drifts
+against the order by mu_t = mu exp(-theta t), trading at speed v costs k v a lot beyond the touch, inventory is
+penalised with phi Q^2 a second and what is left at the horizon with a Q^2. The Riccati equation for chi turns into the
+ratio in which an order without a signal shrinks over the rest of the horizon, T:
+
+    r(s) = (sinh(g s) / g + c cosh(g s)) / (sinh(g T) / g + c cosh(g T)),   s to go,  g = sqrt(phi / k),  c = k / a
+    v = Q (cosh(g T) + c g sinh(g T)) / (sinh(g T) / g + c cosh(g T)) + mu / (2 k) I(T)
+    I(T) = int_0^T r(T - u) exp(-theta u) du
+
+c = 0 forbids a rest at the horizon, g = 0 gives TWAP with its alpha: I = 1/theta - (1 - exp(-theta T)) / (theta^2 T).
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.guidance import expected_move
 from tercel.execution.intent import Intents
-from tercel.execution.strategies.schedule import lots_of, take_to
+from tercel.execution.strategies.baselines import lots_of, take_to
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -107,31 +136,6 @@ def share_left(kappa_horizon: ArrayLike, elapsed: ArrayLike) -> Floats:
     return np.asarray(np.where(small, 1 - u, curve), np.float64)
 
 
-def holdings(quantity: float, horizon: float, intervals: int, p: Parameters) -> Floats:
-    """Lots left at t_0 .. t_N, float64 (N + 1,), from `quantity` to 0.
-
-    The worked example of the paper, in days and shares (x / 1000):
-
-    >>> p = Parameters(sigma=0.95, eta=2.5e-6, gamma=2.5e-7, epsilon=0.0625, risk_aversion=1e-6)
-    >>> (holdings(1e6, 5.0, 5, p) / 1000).round().tolist()
-    [1000.0, 542.0, 290.0, 148.0, 62.0, 0.0]
-    """
-    k = kappa(p.lambda_of(quantity, horizon), horizon / intervals, p)
-    return quantity * share_left(k * horizon, np.linspace(0.0, 1.0, intervals + 1))
-
-
-def expected_cost(left: Floats, tau: float, p: Parameters) -> float:
-    """Expected shortfall of the trajectory `left` (N + 1,), ticks x lots (eq. 4 with linear impact)."""
-    n = -np.diff(left)
-    fixed = 0.5 * p.gamma * left[0] ** 2 + p.epsilon * np.abs(n).sum()
-    return float(fixed + (p.eta - p.gamma * tau / 2) / tau * (n**2).sum())
-
-
-def cost_variance(left: Floats, tau: float, p: Parameters) -> float:
-    """Variance of the shortfall of the trajectory `left` (N + 1,), (ticks x lots)^2 (eq. 5)."""
-    return float(p.sigma**2 * tau * (left[1:] ** 2).sum())
-
-
 @dataclass(frozen=True)
 class AlmgrenChriss(Strategy):
     """At decision k take what is missing to X - x_{k+1}."""
@@ -146,3 +150,171 @@ class AlmgrenChriss(Strategy):
         k = kappa(risk_aversion, horizon / view.decisions, self.parameters) * horizon
         elapsed = (view.decision + 1) / view.decisions
         return take_to(lots_of(1 - share_left(k, elapsed), view), view)
+
+
+BPS = 1e4
+
+
+def alpha_ticks(view: View) -> Floats:
+    """What is left of the move expected against the order, ticks: float64 (n,)."""
+    return np.asarray(view.alpha_bps * np.abs(view.mid2) / 2 / BPS, np.float64)
+
+
+def ahead_ticks(view: View, intervals: int) -> Floats:
+    """Move against the order expected in each of the next `intervals` decision intervals: float64 (n, intervals)."""
+    interval = view.horizon_ns / view.decisions
+    edges = interval[:, None] * np.arange(intervals + 1)
+    return np.diff(expected_move(alpha_ticks(view)[:, None], view.half_life_ns[:, None], edges), axis=1)
+
+
+def alpha_lots(moves: Floats, left: Ints, kappa_tau: Floats, tau: Floats, eta: Floats) -> Floats:
+    """Lots that a forecast adds to the next take (to be taken sooner: above 0): float64 (n,).
+
+    Parameters
+    ----------
+    moves : float64 (n, m)
+        Move against the order expected in each of the next m intervals, ticks.
+    left : int64 (n,)
+        Intervals to go, at most m; the move of the last one meets nothing.
+    kappa_tau, tau, eta : float64 (n,)
+        Of :func:`kappa` times the interval; the interval, seconds; eta - gamma tau / 2.
+    """
+    j = np.arange(1, moves.shape[1] + 1)
+    rest = np.maximum(left, 1)[:, None]
+    weight = share_left(kappa_tau[:, None] * rest, np.minimum(j / rest, 1.0))
+    return np.asarray(tau / (2 * eta) * (moves * weight).sum(axis=1), np.float64)
+
+
+@dataclass(frozen=True)
+class AlmgrenChrissAlpha(Strategy):
+    """Take the first block of the trajectory that is optimal from here on, the forecast included.
+
+    An order that stands where the plain schedule stands goes on with the schedule's own rounding; one that a forecast
+    has brought elsewhere goes on from where it is, not back. Nothing is sold to buy it later, and nothing bought twice.
+    """
+
+    parameters: Parameters
+    name: ClassVar[str] = "almgren_chriss_alpha"
+
+    def decide(self, view: View) -> Intents:
+        """Take what is missing to the next point of the trajectory."""
+        p = self.parameters
+        horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
+        tau = horizon / view.decisions
+        k = kappa(p.lambda_of(view.qty0, horizon), tau, p)
+        base = base_share(k * horizon, view)
+        moves = ahead_ticks(view, int(view.decisions_left.max(initial=1)))
+        sooner = alpha_lots(moves, view.decisions_left, k * tau, tau, p.eta - p.gamma * tau / 2)
+        return take_to(lots_of(np.clip(base + sooner / np.maximum(view.qty0, 1), 0.0, 1.0), view), view)
+
+
+def base_share(kappa_horizon: Floats, view: View) -> Floats:
+    """Share of the order that is done after this decision, no move expected: float64 (n,).
+
+    That of the schedule from arrival while the order is on it, up to the rounding of a lot; the same curve from the
+    lots that are left elsewhere.
+    """
+    now, after = (share_left(kappa_horizon, np.minimum((view.decision + j) / view.decisions, 1.0)) for j in (0, 1))
+    on_schedule = np.abs(view.left - now * view.qty0) <= 0.5 + 1e-9
+    keeps = np.where(now > 0, after / np.where(now > 0, now, 1.0), 0.0)
+    return np.where(on_schedule, 1 - after, 1 - view.left * keeps / np.maximum(view.qty0, 1))
+
+
+_SMALL = 1e-5
+_LARGE = 300.0
+
+
+def _phi(z: Floats) -> Floats:
+    """(1 - exp(-z)) / z, 1 at 0."""
+    small = np.abs(z) < 1e-12
+    return np.asarray(np.where(small, 1.0, -np.expm1(-z) / np.where(small, 1.0, z)), np.float64)
+
+
+def _phi2(z: Floats) -> Floats:
+    """(1 - phi(z)) / z, 1/2 at 0."""
+    small = np.abs(z) < 1e-3
+    series = 0.5 - z / 6 + z**2 / 24 - z**3 / 120 + z**4 / 720
+    return np.asarray(np.where(small, series, (1 - _phi(z)) / np.where(small, 1.0, z)), np.float64)
+
+
+def speed_weight(g: ArrayLike, c: ArrayLike, theta: ArrayLike, rest_s: ArrayLike) -> Floats:
+    """I(T) of the module: seconds of drift that the optimal speed answers to.
+
+    Parameters
+    ----------
+    g, theta : float
+        Per second, at least 0: the schedule's urgency and the signal's decay.
+    c : float
+        Seconds, k / a: 0 forbids a rest at the horizon.
+    rest_s : float
+        Seconds to the horizon, above 0.
+
+    >>> float(speed_weight(0.0, 0.0, 0.0, 10.0))
+    5.0
+    """
+    g, c, theta, rest = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (g, c, theta, rest_s)))
+    gt = np.minimum(g * rest, _LARGE)
+    small = gt < _SMALL
+    safe = np.where(small, 1.0, gt)
+    # everything times exp(-g T); int exp(+-g s) exp(-theta (T - s)) ds = T exp(+-g T) phi((theta +- g) T)
+    up = rest * _phi(theta * rest + gt)
+    down = rest * np.exp(-2 * gt) * _phi(theta * rest - gt)
+    sinh = np.where(small, np.exp(-gt) * rest**2 * _phi2(theta * rest), (up - down) / 2 * rest / safe)
+    cosh = (up + down) / 2
+    whole = rest * _phi(2 * gt) + c * (1 + np.exp(-2 * gt)) / 2
+    return np.asarray((sinh + c * cosh) / whole, np.float64)
+
+
+def shrink(g: ArrayLike, c: ArrayLike, rest_s: ArrayLike, after_s: ArrayLike) -> Floats:
+    """r(after_s): share of what is left now that is left when `after_s` of `rest_s` seconds are to go, no signal.
+
+    >>> float(shrink(0.0, 0.0, 10.0, 4.0)), float(shrink(0.0, 2.0, 10.0, 0.0))
+    (0.4, 0.16666666666666666)
+    """
+    g, c, rest, after = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (g, c, rest_s, after_s)))
+
+    def part(s: Floats) -> Floats:
+        return np.asarray(s * _phi(2 * g * s) + c * (1 + np.exp(-2 * g * s)) / 2, np.float64)
+
+    return np.asarray(np.exp(-g * (rest - after)) * part(after) / part(rest), np.float64)
+
+
+@dataclass(frozen=True)
+class CarteaJaimungal(Strategy):
+    """At every decision take what the optimal speed takes until the next.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of Almgren and Chriss: k is eta, and g their kappa, so that without a signal and without a rest at the horizon
+        this is their schedule, lot by lot.
+    rest_s : float
+        c, seconds: k over the terminal penalty. Above 0 some lots are left to the horizon order.
+    """
+
+    parameters: Parameters
+    rest_s: float = 0.0
+    name: ClassVar[str] = "cartea_jaimungal"
+
+    def __post_init__(self) -> None:
+        """Refuse a penalty of the wrong sign."""
+        if not 0 <= self.rest_s < np.inf:
+            raise ConfigError("rest_s >= 0", f"{self.rest_s}", "0 leaves nothing to the horizon")
+
+    def decide(self, view: View) -> Intents:
+        """Take the speed's lots of one interval."""
+        p = self.parameters
+        horizon = np.maximum(view.horizon_ns, 1) / NS_PER_SECOND
+        tau = horizon / view.decisions
+        g = kappa(p.lambda_of(view.qty0, horizon), tau, p)
+        rest = view.decisions_left * tau
+        share = base_share(g * horizon, view)
+        if self.rest_s > 0:
+            keeps = shrink(g, self.rest_s, rest, np.maximum(rest - tau, 0.0))
+            share = 1 - view.left * keeps / np.maximum(view.qty0, 1)
+        known = view.half_life_ns > 0
+        theta = np.where(known, np.log(2.0) * NS_PER_SECOND / np.maximum(view.half_life_ns, 1), 0.0)
+        drift = np.where(known, alpha_ticks(view) * theta, 0.0)
+        extra = drift / (2 * p.eta) * speed_weight(g, self.rest_s, theta, rest) * tau
+        extra = np.where((view.decisions_left > 1) | (self.rest_s > 0), extra, 0.0)
+        return take_to(lots_of(np.clip(share + extra / np.maximum(view.qty0, 1), 0.0, 1.0), view), view)

@@ -10,9 +10,9 @@ from typing import ClassVar, Final
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
+from tercel.execution.actions.kernels import begin_row
 from tercel.execution.strategies import display as d
-from tercel.execution.strategies.row_rule import RowRule
-from tercel.execution.strategies.vector import Layout
+from tercel.execution.strategies.vector import Layout, RowRule
 
 LAYOUT: Final = Layout(
     "direction_rule",
@@ -57,7 +57,7 @@ def direction_of(p: Floats, x: Longs, m: Longs) -> float:
 @kernel
 def direction_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
     """The rule for one market: p (P,), x (PX,), m (MX,), out (10,)."""
-    if not d.begin_row(x, m, out):
+    if not begin_row(x, m, out):
         return
     direction = direction_of(p, x, m)
     lots = d.power(p[TAKE]) * m[c.FAR1] if direction > p[WAIT] + d.power(p[GAP]) else 0.0

@@ -7,7 +7,6 @@ costs. All of them are numbers without units, so that parameters mean the same i
 import math
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
-from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.features.microstructure import imbalance
@@ -32,12 +31,6 @@ def power(value: float) -> float:
 def share_of(value: float) -> float:
     """tanh above 0, nothing below: a share that an unconstrained number can set to exactly 0."""
     return math.tanh(value) if value > 0.0 else 0.0
-
-
-@kernel
-def is_tradable(m: Longs) -> bool:
-    """Whether the market is open and both sides are quoted."""
-    return bool(m[c.HALTED] == 0 and abs(m[c.TOUCH]) < NO_ASK and abs(m[c.FAR]) < NO_ASK)
 
 
 @kernel
@@ -101,32 +94,6 @@ def overdue(x: Longs, pace: float, curve: float) -> int:
 def take(lots: float, pace: float, curve: float, x: Longs, out: Packed) -> None:
     """Take so many lots, or what is overdue by the clock if that is more; never more than is left."""
     out[it.TAKE] = min(max(int(min(lots, ALL_LOTS)), overdue(x, pace, curve)), max(x[c.LEFT], 0))
-
-
-@kernel
-def hold_row(x: Longs, out: Packed) -> None:
-    """Own orders stay where they are, and nothing new is sent."""
-    out[it.OUTSIDE] = it.KEEP
-    budget = max(x[c.LEFT], 0)
-    for rung in range(it.K):
-        lots = min(max(x[c.REST0 + rung], 0), budget)
-        out[it.REST0 + rung] = lots
-        budget -= lots
-
-
-@kernel
-def begin_row(x: Longs, m: Longs, out: Packed) -> bool:
-    """An intent without lots on the default ladder; False where the market is closed and the row holds."""
-    side = x[c.SIDE]
-    out[:] = 0
-    out[it.TAKE_LIMIT] = side * it.MARKET_LIMIT
-    out[it.ANCHOR] = m[c.TOUCH] + side
-    out[it.OUTSIDE] = it.CANCEL
-    out[it.STEP] = 1
-    if is_tradable(m):
-        return True
-    hold_row(x, out)
-    return False
 
 
 @kernel

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 
 
@@ -45,7 +46,7 @@ class MarketEstimates:
     eta: float = 0.0
     spread: float = 1.0
     market: str = ""
-    curve: NDArray[np.float64] = field(init=False, repr=False)
+    curve: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("expected_volume", "sigma", "eta", "spread"):
@@ -59,7 +60,7 @@ class MarketEstimates:
             raise ConfigError("a volume curve (lots to go) that falls to 0", f"{given}", "sum volumes from the end")
         object.__setattr__(self, "curve", curve)
 
-    def volume_left(self, elapsed: NDArray[np.float64]) -> NDArray[np.float64]:
+    def volume_left(self, elapsed: Floats) -> Floats:
         """Expected public lots from `elapsed` (shares of the horizon, any shape) to its end."""
         grid = np.linspace(0.0, 1.0, len(self.curve))
         return np.asarray(np.interp(elapsed, grid, self.curve), np.float64)

@@ -21,9 +21,9 @@ from typing import ClassVar, Final
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
+from tercel.execution.actions.kernels import begin_row
 from tercel.execution.strategies import display as d
-from tercel.execution.strategies.row_rule import RowRule
-from tercel.execution.strategies.vector import Layout
+from tercel.execution.strategies.vector import Layout, RowRule
 
 LAYOUT: Final = Layout(
     "score_rule",
@@ -83,7 +83,7 @@ def score_of(p: Floats, x: Longs, m: Longs) -> float:
 @kernel
 def score_row(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
     """The rule for one market: p (P,), x (PX,), m (MX,), out (10,)."""
-    if not d.begin_row(x, m, out):
+    if not begin_row(x, m, out):
         return
     score = score_of(p, x, m)
     wide = math.log(max((m[c.FAR] - m[c.TOUCH]) * x[c.SIDE], 1) * 1.0)

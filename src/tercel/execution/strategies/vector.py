@@ -1,5 +1,6 @@
 """Parameters of a tuned rule: names and generic values, and the vectors that they make."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -8,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.errors import ConfigError
-from tercel.core.jit import Floats
-from tercel.core.names import offer
+from tercel.core.jit import Floats, Longs, Packed
+from tercel.core.names import check_known
+from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.strategies.estimates import MarketEstimates
 from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,7 @@ class Layout:
         if given is None or isinstance(given, Mapping):
             values = {**self.generic, **(given or {})}
             for name in values:
-                if name not in self.generic:
-                    raise ConfigError(
-                        f"parameters of {self.rule}: {', '.join(self.names)}", repr(name), offer(name, self.generic)
-                    )
+                check_known(name, self.names, f"parameters of {self.rule}:", error=ConfigError)
             given = list(values.values())
         try:
             vector = np.array(given, np.float64)
@@ -133,3 +133,37 @@ class Tunable(Strategy):
 def sigmoid(value: Floats) -> Floats:
     """1 / (1 + exp(-value))."""
     return np.asarray(1 / (1 + np.exp(-value)), np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class RowRule(Tunable):
+    """A rule that a kernel of all markets decides; see `score_rule` for one."""
+
+    @staticmethod
+    @abstractmethod
+    def rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
+        """The kernel: p (n, P) or (1, P), x (n, PX), m (n, MX), out int32 (n, 10)."""
+
+    @classmethod
+    def intents(cls, parameters: ArrayLike, x: Longs, m: Longs) -> Intents:
+        """The rule's intents, int32 (n, 10).
+
+        Parameters
+        ----------
+        parameters : float (P,) or (n, P)
+            In the order of the layout: one vector, or one a market.
+        x, m : int64 (n, PX), (n, MX)
+            As in a View.
+
+        Raises
+        ------
+        ConfigError
+            Another number of parameters or of rows.
+        """
+        out = np.empty((len(x), WIDTH), np.int32)
+        cls.rows(cls.layout.rows(parameters, len(x)), np.ascontiguousarray(x), np.ascontiguousarray(m), out)
+        return out
+
+    def decide(self, view: View) -> Intents:
+        """What the kernel says of every market."""
+        return self.intents(self.vector, view.x, view.m)

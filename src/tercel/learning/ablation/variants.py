@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, TercelError
-from tercel.core.names import offer
+from tercel.core.names import check_known, offer
 from tercel.core.toml import read_toml
 from tercel.core.validated import words_of
 from tercel.execution.observers import observer
@@ -25,7 +26,6 @@ from tercel.learning.agent.config import AgentConfig, OracleSection, preset_file
 from tercel.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.learning.agent.policy import actions_of, rule_of
 from tercel.learning.agent.sweep import overlaid
-from tercel.learning.port import Float32
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import chosen
@@ -99,8 +99,7 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
     if not told:
         raise ConfigError("variants: [NAME] with says = and set.SECTION.KEY =", f"none in {file}", f"see {SHIPPED}")
     for name in only:
-        if name not in told:
-            raise ConfigError(f"variants of {file}: {', '.join(told)}", f"--only {name}", offer(name, told))
+        check_known(name, told, f"variants of {file}:", f"--only {name}", ConfigError)
     return [_variant(recipe, file, name, raw) for name, raw in told.items() if not only or name in only]
 
 

@@ -34,8 +34,7 @@ from pydantic import (
     model_validator,
 )
 
-from tercel.core.errors import UnknownNameError
-from tercel.core.names import offer
+from tercel.core.names import check_known, offer
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.evaluation.task import Latency, Task
@@ -390,9 +389,7 @@ def preset_file(name: str) -> Path:
     UnknownNameError
         No such preset; the nearest is offered.
     """
-    known = preset_names()
-    if name not in known:
-        raise UnknownNameError(f"one of {', '.join(known)}", f"preset {name!r}", offer(name, known))
+    check_known(name, preset_names(), said=f"preset {name!r}")
     return PRESETS / f"{name}.toml"
 
 

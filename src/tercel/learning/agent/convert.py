@@ -12,8 +12,7 @@ CONVERTED = "converted"
 
 def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | OnnxPolicy:
     """What lies in an archive that is trusted."""
-    from tercel.learning.sb3.archive import unpickled
-    from tercel.learning.sb3.export import policy_of, trained
+    from tercel.learning.sb3.export import policy_of, trained, unpickled
 
     found, normalised = unpickled(model, moments)
     return policy_of(trained(found, actions == "allocation", normalised))

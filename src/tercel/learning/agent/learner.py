@@ -1,19 +1,63 @@
-"""The learner that a configuration asks for: its settings, its objective, the learner at its start."""
+"""The learner that a configuration asks for: its settings, its objective, the learner at its start.
+
+Stable-Baselines3 is asked for so:
+
+    [learner]
+    algo = "sb3_recurrent_ppo"      # sb3_ppo, sb3_maskable_ppo, sb3_recurrent_ppo, sb3_dqn, sb3_qrdqn
+    device = "auto"                 # a GPU if torch finds one
+    n_steps = 128                   # and whatever else the algorithm takes, under its own names
+    network = { net_arch = [64], lstm_hidden_size = 64 }
+
+Without `network` the layers are those of `policy.hidden`.
+"""
 
 from dataclasses import fields
 from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
+from tercel.execution.actions import ActionSet
 from tercel.learning.agent.config import AgentConfig, LearnerSection
 from tercel.learning.agent.policy import actions_of
-from tercel.learning.agent.sb3 import SB3, sb3_learner, sb3_settings
 from tercel.learning.native.distil import Teacher
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Learner
 from tercel.learning.risk import Measure, Risk
-from tercel.learning.sb3.settings import Sb3Settings
+from tercel.learning.sb3.settings import VALUES, Sb3Settings
+
+SB3: Final = "sb3_"
+OWN: Final = ("device", "head", "normalise_observations", "scale_rewards", "threads", "network")
+"""Keys that are ours; all others are the algorithm's parameters."""
+
+
+def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
+    """What the learner is told.
+
+    Raises
+    ------
+    ConfigError
+        Values of vectors are asked for.
+    """
+    told = config.learner
+    given: dict[str, Any] = dict(told.settings)
+    if config.reward.risk_aversion:
+        raise ConfigError("reward.risk_aversion with the native ppo", told.algo, "set it to 0, or use --algo ppo")
+    algorithm = told.algo.removeprefix(SB3)
+    if algorithm in VALUES and actions.continuous:
+        raise ConfigError(f"discrete actions for {told.algo}", config.policy.actions, "use actions such as sized")
+    own = {key: given.pop(key) for key in OWN if key in given}
+    own.setdefault("network", {"net_arch": list(config.policy.hidden)})
+    own.setdefault("head", "simplex" if actions.name == "allocation" else "vector")
+    return Sb3Settings(algorithm, told.frames, given, **own)
+
+
+def sb3_learner(settings: Sb3Settings, env: Any, seed: int) -> Learner:
+    """The learner at its start."""
+    from tercel.learning.sb3 import Sb3Learner
+
+    return Sb3Learner(env, settings, seed)
+
 
 RULE_FIRST: Final = 0.6
 """Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""

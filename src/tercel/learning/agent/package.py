@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_recorded, run_strategies
@@ -148,7 +148,7 @@ def observed(team: Sequence[Packed]) -> Observed:
     """What calm episodes of the first market showed to a team, each policy for its part of the episodes."""
     preset, task = presets.load(team[0].markets[0]), team[0].config.task.task
     source, quantity = reactive(preset, 1), task.lots(preset.volume_per_s)
-    parts: list[NDArray[np.float64]] = []
+    parts: list[Floats] = []
     for at, rows in enumerate(np.array_split(np.arange(OBSERVED_EPISODES), len(team))):
         if len(rows):
             plan = seeded_plan(task, quantity, OBSERVED_SEED, int(rows[0]), len(rows))

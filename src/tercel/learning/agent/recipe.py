@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.core.toml import changed, read_toml
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency
 from tercel.learning.agent.config import AgentConfig, parse, preset_file
-from tercel.learning.agent.learner import with_algo
-from tercel.learning.agent.sb3 import SB3
+from tercel.learning.agent.learner import SB3, with_algo
 from tercel.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES
@@ -70,8 +69,7 @@ def configured(
     ConfigError, UnknownNameError
         A setting that the learner does not have, another algorithm, no frames; lots on tape without a share.
     """
-    if algorithm not in ALGORITHMS:
-        raise UnknownNameError(f"an algorithm: {', '.join(ALGORITHMS)}", repr(algorithm), offer(algorithm, ALGORITHMS))
+    check_known(algorithm, ALGORITHMS, "an algorithm:")
     if frames < 1:
         raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
     task = settings.task

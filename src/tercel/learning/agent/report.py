@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +11,8 @@ from tercel.evaluation.metrics import some_metrics
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.port import Metrics
 from tercel.report import style
-from tercel.report.figures import WIDE
 from tercel.report.page import Section, render
-from tercel.report.svg import Figure, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.report.svg import Figure, finished, sketch
 
 TERMS = ("execution", "impact", "left")
 MOST_ABREAST = 4
@@ -109,7 +105,7 @@ def _column(rows: Sequence[Metrics], name: str) -> np.ndarray[Any, np.dtype[np.f
 def learning(looks: Sequence[Metrics], rule: str) -> Figure:
     """Validation cost against frames, the rule's beside it."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.4) as drawing:
         panel = drawing.subplots()
         frames, cost, error = (_column(looks, name) for name in ("frames", "is_bps", "se"))
         panel.plot(frames / 1e3, cost, color=style.GOOD.token, linewidth=2.0, marker="o", markersize=3, label="policy")
@@ -117,16 +113,14 @@ def learning(looks: Sequence[Metrics], rule: str) -> Figure:
             frames / 1e3, cost - 2 * error, cost + 2 * error, color=style.GOOD.token, alpha=0.15, linewidth=0
         )
         panel.plot(frames / 1e3, _column(looks, "rule_bps"), color=style.SOFT.token, linestyle=(0, (4, 3)), label=rule)
-        panel.set_xlabel("thousand decisions")
-        panel.set_ylabel("mean cost, bps (down: better)")
+        panel.set(xlabel="thousand decisions", ylabel="mean cost, bps (down: better)")
         drawing.legend(loc="outside upper right", ncols=2)
 
-    return drawn(
+    return finished(
+        drawing,
         "validation",
         f"Cost of the greedy policy on validation episodes against {rule}.",
         "Band: two standard errors of the paired difference to the rule.",
-        (WIDE, 3.4),
-        draw,
     )
 
 
@@ -140,7 +134,7 @@ def gains(looks: Sequence[Metrics], rule: str) -> Figure:
     columns = min(len(panels), MOST_ABREAST)
     lines = math.ceil(len(panels) / columns)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.6 + 2.2 * lines) as drawing:
         places = drawing.subplots(lines, columns, squeeze=False, sharex=True)
         colours = style.series_colours(list(dict.fromkeys(market for row in panels.values() for market in row)))
         for panel, (law, row) in zip(places.flat, panels.items(), strict=False):
@@ -162,37 +156,36 @@ def gains(looks: Sequence[Metrics], rule: str) -> Figure:
             drawing.legend(handles, labels, loc="outside upper right", ncols=len(labels))
 
     words = f"Policy against {rule}, same episodes."
-    return drawn("gains", f"Paired gain on {rule}.", words, (WIDE, 0.6 + 2.2 * lines), draw)
+    return finished(drawing, "gains", f"Paired gain on {rule}.", words)
 
 
 def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
     """Weighted terms of the reward in training, smoothed."""
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.0) as drawing:
         panel = drawing.subplots()
         frames, colours = _column(rows, "frames") / 1e3, style.series_colours(list(weights))
         for name, weight in weights.items():
             value = smooth(_column(rows, name) * weight)
             panel.plot(frames, value, color=colours[name].token, linewidth=1.8, label=name)
         panel.axhline(0, color=style.SOFT.token, linewidth=1)
-        panel.set_xlabel("thousand decisions")
-        panel.set_ylabel("weighted cost, ticks per lot")
+        panel.set(xlabel="thousand decisions", ylabel="weighted cost, ticks per lot")
         drawing.legend(loc="outside upper right", ncols=len(weights))
 
-    return drawn("terms", "Terms of the reward.", "Means over ten updates.", (WIDE, 3.0), draw)
+    return finished(drawing, "terms", "Terms of the reward.", "Means over ten updates.")
 
 
 def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
     """Exploration and step size: sigma or entropy, KL and the share of clipped steps."""
     names = [name for name in ("sigma", "entropy", "epsilon", "kl", "clipped", "learning_rate") if name in rows[0]]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(2.2) as drawing:
         panels = np.atleast_1d(drawing.subplots(1, len(names)))
         for panel, name in zip(panels, names, strict=True):
             panel.plot(_column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=style.SOFT.token)
             panel.set_title(name, fontsize=9)
 
-    return drawn("health", f"Health of the training: {', '.join(names)}.", "By thousand decisions.", (WIDE, 2.2), draw)
+    return finished(drawing, "health", f"Health of the training: {', '.join(names)}.", "By thousand decisions.")
 
 
 def smooth(values: np.ndarray[Any, np.dtype[np.float64]], width: int = 10) -> np.ndarray[Any, np.dtype[np.float64]]:

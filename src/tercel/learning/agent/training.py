@@ -4,7 +4,7 @@
     metrics.csv      a row an update: losses, costs term by term
     validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
     checkpoint/      the learner's state: a stopped training goes on from it
-    oracle/          where a teacher is asked for: its metrics and its state (`agent_oracle`)
+    oracle/          where a teacher is asked for: metrics.csv and checkpoint/ of its own
     policy/          the best policy by validation, with its card
     last/            the policy of the last look: the mean of the late ones, chosen by nothing
     run.json         what became of it
@@ -21,9 +21,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+
+import numpy as np
 
 from tercel import __version__
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.source import fingerprint
 from tercel.core.written import write_whole
@@ -32,13 +35,11 @@ from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import CARD, save_policy
 from tercel.execution.strategies import build
-from tercel.learning.agent.average import Average
 from tercel.learning.agent.config import AgentConfig, parse
 from tercel.learning.agent.env import MakeEnv, env_of, in_shards, unit_of
 from tercel.learning.agent.guards import variants_tried
 from tercel.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.learning.agent.market import TrainingMarket, markets_of
-from tercel.learning.agent.oracle import oracle_state, train_oracle
 from tercel.learning.agent.own import eyes_of, functions_of
 from tercel.learning.agent.policy import action_parameters, rule_of, strategy_of
 from tercel.learning.agent.validation import Look, Validator
@@ -46,8 +47,9 @@ from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.demonstrate import demonstrations
 from tercel.learning.metrics import MetricsLog
 from tercel.learning.mixed import MixedVec
-from tercel.learning.native.ppo import Ppo
-from tercel.learning.port import Metrics, train
+from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.learning.port import LearningError, Metrics, State, train
+from tercel.learning.privileged import PrivilegedVec
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import PLAIN
 from tercel.market.tape import Lake
@@ -63,6 +65,140 @@ LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
 """Columns of a look without which a run cannot go on."""
 LAST: Final = "last"
 UPDATES_A_CHECKPOINT: Final = 10
+ORACLE: Final = "oracle"
+
+
+class Average:
+    """The mean of a policy's weights over the last part of a training.
+
+    Near its end the weights walk about where the objective is flat, pushed by the noise of single batches; their mean
+    lies nearer to the middle of that place than any one of them (Polyak and Juditsky 1992; Izmailov et al. 2018,
+    "Averaging weights leads to wider optima and better generalization").
+
+    >>> one = MlpPolicy(((np.eye(2, dtype=np.float32), np.ones(2, np.float32)),), np.zeros(2), np.ones(2))
+    >>> two = MlpPolicy(((3 * np.eye(2, dtype=np.float32), np.zeros(2, np.float32)),), np.zeros(2), np.ones(2))
+    >>> average = Average()
+    >>> average.add(one), average.add(two)
+    (None, None)
+    >>> average.policy(two).layers[0][0].diagonal().tolist(), average.policy(two).layers[0][1].tolist()
+    ([2.0, 2.0], [0.5, 0.5])
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: list[Floats] = []
+
+    def add(self, policy: MlpPolicy) -> None:
+        """Take one policy in."""
+        parts = [part for layer in policy.layers for part in layer]
+        if not self._sums:
+            self._sums = [np.zeros(part.shape) for part in parts]
+        for number, part in enumerate(parts):
+            self._sums[number] += part
+        self.count += 1
+
+    def policy(self, latest: MlpPolicy) -> MlpPolicy:
+        """The mean of those taken in, with the normalisation of the latest."""
+        means = [(total / self.count).astype(np.float32) for total in self._sums]
+        return replace(latest, layers=tuple(zip(means[::2], means[1::2], strict=True)))
+
+    def state(self) -> State:
+        """What a resume needs."""
+        return {"count": self.count, "sums": [total.copy() for total in self._sums]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.count = int(state["count"])
+        self._sums = [np.array(total, np.float64) for total in state["sums"]]
+
+
+class Oracle(Ppo):
+    """:class:`~tercel.learning.native.ppo.Ppo` in a :class:`~tercel.learning.privileged.PrivilegedVec`.
+
+    Its state teaches (:meth:`tercel.learning.native.distil.Teacher.restore`); a policy it does not give: nothing that
+    sees the future can be judged, packaged or traded.
+    """
+
+    name = "oracle"
+
+    def policy(self) -> NoReturn:
+        """Refused.
+
+        Raises
+        ------
+        LearningError
+            Always: nobody who trades sees the future.
+        """
+        raise LearningError(
+            "a policy that observes what can be known",
+            "an oracle's, which sees the future of its training episodes",
+            "teach a policy with it: [oracle] in `tercel agent train`",
+        )
+
+
+def oracle_of(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> Oracle:
+    """The oracle at its start, with the policy's settings, annealed over its own frames."""
+    settings = learner_settings(config)
+    assert isinstance(settings, PpoSettings)  # the settings have refused everything else
+    settings = replace(settings, anneal_frames=config.oracle.frames)
+    return Oracle(PrivilegedVec(env_of(config, markets)), settings, seed)
+
+
+def train_oracle(
+    config: AgentConfig,
+    markets: list[TrainingMarket],
+    folder: Path,
+    seed: int,
+    on_row: Callable[[Metrics], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> bool:
+    """Train the oracle of a run, or go on training it; False when `stop` said so before it was done.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    markets : list of TrainingMarket
+    folder : Path
+        The run's.
+    seed : int
+    on_row : callable, optional
+        Receives each row of its metrics.
+    stop : callable, optional
+        Asked between updates.
+    """
+    home, learner = folder / ORACLE, oracle_of(config, markets, seed)
+    state = load_checkpoint(home / "checkpoint")
+    if state is not None:
+        learner.restore(state)
+    home.mkdir(parents=True, exist_ok=True)
+    log = MetricsLog(home / "metrics.csv", frames=learner.frames)
+    env = learner.env
+    assert isinstance(env, PrivilegedVec)
+
+    def on_update(metrics: Metrics) -> None:
+        log.add({**metrics, **env.take_metrics()})
+        env.progress(learner.frames)
+        if on_row is not None:
+            on_row(log.rows[-1])
+
+    def keep(at: State) -> None:
+        save_checkpoint(home / "checkpoint", at)
+
+    return train(learner, config.oracle.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
+
+
+def oracle_state(folder: Path) -> State:
+    """State of the run's oracle, for its teacher.
+
+    Raises
+    ------
+    ConfigError
+        If the oracle was never trained.
+    """
+    state = load_checkpoint(folder / ORACLE / "checkpoint")
+    if state is None:
+        raise ConfigError("an oracle that is trained", f"nothing in {folder / ORACLE}", "start the training elsewhere")
+    return state
 
 
 class Training:

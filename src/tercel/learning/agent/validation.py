@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.evaluation.episodes import Episodes
 from tercel.evaluation.experiment import batches
 from tercel.execution.costs import BPS, Costs, attribute
@@ -101,12 +101,12 @@ class Validator:
         return self.risk.value(ticks / unit)
 
 
-def shortfall(costs: Costs) -> NDArray[np.float64]:
+def shortfall(costs: Costs) -> Floats:
     """Implementation shortfall of each episode, bps."""
     return np.asarray(attribute(costs, None)["is_bps"], np.float64)
 
 
-def standard_error(values: NDArray[np.float64], cluster: NDArray[np.int64]) -> float:
+def standard_error(values: Floats, cluster: Ints) -> float:
     """Of the mean of `values`, whose clusters are independent."""
     index = np.unique(cluster, return_inverse=True)[1]
     away = np.bincount(index, values - values.mean())

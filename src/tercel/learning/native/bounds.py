@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.learning.native.distributions import NAMES
 from tercel.learning.risk import Risk
 
@@ -81,10 +81,7 @@ def check_settings(settings: Any) -> None:
         elif name in OF and not (value is None and field.default is None):
             _refuse_unless(OF[name].admits(value), OF[name].words, name, value)
     law = getattr(settings, "distribution", NAMES[0])
-    if law not in NAMES:
-        raise UnknownNameError(
-            f"a distribution among {', '.join(NAMES)}", f"distribution = {law!r}", offer(str(law), NAMES)
-        )
+    check_known(law, NAMES, "a distribution among", f"distribution = {law!r}")
     try:
         Risk(settings.risk_aversion, settings.risk_measure, settings.risk_level)
     except ConfigError as error:

@@ -1,22 +1,19 @@
 """Behaviour cloning: let a policy start as someone else's, a written rule's say, before it learns on its own."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Ints
 from tercel.core.errors import ConfigError
-from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
-from tercel.learning.native.net import Workspace
+from tercel.learning.native.net import Adam, Workspace
 from tercel.learning.native.ppo import Ppo
 from tercel.learning.port import action_sizes
-
-Float32 = NDArray[np.float32]
 
 
 def clone(
     learner: Ppo,
     observations: Float32,
-    targets: NDArray[np.int64] | Float32,
+    targets: Ints | Float32,
     *,
     epochs: int = 20,
     minibatch: int = 256,
@@ -68,7 +65,7 @@ def clone(
     return total / max(len(observations) // rows, 1)
 
 
-def _check(learner: Ppo, observations: Float32, targets: NDArray[np.int64] | Float32) -> None:
+def _check(learner: Ppo, observations: Float32, targets: Ints | Float32) -> None:
     numbers, entries = action_sizes(learner.env)
     n = len(observations)
     shapes = (n, learner.net.inputs), (n, entries) if entries else (n,)

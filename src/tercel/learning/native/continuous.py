@@ -8,13 +8,11 @@ action alone and cancels. What is called entropy here is then that of z.
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Floats
 from tercel.core.jit import kernel
 from tercel.execution.policies.mlp import softmax_row, softplus
 from tercel.learning.native.kernels import advantage_moments, surrogate
-
-Float32 = NDArray[np.float32]
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
 SMALLEST_SHARE = 1e-6
@@ -55,7 +53,7 @@ def shares_of(latent: Float32, shares: Float32) -> None:
 @kernel
 def gaussian_loss(
     raw: Float32, bias: Float32, actions: Float32, floats: Float32, sigma: float, clip: float, draw: Float32,
-    stats: NDArray[np.float64],
+    stats: Floats,
 ) -> None:  # fmt: skip
     """As `kernels.policy_loss` for normal actions of mean `raw` + `bias`, `sigma` apart in each direction.
 
@@ -145,7 +143,7 @@ def normalise_gammas(alpha: Float32, gammas: Float32, logps: Float32) -> None:
 @kernel
 def dirichlet_loss(
     raw: Float32, bias: Float32, actions: Float32, floats: Float32, clip: float, entropy_coef: float, alpha: Float32,
-    draw: Float32, stats: NDArray[np.float64],
+    draw: Float32, stats: Floats,
 ) -> None:  # fmt: skip
     """As `kernels.policy_loss` for shares under a Dirichlet law; `alpha[A]` is work space."""
     batch, size = raw.shape

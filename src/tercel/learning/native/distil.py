@@ -8,8 +8,8 @@ Oracle Policy Distillation".
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.errors import ConfigError
 from tercel.core.jit import kernel
 from tercel.learning.native.kernels import log_softmax_row
@@ -17,12 +17,9 @@ from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import ObservationNormaliser
 from tercel.learning.port import Foresees, State
 
-Float32 = NDArray[np.float32]
-Bool = NDArray[np.bool_]
-
 
 @kernel
-def probabilities(raw: Float32, bias: Float32, mask: Bool, out: Float32) -> None:
+def probabilities(raw: Float32, bias: Float32, mask: Bools, out: Float32) -> None:
     """out[B, A] = softmax(raw + bias), masked actions at 0."""
     for r in range(raw.shape[0]):
         log_softmax_row(raw[r], bias, mask[r], out[r])
@@ -35,11 +32,11 @@ def distil_loss(
     raw: Float32,
     bias: Float32,
     taught: Float32,
-    mask: Bool,
+    mask: Bools,
     weight: float,
     logp: Float32,
     draw: Float32,
-    stats: NDArray[np.float64],
+    stats: Floats,
 ) -> None:
     """Add the gradient by the head of weight x mean KL(taught || softmax(raw + bias)) to `draw`.
 
@@ -97,7 +94,7 @@ class Teacher:
         """Of the divergence after so many frames."""
         return self.start * max(1.0 - frames / self.anneal, 0.0)
 
-    def says(self, observation: Float32, mask: Bool, out: Float32) -> None:
+    def says(self, observation: Float32, mask: Bools, out: Float32) -> None:
         """Probabilities of its actions now, into out[n, A]; `observation` is the learner's, not normalised."""
         plain = observation.shape[1]
         self._wide[:, :plain], self._wide[:, plain:] = observation, self.env.foresight()

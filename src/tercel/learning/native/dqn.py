@@ -4,23 +4,19 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.learning.metrics import ReturnTracker
-from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
 from tercel.learning.native.bounds import check_settings
 from tercel.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
+from tercel.learning.native.learner import NativeLearner
 from tercel.learning.native.net import Net, Workspace
-from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
-from tercel.learning.port import Masked, Metrics, Restorable, State, VecEnv, action_sizes, check_env, check_finite
-from tercel.learning.risk import pricer
-
-Float32 = NDArray[np.float32]
+from tercel.learning.port import Metrics, State, VecEnv, action_sizes, check_env, check_finite
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,10 @@ class Replay:
     def add(
         self,
         obs: Float32,
-        mask: NDArray[np.bool_],
-        actions: NDArray[np.int64],
+        mask: Bools,
+        actions: Ints,
         reward: Float32,
-        done: NDArray[np.bool_],
+        done: Bools,
     ) -> None:
         """What was seen, allowed and done, and what came of it; what is seen next is the next call's `obs`."""
         t = self.at
@@ -88,11 +84,11 @@ class Replay:
         self.at = (t + 1) % self.capacity
         self.filled = min(self.filled + 1, self.capacity)
 
-    def draw(self, rng: np.random.Generator, batch: int, ahead: int) -> NDArray[np.int64]:
+    def draw(self, rng: np.random.Generator, batch: int, ahead: int) -> Ints:
         """`batch` random transitions (time * n + slot) that have `ahead` later steps in the ring."""
         oldest = self.at if self.filled == self.capacity else 0
         age = rng.integers(0, (self.filled - ahead) * self.n, batch)
-        rows: NDArray[np.int64] = (age // self.n + oldest) % self.capacity * self.n + age % self.n
+        rows: Ints = (age // self.n + oldest) % self.capacity * self.n + age % self.n
         return rows
 
     def state(self) -> State:
@@ -110,7 +106,7 @@ class Replay:
             self.dones[self.at - 1] = True
 
 
-class Dqn:
+class Dqn(NativeLearner):
     """Double dueling DQN on `env`.
 
     Raises
@@ -121,13 +117,15 @@ class Dqn:
     """
 
     name = "dqn"
+    settings: DqnSettings
+    counters = ("frames", "updates", "gradient_steps")
+    gradient_steps: int
 
     def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
         check_env(env)
         if not action_sizes(env)[0]:
             raise ConfigError("an environment whose actions are numbers", "one whose actions are vectors", "take PPO")
         s = self.settings = settings or DqnSettings()
-        self.env, self.seed, self.frames, self.updates, self.gradient_steps = env, seed, 0, 0, 0
         capacity = s.capacity // env.n
         if capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step:
             raise ConfigError(
@@ -136,36 +134,26 @@ class Dqn:
                 "raise the capacity or the warm-up",
             )
         self.rng = np.random.default_rng([seed, 0xD99])
-        self.net = Net(env.observation_size, s.hidden, (env.n_actions + int(s.dueling),))
-        self.net.initialise(self.rng, (1.0,))
-        self.target = Net(env.observation_size, s.hidden, (env.n_actions + int(s.dueling),))
-        self.target.params[:] = self.net.params
-        self.adam = Adam(self.net.params.size)
-        self.normaliser = ObservationNormaliser(env.observation_size)
-        self.scaler = RewardScaler(env.n, s.gamma)
-        self.pricer = pricer(env.n, s.risk_aversion, s.risk_measure, s.risk_level)
-        self.returns = ReturnTracker(env.n)
+        heads = (env.n_actions + int(s.dueling),)
+        net, self.target = Net(env.observation_size, s.hidden, heads), Net(env.observation_size, s.hidden, heads)
+        net.initialise(self.rng, (1.0,))
+        self.target.params[:] = net.params
+        self._prepare(env, seed, net, env.n_actions)
         self.replay = Replay(capacity, env.n, env.observation_size, env.n_actions)
         self._allocate()
         self._begin(env.reset(seed))
 
     def _allocate(self) -> None:
         env, b = self.env, self.settings.minibatch
-        self.raw = np.empty((env.n, env.observation_size), np.float32)
-        self.x = np.empty_like(self.raw)
         self.scratch = np.empty(env.n_actions, np.float32)
-        self.mask = np.ones((env.n, env.n_actions), np.bool_)
         self.actions = np.empty(env.n, np.int64)
-        self.acting, self.learning = Workspace(self.net, env.n), Workspace(self.net, b)
         self.choosing, self.valuing = Workspace(self.net, b), Workspace(self.target, b)  # at later states
         self.mini_raw = np.empty((2 * b, env.observation_size), np.float32)
         self.mini_x = np.empty_like(self.mini_raw)
         self.mini = (np.empty(b, np.int64), np.empty((b, 2), np.float32), np.empty((b, env.n_actions), np.bool_))
 
     def _begin(self, obs: Float32) -> None:
-        self.raw[:] = obs
-        if isinstance(self.env, Masked):
-            self.mask[:] = self.env.mask()
+        super()._begin(obs)
         if self.settings.normalise_observations:
             self.normaliser.update(self.raw)
 
@@ -178,7 +166,13 @@ class Dqn:
 
     def update(self) -> Metrics:
         """`steps` decisions in every slot, each followed by `gradient_steps` minibatches once warmed up."""
-        s, stats, norms, learned, rate = self.settings, np.zeros(2), 0.0, 0, self._learning_rate()
+        s, stats, norms, learned, rate = (
+            self.settings,
+            np.zeros(2),
+            0.0,
+            0,
+            self._annealed(self.settings.learning_rate, 0.0),
+        )
         with one_thread():
             for _ in range(s.steps):
                 self._act()
@@ -187,12 +181,8 @@ class Dqn:
                 for _ in range(s.gradient_steps):
                     norms += self._improve(rate, stats)
                     learned += 1
-        self.updates += 1
-        mean, episodes = self.returns.take()
         metrics = {
-            "frames": float(self.frames),
-            "return_mean": mean,
-            "episodes": float(episodes),
+            **self._row(),
             "loss": float(stats[0] / max(learned, 1)),
             "value_mean": float(stats[1] / max(learned, 1)),
             "epsilon": self.epsilon,
@@ -200,11 +190,6 @@ class Dqn:
             "learning_rate": rate,
         }
         return check_finite(metrics, self.name)
-
-    def _learning_rate(self) -> float:
-        s = self.settings
-        left = 1.0 - self.frames / s.anneal_frames if s.anneal_frames else 1.0
-        return s.learning_rate * max(left, 0.0)
 
     def _act(self) -> None:
         """One epsilon-greedy decision in every slot, remembered."""
@@ -223,7 +208,7 @@ class Dqn:
         self.frames += env.n
         self._begin(obs)
 
-    def _improve(self, rate: float, stats: NDArray[np.float64]) -> float:
+    def _improve(self, rate: float, stats: Floats) -> float:
         """One gradient step on a random minibatch; returns the gradient's norm."""
         s = self.settings
         rows = self.replay.draw(self.rng, s.minibatch, s.n_step)
@@ -235,7 +220,7 @@ class Dqn:
             self.target.params[:] = self.net.params
         return norm
 
-    def loss(self, rows: NDArray[np.int64], stats: NDArray[np.float64]) -> None:
+    def loss(self, rows: Ints, stats: Floats) -> None:
         """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
         s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
         gather_dqn(
@@ -261,49 +246,18 @@ class Dqn:
         if self.settings.dueling:
             weight = weight[:, 1:] - weight[:, 1:].mean(axis=1, keepdims=True) + weight[:, :1]
             bias = bias[1:] - bias[1:].mean() + bias[0]
-        mean, scale = self.normaliser.mean.copy(), self.normaliser.scale.copy()
-        return MlpPolicy((*hidden, (weight, bias)), mean, scale, CLIP, "tanh", "q")
+        return self._policy([*hidden, (weight, bias)], "q")
+
+    def _parts(self) -> dict[str, Any]:
+        return {"replay": self.replay, **super()._parts()}
+
+    def _anew(self) -> None:
+        super()._anew()
+        self.replay.close()
 
     def state(self) -> State:
-        state: State = {
-            "params": self.net.params.copy(),
-            "target": self.target.params.copy(),
-            "adam": self.adam.state(),
-            "normaliser": self.normaliser.state(),
-            "scaler": self.scaler.state(),
-            "returns": self.returns.state(),
-            "replay": self.replay.state(),
-            "rng": self.rng.bit_generator.state,
-            "frames": self.frames,
-            "updates": self.updates,
-            "gradient_steps": self.gradient_steps,
-        }
-        if self.pricer:
-            state["risk"] = self.pricer.state()
-        if isinstance(self.env, Restorable):
-            state["env"] = self.env.state()
-        return state
+        return {**super().state(), "target": self.target.params.copy()}
 
     def restore(self, state: State) -> None:
-        """Go on from `state`. Without an environment state new episodes start, seeded by seed + frames."""
-        self.net.load(state["params"])
         self.target.load(state["target"])
-        self.adam.restore(state["adam"])
-        self.scaler.restore(state["scaler"])
-        if self.pricer:
-            self.pricer.restore(state["risk"])
-        self.replay.restore(state["replay"])
-        self.rng.bit_generator.state = state["rng"]
-        self.frames, self.updates = int(state["frames"]), int(state["updates"])
-        self.gradient_steps = int(state["gradient_steps"])
-        goes_on = isinstance(self.env, Restorable) and "env" in state
-        self.returns.restore(state["returns"], goes_on)
-        if isinstance(self.env, Restorable) and "env" in state:
-            self._begin(self.env.restore(state["env"]))
-        else:
-            self.scaler.returns[:] = 0.0
-            if self.pricer:
-                self.pricer.begin()
-            self.replay.close()
-            self._begin(self.env.reset(self.seed + self.frames))
-        self.normaliser.restore(state["normaliser"])  # last: _begin has taught it what it already knew
+        super().restore(state)

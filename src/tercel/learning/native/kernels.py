@@ -4,20 +4,16 @@ Loss kernels add the head's bias themselves (see :meth:`Net.forward`) and write 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.jit import kernel
-
-Float32 = NDArray[np.float32]
-Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 FORBIDDEN = np.float32(-1e8)
 """Logit of a masked action: its probability underflows to 0 (Huang and Ontanon 2022, section 4.1)."""
 
 
 @kernel
-def log_softmax_row(raw: Float32, bias: Float32, mask: Bool, logp: Float32) -> None:
+def log_softmax_row(raw: Float32, bias: Float32, mask: Bools, logp: Float32) -> None:
     """logp = log softmax(raw + bias), masked actions at probability 0."""
     size = raw.shape[0]
     top = FORBIDDEN * np.float32(10)
@@ -34,7 +30,7 @@ def log_softmax_row(raw: Float32, bias: Float32, mask: Bool, logp: Float32) -> N
 
 @kernel
 def sample_actions(
-    raw: Float32, bias: Float32, mask: Bool, uniform: Float32, logp: Float32, actions: Int64, logps: Float32
+    raw: Float32, bias: Float32, mask: Bools, uniform: Float32, logp: Float32, actions: Ints, logps: Float32
 ) -> None:
     """Draw one action per row by inverting the distribution at uniform[row]; logps[row] its log probability.
 
@@ -55,7 +51,7 @@ def sample_actions(
 
 @kernel
 def gae(
-    rewards: Float32, values: Float32, dones: Bool, last: Float32, discount: float, lam: float, adv: Float32
+    rewards: Float32, values: Float32, dones: Bools, last: Float32, discount: float, lam: float, adv: Float32
 ) -> None:
     """Generalised advantages adv[T, n] (Schulman et al. 2016, eq. 16); done is a true end, nothing lies beyond it."""
     steps, n = rewards.shape
@@ -86,7 +82,7 @@ def advantage_moments(floats: Float32) -> tuple[float, float]:
 
 
 @kernel
-def surrogate(log_ratio: float, advantage: float, clip: float, share: float, stats: NDArray[np.float64]) -> float:
+def surrogate(log_ratio: float, advantage: float, clip: float, share: float, stats: Floats) -> float:
     """Clipped surrogate of one row (Schulman et al. 2017, eq. 7); returns -d loss / d log p, not yet times `share`."""
     ratio = np.exp(log_ratio)
     inside = ratio * advantage
@@ -101,14 +97,14 @@ def surrogate(log_ratio: float, advantage: float, clip: float, share: float, sta
 def policy_loss(
     raw: Float32,
     bias: Float32,
-    actions: Int64,
+    actions: Ints,
     floats: Float32,
-    mask: Bool,
+    mask: Bools,
     clip: float,
     entropy_coef: float,
     logp: Float32,
     draw: Float32,
-    stats: NDArray[np.float64],
+    stats: Floats,
 ) -> None:
     """Clipped surrogate and entropy of categorical actions and their gradient by the head.
 
@@ -137,9 +133,7 @@ def policy_loss(
 
 
 @kernel
-def value_loss(
-    value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: NDArray[np.float64]
-) -> None:
+def value_loss(value: Float32, bias: Float32, floats: Float32, value_coef: float, draw: Float32, stats: Floats) -> None:
     """Squared error of the values against floats[B, 2] and its gradient; `stats[1]` += its mean."""
     share = 1.0 / value.shape[0]
     for r in range(value.shape[0]):
@@ -150,20 +144,20 @@ def value_loss(
 
 @kernel
 def gather_dqn(
-    rows: Int64,
+    rows: Ints,
     n: int,
     capacity: int,
     steps: int,
     gamma: float,
     obs: Float32,
-    actions: Int64,
+    actions: Ints,
     rewards: Float32,
-    dones: Bool,
-    masks: Bool,
+    dones: Bools,
+    masks: Bools,
     x: Float32,
-    a: Int64,
+    a: Ints,
     f: Float32,
-    m: Bool,
+    m: Bools,
 ) -> None:
     """Copy transitions out of the ring obs[capacity, n, D] into x[2 B, D]: states, then the states `steps` later.
 
@@ -219,13 +213,13 @@ def dqn_loss(
     choice_bias: Float32,
     later: Float32,
     later_bias: Float32,
-    actions: Int64,
+    actions: Ints,
     floats: Float32,
-    mask: Bool,
+    mask: Bools,
     dueling: bool,
     q: Float32,
     draw: Float32,
-    stats: NDArray[np.float64],
+    stats: Floats,
 ) -> None:
     """Double-DQN loss and its gradient by the head (van Hasselt et al. 2016, eq. 4), Huber with threshold 1.
 
@@ -262,7 +256,7 @@ def dqn_loss(
 
 @kernel
 def epsilon_greedy(
-    raw: Float32, bias: Float32, mask: Bool, dueling: bool, uniform: Float32, epsilon: float, q: Float32, actions: Int64
+    raw: Float32, bias: Float32, mask: Bools, dueling: bool, uniform: Float32, epsilon: float, q: Float32, actions: Ints
 ) -> None:
     """With probability `epsilon` a random allowed action, else the best; uniform[n, 2] decides. `q` is work space."""
     size = mask.shape[1]

@@ -1,13 +1,10 @@
 """Running normalisation of observations and rewards, frozen when a policy leaves the learner."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.jit import kernel
 from tercel.learning.port import State
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 
 CLIP = 10.0
 """Normalised values are cut to +-10 and variances padded by 1e-8, as in Stable-Baselines3's VecNormalize."""
@@ -15,7 +12,7 @@ EPSILON = 1e-8
 
 
 @kernel
-def merge_moments(x: Float32, moments: Float64) -> None:
+def merge_moments(x: Float32, moments: Floats) -> None:
     """Merge the rows of x[n, D] into moments[2, D + 1]: means and variances (Chan, Golub and LeVeque 1979).
 
     ``moments[0, D]`` is the count. The start is count 1e-4, mean 0, variance 1, as in VecNormalize.
@@ -88,7 +85,7 @@ class RewardScaler:
         self.returns = np.zeros((n, 1), np.float32)
         self.moments = np.array([[0.0, 1e-4], [1.0, 1.0]])
 
-    def scale(self, reward: Float32, done: NDArray[np.bool_]) -> Float32:
+    def scale(self, reward: Float32, done: Bools) -> Float32:
         """Scaled rewards float32[n], learning from them first."""
         self.returns[:, 0] = self.returns[:, 0] * np.float32(self.gamma) + reward
         merge_moments(self.returns, self.moments)

@@ -4,38 +4,68 @@
 SB3 is Stable-Baselines3 2.x, whose defaults and order of operations this follows so that the two can be compared.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.learning.metrics import ReturnTracker
-from tercel.learning.native.adam import Adam
 from tercel.learning.native.blas import one_thread
 from tercel.learning.native.bounds import check_settings
 from tercel.learning.native.distil import Teacher, distil_loss
-from tercel.learning.native.distributions import Categorical, distribution
+from tercel.learning.native.distributions import Categorical, Distribution, distribution
 from tercel.learning.native.kernels import gae, value_loss
-from tercel.learning.native.net import Net, Workspace
-from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler, ValueNormaliser
-from tercel.learning.native.rollout import Rollout, Shuffled
-from tercel.learning.port import (
-    AnyVecEnv,
-    Masked,
-    Metrics,
-    Restorable,
-    Rolls,
-    State,
-    action_sizes,
-    check_env,
-    check_finite,
-)
-from tercel.learning.risk import pricer
+from tercel.learning.native.learner import NativeLearner
+from tercel.learning.native.net import Net
+from tercel.learning.native.normalise import ValueNormaliser
+from tercel.learning.port import AnyVecEnv, Metrics, Rolls, action_sizes, check_env, check_finite
 
-Float32 = NDArray[np.float32]
+
+class Rollout:
+    """One batch of experience, flat rows in time order: row = step * n + episode."""
+
+    def __init__(self, steps: int, n: int, width: int, law: Distribution, taught: bool = False) -> None:
+        rows = steps * n
+        self.obs = np.empty((rows, width), np.float32)
+        self.actions = law.store(rows)
+        self.masks = np.ones((rows, law.width), np.bool_)
+        self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
+        self.taught = np.empty((rows, law.width if taught else 0), np.float32)  # a teacher's probabilities
+        self.logps = np.empty(rows, np.float32)
+        self.values = np.empty((steps, n), np.float32)
+        self.last = np.empty(n, np.float32)  # values of what is seen after the last step
+        self.earned = np.empty((steps, n))  # rewards as the environment gives them
+        self.rewards = np.empty((steps, n), np.float32)  # the same, scaled
+        self.dones = np.empty((steps, n), np.bool_)
+        self.advantages = np.empty((steps, n), np.float32)
+
+
+class Shuffled:
+    """Rows of a rollout in another order; one pass over memory an epoch, so that minibatches are slices."""
+
+    FIELDS = ("obs", "actions", "floats", "masks", "taught")
+
+    def __init__(self, like: Rollout) -> None:
+        self.obs, self.actions = np.empty_like(like.obs), np.empty_like(like.actions)
+        self.floats, self.masks = np.empty_like(like.floats), np.empty_like(like.masks)
+        self.taught = np.empty_like(like.taught)
+
+    def take(self, rollout: Rollout, order: Ints) -> None:
+        """Row i becomes row `order[i]` of `rollout`."""
+        for field in self.FIELDS:
+            whole, part = getattr(rollout, field), getattr(self, field)
+            np.take(whole, order, axis=0, out=part, mode="clip")  # "raise" would copy through a buffer
+
+    def epochs(self, rollout: Rollout, rng: np.random.Generator, epochs: int, size: int) -> Iterator[slice]:
+        """Minibatches of `size` rows, after shuffling for each epoch."""
+        rows = len(self.obs)
+        for _ in range(epochs):
+            self.take(rollout, rng.permutation(rows))
+            yield from (slice(start, start + size) for start in range(0, rows, size))
 
 
 @dataclass(frozen=True)
@@ -80,7 +110,7 @@ class PpoSettings:
         check_settings(self)
 
 
-class Ppo:
+class Ppo(NativeLearner):
     """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
 
     With a `teacher` the policy is drawn towards it as long as the teacher's weight lasts (`native.distil`).
@@ -93,13 +123,13 @@ class Ppo:
     """
 
     name = "ppo"
+    settings: PpoSettings
 
     def __init__(
         self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0, teacher: Teacher | None = None
     ) -> None:
         check_env(env)
         s = self.settings = settings or PpoSettings()
-        self.env, self.seed, self.frames, self.updates = env, seed, 0, 0
         self.batch = s.steps * env.n
         if self.batch % s.minibatch:
             raise ConfigError(
@@ -112,30 +142,18 @@ class Ppo:
         if teacher and not isinstance(self.law, Categorical):
             raise ConfigError("a categorical policy, for a teacher", s.distribution, "leave the teacher out")
         self.teacher, self.pull = teacher, 0.0
-        self.net = Net(env.observation_size, s.hidden, (self.law.width, 1))
-        self.net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
+        net = Net(env.observation_size, s.hidden, (self.law.width, 1))
+        net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
+        self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
-        self.adam = Adam(self.net.params.size)
-        self.normaliser = ObservationNormaliser(env.observation_size)
-        self.scaler = RewardScaler(env.n, s.gamma)
-        self.pricer = pricer(env.n, s.risk_aversion, s.risk_measure, s.risk_level)
         self.valuer = ValueNormaliser() if s.normalise_values else None
-        self.returns = ReturnTracker(env.n)
-        self._allocate()
-        self._begin(env.reset(seed))
-        if s.normalise_observations:
-            self.normaliser.update(self.raw)
-
-    def _allocate(self) -> None:
-        env, s = self.env, self.settings
-        self.raw = np.empty((env.n, env.observation_size), np.float32)
-        self.x = np.empty_like(self.raw)
-        self.mask = np.ones((env.n, self.law.width), np.bool_)
-        self.acting, self.learning = Workspace(self.net, env.n), Workspace(self.net, s.minibatch)
-        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law, self.teacher is not None)
+        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law, teacher is not None)
         self.shuffled = Shuffled(self.rollout)
         self._logp = np.empty(self.law.width, np.float32)
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
+        self._begin(env.reset(seed))
+        if s.normalise_observations:
+            self.normaliser.update(self.raw)
 
     def _start(self) -> None:
         """Let the policy's greedy action be `settings.start`, whatever is observed."""
@@ -146,12 +164,6 @@ class Ppo:
         if len(start) != size or not np.isfinite(start).all():
             raise ConfigError(f"a start of {size} finite numbers", f"{start}", "one for each action, or none at all")
         self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
-
-    def _begin(self, obs: Float32) -> None:
-        """Take `obs` (and the mask) as what is seen now."""
-        self.raw[:] = obs
-        if isinstance(self.env, Masked) and isinstance(self.law, Categorical):
-            self.mask[:] = self.env.mask()
 
     def update(self) -> Metrics:
         """One rollout of steps x n frames, then `epochs` passes over it in shuffled minibatches."""
@@ -167,21 +179,12 @@ class Ppo:
             self._credit()
             stats = self._improve(rate, sigma)
         self.frames += self.batch
-        self.updates += 1
-        mean, episodes = self.returns.take()
-        row = {"frames": float(self.frames), "return_mean": mean, "episodes": float(episodes)}
-        row = {**row, **stats, "learning_rate": rate}
+        row = {**self._row(), **stats, "learning_rate": rate}
         if s.distribution in ("gaussian", "logistic_normal"):
             row["sigma"] = sigma
         if self.pricer:
             row["risk_threshold"] = self.pricer.threshold
         return check_finite(row, self.name)
-
-    def _annealed(self, start: float, end: float) -> float:
-        """Between `start` and `end`, from the first batch on ("37 details", detail 4)."""
-        frames = self.settings.anneal_frames
-        left = max(1.0 - self.frames / frames, 0.0) if frames else 1.0
-        return start * left + end * (1.0 - left)
 
     @property
     def sigma(self) -> float:
@@ -257,7 +260,7 @@ class Ppo:
             **taught,
         }
 
-    def gradient(self, rows: slice, stats: NDArray[np.float64], sigma: float, entropy: float) -> None:
+    def gradient(self, rows: slice, stats: Floats, sigma: float, entropy: float) -> None:
         """Fill the network's gradient from `rows` of the shuffled rollout (one minibatch).
 
         The towers have nothing in common but the input, so each may have a thread of its own: the bytes are the same.
@@ -286,51 +289,8 @@ class Ppo:
 
     def policy(self) -> MlpPolicy:
         """The policy tower with the normalisation frozen as it is now."""
-        mean, scale = self.normaliser.mean.copy(), self.normaliser.scale.copy()
         *hidden, (weight, bias) = self.net.tower(0)
-        return MlpPolicy((*hidden, self.law.layer(weight, bias)), mean, scale, CLIP, "tanh", self.law.head)
+        return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
 
-    def state(self) -> State:
-        state: State = {
-            "params": self.net.params.copy(),
-            "adam": self.adam.state(),
-            "normaliser": self.normaliser.state(),
-            "scaler": self.scaler.state(),
-            "returns": self.returns.state(),
-            "rng": self.rng.bit_generator.state,
-            "frames": self.frames,
-            "updates": self.updates,
-        }
-        if self.pricer:
-            state["risk"] = self.pricer.state()
-        if self.valuer:
-            state["valuer"] = self.valuer.state()
-        if self.teacher:
-            state["teacher"] = self.teacher.state()
-        if isinstance(self.env, Restorable):
-            state["env"] = self.env.state()
-        return state
-
-    def restore(self, state: State) -> None:
-        """Go on from `state`. Without an environment state new episodes start, seeded by (seed, frames)."""
-        self.net.load(state["params"])
-        self.adam.restore(state["adam"])
-        self.normaliser.restore(state["normaliser"])
-        self.scaler.restore(state["scaler"])
-        if self.pricer:
-            self.pricer.restore(state["risk"])
-        if self.valuer:
-            self.valuer.restore(state["valuer"])
-        if self.teacher:
-            self.teacher.restore(state["teacher"])
-        self.rng.bit_generator.state = state["rng"]
-        self.frames, self.updates = int(state["frames"]), int(state["updates"])
-        goes_on = isinstance(self.env, Restorable) and "env" in state
-        self.returns.restore(state["returns"], goes_on)
-        if isinstance(self.env, Restorable) and "env" in state:
-            self._begin(self.env.restore(state["env"]))
-        else:
-            self.scaler.returns[:] = 0.0
-            if self.pricer:
-                self.pricer.begin()
-            self._begin(self.env.reset(self.seed + self.frames))
+    def _parts(self) -> dict[str, Any]:
+        return {"valuer": self.valuer, "teacher": self.teacher, **super()._parts()}

@@ -6,21 +6,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats
 from tercel.core.errors import ConfigError
 from tercel.learning.native.ppo import Ppo
-from tercel.learning.port import Bool, Float32, LearningError, State
+from tercel.learning.port import LearningError, State
 from tercel.learning.ray.cluster import Cluster
 from tercel.learning.ray.crew import Crew, LocalCrew, RayCrew, Tell
 from tercel.learning.ray.shards import DERIVED, Make, Orders, Rolled, shard_seed
-
-Float64 = NDArray[np.float64]
 
 SHARDS = 4
 ATTEMPTS = 5
 """Times that a shard may be lost in one call before training gives up."""
 
 
-def merged(a: Float64, b: Float64) -> Float64:
+def merged(a: Floats, b: Floats) -> Floats:
     """Moments of two sets of observations together, in the layout of :func:`merge_moments` (Chan et al. 1979).
 
     >>> one = np.array([[1.0, 1.0], [0.0, 0.0]])                # mean 1, variance 0, one row
@@ -50,6 +49,10 @@ class ShardedVec:
         self.n = slots * crew.shards
         self.observation_size = int(crew.traits["observation_size"])
         self.n_actions, self.action_size = int(crew.traits["n_actions"]), int(crew.traits["action_size"])
+        if crew.traits["masked"]:
+            self.mask = self._mask
+        if crew.traits["restorable"]:
+            self.state, self.restore = self._state, self._restore
         self.seed = 0
         self.restarts = [0] * crew.shards
         self._ended = np.zeros(crew.shards)
@@ -104,7 +107,7 @@ class ShardedVec:
         lost = [shard for shard in seeds if shard not in seen]
         return self._joined(seen | (self._reset_lost(lost) if lost else {}))
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
         """Act in all episodes. Those lost with a worker end here, without reward."""
         given = {shard: (np.ascontiguousarray(actions[self._slots_of(shard)]),) for shard in range(self.crew.shards)}
         taken = self.crew.call("step", given)
@@ -171,20 +174,18 @@ class ShardedVec:
             else:
                 whole[columns] = mine
 
+    # -- what it can do where its shards can
 
-class _Masked(ShardedVec):
-    def mask(self) -> Bool:
+    def _mask(self) -> Bools:
         """Allowed actions now, bool[n, A]."""
         return self._joined(self._call("mask", self._everywhere())[0])
 
-
-class _Restorable(ShardedVec):
-    def state(self) -> State:
+    def _state(self) -> State:
         """Of all shards, with what says how they were seeded."""
         shards = self._call("state", self._everywhere())[0]
         return {"seed": self.seed, "restarts": list(self.restarts), "shards": [shards[s] for s in sorted(shards)]}
 
-    def restore(self, state: State) -> Float32:
+    def _restore(self, state: State) -> Float32:
         """Go back to `state`.
 
         Raises
@@ -199,10 +200,6 @@ class _Restorable(ShardedVec):
             )  # fmt: skip
         self.seed, self.restarts = int(state["seed"]), [int(r) for r in state["restarts"]]
         return self._joined(self._call("restore", {s: (part,) for s, part in enumerate(state["shards"])})[0])
-
-
-class _Both(_Masked, _Restorable):
-    pass
 
 
 def _mean(parts: list[tuple[float, float]]) -> float:
@@ -220,15 +217,6 @@ def _hopeless(shards: list[int]) -> LearningError:
     )
 
 
-def _of_crew(crew: Crew, slots: int) -> ShardedVec:
-    """The environment with the abilities that its shards have."""
-    masked, restorable = bool(crew.traits["masked"]), bool(crew.traits["restorable"])
-    kind = {(True, True): _Both, (True, False): _Masked, (False, True): _Restorable}.get(
-        (masked, restorable), ShardedVec
-    )
-    return kind(crew, slots)
-
-
 def _slots(n: int, shards: int) -> int:
     if shards < 1 or n % shards:
         raise ConfigError(f"shards that {n} slots can be dealt into evenly", f"{shards}", f"a divisor of {n}")
@@ -238,7 +226,7 @@ def _slots(n: int, shards: int) -> int:
 def sharded_env(make: Make, n: int = 64, shards: int = SHARDS) -> ShardedVec:
     """The same in this process, without Ray: its results are those of any cluster."""
     slots = _slots(n, shards)
-    return _of_crew(LocalCrew(make, slots, shards), slots)
+    return ShardedVec(LocalCrew(make, slots, shards), slots)
 
 
 def ray_env(
@@ -268,4 +256,4 @@ def ray_env(
     """
     slots = _slots(n, shards)
     count = min(max(where.cores, 1), shards) if workers is None else workers
-    return _of_crew(RayCrew(where, make, slots, shards, count, tell=tell, patience_s=patience_s), slots)
+    return ShardedVec(RayCrew(where, make, slots, shards, count, tell=tell, patience_s=patience_s), slots)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Float32, Floats
 from tercel.learning.native.blas import one_thread
 from tercel.learning.native.normalise import merge_moments
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import AnyVecEnv, Bool, Float32, Masked, Restorable, State, action_sizes
+from tercel.learning.port import AnyVecEnv, Masked, Restorable, State, action_sizes
 
 Make = Callable[[int], AnyVecEnv]
 """Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one."""
-Float64 = NDArray[np.float64]
 
 DERIVED = ("floats", "rewards", "advantages")
 """Arrays of a rollout that the learner computes itself."""
@@ -53,7 +53,7 @@ class Rolled:
 
     arrays: dict[str, NDArray[Any]]
     """By name as in the learner's `Rollout`, with as many slots as the shard has."""
-    moments: Float64
+    moments: Floats
     """Of the raw observations seen, as :func:`merge_moments` has them."""
     metrics: dict[str, float]
     """The environment's own `take_metrics()`, empty where it has none."""
@@ -67,22 +67,18 @@ class _Seen:
         self.n, self.observation_size = env.n, env.observation_size
         self.n_actions, self.action_size = action_sizes(env)
         self.moments = np.zeros((2, env.observation_size + 1))
+        if isinstance(env, Masked):
+            self.mask = env.mask
 
     def reset(self, seed: int) -> Float32:
         """What is seen now: the episodes go on."""
         return self.obs
 
-    def step(self, actions: Any) -> tuple[Float32, NDArray[Any], Bool, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Float32, NDArray[Any], Bools, dict[str, Any]]:
         obs, reward, done, info = self.env.step(actions)
         self.obs[:] = obs
         merge_moments(self.obs, self.moments)
         return self.obs, reward, done, info
-
-
-class _MaskedSeen(_Seen):
-    def mask(self) -> Bool:
-        allowed: Bool = self.env.mask()
-        return allowed
 
 
 class Shard:
@@ -91,9 +87,7 @@ class Shard:
     def __init__(self, make: Make, slots: int, number: int) -> None:
         self.env: Any = make(slots)
         self.number = number
-        self.seen = (_MaskedSeen if isinstance(self.env, Masked) else _Seen)(
-            self.env, np.zeros((slots, self.env.observation_size), np.float32)
-        )
+        self.seen = _Seen(self.env, np.zeros((slots, self.env.observation_size), np.float32))
         self.twin: Ppo | None = None
 
     def traits(self) -> dict[str, Any]:
@@ -111,13 +105,13 @@ class Shard:
         self.seen.obs[:] = self.env.reset(seed)
         return self.seen.obs.copy()
 
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bool]:
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], Bools]:
         obs, reward, done, _ = self.env.step(actions)
         self.seen.obs[:] = obs
         return obs.copy(), np.array(reward), done.copy()
 
-    def mask(self) -> Bool:
-        allowed: Bool = self.env.mask().copy()
+    def mask(self) -> Bools:
+        allowed: Bools = self.env.mask().copy()
         return allowed
 
     def state(self) -> State:

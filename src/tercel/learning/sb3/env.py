@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.port import AnyVecEnv, Masked, action_sizes
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
 BOUND = 1e3
 """Of vectors: Stable-Baselines3 wants one and cuts actions there; it is far beyond what any decoder tells apart."""
-
-
-def available() -> bool:
-    """Whether Stable-Baselines3 can be imported."""
-    from importlib.util import find_spec
-
-    return find_spec("stable_baselines3") is not None
 
 
 def require(module: str = "stable_baselines3") -> None:
@@ -37,17 +30,10 @@ def require(module: str = "stable_baselines3") -> None:
         raise ConfigError(f"{module} for learner 'sb3'", "a Python without it", "pip install 'tercel[learn]'")
 
 
-def one_thread() -> None:
-    """Keep torch on one thread, as the native learner keeps BLAS."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def softmax(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(x: Float32) -> Float32:
     """Shares float32[n, A] that vectors stand for."""
     weights = np.exp(x - x.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Float32 = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 
 ALGORITHMS: dict[str, tuple[str, str, str]] = {
     "ppo": ("stable_baselines3", "PPO", "MlpPolicy"),
@@ -61,12 +61,8 @@ class Sb3Settings:
 
     def __post_init__(self) -> None:
         """Refuse names that are none."""
-        if self.algorithm not in ALGORITHMS:
-            raise UnknownNameError(
-                f"an algorithm of {', '.join(ALGORITHMS)}", f"{self.algorithm!r}", offer(self.algorithm, ALGORITHMS)
-            )
-        if self.head not in HEADS:
-            raise UnknownNameError(f"a head of {', '.join(HEADS)}", f"{self.head!r}", offer(self.head, HEADS))
+        check_known(self.algorithm, ALGORITHMS, "an algorithm of")
+        check_known(self.head, HEADS, "a head of")
 
 
 def algorithm_class(name: str) -> Any:
@@ -85,8 +81,7 @@ def check_parameters(kind: Any, parameters: Mapping[str, Any]) -> dict[str, Any]
     """
     known = [name for name in inspect.signature(kind).parameters if name not in OURS]
     for name in parameters:
-        if name not in known:
-            raise ConfigError(f"parameters of {kind.__name__}: {', '.join(known)}", f"{name!r}", offer(name, known))
+        check_known(name, known, f"parameters of {kind.__name__}:", error=ConfigError)
     return dict(parameters)
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.messages import Posture
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
-from tercel.report.shown import Shown, Table
+from tercel.report.page import Shown, Table
 from tercel.report.svg import Figure
 from tercel.report.tables import fixed
 from tercel.risk import figures, withdrawals
@@ -73,7 +73,7 @@ def _example(source: Source, score: StreamingAnomaly, seed: int) -> Figure:
     return figures.withdrawal(x, depth[low:high], scores[low:high], marks, starts[0] if starts else None)
 
 
-def stress_rates(power: float, seconds: int = STRESS_S) -> NDArray[np.float64]:
+def stress_rates(power: float, seconds: int = STRESS_S) -> Floats:
     """The script: calm; from minute 15 depth falls to a third and market orders double, for 8 minutes; calm again."""
     t = np.arange(seconds)
     strength = np.clip((t - 900) / 60.0, 0.0, 1.0) * (t < 1380)

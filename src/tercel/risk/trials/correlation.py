@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tercel.core.errors import ConfigError
-from tercel.report.shown import Shown, Table
+from tercel.report.page import Shown, Table
 from tercel.report.tables import fixed
 from tercel.risk import covariance, figures, synthetic
 from tercel.risk.panel import read_panel

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tercel.report.shown import Shown, Table
+from tercel.report.page import Shown, Table
 from tercel.report.tables import fixed
 from tercel.risk import figures, regimes, synthetic
 from tercel.risk import tail as tails

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.report.shown import Shown, Table
+from tercel.report.page import Shown, Table
 from tercel.report.tables import fixed
 from tercel.risk import figures, synthetic
 from tercel.risk.ports import VolatilityModel

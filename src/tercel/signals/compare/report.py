@@ -1,19 +1,16 @@
 """The page of a comparison of families: skill, noise, time, verdicts."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tercel.report import style
 from tercel.report.page import Section, render
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import Figure, finished, sketch
 from tercel.report.tables import plain_table
 from tercel.signals.compare.claims import Verdict
-from tercel.signals.evaluated import WIDE, interval_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from tercel.signals.evaluated import interval_figure
 
 COLOURS = {"confirmed": style.GOOD, "refuted": style.BAD, "open": style.SOFT, "absent": style.RULE}
 
@@ -110,7 +107,7 @@ def share_figure(table: Sequence[dict[str, Any]]) -> Figure:
     families = _families(table)
     colours = style.series_colours(families)
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(5.2) as drawing:
         panel = drawing.subplots()
         panel.axvline(1, color=style.INK.token, linewidth=0.9)
         panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
@@ -127,9 +124,7 @@ def share_figure(table: Sequence[dict[str, Any]]) -> Figure:
         drawing.legend(loc="outside right upper")
 
     told = "; ".join(f"{line['family']} on {line['problem']} {line['share']:.2f}" for line in table)
-    return drawn(
-        "share", f"Share of the oracle's skill. {told}.", "Right is better; 1 is the oracle.", (WIDE, 5.2), draw
-    )
+    return finished(drawing, "share", f"Share of the oracle's skill. {told}.", "Right is better; 1 is the oracle.")
 
 
 def cost_figure(table: Sequence[dict[str, Any]]) -> Figure:
@@ -141,17 +136,16 @@ def cost_figure(table: Sequence[dict[str, Any]]) -> Figure:
         for family in families
     }
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.6) as drawing:
         panel = drawing.subplots()
         for family, (seconds, share) in points.items():
             panel.plot([max(seconds, 1e-5)], [share], "o", markersize=8, color=colours[family].token)
             panel.annotate(family, (max(seconds, 1e-5), share), xytext=(6, 4), textcoords="offset points", fontsize=8.5)
         panel.set_xscale("log")
-        panel.set_xlabel("seconds to fit")
-        panel.set_ylabel("mean share of the oracle's skill")
+        panel.set(xlabel="seconds to fit", ylabel="mean share of the oracle's skill")
 
     told = "; ".join(f"{family}: {seconds:.3f} s, {share:.2f}" for family, (seconds, share) in points.items())
-    return drawn("cost", f"Time to fit against skill. {told}.", "Up and left is better.", (WIDE, 3.6), draw)
+    return finished(drawing, "cost", f"Time to fit against skill. {told}.", "Up and left is better.")
 
 
 def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
@@ -159,14 +153,13 @@ def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
     lines = [line for line in table if len(line["share_by_noise"]) > 1]
     colours = style.series_colours([line["family"] for line in lines])
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(3.4) as drawing:
         panel = drawing.subplots()
         for line in lines:
             levels = [100 * float(level) for level in line["share_by_noise"]]
             shares = list(line["share_by_noise"].values())
             panel.plot(levels, shares, "o-", color=colours[line["family"]].token, label=line["family"])
-        panel.set_xlabel("% of training labels flipped")
-        panel.set_ylabel("share of the oracle's skill")
+        panel.set(xlabel="% of training labels flipped", ylabel="share of the oracle's skill")
         if lines:
             drawing.legend(loc="outside right upper")
 
@@ -174,14 +167,14 @@ def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
         f"{line['family']} " + ", ".join(f"{float(k):.0%} {v:.2f}" for k, v in line["share_by_noise"].items())
         for line in lines
     )
-    return drawn("noise", f"Skill on `mixed` under label noise. {told}.", "Flatter is more robust.", (WIDE, 3.4), draw)
+    return finished(drawing, "noise", f"Skill on `mixed` under label noise. {told}.", "Flatter is more robust.")
 
 
 def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
     """Each claim's number, scaled to its interval so that all fit one axis."""
     shown = [v for v in verdicts if v.mean is not None]
 
-    def draw(drawing: "Drawing") -> None:
+    with sketch(0.8 + 0.27 * max(1, len(shown))) as drawing:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
         for row, v in enumerate(shown):
@@ -198,5 +191,4 @@ def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
         panel.set_xlabel("refuted        confirmed")
 
     told = "; ".join(f"{v.family}, {v.text}: {v.verdict}" for v in verdicts)
-    size = (WIDE, 0.8 + 0.27 * max(1, len(shown)))
-    return drawn("claims", f"Verdicts. {told}.", "Each row has a scale of its own; numbers in the table.", size, draw)
+    return finished(drawing, "claims", f"Verdicts. {told}.", "Each row has a scale of its own; numbers in the table.")

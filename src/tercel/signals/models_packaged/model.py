@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.errors import DataError, UnknownNameError
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
-from tercel.core.names import offer
+from tercel.core.names import check_known, offer
 from tercel.core.written import write_whole
 from tercel.signals.alpha import to_alpha
 from tercel.signals.fusion import Fusion
 
-Floats = NDArray[np.float64]
 FORMAT = 1
 
 
@@ -163,9 +162,7 @@ def load_packaged(name: str) -> AlphaModel:
     UnknownNameError
         No such model; the nearest name is offered.
     """
-    names = packaged()
-    if name not in names:
-        raise UnknownNameError(f"one of {', '.join(names)}", f"model {name!r}", offer(name, names))
+    check_known(name, packaged(), said=f"model {name!r}")
     return _read((files("tercel.signals.models_packaged") / f"{name}.json").read_text(encoding="utf-8"), name)
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools, Floats, Ints
 from tercel.core.errors import DataError
 
 
@@ -37,13 +38,13 @@ class Dataset:
         What was dropped, which sources were missing.
     """
 
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    outcome: NDArray[np.float64]
+    x: Floats
+    y: Floats
+    outcome: Floats
     names: tuple[str, ...]
-    time_ns: NDArray[np.int64]
-    start_ns: NDArray[np.int64]
-    end_ns: NDArray[np.int64]
+    time_ns: Ints
+    start_ns: Ints
+    end_ns: Ints
     instrument: NDArray[np.str_]
     note: str = ""
     warnings: tuple[str, ...] = field(default=())
@@ -75,7 +76,7 @@ class Dataset:
         return len(self.y)
 
     @property
-    def dates(self) -> NDArray[np.int64]:
+    def dates(self) -> Ints:
         """Number of each row's cross-section, from 0, int64 (n,)."""
         return np.unique(self.time_ns, return_inverse=True)[1].astype(np.int64)
 
@@ -98,7 +99,7 @@ class Dataset:
             shared = set(np.flatnonzero((high == low).any(axis=0) & ~(high > low).any(axis=0)).tolist())
         return tuple(name for name, columns in self.sources.items() if not shared.issuperset(columns))
 
-    def rows(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Dataset:
+    def rows(self, index: NDArray[np.intp] | Bools) -> Dataset:
         """Some rows, in order."""
         return replace(
             self, x=self.x[index], y=self.y[index], outcome=self.outcome[index], time_ns=self.time_ns[index],

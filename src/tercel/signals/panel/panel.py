@@ -7,19 +7,22 @@
 Joins look at `known_time` alone. Of the facts known by then the one about the latest event counts, the last to arrive
 among those of one event: an amendment of an old report does not hide a newer report, a revision replaces what it
 revises. A source whose files are missing leaves empty columns and a line in `panel.absent`.
+
+:func:`dataset_of` makes a :class:`Dataset` of a panel and prices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
 
 from tercel.core.errors import DataError
+from tercel.signals.labels import forward_returns
+from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.port import EVERY, Source, SourceAbsentError, time_type
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 class Panel:
@@ -88,16 +91,12 @@ class Panel:
         DataFrame
             `instrument`, `time` and :attr:`columns`; by time, then instrument.
         """
-        import polars as pl
-
         who = self.instruments() if instruments is None else list(instruments)
         when = pl.DataFrame({"time": pl.Series(times).cast(time_type())}).unique().sort("time")
         return self.join(when.join(pl.DataFrame({"instrument": who}, schema={"instrument": pl.String}), how="cross"))
 
     def join(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Add what was known to rows with `instrument` and `time`; other columns stay, rows come out by time."""
-        import polars as pl
-
         out = rows.with_columns(pl.col("time").cast(time_type()), pl.col("instrument").cast(pl.String))
         out = out.sort("time", "instrument", maintain_order=True)
         for name, columns in self._columns.items():
@@ -111,8 +110,6 @@ class Panel:
 
 def fresh(facts: pl.DataFrame) -> pl.DataFrame:
     """Facts in the order in which they became known, without those that came after news of a later event."""
-    import polars as pl
-
     ordered = facts.sort("known_time", "event_time", maintain_order=True)
     return ordered.filter(pl.col("event_time") >= pl.col("event_time").cum_max().over("instrument"))
 
@@ -121,7 +118,6 @@ def joined(
     rows: pl.DataFrame, facts: pl.DataFrame, wanted: Mapping[str, str], max_age: timedelta | None
 ) -> pl.DataFrame:
     """Rows (by time) with the latest fact whose `known_time <= time`; facts of :data:`EVERY` fill every instrument."""
-    import polars as pl
 
     def side(of: pl.DataFrame) -> pl.DataFrame:
         picked = of.select("instrument", "known_time", "event_time", *(pl.col(a).alias(b) for a, b in wanted.items()))
@@ -140,3 +136,27 @@ def joined(
         stale = (pl.col("time") - pl.col("_event")) > max_age
         out = out.with_columns(pl.when(stale).then(None).otherwise(pl.col(to)).alias(to) for to in wanted.values())
     return out.drop("_event", "known_time", strict=False)
+
+
+def dataset_of(
+    prices: pl.DataFrame, panel: Panel, label: pl.Expr, keep: pl.Expr, *, horizon: int = 1, lag: int = 0, note: str = ""
+) -> Dataset:
+    """A :class:`Dataset` of a panel joined to forward returns of `prices` (`instrument`, `time`, `close`).
+
+    `label` and `keep` are expressions over `forward`: the label and the outcome.
+    """
+    labelled = forward_returns(prices, horizon=horizon, lag=lag)
+    rows = panel.join(labelled.with_columns(label.alias("y"), keep.alias("outcome"))).drop_nulls(["y", "outcome"])
+    return from_frame(rows, panel.columns, note, tuple(f"{k} is missing: {v}" for k, v in panel.absent.items()))
+
+
+def from_frame(rows: pl.DataFrame, columns: tuple[str, ...], note: str = "", warnings: tuple[str, ...] = ()) -> Dataset:
+    """A :class:`Dataset` from a frame with `instrument`, `time`, `start`, `end`, `y`, `outcome` and the columns."""
+    rows = rows.sort("time", "instrument")
+    ns = {name: rows[name].dt.epoch("ns").to_numpy().astype(np.int64) for name in ("time", "start", "end")}
+    x = rows.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in columns).to_numpy()
+    return Dataset(
+        np.ascontiguousarray(x, np.float64), rows["y"].cast(pl.Float64).to_numpy().copy(),
+        rows["outcome"].cast(pl.Float64).to_numpy().copy(), columns, ns["time"], ns["start"], ns["end"],
+        rows["instrument"].cast(pl.String).to_numpy().astype(np.str_), note, warnings,
+    )  # fmt: skip

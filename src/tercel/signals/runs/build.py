@@ -1,25 +1,138 @@
-"""A panel from the configured sources, as a folder of Parquet and a manifest with hashes."""
+"""A panel as a folder of Parquet and a manifest with hashes.
+
+The sources that a configuration names are joined to its rows point in time; what is absent is said, or refused.
+"""
 
 import hashlib
 import json
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import polars as pl
 
 from tercel import __version__
-from tercel.signals.runs.config import SignalsConfig
-from tercel.signals.runs.sources import joined, joined_all
-from tercel.report.terminal import json_text
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, DataError
 from tercel.core.written import beside, write_whole
+from tercel.report.terminal import json_text
+from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.panel.panel import fresh
+from tercel.signals.panel.panel import joined as as_of
+from tercel.signals.runs.config import SignalsConfig, SourceSection
+from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
+from tercel.signals.sources.port import Source, SourceAbsentError, time_type
+from tercel.signals.sources.registry import source_of
+from tercel.signals.sources.stocknet import StockNetFactors
+from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
-if TYPE_CHECKING:
-    import polars as pl
 
-    from tercel.signals.sources.daily import DailyFactors
-    from tercel.signals.sources.synthetic import SyntheticMarket
+@dataclass
+class Found:
+    """Sources that are there, with the longest life of their facts, and why others are not."""
+
+    sources: list[tuple[Source, timedelta | None]] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A line a source that is absent."""
+        return tuple(
+            f"source {name} is absent, the panel goes on without it: {why}" for name, why in self.absent.items()
+        )
+
+
+def sources_of(config: SignalsConfig) -> Found:
+    """Every source of a configuration that can be made here.
+
+    Raises
+    ------
+    ConfigError
+        For two sources of one name, or one that is required and absent.
+    DataError
+        For one whose records are refused.
+    """
+    found = Found()
+    taken: set[str] = set()
+    for one in config.source:
+        if one.called in taken:
+            raise ConfigError("sources of different names", f"{one.called} twice", "give one of them a name = ...")
+        taken.add(one.called)
+        try:
+            source = source_of(one.kind, Path(one.path), **one.options)
+        except SourceAbsentError as error:
+            _absent(found, one, error)
+            continue
+        age = None if one.max_age_days is None else timedelta(days=one.max_age_days)
+        found.sources.append((source, age))
+    return found
+
+
+def joined_all(data: Dataset, config: SignalsConfig) -> Dataset:
+    """The rows with every source of the configuration, as of each row's time."""
+    found = sources_of(config)
+    by_name = {one.called: one for one in config.source}
+    warnings = []
+    for source, age in found.sources:
+        if source.name in data.sources:
+            text = f"{source.name}, which the panel has already"
+            raise ConfigError("sources of different names", text, "give the source a name = ...")
+        one = by_name[source.name]
+        try:
+            more = joined(data, source, age)
+        except SourceAbsentError as error:
+            _absent(found, one, error)
+            continue
+        heard = int((~np.isnan(more.x[:, list(more.sources[source.name])]).all(axis=1)).sum())
+        if heard >= LEAST_ROWS:
+            data = more
+            continue
+        text = f"{heard} of {data.n} rows of which source {source.name} says something"
+        if one.required:
+            remedy = "check its names, its times and max_age_days, or leave out `required`"
+            raise DataError(f"at least {LEAST_ROWS} rows with a source", text, remedy)
+        warnings.append(f"source {source.name} is left out: it says something of {heard} of {data.n} rows")
+    return replace(data, warnings=(*data.warnings, *found.warnings, *warnings))
+
+
+def _absent(found: Found, one: SourceSection, error: SourceAbsentError) -> None:
+    """Note a source that is not there, or refuse where it is required."""
+    if one.required:
+        text = f"source {one.called}: {error.received}"
+        raise ConfigError(error.expected, text, f"{error.remedy}, or leave out `required`") from error
+    found.absent[one.called] = error.received
+
+
+def joined(data: Dataset, source: Source, max_age: timedelta | None = None) -> Dataset:
+    """The rows with one more source, as known at each row's time.
+
+    Raises
+    ------
+    SourceAbsentError
+        When its files are not there.
+    DataError
+        When its records are refused; the source is named.
+    """
+    try:
+        facts = fresh(source.facts())
+    except SourceAbsentError:
+        raise
+    except DataError as error:
+        raise DataError(f"in source {source.name}: {error.expected}", error.received, error.remedy) from error
+    wanted = {column: f"{source.name}.{column}" for column in source.columns}
+    rows = pl.DataFrame({"instrument": data.instrument, "time": utc(data), "row": np.arange(data.n)})
+    rows = rows.with_columns(pl.col("time").cast(time_type()))
+    table = as_of(rows.sort("time", "instrument", maintain_order=True), facts, wanted, max_age).sort("row")
+    extra = table.select(pl.col(c).cast(pl.Float64).fill_null(float("nan")) for c in wanted.values()).to_numpy()
+    return replace(data, x=np.concatenate([data.x, extra], axis=1), names=(*data.names, *wanted.values()))
+
+
+def utc(data: Dataset) -> pl.Series:
+    """Times of the rows as Polars has them."""
+    return pl.Series("time", data.time_ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+
 
 PANEL = "panel.parquet"
 MANIFEST = "manifest.json"
@@ -32,18 +145,12 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     Raises
     ------
     ConfigError, DataError
-        As :func:`tercel.signals.runs.sources.joined_all` and the readers of prices.
+        As :func:`tercel.signals.runs.build.joined_all` and the readers of prices.
     """
-    from tercel.signals.sources.market import MarketState
-
     if config.panel.kind == "synthetic":
         market = market_of(config, seed)
         data, state = market.data, MarketState(market.prices)
     else:
-        import polars as pl
-
-        from tercel.signals.sources.daily import SETTLES, daily_panel
-
         panel, source = config.panel, prices_of(config)
         prices = source.prices().filter(pl.col("date") <= pl.lit(panel.last).str.to_date())
         data = daily_panel(
@@ -54,19 +161,14 @@ def dataset_of_config(config: SignalsConfig, seed: int) -> Dataset:
     return joined_all(joined(data, state), config)
 
 
-def market_of(config: SignalsConfig, seed: int) -> "SyntheticMarket":
+def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
     """The synthetic market of a configuration."""
-    from tercel.signals.sources.synthetic import synthetic_market
-
     panel = config.panel
     return synthetic_market(seed, instruments=panel.instruments, days=panel.days, strength=panel.strength)
 
 
-def prices_of(config: SignalsConfig) -> "DailyFactors":
+def prices_of(config: SignalsConfig) -> DailyFactors:
     """The panel's own source of daily factors."""
-    from tercel.signals.sources.daily import DailyFactors
-    from tercel.signals.sources.stocknet_prices import StockNetFactors
-
     kind = StockNetFactors if config.panel.kind == "stocknet" else DailyFactors
     return kind(Path(config.panel.path))
 
@@ -108,10 +210,8 @@ def rows_of(config: SignalsConfig) -> dict[str, Any]:
     return plain_values
 
 
-def frame(data: Dataset) -> "pl.DataFrame":
+def frame(data: Dataset) -> pl.DataFrame:
     """A set as one table."""
-    import polars as pl
-
     keys = {
         "instrument": data.instrument, "time_ns": data.time_ns, "start_ns": data.start_ns, "end_ns": data.end_ns,
         "y": data.y, "outcome": data.outcome,
@@ -133,8 +233,6 @@ def load(folder: Path) -> tuple[Dataset, dict[str, Any]]:
     ConfigError
         When there is none, or a file is not the one that the manifest names.
     """
-    import polars as pl
-
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         promised = manifest["files"][PANEL]

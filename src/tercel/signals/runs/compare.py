@@ -5,16 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tercel.signals.runs.config import CompareSection, SignalsConfig
-from tercel.signals.runs.meter import ProcessMeter
-from tercel.signals.runs.panel import compare_on_panel
-from tercel.report.terminal import json_text, progress, say
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
-from tercel.signals.compare.cells import Cell, contenders, lacking, plan, run, warm
+from tercel.report.terminal import json_text, progress, say
+from tercel.signals.compare.cells import PROBLEMS, Cell, contenders, lacking, plan, run, warm
 from tercel.signals.compare.claims import judge, summary
-from tercel.signals.compare.problems import PROBLEMS
 from tercel.signals.compare.report import compare_page
+from tercel.signals.runs.config import CompareSection, SignalsConfig
+from tercel.signals.runs.panel import ProcessMeter, compare_on_panel
 
 SETTINGS = "compare.json"
 CELLS = "cells"

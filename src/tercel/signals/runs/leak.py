@@ -3,18 +3,20 @@
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import polars as pl
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.report.page import Section, render
+from tercel.report.tables import plain_table
+from tercel.report.terminal import json_text, say, write_page
+from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
-from tercel.signals.runs.sources import sources_of
-from tercel.report.terminal import json_text, say, write_page
-from tercel.core.errors import ConfigError, DataError
-from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
-from tercel.signals.sources.port import Source, SourceAbsentError
-
-if TYPE_CHECKING:
-    import polars as pl
+from tercel.signals.sources.daily import SETTLES
+from tercel.signals.sources.port import FrameSource, Source, SourceAbsentError
+from tercel.signals.sources.synthetic import planted_leak
 
 YEARS = 2
 """Of daily prices that a check looks at: a cross-section a day is slow to rank."""
@@ -53,12 +55,10 @@ def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict
 
 
 def _looked(
-    prices: "pl.DataFrame", own: list[Source], config: SignalsConfig, seed: int, strength: float, ceiling: float
+    prices: pl.DataFrame, own: list[Source], config: SignalsConfig, seed: int, strength: float, ceiling: float
 ) -> tuple[dict[str, LeakReport], dict[str, str]]:
-    from tercel.signals.sources.planted import planted_leak
-
     reports: dict[str, LeakReport] = {}
-    found = sources_of(config)
+    found = panels.sources_of(config)
     unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
     named: dict[str, Source] = {}
     ages = {source.name: age for source, age in found.sources}
@@ -79,13 +79,8 @@ def _looked(
     return reports, unjudged
 
 
-def _bars(config: SignalsConfig) -> "tuple[pl.DataFrame, Source]":
+def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, Source]:
     """Daily bars of the last two years, dated as decisions are, and the panel's own factors over them."""
-    import polars as pl
-
-    from tercel.signals.sources.daily import SETTLES
-    from tercel.signals.sources.frame import FrameSource
-
     source = panels.prices_of(config)
     prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())
     last: Any = prices["time"].max()
@@ -121,9 +116,6 @@ def configs_of(data: Path) -> list[SignalsConfig]:
 
 def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:
     """Check every source of some configurations, planted leaks beside them; writes figures and a page."""
-    from tercel.report.page import Section, render
-    from tercel.report.tables import plain_table
-
     rows, sections = [], []
     for config in configs:
         reports, unjudged = reports_of(config, seed, planted=True)

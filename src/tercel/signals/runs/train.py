@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from tercel.signals.runs import build as panels
-from tercel.signals.runs.config import SignalsConfig
-from tercel.signals.runs.leak import leaks_of
-from tercel.signals.runs.panel import folds_of, walked
-from tercel.report.terminal import json_text, say
 from tercel.core.errors import ConfigError
 from tercel.core.written import beside
+from tercel.report.terminal import json_text, say
 from tercel.signals import fusion_saved
 from tercel.signals.alpha import scale_of
 from tercel.signals.evaluated import out_of_sample
 from tercel.signals.fusion_walk import base_names, final, fused
-from tercel.signals.gate_walk import Gate, trained
+from tercel.signals.gate import Gate, trained
 from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs import build as panels
+from tercel.signals.runs.config import SignalsConfig
+from tercel.signals.runs.leak import leaks_of
+from tercel.signals.runs.panel import folds_of, walked
 from tercel.signals.zoo import absent, family
 
 FORECASTS = "forecasts.npz"

@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.altdata import activity, bright_spots, read_scene
-from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, time_type
-
-if TYPE_CHECKING:
-    import polars as pl
+from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, need_columns, time_type
 
 SNOOPED = "search terms were chosen after the fact: skill on the same years is selection, not evidence"
 
@@ -57,8 +55,6 @@ class DatedSeries:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         frame = read_table(self.path, (self.date, *self.series))
         ended = _utc(pl.col(self.date)) + lagged(self.period_days)
         before = {name: pl.col(name).cast(pl.Float64).shift(1).rolling_mean(3) for name in self.series}
@@ -89,8 +85,6 @@ class NightLights:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         rows = _lines(self.path)
         if len(rows) < 2 or len(rows[0]) != 29 or rows[0][:2] != ["DISTRICT", "ST_NM"]:
             raise DataError(
@@ -128,8 +122,6 @@ class Scenes:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         frame = read_table(self.manifest, ("file", "instrument", "taken", "published"))
         measured = []
         for row in frame.iter_rows(named=True):
@@ -156,8 +148,6 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     DataError
         When it is no UTF-8 CSV or lacks a column.
     """
-    import polars as pl
-
     if not path.is_file():
         raise SourceAbsentError("a CSV file", f"nothing at {path}", "check the path")
     try:
@@ -166,9 +156,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
         raise DataError(
             "a CSV in UTF-8", f"{str(error).splitlines()[0]} in {path}", "check the file and its encoding"
         ) from error
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise DataError(f"columns {', '.join(columns)}", f"no {', '.join(missing)} in {path}", "check the file")
+    need_columns(frame, columns, path)
     return frame.select(columns).with_row_index(ROW, offset=2)
 
 
@@ -188,7 +176,5 @@ def _lines(path: Path) -> list[list[str]]:
 
 def _utc(column: pl.Expr) -> pl.Expr:
     """Dates and times, with or without a zone, or text, as nanoseconds UTC; null where there is none."""
-    import polars as pl
-
     text = column.cast(pl.String).str.replace("Z$", "").str.replace(r"\+00:?00$", "")
     return text.str.to_datetime(time_unit="ns", strict=False).dt.replace_time_zone("UTC").cast(time_type())

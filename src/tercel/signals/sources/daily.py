@@ -2,6 +2,8 @@
 
 The panel of 2000-2017 holds survivors alone: companies that were delisted are not in it. Levels of return are
 flattered, above all those of buying losers; :data:`SURVIVORS` says so beside every number.
+
+What its prices show of the state of the market is the same for every instrument, so food for a gate alone.
 """
 
 from __future__ import annotations
@@ -10,19 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.factors import factors, guarded
 from tercel.signals.labels import forward_returns, ranked
-from tercel.signals.panel.build import from_frame
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.calendar import at_new_york
-from tercel.signals.sources.port import ROW, SourceAbsentError, checked
-
-if TYPE_CHECKING:
-    import polars as pl
+from tercel.signals.panel.panel import Panel, from_frame
+from tercel.signals.sources.port import EVERY, ROW, at_new_york, checked, file_in, read_parquet
 
 SURVIVORS = (
     "survivors only: names delisted by the day of collection are missing, so levels of return are flattered, "
@@ -79,8 +77,6 @@ class DailyFactors:
 
     def facts_of(self, prices: pl.DataFrame, days: pl.Series | None = None) -> pl.DataFrame:
         """Facts from prices already read by :meth:`prices`, of all days or some (closes)."""
-        import polars as pl
-
         chosen = factors()
         frame = prices.with_columns(chosen[name] for name in self.columns).filter(pl.col("listed"))
         if days is not None:
@@ -102,21 +98,9 @@ def read_daily(path: Path, without: Sequence[str] = ()) -> pl.DataFrame:
     DataError
         When columns are missing, or a name has two rows on a day.
     """
-    import polars as pl
-
-    file = path / "panel.parquet" if path.is_dir() else path
-    if not file.is_file():
-        raise SourceAbsentError("a file of daily prices", f"nothing at {file}", "check the path")
-    try:
-        frame = pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError("a Parquet file", f"{error} in {file}", "check the file") from error
-    missing = [name for name in NEEDED if name not in frame.columns]
-    if missing:
-        raise DataError(f"columns {', '.join(NEEDED)} in {file}", f"none named {', '.join(missing)}", "check the file")
-    frame = frame.with_row_index(ROW, offset=1).with_columns(
-        pl.col("ticker").cast(pl.String), pl.col("date").cast(pl.Date)
-    )
+    file = file_in(path, "panel.parquet", "daily prices")
+    read = read_parquet(file, NEEDED)
+    frame = read.with_columns(pl.col("ticker").cast(pl.String), pl.col("date").cast(pl.Date))
     twice = frame.filter(pl.struct("ticker", "date").is_duplicated())
     if not twice.is_empty():
         first = twice.row(0, named=True)
@@ -134,8 +118,6 @@ def read_daily(path: Path, without: Sequence[str] = ()) -> pl.DataFrame:
 
 def universe(prices: pl.DataFrame, history: int, least_dollars: float) -> pl.DataFrame:
     """Add `listed`: enough history behind it and enough traded, both known on the day."""
-    import polars as pl
-
     days = pl.int_range(pl.len()).over("instrument")
     traded = pl.col("dollar").rolling_median(60, min_samples=40).over("instrument")
     return prices.with_columns(listed=((days >= history) & (traded > least_dollars)).fill_null(False))
@@ -156,8 +138,6 @@ def daily_panel(
     SourceAbsentError, DataError
         As :func:`read_daily`; and when no name has enough days for a label.
     """
-    import polars as pl
-
     source = source or DailyFactors(Path(path))
     prices = source.prices() if prices is None else prices
     labels = forward_returns(
@@ -196,3 +176,46 @@ class _Read:
 
     def facts(self) -> pl.DataFrame:
         return self.source.facts_of(self.prices, self.days)
+
+
+LARGEST_MOVE = 0.5
+MONTH, WEEK = 20, 5
+
+
+@dataclass(frozen=True)
+class MarketState:
+    """Volatility of the mean return over 20 bars, and its sum over 5, of all instruments with a price.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        `instrument`, `time` (the end of each bar), `close`.
+    delay : timedelta
+        From the end of a bar to the moment when its prices can be relied on.
+    """
+
+    prices: pl.DataFrame
+    delay: timedelta = timedelta(0)
+    name: str = "market"
+    columns: tuple[str, ...] = ("vol_20", "ret_5")
+
+    def facts(self) -> pl.DataFrame:
+        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        import numpy as np
+
+        close = pl.col("close")
+        moves = self.prices.sort("instrument", "time").with_columns(
+            move=(close / close.shift(1)).log().over("instrument")
+        )
+        # a move this large is a split or a bad print far more often than news
+        kept = moves.filter(pl.col("move").abs() <= LARGEST_MOVE)
+        times = kept["time"].unique().sort()
+        at = times.search_sorted(kept["time"]).to_numpy()
+        # summed in one order, so that the same prices give the same bits
+        mean = np.bincount(at, kept["move"].to_numpy()) / np.bincount(at)
+        state = pl.DataFrame({"time": times, "move": mean}).select(
+            pl.lit(EVERY).alias("instrument"), event_time="time", known_time=pl.col("time") + self.delay,
+            vol_20=pl.col("move").rolling_std(MONTH, min_samples=MONTH // 2),
+            ret_5=pl.col("move").rolling_sum(WEEK),
+        )  # fmt: skip
+        return checked(state.drop_nulls(), self.columns, "the panel's prices")

@@ -9,15 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import DataError
 from tercel.features.fundamentals import NEEDED, RATIOS, ratios
-from tercel.signals.sources.calendar import at_new_york
-from tercel.signals.sources.port import ROW, SourceAbsentError, checked, lagged
-
-if TYPE_CHECKING:
-    import polars as pl
+from tercel.signals.sources.port import ROW, at_new_york, checked, file_in, lagged, need_columns, read_parquet
 
 
 @dataclass(frozen=True)
@@ -42,31 +39,16 @@ class Fundamentals:
 
     def reports(self) -> pl.DataFrame:
         """Rows of the file with `row`, by symbol and period."""
-        import polars as pl
-
-        file = self.path / "reports.parquet" if self.path.is_dir() else self.path
-        if not file.is_file():
-            raise SourceAbsentError("a file of reports", f"nothing at {file}", "check the path")
-        try:
-            frame = pl.read_parquet(file)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise DataError("a Parquet file", f"{error} in {file}", "check the file") from error
-        missing = [name for name in NEEDED if name not in frame.columns]
-        if missing:
-            remedy = "a set without the day of collection is not point in time: use Statements and state its lag"
-            raise DataError(f"columns {', '.join(NEEDED)}", f"no {', '.join(missing)} in {file}", remedy)
-        return frame.with_row_index(ROW, offset=1).sort("symbol", "end_date", "collected")
+        remedy = "a set without the day of collection is not point in time: use Statements and state its lag"
+        frame = read_parquet(file_in(self.path, "reports.parquet", "reports"), NEEDED, remedy)
+        return frame.sort("symbol", "end_date", "collected")
 
     def dropped(self) -> int:
         """Reports that were collected before their period was over."""
-        import polars as pl
-
         return self.reports().filter(pl.col("collected") < pl.col("end_date")).height
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         frame = self.reports()
         if self.drop_impossible:
             frame = frame.filter(pl.col("collected") >= pl.col("end_date"))
@@ -112,21 +94,15 @@ class Statements:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         if self.lag_days is None:
             remedy = "state the lag to assume (lag_days, say 120), or use a set with the day of collection"
             raise DataError(
                 "statements with the day on which they were known", f"only period ends in {self.path}", remedy
             )
-        file = self.path / "fundamentals.csv" if self.path.is_dir() else self.path
-        if not file.is_file():
-            raise SourceAbsentError("a file of statements", f"nothing at {file}", "check the path")
+        file = file_in(self.path, "fundamentals.csv", "statements")
         items = ("Ticker Symbol", "Period Ending", "Net Income", "Total Assets", "Total Equity")
         frame = pl.read_csv(file, infer_schema_length=None)
-        missing = [name for name in items if name not in frame.columns]
-        if missing:
-            raise DataError(f"columns {', '.join(items)}", f"no {', '.join(missing)} in {file}", "check the file")
+        need_columns(frame, items, file)
         frame = frame.select(items).with_row_index(ROW, offset=2)
         ended = at_new_york(pl.col("Period Ending").str.to_date("%m/%d/%Y", strict=False), 0)
         assets = pl.when(pl.col("Total Assets") > 0).then(pl.col("Total Assets").cast(pl.Float64))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from tercel.core.errors import TapeError
 from tercel.features.bars import bar_frame, bar_names, clock, flow_of
@@ -14,9 +15,6 @@ from tercel.market.tape import Lake
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, midnight_ns
 from tercel.signals.sources.port import SourceAbsentError, checked
-
-if TYPE_CHECKING:
-    import polars as pl
 
 SECOND = 1_000_000_000
 SESSION = (34_200 * SECOND, 57_600 * SECOND)
@@ -53,8 +51,6 @@ class MicrostructureBars:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         frames = []
         for symbol, date in self.days:
             try:
@@ -77,8 +73,6 @@ def session(instrument: Instrument) -> tuple[int, int]:
 
 def bars_of_day(instrument: Instrument, events: Events, every_s: float, levels: int) -> pl.DataFrame:
     """Bars of one day with `instrument`, `start`, `end`; bars before the first two-sided book are left out."""
-    import polars as pl
-
     edges = clock(*session(instrument), round(every_s * SECOND))
     frame = bar_frame(flow_of(events, levels), edges).filter(pl.col("mid").is_finite())
     return frame.with_columns(pl.lit(instrument.symbol).alias("instrument"))

@@ -8,17 +8,21 @@ A *fact* is a row that says what was so (`event_time`) and from when one could h
 Both times are `Datetime("ns", "UTC")`; values are Float64, null where not known. The instrument :data:`EVERY` holds for
 all of them (an index, a search volume). Only `known_time` may decide who sees a fact
 (:class:`~tercel.signals.panel.Panel`). :func:`checked` refuses what breaks these rules, with file and row.
+
+:class:`FrameSource` holds facts that are in memory already: what notebooks, tests and other programs hand over.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import polars as pl
 
 from tercel.core.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 EVERY = "*"
 """Instrument of a fact that holds for every instrument."""
@@ -57,9 +61,44 @@ class Source(Protocol):
 
 def time_type() -> pl.Datetime:
     """Type of every time column: nanoseconds, UTC."""
-    import polars as pl
-
     return pl.Datetime("ns", "UTC")
+
+
+def need_columns(frame: pl.DataFrame, columns: Sequence[str], where: object, remedy: str = "check the file") -> None:
+    """Refuse a frame that lacks a column; `where` is the file, for the error."""
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise DataError(f"columns {', '.join(columns)} in {where}", f"none named {', '.join(missing)}", remedy)
+
+
+def file_in(path: Path, inside: str, what: str) -> Path:
+    """The file `path`, or the one called `inside` in the folder `path`.
+
+    Raises
+    ------
+    SourceAbsentError
+        When there is none.
+    """
+    file = path / inside if path.is_dir() else path
+    if not file.is_file():
+        raise SourceAbsentError(f"a file of {what}", f"nothing at {file}", "check the path")
+    return file
+
+
+def read_parquet(file: Path, columns: Sequence[str], remedy: str = "check the file") -> pl.DataFrame:
+    """A Parquet file that has these columns, with the column `row`.
+
+    Raises
+    ------
+    DataError
+        When it is none, or lacks a column.
+    """
+    try:
+        frame = pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError("a Parquet file", f"{error} in {file}", "check the file") from error
+    need_columns(frame, columns, file, remedy)
+    return frame.with_row_index(ROW, offset=1)
 
 
 def checked(
@@ -84,45 +123,27 @@ def checked(
         When a column is missing, a record has no instrument or no time, was known before it happened or later than the
         day of collection, or a value column never changes.
     """
-    import polars as pl
-
-    missing = [name for name in (*KEYS, *columns) if name not in frame.columns]
-    if missing:
-        raise DataError(
-            f"columns {', '.join((*KEYS, *columns))} in {where}", f"none named {', '.join(missing)}", "check the file"
-        )
+    need_columns(frame, (*KEYS, *columns), where)
     if frame.is_empty():
         raise DataError(f"facts in {where}", "not one", "check the file and what was asked of it")
-    values = [pl.col(name).cast(pl.Float64) for name in columns]
-    kept = [
-        pl.col("instrument").cast(pl.String),
-        pl.col("event_time").cast(time_type()),
-        pl.col("known_time").cast(time_type()),
+    row = pl.col(ROW) if ROW in frame.columns else pl.int_range(1, pl.len() + 1).alias(ROW)
+    kinds: dict[str, Any] = {
+        KEYS[0]: pl.String,
+        **dict.fromkeys(KEYS[1:], time_type()),
+        **dict.fromkeys(columns, pl.Float64),
+    }
+    facts = frame.select(*(pl.col(name).cast(kind) for name, kind in kinds.items()), row.cast(pl.Int64))
+    who, event, known = (pl.col(key) for key in KEYS)
+    rules = [
+        (who.is_null() | (who == ""), "an instrument in every record", "an empty one"),
+        (event.is_null() | known.is_null(), "an event time and a known time", "an empty one"),
+        (known < event, "records that became known at or after what they describe", "one known earlier"),
     ]
-    row = (
-        pl.col(ROW).cast(pl.Int64) if ROW in frame.columns else pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
-    )
-    facts = frame.select(*kept, *values, row)
-    _refuse(
-        facts,
-        pl.col("instrument").is_null() | (pl.col("instrument") == ""),
-        where,
-        "an instrument in every record",
-        "an empty one",
-    )
-    _refuse(
-        facts,
-        pl.any_horizontal(pl.col("event_time", "known_time").is_null()),
-        where,
-        "an event time and a known time",
-        "an empty one",
-    )
-    early = pl.col("known_time") < pl.col("event_time")
-    _refuse(facts, early, where, "records that became known at or after what they describe", "one known earlier")
     if collected is not None:
-        late = pl.col("known_time") > pl.lit(collected).cast(time_type())
-        told = f"records known by the day of collection, {collected.date()}"
-        _refuse(facts, late, where, told, "one dated in the future")
+        expected = f"records known by the day of collection, {collected.date()}"
+        rules.append((known > pl.lit(collected).cast(time_type()), expected, "one dated in the future"))
+    for bad, expected, received in rules:
+        _refuse(facts, bad, where, expected, received)
     refuse_constants(facts, columns, where)
     return facts.sort("known_time", "event_time", "instrument", maintain_order=True).drop(ROW)
 
@@ -147,8 +168,6 @@ def refuse_constants(facts: pl.DataFrame, columns: tuple[str, ...], where: str) 
     DataError
         When a column has fewer than two different values; a set of a single record is let through.
     """
-    import polars as pl
-
     if facts.height < 2 or not columns:
         return
     ranges = facts.select(pl.col(name).drop_nulls().drop_nans().n_unique().alias(name) for name in columns).row(
@@ -175,3 +194,34 @@ def lagged(days: float) -> timedelta:
             "a publication lag of 0 days or more", f"{days}", "state how long after the event it was published"
         )
     return timedelta(days=days)
+
+
+NEW_YORK = "America/New_York"
+
+
+def at_new_york(date: pl.Expr, hour: int, minute: int = 0) -> pl.Expr:
+    """A moment of a date by New York's clock, as UTC.
+
+    >>> from datetime import date
+    >>> import polars as pl
+    >>> days = pl.DataFrame({"date": [date(2015, 1, 5), date(2015, 7, 6)]})
+    >>> [str(t) for t in days.select(at_new_york(pl.col("date"), 16))["date"].dt.hour()]
+    ['21', '20']
+    """
+    local = date.cast(pl.Datetime("ns")) + pl.duration(hours=hour, minutes=minute)
+    return local.dt.replace_time_zone(NEW_YORK).dt.convert_time_zone("UTC").cast(time_type())
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """A source whose facts are already in memory."""
+
+    name: str
+    columns: tuple[str, ...]
+    frame: pl.DataFrame
+    where: str = "memory"
+    collected: datetime | None = None
+
+    def facts(self) -> pl.DataFrame:
+        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        return checked(self.frame, self.columns, self.where, self.collected)

@@ -79,12 +79,11 @@ def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **op
         raise ConfigError(f"options of tweets among {known}", ", ".join(unknown), "mend the names")
     score: Callable[..., Any]
     if phrasebank is None:
-        from tercel.signals.studies.stocknet import word_score
+        from tercel.signals.sources.sentiment import word_score
 
         score = word_score
     else:
-        from tercel.signals.sources.phrasebank import read_phrasebank
-        from tercel.signals.sources.sentiment import SentimentHead, embedder
+        from tercel.signals.sources.sentiment import SentimentHead, embedder, read_phrasebank
 
         labelled = read_phrasebank(Path(phrasebank))
         score = SentimentHead(embedder() if embed else None).fit(labelled.texts, labelled.labels).tone

@@ -1,25 +1,133 @@
 """The sentiment head: TF-IDF of words and pairs beside sentence embeddings, one linear SVM over both.
 
-The two views add up: 2 to 4 points over either alone on PhraseBank (`signals.studies.text` prints them). Where the
-extra [text] is not installed the head is TF-IDF alone and says so (:attr:`SentimentHead.views`).
+The two views add up: 2 to 4 points over either alone on PhraseBank (`python -m studies signals text` prints them).
+Where the extra [text] is not installed the head is TF-IDF alone and says so (:attr:`SentimentHead.views`).
+
+It learns from the Financial PhraseBank, sentences with the sentiment that annotators agreed on (Malo et al. 2014):
+files `Sentences_{50,66,75,All}Agree.txt`, Latin-1, a line `sentence@label`. The levels are nested: a model is never
+trained on one and tested on another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import DataError
-from tercel.features.text import masked, vectorizer
+from tercel.features.text import masked, vectorizer, words
 from tercel.features.text_embedding import available
 from tercel.signals.extras import needed
 from tercel.signals.scores import single_class
+from tercel.signals.sources.port import SourceAbsentError
 
-Floats = NDArray[np.float64]
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+LEVELS = {50: "50", 66: "66", 75: "75", 100: "All"}
+LABELS = {"negative": -1, "neutral": 0, "positive": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Sentences with their sentiment.
+
+    Parameters
+    ----------
+    texts : tuple of str
+    labels : int64 (n,)
+        -1 negative, 0 neutral, +1 positive.
+    where : str
+        The file.
+    """
+
+    texts: tuple[str, ...]
+    labels: Ints
+    where: str
+
+
+def read_phrasebank(folder: Path, agreement: int = 50) -> Labelled:
+    """Sentences of one level of agreement, in percent: 50, 66, 75 or 100.
+
+    Raises
+    ------
+    SourceAbsentError
+        When the file is not there.
+    DataError
+        For another level; a file that is not Latin-1 text (UTF-8 and UTF-16 are told apart); a line without a label,
+        with an unknown one, or without a text; a single class. With file and row.
+    """
+    if agreement not in LEVELS:
+        raise DataError(f"a level of agreement among {', '.join(map(str, LEVELS))}", f"{agreement}", "name one of them")
+    path = Path(folder) / f"Sentences_{LEVELS[agreement]}Agree.txt"
+    texts, labels = [], []
+    for row, line in enumerate(latin_lines(path), start=1):
+        if not line.strip():
+            continue
+        text, mark, label = line.rpartition("@")
+        told = label.strip().lower()
+        if not mark or told not in LABELS or not text.strip():
+            received = f"{line[:60]!r} in {path}, row {row}"
+            raise DataError(f"a line 'sentence@label', label {', '.join(LABELS)}", received, "mend the line")
+        texts.append(text.strip())
+        labels.append(LABELS[told])
+    found = np.array(labels, np.int64)
+    if len(np.unique(found)) < 2:
+        raise single_class(", ".join({str(one) for one in labels}) or "none", len(labels))
+    return Labelled(tuple(texts), found, str(path))
+
+
+def latin_lines(path: Path) -> list[str]:
+    """Lines of a Latin-1 file.
+
+    Any bytes are Latin-1, so what is something else has to be looked for: zero bytes are UTF-16 or no text at all;
+    bytes that are valid UTF-8 beyond ASCII are far likelier UTF-8.
+
+    Raises
+    ------
+    SourceAbsentError
+        When the file is not there.
+    DataError
+        When it is in another encoding, with the row.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceAbsentError("a file of sentences", f"{error.strerror} at {path}", "check the path") from error
+    for row, line in enumerate(data.split(b"\n"), start=1):
+        if b"\x00" in line or line.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+            raise _wrong_encoding("UTF-16, UTF-8 with a mark, or no text", path, row)
+        if _is_utf8_beyond_ascii(line):
+            raise _wrong_encoding("UTF-8", path, row)
+    return data.decode("latin-1").splitlines()
+
+
+def _is_utf8_beyond_ascii(line: bytes) -> bool:
+    if line.isascii():
+        return False
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wrong_encoding(found: str, path: Path, row: int) -> DataError:
+    return DataError(
+        "text in Latin-1 (ISO 8859-1)", f"{found} in {path}, row {row}", "use the file as it was published"
+    )
+
+
+Embed = Callable[[Sequence[str]], Float32]
+RISING = frozenset(
+    """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
+    upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
+)
+FALLING = frozenset(
+    """down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower
+    weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut""".split()  # noqa: SIM905
+)
 VIEWS = ("tfidf", "embedding")
 
 
@@ -48,7 +156,7 @@ class SentimentHead:
         if not self.views:
             raise DataError(f"views among {', '.join(VIEWS)}", "none that can be made", "install the extra [text]")
 
-    def fit(self, texts: Sequence[str], labels: NDArray[np.int64]) -> SentimentHead:
+    def fit(self, texts: Sequence[str], labels: Ints) -> SentimentHead:
         """Learn from labelled texts.
 
         Raises
@@ -69,7 +177,7 @@ class SentimentHead:
         self.classes_ = self._model.classes_
         return self
 
-    def predict(self, texts: Sequence[str]) -> NDArray[np.int64]:
+    def predict(self, texts: Sequence[str]) -> Ints:
         """The likeliest class of each text."""
         return np.asarray(self._model.predict(self._features(texts)), np.int64)
 
@@ -91,6 +199,19 @@ class SentimentHead:
         if "embedding" in self.views and self.embed is not None:
             parts.append(sparse.csr_matrix(self.weight * np.asarray(self.embed(texts), np.float64)))
         return sparse.hstack(parts, format="csr")
+
+
+def word_score(texts: Sequence[str]) -> Floats:
+    """Rising less falling words of each text, float64 (n,).
+
+    >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
+    [3.0, -1.0]
+    """
+    out = np.zeros(len(texts))
+    for i, text in enumerate(texts):
+        for word in words(text):
+            out[i] += (word in RISING) - (word in FALLING)
+    return out
 
 
 def embedder() -> Embed | None:

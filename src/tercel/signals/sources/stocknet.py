@@ -2,6 +2,8 @@
 
 Tweets carry UTC stamps. What counts is which close or open they came before: a tweet belongs to the first *cutoff*
 after it, 16:00 of day d - 1 or 09:30 of day d by New York's clock, and is known at that cutoff, never earlier.
+
+Its prices are a daily panel of large names, adjusted for splits and dividends by the file's own column.
 """
 
 from __future__ import annotations
@@ -13,17 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.signals.sources.calendar import at_new_york
-from tercel.signals.sources.port import SourceAbsentError, checked, time_type
-
-if TYPE_CHECKING:
-    import polars as pl
+from tercel.features.factors import guarded
+from tercel.signals.sources.daily import DailyFactors, universe
+from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, checked, time_type
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"
@@ -54,8 +55,6 @@ class StockNet:
 
     def targets(self) -> pl.DataFrame:
         """`instrument`, `date`, `move`, `up` (bool), `split`: days of the published split that moved enough."""
-        import polars as pl
-
         split = pl.lit(None, pl.String)
         for name, first, after in SPLITS:
             inside = pl.col("date").is_between(pl.lit(first).str.to_date(), pl.lit(after).str.to_date(), closed="left")
@@ -66,8 +65,6 @@ class StockNet:
 
     def cutoffs(self, cutoff: Cutoff) -> pl.DataFrame:
         """`date` and `time`: the moment before each trading day d up to which tweets may be used for it."""
-        import polars as pl
-
         days = self.prices.select(pl.col("date").unique().sort())
         if cutoff == "open":
             return days.with_columns(time=at_new_york(pl.col("date"), 9, 30))
@@ -84,8 +81,6 @@ def read_stocknet(path: Path) -> StockNet:
     DataError
         When a tweet has no ticker, no text or no time, is not UTF-8, or a price is none; with file and row.
     """
-    import polars as pl
-
     tweets: list[tuple[str, datetime, str]] = []
     frames = []
     for name, data in _files(Path(path)):
@@ -162,8 +157,6 @@ def _tweets(name: str, data: bytes) -> Iterator[tuple[str, datetime, str]]:
 
 
 def _prices(name: str, data: bytes) -> pl.DataFrame:
-    import polars as pl
-
     try:
         frame = pl.read_csv(io.BytesIO(data), try_parse_dates=True, null_values="null")
         chosen = frame.select(
@@ -207,7 +200,7 @@ class TweetTone:
     """
 
     data: StockNet
-    score: Callable[[Sequence[str]], NDArray[np.float64]]
+    score: Callable[[Sequence[str]], Floats]
     cutoff: Cutoff = "open"
     collected: datetime | None = None
     name: str = "tweets"
@@ -215,8 +208,6 @@ class TweetTone:
 
     def facts(self) -> pl.DataFrame:
         """See :meth:`tercel.signals.sources.port.Source.facts`."""
-        import polars as pl
-
         known = assigned(self.data.tweets, self.data.cutoffs(self.cutoff))
         tones = np.asarray(self.score(known["text"].to_list()), np.float64)
         daily = (
@@ -232,3 +223,45 @@ class TweetTone:
         )
         timed = daily.rename({"published": "event_time", "time": "known_time"})
         return checked(timed, self.columns, "StockNet", self.collected)
+
+
+LARGE = (
+    "large names, chosen when the set was made, so levels of return are flattered; few names and days: "
+    "differences smaller than the interval are chance"
+)
+NEEDED = ("Date", "Open", "High", "Low", "Close", "Adj Close", "Volume")
+
+
+@dataclass(frozen=True)
+class StockNetFactors(DailyFactors):
+    """Daily factors of StockNet's names."""
+
+    name: str = "daily"
+
+    @property
+    def bias(self) -> str:
+        """See :class:`DailyFactors`."""
+        return LARGE
+
+    def prices(self) -> pl.DataFrame:
+        """See :meth:`DailyFactors.prices`."""
+        frames = [_daily(name, data) for name, data in price_files(self.path)]
+        if not frames:
+            raise DataError("price files of StockNet", f"none in {self.path}", "check the set")
+        return universe(guarded(pl.concat(frames)), self.history, self.least_dollars)
+
+
+def _daily(name: str, data: bytes) -> pl.DataFrame:
+    try:
+        raw = pl.read_csv(io.BytesIO(data), try_parse_dates=True, null_values="null")
+        frame = raw.select(NEEDED).with_row_index(ROW, offset=2).drop_nulls()
+        date, factor = pl.col("Date").cast(pl.Date), pl.col("Adj Close").cast(pl.Float64) / pl.col("Close")
+        return frame.select(
+            pl.lit(name.rsplit("/", 1)[-1].removesuffix(".csv")).alias("instrument"),
+            at_new_york(date, 16).alias("time"), date.alias("date"),
+            *((pl.col(column) * factor).alias(column.lower()) for column in ("Open", "High", "Low", "Close")),
+            pl.col("Volume").cast(pl.Int64).alias("volume"), pl.col(ROW),
+        )  # fmt: skip
+    except pl.exceptions.PolarsError as error:
+        what = f"{str(error).splitlines()[0]} in {name}"
+        raise DataError(f"a CSV with {', '.join(NEEDED)}", what, "fetch the file again") from error

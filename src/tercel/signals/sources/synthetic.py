@@ -4,26 +4,25 @@ Returns are a market factor and noise plus alphas that sources carry, each of kn
 an instrument holds `strength * value` of every planted source, so that the rank IC is about `strength` in units of the
 return's standard deviation. Sources differ in form: `linear`; `interaction`, which only the product of its two columns
 tells; and `noise`, which tells nothing.
+
+:func:`planted_leak` is a source that carries the next bar's return, under a falsified time or under the true one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
+from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.signals.labels import ranked
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.sources.frame import FrameSource
-from tercel.signals.sources.port import time_type
+from tercel.signals.panel.panel import Panel, dataset_of
+from tercel.signals.sources.port import FrameSource, time_type
 
-if TYPE_CHECKING:
-    import polars as pl
-
-Floats = NDArray[np.float64]
 FIRST = datetime(2020, 1, 1, 21, tzinfo=UTC)
 DAILY_SD = 0.02
 
@@ -57,12 +56,6 @@ def synthetic_market(
     DataError
         When it would be too small to hold a cross-section.
     """
-    import polars as pl
-
-    from tercel.signals.labels import ranked
-    from tercel.signals.panel.build import dataset_of
-    from tercel.signals.panel.panel import Panel
-
     if instruments < 5 or days < 10 or not 0 <= strength < 1 or not 0 <= persistence < 1:
         raise DataError(
             "at least 5 instruments, 10 days, strength and persistence in [0, 1)",
@@ -98,8 +91,6 @@ def _persistent(rng: np.random.Generator, days: int, instruments: int, count: in
 
 
 def _long(times: list[datetime], names: list[str], values: dict[str, Floats]) -> pl.DataFrame:
-    import polars as pl
-
     when = np.repeat(np.array([int(t.timestamp()) * 10**9 for t in times], np.int64), len(names))
     stamps = pl.Series(when).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").cast(time_type())
     columns = {key: value.reshape(-1) for key, value in values.items()}
@@ -108,3 +99,40 @@ def _long(times: list[datetime], names: list[str], values: dict[str, Floats]) ->
 
 def _source(name: str, times: list[datetime], names: list[str], values: dict[str, Floats]) -> FrameSource:
     return FrameSource(name, tuple(values), _long(times, names, values), f"synthetic {name}")
+
+
+def planted_leak(
+    prices: pl.DataFrame, seed: int, *, strength: float = 0.2, falsified: bool = True, name: str = "planted"
+) -> FrameSource:
+    """A source whose `hint` is `strength` parts the standardised return of the next bar, the rest noise.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        `instrument`, `time`, `close`.
+    strength : float
+        In (0, 1]: about the IC that the falsified source shows.
+    falsified : bool
+        Says that it was known when the bar began; the truth is when it ended, where nothing is left to gain.
+
+    Raises
+    ------
+    DataError
+        When no instrument has three bars.
+    """
+    if not 0 < strength <= 1:
+        raise DataError("a strength in (0, 1]", f"{strength}", "mend the setting")
+    frame = prices.sort("instrument", "time").with_columns(
+        move=(pl.col("close").shift(-1) / pl.col("close")).log().over("instrument"),
+        over=pl.col("time").shift(-1).over("instrument"),
+    )
+    frame = frame.filter(pl.col("move").is_finite())
+    if frame.height < 3:
+        raise DataError("prices of at least three bars", f"{frame.height} moves", "use a longer panel")
+    noise = pl.Series("noise", np.random.default_rng(seed).standard_normal(frame.height))
+    centred = pl.col("move") - pl.col("move").mean().over("time")
+    scaled = (centred / pl.col("move").std().over("time")).fill_nan(0.0).fill_null(0.0)
+    frame = frame.with_columns(noise).with_columns(hint=strength * scaled + (1 - strength**2) ** 0.5 * pl.col("noise"))
+    known = "time" if falsified else "over"
+    facts = frame.select("instrument", event_time=known, known_time=known, hint="hint")
+    return FrameSource(name, ("hint",), facts, "a planted source")

@@ -1,14 +1,15 @@
 """Gradient boosting (Friedman, 2001): LightGBM (Ke et al., 2017), deterministic, one thread."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Classifier, Estimator, Regressor
-from tercel.signals.zoo.checks import Floats
-from tercel.signals.zoo.port import FamilyCard
+from tercel.signals.zoo.port import FamilyCard, seeded
 
 _FIXED: Final[dict[str, Any]] = {
     "n_jobs": 1,
@@ -23,30 +24,20 @@ def _settings(model: Any) -> dict[str, Any]:
     return {**model.get_params(), **_FIXED}
 
 
+@dataclass(eq=False, repr=False)
 class _Boosting(Estimator):
     """What both share: the parameters, that trees read NaN, and that they are kept as LightGBM's own text."""
 
     native_nan = True
 
-    def __init__(
-        self,
-        n_estimators: int = 150,
-        learning_rate: float = 0.05,
-        num_leaves: int = 15,
-        min_child_samples: int = 20,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.8,
-        reg_lambda: float = 1.0,
-        random_state: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.num_leaves = num_leaves
-        self.min_child_samples = min_child_samples
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.reg_lambda = reg_lambda
-        self.random_state = random_state
+    n_estimators: int = 150
+    learning_rate: float = 0.05
+    num_leaves: int = 15
+    min_child_samples: int = 20
+    subsample: float = 0.8
+    colsample_bytree: float = 0.8
+    reg_lambda: float = 1.0
+    random_state: int = 0
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """The trees as bytes of LightGBM's text format, which is read by a parser and runs nothing."""
@@ -92,19 +83,5 @@ class BoostingRegressor(_Boosting, Regressor):
         return self.booster_.predict(X, num_threads=1)
 
 
-CARDS = (
-    FamilyCard(
-        name="boosting",
-        about="gradient boosting, LightGBM",
-        needs=("lightgbm", "sklearn"),
-        missing="read as missing by the trees",
-        claims={
-            "best on tabular data": "Grinsztajn, Oyallon & Varoquaux (2022)",
-            "captures interactions": "Friedman (2001)",
-        },
-        makers={
-            "classify": lambda seed, steps: BoostingClassifier(random_state=seed),
-            "regress": lambda seed, steps: BoostingRegressor(random_state=seed),
-        },
-    ),
-)
+_MAKERS = seeded(BoostingClassifier, BoostingRegressor)
+CARDS = (FamilyCard("boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"), _MAKERS),)

@@ -1,14 +1,15 @@
 """Random forests (Breiman, 2001), grown by scikit-learn; what is kept and asked are the nodes as arrays."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.signals.zoo.base import Classifier, Estimator, Regressor
-from tercel.signals.zoo.checks import FitError, Floats
-from tercel.signals.zoo.port import FamilyCard
+from tercel.core.arrays import Float32, Floats, Ints
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor
+from tercel.signals.zoo.port import FamilyCard, seeded
 
 
 def _settings(model: Any) -> dict[str, Any]:
@@ -20,16 +21,26 @@ _ROWS: Final = 1024
 """Rows that go down all trees at once."""
 
 
-class _Forest(Estimator):
+class _Nodes(Estimator):
+    roots_: Ints
+    feature_: Ints
+    threshold_: Floats
+    left_: Ints
+    right_: Ints
+    value_: Floats
+
+
+@dataclass(eq=False, repr=False)
+class _Forest(_Nodes):
     """Nodes of all trees, one after another. A leaf is its own child, so that every row goes down as far as it can."""
 
     learned = ("roots_", *NODES)
-    roots_: NDArray[np.int64]
-    feature_: NDArray[np.int64]
-    threshold_: Floats
-    left_: NDArray[np.int64]
-    right_: NDArray[np.int64]
-    value_: Floats
+
+    n_estimators: int = 150
+    max_depth: int | None = None
+    min_samples_leaf: int = 10
+    max_features: Any = "sqrt"
+    random_state: int = 0
 
     def _hold(self, forest: Any) -> None:
         """Take the nodes of a fitted forest of scikit-learn; the value of a classifier's is its share of ups."""
@@ -64,13 +75,13 @@ class _Forest(Estimator):
         parts = [self._leaves(single[at : at + _ROWS]) for at in range(0, len(X), _ROWS)]
         return np.concatenate([self.value_[leaves].mean(axis=1) for leaves in parts])
 
-    def _leaves(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
+    def _leaves(self, X: Float32) -> Ints:
         """Leaf of each row in each tree, (n, T)."""
         rows = np.arange(len(X))[:, None]
-        node = np.broadcast_to(self.roots_, (len(X), len(self.roots_)))
+        node: Ints = np.broadcast_to(self.roots_, (len(X), len(self.roots_)))
         while True:
             low = X[rows, self.feature_[node]] <= self.threshold_[node]
-            below = np.where(low, self.left_[node], self.right_[node])
+            below: Ints = np.where(low, self.left_[node], self.right_[node])
             if np.array_equal(below, node):
                 return below
             node = below
@@ -87,20 +98,6 @@ class ForestClassifier(_Forest, Classifier):
     NaN is refused; sample weights are used.
     """
 
-    def __init__(
-        self,
-        n_estimators: int = 150,
-        max_depth: int | None = None,
-        min_samples_leaf: int = 10,
-        max_features: Any = "sqrt",
-        random_state: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.max_features = max_features
-        self.random_state = random_state
-
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         from sklearn.ensemble import RandomForestClassifier
 
@@ -110,22 +107,11 @@ class ForestClassifier(_Forest, Classifier):
         return self._mean(X)
 
 
+@dataclass(eq=False, repr=False)
 class ForestRegressor(_Forest, Regressor):
     """A forest that averages its leaves; parameters as :class:`ForestClassifier`."""
 
-    def __init__(
-        self,
-        n_estimators: int = 150,
-        max_depth: int | None = None,
-        min_samples_leaf: int = 10,
-        max_features: Any = 0.33,
-        random_state: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.max_features = max_features
-        self.random_state = random_state
+    max_features: Any = 0.33
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         from sklearn.ensemble import RandomForestRegressor
@@ -136,19 +122,4 @@ class ForestRegressor(_Forest, Regressor):
         return self._mean(X)
 
 
-CARDS = (
-    FamilyCard(
-        name="forest",
-        about="random forest, 150 trees",
-        needs=("sklearn",),
-        missing="refused",
-        claims={
-            "robust to label noise": "Breiman (2001), section 8",
-            "captures interactions": "Gu, Kelly & Xiu (2020), simulation",
-        },
-        makers={
-            "classify": lambda seed, steps: ForestClassifier(random_state=seed),
-            "regress": lambda seed, steps: ForestRegressor(random_state=seed),
-        },
-    ),
-)
+CARDS = (FamilyCard("forest", "random forest, 150 trees", ("sklearn",), seeded(ForestClassifier, ForestRegressor)),)

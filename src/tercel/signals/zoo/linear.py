@@ -4,13 +4,16 @@ Columns are standardised with the training's weighted mean and deviation; the pe
 coefficients, never on the intercept.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Classifier, Regressor, scale_of, sigmoid
-from tercel.signals.zoo.checks import Floats
 from tercel.signals.zoo.port import FamilyCard
 
 
+@dataclass(eq=False, repr=False)
 class Ridge(Regressor):
     """Least squares with an L2 penalty (Hoerl & Kennard, 1970), in closed form.
 
@@ -23,11 +26,8 @@ class Ridge(Regressor):
     """
 
     learned = ("coef_", "intercept_")
-    coef_: Floats
-    intercept_: float
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+    alpha: float = 1.0
 
     def _fit(self, X: Floats, y: Floats, weights: Floats) -> None:
         mean, deviation = scale_of(X, weights)
@@ -42,6 +42,7 @@ class Ridge(Regressor):
         return np.asarray(X @ self.coef_ + self.intercept_)
 
 
+@dataclass(eq=False, repr=False)
 class Logistic(Classifier):
     """Logistic regression with an L2 penalty, by iteratively reweighted least squares.
 
@@ -56,12 +57,9 @@ class Logistic(Classifier):
     """
 
     learned = ("coef_", "intercept_")
-    coef_: Floats
-    intercept_: float
 
-    def __init__(self, C: float = 1.0, max_iter: int = 50) -> None:
-        self.C = C
-        self.max_iter = max_iter
+    C: float = 1.0
+    max_iter: int = 50
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         mean, deviation = scale_of(X, weights)
@@ -94,20 +92,5 @@ class Logistic(Classifier):
         return sigmoid(X @ self.coef_ + self.intercept_)
 
 
-CARDS = (
-    FamilyCard(
-        name="linear",
-        about="ridge and logistic regression, NumPy alone",
-        needs=(),
-        missing="refused",
-        claims={
-            "fast to train": "Hastie, Tibshirani & Friedman (2009), ch. 3",
-            "misses interactions": "Gu, Kelly & Xiu (2020), table 1 and the simulation in the appendix",
-            "hard to beat where truth is linear": "Gu, Kelly & Xiu (2020), simulation",
-        },
-        makers={
-            "classify": lambda seed, steps: Logistic(),
-            "regress": lambda seed, steps: Ridge(),
-        },
-    ),
-)
+_MAKERS = {"classify": lambda seed, steps: Logistic(), "regress": lambda seed, steps: Ridge()}
+CARDS = (FamilyCard("linear", "ridge and logistic regression, NumPy alone", (), _MAKERS),)

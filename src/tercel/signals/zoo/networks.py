@@ -4,13 +4,14 @@ A row is a sequence laid out flat, oldest step first: column ``step * F + featur
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.signals.zoo.base import Classifier, Estimator, Regressor, scale_of, sigmoid
-from tercel.signals.zoo.checks import FitError, Floats
+from tercel.core.arrays import Floats
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, scale_of, sigmoid
 from tercel.signals.zoo.port import FamilyCard
 
 
@@ -27,31 +28,21 @@ _NET: Final = "net."
 """Before the names of a network's weights among what is kept."""
 
 
+@dataclass(eq=False, repr=False)
 class _Network(Estimator):
     """What the four classes share."""
 
     body = ""
     learned: ClassVar[tuple[str, ...]] = _SCALES
 
-    def __init__(
-        self,
-        steps: int = 1,
-        hidden: int = 24,
-        epochs: int = 40,
-        patience: int = 6,
-        batch: int = 128,
-        rate: float = 5e-3,
-        holdout: float = 0.2,
-        random_state: int = 0,
-    ) -> None:
-        self.steps = steps
-        self.hidden = hidden
-        self.epochs = epochs
-        self.patience = patience
-        self.batch = batch
-        self.rate = rate
-        self.holdout = holdout
-        self.random_state = random_state
+    steps: int = 1
+    hidden: int = 24
+    epochs: int = 40
+    patience: int = 6
+    batch: int = 128
+    rate: float = 5e-3
+    holdout: float = 0.2
+    random_state: int = 0
 
     def _learn(self, X: Floats, y: Floats, weights: Floats, classify: bool) -> None:
         from tercel.signals.zoo import torch_nets
@@ -147,28 +138,8 @@ def _makers(classifier: Any, regressor: Any) -> dict[str, Any]:
     }
 
 
-_CLAIMS = {
-    "captures sequence": "Fischer & Krauss (2018)",
-    "needs much data": "Gu, Kelly & Xiu (2020); Makridakis, Spiliotis & Assimakopoulos (2018)",
-    "slow to train": "Makridakis, Spiliotis & Assimakopoulos (2018), figure 7",
-}
+_LSTM, _TRANSFORMER = _makers(LstmClassifier, LstmRegressor), _makers(TransformerClassifier, TransformerRegressor)
 CARDS = (
-    FamilyCard(
-        name="lstm",
-        about="LSTM, one layer of 24",
-        needs=("torch",),
-        missing="refused",
-        claims=_CLAIMS,
-        makers=_makers(LstmClassifier, LstmRegressor),
-        sequence=True,
-    ),
-    FamilyCard(
-        name="transformer",
-        about="Transformer, one layer of 24, four heads",
-        needs=("torch",),
-        missing="refused",
-        claims=_CLAIMS,
-        makers=_makers(TransformerClassifier, TransformerRegressor),
-        sequence=True,
-    ),
+    FamilyCard("lstm", "LSTM, one layer of 24", ("torch",), _LSTM, sequence=True),
+    FamilyCard("transformer", "Transformer, one layer of 24, four heads", ("torch",), _TRANSFORMER, sequence=True),
 )

@@ -8,35 +8,14 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
-from tercel.signals.zoo.checks import Floats
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 
 Task = Literal["classify", "regress"]
-
-
-class Model(Protocol):
-    """What scikit-learn calls an estimator."""
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Learn."""
-
-    def predict(self, X: Any) -> Any:
-        """One prediction a row."""
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name."""
-
-
-class Chances(Model, Protocol):
-    """A classifier of up against down."""
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Chances, (n, 2)."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +30,6 @@ class FamilyCard:
         One line.
     needs : tuple of str
         Modules it imports when it learns; empty for NumPy alone.
-    missing : str
-        What it does with NaN.
-    claims : mapping of str to str
-        What the field says of it -> who says so.
     makers : mapping of task to callable
         ``maker(seed=..., steps=..., **settings)`` -> an unfitted model; `steps` is the length of a sequence laid out
         flat, oldest first, which tabular families do not care for.
@@ -65,9 +40,7 @@ class FamilyCard:
     name: str
     about: str
     needs: tuple[str, ...]
-    missing: str
-    claims: Mapping[str, str]
-    makers: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    makers: Mapping[str, Callable[..., Any]]
     sequence: bool = False
 
     def make(self, task: Task, seed: int = 0, steps: int = 1, **settings: Any) -> Any:
@@ -85,12 +58,19 @@ class FamilyCard:
         model = self.makers[task](seed=seed, steps=steps)
         known = model.get_params(deep=False)
         for key in settings:
-            if key not in known:
-                raise UnknownNameError(f"settings of {self.name}: {', '.join(known)}", repr(key), offer(key, known))
+            check_known(key, known, f"settings of {self.name}:")
         return model.set_params(**settings)
 
 
-_NO_FAMILIES: Final = ("base", "checks", "port", "torch_nets")
+def seeded(classifier: Callable[..., Any], regressor: Callable[..., Any], **more: Any) -> dict[str, Any]:
+    """Makers of a family whose models take a seed, and the same parameters beside it."""
+    return {
+        "classify": lambda seed, steps: classifier(**more, random_state=seed),
+        "regress": lambda seed, steps: regressor(**more, random_state=seed),
+    }
+
+
+_NO_FAMILIES: Final = ("base", "port", "torch_nets")
 
 
 @cache
@@ -119,8 +99,7 @@ def family(name: str) -> FamilyCard:
         No such family; the nearest name is offered.
     """
     cards = _cards()
-    if name not in cards:
-        raise UnknownNameError(f"one of {', '.join(cards)}", f"family {name!r}", offer(name, cards))
+    check_known(name, cards, said=f"family {name!r}")
     return cards[name]
 
 

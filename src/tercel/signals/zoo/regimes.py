@@ -6,19 +6,52 @@ hmmlearn's own ``predict_proba`` gives, look into the future and are never used.
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.signals.zoo.base import Classifier, Estimator, scale_of
-from tercel.signals.zoo.checks import FitError, Floats
+from tercel.core.arrays import Floats
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, scale_of
 from tercel.signals.zoo.port import FamilyCard
 
 _FLOOR = 1e-300
 
 
-class HmmRegimes(Estimator):
+class _States(Estimator):
+    """What both kinds of states share: how they begin to learn, and that the likeliest is predicted."""
+
+    takes_weights = False
+    states: int
+    means_: Floats
+    variances_: Floats
+
+    def _standardised(self, X: Any) -> Floats:
+        """Rows to learn from, each column of mean 0 and deviation 1, float64 (n, F)."""
+        features, weights = self._begin(X, None)
+        if len(features) < 5 * self.states:
+            text = f"{len(features)} sample(s) for {self.states} states"
+            raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
+        self.mean_, self.deviation_ = scale_of(features, weights)
+        return np.asarray((features - self.mean_) / self.deviation_)
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities of the states, float64 (n, S)."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> NDArray[np.intp]:
+        """The likeliest state of each row, by what was known then."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1))
+
+    def _apart(self, X: Any) -> Floats:
+        """Squared distances of rows to the states' means, in their variances, float64 (n, S, F)."""
+        Z = (self._asked(X) - self.mean_) / self.deviation_
+        return np.asarray((Z[:, None, :] - self.means_[None]) ** 2 / self.variances_[None])
+
+
+@dataclass(eq=False, repr=False)
+class HmmRegimes(_States):
     """A hidden Markov model with Gaussian states of diagonal covariance, fitted by EM from several starts.
 
     Parameters
@@ -33,29 +66,22 @@ class HmmRegimes(Estimator):
     States are numbered by the variance of the first column, calm first. NaN is refused; there are no weights.
     """
 
-    takes_weights = False
     learned = ("mean_", "deviation_", "start_", "transitions_", "means_", "variances_")
 
-    def __init__(self, states: int = 2, n_init: int = 3, n_iter: int = 60, random_state: int = 0) -> None:
-        self.states = states
-        self.n_init = n_init
-        self.n_iter = n_iter
-        self.random_state = random_state
+    states: int = 2
+    n_init: int = 3
+    n_iter: int = 60
+    random_state: int = 0
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the states from rows in time order, `X` float (n, F)."""
-        features, weights = self._begin(X, None)
-        if len(features) < 5 * self.states:
-            text = f"{len(features)} sample(s) for {self.states} states"
-            raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
-        self.mean_, self.deviation_ = scale_of(features, weights)
-        best = self._likeliest((features - self.mean_) / self.deviation_)
+        best = self._likeliest(self._standardised(X))
         order = np.argsort(best.covars_[:, 0, 0] if best.covars_.ndim == 3 else best.covars_[:, 0])
         variances = np.array([np.diag(c) if c.ndim == 2 else c for c in best.covars_])
         self.start_ = _stationary(best.transmat_[np.ix_(order, order)])
         self.transitions_ = best.transmat_[np.ix_(order, order)]
         self.means_, self.variances_ = best.means_[order], variances[order]
-        self.n_features_in_ = features.shape[1]
+        self.n_features_in_ = len(self.mean_)
         return self
 
     def _likeliest(self, Z: Floats) -> Any:
@@ -81,31 +107,22 @@ class HmmRegimes(Estimator):
             )
         return best
 
-    def _log_density(self, X: Floats) -> Floats:
+    def _log_density(self, X: Any) -> Floats:
         """Log density of each row in each state, (n, S)."""
-        Z = (X - self.mean_) / self.deviation_
-        gap = (Z[:, None, :] - self.means_[None]) ** 2 / self.variances_[None]
-        return np.asarray(-0.5 * (gap + np.log(2 * np.pi * self.variances_[None])).sum(axis=2))
+        apart = self._apart(X)
+        return np.asarray(-0.5 * (apart + np.log(2 * np.pi * self.variances_[None])).sum(axis=2))
 
     def predict_proba(self, X: Any) -> Floats:
         """Filtered probabilities, float64 (n, S): row t knows rows 0..t alone; before row 0 the stationary ones."""
-        return self.filtered(X, None)
-
-    def filtered(self, X: Any, before: Floats | None) -> Floats:
-        """As :meth:`predict_proba`, going on from the state probabilities `before`, (S,), of the row before."""
-        density = self._log_density(self._asked(X))
+        density = self._log_density(X)
         likelihood = np.exp(density - density.max(axis=1, keepdims=True))
         out = np.empty_like(likelihood)
-        prior = self.start_ if before is None else np.asarray(before) @ self.transitions_
+        prior = self.start_
         for t, row in enumerate(likelihood):
             joint = prior * row
             out[t] = joint / max(joint.sum(), _FLOOR) if joint.sum() > _FLOOR else prior
             prior = out[t] @ self.transitions_
         return self._finite(out)
-
-    def predict(self, X: Any) -> NDArray[np.intp]:
-        """The likeliest state of each row, by what was known then."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1))
 
 
 def _stationary(transitions: Floats) -> Floats:
@@ -117,7 +134,8 @@ def _stationary(transitions: Floats) -> Floats:
     return np.asarray(solved / solved.sum())
 
 
-class ClusterRegimes(Estimator):
+@dataclass(eq=False, repr=False)
+class ClusterRegimes(_States):
     """A mixture of Gaussians: states without memory, row by row.
 
     Parameters
@@ -129,50 +147,44 @@ class ClusterRegimes(Estimator):
     States are numbered by the variance of the first column, calm first. NaN is refused; there are no weights.
     """
 
-    takes_weights = False
     learned = ("mean_", "deviation_", "shares_", "means_", "variances_")
 
-    def __init__(self, states: int = 2, n_init: int = 3, random_state: int = 0) -> None:
-        self.states = states
-        self.n_init = n_init
-        self.random_state = random_state
+    states: int = 2
+    n_init: int = 3
+    random_state: int = 0
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the clusters, `X` float (n, F)."""
         from sklearn.mixture import GaussianMixture
 
-        features, weights = self._begin(X, None)
-        if len(features) < 5 * self.states:
-            text = f"{len(features)} sample(s) for {self.states} states"
-            raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
-        self.mean_, self.deviation_ = scale_of(features, weights)
+        Z = self._standardised(X)
         model = GaussianMixture(self.states, covariance_type="diag", n_init=self.n_init, random_state=self.random_state)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.fit((features - self.mean_) / self.deviation_)
+            model.fit(Z)
         order = np.argsort(model.covariances_[:, 0])
         self.shares_ = model.weights_[order]
         self.means_, self.variances_ = model.means_[order], model.covariances_[order]
-        self.n_features_in_ = features.shape[1]
+        self.n_features_in_ = len(self.mean_)
         return self
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities of the states, float64 (n, S)."""
-        Z = (self._asked(X) - self.mean_) / self.deviation_
-        gap = (Z[:, None, :] - self.means_[None]) ** 2 / self.variances_[None]
-        log = np.log(self.shares_) - 0.5 * (gap + np.log(self.variances_[None])).sum(axis=2)
+        apart = self._apart(X)
+        log = np.log(self.shares_) - 0.5 * (apart + np.log(self.variances_[None])).sum(axis=2)
         likely = np.exp(log - log.max(axis=1, keepdims=True))
         return self._finite(likely / likely.sum(axis=1, keepdims=True))
 
-    def filtered(self, X: Any, before: Floats | None) -> Floats:
-        """As :meth:`predict_proba`: clusters have no memory to go on from."""
-        return self.predict_proba(X)
 
-    def predict(self, X: Any) -> NDArray[np.intp]:
-        """The likeliest cluster of each row."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1))
+KINDS: dict[str, type[HmmRegimes | ClusterRegimes]] = {"hmm": HmmRegimes, "clusters": ClusterRegimes}
 
 
+def regimes_of(kind: str, states: int, seed: int) -> HmmRegimes | ClusterRegimes:
+    """Unfitted states of a kind."""
+    return KINDS[kind](states=states, random_state=seed)
+
+
+@dataclass(eq=False, repr=False)
 class RegimeClassifier(Classifier):
     """A regime alone as a forecast: the share of ups that training saw in each state, mixed by its probabilities.
 
@@ -187,10 +199,9 @@ class RegimeClassifier(Classifier):
 
     learned = ("up_",)
 
-    def __init__(self, regimes: str = "hmm", states: int = 2, random_state: int = 0) -> None:
-        self.regimes = regimes
-        self.states = states
-        self.random_state = random_state
+    regimes: str = "hmm"
+    states: int = 2
+    random_state: int = 0
 
     def _fit(self, X: Floats, up: Floats, weights: Floats) -> None:
         self.gate_ = self._gate().fit(X)
@@ -199,8 +210,7 @@ class RegimeClassifier(Classifier):
         self.up_ = (share.T @ up + 1.0) / (share.sum(axis=0) + 2.0)
 
     def _gate(self) -> Any:
-        kind = HmmRegimes if self.regimes == "hmm" else ClusterRegimes
-        return kind(states=self.states, random_state=self.random_state)
+        return regimes_of(self.regimes, self.states, self.random_state)
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """The states' own arrays beside the share of ups."""
@@ -216,26 +226,11 @@ class RegimeClassifier(Classifier):
         return np.asarray(self.gate_.predict_proba(X) @ self.up_)
 
 
-_CLAIMS = {
-    "finds regimes": "Hamilton (1989); Ang & Timmermann (2012)",
-    "no direction": "Ang & Timmermann (2012), section 3",
-}
-
-
 def _maker(kind: str) -> dict[str, Any]:
     return {"classify": lambda seed, steps: RegimeClassifier(kind, random_state=seed)}
 
 
 CARDS = (
-    FamilyCard(
-        "hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), "refused", _CLAIMS, _maker("hmm")
-    ),
-    FamilyCard(
-        "clusters",
-        "mixture of two Gaussians",
-        ("sklearn",),
-        "refused",
-        {"finds regimes": "Ang & Timmermann (2012)"},
-        _maker("clusters"),
-    ),
+    FamilyCard("hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), _maker("hmm")),
+    FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",), _maker("clusters")),
 )

@@ -3,13 +3,14 @@
 Chances come from decision values that three contiguous folds give out of fold, calibrated as Platt (1999).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tercel.signals.zoo.base import Classifier, Estimator, Regressor, platt, scale_of, sigmoid
-from tercel.signals.zoo.checks import FitError, Floats
-from tercel.signals.zoo.port import FamilyCard
+from tercel.core.arrays import Floats
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, platt, scale_of, sigmoid
+from tercel.signals.zoo.port import FamilyCard, seeded
 
 _FOLDS = 3
 
@@ -43,21 +44,14 @@ def _subsample(model: Any, rows: int) -> Any:
     return np.sort(np.random.default_rng(model.random_state).choice(rows, model.subsample, replace=False))
 
 
+@dataclass(eq=False, repr=False)
 class _Machine(Estimator):
     """What both share: the parameters, and support vectors with their weights (a linear kernel has one)."""
 
-    vectors_: Floats
-    dual_: Floats
-    gamma_: float
-    intercept_: float
-
-    def __init__(
-        self, kernel: str = "rbf", C: float = 1.0, subsample: int | None = 5000, random_state: int = 0
-    ) -> None:
-        self.kernel = kernel
-        self.C = C
-        self.subsample = subsample
-        self.random_state = random_state
+    kernel: str = "rbf"
+    C: float = 1.0
+    subsample: int | None = 5000
+    random_state: int = 0
 
     def _hold(self, machine: Any, gamma: float) -> None:
         """Take what a fitted machine of scikit-learn decides by."""
@@ -73,7 +67,7 @@ class _Machine(Estimator):
         return np.concatenate(parts) + self.intercept_
 
     def _kernel(self, Z: Floats) -> Floats:
-        products = Z @ self.vectors_.T
+        products: Floats = Z @ self.vectors_.T
         if self.kernel == "linear":
             return products
         apart = (Z**2).sum(axis=1)[:, None] + (self.vectors_**2).sum(axis=1) - 2.0 * products
@@ -148,30 +142,9 @@ class SvmRegressor(_Machine, Regressor):
         return np.asarray(self._decision(Z) * self.spread_ + self.centre_)
 
 
+_LINEAR = seeded(SvmClassifier, SvmRegressor, kernel="linear", C=0.1, subsample=None)
+_RBF = seeded(SvmClassifier, SvmRegressor, kernel="rbf", C=1.0, subsample=5000)
 CARDS = (
-    FamilyCard(
-        name="svm_linear",
-        about="linear support vector machine",
-        needs=("sklearn",),
-        missing="refused",
-        claims={"as good as logistic regression": "Hastie, Tibshirani & Friedman (2009), ch. 12"},
-        makers={
-            "classify": lambda seed, steps: SvmClassifier("linear", 0.1, None, seed),
-            "regress": lambda seed, steps: SvmRegressor("linear", 0.1, None, seed),
-        },
-    ),
-    FamilyCard(
-        name="svm_rbf",
-        about="support vector machine, Gaussian kernel, at most 5,000 rows",
-        needs=("sklearn",),
-        missing="refused",
-        claims={
-            "does not scale": "Bottou & Lin (2007)",
-            "captures interactions": "Cortes & Vapnik (1995)",
-        },
-        makers={
-            "classify": lambda seed, steps: SvmClassifier("rbf", 1.0, 5000, seed),
-            "regress": lambda seed, steps: SvmRegressor("rbf", 1.0, 5000, seed),
-        },
-    ),
+    FamilyCard("svm_linear", "linear support vector machine", ("sklearn",), _LINEAR),
+    FamilyCard("svm_rbf", "support vector machine, Gaussian kernel, at most 5,000 rows", ("sklearn",), _RBF),
 )

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tercel.signals.zoo.checks import Floats
+from tercel.core.arrays import Floats
 
 
 @dataclass(frozen=True)

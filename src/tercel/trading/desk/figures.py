@@ -7,8 +7,8 @@ import numpy as np
 
 from tercel.core.messages import Posture
 from tercel.report import style
-from tercel.report.figures import WIDE, Interval
-from tercel.report.svg import Figure, drawn
+from tercel.report.figures import Interval
+from tercel.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.report import style
-from tercel.report.figures import WIDE
-from tercel.report.svg import Figure, drawn
+from tercel.report.svg import WIDE, Figure, drawn
 from tercel.trading.tca.shortfall import by_filled
 
 if TYPE_CHECKING:

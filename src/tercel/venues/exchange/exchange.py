@@ -9,29 +9,15 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tercel.core import orders as o
+from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
-from tercel.core.orders import (
-    CancelOrder,
-    CancelReject,
-    Command,
-    ExecType,
-    Listing,
-    MarketRows,
-    MassCancel,
-    NewOrder,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    StatusRequest,
-    Tif,
-    VenueEvent,
-)
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator import together
 from tercel.market.simulator.terms import entry_delay
-from tercel.venues.exchange.market import EntryLatency, Ints, Markets, MarketSpec
+from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
 
 NOWHERE = -1
@@ -82,11 +68,11 @@ class SimulatedExchange:
         self._now = self._markets.began_ns
         self._orders = OrderBooks(run)
         self._accounts: dict[str, _Account] = {}
-        self._queues: dict[int, list[tuple[int, int, Command]]] = {i: [] for i in (NOWHERE, *self._number.values())}
+        self._queues: dict[int, list[tuple[int, int, o.Command]]] = {i: [] for i in (NOWHERE, *self._number.values())}
         self._sent = 0
         self._subscribed: set[int] = set()
         self._waiting_snapshots: list[int] = []
-        self._outbox: list[VenueEvent] = []
+        self._outbox: list[o.VenueEvent] = []
         self._regimes = [list(spec.regimes) for spec in self._markets.specs]
         self._closed = False
 
@@ -107,7 +93,7 @@ class SimulatedExchange:
         """Names of what is traded here."""
         return list(self._number)
 
-    def listings(self) -> Sequence[Listing]:
+    def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""
         return [self._markets.listing(i) for i in range(len(self._number))]
 
@@ -136,11 +122,11 @@ class SimulatedExchange:
         """
         self._waiting_snapshots.append(self._find(instrument))
 
-    def snapshot(self, instrument: str) -> MarketRows:
+    def snapshot(self, instrument: str) -> o.MarketRows:
         """The book as it stands after the last step."""
         return self._markets.snapshot(self._find(instrument))
 
-    def executions(self, account: str, after: str = "") -> list[Report]:
+    def executions(self, account: str, after: str = "") -> list[o.Report]:
         """Trades of an account after execution `after` ("": all), word for word as they were first reported.
 
         Raises
@@ -181,7 +167,7 @@ class SimulatedExchange:
 
     # -- commands on their way ----------------------------------------------------------------------------------------
 
-    def send(self, command: Command) -> None:
+    def send(self, command: o.Command) -> None:
         """Hand over a command; it arrives after its latency, never before an earlier one of its account.
 
         Raises
@@ -194,7 +180,7 @@ class SimulatedExchange:
         account = self._account(command.account)
         instrument = getattr(command, "instrument", "")
         market = self._number.get(instrument, NOWHERE)
-        if isinstance(command, MassCancel | StatusRequest) or market == NOWHERE:
+        if isinstance(command, o.MassCancel | o.StatusRequest) or market == NOWHERE:
             # they draw no latency: they must not change what orders meet, and never overtake them
             market, arrives = NOWHERE, max(self._now, *account.last_ns.values(), 0)
         else:
@@ -214,11 +200,11 @@ class SimulatedExchange:
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
-    def step(self, until_ns: int) -> list[VenueEvent]:
+    def step(self, until_ns: int) -> list[o.VenueEvent]:
         """Let time pass up to `until_ns`, or to the end of the first moment with a word on client orders."""
         events, self._outbox = self._outbox, []
         self._show_books(events)
-        if any(not isinstance(event, MarketRows) for event in events):
+        if any(not isinstance(event, o.MarketRows) for event in events):
             return events
         until = max(until_ns, self._now)
         while True:
@@ -246,20 +232,20 @@ class SimulatedExchange:
     def _next_regime(self) -> tuple[int, int]:
         return min(((script[0].at_ns, i) for i, script in enumerate(self._regimes) if script), default=(FOREVER_NS, 0))
 
-    def _show_books(self, events: list[VenueEvent]) -> None:
+    def _show_books(self, events: list[o.VenueEvent]) -> None:
         for market in self._waiting_snapshots:
             self._subscribed.add(market)
             events.append(self._markets.snapshot(market))
         self._waiting_snapshots.clear()
 
-    def _hand_out(self, events: list[VenueEvent]) -> bool:
+    def _hand_out(self, events: list[o.VenueEvent]) -> bool:
         """What the markets did by themselves; whether client orders were among it."""
         spoke = False
         for market in range(len(self._number)):
             spoke |= self._publish(market, events)
         return spoke
 
-    def _publish(self, market: int, events: list[VenueEvent], aggressor: int = -1) -> bool:
+    def _publish(self, market: int, events: list[o.VenueEvent], aggressor: int = -1) -> bool:
         """New rows and reports of a market, in order. True when there was a report."""
         rows, words = self._markets.published(market, aggressor)
         shown, spoke = 0, False
@@ -274,11 +260,11 @@ class SimulatedExchange:
         self._show(market, rows[shown:], events)
         return spoke
 
-    def _show(self, market: int, rows: Ints, events: list[VenueEvent]) -> None:
+    def _show(self, market: int, rows: Ints, events: list[o.VenueEvent]) -> None:
         if len(rows) and market in self._subscribed:
-            events.append(MarketRows(self._markets.names[market], rows))
+            events.append(o.MarketRows(self._markets.names[market], rows))
 
-    def _told(self, market: int, word: Ints) -> Report | None:
+    def _told(self, market: int, word: Ints) -> o.Report | None:
         """The report of a fill, or of the dropped rest of an order that takes."""
         if word[sim.R_KIND] == sim.OWN_REST:
             return None
@@ -290,23 +276,23 @@ class SimulatedExchange:
             passive = bool(word[sim.R_SIDE] & 1)
             order.fill(lots)
             last = lots, int(word[sim.R_PRICE])
-            told = self._orders.report(order, ExecType.TRADE, ns, last=last, passive=passive)
+            told = self._orders.report(order, o.ExecType.TRADE, ns, last=last, passive=passive)
         else:
-            order.end(OrdStatus.EXPIRED)
-            told = self._orders.report(order, ExecType.EXPIRED, ns, text="nothing more to take")
+            order.end(o.OrdStatus.EXPIRED)
+            told = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
         self._orders.forget_place(order)
         return told
 
     # -- commands that arrive -----------------------------------------------------------------------------------------
 
-    def _enter(self, command: Command, events: list[VenueEvent]) -> None:
-        if isinstance(command, NewOrder):
+    def _enter(self, command: o.Command, events: list[o.VenueEvent]) -> None:
+        if isinstance(command, o.NewOrder):
             self._enter_new(command, events)
-        elif isinstance(command, CancelOrder):
+        elif isinstance(command, o.CancelOrder):
             self._enter_cancel(command, events)
-        elif isinstance(command, ReplaceOrder):
+        elif isinstance(command, o.ReplaceOrder):
             self._enter_replace(command, events)
-        elif isinstance(command, StatusRequest):
+        elif isinstance(command, o.StatusRequest):
             self._enter_status(command, events)
         else:
             chosen = [
@@ -316,7 +302,7 @@ class SimulatedExchange:
             ]
             self._cancel_all(chosen, "mass cancel", events)
 
-    def _enter_new(self, new: NewOrder, events: list[VenueEvent]) -> None:
+    def _enter_new(self, new: o.NewOrder, events: list[o.VenueEvent]) -> None:
         fault = fault_of(new, self._number)
         place = NOWHERE
         if not fault and self._orders.taken(new.account, new.cl_ord_id):
@@ -334,21 +320,21 @@ class SimulatedExchange:
             new, market, place, number, new.cl_ord_id, new.lots, new.price, leaves=new.lots
         )  # fmt: skip
         self._orders.keep(order)
-        events.append(self._orders.report(order, ExecType.NEW, self._now))
+        events.append(self._orders.report(order, o.ExecType.NEW, self._now))
         self._match(order, events)
 
-    def _match(self, order: ClientOrder, events: list[VenueEvent]) -> None:
+    def _match(self, order: ClientOrder, events: list[o.VenueEvent]) -> None:
         """An order meets the book with all its open lots."""
         new, at_any_price = order.new, order.price is None
         price = new.side * NO_ASK if order.price is None else order.price
-        immediate = at_any_price or new.tif is Tif.IOC
+        immediate = at_any_price or new.tif is o.Tif.IOC
         self._markets.enter_new(order.market, order.place, new.side, price, order.leaves, immediate)
         self._publish(order.market, events, order.number)
 
-    def _resting(self, command: CancelOrder | ReplaceOrder, events: list[VenueEvent]) -> ClientOrder | None:
+    def _resting(self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]) -> ClientOrder | None:
         """The open order that a command means; if there is none, that is said."""
         order = self._orders.named.get((command.account, command.orig))
-        text, status = "", OrdStatus.REJECTED
+        text, status = "", o.OrdStatus.REJECTED
         if order is None:
             text = f"unknown order {command.orig!r}"
         elif self._orders.taken(command.account, command.cl_ord_id):
@@ -357,17 +343,17 @@ class SimulatedExchange:
             text, status = f"too late: the order is {order.status}", order.status
         if not text:
             return order
-        events.append(CancelReject(command.cl_ord_id, command.orig, command.account, status, self._now, text))
+        events.append(o.CancelReject(command.cl_ord_id, command.orig, command.account, status, self._now, text))
         return None
 
-    def _take_back(self, order: ClientOrder, lots: int, events: list[VenueEvent]) -> None:
+    def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
         """Lots leave the book; the market sees it, and nobody is told yet."""
         leaves, order.leaves = order.leaves, 0
         self._markets.enter_cancel(order.market, order.place, lots)
         self._publish(order.market, events)
         order.leaves = leaves
 
-    def _enter_cancel(self, command: CancelOrder, events: list[VenueEvent]) -> None:
+    def _enter_cancel(self, command: o.CancelOrder, events: list[o.VenueEvent]) -> None:
         order = self._resting(command, events)
         if order is None:
             return
@@ -375,24 +361,24 @@ class SimulatedExchange:
         self._end(order, events, name=command.cl_ord_id, orig=order.cl_ord_id)
 
     def _end(
-        self, order: ClientOrder, events: list[VenueEvent], name: str = "", orig: str = "", text: str = ""
+        self, order: ClientOrder, events: list[o.VenueEvent], name: str = "", orig: str = "", text: str = ""
     ) -> None:
-        order.end(OrdStatus.CANCELED)
+        order.end(o.OrdStatus.CANCELED)
         self._orders.forget_place(order)
-        events.append(self._orders.report(order, ExecType.CANCELED, self._now, name=name, orig=orig, text=text))
+        events.append(self._orders.report(order, o.ExecType.CANCELED, self._now, name=name, orig=orig, text=text))
 
-    def _cancel_all(self, orders: Sequence[ClientOrder], text: str, events: list[VenueEvent]) -> None:
+    def _cancel_all(self, orders: Sequence[ClientOrder], text: str, events: list[o.VenueEvent]) -> None:
         for order in orders:
             self._take_back(order, order.leaves, events)
             self._end(order, events, text=text)
 
-    def _enter_replace(self, command: ReplaceOrder, events: list[VenueEvent]) -> None:
+    def _enter_replace(self, command: o.ReplaceOrder, events: list[o.VenueEvent]) -> None:
         order = self._resting(command, events)
         if order is None:
             return
         fault = price_fault(command.price) or ("" if command.lots >= 1 else f"{command.lots} lots; at least 1")
         if fault:
-            reject = CancelReject(
+            reject = o.CancelReject(
                 command.cl_ord_id, command.orig, command.account, order.status, self._now, fault
             )  # fmt: skip
             events.append(reject)
@@ -404,13 +390,13 @@ class SimulatedExchange:
         self._orders.named[command.account, command.cl_ord_id] = order
         order.lots, order.price, order.leaves = max(command.lots, order.cum), command.price, leaves
         if not leaves:
-            order.status = OrdStatus.FILLED
+            order.status = o.OrdStatus.FILLED
             self._orders.forget_place(order)
-        events.append(self._orders.report(order, ExecType.REPLACED, self._now, orig=orig))
+        events.append(self._orders.report(order, o.ExecType.REPLACED, self._now, orig=orig))
         if leaves and not keeps_place:
             self._match(order, events)
 
-    def _enter_status(self, command: StatusRequest, events: list[VenueEvent]) -> None:
+    def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
         """Of one order, or of all that the account ever had: its trades again, word for word, and how it stands."""
         name, account = command.cl_ord_id, command.account
         if name:
@@ -420,16 +406,16 @@ class SimulatedExchange:
             asked = self._orders.of_account.get(account, [])
         for order in asked:
             events += order.trades
-            events.append(self._orders.report(order, ExecType.STATUS, self._now, orig=name))
+            events.append(self._orders.report(order, o.ExecType.STATUS, self._now, orig=name))
         travelling = [
             sent
             for queue in self._queues.values()
             for _, _, sent in queue
-            if isinstance(sent, NewOrder) and sent.account == account and name in ("", sent.cl_ord_id)
+            if isinstance(sent, o.NewOrder) and sent.account == account and name in ("", sent.cl_ord_id)
         ]
         for new in travelling:
-            said = "not here yet", ExecType.STATUS, OrdStatus.PENDING_NEW
+            said = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
             events.append(self._orders.refused(new, self._now, *said))
         if name and not asked and not travelling:
-            nobody = NewOrder(name, "", 1, 0, None, Tif.DAY, account, "", self._now)
-            events.append(self._orders.refused(nobody, self._now, "unknown order", ExecType.STATUS))
+            nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self._now)
+            events.append(self._orders.refused(nobody, self._now, "unknown order", o.ExecType.STATUS))

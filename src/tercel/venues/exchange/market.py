@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.orders import M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MARKET_WORDS, Listing, MarketRows
 from tercel.core.seeds import seed_stream
@@ -20,7 +21,6 @@ from tercel.market.simulator.source import Source
 from tercel.market.tape.schema import ADD, ROLL_IN, STATUS
 from tercel.venues.exchange import kernels
 
-Ints = NDArray[np.int64]
 S = TypeVar("S", bound=np.generic)
 
 CLIENT_ORDERS = 256
@@ -60,7 +60,7 @@ class Regime:
     """From `at_ns` on the flow has other parameters (`market.flow.scenario.scaled`), or these factors are in force."""
 
     at_ns: int
-    flow: NDArray[np.float64] | None = None
+    flow: Floats | None = None
     factors: Factors | None = None
 
 

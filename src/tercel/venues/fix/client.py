@@ -23,21 +23,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.orders import (
-    CancelOrder,
-    CancelReject,
-    Command,
-    ExecType,
-    LinkStatus,
-    Listing,
-    MarketRows,
-    NewOrder,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    VenueEvent,
-)
 from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import words as w
 from tercel.venues.fix.translate import PLAIN, Fields, Scale
@@ -65,7 +52,7 @@ class _Stepped:
 
     name: str
     ns: int = 0
-    listings: tuple[Listing, ...] = ()
+    listings: tuple[o.Listing, ...] = ()
     stepped: bool = False
 
 
@@ -142,7 +129,7 @@ class FixVenue:
         self._where = f"{host}:{port} as {comp_id} to {venue_id}"
         self._host, self._port, self._password, self._follow = host, port, password, follow
         self._timeout_s, self._patience_s, self._reset = timeout_s, patience_s, reset or store is None
-        self._queue: SimpleQueue[tuple[int, VenueEvent | _Stepped | _Trouble]] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[int, o.VenueEvent | _Stepped | _Trouble]] = SimpleQueue()
         self._outage_s, self._waited_s, self._lost = outage_s, 0.0, ""
         self._settled, self._gone = Event(), Event()
         self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
@@ -152,11 +139,11 @@ class FixVenue:
         self._seen = set(seen)
         self._requests: dict[str, tuple[str, list[Any]]] = {}
         self._subscribed: list[str] = []
-        self._sent: dict[int, Command | None] = {}
+        self._sent: dict[int, o.Command | None] = {}
         self._sending = local()
         self._now_ns, self._stepped = 0, False
         self._taken, self._returned = 0, 0
-        self._early: list[VenueEvent] = []
+        self._early: list[o.VenueEvent] = []
         self._initiator: Any = None
         self._reachable()
         self._temporary = tempfile.TemporaryDirectory(prefix="tercel-fix-") if store is None else None
@@ -221,7 +208,7 @@ class FixVenue:
         self._up, self._why = True, ""
         self._settled.set()
         if self._logons > 1:
-            self._queue.put((0, LinkStatus(True, self._now_ns, f"logged on at {self._where}")))
+            self._queue.put((0, o.LinkStatus(True, self._now_ns, f"logged on at {self._where}")))
             with suppress(VenueError):  # down again: the next logon asks
                 for instrument in self._subscribed:
                     self._ask_market(instrument)
@@ -233,7 +220,7 @@ class FixVenue:
             self._up = False
             self._lost = f"lost {self._where}" + (f": {self._why}" if self._why else "")
             text = f"{self._lost}; waiting up to {self._outage_s:g} s for it to come back"
-            self._queue.put((0, LinkStatus(False, self._now_ns, text)))
+            self._queue.put((0, o.LinkStatus(False, self._now_ns, text)))
         else:
             self._hang_ups += 1
             if self._why or self._hang_ups > 1:
@@ -275,7 +262,7 @@ class FixVenue:
             self._queue.put((0, _Stepped(engine.field(message, w.STEP_ID), self._now_ns)))
         elif name := engine.field(message, w.CL_ORD_ID):
             text = f"{name} did not reach the venue and is not repeated; ask what stands"
-            self._queue.put((0, LinkStatus(self._up, self._now_ns, text)))
+            self._queue.put((0, o.LinkStatus(self._up, self._now_ns, text)))
         return True
 
     # -- what comes in: the engine's thread ---------------------------------------------------------------------------
@@ -305,7 +292,7 @@ class FixVenue:
             trouble = VenueError(f"a message {kind} that can be read", f"{error} in {said}"[:300], "tell the venue")
             self._queue.put((number, _Trouble(trouble)))
 
-    def _translated(self, kind: str, said: dict[int, str], text: str) -> list[VenueEvent | _Stepped | _Trouble]:
+    def _translated(self, kind: str, said: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
         if kind == w.EXECUTION_REPORT:
             report = self._report(said)
             if said.get(w.POSS_DUP) == "Y" and report.exec_id in self._seen:
@@ -325,14 +312,14 @@ class FixVenue:
             if said[w.MASS_CANCEL_RESPONSE] != "0":
                 return []
             names = said.get(w.CL_ORD_ID, ""), "", said.get(w.FOR_ACCOUNT, "")
-            return [CancelReject(*names, OrdStatus.REJECTED, int(said[w.EXACT_NS]), said.get(w.TEXT, ""))]
+            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(said[w.EXACT_NS]), said.get(w.TEXT, ""))]
         if kind == w.MARKET_DATA_REJECT:
             return [_Trouble(VenueError("market data", said.get(w.TEXT, "none"), "subscribe to what is listed"))]
         if kind == w.BUSINESS_REJECT:
             self._refused(said.get(w.REF_SEQ_NUM, ""), said.get(w.TEXT, ""))
         return []
 
-    def _report(self, said: dict[int, str]) -> Report:
+    def _report(self, said: dict[int, str]) -> o.Report:
         if said.get(w.EXEC_TYPE) == "8" and said.get(w.ORDER_ID) == w.NO_NAME:
             try:
                 return translate.report_in(said, self._scales)
@@ -340,7 +327,7 @@ class FixVenue:
                 said = {tag: value for tag, value in said.items() if tag not in (w.PRICE, w.ORDER_QTY)}
         return translate.report_in(said, self._scales)
 
-    def _market(self, kind: str, said: dict[int, str], text: str) -> list[VenueEvent | _Stepped | _Trouble]:
+    def _market(self, kind: str, said: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
         """A change of a book, once all of its messages are here."""
         if said[w.MD_REQ_ID] not in self._requests:
             return []
@@ -350,17 +337,17 @@ class FixVenue:
             return []
         rows = np.concatenate(parts)
         parts.clear()
-        return [MarketRows(instrument, rows, kind == w.SNAPSHOT)]
+        return [o.MarketRows(instrument, rows, kind == w.SNAPSHOT)]
 
     def _refused(self, number: str, text: str) -> None:
         """A message of ours was refused by the session or as a whole: say so in the way of its kind."""
         command = self._sent.get(int(number or 0))
-        item: VenueEvent | _Trouble
-        if isinstance(command, NewOrder):
-            item = Report(
+        item: o.VenueEvent | _Trouble
+        if isinstance(command, o.NewOrder):
+            item = o.Report(
                 exec_id=f"S{number}",
-                exec_type=ExecType.REJECTED,
-                status=OrdStatus.REJECTED,
+                exec_type=o.ExecType.REJECTED,
+                status=o.OrdStatus.REJECTED,
                 cl_ord_id=command.cl_ord_id,
                 orig="",
                 order_id="",
@@ -376,15 +363,15 @@ class FixVenue:
                 ns=self._now_ns,
                 text=text,
             )
-        elif isinstance(command, CancelOrder | ReplaceOrder):
+        elif isinstance(command, o.CancelOrder | o.ReplaceOrder):
             names = command.cl_ord_id, command.orig, command.account
-            item = CancelReject(*names, OrdStatus.REJECTED, self._now_ns, text)
+            item = o.CancelReject(*names, o.OrdStatus.REJECTED, self._now_ns, text)
         else:
             item = _Trouble(VenueError("a message that the venue takes", text, "see what was asked of it"))
         self._queue.put((0, item))
 
     # -- what goes out: the caller's thread ---------------------------------------------------------------------------
-    def _say(self, kind: str, fields: Fields, command: Command | None = None) -> None:
+    def _say(self, kind: str, fields: Fields, command: o.Command | None = None) -> None:
         if not self._up:
             raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
         self._sending.command = command
@@ -395,7 +382,7 @@ class FixVenue:
         """A name for a request that no other of this session has."""
         return str(self._outlet.next_number)
 
-    def _await(self, name: str, seconds: float, events: list[VenueEvent]) -> _Stepped | None:
+    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> _Stepped | None:
         """Collect events until a request is answered; None when the link went down first."""
         while True:
             try:
@@ -410,11 +397,11 @@ class FixVenue:
                     return item
                 continue
             events.append(item)
-            if isinstance(item, LinkStatus) and not item.up:
+            if isinstance(item, o.LinkStatus) and not item.up:
                 return None
 
-    def _list(self) -> tuple[Listing, ...]:
-        name, early = self._name(), list[VenueEvent]()
+    def _list(self) -> tuple[o.Listing, ...]:
+        name, early = self._name(), list[o.VenueEvent]()
         self._say(w.SECURITY_LIST_REQUEST, [(w.SECURITY_REQ_ID, name), (w.SECURITY_LIST_TYPE, "4")])
         answer = self._await(name, self._timeout_s, early)
         if answer is None:
@@ -446,7 +433,7 @@ class FixVenue:
         """Whether the session is logged on."""
         return self._up
 
-    def listings(self) -> Sequence[Listing]:
+    def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""
         return self._listings
 
@@ -489,7 +476,7 @@ class FixVenue:
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
 
-    def send(self, command: Command) -> None:
+    def send(self, command: o.Command) -> None:
         """Hand a command to the session.
 
         Raises
@@ -502,7 +489,7 @@ class FixVenue:
         kind, fields = translate.command_out(command, self._scales.get(getattr(command, "instrument", ""), PLAIN))
         self._say(kind, fields, command)
 
-    def step(self, until_ns: int) -> list[VenueEvent]:
+    def step(self, until_ns: int) -> list[o.VenueEvent]:
         """See `Venue.step`. While the link is down, what came is returned after a short wait.
 
         Raises
@@ -519,14 +506,14 @@ class FixVenue:
             self._early = events
             raise
         for event in events:
-            if isinstance(event, Report | CancelReject):
+            if isinstance(event, o.Report | o.CancelReject):
                 self._now_ns = max(self._now_ns, event.ns)
-            elif isinstance(event, MarketRows) and len(event.rows):
+            elif isinstance(event, o.MarketRows) and len(event.rows):
                 self._now_ns = max(self._now_ns, int(event.rows[-1, 0]))
         self._returned = self._taken
         return events
 
-    def _collect(self, until_ns: int, events: list[VenueEvent]) -> None:
+    def _collect(self, until_ns: int, events: list[o.VenueEvent]) -> None:
         """Append what came, and what a step brings."""
         free = self._follow or not self._stepped
         if not self._up:
@@ -546,7 +533,7 @@ class FixVenue:
         answer = self._await(name, self._patience_s, events)
         self._now_ns = max(self._now_ns, answer.ns if answer else 0)
 
-    def _wait_for_link(self, events: list[VenueEvent]) -> None:
+    def _wait_for_link(self, events: list[o.VenueEvent]) -> None:
         """Take what came while the link is down, or wait a little: no more than `outage_s` in a row."""
         if events:
             self._drain(events, 0.0)
@@ -565,7 +552,7 @@ class FixVenue:
         remedy = _ANEW if "MsgSeqNum" in self._why else f"start it again; if it began anew, {_ANEW}"
         return VenueError(f"a link to {self._where}", received, remedy)
 
-    def _drain(self, events: list[VenueEvent], seconds: float) -> None:
+    def _drain(self, events: list[o.VenueEvent], seconds: float) -> None:
         """Take what is queued, after waiting for the first for some seconds at most."""
         wait = seconds
         while True:

@@ -9,20 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.orders import (
-    M_AGGRESSOR,
-    M_ID,
-    M_KIND,
-    M_LOTS,
-    M_NS,
-    M_PRICE,
-    M_SIDE,
-    MARKET_WORDS,
-    Listing,
-    MarketRows,
-)
+from tercel.core import orders as o
+from tercel.core.arrays import Ints
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import schema
 from tercel.venues.fix import words as w
@@ -36,10 +25,10 @@ _NEITHER = "2"
 _ACTIONS = {schema.ADD: "0", schema.ROLL_IN: "0", schema.DELETE: "2", schema.ROLL_OUT: "2"}
 _CHANGED = "1"
 
-Row = NDArray[np.int64]
+Row = Ints
 
 
-def market_out(change: MarketRows, request: str, scale: Scale) -> Iterator[tuple[str, str]]:
+def market_out(change: o.MarketRows, request: str, scale: Scale) -> Iterator[tuple[str, str]]:
     """Message type and body of each message that carries a change to whoever asked for it under `request`."""
     kind = w.SNAPSHOT if change.snapshot else w.INCREMENT
     rows = change.rows.tolist()
@@ -55,18 +44,18 @@ def market_out(change: MarketRows, request: str, scale: Scale) -> Iterator[tuple
 
 def _entry(row: Sequence[int], scale: Scale, snapshot: bool) -> str:
     """One entry, 269 first in W and 279 first in X."""
-    side, kind = row[M_SIDE], row[M_KIND]
+    side, kind = row[o.M_SIDE], row[o.M_KIND]
     entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
     text = f"269={entry_type}\x01"
     if snapshot:
-        text += f"270={scale.price(row[M_PRICE])}\x01271={scale.quantity(row[M_LOTS])}\x0137={row[M_ID]}\x01"
+        text += f"270={scale.price(row[o.M_PRICE])}\x01271={scale.quantity(row[o.M_LOTS])}\x0137={row[o.M_ID]}\x01"
     else:
         text = (
-            f"279={_ACTIONS.get(kind, _CHANGED)}\x01{text}278={row[M_ID]}\x01"
-            f"270={scale.price(row[M_PRICE])}\x01271={scale.quantity(row[M_LOTS])}\x01"
+            f"279={_ACTIONS.get(kind, _CHANGED)}\x01{text}278={row[o.M_ID]}\x01"
+            f"270={scale.price(row[o.M_PRICE])}\x01271={scale.quantity(row[o.M_LOTS])}\x01"
         )
-    text += f"{w.EXACT_NS}={row[M_NS]}\x01{w.ROW_KIND}={kind}\x01"
-    return text if row[M_AGGRESSOR] < 0 else f"{text}{w.AGGRESSOR}={row[M_AGGRESSOR]}\x01"
+    text += f"{w.EXACT_NS}={row[o.M_NS]}\x01{w.ROW_KIND}={kind}\x01"
+    return text if row[o.M_AGGRESSOR] < 0 else f"{text}{w.AGGRESSOR}={row[o.M_AGGRESSOR]}\x01"
 
 
 def market_in(kind: str, text: str, scale: Scale) -> Row:
@@ -79,7 +68,7 @@ def market_in(kind: str, text: str, scale: Scale) -> Row:
     """
     first = "269" if kind == w.SNAPSHOT else "279"
     parts = text.split(f"\x01{first}=")[1:]
-    rows = np.empty((len(parts), MARKET_WORDS), np.int64)
+    rows = np.empty((len(parts), o.MARKET_WORDS), np.int64)
     name = "37" if kind == w.SNAPSHOT else "278"
     prices: dict[str, int] = {}
     for n, part in enumerate(parts):
@@ -87,10 +76,10 @@ def market_in(kind: str, text: str, scale: Scale) -> Row:
         price = said["270"]
         if price not in prices:
             prices[price] = scale.ticks(price)
-        rows[n, M_NS], rows[n, M_KIND], rows[n, M_ID] = int(said[_NS]), int(said[_KIND]), int(said[name])
-        rows[n, M_SIDE] = BUY if said["269"] == "0" else SELL if said["269"] == "1" else 0
-        rows[n, M_PRICE], rows[n, M_LOTS] = prices[price], scale.lots(said["271"])
-        rows[n, M_AGGRESSOR] = int(said.get(_AGGRESSOR, "-1"))
+        rows[n, o.M_NS], rows[n, o.M_KIND], rows[n, o.M_ID] = int(said[_NS]), int(said[_KIND]), int(said[name])
+        rows[n, o.M_SIDE] = BUY if said["269"] == "0" else SELL if said["269"] == "1" else 0
+        rows[n, o.M_PRICE], rows[n, o.M_LOTS] = prices[price], scale.lots(said["271"])
+        rows[n, o.M_AGGRESSOR] = int(said.get(_AGGRESSOR, "-1"))
     return rows
 
 
@@ -102,7 +91,7 @@ Shape = tuple[int, int]
 
 
 def listings_out(
-    listings: Sequence[Listing],
+    listings: Sequence[o.Listing],
     request: str,
     stepped: bool,
     now_ns: int,
@@ -118,7 +107,7 @@ def listings_out(
 _YES_NO = {True: "Y", False: "N"}
 
 
-def _listed(one: Listing, shape: Shape | None) -> str:
+def _listed(one: o.Listing, shape: Shape | None) -> str:
     text = (
         f"{w.SYMBOL}={named(one.instrument)}\x01{w.TICK}={one.tick!r}\x01{w.LOT}={one.lot}\x01"
         f"{w.VOLUME_PER_S}={one.volume_per_s!r}\x01{w.DENSE_IDS}={one.dense_ids}\x01{w.BEGAN_NS}={one.began_ns}\x01"
@@ -129,7 +118,7 @@ def _listed(one: Listing, shape: Shape | None) -> str:
     return text if shape is None else f"{text}{w.BOOK_WIDTH}={shape[0]}\x01{w.FEED_LEVELS}={shape[1]}\x01"
 
 
-def listings_in(text: str) -> list[Listing]:
+def listings_in(text: str) -> list[o.Listing]:
     """The listings of a security list, given as the engine prints it.
 
     Raises
@@ -158,9 +147,9 @@ def _pairs(text: str) -> Iterator[tuple[int, str]]:
             yield int(tag), value
 
 
-def _listing(said: Mapping[int, str]) -> Listing:
+def _listing(said: Mapping[int, str]) -> o.Listing:
     maker, taker, maker_rate, taker_rate = (int(part) for part in said.get(w.VENUE_FEES, "0,0,0,0").split(","))
-    return Listing(
+    return o.Listing(
         instrument=said[w.SYMBOL],
         tick=float(said[w.TICK]),
         lot=int(said[w.LOT]),

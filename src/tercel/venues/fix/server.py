@@ -16,20 +16,8 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, Final, Self
 
+from tercel.core import orders as o
 from tercel.core.errors import ConfigError, TercelError, VenueError
-from tercel.core.orders import (
-    CancelOrder,
-    CancelReject,
-    Command,
-    MarketRows,
-    MassCancel,
-    NewOrder,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    StatusRequest,
-    VenueEvent,
-)
 from tercel.core.ports import Clock, Venue
 from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import words as w
@@ -298,14 +286,14 @@ class FixServer:
     def _cancel_all(self, party: Counterparty, account: str) -> None:
         number = self._outlets[party.login.comp_id].next_number
         name = f"{party.prefix}gone-{number}-{account}"
-        self.venue.send(MassCancel(name, account, "", self.venue.now_ns))
+        self.venue.send(o.MassCancel(name, account, "", self.venue.now_ns))
 
     def _command(self, party: Counterparty, kind: str, said: dict[int, str]) -> None:
         """Hand a command to the venue, or say why not."""
         try:
             command = translate.command_in(kind, said, self._scales, self.venue.now_ns)
-            if isinstance(command, NewOrder) and said.get(w.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
-                command = StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
+            if isinstance(command, o.NewOrder) and said.get(w.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
+                command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
             for one in self._accounts_of(party, command):
                 self._claim(party, one.account)
                 self._note(party, one)
@@ -316,14 +304,14 @@ class FixServer:
         except TercelError as error:
             self._refuse(party, kind, said, RefusedError(error.expected, error.received))
         else:
-            if isinstance(command, MassCancel):
+            if isinstance(command, o.MassCancel):
                 self._mass_report(party, said, "")
 
-    def _accounts_of(self, party: Counterparty, command: Command) -> list[Command]:
+    def _accounts_of(self, party: Counterparty, command: o.Command) -> list[o.Command]:
         """A command for every account that it means."""
-        if command.account or not isinstance(command, MassCancel | StatusRequest):
+        if command.account or not isinstance(command, o.MassCancel | o.StatusRequest):
             return [command]
-        if isinstance(command, StatusRequest) and command.cl_ord_id:
+        if isinstance(command, o.StatusRequest) and command.cl_ord_id:
             return [command]
         return [replace(command, account=account) for account in sorted(party.accounts)]
 
@@ -336,10 +324,10 @@ class FixServer:
             raise RefusedError("an account of this login", f"1={account}, of another", w.UNKNOWN_ACCOUNT)
         party.accounts.add(account)
 
-    def _note(self, party: Counterparty, command: Command) -> None:
-        if isinstance(command, CancelOrder | ReplaceOrder):
-            party.asked[command.cl_ord_id] = isinstance(command, ReplaceOrder)
-        if isinstance(command, NewOrder):
+    def _note(self, party: Counterparty, command: o.Command) -> None:
+        if isinstance(command, o.CancelOrder | o.ReplaceOrder):
+            party.asked[command.cl_ord_id] = isinstance(command, o.ReplaceOrder)
+        if isinstance(command, o.NewOrder):
             party.names.add(command.cl_ord_id)
 
     def _refuse(self, party: Counterparty, kind: str, said: dict[int, str], refused: RefusedError) -> None:
@@ -349,8 +337,10 @@ class FixServer:
             self._mass_report(party, said, refused.text)
         elif kind in (w.CANCEL, w.REPLACE):
             account = said.get(w.ACCOUNT, party.login.comp_id)
-            word = CancelReject(name, said.get(w.ORIG_CL_ORD_ID, ""), account, OrdStatus.REJECTED, now, refused.text)
-            self._say(party, w.CANCEL_REJECT, engine.body(translate.cancel_reject_out(word, kind == w.REPLACE)))
+            original = said.get(w.ORIG_CL_ORD_ID, "")
+            word = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
+            body = engine.body(translate.cancel_reject_out(word, kind == w.REPLACE))
+            self._say(party, w.CANCEL_REJECT, body)
         elif kind == w.NEW_ORDER:
             exec_id = f"R{self._outlets[party.login.comp_id].next_number}"
             fields = translate.order_refusal(said, refused, exec_id, now)
@@ -453,19 +443,19 @@ class FixServer:
         party.owed = False
 
     # -- what the venue says ------------------------------------------------------------------------------------------
-    def _pass_on(self, events: Iterable[VenueEvent]) -> None:
+    def _pass_on(self, events: Iterable[o.VenueEvent]) -> None:
         for event in events:
-            if isinstance(event, MarketRows):
+            if isinstance(event, o.MarketRows):
                 self._tell_market(event)
-            elif isinstance(event, Report | CancelReject):
+            elif isinstance(event, o.Report | o.CancelReject):
                 owner = self._owner.get(event.account)
                 if owner is not None:
                     self._tell(self._parties[owner], event)
 
-    def _tell(self, party: Counterparty, event: Report | CancelReject) -> None:
+    def _tell(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
         """A word on its own orders; kept for the counterparty while it is away."""
         of_replace = party.asked.pop(event.cl_ord_id.removeprefix(party.prefix), False)
-        if isinstance(event, CancelReject):
+        if isinstance(event, o.CancelReject):
             fields = translate.cancel_reject_out(party.outward(event), of_replace)
             self._say(party, w.CANCEL_REJECT, engine.body(fields))
             return
@@ -473,7 +463,7 @@ class FixServer:
         average = round(party.average(event) * scale.tick, 9)
         self._say(party, w.EXECUTION_REPORT, engine.body(translate.report_out(party.outward(event), scale, average)))
 
-    def _tell_market(self, change: MarketRows) -> None:
+    def _tell_market(self, change: o.MarketRows) -> None:
         """A change of a book goes to all that follow it; a snapshot to those that wait for one."""
         instrument, scale = change.instrument, self._scales[change.instrument]
         for party in self._parties.values():

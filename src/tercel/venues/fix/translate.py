@@ -9,22 +9,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
+from tercel.core import orders as o
 from tercel.core.errors import OrderError
-from tercel.core.orders import (
-    TERMINAL,
-    CancelOrder,
-    CancelReject,
-    Command,
-    ExecType,
-    Listing,
-    MassCancel,
-    NewOrder,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    StatusRequest,
-    Tif,
-)
 from tercel.core.vocabulary import BUY, NO_ASK, SELL
 from tercel.venues.fix import words as w
 
@@ -111,7 +97,7 @@ PLAIN = Scale()
 """Ticks and lots as they are: for instruments that nobody has listed."""
 
 
-def scales(listings: Mapping[str, Listing]) -> dict[str, Scale]:
+def scales(listings: Mapping[str, o.Listing]) -> dict[str, Scale]:
     """A scale for each listed instrument."""
     return {name: Scale(listing.tick, listing.lot) for name, listing in listings.items()}
 
@@ -167,7 +153,7 @@ def _present(fields: Fields) -> Fields:
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------
-def command_out(command: Command, scale: Scale = PLAIN) -> tuple[str, Fields]:
+def command_out(command: o.Command, scale: Scale = PLAIN) -> tuple[str, Fields]:
     """Message type and fields of a command.
 
     Raises
@@ -175,24 +161,24 @@ def command_out(command: Command, scale: Scale = PLAIN) -> tuple[str, Fields]:
     OrderError
         For a name that FIX cannot carry.
     """
-    if isinstance(command, StatusRequest):
+    if isinstance(command, o.StatusRequest):
         return _status_out(command)
     fields: Fields = [(w.CL_ORD_ID, named(command.cl_ord_id))]
-    if isinstance(command, MassCancel):
+    if isinstance(command, o.MassCancel):
         fields += [(w.MASS_CANCEL_TYPE, "1" if command.instrument else "7"), (w.SYMBOL, named(command.instrument))]
         return w.MASS_CANCEL, _present([*fields, (w.FOR_ACCOUNT, named(command.account)), *_times(command.sent_ns)])
     fields += [(w.ACCOUNT, named(command.account)), (w.SYMBOL, named(command.instrument))]
     fields += [(w.SIDE, _side(command.side)), *_times(command.sent_ns)]
-    if isinstance(command, CancelOrder):
+    if isinstance(command, o.CancelOrder):
         return w.CANCEL, _present([*fields, (w.ORIG_CL_ORD_ID, named(command.orig))])
     fields += [(w.ORDER_QTY, scale.quantity(command.lots)), *_priced(command.price, scale)]
     fields += [(w.PARENT, named(command.parent))]
-    if isinstance(command, ReplaceOrder):
+    if isinstance(command, o.ReplaceOrder):
         return w.REPLACE, _present([*fields, (w.ORIG_CL_ORD_ID, named(command.orig))])
     return w.NEW_ORDER, _present([*fields, (w.TIME_IN_FORCE, w.TIF_CODES[command.tif])])
 
 
-def _status_out(command: StatusRequest) -> tuple[str, Fields]:
+def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
     account, exact = (w.ACCOUNT, named(command.account)), (w.EXACT_NS, str(command.sent_ns))
     if not command.cl_ord_id:
         asked = [(w.MASS_STATUS_ID, f"all-{command.sent_ns}"), (w.MASS_STATUS_TYPE, "7")]
@@ -201,7 +187,7 @@ def _status_out(command: StatusRequest) -> tuple[str, Fields]:
     return w.STATUS, _present([*which, account, exact])
 
 
-def command_in(kind: str, said: Words, known: Mapping[str, Scale], now_ns: int) -> Command:
+def command_in(kind: str, said: Words, known: Mapping[str, Scale], now_ns: int) -> o.Command:
     """The command that a message is. Where it names no exact time, `now_ns` is when it was sent.
 
     Raises
@@ -212,20 +198,20 @@ def command_in(kind: str, said: Words, known: Mapping[str, Scale], now_ns: int) 
     sent_ns = _whole(said, w.EXACT_NS, now_ns)
     account = said.get(w.ACCOUNT, "")
     if kind == w.STATUS:
-        return StatusRequest(_need(said, w.CL_ORD_ID), account, sent_ns)
+        return o.StatusRequest(_need(said, w.CL_ORD_ID), account, sent_ns)
     if kind == w.MASS_STATUS:
         if said.get(w.MASS_STATUS_TYPE) != "7":
             raise RefusedError("585=7, all orders", f"585={said.get(w.MASS_STATUS_TYPE, '')}", w.UNSUPPORTED)
-        return StatusRequest("", account, sent_ns)
+        return o.StatusRequest("", account, sent_ns)
     name = _need(said, w.CL_ORD_ID)
     if kind == w.MASS_CANCEL:
-        return MassCancel(name, said.get(w.FOR_ACCOUNT, ""), _mass_instrument(said, known), sent_ns)
+        return o.MassCancel(name, said.get(w.FOR_ACCOUNT, ""), _mass_instrument(said, known), sent_ns)
     instrument = _instrument(said, known)
     side = {w.BUY_CODE: BUY, w.SELL_CODE: SELL}.get(_need(said, w.SIDE))
     if side is None:
         raise RefusedError("54=1 or 54=2", f"54={said[w.SIDE]}", w.UNSUPPORTED)
     if kind == w.CANCEL:
-        return CancelOrder(name, _need(said, w.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
+        return o.CancelOrder(name, _need(said, w.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
     scale, parent = known[instrument], said.get(w.PARENT, "")
     lots = scale.lots(_need(said, w.ORDER_QTY, w.INCORRECT_QUANTITY))
     if lots == 0:
@@ -235,11 +221,11 @@ def command_in(kind: str, said: Words, known: Mapping[str, Scale], now_ns: int) 
         if price is None:
             raise RefusedError("40=2 in a replace", "40=1", w.UNSUPPORTED)
         orig = _need(said, w.ORIG_CL_ORD_ID)
-        return ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
-    tif = w.TIFS.get(said.get(w.TIME_IN_FORCE, w.TIF_CODES[Tif.DAY]))
+        return o.ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
+    tif = w.TIFS.get(said.get(w.TIME_IN_FORCE, w.TIF_CODES[o.Tif.DAY]))
     if tif is None:
         raise RefusedError("59=0 or 59=3", f"59={said[w.TIME_IN_FORCE]}", w.UNSUPPORTED)
-    return NewOrder(name, instrument, side, lots, price, tif, account, parent, sent_ns)
+    return o.NewOrder(name, instrument, side, lots, price, tif, account, parent, sent_ns)
 
 
 def _need(said: Words, tag: int, reason: str = w.OTHER) -> str:
@@ -288,12 +274,12 @@ def _price(said: Words, scale: Scale) -> int | None:
 
 
 # -- words on commands ------------------------------------------------------------------------------------------------
-def report_out(report: Report, scale: Scale = PLAIN, average: Decimal = Decimal(0)) -> Fields:
+def report_out(report: o.Report, scale: Scale = PLAIN, average: Decimal = Decimal(0)) -> Fields:
     """Fields of an execution report; `average` is the mean price of what is filled so far."""
     reason = ""
-    if report.status is OrdStatus.UNKNOWN:
+    if report.status is o.OrdStatus.UNKNOWN:
         reason = w.UNKNOWN_ORDER
-    elif report.status is OrdStatus.REJECTED:
+    elif report.status is o.OrdStatus.REJECTED:
         reason = w.DUPLICATE_ORDER if report.text.startswith("duplicate") else w.OTHER
     fields: Fields = [
         (w.ORDER_ID, report.order_id or w.NO_NAME),
@@ -321,7 +307,7 @@ def report_out(report: Report, scale: Scale = PLAIN, average: Decimal = Decimal(
     return _present(fields)
 
 
-def report_in(said: Words, known: Mapping[str, Scale]) -> Report:
+def report_in(said: Words, known: Mapping[str, Scale]) -> o.Report:
     """The report that an execution report is.
 
     Raises
@@ -337,9 +323,9 @@ def report_in(said: Words, known: Mapping[str, Scale]) -> Report:
         raise RefusedError(
             "150 and 39 that are known here", f"150={said.get(w.EXEC_TYPE)}, 39={said.get(w.ORD_STATUS)}"
         )
-    if status is OrdStatus.REJECTED and said.get(w.ORD_REJ_REASON) == w.UNKNOWN_ORDER:
-        status = OrdStatus.UNKNOWN
-    return Report(
+    if status is o.OrdStatus.REJECTED and said.get(w.ORD_REJ_REASON) == w.UNKNOWN_ORDER:
+        status = o.OrdStatus.UNKNOWN
+    return o.Report(
         exec_id=_name(said, w.EXEC_ID),
         exec_type=kind,
         status=status,
@@ -366,12 +352,12 @@ def _name(said: Words, tag: int) -> str:
     return "" if value == w.NO_NAME else value
 
 
-def cancel_reject_out(reject: CancelReject, of_replace: bool) -> Fields:
+def cancel_reject_out(reject: o.CancelReject, of_replace: bool) -> Fields:
     """Fields of a cancel reject; the message itself does not know which of the two commands it answers."""
     reason = w.OTHER
-    if reject.status is OrdStatus.UNKNOWN:
+    if reject.status is o.OrdStatus.UNKNOWN:
         reason = w.NOT_KNOWN
-    elif reject.status in TERMINAL and reject.status is not OrdStatus.REJECTED:
+    elif reject.status in o.TERMINAL and reject.status is not o.OrdStatus.REJECTED:
         reason = w.TOO_LATE
     return _present(
         [
@@ -388,7 +374,7 @@ def cancel_reject_out(reject: CancelReject, of_replace: bool) -> Fields:
     )
 
 
-def cancel_reject_in(said: Words) -> CancelReject:
+def cancel_reject_in(said: Words) -> o.CancelReject:
     """The cancel reject that a message is.
 
     Raises
@@ -399,10 +385,10 @@ def cancel_reject_in(said: Words) -> CancelReject:
     status = w.STATUSES.get(said.get(w.ORD_STATUS, ""))
     if status is None:
         raise RefusedError("39 that is known here", f"39={said.get(w.ORD_STATUS)}")
-    if status is OrdStatus.REJECTED and said.get(w.CXL_REJ_REASON) == w.NOT_KNOWN:
-        status = OrdStatus.UNKNOWN
+    if status is o.OrdStatus.REJECTED and said.get(w.CXL_REJ_REASON) == w.NOT_KNOWN:
+        status = o.OrdStatus.UNKNOWN
     names = _name(said, w.CL_ORD_ID), _name(said, w.ORIG_CL_ORD_ID)
-    return CancelReject(*names, said.get(w.ACCOUNT, ""), status, _whole(said, w.EXACT_NS, 0), said.get(w.TEXT, ""))
+    return o.CancelReject(*names, said.get(w.ACCOUNT, ""), status, _whole(said, w.EXACT_NS, 0), said.get(w.TEXT, ""))
 
 
 def order_refusal(said: Words, refused: RefusedError, exec_id: str, ns: int) -> Fields:
@@ -412,8 +398,8 @@ def order_refusal(said: Words, refused: RefusedError, exec_id: str, ns: int) -> 
         [
             (w.ORDER_ID, w.NO_NAME),
             (w.EXEC_ID, exec_id),
-            (w.EXEC_TYPE, w.EXEC_CODES[ExecType.REJECTED]),
-            (w.ORD_STATUS, w.STATUS_CODES[OrdStatus.REJECTED]),
+            (w.EXEC_TYPE, w.EXEC_CODES[o.ExecType.REJECTED]),
+            (w.ORD_STATUS, w.STATUS_CODES[o.OrdStatus.REJECTED]),
             (w.ORD_REJ_REASON, refused.reason),
             *((tag, said.get(tag, "")) for tag in echoed),
             (w.SYMBOL, said.get(w.SYMBOL, w.NO_SYMBOL)),

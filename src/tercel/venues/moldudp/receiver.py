@@ -15,8 +15,7 @@ from tercel.core.errors import VenueError
 from tercel.core.ports import Clock
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.venues.moldudp.capture import Capture
-from tercel.venues.moldudp.packets import request
-from tercel.venues.moldudp.sequencer import Sequencer
+from tercel.venues.moldudp.sequencer import Sequencer, request
 
 RECEIVE_BYTES: Final = 32 << 20
 """Socket buffer asked for; the system may give less."""

@@ -1,6 +1,5 @@
 """Recorders: live feeds into captures that lose nothing they accepted, whatever kills them."""
 
-from tercel.venues.recorder.capture import CaptureWriter
-from tercel.venues.recorder.live import Recorded, Recorder, Senses
+from tercel.venues.recorder.live import CaptureWriter, Recorded, Recorder, Senses
 
 __all__ = ["CaptureWriter", "Recorded", "Recorder", "Senses"]

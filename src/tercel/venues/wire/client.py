@@ -32,6 +32,13 @@ class RemoteVenue:
         Nobody answers, or an account is held by another connection.
     """
 
+    name: str
+    """In journals and tables."""
+    now_ns: int
+    """The exchange's time, as last heard."""
+    stepped: bool
+    """Whether its clock moves only when a client asks."""
+
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, accounts: Sequence[str] = (), *,
         cancel_on_disconnect: bool = False, timeout_s: float = 30.0,
@@ -41,7 +48,7 @@ class RemoteVenue:
         self._subscribed: list[str] = []
         self._socket: socket.socket | None = None
         self._events: list[VenueEvent] = []
-        self._now = 0
+        self.now_ns = 0
         self._connect()
 
     # -- the link -----------------------------------------------------------------------------------------------------
@@ -52,8 +59,8 @@ class RemoteVenue:
         self._frames: list[tuple[int, bytes]] = []
         self._ask({"do": "login", "accounts": self._accounts, "cancel_on_disconnect": self._cancels})
         hello = self._wait_for("hello")
-        self._name, self._stepped = str(hello["name"]), hello["stepped"] is True
-        self._now = int(hello["now"])
+        self.name, self.stepped = str(hello["name"]), hello["stepped"] is True
+        self.now_ns = int(hello["now"])
         self._listings: list[Listing] = [
             frames.message_of(frames.fields_of(self._frame()[1]), commands=False) for _ in range(int(hello["listings"]))
         ]
@@ -73,7 +80,7 @@ class RemoteVenue:
         self._connect()
         for instrument in self._subscribed:
             self._ask({"do": "subscribe", "instrument": instrument})
-        self._events.append(LinkStatus(True, self._now, "reconnected"))
+        self._events.append(LinkStatus(True, self.now_ns, "reconnected"))
 
     @property
     def up(self) -> bool:
@@ -88,6 +95,11 @@ class RemoteVenue:
             self._socket.close()
             self._socket = None
 
+    def _link(self) -> socket.socket:
+        if self._socket is None:
+            raise VenueError("a link to the exchange", "none", "reconnect()")
+        return self._socket
+
     def _lost(self, why: str) -> VenueError:
         self.close()
         return VenueError("a link to the exchange", why, "reconnect()")
@@ -96,20 +108,18 @@ class RemoteVenue:
         self._send(frames.pack(body))
 
     def _send(self, data: bytes) -> None:
-        if self._socket is None:
-            raise VenueError("a link to the exchange", "none", "reconnect()")
+        link = self._link()
         try:
-            self._socket.sendall(data)
+            link.sendall(data)
         except OSError as error:
             raise self._lost(error.strerror or str(error)) from None
 
     def _frame(self) -> tuple[int, bytes]:
         """The next frame; waits for it."""
         while not self._frames:
-            if self._socket is None:
-                raise VenueError("a link to the exchange", "none", "reconnect()")
+            link = self._link()
             try:
-                data = self._socket.recv(CHUNK)
+                data = link.recv(CHUNK)
             except TimeoutError:
                 raise self._lost(f"no answer within {self._where[2]:g} s") from None
             except OSError as error:
@@ -130,28 +140,13 @@ class RemoteVenue:
             if fields.get("said") == "error":
                 raise VenueError(*(str(part) for part in fields["parts"]))
             if fields.get("said") == "now":
-                self._now = int(fields["now"])
+                self.now_ns = int(fields["now"])
             if fields.get("said") == said:
                 return fields
             if "is" in fields:
                 self._events.append(frames.message_of(fields, commands=False))
 
     # -- the venue ----------------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Name in journals and tables."""
-        return self._name
-
-    @property
-    def now_ns(self) -> int:
-        """The exchange's time, as last heard."""
-        return self._now
-
-    @property
-    def stepped(self) -> bool:
-        """Whether its clock moves only when a client asks."""
-        return self._stepped
 
     def listings(self) -> Sequence[Listing]:
         """What is traded here."""
@@ -201,22 +196,22 @@ class RemoteVenue:
         VenueError
             There is no link.
         """
-        if self._socket is None and not self._events:
-            raise VenueError("a link to the exchange", "none", "reconnect()")
+        if not self._events:
+            self._link()
         spoke = any(not isinstance(event, MarketRows) for event in self._events)
         try:
-            if self._stepped:
+            if self.stepped:
                 if not spoke:
                     self._ask({"do": "step", "until": int(until_ns)})
                     self._wait_for("now")
             else:
-                while not spoke and self._now < until_ns:
+                while not spoke and self.now_ns < until_ns:
                     self._wait_for("now")
                     spoke = any(not isinstance(event, MarketRows) for event in self._events)
         except VenueError as error:
             if self._socket is not None:
                 raise
-            self._events.append(LinkStatus(False, self._now, error.received))
+            self._events.append(LinkStatus(False, self.now_ns, error.received))
         events, self._events = self._events, []
         return events
 

@@ -9,25 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.core.orders import (
-    MARKET_WORDS,
-    CancelOrder,
-    CancelReject,
-    Command,
-    ExecType,
-    LinkStatus,
-    Listing,
-    MarketRows,
-    MassCancel,
-    NewOrder,
-    OrdStatus,
-    ReplaceOrder,
-    Report,
-    StatusRequest,
-    Tif,
-    VenueEvent,
-)
 
 JSON: Final = ord("J")
 ROWS: Final = ord("R")
@@ -36,10 +19,10 @@ LONGEST: Final = 64 << 20
 _HEAD = struct.Struct("<IB")
 _ROWS_HEAD = struct.Struct("<BH")
 _COMMANDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (NewOrder, CancelOrder, ReplaceOrder, StatusRequest, MassCancel)
+    kind.__name__: kind for kind in (o.NewOrder, o.CancelOrder, o.ReplaceOrder, o.StatusRequest, o.MassCancel)
 }
-_EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Report, CancelReject, LinkStatus, Listing)}
-_ENUMS: dict[str, type[StrEnum]] = {"tif": Tif, "exec_type": ExecType, "status": OrdStatus}
+_EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Listing)}
+_ENUMS: dict[str, type[StrEnum]] = {"tif": o.Tif, "exec_type": o.ExecType, "status": o.OrdStatus}
 
 Fields = dict[str, Any]
 
@@ -50,14 +33,14 @@ def pack(body: Fields) -> bytes:
     return _HEAD.pack(len(data), JSON) + data
 
 
-def pack_message(message: Command | Report | CancelReject | LinkStatus | Listing) -> bytes:
+def pack_message(message: o.Command | o.Report | o.CancelReject | o.LinkStatus | o.Listing) -> bytes:
     """A frozen message under its class's name."""
     return pack({"is": type(message).__name__, **dataclasses.asdict(message)})
 
 
-def pack_event(event: VenueEvent) -> bytes:
+def pack_event(event: o.VenueEvent) -> bytes:
     """A venue's event: rows as they lie in memory (little-endian), the rest as JSON."""
-    if not isinstance(event, MarketRows):
+    if not isinstance(event, o.MarketRows):
         return pack_message(event)
     name = event.instrument.encode()
     rows = np.ascontiguousarray(event.rows, "<i8").tobytes()
@@ -106,7 +89,7 @@ def _fits(value: Any, wanted: Any) -> bool:
     return value is None or (type(value) is int and abs(value) < 2**63)  # int | None
 
 
-def rows_of(body: bytes) -> MarketRows:
+def rows_of(body: bytes) -> o.MarketRows:
     """The market data that a ROWS frame holds.
 
     Raises
@@ -117,10 +100,10 @@ def rows_of(body: bytes) -> MarketRows:
     try:
         snapshot, length = _ROWS_HEAD.unpack_from(body)
         name = body[_ROWS_HEAD.size : _ROWS_HEAD.size + length].decode()
-        rows = np.frombuffer(body, "<i8", offset=_ROWS_HEAD.size + length).reshape(-1, MARKET_WORDS)
+        rows = np.frombuffer(body, "<i8", offset=_ROWS_HEAD.size + length).reshape(-1, o.MARKET_WORDS)
     except (struct.error, ValueError) as error:
         raise _refuse("a frame of market data", str(error)) from None
-    return MarketRows(name, rows.astype(np.int64), bool(snapshot))
+    return o.MarketRows(name, rows.astype(np.int64), bool(snapshot))
 
 
 def _refuse(expected: str, received: str) -> VenueError:

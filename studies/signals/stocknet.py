@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.features.text import words
+from studies.signals.metrics import accuracy, clustered, correlation, mcc
 from tercel.signals.extras import needed
-from tercel.signals.scores import accuracy, clustered, correlation, mcc, single_class
+from tercel.signals.scores import single_class
+from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import Cutoff, StockNet, assigned
 from tercel.stats import Estimate
 from tercel.stats.ranks import ranks
@@ -29,14 +30,6 @@ Labels = NDArray[np.int64]
 PUBLISHED = {"train": 20_339, "validation": 2_555, "test": 3_720}
 WINDOW_DAYS = 5
 PENALTIES = (0.01, 0.1, 1.0)
-RISING = frozenset(
-    """up rise rises rising rose gain gains gained rally rallies bull bullish buy buying beat beats high higher strong
-    upgrade upgraded surge surges jump jumps soar soars long calls breakout positive outperform growth""".split()  # noqa: SIM905 - words read best as words
-)
-FALLING = frozenset(
-    """down fall falls falling fell loss losses lost drop drops dropped bear bearish sell selling miss misses low lower
-    weak downgrade downgraded plunge plunges slump short puts breakdown negative underperform decline cut""".split()  # noqa: SIM905
-)
 Tone = Callable[[Sequence[str]], Floats]
 
 
@@ -94,19 +87,6 @@ class StockNetStudy:
             "word_score_10_tweets": {str(lag): value for lag, value in self.busy.items()},
             "tone": None if self.tone is None else {str(lag): value for lag, value in self.tone.items()},
         }  # fmt: skip
-
-
-def word_score(texts: Sequence[str]) -> Floats:
-    """Rising less falling words of each text, float64 (n,).
-
-    >>> word_score(["$aapl rally, strong buy", "falling again"]).tolist()
-    [3.0, -1.0]
-    """
-    out = np.zeros(len(texts))
-    for i, text in enumerate(texts):
-        for word in words(text):
-            out[i] += (word in RISING) - (word in FALLING)
-    return out
 
 
 def stocknet_study(data: StockNet, *, tone: Tone | None = None, seed: int = 0) -> StockNetStudy:
@@ -213,7 +193,7 @@ def score_by_lag(
     """
     import polars as pl
 
-    from tercel.signals.sources.calendar import at_new_york
+    from tercel.signals.sources.port import at_new_york
 
     closes = data.prices.select(pl.col("date").unique().sort()).with_columns(time=at_new_york(pl.col("date"), 16))
     known = assigned(data.tweets, closes)

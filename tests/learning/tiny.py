@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.learning.port import Bool, Float32, Int64, State
+from tercel.core.arrays import Bools, Float32, Ints
+from tercel.learning.port import State
 
 STEPS, LOTS, ACTIONS = 8, 8, 4
 HOLD, REST, TAKE1, TAKE2 = range(ACTIONS)
@@ -143,7 +144,7 @@ class TinyMarket:
         self.imbalance = np.zeros(n, np.int64)
         self.spread = np.zeros(n, np.int64)
 
-    def _start(self, which: Bool) -> None:
+    def _start(self, which: Bools) -> None:
         count = int(which.sum())
         self.t[which], self.left[which] = 0, LOTS
         self.imbalance[which] = self.rng.integers(0, 3, count)
@@ -157,7 +158,7 @@ class TinyMarket:
         self._start(np.ones(self.n, np.bool_))
         return self._observe()
 
-    def step(self, actions: Int64) -> tuple[Float32, NDArray[np.float64], Bool, dict[str, Any]]:
+    def step(self, actions: Ints) -> tuple[Float32, NDArray[np.float64], Bools, dict[str, Any]]:
         u = self.rng.random((4, self.n))
         ticks = self.spread + 1.0
         taken = np.minimum(self.left, np.where(actions == TAKE2, 2, (actions == TAKE1).astype(np.int64)))

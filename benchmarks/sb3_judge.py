@@ -5,15 +5,29 @@ thing.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from tercel.execution.policies.mlp import Float32, MlpPolicy
+from tercel.core.arrays import Float32
+from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.native.normalise import CLIP, EPSILON
 from tercel.learning.native.ppo import PpoSettings
 from tercel.learning.port import AnyVecEnv
-from tercel.learning.sb3.env import require, to_sb3
+from tercel.learning.sb3 import to_sb3
+
+
+def available() -> bool:
+    """Whether Stable-Baselines3 can be imported."""
+    return find_spec("stable_baselines3") is not None
+
+
+def one_thread() -> None:
+    """Keep torch on one thread, as the native learner keeps BLAS."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def torch_call(policy: MlpPolicy, observation: Float32) -> Callable[[], object]:
@@ -46,7 +60,6 @@ class Sb3Ppo:
     name = "ppo_sb3"
 
     def __init__(self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0) -> None:
-        require()
         from stable_baselines3 import PPO
         from stable_baselines3.common.vec_env import VecNormalize
         from torch import nn

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.learning.port import Bool, Float32, State
+from tercel.core.arrays import Bools, Float32
+from tercel.learning.port import State
 
 STEPS = 8
 IMPACT, DRIFT, RHO, NOISE = 1.0, 0.15, 0.8, 0.05
@@ -100,7 +101,7 @@ class LinearMarket:
         self._start()
         return self._observe()
 
-    def step(self, actions: Float32) -> tuple[Float32, Floats, Bool, dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         last = self.t == STEPS - 1
         bought = self.left if last else self.left / (STEPS - self.t) + actions[:, 0]
         noise = self.rng.normal(size=(2, self.n))

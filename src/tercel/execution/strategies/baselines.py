@@ -1,0 +1,310 @@
+"""The written rules without parameters to tune.
+
+There are two ways to keep to a schedule: take what is missing, or rest first and cross what did not fill. A schedule
+says how many lots should be done by the end of the coming interval (`target`) and, for the passive way, how many should
+have been done by now (`due`). Between two decisions nothing can be done, so the end of a slice is the next decision.
+
+`immediate`: take everything at once.
+
+`random`: at every decision one of the placement actions, each as likely as the others.
+
+`twap_take` and `twap_passive`: the same number of lots in every interval.
+
+`vwap_take` and `vwap_passive`: in step with the market's volume, seen so far and expected from here on.
+
+The share of the order that should be done once V lots have traded and R more are expected is V / (V + R), own
+lots excluded. A decision acts on the coming interval, so it aims at the interval's end: with R(u) the volume
+curve (expected public lots after a share u of the horizon), now at u and the next decision at u',
+
+    share now  = V_seen / (V_seen + R(u))
+    share next = (V_seen + R(u) - R(u')) / (V_seen + R(u))
+
+which is the same formula with the coming interval's volume at its expectation. At the horizon R = 0 and the
+share is 1. Where no volume has been seen and none is expected the shares are those of TWAP.
+
+`pov`: a fixed percentage of the volume that others trade.
+
+`submit_and_leave`: one limit order for everything, left alone until the horizon.
+
+`imbalance_peg`: at the touch while the best queues lean against the order, else a tick behind; it ends by taking.
+
+A best queue that is longer on the own side than on the far side says that the price is likely to go away next (for a
+buyer: up), so the order stands where trades come first; else it waits a tick behind for the price to come.
+
+`peg_behind` and `peg_touch`: everything a tick behind the own touch, or at it, moved along at every decision.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+
+from tercel.core.arrays import Floats, Ints
+from tercel.core.errors import ConfigError
+from tercel.execution.actions import placement
+from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents, K
+from tercel.execution.strategies.estimates import MarketEstimates
+from tercel.execution.strategy import Shares, Strategy, expected_shares, hold, ladder, settle
+from tercel.execution.view import View
+
+
+def lots_of(share: Floats, view: View) -> Ints:
+    """int64 (n,): `share` of the parent order in whole lots, half a lot rounded up."""
+    return np.floor(share * view.qty0 + 0.5).astype(np.int64)
+
+
+def take_to(target: Ints, view: View) -> Intents:
+    """Take what is missing to have `target` lots done; nothing rests."""
+    intents = ladder(view)
+    intents[:, TAKE] = np.clip(target - view.done, 0, view.left)
+    return settle(intents, view)
+
+
+def rest_then_cross(due: Ints, target: Ints, view: View) -> Intents:
+    """Take the arrears against `due`, and rest at the own touch what then is missing to `target`.
+
+    The resting lots have the coming interval to fill; what does not is in arrears at the next decision and
+    crosses.
+    """
+    intents = ladder(view)
+    take = np.clip(due - view.done, 0, view.left)
+    intents[:, TAKE] = take
+    intents[:, REST0 + AT_TOUCH] = np.clip(target - view.done - take, 0, view.left - take)
+    return settle(intents, view)
+
+
+@dataclass(frozen=True)
+class Immediate(Strategy):
+    """Take all that is left at every decision: at the first one everything, later only what the book lacked.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> Immediate().decide(view_of(left=90))[0, TAKE]
+    np.int32(90)
+    """
+
+    name: ClassVar[str] = "immediate"
+
+    def decide(self, view: View) -> Intents:
+        """Everything, at any price."""
+        intents = ladder(view)
+        intents[:, TAKE] = view.left
+        return settle(intents, view)
+
+
+ACTIONS = len(placement.LABELS)
+
+
+@dataclass(frozen=True)
+class Random(Strategy):
+    """A uniform draw from the eight placement actions, made with `view.draw`."""
+
+    name: ClassVar[str] = "random"
+
+    def decide(self, view: View) -> Intents:
+        """The action that ``view.draw`` falls on."""
+        return placement.decode((view.draw * ACTIONS).astype(np.int64), view)
+
+    def expected(self, view: View) -> Shares:
+        """The mean over the eight actions, whatever was drawn."""
+        return expected_shares(np.full(ACTIONS, 1 / ACTIONS), placement.decode, view)
+
+
+def target(view: View, slices: Ints) -> Ints:
+    """int64 (n,): lots done after `slices` of all decisions, Q slices / N, half a lot rounded up; exact
+    integers."""
+    lots: Ints = (2 * view.qty0 * slices + view.decisions) // (2 * view.decisions)
+    return lots
+
+
+@dataclass(frozen=True)
+class TwapTake(Strategy):
+    """At decision k take what is missing to (k + 1) / N of the order.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> TwapTake().decide(view_of(qty0=100, left=75, decision=2, decisions=10))[0, 0]
+    np.int32(5)
+    """
+
+    name: ClassVar[str] = "twap_take"
+
+    def decide(self, view: View) -> Intents:
+        """Take this decision's slice."""
+        return take_to(target(view, view.decision + 1), view)
+
+
+@dataclass(frozen=True)
+class TwapPassive(Strategy):
+    """At decision k take what is missing to k / N, then rest slice k at the own touch until the next
+    decision."""
+
+    name: ClassVar[str] = "twap_passive"
+
+    def decide(self, view: View) -> Intents:
+        """Cross the arrears, rest this decision's slice."""
+        return rest_then_cross(target(view, view.decision), target(view, view.decision + 1), view)
+
+
+def shares_done(view: View, estimates: MarketEstimates) -> tuple[Floats, Floats]:
+    """Shares of the order, float64 (n,) each, that should be done now and at the next decision."""
+    now = 1.0 - view.time_left_ns / np.maximum(view.horizon_ns, 1)
+    last = view.decisions_left == 1
+    then = np.where(last, 1.0, now + (1.0 - now) / view.decisions_left)
+    to_come = estimates.volume_left(now)
+    total = view.v_seen + to_come
+    silent = total <= 0
+    total = np.where(silent, 1.0, total)
+    due = np.where(silent, now, view.v_seen / total)
+    target = np.where(silent, then, (view.v_seen + to_come - estimates.volume_left(then)) / total)
+    return due, np.where(last, 1.0, target)
+
+
+@dataclass(frozen=True, eq=False)
+class VwapTake(Strategy):
+    """At every decision take what is missing to the share of the order due at the end of the coming
+    interval."""
+
+    estimates: MarketEstimates
+    name: ClassVar[str] = "vwap_take"
+
+    def decide(self, view: View) -> Intents:
+        """Take the coming interval's share."""
+        return take_to(lots_of(shares_done(view, self.estimates)[1], view), view)
+
+
+@dataclass(frozen=True, eq=False)
+class VwapPassive(Strategy):
+    """Take the arrears against the volume seen, then rest the coming interval's share at the own touch."""
+
+    estimates: MarketEstimates
+    name: ClassVar[str] = "vwap_passive"
+
+    def decide(self, view: View) -> Intents:
+        """Cross the arrears, rest the coming interval's share."""
+        due, target = shares_done(view, self.estimates)
+        return rest_then_cross(lots_of(due, view), lots_of(target, view), view)
+
+
+@dataclass(frozen=True, eq=False)
+class Pov(Strategy):
+    """At every decision take what is missing to ``rate`` times the public volume seen since arrival.
+
+    The rate is fixed at arrival, so that the order would be done on the expected volume: Q over it. Nothing
+    is taken ahead of volume; what is not done at the horizon, the last interval's share at least, goes in the
+    horizon order.
+
+    Parameters
+    ----------
+    rate : float, optional
+        Own lots per public lot, instead of Q over the expected volume.
+    """
+
+    estimates: MarketEstimates
+    rate: float | None = None
+    name: ClassVar[str] = "pov"
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not 0 < self.rate < np.inf:
+            raise ConfigError("a rate above 0", f"{self.rate}", "0.1 is one own lot to ten public ones")
+
+    def decide(self, view: View) -> Intents:
+        """Catch up with the volume seen."""
+        expected = max(self.estimates.expected_volume, 1.0)
+        rate = view.qty0 / expected if self.rate is None else np.full(view.n, self.rate)
+        target = np.floor(rate * view.v_seen + 0.5).astype(np.int64)
+        return take_to(np.minimum(target, view.qty0), view)
+
+
+LAST: Final = 6
+"""Decisions at the end that rest at the touch, whatever the queues; the very last takes."""
+
+
+@dataclass(frozen=True)
+class ImbalancePeg(Strategy):
+    """Rest what is left at the touch or one tick behind it, by the imbalance of the best level.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> view = view_of(left=90, own1=[300, 100], far1=[100, 300])
+    >>> ImbalancePeg().decide(view)[:, REST0:].tolist()
+    [[0, 90, 0, 0, 0], [0, 0, 90, 0, 0]]
+    """
+
+    name: ClassVar[str] = "imbalance_peg"
+
+    def decide(self, view: View) -> Intents:
+        """Everything on one rung of the ladder at today's touch, or taken at the last decision."""
+        intents = ladder(view)
+        last = view.decisions_left == 1
+        front = (view.own_depth[:, 0] > view.far_depth[:, 0]) | (view.decisions_left <= LAST)
+        intents[:, TAKE] = np.where(last, view.left, 0)
+        intents[:, REST0 + AT_TOUCH] = np.where(front & ~last, view.left, 0)
+        intents[:, REST0 + AT_TOUCH + 1] = np.where(front, 0, view.left)
+        return settle(intents, view)
+
+
+@dataclass(frozen=True)
+class Peg(Strategy):
+    """Rest what is left at a fixed distance from the touch; what is left at the horizon is forced.
+
+    A yardstick rather than a baseline: a rule this plain says how much of a learned policy's gain is placement that
+    one line could have written.
+
+    Parameters
+    ----------
+    level : int
+        Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> Peg().decide(view_of(left=[90]))[:, REST0:].tolist()
+    [[0, 0, 90, 0, 0]]
+    """
+
+    level: int = 1
+    name: ClassVar[str] = "peg_behind"
+
+    def __post_init__(self) -> None:
+        if not 0 <= AT_TOUCH + self.level < K:
+            raise ConfigError("a level from -1 to 3", f"{self.level}", "1 rests one tick behind the touch")
+
+    def decide(self, view: View) -> Intents:
+        """Everything on one rung of the ladder at today's touch."""
+        intents = ladder(view)
+        intents[:, REST0 + AT_TOUCH + self.level] = view.left
+        return settle(intents, view)
+
+
+@dataclass(frozen=True)
+class PegTouch(Peg):
+    """Rest what is left at the touch of every decision: a primary peg.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> PegTouch().decide(view_of(left=[90]))[:, REST0:].tolist()
+    [[0, 90, 0, 0, 0]]
+    """
+
+    level: int = 0
+    name: ClassVar[str] = "peg_touch"
+
+
+@dataclass(frozen=True)
+class SubmitAndLeave(Peg):
+    """Rest the whole order at the own touch of arrival, then hold; what is left at the horizon is forced.
+
+    Where nothing is live yet (the first decision, or the first after a halt) the order is placed.
+
+    Parameters
+    ----------
+    level : int
+        Ticks behind the own touch, 0 to 3; -1 is one tick inside it.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> SubmitAndLeave().decide(view_of(left=[90, 80], live=[0, 80], rest2=[0, 80]))[:, REST0:].tolist()
+    [[0, 90, 0, 0, 0], [0, 0, 80, 0, 0]]
+    """
+
+    level: int = 0
+    name: ClassVar[str] = "submit_and_leave"
+
+    def decide(self, view: View) -> Intents:
+        """Everything on one rung, or hold."""
+        placed = view.live > 0
+        return settle(np.where(placed[:, None], hold(view), super().decide(view)), view)

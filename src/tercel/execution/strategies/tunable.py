@@ -1,0 +1,312 @@
+"""The written rules that are tuned to a market.
+
+Schedules that rest first: `twap_repeg`, `twap_cross`, `vwap_cross`, `pov_passive`.
+
+All of them say, as in `schedule`, how many lots should be done by now and how many by the end of the coming interval,
+and rest the difference at (or a tick behind) the own touch. They differ in the schedule and in when arrears cross:
+
+    twap_repeg    never before the horizon: arrears and slice stand at today's touch, moved along at every decision
+    twap_cross    what exceeds a tolerance, in slices; 0 crosses at once, many slices only at the end
+    vwap_cross    the same, in step with the market's volume
+    pov_passive   a fixed percentage of the volume that others trade, with the same tolerance
+
+`obizhaeva_wang`, `propagator` and `almgren_chriss_fitted`: schedules of takes for impact that decays.
+
+With a propagator G a take of q_j lots at t_j moves the price by q_j G(t - t_j) from then on, and the expected cost of a
+schedule is q' G q / 2 with the matrix G_ij = G(|t_i - t_j|). Under a fixed sum the minimum is at q proportional to
+G^{-1} 1 (Alfonsi, Schied and Slynko 2012, "Order book resilience, price manipulation, and the positive portfolio
+problem", whose convex decay kernels leave every q_j above 0).
+
+- Exponential decay exp(-rho t), the book of Obizhaeva and Wang (2013, "Optimal trading strategy and supply/demand
+  dynamics"): with a = exp(-rho tau) the first and the last take are 1, all others 1 - a, over their sum; in continuous
+  time a block X / (rho T + 2) at both ends and the rest at a constant rate.
+- Power-law decay (1 + t / t0)^-beta, the law of impact that tapes show.
+
+Their constants are not measured but tuned: what counts here is the schedule. The same holds for
+`almgren_chriss_fitted`, the trajectory of `almgren_chriss` with its kappa T tuned in place of estimated.
+
+`popv`: take a percentage of the displayed volume when much is displayed, and rest otherwise.
+
+The liquidity-opportunistic rule (percentage of posted volume) of Espana, Hafsi, Lillo and Vittori (2025, "Reinforcement
+learning in queue-reactive models"), whose edge is to wait for a large far touch; with a pace, so that waiting ends.
+
+`submit_and_leave_tuned`: one limit order at a tuned distance from the touch, left alone until the horizon.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tercel.core.arrays import Ints
+from tercel.core.jit import Floats
+from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, TAKE, Intents, K
+from tercel.execution.strategies.almgren_chriss import share_left
+from tercel.execution.strategies.baselines import lots_of, shares_done, take_to
+from tercel.execution.strategies.vector import Layout, Tunable, sigmoid
+from tercel.execution.strategy import hold, ladder, settle
+from tercel.execution.view import View
+
+NEVER = 2**40
+"""Lots of arrears that no order has."""
+
+
+def rest_ahead(due: Ints, target: Ints, tolerance: Ints, behind: Floats, view: View) -> Intents:
+    """Take arrears beyond `tolerance` lots, rest what then is missing to `target`, the share `behind` a tick behind."""
+    intents = ladder(view)
+    take = np.clip(due - view.done - tolerance, 0, view.left)
+    rest = np.clip(target - view.done - take, 0, view.left - take)
+    back = np.floor(behind * rest + 0.5).astype(np.int64)
+    intents[:, TAKE] = take
+    intents[:, REST0 + AT_TOUCH] = rest - back
+    intents[:, REST0 + AT_TOUCH + 1] = back
+    return settle(intents, view)
+
+
+_AHEAD = {"ahead": 0.0, "behind": -1.0}
+"""Log of the slices shown; logit of the share of them that stands a tick behind the touch."""
+_CROSSING = {"tolerance": 0.0, **_AHEAD}
+"""Log of the slices of arrears that do not cross yet."""
+_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0}
+
+
+@dataclass(frozen=True, eq=False)
+class _Passive(Tunable):
+    """Parameters that all share."""
+
+    def _tolerance(self, view: View) -> Ints:
+        slice_lots = view.qty0 / view.decisions
+        return np.minimum(np.floor(np.exp(self.value("tolerance")) * slice_lots), NEVER).astype(np.int64)
+
+    def _behind(self) -> Floats:
+        return sigmoid(self.value("behind"))
+
+    def _ahead(self) -> Floats:
+        return np.exp(self.value("ahead"))
+
+    def _line(self, view: View) -> tuple[Ints, Ints]:
+        """Lots due on TWAP's line now, and `ahead` slices later."""
+        now = view.decision / view.decisions
+        then = np.minimum(now + self._ahead() / view.decisions, 1.0)
+        return lots_of(now, view), lots_of(then, view)
+
+
+@dataclass(frozen=True, eq=False)
+class TwapRepeg(_Passive):
+    """Arrears and the coming slices rest at the touch, wherever it goes; the horizon order takes what is left."""
+
+    name: ClassVar[str] = "twap_repeg"
+    layout: ClassVar[Layout] = Layout("twap_repeg", _AHEAD, _SCALE)
+
+    def decide(self, view: View) -> Intents:
+        """Rest what is missing to the line."""
+        due, target = self._line(view)
+        return rest_ahead(due, target, np.full(view.n, NEVER), self._behind(), view)
+
+
+@dataclass(frozen=True, eq=False)
+class TwapCross(_Passive):
+    """TWAP's slices rest; arrears cross beyond a tolerance.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> late = view_of(qty0=100, left=100, decision=3, decisions=10)
+    >>> TwapCross({"tolerance": -30.0, "behind": -30.0}).decide(late)[0, [0, 6]].tolist()
+    [30, 10]
+    """
+
+    name: ClassVar[str] = "twap_cross"
+    layout: ClassVar[Layout] = Layout("twap_cross", _CROSSING, _SCALE)
+
+    def decide(self, view: View) -> Intents:
+        """Cross what is too late, rest what is missing to the line."""
+        due, target = self._line(view)
+        return rest_ahead(due, target, self._tolerance(view), self._behind(), view)
+
+
+@dataclass(frozen=True, eq=False)
+class VwapCross(_Passive):
+    """The same with the shares of VWAP: in step with the volume seen and expected."""
+
+    name: ClassVar[str] = "vwap_cross"
+    layout: ClassVar[Layout] = Layout("vwap_cross", _CROSSING, _SCALE)
+
+    def decide(self, view: View) -> Intents:
+        """Cross what is too late, rest the volume's coming share."""
+        due, target = shares_done(view, self.known)
+        target = np.minimum(due + self._ahead() * (target - due), 1.0)
+        return rest_ahead(lots_of(due, view), lots_of(target, view), self._tolerance(view), self._behind(), view)
+
+
+@dataclass(frozen=True, eq=False)
+class PovPassive(_Passive):
+    """A percentage of public volume, resting: due is that of the volume seen, shown that of what is to come."""
+
+    name: ClassVar[str] = "pov_passive"
+    layout: ClassVar[Layout] = Layout("pov_passive", {"rate": 0.0, **_CROSSING}, {"rate": 0.5, **_SCALE})
+
+    def decide(self, view: View) -> Intents:
+        """Cross arrears against the volume seen, rest the share of what is expected next."""
+        volume = max(self.known.expected_volume, 1.0)
+        rate = np.exp(self.value("rate")) / volume
+        coming = self._ahead() * volume / view.decisions
+        due = lots_of(np.minimum(rate * view.v_seen, 1.0), view)
+        target = lots_of(np.minimum(rate * (view.v_seen + coming), 1.0), view)
+        return rest_ahead(due, target, self._tolerance(view), self._behind(), view)
+
+
+def decay(lags: ArrayLike, reach: float, beta: float) -> Floats:
+    """(1 + t / t0)^-beta at lags and `reach` = t0 in the same unit."""
+    return np.asarray((1 + np.asarray(lags, np.float64) / reach) ** -beta, np.float64)
+
+
+def optimal_shares(kernel: Floats) -> Floats:
+    """G^{-1} 1 over its sum, float64 (N,): shares of an order taken at N equally spaced times.
+
+    Parameters
+    ----------
+    kernel : float64 (N,)
+        G at lags 0, 1, ... N - 1.
+
+    >>> optimal_shares(np.array([1.0, 0.5, 0.25])).round(6).tolist()
+    [0.4, 0.2, 0.4]
+    """
+    index = np.arange(len(kernel))
+    shares = np.linalg.solve(kernel[np.abs(index[:, None] - index)], np.ones(len(kernel)))
+    return np.asarray(shares / shares.sum(), np.float64)
+
+
+@lru_cache(maxsize=4096)
+def power_law_done(decisions: int, reach: float, beta: float) -> Floats:
+    """Share done after 0, 1, ... N takes of the optimum under (1 + t / t0)^-beta, t0 in horizons: float64 (N + 1,)."""
+    shares = optimal_shares(decay(np.arange(decisions) / decisions, reach, beta))
+    return np.concatenate([[0.0], np.cumsum(shares)])
+
+
+def exponential_done(resilience: ArrayLike, takes: ArrayLike, decisions: ArrayLike) -> Floats:
+    """Share done after `takes` of N takes, rho T = `resilience`: the closed form of the module.
+
+    >>> exponential_done(np.log(2) * 3, [1, 2, 3], 3).round(6).tolist()
+    [0.4, 0.6, 1.0]
+    """
+    resilience, takes, n = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (resilience, takes, decisions)))
+    inner = -np.expm1(-resilience / n)
+    middle = np.clip(takes - 1, 0, np.maximum(n - 2, 0))
+    whole = np.where(n > 1, 2 + (n - 2) * inner, 1.0)
+    done = (takes >= 1) + middle * inner + ((takes >= n) & (n > 1))
+    return np.asarray(done / whole, np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class ObizhaevaWang(Tunable):
+    """Blocks at both ends, evenly in between; ``resilience`` is the log of rho T."""
+
+    name: ClassVar[str] = "obizhaeva_wang"
+    layout: ClassVar[Layout] = Layout("obizhaeva_wang", {"resilience": 2.0}, {"resilience": 1.5})
+
+    def decide(self, view: View) -> Intents:
+        """Take what is missing to the schedule."""
+        done = exponential_done(np.exp(self.value("resilience")), view.decision + 1, view.decisions)
+        return take_to(lots_of(done, view), view)
+
+
+@dataclass(frozen=True, eq=False)
+class Propagator(Tunable):
+    """G^{-1} 1 of a power law: ``beta`` is the logit of its exponent, ``reach`` the log of t0 over the horizon."""
+
+    name: ClassVar[str] = "propagator"
+    layout: ClassVar[Layout] = Layout("propagator", {"beta": -0.5, "reach": -4.0}, {"reach": 1.5})
+
+    def decide(self, view: View) -> Intents:
+        """Take what is missing to the schedule."""
+        beta = np.broadcast_to(np.clip(sigmoid(self.value("beta")), 0.01, 0.99), view.n)
+        reach = np.broadcast_to(np.exp(np.clip(self.value("reach"), -12.0, 6.0)), view.n)
+        cases = np.stack([view.decisions.astype(np.float64), reach, beta], axis=1)
+        laws, which = np.unique(cases, axis=0, return_inverse=True)
+        done = np.zeros(view.n)
+        for number, (decisions, t0, exponent) in enumerate(laws):
+            rows = which.ravel() == number
+            curve = power_law_done(int(decisions), float(t0), float(exponent))
+            done[rows] = curve[np.minimum(view.decision[rows] + 1, int(decisions))]
+        return take_to(lots_of(done, view), view)
+
+
+@dataclass(frozen=True, eq=False)
+class AlmgrenChrissFitted(Tunable):
+    """The trajectory of Almgren and Chriss; ``kappa`` is the log of kappa T."""
+
+    name: ClassVar[str] = "almgren_chriss_fitted"
+    layout: ClassVar[Layout] = Layout("almgren_chriss_fitted", {"kappa": 0.0}, {"kappa": 1.5})
+
+    def decide(self, view: View) -> Intents:
+        """Take the trajectory's next block."""
+        elapsed = np.minimum((view.decision + 1) / view.decisions, 1.0)
+        return take_to(lots_of(1 - share_left(np.exp(np.minimum(self.value("kappa"), 8.0)), elapsed), view), view)
+
+
+@dataclass(frozen=True, eq=False)
+class Popv(Tunable):
+    """Percentage of posted volume.
+
+    Parameters by name: ``share`` log of the share of the displayed far touch that is taken; ``trigger`` log of the far
+    touch over the far side's mean level from where on; ``pace`` log of the multiple of TWAP's line that may be left;
+    ``show`` logit of the share of what is left that rests; ``behind`` logit of the share of that a tick behind.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> rule = Popv({"share": float(np.log(0.5)), "trigger": 0.0, "show": -30.0})
+    >>> rule.decide(view_of(left=90, far1=[80, 10], far2=100))[:, 0].tolist()
+    [40, 0]
+    """
+
+    name: ClassVar[str] = "popv"
+    layout: ClassVar[Layout] = Layout(
+        "popv",
+        {"share": -2.0, "trigger": 0.5, "pace": 1.0, "show": 0.0, "behind": 0.0},
+        {"share": 1.5, "show": 2.0, "behind": 2.0},
+    )
+
+    def decide(self, view: View) -> Intents:
+        """Take where much is displayed, or where the clock says so; rest a share of what is left."""
+        intents = ladder(view)
+        far = view.far_depth[:, 0]
+        large = far >= np.exp(self.value("trigger")) * np.maximum(view.far_depth.mean(axis=1), 1.0)
+        lots = np.where(large, np.floor(np.minimum(np.exp(self.value("share")) * far, 2.0**40)), 0.0)
+        allowed = np.exp(self.value("pace")) * view.qty0 * view.decisions_left / view.decisions
+        overdue = np.maximum(view.left - np.ceil(allowed - 1e-9), 0.0)
+        take = np.minimum(np.maximum(lots, overdue), view.left).astype(np.int64)
+        rest = np.floor(sigmoid(self.value("show")) * (view.left - take) + 0.5).astype(np.int64)
+        back = np.floor(sigmoid(self.value("behind")) * rest + 0.5).astype(np.int64)
+        intents[:, TAKE] = take
+        intents[:, REST0 + AT_TOUCH] = rest - back
+        intents[:, REST0 + AT_TOUCH + 1] = back
+        return settle(intents, view)
+
+
+DEEPEST = 60
+
+
+@dataclass(frozen=True, eq=False)
+class SubmitAndLeaveTuned(Tunable):
+    """As `submit_and_leave`, as deep in the book as wanted.
+
+    Parameters by name: ``level`` ticks behind the own touch, rounded, -1 to 60.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> SubmitAndLeaveTuned({"level": 7.0}).decide(view_of(left=90, touch=500))[0, [2, 9]].tolist()
+    [497, 90]
+    """
+
+    name: ClassVar[str] = "submit_and_leave_tuned"
+    layout: ClassVar[Layout] = Layout("submit_and_leave_tuned", {"level": 1.0}, {"level": 1.5})
+
+    def decide(self, view: View) -> Intents:
+        """Everything at one price, or hold."""
+        intents = ladder(view)
+        level = np.broadcast_to(np.clip(np.rint(self.value("level")), -1, DEEPEST).astype(np.int64), view.n)
+        rung = np.minimum(level + AT_TOUCH, K - 1)
+        # the ladder ends three ticks behind the touch: for deeper orders its anchor moves back
+        intents[:, ANCHOR] -= (view.side * (level + AT_TOUCH - rung)).astype(np.int32)
+        intents[np.arange(view.n), REST0 + rung] = view.left
+        placed = view.live > 0
+        return settle(np.where(placed[:, None], hold(view), intents), view)
