@@ -33,7 +33,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import FeedOptions
 from tercel.market.feeds.itch import ItchFeed
 from tercel.market.feeds.itch_book import ItchBooks
-from tercel.market.feeds.itch_pass import CHUNK_BYTES, Sink, Staging, Store, run_chunks
+from tercel.market.feeds.itch_pass import CHUNK_BYTES, ItchStore, Sink, Staging, run_chunks
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import midnight_ns
 
@@ -145,8 +145,8 @@ def check_agreement(data: bytes) -> int:
     return sum(plain.values())
 
 
-def _pass(data: bytes, sink: Sink) -> Store:
-    store = Store()
+def _pass(data: bytes, sink: Sink) -> ItchStore:
+    store = ItchStore()
     run_chunks(_pieces(data), "bench", store, sink)
     if isinstance(sink, Staging):
         sink.close()

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.execution.policies.policy import Policy, load_policy, save_policy
+from tercel.execution.policies.policy import PolicyPort, load_policy, save_policy
 
 FOLDER: Final = Path(__file__).parent / "policies"
 SEEDS: Final = (0, 1, 2)
 """Training seeds of every replication."""
 
 
-def stored(study: str, observes: tuple[str, ...], folder: Path = FOLDER) -> list[Policy]:
+def stored(study: str, observes: tuple[str, ...], folder: Path = FOLDER) -> list[PolicyPort]:
     """The policies of a study, in the order of `SEEDS`.
 
     Raises

@@ -11,7 +11,7 @@ from replications.deep_hedging import model as dh
 from replications.deep_hedging.train import Settings, train_hedge
 from replications.known_figures import hedges
 from replications.stored import SEEDS, store, stored
-from tercel.execution.policies.policy import Policy
+from tercel.execution.policies.policy import PolicyPort
 from tercel.report.svg import Figure
 from tercel.report.terminal import print_json, print_table, progress_console, say
 from tercel.stats import normal_quantile
@@ -70,7 +70,7 @@ def _advance(progress: Any, bar: Any, step: int, objective: float) -> None:
     progress.update(bar, completed=step, description=f"expected shortfall {objective:.3f}")
 
 
-def _at(cost: float, agents: Sequence[Policy], spots: Floats, tuning: Floats) -> dict[str, Any]:
+def _at(cost: float, agents: Sequence[PolicyPort], spots: Floats, tuning: Floats) -> dict[str, Any]:
     """Every hedge at one cost, on the same paths."""
     aversion = dh.tuned_band(cost, tuning) if cost else None
     rules = {"delta": dh.delta_hedge(), "no_hedge": dh.no_hedge}
@@ -96,7 +96,7 @@ def _interval(values: Floats) -> dict[str, float]:
     return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half}
 
 
-def _without_costs(agents: Sequence[Policy], spots: Floats) -> dict[str, Any]:
+def _without_costs(agents: Sequence[PolicyPort], spots: Floats) -> dict[str, Any]:
     """How far each network's holding is from delta over all days and paths, and what the hedge leaves."""
     delta = dh.delta_hedge()
     wanted = np.stack([delta(day, spots[:, day], spots[:, day]) for day in range(dh.DAYS)])
@@ -135,7 +135,7 @@ def _exponents(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
-def _figure(agents: Sequence[Policy], rows: Sequence[dict[str, Any]]) -> Figure:
+def _figure(agents: Sequence[PolicyPort], rows: Sequence[dict[str, Any]]) -> Figure:
     spots = np.linspace(90.0, 110.0, 41)
     zero = np.zeros(len(spots))
     deltas = {

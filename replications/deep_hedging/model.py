@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Float32
-from tercel.execution.policies.policy import Policy
+from tercel.execution.policies.policy import PolicyPort
 
 Floats = NDArray[np.float64]
 
@@ -163,7 +163,7 @@ def tuned_band(cost: float, spots: Floats) -> float:
     return best
 
 
-def network_hedge(policy: Policy, cost: float) -> Hedge:
+def network_hedge(policy: PolicyPort, cost: float) -> Hedge:
     """What a trained network holds: what is held already, moved to the nearer edge of the band that it says.
 
     The paper hands what is held to the network; the band (Imaki et al. 2021, "No-transaction band network") says the

@@ -25,7 +25,7 @@ from tercel.execution.intent import empty
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
-from tercel.risk.posture import PostureConfig, PosturePolicy, RiskState, Rule, Stance, finish_early
+from tercel.risk.posture import PostureConfig, PosturePolicy, PostureRule, RiskState, Stance, finish_early
 from tercel.stats import Estimate
 
 Floats = NDArray[np.float64]
@@ -38,8 +38,8 @@ def step_aside(cap: float = 0.1, volatility: float = 2.5, depth: float = 0.55) -
     asks = Stance(max_participation=cap, styles=Style.JOIN | Style.IMPROVE)
     return PostureConfig(
         rules=(
-            Rule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
-            Rule("depth going", "depth_ratio", depth, 1.5 * depth, asks),
+            PostureRule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
+            PostureRule("depth going", "depth_ratio", depth, 1.5 * depth, asks),
         ),
         required=("volatility_ratio", "depth_ratio"),
     )

@@ -10,7 +10,7 @@ from tercel.cli import agent_ablate, app
 from tercel.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, said
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
-from tercel.evaluation.comparisons import Ledger
+from tercel.evaluation.comparisons import ComparisonLedger
 from tercel.execution.policies.card import read_card
 from tercel.learning.ablation import judged as judging
 from tercel.learning.ablation.judged import _against, rule_contender
@@ -268,7 +268,7 @@ def test_the_table_orders_variants_and_says_what_failed():
 
 
 def test_the_same_fills_are_no_difference():
-    ledger = Ledger()
+    ledger = ComparisonLedger()
     noise = np.array([1e-15, -2e-15, 1e-15])
     told = _against(Replicates(-1e-15, noise, ((1e-30, 9.0),)), ledger)
     ledger.adjust()

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tercel.cli.agent_sweep import Sweep, sweep
+from tercel.cli.agent_sweep import SweepRequest, sweep
 from tercel.core.errors import ConfigError
 from tercel.learning.agent.config import parse, read_config
 from tercel.learning.agent.guards import variants_tried
@@ -38,7 +38,7 @@ def asked(tmp_path, **more):
     if not path.exists():
         path.write_text(TOLD)
     told = {"config": path, "trials": None, "timeout": None, "storage": "", "seed": 1, "out": tmp_path / "out"}
-    return Sweep(**{**told, "resume": False, "as_json": True, **more})
+    return SweepRequest(**{**told, "resume": False, "as_json": True, **more})
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 from tercel.cli import app
 from tercel.cli.commands.console import FolderDesk
 from tercel.cli.desks import holder
-from tercel.console.follow import Follower
+from tercel.console.follow import JournalFollower
 from tercel.console.web import changes
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
@@ -140,7 +140,7 @@ def test_who_holds_a_desk_is_told_without_touching_its_lock(desk: Path) -> None:
 
 
 def test_a_console_before_the_first_entry_and_after_the_end(desk: Path) -> None:
-    follower = Follower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk), time.monotonic)
     follower.catch_up()
     assert follower.shown()["seq"] == 0
     assert follower.shown()["fault"] == ""
@@ -160,7 +160,7 @@ def test_a_journal_that_vanishes_is_said_and_found_again(desk: Path) -> None:
     journal = SqlJournal(desk, "ann")
     journal.append([beat(S)])
     journal.close()
-    follower = Follower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk), time.monotonic)
     follower.catch_up()
     aside = desk / "aside"
     aside.mkdir()
@@ -184,7 +184,7 @@ def test_another_journal_in_its_place_begins_the_page_anew(desk: Path, tmp_path:
     journal = SqlJournal(desk, "ann")
     journal.append([Entry(kinds.DENIED, S, agent="ppo", body={"code": "COLLAR"}), beat(S), beat(S)])
     journal.close()
-    follower = Follower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk), time.monotonic)
     follower.catch_up()
     assert follower.shown()["denials"] == {"COLLAR": 1}
     desk.rename(tmp_path / "old")
@@ -222,7 +222,7 @@ def a_long_day(journal: SqlJournal, entries: int = 10_000) -> None:
 def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
     journal = SqlJournal(desk, "ann")
     a_long_day(journal)
-    follower = Follower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk), time.monotonic)
     follower.catch_up()
     whole, told = changes(follower.shown(), {})
     assert follower.shown()["seq"] == 10_000
@@ -236,7 +236,7 @@ def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
 
 
 def test_a_follower_reads_while_a_desk_writes(desk: Path) -> None:
-    journal, follower = SqlJournal(desk, "ann"), Follower(FolderDesk(desk), time.monotonic)
+    journal, follower = SqlJournal(desk, "ann"), JournalFollower(FolderDesk(desk), time.monotonic)
     over = threading.Event()
 
     def write() -> None:

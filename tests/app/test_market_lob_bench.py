@@ -13,7 +13,7 @@ from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.score.days import Day
-from tercel.market.score.lob_bench import MODULES, Rows, distances, halves, lob_bench, mean_of
+from tercel.market.score.lob_bench import MODULES, LobBenchRows, distances, halves, lob_bench, mean_of
 from tercel.market.score.sets import data_days
 from tercel.market.tape import Events, Instrument
 from tercel.testing.lake import DAYS
@@ -44,7 +44,7 @@ def test_what_lies_beside(stretch: tuple[float | None, float | None], wanted: ob
     assert halves(day(*stretch)) == wanted
 
 
-def rows(n: int, seed: int, spread: int = 100) -> Rows:
+def rows(n: int, seed: int, spread: int = 100) -> LobBenchRows:
     """A book of five levels that stands, one order that comes and goes."""
     rng = np.random.default_rng(seed)
     mid = 1_000_000 + 100 * rng.integers(-5, 6, size=n).cumsum()
@@ -57,7 +57,7 @@ def rows(n: int, seed: int, spread: int = 100) -> Rows:
         [np.arange(n) * 200_000_000, kinds, np.arange(n) // 2, rng.integers(1, 50, size=n), mid - side * spread, side],
         1,
     )
-    return Rows(messages, book)
+    return LobBenchRows(messages, book)
 
 
 def test_windows_are_spread_and_found_by_time() -> None:

@@ -9,7 +9,7 @@ pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 from fastapi.testclient import TestClient
 from tests.console.desks import ListedDesk, a_session
 
-from tercel.console.follow import Follower
+from tercel.console.follow import JournalFollower
 from tercel.console.login import Doorkeeper
 from tercel.console.state import DeskState
 from tercel.console.web import create_app
@@ -32,7 +32,7 @@ def desk() -> ListedDesk:
 
 @pytest.fixture
 def client(desk: ListedDesk) -> Iterator[TestClient]:
-    app = create_app(desk, Doorkeeper(PASSWORD, Time()), Follower(desk, Time()))
+    app = create_app(desk, Doorkeeper(PASSWORD, Time()), JournalFollower(desk, Time()))
     with TestClient(app, follow_redirects=False) as client:
         yield client
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tercel.evaluation.claims import claim, settle
-from tercel.evaluation.comparisons import Ledger, Scores, compare
+from tercel.evaluation.comparisons import ComparisonLedger, Scores, compare
 from tercel.evaluation.standing import FROZEN
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.testing.strategy import random_views
@@ -22,7 +22,7 @@ def scores(generator, gains):
 
 def claimed(worlds):
     """A claim of worlds: regime -> market -> strategy -> true gain."""
-    generator, ledger = np.random.default_rng(0), Ledger()
+    generator, ledger = np.random.default_rng(0), ComparisonLedger()
     cells = {
         regime: {market: compare(scores(generator, gains), ["mine"], {}, ledger, generator) for market, gains in row}
         for regime, row in ((regime, row.items()) for regime, row in worlds.items())

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tercel.evaluation.comparisons import Ledger, Resampled, Scores, compared, detectable, gains, pooled_gain
-from tercel.evaluation.judge import Entry
+from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores, compared, detectable, gains, pooled_gain
+from tercel.evaluation.judge import JudgedEntry
 from tercel.evaluation.standing import (
     adaptability_gain,
     by_side,
@@ -73,7 +73,7 @@ def test_a_gain_is_what_the_other_costs_more_and_pairing_sees_it():
 
 
 def test_everything_entered_is_corrected_together():
-    s, ledger = scores(), Ledger()
+    s, ledger = scores(), ComparisonLedger()
     whole = compared(s, ["agent"], {}, ledger, rng())
     part = compared(s.part(np.arange(50)), ["agent"], {}, ledger, rng())
     rows = [cell for place in (whole, part) for cell in place["paired"]["agent"].values()]
@@ -97,7 +97,9 @@ def test_ratios_are_of_means_and_fall_silent_where_impact_is_not_known():
     generator = rng(3)
     noise = generator.integers(-20, 21, 400)
     cheap, dear = costs(10 + noise), costs(20 + noise)
-    found = ratios([Entry("agent", "learned", (cheap,)), Entry("twap_take", "baseline", (dear,))], None, rng())
+    found = ratios(
+        [JudgedEntry("agent", "learned", (cheap,)), JudgedEntry("twap_take", "baseline", (dear,))], None, rng()
+    )
     cell = found["agent"]["is_bps"]["twap_take"]
     assert cell["mean"] == pytest.approx((10 + noise).mean() / (20 + noise).mean())
     assert cell["ci_low"] < cell["mean"] < cell["ci_high"]

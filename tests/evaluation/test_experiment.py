@@ -8,7 +8,7 @@ from tercel.evaluation import experiment
 from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.experiment import batches, pilot, run_recorded, run_strategy, run_twins, without_orders
-from tercel.evaluation.judge import Entry, judge
+from tercel.evaluation.judge import JudgedEntry, judge
 from tercel.evaluation.task import Latency, Task
 from tercel.execution.strategies import NAMES, MarketEstimates, build
 from tercel.market.flow.preset import load
@@ -109,7 +109,7 @@ def test_an_overflow_is_not_judged(market):
     costs = run_strategy(market, TASK, plan, build("immediate", ESTIMATES))
     costs.overflow[4] = 2
     with pytest.raises(CapacityError, match="episode 4"):
-        judge([Entry("immediate", "baseline", (costs,), ())], None, np.random.default_rng(1), market="m", task={})
+        judge([JudgedEntry("immediate", "baseline", (costs,), ())], None, np.random.default_rng(1), market="m", task={})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.evaluation.adaptability import Response
-from tercel.evaluation.judge import Entry, judge, paired_correlation, within_range
+from tercel.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
 from tercel.evaluation.result import KEYS, MEANINGS
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
 from tercel.stats import Estimate, mean_interval
@@ -61,11 +61,11 @@ def make(episodes, extra, *, seed=0, clusters=None, moved=0, forced=0):
 def field(episodes=200, **changes):
     """A small field: two baselines, random, three seeds of a learned policy, and of one's own."""
     return [
-        Entry("immediate", "baseline", (make(episodes, 80, seed=1, **changes),)),
-        Entry("twap_take", "baseline", (make(episodes, 20, seed=2, forced=10, **changes),)),
-        Entry("random", "random", (make(episodes, 0, seed=3, **changes),)),
-        Entry("ppo", "learned", tuple(make(episodes, -10 + s, seed=4 + s, **changes) for s in range(3))),
-        Entry("mine", "own", tuple(make(episodes, 50 + s, seed=7 + s, **changes) for s in range(3))),
+        JudgedEntry("immediate", "baseline", (make(episodes, 80, seed=1, **changes),)),
+        JudgedEntry("twap_take", "baseline", (make(episodes, 20, seed=2, forced=10, **changes),)),
+        JudgedEntry("random", "random", (make(episodes, 0, seed=3, **changes),)),
+        JudgedEntry("ppo", "learned", tuple(make(episodes, -10 + s, seed=4 + s, **changes) for s in range(3))),
+        JudgedEntry("mine", "own", tuple(make(episodes, 50 + s, seed=7 + s, **changes) for s in range(3))),
     ]
 
 
@@ -157,7 +157,7 @@ def test_one_run_has_the_plain_cluster_bootstrap_interval(judged):
 
 
 def test_displacement_is_booked_as_impact_and_leaves_the_shortfall():
-    still, pushed = (run([Entry("a", "baseline", (make(300, 0, moved=push),))], twin(300)) for push in (0, 40))
+    still, pushed = (run([JudgedEntry("a", "baseline", (make(300, 0, moved=push),))], twin(300)) for push in (0, 40))
     rows = [result.strategies["a"] for result in (still, pushed)]
     shift = rows[1]["impact_bps"].mean - rows[0]["impact_bps"].mean
     assert shift == pytest.approx(40 / MID2 * 1e4)
@@ -168,7 +168,7 @@ def test_displacement_is_booked_as_impact_and_leaves_the_shortfall():
 def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfall():
     costs = replace(make(300, 0), walk=np.zeros(300, np.int64), timing=np.zeros(300, np.int64))
     noisy = twin(300) + np.random.default_rng(0).integers(-300, 300, (300, GRID))
-    row = run([Entry("a", "baseline", (costs,))], noisy).strategies["a"]
+    row = run([JudgedEntry("a", "baseline", (costs,))], noisy).strategies["a"]
     error = 300 / np.sqrt(3) / np.sqrt(300) / MID2 * 1e4
     for key in ("impact_bps", "timing_bps"):
         assert row[key].ci_high - row[key].ci_low == pytest.approx(2 * 1.96 * error, rel=0.25)
@@ -183,11 +183,11 @@ def test_displacement_is_that_of_the_episodes_that_ran_to_their_horizon() -> Non
     part = replace(whole, mid2_grid=grid, run_out=some.astype(np.int64))
     moved = displacement(part, twin(300))
     assert moved == pytest.approx((whole.mid2_grid - twin(300))[some].mean(axis=0))
-    row = run([Entry("a", "baseline", (part,))], twin(300)).strategies["a"]
+    row = run([JudgedEntry("a", "baseline", (part,))], twin(300)).strategies["a"]
     mean_lots = (whole.lots_grid / whole.denominator[:, None]).mean(axis=0)
     walk = (whole.walk / whole.denominator).mean()
     assert row["impact_bps"].mean == pytest.approx(1e4 * (walk + (mean_lots * moved).sum()))
-    assert row["is_bps"] == run([Entry("a", "baseline", (whole,))], twin(300)).strategies["a"]["is_bps"]
+    assert row["is_bps"] == run([JudgedEntry("a", "baseline", (whole,))], twin(300)).strategies["a"]["is_bps"]
     assert attribute(part, twin(300))["impact_bps"].mean() == pytest.approx(row["impact_bps"].mean)
     with pytest.raises(TercelError, match="ran to their horizon"):
         displacement(replace(part, run_out=0 * part.run_out), twin(300))
@@ -225,10 +225,10 @@ def test_few_clusters_one_cluster_and_one_seed_are_said():
     assert few.clusters == 10
     assert few.notes[0] == "one day"
     assert any("under 20 clusters (10)" in note for note in few.notes)
-    one = run([Entry("a", "baseline", (make(9, 0, clusters=np.zeros(9, np.int64)),))])
+    one = run([JudgedEntry("a", "baseline", (make(9, 0, clusters=np.zeros(9, np.int64)),))])
     assert one.strategies["a"]["is_bps"].ci_low is None
     assert any("no intervals" in note for note in one.notes)
-    single = run([Entry("a", "baseline", (make(30, 0),)), Entry("dqn", "learned", (make(30, 0),))])
+    single = run([JudgedEntry("a", "baseline", (make(30, 0),)), JudgedEntry("dqn", "learned", (make(30, 0),))])
     assert any("one training seed" in note for note in single.notes)
     assert not any("training seed" in note or "clusters" in note for note in run(field(), twin()).notes)
 
@@ -238,7 +238,7 @@ def test_clusters_widen_intervals():
     whole = make(200, 0)
     alike = replace(whole, timing=whole.timing[copies * 4], cluster=np.arange(200))
     loose, tight = (
-        run([Entry("a", "baseline", (replace(alike, cluster=labels),))]).strategies["a"]["is_bps"]
+        run([JudgedEntry("a", "baseline", (replace(alike, cluster=labels),))]).strategies["a"]["is_bps"]
         for labels in (copies, np.arange(200))
     )
     assert loose.ci_high - loose.ci_low > 1.6 * (tight.ci_high - tight.ci_low)
@@ -253,7 +253,7 @@ def test_unfilled_and_double_filled_lots_are_counted():
         passive_lots=np.zeros(30, np.int64),
         double_lots=np.full(30, 2),
     )
-    result = run([Entry("a", "baseline", (costs,))])
+    result = run([JudgedEntry("a", "baseline", (costs,))])
     assert result.counts["a"] == {
         "unfilled_lots": 150,
         "unfilled_share": 0.05,
@@ -282,7 +282,7 @@ def test_the_same_seed_judges_alike_and_a_new_row_changes_no_old_one(seed):
     entries = field(25)[:2]
     once, again = run(entries, seed=seed), run(entries, seed=seed)
     assert once == again
-    more = run([*entries, Entry("pov", "baseline", (make(25, 5, seed=9),))], seed=seed)
+    more = run([*entries, JudgedEntry("pov", "baseline", (make(25, 5, seed=9),))], seed=seed)
     for name in once.strategies:
         assert more.strategies[name] == once.strategies[name]
 
@@ -295,20 +295,20 @@ def test_an_overflow_is_an_error():
     with pytest.raises(
         CapacityError, match="no overflow in a judged run; received 1 in twap_take, the first in episode 7"
     ):
-        run([Entry("twap_take", "baseline", (overflowing(make(20, 0)),))])
+        run([JudgedEntry("twap_take", "baseline", (overflowing(make(20, 0)),))])
 
 
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([Entry("ppo", "learned", (make(9, 0),))], "baseline"),
-        ([Entry("a", "baseline", (make(9, 0),))] * 2, "different names"),
-        ([Entry("a", "baseline", ())], "at least one run"),
-        ([Entry("a", "baseline", (make(9, 0),)), Entry("b", "baseline", (make(8, 0),))], "same episodes"),
+        ([JudgedEntry("ppo", "learned", (make(9, 0),))], "baseline"),
+        ([JudgedEntry("a", "baseline", (make(9, 0),))] * 2, "different names"),
+        ([JudgedEntry("a", "baseline", ())], "at least one run"),
+        ([JudgedEntry("a", "baseline", (make(9, 0),)), JudgedEntry("b", "baseline", (make(8, 0),))], "same episodes"),
         (
             [
-                Entry("a", "baseline", (make(9, 0),)),
-                Entry("b", "baseline", (replace(make(9, 0), arrival_mid2=np.full(9, 4)),)),
+                JudgedEntry("a", "baseline", (make(9, 0),)),
+                JudgedEntry("b", "baseline", (replace(make(9, 0), arrival_mid2=np.full(9, 4)),)),
             ],
             "same episodes",
         ),
@@ -321,7 +321,7 @@ def test_what_cannot_be_compared_is_refused(entries, message):
 
 def test_lots_that_do_not_add_up_name_the_strategy():
     with pytest.raises(TercelError, match="pov, episode 0"):
-        run([Entry("pov", "baseline", (replace(make(9, 0), unfilled_lots=np.full(9, 3)),))])
+        run([JudgedEntry("pov", "baseline", (replace(make(9, 0), unfilled_lots=np.full(9, 3)),))])
 
 
 def test_intervals_stay_within_what_a_key_can_be():

@@ -8,7 +8,7 @@ import pytest
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.task import Latency, Task
-from tercel.evaluation.trip_market import Ground, play
+from tercel.evaluation.trip_market import TripGround, play
 from tercel.evaluation.trip_search import arbitrage, one_sided
 from tercel.evaluation.trips import (
     INSIST,
@@ -39,7 +39,7 @@ def trip(first, second, insist=1.0, wait=-0.3):
 
 
 def ground(source, volume, seed=1):
-    return Ground(source, partial(seeded_plan, TASK, volume, seed))
+    return TripGround(source, partial(seeded_plan, TASK, volume, seed))
 
 
 # -- the policy -------------------------------------------------------------------------------------------------------

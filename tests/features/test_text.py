@@ -23,17 +23,17 @@ def test_store_keeps_vectors_between_runs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((5, te.SIZE)).astype(np.float32)
     keys = [te.key_of(str(i)) for i in range(5)]
-    te.Store(tmp_path).add(keys, vectors)
-    again = te.Store(tmp_path)
+    te.EmbeddingStore(tmp_path).add(keys, vectors)
+    again = te.EmbeddingStore(tmp_path)
     assert all(key in again for key in keys)
     assert te.key_of("6") not in again
     assert np.array_equal(again.get(keys[::-1]), vectors[::-1])
 
 
 def test_a_damaged_store_is_passed_over(tmp_path: Path) -> None:
-    te.Store(tmp_path).add([te.key_of("a")], np.zeros((1, te.SIZE), np.float32))
+    te.EmbeddingStore(tmp_path).add([te.key_of("a")], np.zeros((1, te.SIZE), np.float32))
     next(tmp_path.glob("*.vectors.npy")).write_bytes(b"cut")
-    assert te.key_of("a") not in te.Store(tmp_path)
+    assert te.key_of("a") not in te.EmbeddingStore(tmp_path)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import shares
 from tercel.learning.demonstrate import demonstrations, said_as
 from tercel.learning.envs import ExecutionVec
-from tercel.learning.mixed import Drawn, MixedVec
+from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.ranges import Ranges
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
@@ -36,7 +36,7 @@ def market():
 
 def drawn(market, n=8, **more):
     source, sampler, _ = market
-    return Drawn(source, TASK, sampler, n, **more)
+    return DrawnOrdersVec(source, TASK, sampler, n, **more)
 
 
 @given(st.floats(1e-3, 1), st.floats(1, 100), st.integers(1, 40), st.integers(0, 200))

@@ -16,9 +16,9 @@ from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
-from tercel.learning.agent.training import Oracle
+from tercel.learning.agent.training import PrivilegedTeacher
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
-from tercel.learning.mixed import Drawn, MixedVec
+from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.native.distil import Teacher
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Foresees, LearningError, train
@@ -101,7 +101,7 @@ def test_at_the_last_decision_all_spans_end_at_the_horizon(market):
 
 def test_the_episodes_are_those_of_the_plain_environment(market):
     source, sampler = market
-    plain, knowing = MixedVec([Drawn(source, TASK, sampler, 8)], ["csco"]), foreseen(market)
+    plain, knowing = MixedVec([DrawnOrdersVec(source, TASK, sampler, 8)], ["csco"]), foreseen(market)
     rng = np.random.default_rng(0)
     np.testing.assert_array_equal(plain.reset(1), knowing.reset(1))
     for _ in range(20):
@@ -148,7 +148,7 @@ def settings(frames):
 
 @pytest.fixture(scope="module")
 def oracle():
-    learner = Oracle(PrivilegedVec(SeeingTiny(64)), settings(102_400), seed=0)
+    learner = PrivilegedTeacher(PrivilegedVec(SeeingTiny(64)), settings(102_400), seed=0)
     train(learner, 102_400)
     return learner
 
@@ -205,7 +205,7 @@ class TestTaught(LearnerContract):
 
 
 def test_a_taught_training_resumes_from_disk_to_the_byte(market, tmp_path):
-    oracle = Oracle(PrivilegedVec(foreseen(market)), SMALL, 1)
+    oracle = PrivilegedTeacher(PrivilegedVec(foreseen(market)), SMALL, 1)
     oracle.update()
 
     def student(loaded):

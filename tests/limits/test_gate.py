@@ -20,7 +20,7 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
-from tercel.limits import Alarm, Asked, Denial, LimitGate, Limits, parse
+from tercel.limits import Alarm, Denial, LimitGate, LimitQuery, Limits, parse
 from tercel.limits.file import DAY_NS, MONEY, MS
 
 NOON = DAY_NS // 2
@@ -468,7 +468,7 @@ def test_a_check_that_fails_refuses(words: dict[str, Any]) -> None:
 
 
 def test_a_check_of_ones_own_is_asked_last() -> None:
-    def no_thirteen(asked: Asked) -> Denial | None:
+    def no_thirteen(asked: LimitQuery) -> Denial | None:
         return Denial("THIRTEEN", f"lots={asked.lots}") if asked.lots == 13 else None
 
     one = gate(more=[no_thirteen])

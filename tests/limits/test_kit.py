@@ -2,11 +2,11 @@
 
 import pytest
 
-from tercel.limits import Asked, Check, Denial
+from tercel.limits import Check, Denial, LimitQuery
 from tercel.testing.limits import LimitConformance
 
 
-def no_thirteen(asked: Asked) -> Denial | None:
+def no_thirteen(asked: LimitQuery) -> Denial | None:
     """Thirteen lots bring bad luck."""
     return Denial("THIRTEEN", f"lots={asked.lots}") if asked.lots == 13 else None
 
@@ -16,16 +16,16 @@ class TestNoThirteen(LimitConformance):
         return no_thirteen
 
 
-def _meddles(asked: Asked) -> Denial | None:
+def _meddles(asked: LimitQuery) -> Denial | None:
     asked.lots += 1
     return None
 
 
-def _fails(asked: Asked) -> Denial | None:
+def _fails(asked: LimitQuery) -> Denial | None:
     raise ValueError(asked.lots)
 
 
-def _says_true(asked: Asked) -> Denial | None:
+def _says_true(asked: LimitQuery) -> Denial | None:
     return True  # type: ignore[return-value]
 
 

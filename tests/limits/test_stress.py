@@ -8,7 +8,7 @@ import pytest
 
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.limits import Denial, LimitGate, checks, gate
-from tercel.limits.state import Asked, Order
+from tercel.limits.state import LimitQuery, OpenOrder
 from tercel.limits.stress import PLANTS, Storm, planted
 
 
@@ -111,7 +111,7 @@ class BooksTwice(LimitGate):
 class ForgetsQuotes(LimitGate):
     """Does not know its own resting orders."""
 
-    def settle(self, order: Order) -> None:
+    def settle(self, order: OpenOrder) -> None:
         super().settle(order)
         order.holding.instrument.sell_quotes.best = 2**62
 
@@ -143,7 +143,7 @@ def test_a_check_that_is_left_out_is_found(check: Any) -> None:
     pytest.fail(f"60,000 actions did not miss {check.__name__}")
 
 
-def _late_by_one(asked: Asked) -> Denial | None:
+def _late_by_one(asked: LimitQuery) -> Denial | None:
     """`check_children` with > turned into >=, the planted classic."""
     asked.extra -= 1
     denial = checks.check_children(asked)

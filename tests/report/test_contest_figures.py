@@ -5,7 +5,7 @@ import pytest
 from tercel.evaluation.claims import called
 from tercel.report import contest_figures, figures, style
 from tercel.report.svg import Figure
-from tercel.report.tables import Judged, verdict_sentence
+from tercel.report.tables import JudgedTable, verdict_sentence
 
 UNCALLED = {"mean": 1.0, "ci_low": 0.1, "ci_high": 1.9, "p_adjusted": 0.2}
 BETTER = {"mean": 1.0, "ci_low": 0.5, "ci_high": 1.5, "p_adjusted": 0.001}
@@ -29,7 +29,7 @@ def test_a_figure_colours_what_is_called(cell: dict[str, float | None], colours:
 
 def test_the_judged_table_colours_and_says_what_is_called() -> None:
     costs = {name: {"is_bps": {"mean": mean, "ci_low": 0.0, "ci_high": 9.0}} for name, mean in (("ppo", 1), ("pov", 2))}
-    table = Judged(costs, "pov", {"ppo": UNCALLED}, episodes=64, clusters=64, called=called)
+    table = JudgedTable(costs, "pov", {"ppo": UNCALLED}, episodes=64, clusters=64, called=called)
     assert 'class="open"' in table.html()
     assert 'class="better"' not in table.html()
     assert "not told apart, after the correction" in table.html()

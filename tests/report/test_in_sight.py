@@ -8,7 +8,7 @@ import pytest
 from tests.console.browser import chromium, cut_cells
 
 from tercel.report.page import Section, render
-from tercel.report.tables import COLUMNS, Judged, plain_table
+from tercel.report.tables import COLUMNS, JudgedTable, plain_table
 
 WIDE = [f"a long heading {n}" for n in range(16)]
 PROSE = "a text that goes on and on, with a_very_long_name_that_nothing_breaks_" * 3
@@ -35,6 +35,6 @@ def test_every_cell_of_a_report_can_be_brought_into_sight(browser: Any, tmp_path
     assert cut_cells(browser, width) == []
 
 
-def judged() -> Judged:
+def judged() -> JudgedTable:
     row = {column.key: {"mean": 12.345, "ci_low": -123.456, "ci_high": 1234.567} for column in COLUMNS}
-    return Judged({"twap_passive": row, "x" * 40: row}, "twap_passive", {"x" * 40: row["is_bps"]}, 64, 32)
+    return JudgedTable({"twap_passive": row, "x" * 40: row}, "twap_passive", {"x" * 40: row["is_bps"]}, 64, 32)

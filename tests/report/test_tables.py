@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tercel.report.tables import COLUMNS, Judged, plain_table, verdict
+from tercel.report.tables import COLUMNS, JudgedTable, plain_table, verdict
 
 
 def interval(mean: float | None, half: float = 0.3) -> dict[str, float | None]:
@@ -19,16 +19,18 @@ def interval(mean: float | None, half: float = 0.3) -> dict[str, float | None]:
     return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half}
 
 
-def judged(impact: float | None = 1.0, clusters: int = 400) -> Judged:
+def judged(impact: float | None = 1.0, clusters: int = 400) -> JudgedTable:
     strategies = {
         name: {column.key: interval(0.25) for column in COLUMNS}
         | {"is_bps": interval(cost), "impact_bps": interval(impact), "fees_bps": interval(0.0, 0.0)}
         for name, cost in {"submit_and_leave": 3.0, "ppo": 1.5, "twap_passive": 2.0, "broken": None}.items()
     }
-    return Judged(strategies, "twap_passive", {"ppo": interval(0.5), "submit_and_leave": interval(-0.1)}, 400, clusters)
+    return JudgedTable(
+        strategies, "twap_passive", {"ppo": interval(0.5), "submit_and_leave": interval(-0.1)}, 400, clusters
+    )
 
 
-def printed(table: Judged, width: int) -> str:
+def printed(table: JudgedTable, width: int) -> str:
     stream = io.StringIO()
     Console(file=stream, width=width).print(table)
     return stream.getvalue()
@@ -87,14 +89,14 @@ def test_it_fits_and_the_cost_stays(width: int) -> None:
 )
 def test_any_result_can_be_shown(costs: dict[str, float | None], width: int) -> None:
     strategies = {name: {"is_bps": interval(cost)} for name, cost in costs.items()}
-    table = Judged(strategies, next(iter(costs)), {name: interval(cost) for name, cost in costs.items()}, 3, 3)
+    table = JudgedTable(strategies, next(iter(costs)), {name: interval(cost) for name, cost in costs.items()}, 3, 3)
     printed(table, width)
     ElementTree.fromstring(f"<div>{table.html()}</div>")
 
 
 def test_html_holds_every_key_and_escapes_names() -> None:
     strategies = {"<b>": {column.key: interval(0.25) for column in COLUMNS}}
-    markup = Judged(strategies, "<b>", {}, 1, 30).html()
+    markup = JudgedTable(strategies, "<b>", {}, 1, 30).html()
     assert "<b>" not in markup
     for column in COLUMNS:
         assert f">{column.heading}</th>" in markup

@@ -9,7 +9,7 @@ from tercel.risk.anomaly import StreamingAnomaly
 from tercel.testing.risk import AnomalyConformance, CovarianceConformance, TailConformance, VolatilityConformance
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
-SINGULAR = (c.Sample(), c.EwmaCovariance(), c.PseudoInverse(c.Sample()))
+SINGULAR = (c.SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(c.SampleCovariance()))
 SHRUNK = (c.Linear(), c.Nonlinear(), c.FastVolatility())
 
 

@@ -71,9 +71,9 @@ def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None
     np.testing.assert_allclose(weights, inverse.sum(axis=1) / inverse.sum())
     returns = factor_returns(truth, 8, 6)
     with pytest.raises(DataError, match=r"singular.*shrink"):
-        c.minimum_variance(c.Sample().estimate(returns))
-    assert c.minimum_variance(c.Sample().estimate(returns), pseudo_inverse=True).sum() == pytest.approx(1)
-    assert "pseudo-inverse" in c.PseudoInverse(c.Sample()).name
+        c.minimum_variance(c.SampleCovariance().estimate(returns))
+    assert c.minimum_variance(c.SampleCovariance().estimate(returns), pseudo_inverse=True).sum() == pytest.approx(1)
+    assert "pseudo-inverse" in c.PseudoInverse(c.SampleCovariance()).name
 
 
 def test_a_copied_name_is_refused_by_nonlinear_shrinkage() -> None:
@@ -95,7 +95,9 @@ def test_with_the_truth_known_shrinkage_comes_near_the_least_risk() -> None:
     truth = factor_covariance(80, 11)
     returns = factor_returns(truth, 1200, 12)
     least = math.sqrt(252 / np.linalg.inv(truth).sum())
-    risk = {v.name: v.volatility for v in c.judge([c.PseudoInverse(c.Sample()), c.Nonlinear()], returns, 200, 160)}
+    risk = {
+        v.name: v.volatility for v in c.judge([c.PseudoInverse(c.SampleCovariance()), c.Nonlinear()], returns, 200, 160)
+    }
     assert least < risk["Ledoit-Wolf nonlinear"] < 1.15 * least
     assert risk["sample (pseudo-inverse)"] > 1.25 * least
 

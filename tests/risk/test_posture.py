@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.messages import ANY_STYLE, Style
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, RiskState, Rule, Stance
+from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, PostureRule, RiskState, Stance
 
 CALM = RiskState("A", 0, volatility_ratio=1.0, depth_ratio=1.0, anomaly=-0.2)
 
@@ -105,9 +105,9 @@ def test_what_nobody_measures_and_nobody_requires_is_passed_over() -> None:
 
 def test_tables_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match="apart"):
-        Rule("x", "anomaly", 1.0, 1.0, Stance())
+        PostureRule("x", "anomaly", 1.0, 1.0, Stance())
     with pytest.raises(ConfigError, match="'moon'"):
-        Rule("x", "moon", 1.0, 0.5, Stance())
+        PostureRule("x", "moon", 1.0, 0.5, Stance())
     with pytest.raises(ConfigError, match="stands twice"):
         PostureConfig(rules=(DEFAULT_RULES[0], DEFAULT_RULES[0]))
     with pytest.raises(ConfigError, match="'moon'"):
@@ -136,5 +136,5 @@ def test_a_posture_is_always_one_that_can_be_obeyed_and_never_flaps(steps: list[
 
 
 @given(st.sampled_from(DEFAULT_RULES), st.floats(0, 3))
-def test_no_value_both_enters_and_leaves(rule: Rule, value: float) -> None:
+def test_no_value_both_enters_and_leaves(rule: PostureRule, value: float) -> None:
     assert not (rule.enters(value) and rule.leaves(value))

@@ -56,9 +56,9 @@ class TestPostgres(JournalConformance):
     def opened(self):
         import sqlalchemy as sa
 
-        from tercel.trading.journal.database import Place, Tables
+        from tercel.trading.journal.database import JournalPlace, Tables
 
-        engine = Place(SERVER).engine()
+        engine = JournalPlace(SERVER).engine()
         Tables().metadata.drop_all(engine)
         engine.dispose()
         journals = []
@@ -82,12 +82,12 @@ class TestPostgres(JournalConformance):
         assert JournalReader(SERVER).last == 1
 
     def test_damage_is_named_and_set_aside(self, opened):
-        from tercel.trading.journal.database import Place
+        from tercel.trading.journal.database import JournalPlace
 
         journal = opened()
         journal.append(entries(6))
         journal.close()
-        engine = Place(SERVER).engine()
+        engine = JournalPlace(SERVER).engine()
         with engine.begin() as connection:
             connection.exec_driver_sql("UPDATE journal SET ns = ns + 1 WHERE seq = 5")
         with pytest.raises(JournalError, match="1 to 4 are sound"):

@@ -15,7 +15,7 @@ from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.source import Source, martingale_market, reactive
 from tercel.testing.venue import PublicBook, Trader, VenueConformance
 from tercel.trading.follower import Follower
-from tercel.venues.exchange import EntryLatency, MarketSpec, Regime, SimulatedExchange
+from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
 S = 10**9
 
@@ -187,7 +187,7 @@ def test_a_regime_changes_the_flow_from_its_moment_on(csco: Source) -> None:
     began = 300 * S
     thin = scaled(preset, depth=1 / 3)
     plain = SimulatedExchange({"A": MarketSpec(csco, 9)})
-    script = SimulatedExchange({"A": MarketSpec(csco, 9, regimes=[Regime(began + 60 * S, thin)])})
+    script = SimulatedExchange({"A": MarketSpec(csco, 9, regimes=[RegimeChange(began + 60 * S, thin)])})
     lots, early = [], []
     for exchange in (plain, script):
         follower = Follower(exchange.listings()[0], width=exchange.width("A"))
@@ -208,7 +208,7 @@ def test_a_regime_changes_the_flow_from_its_moment_on(csco: Source) -> None:
 
 
 def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source) -> None:
-    def heard(source: Source, *regimes: Regime) -> np.ndarray:
+    def heard(source: Source, *regimes: RegimeChange) -> np.ndarray:
         exchange = SimulatedExchange({"A": MarketSpec(source, 1, regimes=regimes)})
         exchange.subscribe("A")
         rows = []
@@ -223,8 +223,8 @@ def test_regimes_of_a_law_change_the_market_and_are_told_to_nobody(csco: Source)
     np.testing.assert_array_equal(law[:before], plain[:before])
     assert len(law) > 1.1 * len(plain)
     f = NAMED["volatile"].phases[0].factors
-    factors = heard(csco, Regime(330 * S, factors=f))
-    flow = heard(csco, Regime(330 * S, scaled(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)))
+    factors = heard(csco, RegimeChange(330 * S, factors=f))
+    flow = heard(csco, RegimeChange(330 * S, scaled(load("csco-santa-fe"), f.limit, trades=f.market, pace=f.pace)))
     assert len(factors) == pytest.approx(len(flow), rel=0.05)
 
 
@@ -234,7 +234,7 @@ def test_what_is_no_market_is_refused(csco: Source) -> None:
     with pytest.raises(ConfigError, match="guard"):
         MarketSpec(martingale_market())
     with pytest.raises(ConfigError, match="regimes"):
-        MarketSpec(csco, regimes=[Regime(5, csco.flow), Regime(1, csco.flow)])
+        MarketSpec(csco, regimes=[RegimeChange(5, csco.flow), RegimeChange(1, csco.flow)])
     with pytest.raises(ConfigError, match="latency"):
         EntryLatency("often", 1)
     with pytest.raises(UnknownNameError, match="use one of A"):

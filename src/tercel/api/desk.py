@@ -18,7 +18,7 @@ from tercel.evaluation.task import SIDES, seconds_of
 from tercel.trading.desk.config import described
 from tercel.trading.desk.outcome import DeskOutcome, outcome
 from tercel.trading.desk.running import Running
-from tercel.trading.parents import Parent, ParentRequest
+from tercel.trading.parents import ParentOrder, ParentRequest
 from tercel.trading.session import Session
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Desk:
         strategy: str = "",
         limit_price: float | str | None = None,
         name: str = "",
-    ) -> Parent:
+    ) -> ParentOrder:
         """Have an agent work a parent order; work begins when time passes.
 
         Parameters
@@ -207,7 +207,7 @@ class Desk:
         horizon: float | str | None = None,
         limit_price: float | str | None = None,
         reason: str = "amend",
-    ) -> Parent:
+    ) -> ParentOrder:
         """Change a parent's lots (the new total), horizon (from its acceptance), or limit price ("none": without).
 
         Raises
@@ -221,17 +221,17 @@ class Desk:
         self._session().amend(parent, self._why(reason), lots, ns, limit_price)
         return self.parent(parent)
 
-    def cancel(self, parent: str, reason: str = "cancel") -> Parent:
+    def cancel(self, parent: str, reason: str = "cancel") -> ParentOrder:
         """Call a parent off: it is cancelled once none of its orders is open."""
         self._session().cancel(parent, self._why(reason))
         return self.parent(parent)
 
-    def pause(self, parent: str, reason: str = "pause") -> Parent:
+    def pause(self, parent: str, reason: str = "pause") -> ParentOrder:
         """Cancel a parent's orders and let it wait."""
         self._session().pause(parent, self._why(reason))
         return self.parent(parent)
 
-    def resume(self, parent: str, reason: str = "resume") -> Parent:
+    def resume(self, parent: str, reason: str = "resume") -> ParentOrder:
         """Go on with a parent that was paused."""
         self._session().resume(parent, self._why(reason))
         return self.parent(parent)
@@ -257,7 +257,7 @@ class Desk:
 
     # -- what is so ------------------------------------------------------------------------------------------------
 
-    def parent(self, name: str) -> Parent:
+    def parent(self, name: str) -> ParentOrder:
         """A parent order as it stands.
 
         Raises

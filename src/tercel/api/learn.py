@@ -15,7 +15,7 @@ from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.whole import explanation
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
-from tercel.evaluation.tuning import Found
+from tercel.evaluation.tuning import TuningOutcome
 from tercel.evaluation.tuning import tune as searched
 from tercel.evaluation.tuning_tasks import TuningSettings, arena_of
 from tercel.execution.observers import Eyes, name_of
@@ -138,17 +138,17 @@ class Tuned:
     ----------
     rule : str
         The strategy.
-    found : Found
+    found : TuningOutcome
         Parameters, and what they cost on training and validation episodes, bps.
 
-    >>> from tercel.evaluation.tuning import Score
-    >>> found = Found({"rate": 0.5}, 3.0, 100, Score(2.0, 0.1, 50), Score(2.5, 0.1, 50))
+    >>> from tercel.evaluation.tuning import TuningScore
+    >>> found = TuningOutcome({"rate": 0.5}, 3.0, 100, TuningScore(2.0, 0.1, 50), TuningScore(2.5, 0.1, 50))
     >>> Tuned("pov", found).name
     'pov_tuned_here'
     """
 
     rule: str
-    found: Found
+    found: TuningOutcome
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
-from tercel.evaluation.comparisons import Ledger, Resampled, gains
+from tercel.evaluation.comparisons import ComparisonLedger, Resampled, gains
 from tercel.evaluation.contest.held import LISTED, Contest
 from tercel.evaluation.contest.page import write_page
 from tercel.evaluation.contest.result import SEED
@@ -24,7 +24,7 @@ from tercel.evaluation.result import KEYS
 from tercel.evaluation.task import Task
 from tercel.report import figures
 from tercel.report.svg import Figure
-from tercel.report.tables import Judged
+from tercel.report.tables import JudgedTable
 from tercel.report.terminal import plain
 from tercel.stats import Estimate
 
@@ -361,7 +361,7 @@ class Result:
         notes = list(dict.fromkeys((*table.notes, *self.figures["notes"])))  # the page has all that can be said
         return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
 
-    def _shown(self) -> Judged:
+    def _shown(self) -> JudgedTable:
         """The table and the sentences of the command, which compares written strategies with policies alone."""
         table = shown(self.figures)
         found = [one.detectable_bps for one in self.comparisons if one.detectable_bps is not None]
@@ -393,7 +393,11 @@ class Result:
         names = [one.key for one in self.contest.baselines]
         if len(names) < 2:
             return []
-        scores, ledger, rng = self.contest.scores(self.contest.main), Ledger(), np.random.default_rng((SEED, 1))
+        scores, ledger, rng = (
+            self.contest.scores(self.contest.main),
+            ComparisonLedger(),
+            np.random.default_rng((SEED, 1)),
+        )
         saved = gains(Resampled.of(scores, rng), names, {}, rng)
         cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
         ledger.adjust()

@@ -14,14 +14,14 @@ from tercel.core.errors import ConfigError, PolicyError
 from tercel.report.terminal import hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.execution.registry import Entry
+    from tercel.execution.registry import RegistryEntry
 
 HEADINGS = ("policy", "alias", "learner", "market", "actions", "IS, bps", "measured", "seed", "observation")
 LEAVES = ("observation", "seed", "actions", "learner", "market")
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListPolicies:
     """What is asked of `tercel agent list`."""
 
     registry: Registry = ""
@@ -29,7 +29,7 @@ class Listed:
     as_json: AsJson = False
 
 
-def list_(asked: Listed) -> None:
+def list_(asked: ListPolicies) -> None:
     """List what there is: packaged policies, the registry, training runs."""
     from tercel.execution import policies_packaged
     from tercel.execution.registry import open_registry
@@ -75,7 +75,7 @@ def _run(folder: Path) -> dict[str, Any]:
     return {"policy": str(folder), "fault": "no policy yet: `tercel agent train --resume` goes on"}
 
 
-def _registered(entry: "Entry", kept: Any) -> list[dict[str, Any]]:
+def _registered(entry: "RegistryEntry", kept: Any) -> list[dict[str, Any]]:
     rows = []
     for version in entry.versions:
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepRequest:
     """What is asked of `tercel agent sweep`."""
 
     interrupted: ClassVar[str] = "trials that ended are kept; --resume goes on"
@@ -38,7 +38,7 @@ class Sweep:
     as_json: AsJson = False
 
 
-def sweep(asked: Sweep) -> None:
+def sweep(asked: SweepRequest) -> None:
     """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
     from tercel.cli.commands.agent_train import stopped
     from tercel.learning.agent.config import read_config

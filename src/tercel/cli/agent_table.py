@@ -16,7 +16,7 @@ MARKS = marks_of("agent table")
 
 
 @dataclass(frozen=True)
-class Table:
+class TableRequest:
     """What is asked of `tercel agent table`."""
 
     interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
@@ -57,7 +57,7 @@ class Table:
     as_json: AsJson = False
 
 
-def table(asked: Table) -> None:
+def table(asked: TableRequest) -> None:
     """Print the big table: all strategies in all markets and regimes, with intervals."""
     seeds, out = listed_seeds(asked.seeds), asked.out
     from tercel.evaluation.contest.big_table import everyone, places_of, regimes_of, result_of

@@ -58,7 +58,7 @@ def kind_of(raw: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Check:
+class ConfigCheck:
     """What is asked of `tercel config check`."""
 
     file: Annotated[Path, typer.Argument(help="A file in TOML.", metavar="FILE.toml")]
@@ -68,7 +68,7 @@ class Check:
     as_json: AsJson = False
 
 
-def check(asked: Check) -> None:
+def check(asked: ConfigCheck) -> None:
     """Say which kind of file it is, and read it as its command does; exit 2 with file and row or key of an error."""
     kind, remedy = asked.kind, f"name its kind: --kind {'|'.join(KINDS)}"
     if kind and kind not in KINDS:

@@ -22,14 +22,14 @@ data_app.add_typer(record_app, name="record")
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListDays:
     """What is asked of `tercel data list`."""
 
     lake: Lake
     as_json: AsJson = False
 
 
-def list_(asked: Listed) -> None:
+def list_(asked: ListDays) -> None:
     """List what a lake holds."""
     if not asked.lake.is_dir():
         received, remedy = (

@@ -180,7 +180,7 @@ def csv(asked: Csv) -> None:
 
 
 @dataclass(frozen=True)
-class Itch(Dated):
+class ImportItch(Dated):
     """What is asked of `tercel data import itch`."""
 
     paths: Annotated[
@@ -203,7 +203,7 @@ class Itch(Dated):
     as_json: AsJson = False
 
 
-def itch(asked: Itch) -> None:
+def itch(asked: ImportItch) -> None:
     """Import NASDAQ TotalView-ITCH 5.0 files: all symbols in one pass, or some."""
     if asked.check:
         _check(asked)
@@ -331,7 +331,7 @@ def _say_counts(counts: "FileCounts") -> None:
         say(f"warning: the file ends inside a message; its last {counts.cut_bytes} bytes were left out")
 
 
-def _check(asked: Itch) -> None:
+def _check(asked: ImportItch) -> None:
     """The books of files, and nothing written."""
     from tercel.market.feeds.itch_book import check_file, totals
     from tercel.market.feeds.members import members

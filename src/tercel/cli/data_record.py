@@ -21,7 +21,7 @@ record_app = typer.Typer(help="Record live feeds into a lake, one command per fe
 
 
 @dataclass(frozen=True)
-class Itch(Dated):
+class RecordItch(Dated):
     """What is asked of `tercel data record itch`."""
 
     interrupted: ClassVar[str] = "accepted messages are in the capture; --resume goes on"
@@ -54,22 +54,22 @@ class Itch(Dated):
     as_json: AsJson = False
 
 
-def itch(asked: Itch) -> None:
+def itch(asked: RecordItch) -> None:
     """Record ITCH over MoldUDP64: gaps are asked for again, what is accepted survives a kill, tapes come at the end."""
     from zoneinfo import ZoneInfo
 
     from tercel.market.feeds.itch import TIMEZONE
-    from tercel.venues.moldudp import Capture, Link, Outcome, Receiver, open_socket
+    from tercel.venues.moldudp import Link, MoldCapture, PacketOutcome, Receiver, open_socket
 
     today = datetime.now(ZoneInfo(TIMEZONE)).date().isoformat()
     path = asked.capture or asked.lake / "captures" / f"itch-{asked.date or today}-{asked.port}.itch"
     link = Link(asked.port, asked.group, asked.host, _address(asked.request), asked.silence, asked.patience)
     open_socket(link).close()  # an address that cannot be had leaves no capture behind
     if asked.resume:
-        capture = Capture.resume(path)
+        capture = MoldCapture.resume(path)
         say(f"going on after message {capture.messages:,} of {path}")
     else:
-        capture = Capture.start(path, {"session": None, "date": asked.date or today})
+        capture = MoldCapture.start(path, {"session": None, "date": asked.date or today})
     date = asked.date or str(capture.note.get("date", today))
     receiver = Receiver(link, capture, WallClock())
     say(f"listening on {asked.group or asked.host}:{asked.port}; accepted messages go to {path}")
@@ -79,7 +79,7 @@ def itch(asked: Itch) -> None:
         capture.close()
     found: dict[str, Any] = {"outcome": str(outcome), "capture": path, "session": capture.note["session"]}
     found |= {"captured": capture.messages, **asdict(receiver.sequencer.counts)}
-    if outcome is Outcome.STOPPED:
+    if outcome is PacketOutcome.STOPPED:
         say(f"stopped after message {capture.messages:,}; --resume goes on")
     if capture.messages:
         found |= _imported(path, date, asked)
@@ -93,7 +93,7 @@ def itch(asked: Itch) -> None:
     hand_over(found, asked.as_json, show)
 
 
-def _imported(path: Path, date: str, asked: Itch) -> dict[str, Any]:
+def _imported(path: Path, date: str, asked: RecordItch) -> dict[str, Any]:
     """The tapes of a capture, in the lake; a resumed recording replaces what the part before it gave."""
     from tercel.market.feeds.itch import ItchFeed
     from tercel.market.feeds.port import FeedOptions

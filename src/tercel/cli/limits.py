@@ -23,14 +23,14 @@ SHARES = {"p50": 0.50, "p99": 0.99}
 
 
 @dataclass(frozen=True)
-class Check:
+class LimitsCheck:
     """What is asked of `tercel limits check`."""
 
     file: Annotated[Path, typer.Argument(help="Limit file (TOML).", metavar="FILE.toml")]
     as_json: AsJson = False
 
 
-def check(asked: Check) -> None:
+def check(asked: LimitsCheck) -> None:
     """Print the limits as they are understood; exit 2 where the file cannot be obeyed to the letter."""
     from tercel.limits import read
     from tercel.limits.file import understood

@@ -79,7 +79,7 @@ def calibrate(asked: Calibrate) -> None:
     from tercel.market.score.calibrated import calibrated
     from tercel.market.score.card import keep, score
     from tercel.market.score.days import LEAST_SESSION_S
-    from tercel.market.score.realism import Drawn
+    from tercel.market.score.realism import ScoreDraw
     from tercel.market.score.stretches import read_days
 
     began = time.perf_counter()
@@ -105,7 +105,7 @@ def calibrate(asked: Calibrate) -> None:
         made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
     scores = None
     if held_out:
-        drawn = Drawn(made, read_days(asked.lake, symbol, held_out, venue=venue, levels=levels), days)
+        drawn = ScoreDraw(made, read_days(asked.lake, symbol, held_out, venue=venue, levels=levels), days)
         made = keep(made, drawn.tape, score(drawn, classifier=False))
         scores = made.card["scores"]
         made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
@@ -191,13 +191,13 @@ SHIPPED = (
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListMarkets:
     """What is asked of `tercel market list`."""
 
     as_json: AsJson = False
 
 
-def list_(asked: Listed) -> None:
+def list_(asked: ListMarkets) -> None:
     """List the markets that are shipped, with their scores."""
     from tercel.market.flow import preset as presets
     from tercel.market.score.card import calibrated_on

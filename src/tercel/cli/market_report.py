@@ -19,14 +19,14 @@ from tercel.cli.market_score import (
 )
 from tercel.market.impact.card import LENGTH_S
 from tercel.market.score import figures
-from tercel.market.score.realism import Drawn
+from tercel.market.score.realism import ScoreDraw
 from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
 from tercel.report.page import Section, render
 from tercel.report.svg import Figure
 from tercel.report.tables import plain_table
 
 
-def write(folder: Path, drawn: Drawn, card: dict[str, Any], impact: dict[str, Any] | None = None) -> Path:
+def write(folder: Path, drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None = None) -> Path:
     """Write ``report.html`` into `folder` (made if need be) and say where it is."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
@@ -34,7 +34,7 @@ def write(folder: Path, drawn: Drawn, card: dict[str, Any], impact: dict[str, An
     return path
 
 
-def page(drawn: Drawn, card: dict[str, Any], impact: dict[str, Any] | None = None) -> str:
+def page(drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None = None) -> str:
     """The whole page; `impact` is the whole impact card where it was measured."""
     gates = card["gates"]
     failed = [name.replace("_", " ") for name, gate in gates.items() if not gate["passed"]]

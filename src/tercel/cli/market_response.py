@@ -22,7 +22,7 @@ AFTER = ("60", "180", "300")
 
 
 @dataclass(frozen=True)
-class Response:
+class ResponseRequest:
     """What is asked of `tercel market response`."""
 
     preset: Annotated[str, PRESET]
@@ -36,7 +36,7 @@ class Response:
     as_json: AsJson = False
 
 
-def response(asked: Response) -> None:
+def response(asked: ResponseRequest) -> None:
     """Measure what a market answers to styles of execution: displacement, cost by size, who comes to resting orders."""
     check_folder(asked.out)
     from tercel.evaluation.response import measure

@@ -16,7 +16,7 @@ Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreRequest:
     """What is asked of `tercel market score`."""
 
     preset: Annotated[str, PRESET]
@@ -65,7 +65,7 @@ class Score:
     as_json: AsJson = False
 
 
-def score(asked: Score) -> None:
+def score(asked: ScoreRequest) -> None:
     """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
     if asked.by not in ("tercel", "lob-bench"):
         raise UnknownNameError("a judge: tercel, lob-bench", f"--by {asked.by}", "name one of them")
@@ -79,7 +79,7 @@ def score(asked: Score) -> None:
         hand_over(card, asked.as_json, lambda: show(card))
 
 
-def _by_card(asked: Score) -> dict[str, Any]:
+def _by_card(asked: ScoreRequest) -> dict[str, Any]:
     """Against the tape on the preset's card."""
     alone = (asked.symbol, asked.venue, asked.start, asked.end, asked.out, asked.impact, asked.seen, asked.write)
     if asked.dates or any(alone):
@@ -93,7 +93,7 @@ def _by_card(asked: Score) -> dict[str, Any]:
     return score_by_card(load(asked.preset), range(1, (asked.seeds or 3) + 1))
 
 
-def _by_tape(asked: Score, lake: Path, dates: list[str]) -> dict[str, Any]:
+def _by_tape(asked: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, Any]:
     """On days of a lake; the report and the card are written where asked."""
     if not dates:
         raise ConfigError("--date with --lake", f"--lake {lake} alone", "name the days to score on, or leave out both")
@@ -102,14 +102,14 @@ def _by_tape(asked: Score, lake: Path, dates: list[str]) -> dict[str, Any]:
     from tercel.market.impact.card import impact_card
     from tercel.market.score.card import keep
     from tercel.market.score.card import score as scored
-    from tercel.market.score.realism import Drawn
+    from tercel.market.score.realism import ScoreDraw
     from tercel.market.score.stretches import days_of, refuse_seen, train_days
 
     preset = load(asked.preset)
     days = days_of(preset, lake, dates, symbol=asked.symbol, venue=asked.venue, start=asked.start, end=asked.end)
     if not asked.seen:
         refuse_seen(preset, days)
-    drawn = Drawn(preset, days, train_days(lake, preset), range(1, (asked.seeds or 3) + 1))
+    drawn = ScoreDraw(preset, days, train_days(lake, preset), range(1, (asked.seeds or 3) + 1))
     measured = impact_card(preset) if asked.impact else None
     known = preset.card.get("scores", {}).get("impact")
     card = scored(drawn, classifier=asked.classifier, impact=measured or known)
@@ -136,7 +136,7 @@ def file_to_write(which: str) -> Path:
     return Path(which)
 
 
-def _by_lob_bench(asked: Score, dates: list[str]) -> dict[str, Any]:
+def _by_lob_bench(asked: ScoreRequest, dates: list[str]) -> dict[str, Any]:
     """By the benchmark's own code; without a lake, on the days of its data set in `--data`."""
     from tercel.market.flow.preset import load
     from tercel.market.score.days import of_one_market

@@ -30,7 +30,7 @@ MARKS = marks_of("market table")
 
 
 @dataclass(frozen=True)
-class Table:
+class MarketTableRequest:
     """What is asked of `tercel market table`."""
 
     lakes: Annotated[list[Path], typer.Option("--lake", help="Lake with the data sets; may be given again.")]
@@ -43,7 +43,7 @@ class Table:
     as_json: AsJson = False
 
 
-def table(asked: Table) -> None:
+def table(asked: MarketTableRequest) -> None:
     """Score every model on every data set: the table of docs/markets.md."""
     from tercel.market.score import sets
     from tercel.market.score.calibrated import CALIBRATORS
@@ -73,12 +73,12 @@ def table(asked: Table) -> None:
     hand_over({"rows": rows}, asked.as_json, show)
 
 
-def _rows(asked: Table, data: "DataSet", models: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(asked: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> list[dict[str, Any]]:
     """Every model that can be had for a data set."""
     from tercel.market.flow import preset as presets
     from tercel.market.impact.card import impact_card
     from tercel.market.score.card import keep, score
-    from tercel.market.score.realism import Drawn
+    from tercel.market.score.realism import ScoreDraw
     from tercel.market.score.sets import made_for, shipped_for
 
     for lake in asked.lakes:
@@ -96,7 +96,7 @@ def _rows(asked: Table, data: "DataSet", models: Sequence[str]) -> list[dict[str
         try:
             shipped = shipped_for(data, model, train)
             preset = shipped or made_for(data, model, train, say)
-            drawn = Drawn(preset, test, train, range(1, asked.seeds + 1))
+            drawn = ScoreDraw(preset, test, train, range(1, asked.seeds + 1))
             measured = impact_card(preset) if asked.impact else preset.card.get("scores", {}).get("impact")
             card = score(drawn, impact=measured, conditional=False)
         except TercelError as error:

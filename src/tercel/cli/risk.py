@@ -97,7 +97,7 @@ def anomaly(asked: Anomaly) -> None:
 
 
 @dataclass(frozen=True)
-class Posture:
+class PostureRequest:
     """What is asked of `tercel risk posture`."""
 
     market: Market = "csco-santa-fe"
@@ -106,7 +106,7 @@ class Posture:
     as_json: AsJson = False
 
 
-def posture(asked: Posture) -> None:
+def posture(asked: PostureRequest) -> None:
     """Show the posture through a scripted stress: what changed, when and why."""
     from tercel.risk.trials.anomaly import found_posture
 

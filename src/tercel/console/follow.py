@@ -13,7 +13,7 @@ from tercel.core.turns import Turns
 EVERY_S = 0.25
 
 
-class Follower:
+class JournalFollower:
     """Reads what is new a few times a second.
 
     Parameters

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.ledger import FOLDED, Ledger
-from tercel.trading.parents import Parent
+from tercel.trading.parents import ParentOrder
 from tercel.trading.tca.shortfall import by_filled, known, weight
 
 KEPT_ALERTS: Final = 50
@@ -122,7 +122,7 @@ class DeskState:
             "cost_points": list(self.cost_points),
         }
 
-    def _parent_row(self, parent: Parent) -> dict[str, Any]:
+    def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
         """A parent's row, with what an even schedule would have filled by now and the time that is left."""
         order, cost = parent.order, self._costs.get(parent.id, {})
         passed = min(max(self.ns - parent.accepted_ns, 0) / max(parent.horizon_ns, 1), 1.0)

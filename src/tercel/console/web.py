@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from tercel.console.desk import WatchedDesk
-from tercel.console.follow import Follower
+from tercel.console.follow import JournalFollower
 from tercel.console.login import Doorkeeper
 from tercel.core.errors import ConfigError, TercelError
 from tercel.report.page import style_sheet
@@ -47,7 +47,7 @@ def page_file(name: str) -> str:
     return (files("tercel.console") / "page" / name).read_text(encoding="utf-8")
 
 
-def create_app(desk: WatchedDesk, door: Doorkeeper, follower: Follower) -> "FastAPI":
+def create_app(desk: WatchedDesk, door: Doorkeeper, follower: JournalFollower) -> "FastAPI":
     """The console of one desk.
 
     Parameters
@@ -56,7 +56,7 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: Follower) -> "Fast
         Acted on.
     door : Doorkeeper
         Who may.
-    follower : Follower
+    follower : JournalFollower
         Shown; started and stopped with the server.
 
     Raises

@@ -42,7 +42,7 @@ def parse_time(text: str) -> int:
     return int(moment.timestamp()) * NS_PER_SECOND + int((part or "0").ljust(9, "0"))
 
 
-class Row:
+class FileRow:
     """One row of a file, and how its errors name it."""
 
     def __init__(self, path: Path, row: int, cells: Mapping[str, str]) -> None:

@@ -1,8 +1,8 @@
 """The claim that an evaluation is made for: a policy against every strategy, over markets, training seeds and regimes.
 
-A gain is called only after the correction of all comparisons together (`comparisons.Ledger`), so what is claimed is put
-together first (:func:`claim`) and told afterwards (:func:`settle`). Nothing that was lost is left out: where the policy
-is dearer, in any market, regime or both, is listed by name.
+A gain is called only after the correction of all comparisons together (`comparisons.ComparisonLedger`), so what is
+claimed is put together first (:func:`claim`) and told afterwards (:func:`settle`). Nothing that was lost is left out:
+where the policy is dearer, in any market, regime or both, is listed by name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.evaluation.comparisons import Compared, Ledger, pooled_gain
+from tercel.evaluation.comparisons import Compared, ComparisonLedger, pooled_gain
 
 FALSE_SHARE = 0.05
 """Adjusted p-value below which a comparison is called."""
@@ -30,7 +30,7 @@ def called(cell: Mapping[str, Any]) -> str:
     return "better" if cell["mean"] > 0 else "worse"
 
 
-def claim(name: str, cells: Cells, teams: Teams, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
+def claim(name: str, cells: Cells, teams: Teams, ledger: ComparisonLedger, rng: np.random.Generator) -> dict[str, Any]:
     """What is claimed of a row that is judged in every market, to be told by :func:`settle`.
 
     Parameters
@@ -39,7 +39,7 @@ def claim(name: str, cells: Cells, teams: Teams, ledger: Ledger, rng: np.random.
         The policy or recipe.
     cells : mapping
     teams : mapping
-    ledger : Ledger
+    ledger : ComparisonLedger
         What is pooled is entered; what was compared in a single place is in it already.
     rng : numpy Generator
 
@@ -88,7 +88,7 @@ def _pooled(
     other: str,
     row: Mapping[str, Compared],
     teams: Teams,
-    ledger: Ledger,
+    ledger: ComparisonLedger,
     rng: np.random.Generator,
     redraw_markets: bool,
 ) -> dict[str, Any]:

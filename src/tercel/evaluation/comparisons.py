@@ -154,7 +154,7 @@ def detectable(gain: Replicates) -> float | None:
 
 
 @dataclass
-class Ledger:
+class ComparisonLedger:
     """Comparisons as they are written into a result, to be corrected together once all are in.
 
     Their p-values are those of Student's t on the bootstrap's standard error; the adjusted ones bound the share of
@@ -208,7 +208,7 @@ def compare(
     scores: Scores,
     policies: Sequence[str],
     recipes: Mapping[str, Sequence[str]],
-    ledger: Ledger,
+    ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> Compared:
     """Each policy against everything else in a place."""
@@ -226,7 +226,7 @@ def compared(
     scores: Scores,
     policies: Sequence[str],
     recipes: Mapping[str, Sequence[str]],
-    ledger: Ledger,
+    ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """The cell of a place or of a part of one: see :class:`Compared`; both figures None under 10 episodes."""

@@ -47,7 +47,7 @@ _PLAIN = 7
 
 
 @dataclass(frozen=True)
-class Entry:
+class JudgedEntry:
     """One row of the table: a strategy and the episodes it was judged on.
 
     Parameters
@@ -69,7 +69,7 @@ class Entry:
 
 
 def judge(
-    entries: Sequence[Entry],
+    entries: Sequence[JudgedEntry],
     twin_mid2_grid: Ints | None,
     rng: np.random.Generator,
     *,
@@ -86,7 +86,7 @@ def judge(
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : sequence of JudgedEntry
         At least one of kind "baseline"; names differ.
     twin_mid2_grid : int64 (n, G) or None
         Mids of the same n episodes without own orders (one twin run serves all strategies), half ticks. None
@@ -155,7 +155,7 @@ def judge(
 
 
 def cost_replicates(
-    entries: Sequence[Entry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = 2000
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = 2000
 ) -> dict[str, dict[str, Replicates]]:
     """Name -> cost key -> replicates over all training seeds, all under the same cluster draws: for what is compared
     beyond the table."""
@@ -220,7 +220,7 @@ def judge_responses(responses: Sequence[Response], rng: np.random.Generator, res
 
 
 def _replicate_costs(
-    entries: Sequence[Entry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int
 ) -> tuple[dict[str, dict[str, Replicates]], dict[str, list[Replicates]]]:
     """Name -> key -> replicates over all training seeds; name -> replicates of `is_bps` for each seed by itself."""
     index, clusters = cluster_index(entries[0].runs[0].cluster)
@@ -298,7 +298,7 @@ def _seed_by_seed(
     }
 
 
-def _counts(entry: Entry) -> dict[str, float]:
+def _counts(entry: JudgedEntry) -> dict[str, float]:
     """Lots that deserve a remark, over all runs of a strategy."""
 
     def total(name: str) -> int:
@@ -313,7 +313,7 @@ def _counts(entry: Entry) -> dict[str, float]:
     }
 
 
-def _notes(entries: Sequence[Entry], clusters: int, replayed: bool) -> list[str]:
+def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
     """What a reader of the table must know."""
     notes = []
     if few_clusters(clusters):
@@ -347,7 +347,7 @@ def _notes(entries: Sequence[Entry], clusters: int, replayed: bool) -> list[str]
     return notes
 
 
-def paired_correlation(entries: Sequence[Entry]) -> float | None:
+def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
     """Median over pairs of written strategies of the correlation of their costs, episode by episode.
 
     What pairing is worth: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
@@ -361,7 +361,7 @@ def paired_correlation(entries: Sequence[Entry]) -> float | None:
     return float(np.median(matrix[np.triu_indices(len(costs), 1)]))
 
 
-def _refuse_nonsense(entries: Sequence[Entry]) -> None:
+def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:
     """Every reason not to judge."""
     names = [entry.name for entry in entries]
     if len(set(names)) != len(names):

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tercel.core.errors import DataError, TercelError
-from tercel.core.rows import Row, rows
+from tercel.core.rows import FileRow, rows
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Task
@@ -72,7 +72,7 @@ def read_orders(path: str | Path) -> list[Order]:
     """
     file, found = Path(path), []
     for number, cells in rows(file, COLUMNS):
-        at = Row(file, number, cells)
+        at = FileRow(file, number, cells)
         limit = next((cells[name] for name in LIMITS if cells.get(name)), None)
         time, symbol, horizon = (at.word(name) for name in ("time", "symbol", "horizon"))
         side, quantity = at.side(), at.whole("quantity", 1)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.evaluation.comparisons import Ledger, Resampled, Scores
+from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores
 from tercel.execution.costs import Costs
 from tercel.stats.bootstrap import Replicates, moments_of_mean
 from tercel.stats.ranks import ranks, spearman, split_half
@@ -165,7 +165,7 @@ def _within(value: float | None) -> float | None:
 
 def signs(simulated: Side, tape: Side, names: Sequence[str]) -> dict[str, Any]:
     """Pairs whose difference is told on tape (Benjamini and Hochberg over all pairs), and the share that agrees."""
-    ledger, pairs = Ledger(), list(combinations(names, 2))
+    ledger, pairs = ComparisonLedger(), list(combinations(names, 2))
     gaps = {(a, b): tape.means[a] - tape.means[b] for a, b in pairs}
     rows = {pair: ledger.enter(gap) for pair, gap in gaps.items() if gap.error > 10.0**-SAME}
     ledger.adjust()

@@ -45,7 +45,7 @@ IMMEDIATE: Final = "immediate"
 
 
 @dataclass(eq=False)
-class Cell:
+class ResponseCell:
     """What one style did at one size, world by world, in the order of their numbers; NaN where it found no room."""
 
     names: tuple[str, ...] = ("at_T", "law_T", "at_2T", "law_2T", "cost_bps", "unfilled")
@@ -131,10 +131,10 @@ def _cells(
     pairs: int,
     seed: int,
     progress: Callable[[str], None],
-) -> dict[tuple[str, str], Cell]:
+) -> dict[tuple[str, str], ResponseCell]:
     """Every style at every size, batch by batch, until each is known well enough."""
     everything = {**shown, "never": Never(), IMMEDIATE: build(IMMEDIATE)}
-    cells = {(name, size): Cell() for name in everything for size in lots}
+    cells = {(name, size): ResponseCell() for name in everything for size in lots}
     least = min(LEAST, pairs)
     for first in range(0, pairs, BATCH):
         going = [key for key, cell in cells.items() if cell.going]
@@ -176,7 +176,7 @@ def one_batch(
     return {name: np.where(room, values, np.nan) for name, values in found.items()}
 
 
-def told(cell: Cell, law: ImpactLaw | None) -> dict[str, Any]:
+def told(cell: ResponseCell, law: ImpactLaw | None) -> dict[str, Any]:
     """The figures of a style at one size; lots that the book could not fill move nothing, so no law counts them."""
 
     def of_law(name: str) -> float | None:
@@ -195,7 +195,7 @@ def told(cell: Cell, law: ImpactLaw | None) -> dict[str, Any]:
     }
 
 
-def _never(never: Cell, immediate: Cell) -> dict[str, Any]:
+def _never(never: ResponseCell, immediate: ResponseCell) -> dict[str, Any]:
     """Never trading, less what the twin's mid did meanwhile, against taking everything at once: pair by pair."""
     less = never["cost_bps"] - never["twin_bps"]
     n = min(len(less), len(immediate["cost_bps"]))

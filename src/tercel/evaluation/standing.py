@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import DataError
 from tercel.evaluation.adaptability import Response
 from tercel.evaluation.comparisons import RESAMPLES, Scores
-from tercel.evaluation.judge import Entry, cost_replicates
+from tercel.evaluation.judge import JudgedEntry, cost_replicates
 from tercel.execution.costs import BPS, Costs
 from tercel.stats import (
     Replicates,
@@ -36,7 +36,7 @@ RIGID = "vwap_passive"
 
 
 def ratios(
-    entries: Sequence[Entry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = RESAMPLES
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> dict[str, dict[str, Any]]:
     """Policy -> `is_bps`, `impact_bps` (ratios) and `timing_risk_bps` (a difference) to each schedule, with intervals.
 
@@ -45,7 +45,7 @@ def ratios(
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : sequence of JudgedEntry
         The policies (kind "learned") and the schedules, if they were judged.
     """
     schedules = [entry.name for entry in entries if entry.name in SCHEDULES]

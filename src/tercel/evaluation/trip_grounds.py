@@ -9,7 +9,7 @@ from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.market import Split, split_days
 from tercel.evaluation.task import Task
-from tercel.evaluation.trip_market import Ground
+from tercel.evaluation.trip_market import TripGround
 from tercel.evaluation.trips import LONGEST_S
 from tercel.evaluation.windows import tape_plan
 from tercel.execution import step as kernels
@@ -25,16 +25,16 @@ PROOF = 1 << 32
 EVERY_NS = 60 * NS_PER_SECOND
 
 
-def preset_grounds(preset: Preset, impact: str | None, seed: int) -> tuple[Ground, Ground]:
+def preset_grounds(preset: Preset, impact: str | None, seed: int) -> tuple[TripGround, TripGround]:
     """Search and proof in the market of a preset: streams of different seeds."""
     market = reactive(preset, seed=seed, impact=impact)
     volume = max(round(preset.volume_per_s * HALF_HOUR_S), 1)
     plans = (partial(seeded_plan, Task(), volume, at) for at in (seed, seed + PROOF))
-    searched, proof = (Ground(market, plan) for plan in plans)
+    searched, proof = (TripGround(market, plan) for plan in plans)
     return searched, proof
 
 
-def tape_grounds(folder: str, symbol: str, impact: str, seed: int) -> tuple[Ground, Ground]:
+def tape_grounds(folder: str, symbol: str, impact: str, seed: int) -> tuple[TripGround, TripGround]:
     """Search on the earlier days of a tape, proof on the later ones; of one day, before and after two thirds of it.
 
     Raises
@@ -49,7 +49,7 @@ def tape_grounds(folder: str, symbol: str, impact: str, seed: int) -> tuple[Grou
     later, later_days = (market, days) if split.cut_ns else replay(lake, symbol, split.test, impact=law)
     searched = _windows(split, days, seed, 0, split.cut_ns or FOREVER_NS)
     proof = _windows(split, later_days, seed, split.cut_ns, FOREVER_NS)
-    return Ground(market, Drawn(searched, seed)), Ground(later, Drawn(proof, seed + PROOF))
+    return TripGround(market, DrawnWindows(searched, seed)), TripGround(later, DrawnWindows(proof, seed + PROOF))
 
 
 def _windows(split: Split, days: list[TapeDay], seed: int, earliest_ns: int, latest_ns: int) -> Plan:
@@ -61,7 +61,7 @@ def _windows(split: Split, days: list[TapeDay], seed: int, earliest_ns: int, lat
     )  # fmt: skip
 
 
-class Drawn:
+class DrawnWindows:
     """Windows of a plan in a drawn order; after the last the first comes again, with streams of its own."""
 
     def __init__(self, plan: Plan, seed: int) -> None:

@@ -30,7 +30,7 @@ STEP_NS = round(STEP_S * NS_PER_SECOND)
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class TripGround:
     """Worlds to trade in.
 
     Parameters
@@ -72,7 +72,7 @@ class Played:
     cluster: Ints
 
 
-def play(ground: Ground, task: Task, trips: Floats, size: float, first: int, n: int) -> Played:
+def play(ground: TripGround, task: Task, trips: Floats, size: float, first: int, n: int) -> Played:
     """Play trips, float64 (g, trips.SIZE), in worlds `first` to `first + n`, both signs of each.
 
     Parameters

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.legs import figure
 from tercel.evaluation.task import Latency, Task
-from tercel.evaluation.trip_market import Ground, Played, play
+from tercel.evaluation.trip_market import Played, TripGround, play
 from tercel.evaluation.trips import SIZE, STEP_S, first_legs, second_legs, starts, wait_steps
 from tercel.stats import cluster_index, cluster_sums, holm, t_quantile, two_sided_p
 
@@ -65,7 +65,7 @@ class Candidate:
 class Search:
     """The search at one size and latency."""
 
-    def __init__(self, ground: Ground, task: Task, size: float, rng: np.random.Generator) -> None:
+    def __init__(self, ground: TripGround, task: Task, size: float, rng: np.random.Generator) -> None:
         self.ground, self.task, self.size, self.rng = ground, task, size, rng
         self.tried: list[tuple[float, Floats]] = []
         self.world = self.trips = 0
@@ -119,8 +119,8 @@ class Search:
 
 
 def arbitrage(
-    searched: Ground,
-    proof: Ground,
+    searched: TripGround,
+    proof: TripGround,
     *,
     sizes: Sequence[float],
     latencies: Sequence[Latency],
@@ -135,7 +135,7 @@ def arbitrage(
 
     Parameters
     ----------
-    searched, proof : Ground
+    searched, proof : TripGround
         Worlds of the search and others of the proof.
     sizes : sequence of float
         Shares of the public volume of half an hour.
@@ -199,7 +199,7 @@ def _in_turn(found: Sequence[Sequence[Candidate]], most: int) -> list[Candidate]
 # -- proof ------------------------------------------------------------------------------------------------------------
 
 
-def prove(ground: Ground, task: Task, candidates: Sequence[Candidate], pairs: int) -> list[dict[str, Any]]:
+def prove(ground: TripGround, task: Task, candidates: Sequence[Candidate], pairs: int) -> list[dict[str, Any]]:
     """Each candidate in the same fresh worlds, in the order of the candidates."""
     told: dict[int, dict[str, Any]] = {}
     groups = {(one.size, one.latency) for one in candidates}

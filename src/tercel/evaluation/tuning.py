@@ -66,7 +66,7 @@ class Arena:
 
 
 @dataclass(frozen=True)
-class Score:
+class TuningScore:
     """Mean arrival shortfall and its standard error, bps; over how many episodes, and how many lost orders."""
 
     bps: float
@@ -113,7 +113,7 @@ class Searched:
 
 
 @dataclass(frozen=True)
-class Found:
+class TuningOutcome:
     """What a search found.
 
     Parameters
@@ -123,7 +123,7 @@ class Found:
     training_bps : float
         Mean shortfall of the last generations' candidates.
     training_episodes : int
-    validation, begun_from : Score
+    validation, begun_from : TuningScore
         Of `parameters`, and of the values that the search began from.
     training_overflowed : int
         Training episodes in which orders were lost.
@@ -132,8 +132,8 @@ class Found:
     parameters: dict[str, float]
     training_bps: float
     training_episodes: int
-    validation: Score
-    begun_from: Score
+    validation: TuningScore
+    begun_from: TuningScore
     training_overflowed: int = 0
 
 
@@ -152,7 +152,7 @@ def _shortfalls(costs: Costs) -> Floats:
     return np.asarray(attribute(costs, None)["is_bps"] + OVERFLOWED_BPS * (costs.overflow > 0), np.float64)
 
 
-def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Score]:
+def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[TuningScore]:
     """Mean and standard error of the shortfall of strategies over a plan, whose markets warm up once for all.
 
     Errors are those of independent episodes; clusters are the judge's business.
@@ -161,7 +161,7 @@ def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Sco
     for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
         values = _shortfalls(costs)
         error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-        told.append(Score(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
+        told.append(TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
     return told
 
 
@@ -242,7 +242,7 @@ def search(
 
 def tune(
     arena: Arena, name: str, episodes: int | None, seed: int, progress: Callable[[int], None] | None = None
-) -> Found:
+) -> TuningOutcome:
     """Search, then validate what was found beside what was begun from."""
     kind = TUNABLE[name]
     end = search(arena, kind, episodes or episodes_for(kind), seed, progress)
@@ -251,4 +251,4 @@ def tune(
     found, begun = scores(arena, arena.validation, both)
     better = found.bps <= begun.bps
     chosen, score = (end.parameters, found) if better else (start, begun)
-    return Found(chosen, end.training_bps, end.episodes, score, begun, end.overflowed)
+    return TuningOutcome(chosen, end.training_bps, end.episodes, score, begun, end.overflowed)

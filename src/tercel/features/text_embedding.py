@@ -58,7 +58,7 @@ class Embedder:
         self.folder = model if model is not None else packaged_model()
         check_weights(self.folder, expected)
         self.longest = longest
-        self.store = Store((cache or cache_root() / "embeddings") / f"{expected[:12]}-{longest}")
+        self.store = EmbeddingStore((cache or cache_root() / "embeddings") / f"{expected[:12]}-{longest}")
         self._model: Any = None
 
     def __call__(self, texts: Sequence[str], tick: Callable[[int], None] | None = None) -> Singles:
@@ -85,7 +85,7 @@ class Embedder:
         return np.ascontiguousarray(found, np.float32)
 
 
-class Store:
+class EmbeddingStore:
     """Vectors on disk by key: pairs of `.npy` files, written whole, never changed."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Several markets in one training: environments side by side, seen by the learner as one.
 
 Each part has slots of its own and its own unit of reward, so that a tick in one market and a tick in another weigh
-what they cost. `Drawn` is a part whose orders are drawn from ranges, and whose return may be counted against a written
-rule that executes the very same episodes (a paired reward).
+what they cost. `DrawnOrdersVec` is a part whose orders are drawn from ranges, and whose return may be counted against
+a written rule that executes the very same episodes (a paired reward).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
 
-class Drawn(ExecutionVec):
+class DrawnOrdersVec(ExecutionVec):
     """An :class:`ExecutionVec` whose orders are drawn from `ranges`.
 
     Parameters
@@ -108,7 +108,7 @@ class MixedVec:
 
     Parameters
     ----------
-    parts : sequence of Drawn
+    parts : sequence of DrawnOrdersVec
     names : sequence of str
         Of the parts, for their metrics.
 
@@ -121,7 +121,7 @@ class MixedVec:
     n_actions: int
     action_size: int
 
-    def __init__(self, parts: Sequence[Drawn], names: Sequence[str]) -> None:
+    def __init__(self, parts: Sequence[DrawnOrdersVec], names: Sequence[str]) -> None:
         kinds = {(part.actions.name, part.actions.size, part.observer.name) for part in parts}
         if len(kinds) != 1 or len(names) != len(parts):
             received = ", ".join(map(str, sorted(kinds))) or "none"
@@ -149,7 +149,7 @@ class MixedVec:
         return obs, reward, done, {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")}
 
     def progress(self, frames: int) -> None:
-        """See :meth:`Drawn.progress`."""
+        """See :meth:`DrawnOrdersVec.progress`."""
         for part in self.parts:
             part.progress(frames)
 

@@ -30,7 +30,7 @@ from tercel.evaluation.sampling import Sampler
 from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.intent import empty
-from tercel.learning.mixed import Drawn, MixedVec
+from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.port import Foresees, Masked, Restorable, State
 from tercel.market.simulator.source import Source
 
@@ -45,13 +45,13 @@ FORESIGHT: Final = (
 """Names of the entries, in order."""
 
 
-class Foreseen(Drawn):
-    """A :class:`Drawn` that knows its episodes' futures; the episodes themselves are the same bytes.
+class Foreseen(DrawnOrdersVec):
+    """A :class:`DrawnOrdersVec` that knows its episodes' futures; the episodes themselves are the same bytes.
 
     Parameters
     ----------
     source, task, sampler, n
-        As of :class:`Drawn`, and so are further arguments.
+        As of :class:`DrawnOrdersVec`, and so are further arguments.
     """
 
     def __init__(self, source: Source, task: Task, sampler: Sampler, n: int = 64, **more: Any) -> None:
@@ -68,7 +68,7 @@ class Foreseen(Drawn):
             self._ahead.vary(*self.now.worlds(self.task, len(self._ahead.source.worlds_k)))
 
     def restart(self, which: Ints) -> Float32:
-        """As :meth:`Drawn.restart`; the twins of the new episodes run first."""
+        """As :meth:`DrawnOrdersVec.restart`; the twins of the new episodes run first."""
         if self.at_frames < self.until:
             self._look_ahead(self.sampler(self.seed, self.started, len(which)), which)
         return super().restart(which)

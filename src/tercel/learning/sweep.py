@@ -65,7 +65,7 @@ Space = Mapping[str, Range | Choice]
 
 
 @dataclass(frozen=True)
-class Row:
+class SweepRow:
     """A trial that ended.
 
     Parameters
@@ -186,7 +186,7 @@ class Sweep:
             trial.inner.set_user_attr(key, fact)
         self.study.tell(trial.inner, value if how == "complete" else None, state=state)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SweepRow]:
         """All trials that ended, in their order."""
         rows = []
         for number, trial in enumerate(self._ended()):
@@ -199,10 +199,10 @@ class Sweep:
             reported = trial.value
             if reported is None and trial.intermediate_values:
                 reported = trial.intermediate_values[max(trial.intermediate_values)]
-            rows.append(Row(number, np.nan if reported is None else float(reported), how, values, facts))
+            rows.append(SweepRow(number, np.nan if reported is None else float(reported), how, values, facts))
         return rows
 
-    def best(self) -> Row | None:
+    def best(self) -> SweepRow | None:
         """The complete trial with the highest value."""
         complete = [row for row in self.rows() if row.how == "complete"]
         return max(complete, key=lambda row: row.value) if complete else None

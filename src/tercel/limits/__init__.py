@@ -6,18 +6,18 @@
 
 from tercel.limits.file import AgentLimits, DeskLimits, InstrumentLimits, Limits, default_file, parse, read
 from tercel.limits.gate import CHECKS, LimitGate
-from tercel.limits.state import Alarm, Asked, Check, Denial
+from tercel.limits.state import Alarm, Check, Denial, LimitQuery
 
 __all__ = [
     "CHECKS",
     "AgentLimits",
     "Alarm",
-    "Asked",
     "Check",
     "Denial",
     "DeskLimits",
     "InstrumentLimits",
     "LimitGate",
+    "LimitQuery",
     "Limits",
     "default_file",
     "parse",

@@ -17,7 +17,7 @@ _OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJE
 
 
 @dataclass(slots=True, eq=False)
-class Child:
+class AuditedChild:
     """An order as the auditor knows it: what it was asked to be, under each of its names."""
 
     agent: str
@@ -92,9 +92,9 @@ class Auditor:
         self.unit = {each.instrument: int(Decimal(repr(each.tick)) * each.lot * MONEY / 2) for each in listings}
         self.agents = tuple(agents)
         self.parents: dict[str, tuple[str, str, int, int]] = {}
-        self.children: dict[str, list[Child]] = defaultdict(list)
-        self.orders: dict[str, Child] = {}
-        self.open: list[Child] = []
+        self.children: dict[str, list[AuditedChild]] = defaultdict(list)
+        self.orders: dict[str, AuditedChild] = {}
+        self.open: list[AuditedChild] = []
         self.fills: dict[tuple[str, str], tuple[int, int]] = {}
         self.marks = {name: Mark() for name in self.unit}
         self.names: set[str] = set()
@@ -175,7 +175,7 @@ class Auditor:
         if child is not None:
             self._prune(child)
 
-    def _prune(self, child: Child) -> None:
+    def _prune(self, child: AuditedChild) -> None:
         if child.dead and not child.open and child in self.open:
             self.open.remove(child)
 
@@ -215,9 +215,9 @@ class Auditor:
         assert child is not None
         return broken
 
-    def _record(self, command: NewOrder | ReplaceOrder) -> Child:
+    def _record(self, command: NewOrder | ReplaceOrder) -> AuditedChild:
         if isinstance(command, NewOrder):
-            child = Child(
+            child = AuditedChild(
                 command.account, command.instrument, command.parent, command.side, command.lots, command.price
             )
             self.children[command.parent].append(child)

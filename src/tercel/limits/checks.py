@@ -6,10 +6,10 @@ A limit is the most that passes.
 
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.limits.file import DAY_NS
-from tercel.limits.state import NEVER_NS, NOBODY, Asked, Denial, InstrumentState, Scope, money
+from tercel.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, LimitQuery, Scope, money
 
 
-def check_killed(asked: Asked) -> Denial | None:
+def check_killed(asked: LimitQuery) -> Denial | None:
     """Nothing new leaves a desk, or an agent, that was killed."""
     killed = asked.gate.killed
     if killed is not None and (reason := killed(asked.command.account)) is not None:
@@ -19,7 +19,7 @@ def check_killed(asked: Asked) -> Denial | None:
     return None
 
 
-def check_form(asked: Asked) -> Denial | None:
+def check_form(asked: LimitQuery) -> Denial | None:
     """Whole numbers of lots and ticks above zero, a side, a name. A bool or a float is no number of lots."""
     command = asked.command
     if type(asked.lots) is not int or asked.lots <= 0:
@@ -37,7 +37,7 @@ def check_form(asked: Asked) -> Denial | None:
     return None
 
 
-def check_known(asked: Asked) -> Denial | None:
+def check_known(asked: LimitQuery) -> Denial | None:
     """An instrument and an agent that the desk has, both with limits; an agent that was not stopped."""
     if asked.holding is None:
         command = asked.command
@@ -49,7 +49,7 @@ def check_known(asked: Asked) -> Denial | None:
     return None
 
 
-def check_parent(asked: Asked) -> Denial | None:
+def check_parent(asked: LimitQuery) -> Denial | None:
     """A parent that the desk gave to this agent, in this instrument, on this side."""
     parent = asked.parent
     if parent is None:
@@ -59,7 +59,7 @@ def check_parent(asked: Asked) -> Denial | None:
     return None
 
 
-def check_replaced(asked: Asked) -> Denial | None:
+def check_replaced(asked: LimitQuery) -> Denial | None:
     """A replace changes a living order of the same parent (and so of its agent, instrument and side)."""
     if type(asked.command) is ReplaceOrder:
         order = asked.order
@@ -70,7 +70,7 @@ def check_replaced(asked: Asked) -> Denial | None:
     return None
 
 
-def check_twice(asked: Asked) -> Denial | None:
+def check_twice(asked: LimitQuery) -> Denial | None:
     """No name is used twice, and the same order does not leave again within `duplicate_ms`."""
     gate, command = asked.gate, asked.command
     if command.cl_ord_id in gate.names:
@@ -88,7 +88,7 @@ def content(command: NewOrder | ReplaceOrder) -> tuple[object, ...]:
     return (command.parent, command.lots, command.price, command.orig)
 
 
-def check_hours(asked: Asked) -> Denial | None:
+def check_hours(asked: LimitQuery) -> Denial | None:
     """The time of day of the venue's clock is one at which the instrument may be traded."""
     hours = asked.instrument.limits.hours
     if hours is not None:
@@ -100,14 +100,14 @@ def check_hours(asked: Asked) -> Denial | None:
     return None
 
 
-def check_order_lots(asked: Asked) -> Denial | None:
+def check_order_lots(asked: LimitQuery) -> Denial | None:
     """The quantity of one order."""
     if asked.lots > asked.holding.order_lots:
         return Denial("ORDER_LOTS", f"{_who(asked)} lots={asked.lots} limit={asked.holding.order_lots}")
     return None
 
 
-def check_reference(asked: Asked) -> Denial | None:
+def check_reference(asked: LimitQuery) -> Denial | None:
     """There is a mid, it is young, and it is one: nobody knows what a price means without it."""
     at = asked.instrument
     if at.good_from_ns <= asked.now_ns <= at.good_until_ns:
@@ -118,11 +118,11 @@ def check_reference(asked: Asked) -> Denial | None:
     return Denial("STALE_REFERENCE", _stale(asked, at))
 
 
-def _stale(asked: Asked, at: InstrumentState) -> str:
+def _stale(asked: LimitQuery, at: InstrumentState) -> str:
     return f"instrument={at.name} age_ns={asked.now_ns - at.marked_ns} limit={at.limits.reference_age_ns}"
 
 
-def check_collar(asked: Asked) -> Denial | None:
+def check_collar(asked: LimitQuery) -> Denial | None:
     """The price lies in the collar around the mid. A market order's value is reckoned at the collar's edge."""
     at, price = asked.instrument, asked.price
     bps = at.limits.collar_bps
@@ -136,7 +136,7 @@ def check_collar(asked: Asked) -> Denial | None:
     return None
 
 
-def check_order_value(asked: Asked) -> Denial | None:
+def check_order_value(asked: LimitQuery) -> Denial | None:
     """The value of one order; a sell that may fill at the bid is worth that."""
     value = 2 * asked.lots * asked.worst_price * asked.instrument.unit
     if value > asked.holding.order_value:
@@ -144,7 +144,7 @@ def check_order_value(asked: Asked) -> Denial | None:
     return None
 
 
-def check_crossing(asked: Asked) -> Denial | None:
+def check_crossing(asked: LimitQuery) -> Denial | None:
     """No order that could trade with another of the desk's own, whoever's it is."""
     at = asked.instrument
     if asked.side > 0:
@@ -158,7 +158,7 @@ def check_crossing(asked: Asked) -> Denial | None:
     return None
 
 
-def check_children(asked: Asked) -> Denial | None:
+def check_children(asked: LimitQuery) -> Denial | None:
     """Children never come to more than their parent: filled and open lots of all, this one included."""
     parent = asked.parent
     if asked.extra and parent.used + asked.extra > parent.lots:
@@ -166,7 +166,7 @@ def check_children(asked: Asked) -> Denial | None:
     return None
 
 
-def check_position(asked: Asked) -> Denial | None:
+def check_position(asked: LimitQuery) -> Denial | None:
     """The worst case: this and every open order of its side fills, none of the other."""
     extra = asked.extra
     if not extra:
@@ -185,7 +185,7 @@ def check_position(asked: Asked) -> Denial | None:
     return None
 
 
-def check_gross(asked: Asked) -> Denial | None:
+def check_gross(asked: LimitQuery) -> Denial | None:
     """The value of the worst-case positions, without their signs."""
     holding, at = asked.holding, asked.instrument
     if asked.side > 0:
@@ -206,7 +206,7 @@ def check_gross(asked: Asked) -> Denial | None:
     return None
 
 
-def check_messages(asked: Asked) -> Denial | None:
+def check_messages(asked: LimitQuery) -> Denial | None:
     """The number of messages in the window that ends now. Cancels count in it, and are never asked."""
     now_ns = asked.now_ns
     for scope in asked.holding.scopes:
@@ -216,7 +216,7 @@ def check_messages(asked: Asked) -> Denial | None:
     return None
 
 
-def check_loss(asked: Asked) -> Denial | None:
+def check_loss(asked: LimitQuery) -> Denial | None:
     """The day's loss, realised and marked; unknown while a position has no fresh mark.
 
     An order that can only bring its agent's position nearer to zero passes.
@@ -237,12 +237,12 @@ def _loss(scope: Scope) -> Denial:
     return Denial("DAILY_LOSS", f"scope={scope.name} loss={lost} limit={limit}")
 
 
-def _reduces(asked: Asked) -> bool:
+def _reduces(asked: LimitQuery) -> bool:
     holding = asked.holding
     if asked.side > 0:
         return holding.buys + asked.extra <= -holding.position
     return holding.sells + asked.extra <= holding.position
 
 
-def _who(asked: Asked) -> str:
+def _who(asked: LimitQuery) -> str:
     return f"instrument={asked.command.instrument} agent={asked.command.account}"

@@ -37,15 +37,15 @@ from tercel.limits.state import (
     NEVER_NS,
     AgentState,
     Alarm,
-    Asked,
     Check,
-    Counts,
     Denial,
     Holding,
     InstrumentState,
     Killed,
-    Order,
-    Parent,
+    LimitCounts,
+    LimitQuery,
+    OpenOrder,
+    ParentLimit,
 )
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -72,7 +72,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 _ALWAYS: Final = (CancelOrder, StatusRequest, MassCancel)
 
 
-class LimitGate(Counts):
+class LimitGate(LimitCounts):
     """Hard limits of one desk.
 
     Parameters
@@ -104,7 +104,7 @@ class LimitGate(Counts):
         super().__init__(limits.desk)
         self.limits, self.killed = limits, killed
         self.checks: tuple[Check, ...] = (*CHECKS, *more)
-        self._asked = Asked()
+        self._asked = LimitQuery()
         self._asked.gate = self
         for agent in agents:
             if (of_agent := limits.of_agent(agent)) is not None:
@@ -132,7 +132,7 @@ class LimitGate(Counts):
             return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
         return None
 
-    def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> Asked:
+    def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
         asked = self._asked
         asked.command, asked.now_ns = command, now_ns
         asked.side, asked.price = command.side, command.price
@@ -167,7 +167,7 @@ class LimitGate(Counts):
             raise OrderError("a parent of some lots to buy or sell", f"side {side!r}, lots {lots!r}", "mend the parent")
         known = self.parents.get(name)
         if known is None:
-            self.parents[name] = Parent(name, holding, side, lots)
+            self.parents[name] = ParentLimit(name, holding, side, lots)
         elif known.holding is not holding or known.side != side or known.lots != lots:
             raise OrderError("a new name for a new parent", f"{name}, which is taken", "amend it, or name another")
 
@@ -251,7 +251,7 @@ class LimitGate(Counts):
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
             if isinstance(command, NewOrder):
                 parent = self.parents[command.parent]
-                order = Order(holding, parent, command.side, command.lots, price)
+                order = OpenOrder(holding, parent, command.side, command.lots, price)
             else:
                 order = self.orders[command.orig]
                 order.turns += 1
@@ -312,14 +312,14 @@ class LimitGate(Counts):
         self.settle(order)
         return alarm
 
-    def _replaced(self, order: Order, report: Report) -> None:
+    def _replaced(self, order: OpenOrder, report: Report) -> None:
         """The venue took a replace. One that is older than another already taken changes nothing."""
         turn, lots, price = order.asked.pop(report.cl_ord_id, (0, 0, 0))
         if turn > order.taken:
             order.taken, order.price = turn, price
             order.lots = max(lots, report.lots, report.cum)
 
-    def _filled(self, order: Order, report: Report) -> Alarm | None:
+    def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
         if report.exec_id in self.executions:
             return None
         if type(report.last_lots) is not int or report.last_lots <= 0 or type(report.last_price) is not int:

@@ -37,7 +37,7 @@ class Alarm:
     stopped: str = ""
 
 
-class Quotes:
+class OwnQuotes:
     """Own orders of one side of one instrument: the best price at which one may rest.
 
     `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NOBODY` when there is none.
@@ -137,7 +137,7 @@ class InstrumentState(Scope):
         self.bid = self.ask = self.mid2 = 0
         self.marked_ns, self.sane = NEVER_NS, False
         self.good_from_ns, self.good_until_ns = 0, NEVER_NS
-        self.buy_quotes, self.sell_quotes = Quotes(-1), Quotes(1)
+        self.buy_quotes, self.sell_quotes = OwnQuotes(-1), OwnQuotes(1)
         self.exposed: dict[Holding, None] = {}
         """Holdings with a worst case other than nothing."""
 
@@ -160,7 +160,7 @@ class Holding:
         self.order_value = min(each.order_value for each in three)
 
 
-class Parent:
+class ParentLimit:
     """A parent order as the gate was told; `used` is what its children filled and may still fill."""
 
     __slots__ = ("holding", "lots", "name", "side", "used")
@@ -170,7 +170,7 @@ class Parent:
         self.used = 0
 
 
-class Order:
+class OpenOrder:
     """A child order under every name it ever had.
 
     `lots` and `price` are the last accepted, `asked` what replaces on their way would make of them (by name: turn,
@@ -183,7 +183,7 @@ class Order:
         *("taken", "turns"),
     )
 
-    def __init__(self, holding: Holding, parent: Parent, side: int, lots: int, price: int) -> None:
+    def __init__(self, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int) -> None:
         self.holding, self.parent, self.side, self.lots, self.price = holding, parent, side, lots, price
         self.asked: dict[str, tuple[int, int, int]] = {}
         self.cum = self.said = self.open = self.turns = self.taken = 0
@@ -198,7 +198,7 @@ class Order:
         return max(self.lots, *(lots for _, lots, _ in self.asked.values()))
 
 
-class Asked:
+class LimitQuery:
     """A command before the gate, with everything that a check needs, looked up once. One object serves all commands.
 
     Parameters
@@ -207,7 +207,7 @@ class Asked:
         What is to leave, and the time.
     holding, agent, instrument : state
         None where the gate knows no such thing (`check_known` refuses then, later checks need not ask).
-    parent, order : Parent, Order or None
+    parent, order : ParentLimit, OpenOrder or None
         `order` is the one that a replace would change.
     side, lots, price : int
         `price` is None for a market order.
@@ -222,13 +222,13 @@ class Asked:
         *("side", "worst_price"),
     )
     command: NewOrder | ReplaceOrder
-    gate: "Counts"
+    gate: "LimitCounts"
     now_ns: int
     holding: Holding
     agent: AgentState
     instrument: InstrumentState
-    parent: Parent
-    order: Order | None
+    parent: ParentLimit
+    order: OpenOrder | None
     side: int
     lots: int
     extra: int
@@ -236,13 +236,13 @@ class Asked:
     worst_price: int
 
 
-Check = Callable[[Asked], Denial | None]
+Check = Callable[[LimitQuery], Denial | None]
 """The port of limits: one question. `tercel.testing.limits.LimitConformance` checks one."""
 Killed = Callable[[str], str | None]
 """Why an agent is killed, or None; `tercel.trading.kill.KillLatch.killed` is one."""
 
 
-class Counts:
+class LimitCounts:
     """All that is counted. `LimitGate` lets commands and reports change it."""
 
     def __init__(self, desk: DeskLimits) -> None:
@@ -250,8 +250,8 @@ class Counts:
         self.instruments: dict[str, InstrumentState] = {}
         self.agents: dict[str, AgentState] = {}
         self.holdings: dict[tuple[str, str], Holding] = {}
-        self.parents: dict[str, Parent] = {}
-        self.orders: dict[str, Order] = {}
+        self.parents: dict[str, ParentLimit] = {}
+        self.orders: dict[str, OpenOrder] = {}
         self.held: dict[str, InstrumentState] = {}
         """Instruments in which some agent has a position."""
         self.names: set[str] = set()
@@ -274,7 +274,7 @@ class Counts:
         for instrument in instruments:
             instrument.times.append(ns)
 
-    def settle(self, order: Order) -> None:
+    def settle(self, order: OpenOrder) -> None:
         """Reserve what may still fill of an order, no more and no less, and quote the prices at which it may rest."""
         most = order.most if order.live else 0
         still = max(most, order.said) - order.cum

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tercel.core.orders import CancelOrder, CancelReject, Command, Listing, NewOrder, ReplaceOrder, Tif
 from tercel.limits.audit import Auditor
-from tercel.limits.careless import CarelessVenue, Resting
+from tercel.limits.careless import CarelessOrder, CarelessVenue
 from tercel.limits.file import DAY_NS, MONEY, MS, Limits, parse
 from tercel.limits.gate import LimitGate
 
@@ -78,7 +78,7 @@ def planted(limits: Limits, name: str) -> Limits:
 
 
 @dataclass(slots=True)
-class Tally:
+class StressTally:
     """What a storm has come to.
 
     Parameters
@@ -131,7 +131,7 @@ class Storm:
         self.gate = make(given, LISTINGS, AGENTS, self.killed.get)
         self.auditor = Auditor(self.limits, LISTINGS, AGENTS)
         self.venue = CarelessVenue(self.rng)
-        self.tally = Tally()
+        self.tally = StressTally()
         self.now, self._names = DAY_NS // 4, 0
         self.parents: dict[tuple[str, str], str] = {}
         self.most: dict[str, int] = {}
@@ -144,7 +144,7 @@ class Storm:
         for name in START:
             self._quote(name)
 
-    def run(self, actions: int) -> Tally:
+    def run(self, actions: int) -> StressTally:
         """Do so many actions more."""
         random_, odds, acts = self.rng.random, self._odds, self._acts
         for _ in range(actions):
@@ -220,7 +220,7 @@ class Storm:
             if not self._leave(CancelOrder(self._name(), *words)):
                 self.tally.breaches["CANCEL_REFUSED"] += 1
 
-    def _some_open(self) -> Resting | None:
+    def _some_open(self) -> CarelessOrder | None:
         live = self.venue.live
         if not live:
             return None

@@ -60,7 +60,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedTable:
     """What a judged run found, ready to be shown: print it with Rich, or call :meth:`html`.
 
     Parameters

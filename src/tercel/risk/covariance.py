@@ -44,7 +44,7 @@ def sample_covariance(returns: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleCovariance:
     """The sample covariance; singular where there are no more days than names."""
 
     name: str = "sample"
@@ -318,7 +318,7 @@ def estimators() -> tuple[CovarianceEstimator, ...]:
     """Estimators on trial, the plain ones first."""
     return (
         EqualWeights(),
-        PseudoInverse(Sample()),
+        PseudoInverse(SampleCovariance()),
         PseudoInverse(EwmaCovariance()),
         Linear(),
         Nonlinear(),

@@ -19,7 +19,7 @@ COLUMNS = ("ticker", "date", "close", "volume")
 
 
 @dataclass(frozen=True)
-class Panel:
+class ReturnPanel:
     """Daily log returns, no gaps.
 
     Parameters
@@ -43,16 +43,16 @@ class Panel:
         """Index of the first day from `day` on."""
         return sum(one < day for one in self.days)
 
-    def draw(self, count: int, seed: int) -> "Panel":
+    def draw(self, count: int, seed: int) -> "ReturnPanel":
         """So many of the names, drawn at random."""
         if count > len(self.names):
             raise DataError(f"at least {count} names", f"{len(self.names)}", "ask for fewer names")
         picked = np.sort(np.random.default_rng(seed).permutation(len(self.names))[:count])
         names = tuple(self.names[i] for i in picked)
-        return Panel(names, self.days, np.ascontiguousarray(self.returns[:, picked]), self.left_out, self.voided)
+        return ReturnPanel(names, self.days, np.ascontiguousarray(self.returns[:, picked]), self.left_out, self.voided)
 
 
-def read_panel(path: Path) -> Panel:
+def read_panel(path: Path) -> ReturnPanel:
     """A Parquet (or CSV) file of ticker, date, close, volume, one row a name and day.
 
     Days on which half of the names have no volume are no trading days. A name is left out that begins late, has a close
@@ -83,7 +83,7 @@ def read_panel(path: Path) -> Panel:
     return _panel(frame, path)
 
 
-def _panel(frame: pl.DataFrame, path: Path) -> Panel:
+def _panel(frame: pl.DataFrame, path: Path) -> ReturnPanel:
     traded = frame.group_by("date").agg((pl.col("volume") > 0).sum().alias("traded")).sort("date")
     open_days = traded.filter(pl.col("traded") * 2 > frame["ticker"].n_unique())["date"]
     frame = frame.filter(pl.col("date").is_in(open_days.implode()))
@@ -108,7 +108,7 @@ def _panel(frame: pl.DataFrame, path: Path) -> Panel:
     wild = np.abs(returns) > LARGEST_MOVE
     returns[wild] = 0.0
     order = np.argsort([names[column] for column in kept])
-    return Panel(
+    return ReturnPanel(
         tuple(names[kept[i]] for i in order),
         tuple(close["date"].to_list()[1:]),
         np.ascontiguousarray(returns[:, order]),

@@ -69,7 +69,7 @@ class Stance:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PostureRule:
     """One line of a posture policy.
 
     Parameters
@@ -115,14 +115,20 @@ class Rule:
 RESTING = Style.JOIN | Style.IMPROVE
 
 DEFAULT_RULES = (
-    Rule("volatility raised", "volatility_ratio", 1.5, 1.25, Stance(urgency=0.3, size_multiplier=0.75)),
-    Rule("volatility high", "volatility_ratio", 2.5, 1.75, Stance(urgency=0.6, size_multiplier=0.5)),
-    Rule("turbulent regime", "regime", 0.8, 0.2, Stance(urgency=0.2, size_multiplier=0.75)),
-    Rule("depth thin", "depth_ratio", 0.6, 0.8, Stance(max_participation=0.2, size_multiplier=0.75)),
-    Rule("depth gone", "depth_ratio", 0.4, 0.55, Stance(max_participation=0.1, styles=RESTING, size_multiplier=0.5)),
-    Rule("anomaly", "anomaly", 1.0, 0.6, Stance(max_participation=0.1, styles=RESTING, size_multiplier=0.25)),
-    Rule("anomaly extreme", "anomaly", 2.0, 1.0, Stance(max_participation=0.05, styles=RESTING, size_multiplier=0.0)),
-    Rule("trading dearer than expected", "cost_ratio", 2.0, 1.3, Stance(max_participation=0.15, size_multiplier=0.5)),
+    PostureRule("volatility raised", "volatility_ratio", 1.5, 1.25, Stance(urgency=0.3, size_multiplier=0.75)),
+    PostureRule("volatility high", "volatility_ratio", 2.5, 1.75, Stance(urgency=0.6, size_multiplier=0.5)),
+    PostureRule("turbulent regime", "regime", 0.8, 0.2, Stance(urgency=0.2, size_multiplier=0.75)),
+    PostureRule("depth thin", "depth_ratio", 0.6, 0.8, Stance(max_participation=0.2, size_multiplier=0.75)),
+    PostureRule(
+        "depth gone", "depth_ratio", 0.4, 0.55, Stance(max_participation=0.1, styles=RESTING, size_multiplier=0.5)
+    ),
+    PostureRule("anomaly", "anomaly", 1.0, 0.6, Stance(max_participation=0.1, styles=RESTING, size_multiplier=0.25)),
+    PostureRule(
+        "anomaly extreme", "anomaly", 2.0, 1.0, Stance(max_participation=0.05, styles=RESTING, size_multiplier=0.0)
+    ),
+    PostureRule(
+        "trading dearer than expected", "cost_ratio", 2.0, 1.3, Stance(max_participation=0.15, size_multiplier=0.5)
+    ),
 )
 """Volatility asks for haste and smaller sizes, liquidity for patience: what is worse, it says so with its caps."""
 
@@ -135,7 +141,7 @@ class PostureConfig:
 
     Parameters
     ----------
-    rules : tuple of Rule
+    rules : tuple of PostureRule
     required : tuple of str
         Inputs without which the posture is the cautious one.
     stale_ns : int
@@ -146,7 +152,7 @@ class PostureConfig:
         With no rule in force; with broken inputs.
     """
 
-    rules: tuple[Rule, ...] = DEFAULT_RULES
+    rules: tuple[PostureRule, ...] = DEFAULT_RULES
     required: tuple[str, ...] = ("volatility_ratio", "depth_ratio", "anomaly")
     stale_ns: int = 10 * NS_PER_SECOND
     dwell_ns: int = 30 * NS_PER_SECOND
@@ -175,8 +181,8 @@ def finish_early(urgency: float = 0.9, volatility: float = 2.5, depth: float = 0
     asks = Stance(urgency=urgency)
     return PostureConfig(
         rules=(
-            Rule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
-            Rule("depth going", "depth_ratio", depth, 1.5 * depth, asks),
+            PostureRule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
+            PostureRule("depth going", "depth_ratio", depth, 1.5 * depth, asks),
         ),
         required=("volatility_ratio", "depth_ratio"),
     )
@@ -287,7 +293,7 @@ class PosturePolicy:
                 beyond = "below" if rule.on_high else "above"
                 said.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")
 
-    def _why(self, rule: Rule, state: RiskState, at_ns: int) -> str:
+    def _why(self, rule: PostureRule, state: RiskState, at_ns: int) -> str:
         value = getattr(state, rule.watches)
         told = f"{rule.name}: {NAMES[rule.watches]} is " + ("not measured" if value is None else f"{value:.2f}")
         if value is not None and rule.enters(value):

@@ -43,7 +43,7 @@ class Withdrawal:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class WithdrawalVerdict:
     """What a score did on the planted withdrawals and on the calm days.
 
     Parameters
@@ -121,7 +121,7 @@ def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S)
 
 def judge(
     source: Source, score: StreamingAnomaly, withdrawals: int, calm_days: int, seed: int
-) -> tuple[Verdict, Floats]:
+) -> tuple[WithdrawalVerdict, Floats]:
     """Plant withdrawals, one a day, let calm days pass, and count. Also the lead of every alarm that came, seconds.
 
     Parameters
@@ -150,7 +150,7 @@ def judge(
         for index in range(calm_days)
     ]
     found = np.array(leads) > 0
-    verdict = Verdict(
+    verdict = WithdrawalVerdict(
         withdrawals,
         calm_days,
         float(found.mean()),

@@ -91,7 +91,7 @@ def _half_life(horizons: Ints, slope: Floats, precision: Floats) -> int:
 
 
 @dataclass(frozen=True)
-class Scale:
+class AlphaScale:
     """What one unit of a fused forecast is worth, in bps, out of fold.
 
     Parameters
@@ -113,8 +113,8 @@ class Scale:
     half_life_ns: int
 
 
-def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[int] = (1, 2, 3, 4)) -> Scale:
-    """Measure a :class:`Scale` on a panel's out-of-fold forecasts, float (n,), NaN in rows that were not tested.
+def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[int] = (1, 2, 3, 4)) -> AlphaScale:
+    """Measure a :class:`AlphaScale` on a panel's out-of-fold forecasts, float (n,), NaN in rows that were not tested.
 
     The half-life comes from the returns over `periods` dates in a row, chained from the panel's own.
 
@@ -137,7 +137,7 @@ def scale_of(data: Dataset, value: ArrayLike, full_sd: float, periods: Sequence[
     slope = max(float(x @ y / (x @ x)), 0.0)
     horizon = int(np.median(data.end_ns - data.start_ns))
     shape = decay(x, moves[seen], [horizon * period for period in periods])
-    return Scale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, shape.half_life_ns)
+    return AlphaScale(1e4 * slope, 1e4 * float((y - slope * x).std()), full_sd, horizon, shape.half_life_ns)
 
 
 def chained(data: Dataset, periods: Sequence[int]) -> Floats:

@@ -13,7 +13,7 @@ from tercel.report.page import Section, render
 from tercel.report.svg import Figure, finished, sketch
 from tercel.report.tables import plain_table
 from tercel.signals.fusion_walk import Fold, fused
-from tercel.signals.gate import Gate, gated
+from tercel.signals.gate import FusionGate, gated
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic, rank_ic_by_date
 from tercel.stats import mean_interval
@@ -55,7 +55,7 @@ def out_of_sample(
     told: Floats,
     columns: tuple[str, ...],
     folds: Sequence[Fold],
-    gate: Gate | None,
+    gate: FusionGate | None,
     *,
     shrink: float,
     seed: int,
@@ -71,7 +71,7 @@ def out_of_sample(
         What a column is: source:family.
     folds : sequence of Fold
         Past and test rows; the first test has no fusion before it, so it is left out where there are others.
-    gate : Gate or None
+    gate : FusionGate or None
     shrink : float
         Of fusion weights to equal ones.
     seed : int
@@ -94,7 +94,7 @@ def out_of_sample(
 
 
 def _gate(
-    data: Dataset, told: Floats, columns: tuple[str, ...], folds: Sequence[Fold], gate: Gate, shrink: float
+    data: Dataset, told: Floats, columns: tuple[str, ...], folds: Sequence[Fold], gate: FusionGate, shrink: float
 ) -> tuple[Floats, Floats]:
     """The gated fusion (n,) and the states' chances (n, S); the plain fusion stands where there was no gate yet."""
     plain_value = fused(data, told, columns, folds, shrink=shrink)[0]
@@ -103,7 +103,7 @@ def _gate(
 
 
 def _gate_adds(
-    value: Floats, found: tuple[Floats, Floats], tested: NDArray[np.intp], part: Dataset, gate: Gate,
+    value: Floats, found: tuple[Floats, Floats], tested: NDArray[np.intp], part: Dataset, gate: FusionGate,
     rng: np.random.Generator,
 ) -> dict[str, Any]:  # fmt: skip
     """IC of the gated fusion less the plain one's, date by date, over the dates that a gate was ready for."""

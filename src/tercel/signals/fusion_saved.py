@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
-from tercel.signals.alpha import Scale
+from tercel.signals.alpha import AlphaScale
 from tercel.signals.fusion import Fusion
 from tercel.signals.fusion_walk import BaseModel
-from tercel.signals.gate import Gate, GatedFusion, Trained
+from tercel.signals.gate import FusionGate, GatedFusion, TrainedGate
 from tercel.signals.zoo import family
 
 CARD = "card.json"
@@ -36,7 +36,7 @@ GATED = "gated.json"
 
 
 def save(
-    folder: Path, fusion: Fusion, models: list[BaseModel], about: Mapping[str, Any], gate: Trained | None = None
+    folder: Path, fusion: Fusion, models: list[BaseModel], about: Mapping[str, Any], gate: TrainedGate | None = None
 ) -> dict[str, Any]:
     """Write a trained fusion; the card last, so that a folder without one was cut short. Returns the card."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def load(folder: Path) -> tuple[Fusion, list[BaseModel], dict[str, Any]]:
     return fusion, models, card
 
 
-def _save_gate(folder: Path, gate: Trained | None) -> dict[str, Any] | None:
+def _save_gate(folder: Path, gate: TrainedGate | None) -> dict[str, Any] | None:
     """Write the gate's two files; returns what the card says of them."""
     if gate is None:
         return None
@@ -93,7 +93,7 @@ def _save_gate(folder: Path, gate: Trained | None) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def load_gate(folder: Path, card: Mapping[str, Any]) -> Trained | None:
+def load_gate(folder: Path, card: Mapping[str, Any]) -> TrainedGate | None:
     """The gate of a model that :func:`load` has read, None where it has none.
 
     Raises
@@ -105,12 +105,12 @@ def load_gate(folder: Path, card: Mapping[str, Any]) -> Trained | None:
     if raw is None:
         return None
     try:
-        gate = Gate(tuple(raw["columns"]), raw["kind"], raw["states"], raw["seed"])
+        gate = FusionGate(tuple(raw["columns"]), raw["kind"], raw["states"], raw["seed"])
         regimes = gate.make().put_back(_arrays(folder, raw))
         parts = json.loads(_checked(folder, raw["fusions"]))
     except (OSError, *DAMAGED) as error:
         raise DataError("a gate as it was trained", f"{folder}: {type(error).__name__} {error}", AGAIN) from error
-    return Trained(gate, regimes, GatedFusion(tuple(map(Fusion.from_json, parts))), np.array(raw["usual"]))
+    return TrainedGate(gate, regimes, GatedFusion(tuple(map(Fusion.from_json, parts))), np.array(raw["usual"]))
 
 
 def forecast(fusion: Fusion, models: list[BaseModel], features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
@@ -121,7 +121,7 @@ def forecast(fusion: Fusion, models: list[BaseModel], features: Mapping[str, Arr
 def alphas(
     fusion: Fusion,
     models: list[BaseModel],
-    scale: Scale,
+    scale: AlphaScale,
     features: Mapping[str, ArrayLike],
     instruments: Sequence[str],
     at_ns: int,

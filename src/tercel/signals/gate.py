@@ -140,7 +140,7 @@ LEAST_DATES = 60
 
 
 @dataclass(frozen=True)
-class Gate:
+class FusionGate:
     """What states are read from.
 
     Parameters
@@ -192,10 +192,10 @@ class Gate:
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedGate:
     """A gate as it is saved: the model of states, the fusion of each, and the chances where nothing is known."""
 
-    gate: Gate
+    gate: FusionGate
     regimes: Any
     fusion: GatedFusion
     usual: Floats
@@ -206,7 +206,7 @@ class Trained:
 
 
 def gated(
-    data: Dataset, told: Floats, names: Sequence[str], folds: Sequence[Fold], gate: Gate, *, shrink: float = 0.5
+    data: Dataset, told: Floats, names: Sequence[str], folds: Sequence[Fold], gate: FusionGate, *, shrink: float = 0.5
 ) -> tuple[Floats, Floats, Floats]:
     """Fused forecast, its standard deviation, float64 (n,), and the states' chances (n, S).
 
@@ -236,7 +236,7 @@ def gated(
     return value, sd, chance
 
 
-def trained(data: Dataset, told: Floats, names: Sequence[str], gate: Gate, *, shrink: float = 0.5) -> Trained:
+def trained(data: Dataset, told: Floats, names: Sequence[str], gate: FusionGate, *, shrink: float = 0.5) -> TrainedGate:
     """The gate on all dates and all out-of-fold forecasts, to be saved.
 
     Raises
@@ -251,10 +251,10 @@ def trained(data: Dataset, told: Floats, names: Sequence[str], gate: Gate, *, sh
         raise DataError(f"at least {LEAST_DATES} dates for a gate", what, "take a longer panel, or leave the gate out")
     regimes, usual = _fitted(gate, values)
     states = _chances(regimes, values, usual)[data.dates[rows]]
-    return Trained(gate, regimes, stack_by_state(told[rows], data.y[rows], states, names, shrink=shrink), usual)
+    return TrainedGate(gate, regimes, stack_by_state(told[rows], data.y[rows], states, names, shrink=shrink), usual)
 
 
-def _fitted(gate: Gate, past: Floats) -> tuple[Any, Floats]:
+def _fitted(gate: FusionGate, past: Floats) -> tuple[Any, Floats]:
     """A model of the states of some dates, and how often each was."""
     kept = past[np.isfinite(past).all(axis=1)]
     regimes = gate.make().fit(kept)

@@ -28,7 +28,7 @@ from tercel.report import style
 from tercel.report.svg import Figure, finished, sketch
 from tercel.signals.panel.panel import Panel
 from tercel.signals.scores import Skill, rank_ic_of_rows, skill
-from tercel.signals.sources.port import EVERY, Source
+from tercel.signals.sources.port import EVERY, SignalSource
 
 CEILING = 0.04
 SURE = 4.0
@@ -89,7 +89,7 @@ class LeakReport:
 
 
 def leak_report(
-    prices: pl.DataFrame, source: Source, *, ceiling: float = CEILING, seed: int = 0, block: int = 5,
+    prices: pl.DataFrame, source: SignalSource, *, ceiling: float = CEILING, seed: int = 0, block: int = 5,
     max_age: timedelta | None = None,
 ) -> LeakReport:  # fmt: skip
     """Look for knowledge of the future in a source.
@@ -98,7 +98,7 @@ def leak_report(
     ----------
     prices : DataFrame
         `instrument`, `time` (Datetime ns UTC, the end of each bar), `close`; the bars that the source is joined to.
-    source : Source
+    source : SignalSource
         Its facts as it dates them.
     ceiling : float
         IC above which a forecast of the next bar is too good to be true on such a panel.

@@ -4,7 +4,7 @@
         def check(self):
             return no_thirteen
 
-A check is a function of `tercel.limits.Asked` that gives a `Denial` or None; it joins a gate by
+A check is a function of `tercel.limits.LimitQuery` that gives a `Denial` or None; it joins a gate by
 ``LimitGate(..., more=[no_thirteen])`` and is asked after all others.
 """
 
@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 
 from tercel.core.orders import CancelOrder, MassCancel, StatusRequest
-from tercel.limits import Asked, Check, Denial, LimitGate
+from tercel.limits import Check, Denial, LimitGate, LimitQuery
 from tercel.limits.stress import AGENTS, LISTINGS, Storm
 
 
@@ -34,7 +34,7 @@ class LimitConformance:
     def test_gives_a_denial_or_nothing(self) -> None:
         check, given = self.check(), []
 
-        def kept(asked: Asked) -> Denial | None:
+        def kept(asked: LimitQuery) -> Denial | None:
             given.append(check(asked))
             return given[-1]
 
@@ -48,7 +48,7 @@ class LimitConformance:
     def test_changes_nothing_by_asking(self) -> None:
         check = self.check()
 
-        def twice(asked: Asked) -> Denial | None:
+        def twice(asked: LimitQuery) -> Denial | None:
             before = (asked.command, asked.now_ns, asked.lots, asked.price, asked.extra, asked.side, asked.worst_price)
             usage = asked.gate.desk.gross, asked.holding.position, asked.holding.exposure, asked.parent.used
             first = check(asked)

@@ -14,28 +14,28 @@ import polars as pl
 import pytest
 
 from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.port import EVERY, KEYS, ROW, Source, time_type
+from tercel.signals.sources.port import EVERY, KEYS, ROW, SignalSource, time_type
 
 
 class SourceContract:
-    """What every :class:`tercel.signals.sources.port.Source` keeps to."""
+    """What every :class:`tercel.signals.sources.port.SignalSource` keeps to."""
 
     @pytest.fixture
-    def source(self) -> Source:
+    def source(self) -> SignalSource:
         raise NotImplementedError
 
     @pytest.fixture
-    def facts(self, source: Source) -> pl.DataFrame:
+    def facts(self, source: SignalSource) -> pl.DataFrame:
         """The source's facts."""
         return source.facts()
 
-    def test_is_a_source_with_a_name(self, source: Source) -> None:
-        assert isinstance(source, Source)
+    def test_is_a_source_with_a_name(self, source: SignalSource) -> None:
+        assert isinstance(source, SignalSource)
         assert source.name.isidentifier()
         assert source.columns
         assert len(set(source.columns)) == len(source.columns)
 
-    def test_facts_have_keys_and_columns_of_the_right_types(self, source: Source, facts: pl.DataFrame) -> None:
+    def test_facts_have_keys_and_columns_of_the_right_types(self, source: SignalSource, facts: pl.DataFrame) -> None:
         assert facts.columns == [*KEYS, *source.columns]
         assert facts.height > 0
         assert facts["instrument"].dtype == pl.String
@@ -50,17 +50,17 @@ class SourceContract:
     def test_facts_come_in_the_order_in_which_they_became_known(self, facts: pl.DataFrame) -> None:
         assert facts["known_time"].is_sorted()
 
-    def test_reading_twice_gives_the_same(self, source: Source, facts: pl.DataFrame) -> None:
+    def test_reading_twice_gives_the_same(self, source: SignalSource, facts: pl.DataFrame) -> None:
         assert source.facts().equals(facts)
 
-    def test_a_panel_never_shows_what_is_not_yet_known(self, source: Source, facts: pl.DataFrame) -> None:
+    def test_a_panel_never_shows_what_is_not_yet_known(self, source: SignalSource, facts: pl.DataFrame) -> None:
         first = facts["known_time"][0]
         who = "any" if facts["instrument"][0] == EVERY else facts["instrument"][0]
         panel = Panel([source])
         before = panel.as_of([first - timedelta(microseconds=1)], [who])
         assert before.select(panel.columns).row(0) == (None,) * len(source.columns)
 
-    def test_later_facts_do_not_change_what_was_known(self, source: Source, facts: pl.DataFrame) -> None:
+    def test_later_facts_do_not_change_what_was_known(self, source: SignalSource, facts: pl.DataFrame) -> None:
         from tercel.signals.sources.port import FrameSource
 
         middle = facts["known_time"][facts.height // 2]

@@ -38,7 +38,7 @@ class Denied(Protocol):
         ...
 
 
-class Limits(Protocol):
+class LimitsPort(Protocol):
     """What the gateway asks and tells: `limits.LimitGate`."""
 
     def check(self, command: Command, now_ns: int) -> Denied | None:
@@ -87,7 +87,7 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Outcome:
+class SendOutcome:
     """What became of a batch.
 
     Parameters
@@ -110,12 +110,12 @@ class OrderGateway:
     ----------
     venue : Venue
     journal : Journal
-    limits : Limits
+    limits : LimitsPort
     ledger : Ledger
         Kept up to date with every entry that passes.
     """
 
-    def __init__(self, venue: Venue, journal: Journal, limits: Limits, ledger: Ledger) -> None:
+    def __init__(self, venue: Venue, journal: Journal, limits: LimitsPort, ledger: Ledger) -> None:
         self.venue, self.journal, self.limits, self.ledger = venue, journal, limits, ledger
         self.lock = RLock()
         """Held around every word to and from venue and journal; a strategy never runs under it."""
@@ -141,7 +141,7 @@ class OrderGateway:
                 self.notices += self.ledger.apply(entry)
             self.ledger.last = last
 
-    def submit(self, commands: Sequence[Command], before: Sequence[Entry] = ()) -> Outcome:
+    def submit(self, commands: Sequence[Command], before: Sequence[Entry] = ()) -> SendOutcome:
         """Let a batch of commands out, as far as limits let it.
 
         Parameters
@@ -155,7 +155,7 @@ class OrderGateway:
         JournalError
             Nothing was sent.
         """
-        outcome = Outcome()
+        outcome = SendOutcome()
         with self.lock:
             now = self.venue.now_ns
             entries = list(before)
@@ -188,7 +188,7 @@ class OrderGateway:
             return self.shut
         return self.limits.check(command, now_ns)
 
-    def _send(self, outcome: Outcome) -> None:
+    def _send(self, outcome: SendOutcome) -> None:
         waiting = outcome.sent
         outcome.sent = []
         for command in waiting:

@@ -24,7 +24,7 @@ from tercel.trading.follower import Follower
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.guarded import Strategies
 from tercel.trading.journal import kinds
-from tercel.trading.parents import NEW_SESSION, NO_LIMIT, Parent, ParentRequest, ParentStatus, accepted, entry_of
+from tercel.trading.parents import NEW_SESSION, NO_LIMIT, ParentOrder, ParentRequest, ParentStatus, accepted, entry_of
 from tercel.trading.stopping import Stopper, cancels
 
 
@@ -43,7 +43,7 @@ class Watcher(Protocol):
         """A decision was taken on this observation."""
         ...
 
-    def on_over(self, parent: Parent, executor: ParentExecutor | None) -> None:
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """A parent is over; `executor` is the one that it had at the end, if any."""
         ...
 
@@ -106,7 +106,9 @@ class ParentOrderManager:
 
     # -- what people and pillars ask ------------------------------------------------------------------------------
 
-    def accept(self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None) -> Parent:
+    def accept(
+        self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None
+    ) -> ParentOrder:
         """Take a parent order on; work begins with the next step.
 
         Parameters
@@ -149,7 +151,7 @@ class ParentOrderManager:
         if (why := self._killed(agent)) is not None:
             raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
 
-    def work(self, parent: Parent) -> None:
+    def work(self, parent: ParentOrder) -> None:
         """Put a new executor to what is left of a parent."""
         order, ledger = parent.order, self.gateway.ledger
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
@@ -253,7 +255,7 @@ class ParentOrderManager:
         elif lots is not None:
             self._send(executor, executor.amend(lots - executor.order.filled_before))
 
-    def _limit(self, parent: Parent, asked: ParentRequest) -> int:
+    def _limit(self, parent: ParentOrder, asked: ParentRequest) -> int:
         """Another limit price of a parent in ticks; before its arrival 0, as the arrival says what it is."""
         tick = self._follow(asked.instrument).listing.tick
         return limit_at(asked.task(), asked.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
@@ -265,7 +267,7 @@ class ParentOrderManager:
             if executor.order.instrument == instrument:
                 executor.guide(alpha, posture, self._now)
 
-    def say(self, parent: Parent, event: str, operator: int | None = None, **words: Any) -> None:
+    def say(self, parent: ParentOrder, event: str, operator: int | None = None, **words: Any) -> None:
         """Journal an event of a parent."""
         entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **words)
         self.gateway.write([entry if operator is None else marked(entry, operator)])
@@ -389,7 +391,7 @@ class ParentOrderManager:
                 self._expired(parent, begins and parent.reason == NEW_SESSION)
                 self._tell_over(parent.id, None)
 
-    def _tidy_one(self, parent: Parent, executor: ParentExecutor) -> None:
+    def _tidy_one(self, parent: ParentOrder, executor: ParentExecutor) -> None:
         """A executor that is off or done, with no order at the venue."""
         called_off = executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
         if parent.status == ParentStatus.CANCELLING:
@@ -412,7 +414,7 @@ class ParentOrderManager:
         for watcher in self.watchers:
             watcher.on_over(self.gateway.ledger.parents.must(id_), executor)
 
-    def _done(self, parent: Parent) -> None:
+    def _done(self, parent: ParentOrder) -> None:
         """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
         within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
         what = f"refused ({parent.denied_why})" if parent.refused else f"found nobody{within}"
@@ -421,7 +423,7 @@ class ParentOrderManager:
         if parent.refused:
             self._warn(parent.id, "refused")
 
-    def _expired(self, parent: Parent, alone: bool = False) -> None:
+    def _expired(self, parent: ParentOrder, alone: bool = False) -> None:
         """Nothing was taken at its horizon: somebody has to know what is left, and why."""
         why = "nobody worked it"
         if (killed := self.stopper.killed.get(parent.order.agent)) is not None:
@@ -432,7 +434,7 @@ class ParentOrderManager:
         self._end(parent, "expired", f"its horizon came while {why}; {lots}")
         self._warn(parent.id, "expired")
 
-    def _end(self, parent: Parent, event: str, reason: str) -> None:
+    def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
         words: dict[str, Any] = {"reason": reason} if reason else {}
         self.say(parent, event, filled=parent.filled, left=parent.left, refused=parent.refused, **words)
 

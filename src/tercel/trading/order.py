@@ -3,7 +3,8 @@
 No end is ever inferred: an order ends by the venue's word alone, and until then its lots count as open. An order whose
 fate is not known is UNKNOWN, by name.
 
-`Order.base` is what the venue has said; a cancel or replace on its way shows in `Order.status` until it is answered.
+`ChildOrder.base` is what the venue has said; a cancel or replace on its way shows in `ChildOrder.status` until it is
+answered.
 """
 
 from collections.abc import Mapping
@@ -92,7 +93,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ChildOrder:
     """A child order.
 
     Parameters
@@ -165,9 +166,9 @@ class Order:
         return max(self.lots, *(pending.lots for pending in self.pending), self.venue_cum, 0) - self.cum
 
 
-def opened(command: NewOrder) -> Order:
+def opened(command: NewOrder) -> ChildOrder:
     """The order that a command makes."""
-    return Order(
+    return ChildOrder(
         root=command.cl_ord_id,
         name=command.cl_ord_id,
         instrument=command.instrument,
@@ -181,7 +182,7 @@ def opened(command: NewOrder) -> Order:
     )
 
 
-def asked(order: Order, command: CancelOrder | ReplaceOrder) -> Order:
+def asked(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
     """The order with a cancel or replace on its way."""
     if isinstance(command, ReplaceOrder):
         pending = Pending(command.cl_ord_id, command.lots, command.price)
@@ -190,7 +191,7 @@ def asked(order: Order, command: CancelOrder | ReplaceOrder) -> Order:
     return replace(order, pending=(*order.pending, pending))
 
 
-def lost(order: Order) -> Order:
+def lost(order: ChildOrder) -> ChildOrder:
     """The order when it is no longer known what became of it, nor of what was on its way to it.
 
     The largest size that a pending replace may have given it stays reserved.
@@ -200,7 +201,7 @@ def lost(order: Order) -> Order:
     return replace(order, base=S.UNKNOWN, lots=max(order.lots, *(p.lots for p in order.pending), 0), pending=())
 
 
-def reported(order: Order, report: Report) -> tuple[Order, list[Notice]]:
+def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after an execution report that was not seen before; a TRADE is booked.
 
     Returns
@@ -227,7 +228,7 @@ def reported(order: Order, report: Report) -> tuple[Order, list[Notice]]:
     return order, notices
 
 
-def _oddities(order: Order, report: Report) -> list[Notice]:
+def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     """What a report says that it should not, seen from the order before it."""
     kind, root, notices = report.exec_type, order.root, []
     cum = order.cum + report.last_lots
@@ -245,13 +246,13 @@ def _oddities(order: Order, report: Report) -> list[Notice]:
     return notices
 
 
-def _traded(order: Order, report: Report) -> Order:
+def _traded(order: ChildOrder, report: Report) -> ChildOrder:
     """The order with an execution booked."""
     cum, paid = order.cum + report.last_lots, order.paid + report.last_lots * report.last_price
     return replace(order, cum=cum, paid=paid, venue_cum=max(order.venue_cum, cum))
 
 
-def _moved(order: Order, report: Report) -> Order:
+def _moved(order: ChildOrder, report: Report) -> ChildOrder:
     """The order in the state that a report puts it in."""
     base = TRANSITIONS[order.base][report.exec_type]
     if report.exec_type == X.REPLACED:
@@ -267,14 +268,14 @@ def _moved(order: Order, report: Report) -> Order:
     return _standing(order, base)
 
 
-def _standing(order: Order, base: OrdStatus) -> Order:
+def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
     """The order in a base state: what lives tells whether it has traded, what has ended waits for no answer."""
     if base in (S.NEW, S.PARTIALLY_FILLED):
         return replace(order, base=S.PARTIALLY_FILLED if order.cum else S.NEW)
     return replace(order, base=base, pending=() if base in TERMINAL else order.pending)
 
 
-def _answered(order: Order, report: Report) -> tuple[Order, list[Notice]]:
+def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
     if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW):
         return order, []
@@ -289,7 +290,7 @@ def _answered(order: Order, report: Report) -> tuple[Order, list[Notice]]:
     return (_standing(order, S.NEW) if order.base == S.PENDING_NEW else order), []
 
 
-def refused(order: Order, word: CancelReject) -> tuple[Order, list[Notice]]:
+def refused(order: ChildOrder, word: CancelReject) -> tuple[ChildOrder, list[Notice]]:
     """The order after a cancel or replace was refused.
 
     When the venue says that the order has ended and no report has, it is UNKNOWN: what ended it is still to come.

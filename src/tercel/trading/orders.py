@@ -16,7 +16,7 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.journal.words import command_of, word_of
-from tercel.trading.order import Code, Notice, Order, Pending, S, X, asked, lost, opened, refused, reported
+from tercel.trading.order import ChildOrder, Code, Notice, Pending, S, X, asked, lost, opened, refused, reported
 from tercel.trading.positions import Fill
 
 
@@ -28,7 +28,7 @@ class Orders:
     """
 
     def __init__(self) -> None:
-        self._orders: dict[str, Order] = {}
+        self._orders: dict[str, ChildOrder] = {}
         self._root: dict[str, str] = {}
         self._by_id: dict[tuple[str, str], str] = {}
         self._live: dict[str, None] = {}
@@ -43,10 +43,10 @@ class Orders:
     def __len__(self) -> int:
         return len(self._orders)
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[ChildOrder]:
         return iter(self._orders.values())
 
-    def get(self, name: str) -> Order | None:
+    def get(self, name: str) -> ChildOrder | None:
         """The order by any cl_ord_id it ever had or was asked to take."""
         return self._orders.get(self._root.get(name, ""))
 
@@ -59,7 +59,7 @@ class Orders:
         named = report.cl_ord_id in self._root or report.orig in self._root
         return not named and report.exec_type == X.STATUS and not (report.cum or report.leaves)
 
-    def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[Order]:
+    def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[ChildOrder]:
         """Orders that have not settled, oldest first."""
         return [
             order
@@ -69,7 +69,7 @@ class Orders:
             and (not instrument or order.instrument == instrument)
         ]
 
-    def unknown(self) -> list[Order]:
+    def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: of unknown fate, or with executions missing."""
         return [order for order in self.live() if order.base == S.UNKNOWN or order.cum < order.venue_cum]
 
@@ -89,7 +89,7 @@ class Orders:
             return self._lose([order.root for order in self.live()], "the way to the venue went down")
         return []
 
-    def _put(self, order: Order) -> None:
+    def _put(self, order: ChildOrder) -> None:
         self._orders[order.root] = order
         if order.settled:
             self._live.pop(order.root, None)
@@ -135,14 +135,14 @@ class Orders:
             return notices
         return self._seen(order, word) or self._report(order, word)
 
-    def _meant(self, word: Report | CancelReject) -> Order | None:
+    def _meant(self, word: Report | CancelReject) -> ChildOrder | None:
         names = [word.cl_ord_id, word.orig]
         root = next((self._root[name] for name in names if name in self._root), None)
         if root is None and isinstance(word, Report) and word.order_id:
             root = self._by_id.get((word.instrument, word.order_id))
         return None if root is None else self._orders[root]
 
-    def _seen(self, order: Order, report: Report) -> list[Notice]:
+    def _seen(self, order: ChildOrder, report: Report) -> list[Notice]:
         """A report that came before changes nothing; one that comes with other content is an alarm."""
         if report.exec_type == X.STATUS or not report.exec_id:
             return []
@@ -155,7 +155,7 @@ class Orders:
             return [Notice(Code.DUPLICATE, order.root, report.exec_id)]
         return [Notice(Code.EXEC_CHANGED, order.root, f"{report.exec_id}: {before} before, {core} now")]
 
-    def _report(self, order: Order, report: Report) -> list[Notice]:
+    def _report(self, order: ChildOrder, report: Report) -> list[Notice]:
         order, notices = reported(order, report)
         if report.exec_type == X.TRADE:
             self.fills.append(

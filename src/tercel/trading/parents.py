@@ -130,7 +130,7 @@ def _whole(value: object, most: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
+class ParentOrder:
     """A parent order and how far it is.
 
     Parameters
@@ -228,19 +228,19 @@ class Parents:
     """The fold of parents over a journal; fills are booked by whoever folds the orders."""
 
     def __init__(self) -> None:
-        self._parents: dict[str, Parent] = {}
+        self._parents: dict[str, ParentOrder] = {}
 
-    def __iter__(self) -> Iterator[Parent]:
+    def __iter__(self) -> Iterator[ParentOrder]:
         return iter(self._parents.values())
 
     def __len__(self) -> int:
         return len(self._parents)
 
-    def get(self, id_: str) -> Parent | None:
+    def get(self, id_: str) -> ParentOrder | None:
         """A parent by its id."""
         return self._parents.get(id_)
 
-    def must(self, id_: str) -> Parent:
+    def must(self, id_: str) -> ParentOrder:
         """A parent by its id.
 
         Raises
@@ -253,7 +253,7 @@ class Parents:
             raise OrderError("a parent order that exists", f"{id_!r}", f"name one of: {known:.200}")
         return parent
 
-    def may(self, id_: str, event: str) -> Parent:
+    def may(self, id_: str, event: str) -> ParentOrder:
         """The parent, when an event may happen to it now.
 
         Raises
@@ -283,7 +283,7 @@ class Parents:
             fields["limit_price"] = body.get("limit_price")
             order = ParentRequest(id=entry.parent, instrument=entry.instrument, agent=entry.agent, **fields)
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
-            self._parents[order.id] = Parent(
+            self._parents[order.id] = ParentOrder(
                 order, status, order.lots, order.horizon_ns, entry.ns, order.strategy, reason=body.get("reason", ""),
                 limit_price=order.limit_price,
             )  # fmt: skip

@@ -18,11 +18,11 @@ from tercel.core.errors import OrderError, VenueError
 from tercel.core.orders import CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
 from tercel.core.ports import Entry, Journal
 from tercel.trading import crashpoints
-from tercel.trading.gateway import Limits, OrderGateway
+from tercel.trading.gateway import LimitsPort, OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.journal.words import command_of, word_of
 from tercel.trading.ledger import FOLDED, Ledger
-from tercel.trading.order import Order
+from tercel.trading.order import ChildOrder
 from tercel.trading.stopping import cancels, questions
 
 PATIENCE: Final = 40
@@ -35,7 +35,7 @@ BEHIND_NS: Final = 60_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RecoveryLine:
     """An order, ours against the venue's.
 
     Parameters
@@ -63,7 +63,7 @@ class Line:
     evidence: tuple[str, ...] = ()
 
 
-def refold(journal: Journal, limits: Limits) -> Ledger:
+def refold(journal: Journal, limits: LimitsPort) -> Ledger:
     """The fold of a whole journal, limits' counts included.
 
     Raises
@@ -79,7 +79,7 @@ def refold(journal: Journal, limits: Limits) -> Ledger:
     return ledger
 
 
-def _count(entry: Entry, limits: Limits, ledger: Ledger) -> None:
+def _count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
     body = entry.body
     if entry.kind == kinds.PARENT and body["event"] == "accepted":
         try:
@@ -121,9 +121,9 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
 def reconcile(
     gateway: OrderGateway,
     name: Callable[[], str],
-    before: dict[str, Order] | None = None,
+    before: dict[str, ChildOrder] | None = None,
     on_step: Callable[[], Any] = lambda: None,
-) -> list[Line]:
+) -> list[RecoveryLine]:
     """Bring every order that is not over to the end that the venue gives it.
 
     Parameters
@@ -138,7 +138,7 @@ def reconcile(
 
     Returns
     -------
-    list of Line
+    list of RecoveryLine
         One for each of `before`.
 
     Raises
@@ -212,7 +212,7 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None
             return
 
 
-def _line(before: Order, after: Order, evidence: list[str]) -> Line:
+def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> RecoveryLine:
     more = after.cum - before.cum
     done = [f"booked {more} lots"] if more else []
     if after.status != before.status or not more:
@@ -224,7 +224,7 @@ def _line(before: Order, after: Order, evidence: list[str]) -> Line:
                 OrdStatus.FILLED: "filled",
             }.get(after.base, "agreed")
         )
-    return Line(
+    return RecoveryLine(
         before.root,
         before.instrument,
         before.account,
@@ -238,7 +238,7 @@ def _line(before: Order, after: Order, evidence: list[str]) -> Line:
     )
 
 
-def _entry(line: Line, ns: int) -> Entry:
+def _entry(line: RecoveryLine, ns: int) -> Entry:
     body: dict[str, Any] = {
         "ours": line.ours,
         "venue": line.venue,

@@ -17,12 +17,12 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.follower import Follower
-from tercel.trading.gateway import Limits, OrderGateway, Refusal
+from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
 from tercel.trading.guarded import Strategies
 from tercel.trading.journal import kinds
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.recovery import Line, reconcile, refold, resend
+from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
 
 HEARTBEAT_NS: Final = 60 * NS_PER_SECOND
@@ -38,7 +38,7 @@ class Session:
     venue : Venue
     journal : Journal
         Held by this session alone.
-    limits : Limits
+    limits : LimitsPort
         A fresh `limits.LimitGate`: it is told everything that the journal holds.
     strategies : Strategies
         Makes a strategy by name.
@@ -77,7 +77,7 @@ class Session:
         self,
         venue: Venue,
         journal: Journal,
-        limits: Limits,
+        limits: LimitsPort,
         strategies: Strategies,
         *,
         latch: Latch | None = None,
@@ -130,7 +130,7 @@ class Session:
 
     # -- beginning and end ---------------------------------------------------------------------------------------
 
-    def _begin(self, resume: bool, holder: str) -> list[Line]:
+    def _begin(self, resume: bool, holder: str) -> list[RecoveryLine]:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = len(self.ledger.parents)
         body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}

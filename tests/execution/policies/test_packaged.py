@@ -7,7 +7,7 @@ from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.policies_packaged import (
     DEFAULT,
-    Observed,
+    CalmObservations,
     folder_of,
     named,
     names,
@@ -71,7 +71,7 @@ def test_names() -> None:
 
 def test_figures_there_and_back(tmp_path) -> None:  # type: ignore[no-untyped-def]
     values = np.random.default_rng(0).normal(size=(500, OBS_SIZE))
-    made = Observed.of(values, 5, "somewhere", "a command")
+    made = CalmObservations.of(values, 5, "somewhere", "a command")
     (tmp_path / "o.json").write_text(made.to_json())
     again = read_observed(tmp_path / "o.json")
     np.testing.assert_array_equal(again.mean, made.mean)

@@ -12,7 +12,7 @@ from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategies.tunable import (
     AlmgrenChrissFitted,
     ObizhaevaWang,
-    Propagator,
+    TunablePropagator,
     decay,
     exponential_done,
     optimal_shares,
@@ -79,7 +79,7 @@ def test_lots_follow_the_schedules():
     assert takes(ObizhaevaWang({"resilience": 20.0}), 100, 4) == [25] * 4, "a book that refills at once: TWAP"
     parameters = {"beta": float(np.log(0.4 / 0.6)), "reach": float(np.log(0.1))}
     expected = np.diff(np.floor(1000 * power_law_done(5, 0.1, 0.4) + 0.5))
-    np.testing.assert_allclose(takes(Propagator(parameters), 1000, 5), expected, atol=1)
+    np.testing.assert_allclose(takes(TunablePropagator(parameters), 1000, 5), expected, atol=1)
     assert takes(AlmgrenChrissFitted({"kappa": -20.0}), 100, 4) == [25] * 4
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.market.flow.preset import load
-from tercel.market.impact.card import BARS, Resampled, impact_card, slope
+from tercel.market.impact.card import BARS, ResampledPairs, impact_card, slope
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.impact.metaorder import program
 from tercel.market.impact.pilot import law_for
@@ -18,7 +18,7 @@ def test_the_interval_of_a_slope_covers_the_known_one(exponent: float) -> None:
     x = np.array([0.05, 0.1, 0.2, 0.4])
     parts = [10.0 * size**exponent + rng.normal(0.0, 1.0, (300, 1)) for size in x]
     errors = np.array([part.std() / 300**0.5 for part in parts])
-    found = Resampled(300, 1).estimate(lambda m: slope(x, np.concatenate(m), errors), parts)
+    found = ResampledPairs(300, 1).estimate(lambda m: slope(x, np.concatenate(m), errors), parts)
     assert found["ci_low"] < exponent < found["ci_high"]
     assert found["ci_high"] - found["ci_low"] < 0.2
 

@@ -15,7 +15,7 @@ from tercel.market.score.card import compact, keep, score, score_by_card
 from tercel.market.score.days import Day, half_hours, simulated
 from tercel.market.score.distance import distances, mean14
 from tercel.market.score.gates import gates, numbers
-from tercel.market.score.realism import Drawn, interleaved, realism
+from tercel.market.score.realism import ScoreDraw, interleaved, realism
 from tercel.market.score.sample import CURVES, FOURTEEN, RESPONSE_LAGS, acf, clock_of, response, returns, sample
 from tercel.market.score.tape import Tape
 from tercel.market.tape import Events, schema
@@ -31,7 +31,7 @@ def test_a_day_against_itself_is_at_zero(days: list[Day]) -> None:
 
 
 def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(truth: Preset, days: list[Day]) -> None:
-    drawn = Drawn(truth, days[:1], days[1:])
+    drawn = ScoreDraw(truth, days[:1], days[1:])
     card = realism(drawn.tape, drawn.made)
     assert card["mean_l1"] == pytest.approx(card["floor_mean_l1"], rel=0.25)
     assert card["pooled_floor_mean_l1"] <= card["floor_mean_l1"]
@@ -45,7 +45,7 @@ def test_a_model_on_its_own_days_is_as_near_as_they_are_to_each_other(truth: Pre
 def test_another_market_is_far(truth: Preset, days: list[Day]) -> None:
     rates = tuple(3.0 * r for r in truth.cancel_rate)
     thin = truth.model_copy(update={"cancel_rate": rates})
-    drawn = Drawn(thin, days[:1], days[1:2], seeds=(1,))
+    drawn = ScoreDraw(thin, days[:1], days[1:2], seeds=(1,))
     card = realism(drawn.tape, drawn.made)
     assert card["mean_l1"] > 3.0 * card["floor_mean_l1"]
     assert not card["gates"]["mean_spread"]["passed"]
@@ -83,19 +83,19 @@ def test_interleaved_halves_forgive_no_day(truth: Preset, days: list[Day]) -> No
     """Where days differ among themselves, the floor of another day grows and that of the half hours does not."""
     thin = truth.model_copy(update={"cancel_rate": tuple(3.0 * r for r in truth.cancel_rate)})
     mixed = [days[0], day_of(thin, "2003-01-20", 60)]
-    drawn = Drawn(truth, mixed, days[1:2], seeds=(1,))
+    drawn = ScoreDraw(truth, mixed, days[1:2], seeds=(1,))
     card = realism(drawn.tape, drawn.made)
     assert card["interleaved_floor_mean_l1"] < 0.6 * card["floor_mean_l1"]
     forgiven = card["mean_l1"] / card["floor_mean_l1"]
     assert card["interleaved_mean_l1"] / card["interleaved_floor_mean_l1"] > 1.3 * forgiven
-    short = Drawn(truth, [Day(days[0].instrument, days[0].events, 1800.0, 3600.0)], [], seeds=(1,))
+    short = ScoreDraw(truth, [Day(days[0].instrument, days[0].events, 1800.0, 3600.0)], [], seeds=(1,))
     assert short.tape.interleaved_floor_mean_l1 is None
     assert interleaved(short.tape, short.made) is None
 
 
 def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     """The tape travels as JSON: distances are the same to the last digit, gates to the five that are kept."""
-    drawn = Drawn(truth, days[:2], days[2:], seeds=(1,))
+    drawn = ScoreDraw(truth, days[:2], days[2:], seeds=(1,))
     told = score(drawn, classifier=False)
     kept = keep(truth, drawn.tape, told)
     assert len(json.dumps(kept.card["scored_tape"])) < 30_000
@@ -171,9 +171,9 @@ def test_a_stretch_with_too_little(truth: Preset, days: list[Day]) -> None:
         sample(Day(days[0].instrument, days[0].events, 1800.0, 1810.0).seen())
     other = truth.model_copy(update={"tick": 0.05})
     with pytest.raises(ConfigError, match="tick"):
-        Drawn(other, days[:1], days[1:2])
+        ScoreDraw(other, days[:1], days[1:2])
     with pytest.raises(ConfigError, match="at least one day"):
-        Drawn(truth, [], days)
+        ScoreDraw(truth, [], days)
 
 
 def with_status(day: Day, at_s: float, status: int) -> Day:
@@ -198,7 +198,7 @@ def test_a_halt_is_left_out_and_said(truth: Preset, days: list[Day]) -> None:
         whole.ns < halted.instrument.session_open_ns + 3600 * NS_PER_SECOND
     )
     assert seen.n == whole.n - np.count_nonzero(in_halt)
-    card = score(Drawn(truth, [halted], days[1:2], seeds=(1,)), classifier=False)
+    card = score(ScoreDraw(truth, [halted], days[1:2], seeds=(1,)), classifier=False)
     assert card["notes"] == ["2003-01-13: 1 halts, left out"]
     assert card["mean_l1"] < 0.1
 
@@ -207,11 +207,11 @@ def test_a_book_of_one_side_has_nothing_to_score(truth: Preset, days: list[Day])
     events = days[0].events
     bids = Day(days[0].instrument, Events(*(c[events.side != -1] for c in events.columns())))
     with pytest.raises(ConfigError, match="market orders to score on"):
-        Drawn(truth, [bids], days[1:2])
+        ScoreDraw(truth, [bids], days[1:2])
 
 
 def test_a_score_without_its_own_days_has_no_floors(truth: Preset, days: list[Day]) -> None:
-    card = score(Drawn(truth, days[:1], [], seeds=(1,)), classifier=False, conditional=False)
+    card = score(ScoreDraw(truth, days[:1], [], seeds=(1,)), classifier=False, conditional=False)
     assert card["floor_mean_l1"] is None
     assert card["pooled_floor_mean_l1"] is None
     assert "no floors" in card["notes"][0]

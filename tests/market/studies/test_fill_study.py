@@ -12,21 +12,21 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.score.sums import HALVES, Sums, clusters, estimates, interleaved, shares, table
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.depletions import add_depletions
-from tercel.market.studies.fill_gates import Cell, compare, gates
+from tercel.market.studies.fill_gates import GateCell, compare, gates
 from tercel.market.studies.fill_study import add_hidden, figures, sums_of
-from tercel.market.studies.fills import WAITS_S, Scale, run_ghosts, usable
+from tercel.market.studies.fills import WAITS_S, FillScale, run_ghosts, usable
 from tercel.market.studies.markouts import add_counts, add_markouts, market_orders
 from tercel.market.studies.own_orders import add_own_orders
-from tercel.market.studies.replayed import Tally, replayed
+from tercel.market.studies.replayed import ReplayTally, replayed
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE, TRADE_HIDDEN
 
 OPENS: list[Row] = [(1.0, ADD, 1, 1, 100, 10), (1.0, ADD, 2, -1, 102, 10), (1.0, ADD, 3, 1, 98, 50)]
-SCALE = Scale(1, 10.0, (5.0, 10.0, 15.0))
+SCALE = FillScale(1, 10.0, (5.0, 10.0, 15.0))
 
 
-def tally(*rows: Row) -> Tally:
+def tally(*rows: Row) -> ReplayTally:
     """A day of bid 10 at 100, ask 10 at 102, bid 50 at 98, and these rows."""
-    return Tally(replayed(*tape([*OPENS, *rows])))
+    return ReplayTally(replayed(*tape([*OPENS, *rows])))
 
 
 def share(sums: Sums, name: str) -> float:
@@ -97,7 +97,7 @@ def test_fano_is_variance_over_mean_of_whole_stretches_about_the_days_mean() -> 
 def test_depletions_are_those_of_a_slow_look(seed: int) -> None:
     instrument, events = drawn(seed, 400)
     day = replayed(instrument, events)
-    one = Tally(day)
+    one = ReplayTally(day)
     add_depletions(one, market_orders(day))
     found = {name: cases(one.sums, f"back_after_{name}_1s") for name in ("trade", "cancel")}
     back = {name: one.sums[f"back_after_{name}_10s"].sum() for name in found}
@@ -238,7 +238,7 @@ def test_a_market_that_is_its_tape_passes_where_there_is_something_to_say(day: S
     assert sum(gate.passed for gate in judged) > 10
 
 
-CELL = Cell(real=1.0, ci_low=0.9, ci_high=1.05, floor=0.01, simulated=1.0, simulated_low=None, simulated_high=None)
+CELL = GateCell(real=1.0, ci_low=0.9, ci_high=1.05, floor=0.01, simulated=1.0, simulated_low=None, simulated_high=None)
 
 
 @pytest.mark.parametrize(

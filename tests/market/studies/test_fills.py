@@ -18,8 +18,8 @@ from tercel.market.score.sums import Sums
 from tercel.market.simulator.days import session
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.fills import Scale, add_fills, run_ghosts, scale_of, usable
-from tercel.market.studies.replayed import DISTANCES, Replayed, Tally, noted, replayed
+from tercel.market.studies.fills import FillScale, add_fills, run_ghosts, scale_of, usable
+from tercel.market.studies.replayed import DISTANCES, Replayed, ReplayTally, noted, replayed
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
@@ -93,7 +93,7 @@ def test_market_orders_of_a_constant_rate_on_a_fixed_queue_fill_as_erlang_has_it
     for i, second in enumerate(at[at < close - 1.0]):
         rows += [(second, EXECUTE, i + 1, 1, 100, 1), (second, ADD, i + 1 + ahead, 1, 100, 1)]
     day = replayed(*tape(rows, close))
-    sums = tallied(day, Scale(1, 1.0, (1.0, 2.0, 3.0)))
+    sums = tallied(day, FillScale(1, 1.0, (1.0, 2.0, 3.0)))
     for wait in (30, 100):
         x = rate * wait
         erlang = 1.0 - sum(math.exp(-x) * x**i / math.factorial(i) for i in range(ahead + 1))
@@ -103,8 +103,8 @@ def test_market_orders_of_a_constant_rate_on_a_fixed_queue_fill_as_erlang_has_it
         assert both == pytest.approx(bids.mean() / 2.0, abs=0.01)  # nobody hits the asks
 
 
-def tallied(day: Replayed, scale: Scale) -> Sums:
-    tally = Tally(day)
+def tallied(day: Replayed, scale: FillScale) -> Sums:
+    tally = ReplayTally(day)
     add_fills(tally, scale)
     return tally.sums
 
@@ -148,7 +148,7 @@ def test_a_tape_that_ends_early_ends_the_session() -> None:
     kept = events.exch_ns <= 3000 * NS_PER_SECOND
     day = replayed(instrument, Events(*(column[kept] for column in events.columns())))
     assert day.close_ns == 3060 * NS_PER_SECOND
-    assert tallied(day, Scale(1, 4.0, (1.0, 2.0, 3.0)))["filled_900s#"].sum() == 2 * 127  # starts at 900 to 2,160 s
+    assert tallied(day, FillScale(1, 4.0, (1.0, 2.0, 3.0)))["filled_900s#"].sum() == 2 * 127  # starts at 900 to 2,160 s
 
 
 def test_ghosts_take_nothing_from_each_other() -> None:
@@ -225,7 +225,7 @@ def test_an_auction_fills_nothing() -> None:
 def test_the_scale_is_a_round_lot_on_nasdaq_and_the_usual_order_elsewhere() -> None:
     joins = [(2.0, ADD, 3, 1, 100, 30), (3.0, ADD, 4, -1, 102, 50)]
     instrument, events = tape([*OPENS, *joins], lot=2)
-    assert scale_of([replayed(instrument, events)]) == Scale(100, 100.0, (80.0, 100.0, 120.0))
+    assert scale_of([replayed(instrument, events)]) == FillScale(100, 100.0, (80.0, 100.0, 120.0))
     other = Instrument(**{**vars(instrument), "venue": "GLBX"})
     assert scale_of([replayed(other, events)]).ghost == 80
 

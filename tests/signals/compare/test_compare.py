@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError
-from tercel.signals.compare.cells import PROBLEMS, Cell, Measured, Stacked, contenders, lacking, plan, run
+from tercel.signals.compare.cells import PROBLEMS, FittedCell, Measured, Stacked, contenders, lacking, plan, run
 from tercel.signals.compare.claims import CLAIMS, Cells, Claim, judge, summary
 from tercel.signals.scores import auc
 from tercel.testing.signal_model import SignalModelConformance
@@ -43,20 +43,20 @@ def test_no_column_of_interaction_tells_anything_alone() -> None:
 
 
 def test_cells_repeat_and_measure() -> None:
-    cell = Cell("linear", "linear", 400, 0.0, 7)
+    cell = FittedCell("linear", "linear", 400, 0.0, 7)
     first, second = run(cell, 500, still), run(cell, 500, still)
     assert first == second
     assert 0.8 < first["share"] <= 1.1
     assert first["fit_s"] == 1.0
     assert first["row_us"] == pytest.approx(2000.0)
-    assert run(Cell("interaction", "linear", 400, 0.0, 7), 500, still)["share"] < 0.2
+    assert run(FittedCell("interaction", "linear", 400, 0.0, 7), 500, still)["share"] < 0.2
 
 
 def test_the_plan_names_every_cell_once() -> None:
     cells = plan(("linear", "hmm"), ("mixed", "filter"), 100, (0.0, 0.2), (1, 2))
     assert len(set(cells)) == len(cells)
-    assert Cell("mixed", "linear", 100, 0.2, 2) in cells
-    assert Cell("filter", "linear", 25, 0.0, 1) in cells
+    assert FittedCell("mixed", "linear", 100, 0.2, 2) in cells
+    assert FittedCell("filter", "linear", 25, 0.0, 1) in cells
     assert not any(cell.noise for cell in cells if cell.family == "hmm")
     assert len({cell.key for cell in cells}) == len(cells)
 

@@ -14,7 +14,7 @@ import pytest
 from tercel.core.errors import DataError
 from tercel.signals import fusion_saved
 from tercel.signals.fusion_walk import final, out_of_fold
-from tercel.signals.gate import Gate, Trained
+from tercel.signals.gate import FusionGate, TrainedGate
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.sources.synthetic import synthetic_market
 from tercel.signals.validation import DAY, walk_forward
@@ -35,7 +35,7 @@ def data() -> Dataset:
     return synthetic_market(3, instruments=20, days=120, strength=0.2).data
 
 
-def saved(data: Dataset, folder: Path, name: str, gate: Trained | None = None) -> tuple[Any, Any, dict[str, Any]]:
+def saved(data: Dataset, folder: Path, name: str, gate: TrainedGate | None = None) -> tuple[Any, Any, dict[str, Any]]:
     folds = list(walk_forward(data.time_ns, data.end_ns, splits=2, embargo_ns=2 * DAY))
     told = out_of_fold(data, (name,), folds, settings=FAST)
     fusion, models = final(data, (name,), told, settings=FAST)
@@ -63,12 +63,14 @@ def test_a_gate_comes_back_to_the_bit(data: Dataset, tmp_path: Path, kind: str) 
     rng = np.random.default_rng(0)
     history = rng.normal(size=(200, 2)) * np.where(np.arange(200) % 50 < 25, 1.0, 3.0)[:, None]
     fusion, models, _ = saved(data, tmp_path, "linear")
-    gate = Gate(("market.vol_20", "market.ret_5"), kind)
+    gate = FusionGate(("market.vol_20", "market.ret_5"), kind)
     regimes = gate.make().fit(history)
     usual = regimes.predict_proba(history).mean(axis=0)
     from tercel.signals.gate import GatedFusion
 
-    card = fusion_saved.save(tmp_path, fusion, models, {}, Trained(gate, regimes, GatedFusion((fusion, fusion)), usual))
+    card = fusion_saved.save(
+        tmp_path, fusion, models, {}, TrainedGate(gate, regimes, GatedFusion((fusion, fusion)), usual)
+    )
     again = fusion_saved.load_gate(tmp_path, card)
     assert again is not None
     np.testing.assert_array_equal(again.chances(history), regimes.predict_proba(history))

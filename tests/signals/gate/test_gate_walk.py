@@ -5,7 +5,7 @@ import pytest
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.signals.fusion_walk import fused
-from tercel.signals.gate import Gate, gated, trained
+from tercel.signals.gate import FusionGate, gated, trained
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic_by_date
 from tercel.signals.sources.daily import MarketState
@@ -43,7 +43,7 @@ def test_it_pays_where_sources_take_turns(seed: int) -> None:
     assert data.ranking == ("s", "t")
     folds = list(walk_forward(data.time_ns, data.end_ns, splits=6))
     plain = fused(data, told, COLUMNS, folds)[0]
-    value, sd, chance = gated(data, told, COLUMNS, folds, Gate(("market.mood",)))
+    value, sd, chance = gated(data, told, COLUMNS, folds, FusionGate(("market.mood",)))
     ready = np.isfinite(value)
     assert ready.sum() > 0.3 * data.n
     assert np.allclose(chance[ready].sum(axis=1), 1)
@@ -54,18 +54,18 @@ def test_it_pays_where_sources_take_turns(seed: int) -> None:
 def test_later_dates_change_nothing_earlier() -> None:
     data, told = turning(4)
     folds = list(walk_forward(data.time_ns, data.end_ns, splits=6))
-    whole = gated(data, told, COLUMNS, folds, Gate(("market.mood",)))[0]
+    whole = gated(data, told, COLUMNS, folds, FusionGate(("market.mood",)))[0]
     cut = int(0.8 * DATES) * NAMES
     x, y = data.x.copy(), data.y.copy()
     x[cut:, 2], y[cut:] = -x[cut:, 2] * 7, -y[cut:]
     other = Dataset(x, y, y, data.names, data.time_ns, data.start_ns, data.end_ns, data.instrument)
-    again = gated(other, told, COLUMNS, folds, Gate(("market.mood",)))[0]
+    again = gated(other, told, COLUMNS, folds, FusionGate(("market.mood",)))[0]
     np.testing.assert_array_equal(whole[:cut], again[:cut])
 
 
 def test_dates_that_know_nothing_have_the_usual_chances() -> None:
     data, told = turning(5)
-    model = trained(data, told, COLUMNS, Gate(("market.mood",)))
+    model = trained(data, told, COLUMNS, FusionGate(("market.mood",)))
     chance = model.chances(np.array([[np.nan], [0.1], [9.0]]))
     assert np.allclose(chance[0], model.usual)
     assert chance[2, 1] > 0.9
@@ -74,14 +74,14 @@ def test_dates_that_know_nothing_have_the_usual_chances() -> None:
 def test_what_is_no_state_is_refused() -> None:
     data, told = turning(6)
     with pytest.raises(ConfigError, match=r"columns for the gate among market\.mood; received market\.fear"):
-        Gate(("market.fear",)).by_date(data)
+        FusionGate(("market.fear",)).by_date(data)
     with pytest.raises(DataError, match=r"the same of every instrument; received s\.a"):
-        Gate(("s.a",)).by_date(data)
+        FusionGate(("s.a",)).by_date(data)
     with pytest.raises(ConfigError, match="2 to 4 states"):
-        Gate(("market.mood",), states=7)
+        FusionGate(("market.mood",), states=7)
     short = data.rows(np.arange(30 * NAMES))
     with pytest.raises(DataError, match="at least 60 dates"):
-        trained(short, told[: 30 * NAMES], COLUMNS, Gate(("market.mood",)))
+        trained(short, told[: 30 * NAMES], COLUMNS, FusionGate(("market.mood",)))
 
 
 def test_the_state_of_the_market_is_its_mean_move() -> None:

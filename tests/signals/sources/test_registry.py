@@ -6,15 +6,15 @@ import pytest
 from tests.signals.sources.test_sources import lights_file, series_file, stocknet_folder
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.signals.sources.port import Source
+from tercel.signals.sources.port import SignalSource
 from tercel.signals.sources.registry import KINDS, PLAIN, source_of
 
 
 def test_every_kind_makes_a_source(tmp_path: Path) -> None:
     needed = {"bars": {"days": [["A", "2020-01-01"]]}, "series": {"date": "date", "series": ["debt"], "lag_days": 1}}
     for kind in PLAIN:
-        assert isinstance(source_of(kind, tmp_path, **needed.get(kind, {})), Source), kind
-    assert isinstance(source_of("tweets", stocknet_folder(tmp_path / "s"), cutoff="close"), Source)
+        assert isinstance(source_of(kind, tmp_path, **needed.get(kind, {})), SignalSource), kind
+    assert isinstance(source_of("tweets", stocknet_folder(tmp_path / "s"), cutoff="close"), SignalSource)
     assert set(KINDS) == {*PLAIN, "tweets"}
 
 

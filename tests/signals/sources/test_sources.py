@@ -16,7 +16,7 @@ from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
-from tercel.signals.sources.port import Source, SourceAbsentError
+from tercel.signals.sources.port import SignalSource, SourceAbsentError
 from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
 from tercel.signals.sources.synthetic import planted_leak, synthetic_market
@@ -120,31 +120,31 @@ def series_file(folder: Path) -> Path:
 
 class TestSynthetic(SourceContract):
     @pytest.fixture(params=[0, 1, 2])
-    def source(self, request: pytest.FixtureRequest) -> Source:
+    def source(self, request: pytest.FixtureRequest) -> SignalSource:
         return synthetic_market(1, instruments=8, days=40).sources[request.param]
 
 
 class TestPlanted(SourceContract):
     @pytest.fixture(params=[True, False])
-    def source(self, request: pytest.FixtureRequest) -> Source:
+    def source(self, request: pytest.FixtureRequest) -> SignalSource:
         return planted_leak(synthetic_market(1, instruments=8, days=40).prices, 1, falsified=request.param)
 
 
 class TestDaily(SourceContract):
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Source:
+    def source(self, tmp_path: Path) -> SignalSource:
         return DailyFactors(daily_file(tmp_path), history=60)
 
 
 class TestFundamentals(SourceContract):
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Source:
+    def source(self, tmp_path: Path) -> SignalSource:
         return Fundamentals(reports_file(tmp_path))
 
 
 class TestTweets(SourceContract):
     @pytest.fixture(params=["open", "close"])
-    def source(self, tmp_path: Path, request: pytest.FixtureRequest) -> Source:
+    def source(self, tmp_path: Path, request: pytest.FixtureRequest) -> SignalSource:
         return TweetTone(
             read_stocknet(stocknet_folder(tmp_path)), word_score, request.param, columns=("tone", "tone_above_usual")
         )
@@ -152,25 +152,25 @@ class TestTweets(SourceContract):
 
 class TestSeries(SourceContract):
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Source:
+    def source(self, tmp_path: Path) -> SignalSource:
         return DatedSeries(series_file(tmp_path), "date", ("debt",), lag_days=2)
 
 
 class TestLights(SourceContract):
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Source:
+    def source(self, tmp_path: Path) -> SignalSource:
         return NightLights(lights_file(tmp_path))
 
 
 class TestScenes(SourceContract):
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Source:
+    def source(self, tmp_path: Path) -> SignalSource:
         return Scenes(scenes_file(tmp_path))
 
 
 class TestBars(SourceContract):
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Source:
+    def source(self, tmp_path: Path) -> SignalSource:
         lake = Lake(tmp_path / "lake")
         lake.write(DAY, rude_events(3, 800, step_ns=100_000_000))
         return MicrostructureBars(tmp_path / "lake", [("TOY", DAY.date)], every_s=1.0, levels=1)
@@ -276,7 +276,7 @@ def test_daily_files_are_checked(tmp_path: Path) -> None:
         MicrostructureBars(Path("nowhere"), [("A", "2020-01-01")]),
     ],
 )  # fmt: skip
-def test_what_is_not_there_is_absent_not_broken(source: Source) -> None:
+def test_what_is_not_there_is_absent_not_broken(source: SignalSource) -> None:
     with pytest.raises(SourceAbsentError):
         source.facts()
 

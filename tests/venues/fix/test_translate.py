@@ -23,8 +23,8 @@ from tercel.core.orders import (
 from tercel.venues.fix import words as w
 from tercel.venues.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
 from tercel.venues.fix.translate import (
+    PriceScale,
     RefusedError,
-    Scale,
     cancel_reject_in,
     cancel_reject_out,
     command_in,
@@ -36,7 +36,7 @@ from tercel.venues.fix.translate import (
 )
 
 TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
-KNOWN = {f"I{n}": Scale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}
+KNOWN = {f"I{n}": PriceScale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}
 
 names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(
     lambda name: name not in (w.NO_NAME, w.NO_SYMBOL) and name.isprintable()
@@ -75,7 +75,7 @@ rows = st.lists(
 
 @given(st.one_of(news, cancels, replaces, statuses, masses))
 def test_commands_come_back_as_they_left(command):
-    kind, fields = command_out(command, KNOWN.get(getattr(command, "instrument", ""), Scale()))
+    kind, fields = command_out(command, KNOWN.get(getattr(command, "instrument", ""), PriceScale()))
     assert all(value and "\x01" not in value for _, value in fields)
     assert len({tag for tag, _ in fields}) == len(fields)
     assert {tag for tag, _ in fields} <= set(w.READ[kind])
@@ -84,7 +84,7 @@ def test_commands_come_back_as_they_left(command):
 
 @given(reports)
 def test_reports_come_back_as_they_left(report):
-    fields = report_out(report, KNOWN.get(report.instrument, Scale()))
+    fields = report_out(report, KNOWN.get(report.instrument, PriceScale()))
     assert all(value and "\x01" not in value for _, value in fields)
     assert {tag for tag, _ in fields} <= {*w.READ[w.EXECUTION_REPORT], w.AVG_PX, w.TRANSACT_TIME}
     assert report_in(dict(fields), KNOWN) == report
@@ -128,8 +128,8 @@ def test_listings_come_back_as_they_left(listings):
 
 @given(st.sampled_from(TICKS), prices)
 def test_prices_are_exact_decimals(tick, ticks):
-    text = Scale(tick).price(ticks)
-    assert Scale(tick).ticks(text) == ticks
+    text = PriceScale(tick).price(ticks)
+    assert PriceScale(tick).ticks(text) == ticks
     assert "e" not in text.lower()
 
 
@@ -167,7 +167,7 @@ def _order(**changed):
 def test_what_cannot_be_meant_is_refused_with_its_reason(changed, reason, text):
     said = _order(**changed)
     with pytest.raises(RefusedError) as refused:
-        command_in(w.NEW_ORDER, said, {"I0": Scale(0.01, 100)}, 7)
+        command_in(w.NEW_ORDER, said, {"I0": PriceScale(0.01, 100)}, 7)
     assert refused.value.reason == reason
     assert text in str(refused.value)
     fields = dict(order_refusal(said, refused.value, "x1", 9))
@@ -178,12 +178,12 @@ def test_what_cannot_be_meant_is_refused_with_its_reason(changed, reason, text):
 
 
 def test_an_order_without_an_exact_time_was_sent_when_it_came():
-    assert command_in(w.NEW_ORDER, _order(), {"I0": Scale(0.01, 100)}, 77).sent_ns == 77
+    assert command_in(w.NEW_ORDER, _order(), {"I0": PriceScale(0.01, 100)}, 77).sent_ns == 77
 
 
 def test_a_replace_without_a_price_is_refused():
     with pytest.raises(RefusedError, match="40=2"):
-        command_in(w.REPLACE, _order(t40="1") | {41: "z"}, {"I0": Scale(0.01, 100)}, 0)
+        command_in(w.REPLACE, _order(t40="1") | {41: "z"}, {"I0": PriceScale(0.01, 100)}, 0)
 
 
 @pytest.mark.parametrize("name", ["a\x01b", "line\nfeed", "\x00"])

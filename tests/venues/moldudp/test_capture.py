@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.venues.moldudp import Capture
+from tercel.venues.moldudp import MoldCapture
 from tercel.venues.moldudp.capture import whole_messages
 
 NOTE = {"session": None, "date": "2019-01-30"}
@@ -31,13 +31,13 @@ def test_a_cut_anywhere_leaves_the_whole_messages_before(
 
 def test_a_capture_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.itch"
-    capture = Capture.start(path, dict(NOTE))
+    capture = MoldCapture.start(path, dict(NOTE))
     capture.set_session(b"DAY0000001")
     capture.append(framed([b"one", b"two"]), 2)
     capture.close()
     with path.open("ab") as file:
         file.write(b"\x00\x05thr")  # what a kill in the middle of a write leaves
-    again = Capture.resume(path)
+    again = MoldCapture.resume(path)
     assert (again.messages, again.session, again.note["date"]) == (2, b"DAY0000001", "2019-01-30")
     again.append(framed([b"three"]), 1)
     again.close()
@@ -47,13 +47,13 @@ def test_a_capture_goes_on_where_it_was_cut(tmp_path: Path) -> None:
 def test_an_old_capture_is_not_written_over_and_two_do_not_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.itch"
     with pytest.raises(VenueError, match="start a new one"):
-        Capture.resume(path)
-    capture = Capture.start(path, dict(NOTE))
+        MoldCapture.resume(path)
+    capture = MoldCapture.start(path, dict(NOTE))
     with pytest.raises(VenueError, match="--resume"):
-        Capture.start(path, dict(NOTE))
+        MoldCapture.start(path, dict(NOTE))
     with pytest.raises(VenueError, match="another one"):
-        Capture.resume(path)
+        MoldCapture.resume(path)
     capture.close()
-    Capture.note_of(path).write_text("{")
+    MoldCapture.note_of(path).write_text("{")
     with pytest.raises(VenueError, match="note"):
-        Capture.resume(path)
+        MoldCapture.resume(path)

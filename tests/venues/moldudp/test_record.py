@@ -20,7 +20,7 @@ from tercel.market.feeds import FeedOptions
 from tercel.market.feeds.itch import ItchFeed
 from tercel.market.tape import Lake
 from tercel.testing.feed import read_all
-from tercel.venues.moldudp import Capture, Link, Outcome, Receiver
+from tercel.venues.moldudp import Link, MoldCapture, PacketOutcome, Receiver
 
 DATE = "2019-01-30"
 BAD = Faults(lost=0.1, doubled=0.1, late=0.1, answers_lost=0.2)
@@ -49,7 +49,7 @@ def free_port() -> int:
 
 def receiver(folder: Path, port: int, rewinder: tuple[str, int] | None, **limits: float) -> Receiver:
     link = Link(port, host="127.0.0.1", rewinder=rewinder, **limits)
-    return Receiver(link, Capture.start(folder / "a.itch", {"session": None}), Clock())
+    return Receiver(link, MoldCapture.start(folder / "a.itch", {"session": None}), Clock())
 
 
 # -- in process -------------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def test_a_bad_line_gives_the_file_byte_for_byte(file: Path, tmp_path: Path) -> 
     port = free_port()
     with FaultyServer(split_file(file.read_bytes()), ("127.0.0.1", port), faults=BAD) as server:
         recorder = receiver(tmp_path, port, server.rewinder)
-        assert recorder.run(lambda: False) is Outcome.ENDED
+        assert recorder.run(lambda: False) is PacketOutcome.ENDED
     recorder.capture.close()
     assert (tmp_path / "a.itch").read_bytes() == file.read_bytes()
     counts = recorder.sequencer.counts
@@ -95,7 +95,7 @@ def test_a_stop_ends_it_in_good_order_and_a_taken_port_is_told(tmp_path: Path) -
         taken.bind(("127.0.0.1", port))
         with pytest.raises(VenueError, match="to listen on"):
             recorder.run(lambda: False)
-    assert recorder.run(lambda: True) is Outcome.STOPPED
+    assert recorder.run(lambda: True) is PacketOutcome.STOPPED
     bad = Receiver(Link(port, group="10.0.0.1"), recorder.capture, Clock())
     with pytest.raises(VenueError, match="no multicast group"):
         bad.run(lambda: False)

@@ -77,7 +77,7 @@ class FolderDesk:
 
 def console(desk: Path | None, port: int) -> None:
     """Serve the page on loopback until Ctrl-C."""
-    from tercel.console.follow import Follower
+    from tercel.console.follow import JournalFollower
     from tercel.console.login import Doorkeeper
     from tercel.console.serve import LOOPBACK, bind, server_of
     from tercel.console.web import create_app
@@ -86,7 +86,7 @@ def console(desk: Path | None, port: int) -> None:
     given = os.environ.get(PASSWORD)
     password = given if given is not None else secrets.token_urlsafe(9)
     listening = bind(port)
-    app = create_app(folder, Doorkeeper(password, time.monotonic), Follower(folder, time.monotonic))
+    app = create_app(folder, Doorkeeper(password, time.monotonic), JournalFollower(folder, time.monotonic))
     say(f"console of {folder.folder}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
     say(f"password: {password}" if given is None else f"password: as {PASSWORD} says")
     server_of(app).run(sockets=[listening])

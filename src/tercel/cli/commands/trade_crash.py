@@ -56,7 +56,7 @@ _RECOVERY: Final = "recovery."
 
 
 @dataclass(frozen=True)
-class Row:
+class CrashRow:
     """What became of one crash.
 
     Parameters
@@ -295,7 +295,7 @@ def choose(trading: Counter[str], recovery: Counter[str], points: int, seed: int
     return chosen
 
 
-def crash(point: str, source: Source, seed: int, folder: Path) -> Row:
+def crash(point: str, source: Source, seed: int, folder: Path) -> CrashRow:
     """One crash and what came of it."""
     recovering = point.startswith(_RECOVERY)
     exchange = _spawned(lambda: _serve(folder, source, seed))
@@ -321,7 +321,7 @@ def crash(point: str, source: Source, seed: int, folder: Path) -> Row:
     return _judge(point, killed, folder, probe, faults)
 
 
-def _judge(point: str, killed: int, folder: Path, probe: dict[str, Any], faults: list[str]) -> Row:
+def _judge(point: str, killed: int, folder: Path, probe: dict[str, Any], faults: list[str]) -> CrashRow:
     """The journal against the exchange's own record."""
     truth = json.loads((folder / "truth.json").read_text())
     journal = SqlJournal(folder)
@@ -341,7 +341,7 @@ def _judge(point: str, killed: int, folder: Path, probe: dict[str, Any], faults:
         if parent.filled != filled or filled > parent.lots:
             faults.append(f"parent {parent.id} of {parent.lots}: {parent.filled} filled here, {filled} at the exchange")
     ready = folder / "ready.json"
-    return Row(
+    return CrashRow(
         point=point,
         killed=killed,
         orders=truth["orders"],
@@ -359,7 +359,7 @@ def _parent(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def crash_rows(points: int, seed: int) -> Iterator[Row]:
+def crash_rows(points: int, seed: int) -> Iterator[CrashRow]:
     """Crash after crash.
 
     Raises

@@ -16,7 +16,7 @@ from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post, withdraw
 from tercel.trading.ledger import Ledger
-from tercel.trading.order import Order
+from tercel.trading.order import ChildOrder
 from tercel.trading.parents import NO_LIMIT
 from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
@@ -363,7 +363,7 @@ def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: 
     }
 
 
-def _standing(order: Order) -> dict[str, Any]:
+def _standing(order: ChildOrder) -> dict[str, Any]:
     return {
         "order": order.root, "instrument": order.instrument, "agent": order.account, "side": order.side,
         "lots": order.lots, "filled": order.cum, "price": order.price, "status": str(order.status),

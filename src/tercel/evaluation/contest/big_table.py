@@ -9,7 +9,7 @@ import numpy as np
 from tercel.core.errors import UnknownNameError
 from tercel.core.names import listed
 from tercel.evaluation.claims import claim, settle
-from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
+from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
 from tercel.evaluation.contest.asked import markets_of
 from tercel.evaluation.contest.cells import read_place
 from tercel.evaluation.contest.contenders import Contender
@@ -67,7 +67,7 @@ def result_of(
     places: Mapping[str, Mapping[str, Place]], field: Field, baselines: Sequence[Contender], out: Path
 ) -> dict[str, Any]:
     """The table's figures; comparisons are corrected over all of it."""
-    ledger, rng = Ledger(), np.random.default_rng(SEED)
+    ledger, rng = ComparisonLedger(), np.random.default_rng(SEED)
     held = {
         regime: {market: read_place(place, everyone(field, baselines, market), out) for market, place in row.items()}
         for regime, row in places.items()

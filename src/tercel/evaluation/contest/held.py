@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.comparisons import Compared, Ledger, Scores, compare
+from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
 from tercel.evaluation.contest.cells import Judged
 from tercel.evaluation.contest.contenders import Contender, Recipe
-from tercel.evaluation.judge import Entry
+from tercel.evaluation.judge import JudgedEntry
 from tercel.evaluation.windows import BLOCK_NS
 from tercel.execution.costs import Costs
 
@@ -42,15 +42,15 @@ def headliners_of(policies: Sequence[Contender], recipes: Sequence[Recipe]) -> l
 
 def entries_in(
     policies: Sequence[Contender], baselines: Sequence[Contender], recipes: Sequence[Recipe], judged: Judged
-) -> list[Entry]:
+) -> list[JudgedEntry]:
     """Rows of a place for the judge: recipes, policies, written strategies."""
     single = [
-        Entry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
+        JudgedEntry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
         for one in [*policies, *baselines]
         if one.key in judged.costs
     ]
     joined = [
-        Entry(key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members))
+        JudgedEntry(key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members))
         for key, members in members_in(recipes, judged).items()
     ]
     return [*joined, *single]
@@ -197,11 +197,11 @@ class Contest:
         return twins_of(self.main)
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[JudgedEntry]:
         """Rows of the main place for the judge."""
         return self.entries_in(self.main)
 
-    def entries_in(self, judged: Judged) -> list[Entry]:
+    def entries_in(self, judged: Judged) -> list[JudgedEntry]:
         """Rows of a place for the judge."""
         return entries_in(self.policies, self.baselines, self.recipes, judged)
 
@@ -209,7 +209,7 @@ class Contest:
         """Shortfalls in a place, recipes included where their members are."""
         return Scores.of(judged.costs, self.members(judged))
 
-    def compare(self, judged: Judged, ledger: Ledger, rng: np.random.Generator) -> Compared:
+    def compare(self, judged: Judged, ledger: ComparisonLedger, rng: np.random.Generator) -> Compared:
         """Everyone against everyone else in a place."""
         return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng)
 

@@ -30,7 +30,7 @@ ROUNDING_S = 1.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenDays:
     """A stretch of recorded days that a policy learned from.
 
     Parameters
@@ -59,7 +59,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedDays:
     """Recorded days that are judged, and from when on.
 
     Parameters
@@ -84,15 +84,15 @@ class Judged:
     opening_s: float = 0.0
     hours: str = ""
 
-    def until(self, seen: Seen) -> float:
+    def until(self, seen: SeenDays) -> float:
         """Seconds after the opening that were seen of the only day."""
         return min(seen.until_s, seen.share * self.session_s)
 
-    def overlaps(self, seen: Seen) -> bool:
+    def overlaps(self, seen: SeenDays) -> bool:
         """Whether something that is judged was seen."""
         return bool(self.same_day(seen)) and (not self.after_s or self.until(seen) > self.after_s + ROUNDING_S)
 
-    def same_day(self, seen: Seen) -> list[str]:
+    def same_day(self, seen: SeenDays) -> list[str]:
         """Judged days of which some hours were seen."""
         if (seen.symbol and seen.symbol != self.symbol) or (self.hours and seen.apart == self.hours):
             return []
@@ -109,12 +109,14 @@ class Judged:
         return f"{self.symbol}, {self.days[0]}" + (f" to {self.days[-1]}" if len(self.days) > 1 else "")
 
 
-def seen_by(policy: Contender) -> list[Seen]:
+def seen_by(policy: Contender) -> list[SeenDays]:
     """Recorded days that a policy learned from, as far as its card says."""
     told = policy.card.trained_on
     symbol = str(told.get("symbol", ""))
     found = [
-        Seen(symbol, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}", _apart(text))
+        SeenDays(
+            symbol, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}", _apart(text)
+        )
         for key, value in told.items()
         if key.startswith(("trained", "days", "train"))
         for text in _texts(value)
@@ -151,7 +153,7 @@ def _loaded(name: str) -> presets.Preset | None:
         return None
 
 
-def calibrated_on(name: str) -> list[Seen]:
+def calibrated_on(name: str) -> list[SeenDays]:
     """The days behind a market."""
     preset = _loaded(name)
     if preset is None:
@@ -159,7 +161,9 @@ def calibrated_on(name: str) -> list[Seen]:
     _, end = preset.stretch_s
     until_s = inf if end is None else end
     return [
-        Seen(preset.symbol, str(day), str(day), until_s, 1.0, f"was trained in {name}, a market calibrated on {day}")
+        SeenDays(
+            preset.symbol, str(day), str(day), until_s, 1.0, f"was trained in {name}, a market calibrated on {day}"
+        )
         for day in preset.card.get("days", [])
     ]
 
@@ -186,7 +190,7 @@ def refuse_leaks(
     return [note for one in places if one.on_tape for note in _checked(policies, judged_days(one), allowed)]
 
 
-def _checked(policies: Sequence[Contender], judged: Judged, allowed: bool | None) -> Iterator[str]:
+def _checked(policies: Sequence[Contender], judged: JudgedDays, allowed: bool | None) -> Iterator[str]:
     earlier, known = list[str](), list[str]()
     hours = "hours" if judged.after_s else "days"
     for policy in policies:
@@ -218,21 +222,21 @@ def days_are_known(policy: Contender) -> bool:
     return bool(seen_by(policy)) or any(_loaded(name) is not None for name in names)
 
 
-def judged_days(settings: RunSettings) -> Judged:
+def judged_days(settings: RunSettings) -> JudgedDays:
     """What a run on tape judges: its days, or the rest of the only one."""
     lake, symbol = Lake(settings.lake), settings.symbol
     if hours := judged_hours(settings):
-        return Judged(symbol, tuple(sorted(hours)), hours="" if settings.orders else settings.task.hours)
+        return JudgedDays(symbol, tuple(sorted(hours)), hours="" if settings.orders else settings.task.hours)
     train, judged = split_dates(lake, symbol, settings.judged)
     if train != judged:
-        return Judged(symbol, tuple(judged))
+        return JudgedDays(symbol, tuple(judged))
     instrument, events = lake.read(symbol, judged[0])
     opening, closing, cut = cut_of(instrument, events)
     midnight = midnight_ns(instrument.date, instrument.timezone)
     after_s, session_s, opening_s = (
         ns / NS_PER_SECOND for ns in (cut - opening, closing - opening, opening - midnight)
     )
-    return Judged(symbol, tuple(judged), after_s, session_s, opening_s)
+    return JudgedDays(symbol, tuple(judged), after_s, session_s, opening_s)
 
 
 def refuse_trained_seeds(place: Place, plan: Plan) -> None:

@@ -11,8 +11,8 @@ from tercel.evaluation.arrivals import terciles
 from tercel.evaluation.claims import POOLED, claim, settle
 from tercel.evaluation.comparisons import (
     Compared,
+    ComparisonLedger,
     Gains,
-    Ledger,
     Resampled,
     Scores,
     compared,
@@ -52,7 +52,7 @@ SEED = 20_231
 def composed(contest: Contest) -> dict[str, Any]:
     """The JSON of an evaluation."""
     rng = np.random.default_rng(SEED)
-    ledger = Ledger()
+    ledger = ComparisonLedger()
     main, scores = contest.main, contest.scores(contest.main)
     first = contest.compare(main, ledger, rng)
     places = _places(contest, first, ledger, rng)
@@ -147,7 +147,7 @@ def _teams(contest: Contest, name: str) -> dict[str, tuple[str, ...]]:
 
 
 def _places(
-    contest: Contest, first: Compared, ledger: Ledger, rng: np.random.Generator
+    contest: Contest, first: Compared, ledger: ComparisonLedger, rng: np.random.Generator
 ) -> dict[str, dict[str, Compared]]:
     """Regime -> market -> what was compared there; plain: the markets as they are, the main one first."""
     main = next(iter(contest.markets))
@@ -167,7 +167,7 @@ def _by_regime(
     contest: Contest,
     scores: Scores,
     places: Mapping[str, Mapping[str, Compared]],
-    ledger: Ledger,
+    ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """The main market by the regime that was in force longest, or with one regime each."""
@@ -190,7 +190,7 @@ def _by_regime(
 
 
 def _part(
-    contest: Contest, scores: Scores, rows: NDArray[np.intp], ledger: Ledger, rng: np.random.Generator
+    contest: Contest, scores: Scores, rows: NDArray[np.intp], ledger: ComparisonLedger, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Some episodes of the main place."""
     main = contest.main
@@ -213,7 +213,9 @@ def _by_market_and_regime(places: Mapping[str, Mapping[str, Compared]]) -> dict[
     return {market: {regime: row[market].cell for regime, row in places.items() if market in row} for market in markets}
 
 
-def _by_liquidity(contest: Contest, scores: Scores, ledger: Ledger, rng: np.random.Generator) -> dict[str, Any]:
+def _by_liquidity(
+    contest: Contest, scores: Scores, ledger: ComparisonLedger, rng: np.random.Generator
+) -> dict[str, Any]:
     """By thirds of what stood in the book at arrival, and of what was traded just before."""
     arrivals = contest.main.arrivals
     if arrivals is None:
@@ -228,7 +230,7 @@ def _pooled(
     contest: Contest,
     plain: Mapping[str, Compared],
     claims: Mapping[str, Any],
-    ledger: Ledger,
+    ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Over all markets: for these (`these_markets`), and for such as could have been chosen (`any_markets`)."""

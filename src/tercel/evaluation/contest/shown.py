@@ -7,13 +7,13 @@ from tercel.evaluation.claims import called
 from tercel.evaluation.contest.adapted import adapted
 from tercel.evaluation.contest.claim_words import POOLED_WORDS, claimed
 from tercel.evaluation.contest.leaks import SEEN
-from tercel.report.tables import RARE, Judged, spelt, verdict, verdict_sentence
+from tercel.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
 
 
-def shown(result: Mapping[str, Any]) -> Judged:
+def shown(result: Mapping[str, Any]) -> JudgedTable:
     """The table, training seeds of one recipe as one row, and what a desk would say of it."""
     ranked = sorted(result["strategies"], key=lambda name: result["strategies"][name]["is_bps"]["mean"])
     inside = {member for members in result["recipes"].values() for member in members}
@@ -27,7 +27,7 @@ def shown(result: Mapping[str, Any]) -> Judged:
         row |= {key: {"mean": share, "ci_low": None, "ci_high": None} for key, share in shares.items()}
     first = headliners(result)
     learned = [name for name, kind in result["kinds"].items() if kind == "learned"]
-    return Judged(
+    return JudgedTable(
         strategies=rows,
         best_baseline=result["best_baseline"],
         paired_vs_best_baseline={name: result["paired"][name][result["best_baseline"]] for name in first},

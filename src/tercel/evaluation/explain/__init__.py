@@ -7,9 +7,20 @@ written network, a tree in ONNX Runtime and a residual on a rule are explained b
 from tercel.evaluation.explain.dependence import Dependence, partial_dependence
 from tercel.evaluation.explain.importance import Moved, away_from, moves_action, moves_cost
 from tercel.evaluation.explain.seen import Explained, Seen, grouped, watch
-from tercel.evaluation.explain.stories import Step, Story, tell
+from tercel.evaluation.explain.stories import EpisodeStep, Story, tell
 
 __all__ = [
-    "Dependence", "Explained", "Moved", "Seen", "Step", "Story", "away_from", "grouped", "moves_action", "moves_cost",
-    "partial_dependence", "tell", "watch",
+    "Dependence",
+    "EpisodeStep",
+    "Explained",
+    "Moved",
+    "Seen",
+    "Story",
+    "away_from",
+    "grouped",
+    "moves_action",
+    "moves_cost",
+    "partial_dependence",
+    "tell",
+    "watch",
 ]  # fmt: skip

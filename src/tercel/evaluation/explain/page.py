@@ -12,7 +12,7 @@ from tercel.core.written import write_whole
 from tercel.evaluation.explain.dependence import Dependence
 from tercel.evaluation.explain.importance import Moved
 from tercel.evaluation.explain.seen import PARTS
-from tercel.evaluation.explain.stories import Reason, Step, Story
+from tercel.evaluation.explain.stories import EpisodeStep, Reason, Story
 from tercel.report.explain_figures import dependences, episode, importances
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
@@ -192,7 +192,7 @@ def reason_in_words(reason: Reason) -> str:
     return f"{reason.name} {reason.value:.2f} (above {100 * reason.rank:.0f} %): {said or 'another price'}"
 
 
-def _row(step: Step, tick: float) -> list[object]:
+def _row(step: EpisodeStep, tick: float) -> list[object]:
     filled = f"{step.filled} ({step.passive} resting)" if step.filled else ""
     return [
         f"{step.time_s / 60:.1f}",

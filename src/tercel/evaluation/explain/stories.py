@@ -45,7 +45,7 @@ class Reason:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class EpisodeStep:
     """One decision; prices in ticks, lots as they are."""
 
     time_s: float
@@ -95,7 +95,7 @@ class Story:
     side, lots : int
     cost_bps : float
         Implementation shortfall.
-    steps : tuple of Step
+    steps : tuple of EpisodeStep
     fill_s, fill_ticks, fill_lots : float64, int64, int64 (f,)
     fill_passive, fill_forced : bool (f,)
     """
@@ -105,7 +105,7 @@ class Story:
     side: int
     lots: int
     cost_bps: float
-    steps: tuple[Step, ...]
+    steps: tuple[EpisodeStep, ...]
     fill_s: Floats
     fill_ticks: Ints
     fill_lots: Ints
@@ -210,7 +210,7 @@ def _steps(
     fills: Ints,
     order: tuple[int, int, int],
     start: int,
-) -> tuple[Step, ...]:
+) -> tuple[EpisodeStep, ...]:
     side, lots, arrival = order
     paid = side * (2 * fills[:, 1] - arrival) * fills[:, 2]
     steps, before, filled = [], 0, np.cumsum(fills[:, 2])
@@ -219,7 +219,7 @@ def _steps(
         new = fills[before:known]
         touch, far = int(view.touch[0]), int(view.far[0])
         steps.append(
-            Step(
+            EpisodeStep(
                 (now - start) / NS_PER_SECOND, int(view.left[0]), min(touch, far), max(touch, far),
                 int(view.own_depth[0, 0]), int(view.far_depth[0, 0]), int(intents[0, i.TAKE]),
                 _ladder(intents, view), why_, int(new[:, 2].sum()),

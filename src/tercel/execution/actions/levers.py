@@ -24,7 +24,7 @@ from tercel.execution.strategies.vector import RowRule
 from tercel.execution.view import View
 
 
-class Rule(NamedTuple):
+class LeverRule(NamedTuple):
     """A rule that has levers."""
 
     kind: type[RowRule]
@@ -34,8 +34,8 @@ class Rule(NamedTuple):
 
 _RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0}
 RULES: Final = {
-    "score_rule": Rule(ScoreRule, {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS}),
-    "direction_rule": Rule(DirectionRule, {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS}),
+    "score_rule": LeverRule(ScoreRule, {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS}),
+    "direction_rule": LeverRule(DirectionRule, {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS}),
 }
 """Rules whose levers can be moved."""
 
@@ -46,7 +46,7 @@ class Levers:
 
     Parameters
     ----------
-    rule : Rule
+    rule : LeverRule
     vector : float64 (P,)
         The rule's parameters where the network says nothing.
     places : int64 (A,)
@@ -62,7 +62,7 @@ class Levers:
     True
     """
 
-    rule: Rule
+    rule: LeverRule
     vector: Floats
     places: Ints
     scales: Floats

@@ -13,7 +13,7 @@ from tercel.core.errors import PolicyError
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy
-from tercel.execution.policies.policy import MODEL, Policy, load_policy
+from tercel.execution.policies.policy import MODEL, PolicyPort, load_policy
 
 ROWS = 256
 TOLERANCE = 1e-4
@@ -43,7 +43,7 @@ def exported(folder: Path, out: Path, seed: int) -> dict[str, Any]:
     return {"files": names, **check}
 
 
-def compare(network: Policy, exported: Path, card: Card, seed: int) -> dict[str, Any]:
+def compare(network: PolicyPort, exported: Path, card: Card, seed: int) -> dict[str, Any]:
     """Outputs of the exported files against the policy they came from, on random observations.
 
     Raises
@@ -74,7 +74,7 @@ def compare(network: Policy, exported: Path, card: Card, seed: int) -> dict[str,
     return found
 
 
-def random_observations(network: Policy, seed: int) -> Float32:
+def random_observations(network: PolicyPort, seed: int) -> Float32:
     """Observations around what the network was normalised with, far enough out that its clip is reached: (ROWS, D)."""
     rng = np.random.default_rng(seed)
     unit = rng.standard_normal((ROWS, network.observation_size)) * np.where(np.arange(ROWS) % 8, 1.0, 8.0)[:, None]

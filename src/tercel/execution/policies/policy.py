@@ -19,7 +19,7 @@ from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx, to_onnx
 MODEL, CARD = "policy.onnx", "card.json"
 
 
-class Policy(Protocol):
+class PolicyPort(Protocol):
     """From what is observed to what is done; the same for weights in arrays and for networks in ONNX Runtime."""
 
     @property
@@ -90,7 +90,7 @@ def free(folder: Path) -> Path:
     return folder
 
 
-def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[Policy, Card]:
+def load_policy(folder: Path, observes: Iterable[str] | None = None) -> tuple[PolicyPort, Card]:
     """The policy and card in `folder`; with `observes`, only if it was made for exactly that observation.
 
     Raises

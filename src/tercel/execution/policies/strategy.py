@@ -14,7 +14,7 @@ from tercel.execution.intent import Intents
 from tercel.execution.observers import Eyes, Observer, is_own_name, name_of, observer, same_name
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.onnx_file import RecurrentPolicy
-from tercel.execution.policies.policy import CARD, Policy, load_policy
+from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
 from tercel.execution.strategy import Shares, expected_shares, shares
 from tercel.execution.view import View
 
@@ -33,7 +33,7 @@ class PolicyStrategy:
     ----------
     name : str
         As shown in tables: "ppo", "dqn", ...
-    policy : Policy
+    policy : PolicyPort
         From observations to actions.
     action_set_name : str
         A set of `execution.actions`.
@@ -53,7 +53,7 @@ class PolicyStrategy:
     """
 
     name: str
-    policy: Policy
+    policy: PolicyPort
     action_set_name: str = "placement"
     stochastic: bool = False
     action_parameters: Mapping[str, Any] = field(default_factory=dict)

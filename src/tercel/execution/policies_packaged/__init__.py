@@ -36,11 +36,11 @@ ALL: Final = "-all"
 SHARED: Final = "observations"
 """Folder of the figures that policies share."""
 LEVELS: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Quantiles that :class:`Observed` keeps."""
+"""Quantiles that :class:`CalmObservations` keeps."""
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
+class CalmObservations:
     """Each observation entry over the decisions of calm episodes.
 
     Parameters
@@ -65,7 +65,7 @@ class Observed:
     command: str
 
     @classmethod
-    def of(cls, observations: Floats, episodes: int, market: str, command: str) -> "Observed":
+    def of(cls, observations: Floats, episodes: int, market: str, command: str) -> "CalmObservations":
         """Figures of float (n, D) observations."""
         values = np.asarray(observations, np.float64)
         quantiles = np.quantile(values, LEVELS, axis=0)
@@ -89,7 +89,7 @@ class Observed:
         return json.dumps(plain, indent=1) + "\n"
 
 
-def read_observed(path: Path) -> Observed:
+def read_observed(path: Path) -> CalmObservations:
     """The figures in a file.
 
     Raises
@@ -103,7 +103,7 @@ def read_observed(path: Path) -> Observed:
         columns = [[entry[key] for entry in entries.values()] for key in ("mean", "sd", "quantiles")]
         mean, sd, quantiles = (np.array(column, np.float64) for column in columns)
         counts = int(raw["decisions"]), int(raw["episodes"])
-        return Observed(tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"]))
+        return CalmObservations(tuple(entries), mean, sd, quantiles.T, *counts, str(raw["market"]), str(raw["command"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "package the policy again"
         raise PolicyError("figures of a policy's observations", f"{path}: {error}", remedy) from error
@@ -218,14 +218,14 @@ def named(name: str, estimates: MarketEstimates | None = None) -> Strategy:
     return build(name, estimates)
 
 
-def observed(name: str) -> Observed:
+def observed(name: str) -> CalmObservations:
     """What a packaged policy observed on calm episodes."""
     own = folder_of(shipped(name)) / OBSERVATIONS
     return read_observed(own if own.is_file() else FOLDER / SHARED / f"{stem(shipped(name))}.json")
 
 
 __all__ = [
-    "Observed",
+    "CalmObservations",
     "family",
     "folder_of",
     "named",

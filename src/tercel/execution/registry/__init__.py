@@ -4,7 +4,7 @@
 every command turns what a person wrote into a policy's folder.
 """
 
-from tercel.execution.registry.entries import ALIASES, Entry, Promotion, Registry, Version
+from tercel.execution.registry.entries import ALIASES, Promotion, Registry, RegistryEntry, Version
 from tercel.execution.registry.resolve import open_registry, pinned, resolve_policy
 
-__all__ = ["ALIASES", "Entry", "Promotion", "Registry", "Version", "open_registry", "pinned", "resolve_policy"]
+__all__ = ["ALIASES", "Promotion", "Registry", "RegistryEntry", "Version", "open_registry", "pinned", "resolve_policy"]

@@ -66,7 +66,7 @@ class Promotion:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegistryEntry:
     """A name with its versions, oldest first."""
 
     name: str
@@ -107,11 +107,11 @@ class Registry(Protocol):
         """As `--registry` takes it."""
         ...
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[RegistryEntry]:
         """All names, sorted."""
         ...
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> RegistryEntry:
         """One name; without versions when nothing is registered under it."""
         ...
 

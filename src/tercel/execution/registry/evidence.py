@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, PolicyError
-from tercel.execution.registry.entries import Entry, Version
+from tercel.execution.registry.entries import RegistryEntry, Version
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _gain(over: str, raw: Any) -> Gain:
     return Gain(over, mean, low, high)
 
 
-def proven(entry: Entry, version: Version, evidence: Path, folder: Path) -> list[dict[str, Any]]:
+def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path) -> list[dict[str, Any]]:
     """The gains that speak for a version; over the best baseline, and over the champion if it was judged beside it.
 
     Raises

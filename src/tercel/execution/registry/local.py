@@ -17,7 +17,7 @@ from typing import Any, Final
 from tercel.core.errors import PolicyError
 from tercel.core.locks import locked
 from tercel.execution.policies.policy import load_policy
-from tercel.execution.registry.entries import Entry, Promotion, Version, checked_alias, checked_name
+from tercel.execution.registry.entries import Promotion, RegistryEntry, Version, checked_alias, checked_name
 
 INDEX: Final = "registry.json"
 LOCK: Final = ".lock"
@@ -41,7 +41,7 @@ class LocalRegistry:
         """The folder."""
         return str(self.root)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[RegistryEntry]:
         """All names, sorted.
 
         Raises
@@ -51,9 +51,9 @@ class LocalRegistry:
         """
         return sorted(self._read().values(), key=lambda entry: entry.name)
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> RegistryEntry:
         """One name; without versions when nothing is registered under it."""
-        return self._read().get(checked_name(name), Entry(name))
+        return self._read().get(checked_name(name), RegistryEntry(name))
 
     def register(self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = "") -> Version:
         """Copy the policy in `folder` as the next version of `name`; the same policy again is the version it has.
@@ -67,7 +67,7 @@ class LocalRegistry:
         checked_name(name)
         with self._locked():
             index = self._read()
-            entry = index.get(name, Entry(name))
+            entry = index.get(name, RegistryEntry(name))
             for version in entry.versions:
                 if (version.weights_sha256, self._card(version)) == (card.weights_sha256, _bytes(folder)):
                     return version
@@ -94,7 +94,7 @@ class LocalRegistry:
             self.entry(name).find(which)  # refuses, and makes no folder for that
         with self._locked():
             index = self._read()
-            entry = index.get(checked_name(name), Entry(name))
+            entry = index.get(checked_name(name), RegistryEntry(name))
             number, aliases = entry.find(which).number, dict(entry.aliases)
             made = Promotion(alias, number, aliases.get(alias, 0), why, at, by)
             aliases[alias] = number
@@ -143,7 +143,7 @@ class LocalRegistry:
         with locked(self.root / LOCK):
             yield
 
-    def _read(self) -> dict[str, Entry]:
+    def _read(self) -> dict[str, RegistryEntry]:
         path = self.root / INDEX
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
@@ -158,7 +158,7 @@ class LocalRegistry:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
-    def _write(self, index: dict[str, Entry]) -> None:
+    def _write(self, index: dict[str, RegistryEntry]) -> None:
         plain = {name: {**asdict(entry), "aliases": dict(entry.aliases)} for name, entry in sorted(index.items())}
         aside = self.root / f".{INDEX}.part"
         with aside.open("w", encoding="utf-8") as file:
@@ -172,8 +172,8 @@ def _bytes(folder: Path) -> bytes:
     return (folder / "card.json").read_bytes()
 
 
-def _entry(name: str, raw: dict[str, Any]) -> Entry:
-    return Entry(
+def _entry(name: str, raw: dict[str, Any]) -> RegistryEntry:
+    return RegistryEntry(
         name,
         tuple(Version(**version) for version in raw["versions"]),
         tuple(sorted((str(alias), int(number)) for alias, number in raw["aliases"].items())),

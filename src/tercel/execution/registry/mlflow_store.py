@@ -17,7 +17,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.core.jit import cache_root
 from tercel.execution.policies.policy import load_policy
-from tercel.execution.registry.entries import Entry, Promotion, Version, checked_alias, checked_name
+from tercel.execution.registry.entries import Promotion, RegistryEntry, Version, checked_alias, checked_name
 
 EXPERIMENT: Final = "tercel-policies"
 FILES: Final = "policy"
@@ -67,9 +67,9 @@ class MlflowRegistry:
         head, at, tail = self._where.rpartition("@")
         return f"{head.split('//')[0]}//...@{tail}" if at else self._where
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[RegistryEntry]:
         """All names with versions of ours, sorted."""
-        found: list[Entry] = []
+        found: list[RegistryEntry] = []
         token = None
         while True:
             page = self._asked(lambda token=token: self._client.search_registered_models(page_token=token))
@@ -78,10 +78,10 @@ class MlflowRegistry:
             if not token:
                 return sorted((entry for entry in found if entry.versions), key=lambda entry: entry.name)
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> RegistryEntry:
         """One name; without versions when nothing is registered under it."""
         model = self._model(checked_name(name))
-        return Entry(name) if model is None else self._entry(model)
+        return RegistryEntry(name) if model is None else self._entry(model)
 
     def register(self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = "") -> Version:
         """Log the policy in `folder` as artifacts of a run and register them; the same policy again is what it was.
@@ -169,7 +169,7 @@ class MlflowRegistry:
         found = self._asked(lambda: self._client.search_registered_models(f"name = '{name}'"))
         return next(iter(found), None)
 
-    def _entry(self, model: Any) -> Entry:
+    def _entry(self, model: Any) -> RegistryEntry:
         stored = self._asked(lambda: list(self._client.search_model_versions(f"name = '{model.name}'")))
         versions, promotions = [], []
         aliases = {alias: int(number) for alias, number in model.aliases.items()}
@@ -189,7 +189,7 @@ class MlflowRegistry:
             ]  # fmt: skip
         ours = {version.number for version in versions}
         kept = tuple(sorted((alias, number) for alias, number in aliases.items() if number in ours))
-        return Entry(model.name, tuple(versions), kept, tuple(sorted(promotions, key=lambda made: made.at)))
+        return RegistryEntry(model.name, tuple(versions), kept, tuple(sorted(promotions, key=lambda made: made.at)))
 
     def _asked(self, ask: Any) -> Any:
         """What the server answers."""

@@ -8,7 +8,7 @@ from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.core.names import nearest
 from tercel.execution import policies_packaged
 from tercel.execution.policies.policy import CARD
-from tercel.execution.registry.entries import Entry, Registry
+from tercel.execution.registry.entries import Registry, RegistryEntry
 from tercel.execution.registry.local import LocalRegistry
 
 DEFAULT: Final = Path("runs") / "registry"
@@ -99,7 +99,7 @@ def choices(registry: str | Path | None = None) -> list[str]:
     return [*packaged, *families, *(name for entry in kept for name in _labels(entry))]
 
 
-def _labels(entry: Entry) -> list[str]:
+def _labels(entry: RegistryEntry) -> list[str]:
     return [*(version.label for version in entry.versions), *(f"{entry.name}@{alias}" for alias, _ in entry.aliases)]
 
 

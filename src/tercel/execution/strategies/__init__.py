@@ -76,7 +76,8 @@ _GUIDED: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
 TUNABLE: Final[dict[str, type[Tunable]]] = {
     kind.name: kind
     for kind in (
-        t.TwapRepeg, t.TwapCross, t.VwapCross, t.PovPassive, t.AlmgrenChrissFitted, t.ObizhaevaWang, t.Propagator,
+        t.TwapRepeg, t.TwapCross, t.VwapCross, t.PovPassive, t.AlmgrenChrissFitted, t.ObizhaevaWang,
+        t.TunablePropagator,
         t.SubmitAndLeaveTuned, t.Popv, DirectionRule, ScoreRule,
     )
 }  # fmt: skip

@@ -212,7 +212,7 @@ class ObizhaevaWang(Tunable):
 
 
 @dataclass(frozen=True, eq=False)
-class Propagator(Tunable):
+class TunablePropagator(Tunable):
     """G^{-1} 1 of a power law: ``beta`` is the logit of its exponent, ``reach`` the log of t0 over the horizon."""
 
     name: ClassVar[str] = "propagator"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.evaluation.comparisons import Ledger, Resampled, Scores, detectable
+from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores, detectable
 from tercel.evaluation.contest.cells import read_place
 from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.contest.hold import hold
@@ -42,7 +42,7 @@ ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
-class Rule(Contender):
+class AblationRule(Contender):
     """The written rule that a recipe stands beside, with the parameters that it has there."""
 
     base: str = ""
@@ -61,12 +61,12 @@ class Rule(Contender):
         return f"{plain}-{hashlib.sha256(repr(self.parameters).encode()).hexdigest()[:12]}"
 
 
-def rule_contender(recipe: AgentConfig) -> Rule:
+def rule_contender(recipe: AgentConfig) -> AblationRule:
     """The written strategy that stands beside a recipe's policy; see `agent_policy.rule_of`."""
     told = action_parameters(recipe)
     base = recipe.validation.rule or told.get("base", "peg_behind")
     parameters = tuple(sorted(told["parameters"].items())) if base == told.get("base") else ()
-    return Rule(RULE, "", base, parameters)
+    return AblationRule(RULE, "", base, parameters)
 
 
 def places_of(recipe: AgentConfig, seeds: Sequence[int], episodes: int) -> list[Place]:
@@ -124,7 +124,7 @@ def judged(
     scores = _scores(places, {RULE: [rule], **members}, out)
     resampled = Resampled.of(scores, np.random.default_rng(SEED))
     means = resampled.replicates(np.random.default_rng((SEED, 1)))
-    ledger, alone, rows = Ledger(), Ledger(), [_row(RULE, scores, means)]
+    ledger, alone, rows = ComparisonLedger(), ComparisonLedger(), [_row(RULE, scores, means)]
     rows[0] |= {"says": f"The written rule, {rule.base}.", **_against(means[RULE] - means[WHOLE], alone)}
     for one in variants:
         row = {**_row(one.name, scores, means), "says": one.says, "changes": dict(one.changes), "judged": one.judge}
@@ -169,7 +169,7 @@ def _row(name: str, scores: Scores, means: Mapping[str, Replicates]) -> dict[str
     }
 
 
-def _against(difference: Replicates, ledger: Ledger) -> dict[str, Any]:
+def _against(difference: Replicates, ledger: ComparisonLedger) -> dict[str, Any]:
     """The difference to the recipe, with what could have been told from none."""
     if max(abs(difference.point), float(np.abs(difference.draws).max())) < ROUNDING:
         difference = replace(difference, point=0.0, draws=np.zeros_like(difference.draws))

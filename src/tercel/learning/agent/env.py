@@ -10,7 +10,7 @@ from tercel.learning.agent.config import AgentConfig, LearnerSection
 from tercel.learning.agent.market import TrainingMarket, markets_of
 from tercel.learning.agent.own import eyes_of, reward_of
 from tercel.learning.agent.policy import action_parameters, rule_of
-from tercel.learning.mixed import Drawn, MixedVec
+from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.privileged import Foreseen, ForeseenVec
 
 MakeEnv = Callable[[AgentConfig], Any]
@@ -23,7 +23,7 @@ def make_env(config: AgentConfig) -> MixedVec:
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     """The same of markets that are built already; where there is an oracle, one that knows its episodes' futures."""
-    kind, whole = (Foreseen, ForeseenVec) if config.oracle.frames else (Drawn, MixedVec)
+    kind, whole = (Foreseen, ForeseenVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):
         raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")

@@ -20,7 +20,7 @@ from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
-from tercel.execution.policies_packaged import SHARED, Observed
+from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
 from tercel.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
 from tercel.learning.agent.training import resumed
@@ -144,7 +144,7 @@ def write(one: Packed, mine: dict[str, Costs], judged: dict[str, list[Costs]], o
     return scores
 
 
-def observed(team: Sequence[Packed]) -> Observed:
+def observed(team: Sequence[Packed]) -> CalmObservations:
     """What calm episodes of the first market showed to a team, each policy for its part of the episodes."""
     preset, task = presets.load(team[0].markets[0]), team[0].config.task.task
     source, quantity = reactive(preset, 1), task.lots(preset.volume_per_s)
@@ -154,4 +154,4 @@ def observed(team: Sequence[Packed]) -> Observed:
             plan = seeded_plan(task, quantity, OBSERVED_SEED, int(rows[0]), len(rows))
             seen = run_recorded(source, task, plan, team[at].strategy)
             parts.append(seen.obs[seen.live].astype(np.float64))
-    return Observed.of(np.concatenate(parts), OBSERVED_EPISODES, preset.name, team[0].command)
+    return CalmObservations.of(np.concatenate(parts), OBSERVED_EPISODES, preset.name, team[0].command)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tercel.execution.actions import ActionSet, action_set
-from tercel.execution.policies.policy import Policy
+from tercel.execution.policies.policy import PolicyPort
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import TUNABLE, build
 from tercel.execution.strategies.tuned import tuned_parameters
@@ -38,7 +38,7 @@ def rule_of(config: AgentConfig) -> Strategy:
     return build(name, None, told["parameters"] if name == told.get("base") else None)
 
 
-def strategy_of(config: AgentConfig, policy: Policy) -> PolicyStrategy:
+def strategy_of(config: AgentConfig, policy: PolicyPort) -> PolicyStrategy:
     """A policy with the configuration's eyes and hands."""
     told = config.policy
     return PolicyStrategy(

@@ -112,7 +112,7 @@ class Average:
         self._sums = [np.array(total, np.float64) for total in state["sums"]]
 
 
-class Oracle(Ppo):
+class PrivilegedTeacher(Ppo):
     """:class:`~tercel.learning.native.ppo.Ppo` in a :class:`~tercel.learning.privileged.PrivilegedVec`.
 
     Its state teaches (:meth:`tercel.learning.native.distil.Teacher.restore`); a policy it does not give: nothing that
@@ -136,12 +136,12 @@ class Oracle(Ppo):
         )
 
 
-def oracle_of(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> Oracle:
+def oracle_of(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> PrivilegedTeacher:
     """The oracle at its start, with the policy's settings, annealed over its own frames."""
     settings = learner_settings(config)
     assert isinstance(settings, PpoSettings)  # the settings have refused everything else
     settings = replace(settings, anneal_frames=config.oracle.frames)
-    return Oracle(PrivilegedVec(env_of(config, markets)), settings, seed)
+    return PrivilegedTeacher(PrivilegedVec(env_of(config, markets)), settings, seed)
 
 
 def train_oracle(

@@ -12,7 +12,7 @@ from tercel.learning.native.ppo import Ppo
 from tercel.learning.port import LearningError, State
 from tercel.learning.ray.cluster import Cluster
 from tercel.learning.ray.crew import Crew, LocalCrew, RayCrew, Tell
-from tercel.learning.ray.shards import DERIVED, Make, Orders, Rolled, shard_seed
+from tercel.learning.ray.shards import DERIVED, Make, Rolled, ShardOrders, shard_seed
 
 SHARDS = 4
 ATTEMPTS = 5
@@ -143,7 +143,7 @@ class ShardedVec:
             "frames": learner.frames,
             "updates": learner.updates,
         }
-        orders = Orders(type(learner), learner.settings, learner.seed, state)
+        orders = ShardOrders(type(learner), learner.settings, learner.seed, state)
         rolled, again = self._call("roll", self._everywhere(), (orders,))
         for shard in again:
             slots = self._slots_of(shard)

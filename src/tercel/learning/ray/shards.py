@@ -37,7 +37,7 @@ def shard_seed(seed: int, shard: int, restarts: int) -> int:
 
 
 @dataclass(frozen=True)
-class Orders:
+class ShardOrders:
     """What a worker needs of a learner for one rollout; sent once for all its shards."""
 
     kind: type[Ppo]
@@ -127,7 +127,7 @@ class Shard:
         take = getattr(self.env, "take_metrics", None)
         return {} if take is None else take()
 
-    def roll(self, orders: Orders) -> Rolled:
+    def roll(self, orders: ShardOrders) -> Rolled:
         """One rollout with the learner's weights and noise of (seed, shard, number of the update)."""
         if self.twin is None or self.twin.settings.steps != orders.settings.steps:
             settings = replace(orders.settings, minibatch=orders.settings.steps * self.env.n, threads=1)

@@ -40,7 +40,7 @@ _CLASSES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedSb3:
     """A model of Stable-Baselines3, and what stands before and behind its network.
 
     Parameters
@@ -66,7 +66,7 @@ class Trained:
     clip: float = CLIP
 
 
-def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained:
+def trained(model: Any, shares: bool = False, normalised: Any = None) -> TrainedSb3:
     """A model of Stable-Baselines3 as it is, with the normalisation that it was trained under.
 
     Parameters
@@ -96,15 +96,15 @@ def trained(model: Any, shares: bool = False, normalised: Any = None) -> Trained
     if wrapped is not None and wrapped.norm_obs:
         moments, clip = wrapped.obs_rms, float(wrapped.clip_obs)
         mean, scale = moments.mean.astype(np.float32), (1.0 / np.sqrt(moments.var + wrapped.epsilon)).astype(np.float32)
-    return Trained(model, algorithm, head, numbers or int(model.action_space.shape[0]), mean, scale, clip)
+    return TrainedSb3(model, algorithm, head, numbers or int(model.action_space.shape[0]), mean, scale, clip)
 
 
-def policy_of(learned: Trained) -> MlpPolicy | OnnxPolicy:
+def policy_of(learned: TrainedSb3) -> MlpPolicy | OnnxPolicy:
     """Its greedy policy as it stands, a copy."""
     return _perceptron(learned) or from_onnx(exported(learned), learned.head)
 
 
-def _chain(learned: Trained) -> list[Any] | None:
+def _chain(learned: TrainedSb3) -> list[Any] | None:
     """Modules from the features to the head, or None where the network is more than a chain of them."""
     from stable_baselines3.common.torch_layers import FlattenExtractor
 
@@ -118,7 +118,7 @@ def _chain(learned: Trained) -> list[Any] | None:
     return list(model.q_net.q_net) if algorithm == "dqn" else [*model.mlp_extractor.policy_net, model.action_net]
 
 
-def _perceptron(learned: Trained) -> MlpPolicy | None:
+def _perceptron(learned: TrainedSb3) -> MlpPolicy | None:
     """The network as arrays, if it is linear layers with one of our activations between."""
     from torch import nn
 
@@ -148,7 +148,7 @@ def copied(policy: Any) -> Any:
             law.distribution = last
 
 
-def _module(learned: Trained) -> Any:
+def _module(learned: TrainedSb3) -> Any:
     """The whole of it as one torch module on the CPU: observation (and memory) in, head (and memory) out."""
     import torch
     from torch import nn
@@ -190,7 +190,7 @@ def _module(learned: Trained) -> Any:
     return Recurrent() if algorithm == "recurrent_ppo" else Whole()
 
 
-def exported(learned: Trained) -> bytes:
+def exported(learned: TrainedSb3) -> bytes:
     """ONNX bytes: input ``observation`` [n, D], output named after the head [n, A].
 
     Of a recurrent network also inputs ``h`` and ``c`` [n, layers x H], zero when an episode starts, and outputs

@@ -20,7 +20,7 @@ from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.normalise import CLIP, EPSILON
 from tercel.learning.port import AnyVecEnv, Metrics, State, action_sizes
 from tercel.learning.sb3.env import require, to_sb3
-from tercel.learning.sb3.export import Trained, policy_of, trained
+from tercel.learning.sb3.export import TrainedSb3, policy_of, trained
 from tercel.learning.sb3.settings import (
     ALGORITHMS,
     VALUES,
@@ -131,7 +131,7 @@ class Sb3Learner:
         """What was learned: arrays where it is a plain perceptron, else a network for ONNX Runtime."""
         return policy_of(self.trained())
 
-    def trained(self) -> Trained:
+    def trained(self) -> TrainedSb3:
         """Its model with what stands before and behind the network."""
         return trained(self.model, self.settings.head == "simplex")
 

@@ -36,7 +36,7 @@ class OrderType(IntEnum):
     """Refused if it would cross."""
 
 
-class Fill(NamedTuple):
+class BookFill(NamedTuple):
     """One execution of a submitted order: the resting id (0 anonymous, -1 - i own order i), price ticks, lots."""
 
     resting_id: int
@@ -144,19 +144,21 @@ class Book:
 
     # -- matching -----------------------------------------------------------------------------------------------------
 
-    def submit(self, order_id: int, side: int, price: int, qty: int, kind: OrderType = OrderType.LIMIT) -> list[Fill]:
+    def submit(
+        self, order_id: int, side: int, price: int, qty: int, kind: OrderType = OrderType.LIMIT
+    ) -> list[BookFill]:
         """Match an incoming order at price-time priority; a LIMIT or POST_ONLY remainder rests under its id."""
         far = self.best_ask if side > 0 else self.best_bid
         crosses = far not in (NO_ASK, NO_BID) and (price - far) * side >= 0
         if kind == OrderType.POST_ONLY and crosses:
             return []
         limit = side * NO_ASK if kind == OrderType.MARKET else price
-        fills: list[Fill] = []
+        fills: list[BookFill] = []
         left = qty
         while left > 0:
             n = tape.match_into(self.state, self._keys, self._slots, self._key_of, side, limit, left, self._fills)
             for _, resting, at, lots in self._fills[:n].tolist():
-                fills.append(Fill(resting, at, lots))
+                fills.append(BookFill(resting, at, lots))
                 left -= lots
             if n < len(self._fills):
                 break

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from tercel.core.errors import FeedError
-from tercel.market.feeds.binance_messages import Market, markets_of
+from tercel.market.feeds.binance_messages import BinanceMarket, markets_of
 from tercel.market.feeds.binance_sync import OPENED, Synced, sync
 from tercel.market.feeds.capture_day import TIMEZONE, Capture, CaptureDay, CaptureFeed, Standing, days_of
-from tercel.market.feeds.captures import Line, Reading, shown, stated_unit, unit_of
+from tercel.market.feeds.captures import CaptureLine, Reading, shown, stated_unit, unit_of
 from tercel.market.feeds.levels_day import LOTS, PRICE, UPDATE, book_after, rows_of
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
@@ -47,11 +47,11 @@ class BinanceFeed(CaptureFeed):
     HOLDS = "depth updates of Binance"
     MARKET = "symbol"
 
-    def markets(self, lines: Iterable[Line]) -> list[Market]:
+    def markets(self, lines: Iterable[CaptureLine]) -> list[BinanceMarket]:
         """See :meth:`CaptureFeed.markets`."""
         return [market for market in markets_of(lines) if market.book]
 
-    def market_days(self, market: Market, capture: Capture) -> Iterator[CaptureDay]:
+    def market_days(self, market: BinanceMarket, capture: Capture) -> Iterator[CaptureDay]:
         """See :meth:`CaptureFeed.market_days`.
 
         Raises
@@ -89,7 +89,7 @@ def _left(events: Events, stop: int) -> list[Standing]:
     return [(0, side, price, lots) for (side, price), lots in sorted(book_after(events, stop).items())]
 
 
-def counts_of(market: Market, synced: Synced, reading: Reading) -> dict[str, Any]:
+def counts_of(market: BinanceMarket, synced: Synced, reading: Reading) -> dict[str, Any]:
     """What was counted in a market's messages."""
     return {
         "updates": sum(1 for step in synced.steps if step.what == "applied"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tercel.core.errors import FeedError
-from tercel.market.feeds.captures import Line, Scaled
+from tercel.market.feeds.captures import CaptureLine, ScaledCapture
 
 SPOT: Final = "BINANCE"
 USDM: Final = "BINANCE-USDM"
@@ -69,7 +69,7 @@ class Quote:
 
 
 @dataclass
-class Market:
+class BinanceMarket:
     """Everything that a capture says of one market, each kind in the order of receipt."""
 
     venue: str
@@ -84,7 +84,7 @@ class Market:
     """In 1e-10 where the exchange's own information is in the capture."""
 
 
-def markets_of(lines: Iterable[Line]) -> list[Market]:
+def markets_of(lines: Iterable[CaptureLine]) -> list[BinanceMarket]:
     """Sort messages by market.
 
     A snapshot does not name its venue, and on spot not even its symbol: it belongs to the market that the diffs and
@@ -107,15 +107,15 @@ def markets_of(lines: Iterable[Line]) -> list[Market]:
 
 class _Reader:
     def __init__(self) -> None:
-        self.markets: dict[tuple[str, str], Market] = {}
-        self.scaled = Scaled()
+        self.markets: dict[tuple[str, str], BinanceMarket] = {}
+        self.scaled = ScaledCapture()
         self.loose: list[tuple[str, Snapshot, int, str]] = []
         """Snapshots: symbol or nothing, the snapshot, how many diffs came before it in each market, where."""
         self.units: dict[str, tuple[int, int]] = {}
         self.seen: dict[tuple[str, str], list[int]] = {}
         self.order = 0
 
-    def take(self, line: Line) -> None:
+    def take(self, line: CaptureLine) -> None:
         message = line.message
         self.order += 1
         data = message.get("data", message) if isinstance(message, dict) else None
@@ -132,11 +132,11 @@ class _Reader:
         elif "u" in data and "b" in data and "B" in data:
             self._quote(data, line)
 
-    def _market(self, data: dict[str, Any], venue: str) -> Market:
+    def _market(self, data: dict[str, Any], venue: str) -> BinanceMarket:
         symbol = data["s"]
-        return self.markets.setdefault((venue, symbol), Market(venue, symbol))
+        return self.markets.setdefault((venue, symbol), BinanceMarket(venue, symbol))
 
-    def _diff(self, data: dict[str, Any], line: Line) -> None:
+    def _diff(self, data: dict[str, Any], line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "pu" in data else SPOT
         market = self._market(data, venue)
         diff = Diff(
@@ -145,7 +145,7 @@ class _Reader:
         )  # fmt: skip
         self._put(market, diff)
 
-    def _trade(self, data: dict[str, Any], line: Line) -> None:
+    def _trade(self, data: dict[str, Any], line: CaptureLine) -> None:
         symbol = data["s"]
         venue = COINM if "_" in symbol else USDM if "X" in data else SPOT
         market = self._market(data, venue)
@@ -156,14 +156,14 @@ class _Reader:
         side = 1 if data["m"] else -1
         market.trades.append(Print(int(data["t"]), time_ns(data["T"]), line.recv_ns, side, price, quantity))
 
-    def _quote(self, data: dict[str, Any], line: Line) -> None:
+    def _quote(self, data: dict[str, Any], line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "T" in data else SPOT
         market = self._market(data, venue)
         bid = (self.scaled(data["b"], line.where), self.scaled(data["B"], line.where))
         ask = (self.scaled(data["a"], line.where), self.scaled(data["A"], line.where))
         market.quotes.append(Quote(int(data["u"]), bid, ask))
 
-    def _snapshot(self, data: dict[str, Any], line: Line) -> None:
+    def _snapshot(self, data: dict[str, Any], line: CaptureLine) -> None:
         stamp = data.get("T", data.get("E"))
         snapshot = Snapshot(
             int(data["lastUpdateId"]), 0 if stamp is None else time_ns(stamp), line.recv_ns,
@@ -171,7 +171,7 @@ class _Reader:
         )  # fmt: skip
         self.loose.append((str(data.get("symbol", "")), snapshot, self.order, line.where))
 
-    def _information(self, data: dict[str, Any], line: Line) -> None:
+    def _information(self, data: dict[str, Any], line: CaptureLine) -> None:
         """Ticks and lots from the exchange's own information."""
         for entry in data["symbols"]:
             filters = {f["filterType"]: f for f in entry.get("filters", ())}
@@ -179,15 +179,15 @@ class _Reader:
                 tick = self.scaled(filters["PRICE_FILTER"]["tickSize"], line.where)
                 self.units[entry["symbol"]] = tick, self.scaled(filters["LOT_SIZE"]["stepSize"], line.where)
 
-    def _levels(self, pairs: Any, line: Line) -> tuple[Level, ...]:
+    def _levels(self, pairs: Any, line: CaptureLine) -> tuple[Level, ...]:
         scaled, where = self.scaled, line.where
         return tuple((scaled(price, where), scaled(quantity, where)) for price, quantity in pairs)
 
-    def _put(self, market: Market, diff: Diff) -> None:
+    def _put(self, market: BinanceMarket, diff: Diff) -> None:
         market.book.append(diff)
         self.seen.setdefault((market.venue, market.symbol), []).append(self.order)
 
-    def finish(self) -> list[Market]:
+    def finish(self) -> list[BinanceMarket]:
         """Put the snapshots where they belong, in their place among the diffs."""
         for symbol, snapshot, order, where in reversed(self.loose):
             fitting = [m for m in self.markets.values() if symbol in ("", m.symbol) and self._fits(m, snapshot)]
@@ -202,7 +202,7 @@ class _Reader:
             market.tick, market.lot = self.units.get(symbol, (0, 0))
         return list(self.markets.values())
 
-    def _fits(self, market: Market, snapshot: Snapshot) -> bool:
+    def _fits(self, market: BinanceMarket, snapshot: Snapshot) -> bool:
         """Whether a snapshot's id and its time, or the lack of one, can be this market's."""
         return any(isinstance(part, Diff) for part in market.book) and (snapshot.exch_ns > 0) == (market.venue != SPOT)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tercel.market.feeds.binance_messages import SPOT, Diff, Level, Market, Print, Snapshot
+from tercel.market.feeds.binance_messages import SPOT, BinanceMarket, Diff, Level, Print, Snapshot
 
 OPENED: Final = "opened"
 APPLIED: Final = "applied"
@@ -19,7 +19,7 @@ LOST: Final = "lost"
 
 
 @dataclass(frozen=True)
-class Step:
+class SyncStep:
     """A change of the book: ``opened`` by a snapshot, ``applied`` a diff, or ``lost`` in a gap."""
 
     what: str
@@ -35,7 +35,7 @@ class Step:
 class Synced:
     """Steps and trades in order of time, and what was counted on the way."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[SyncStep] = field(default_factory=list)
     trades: list[Print] = field(default_factory=list)
     old: int = 0
     """Diffs before a snapshot."""
@@ -51,7 +51,7 @@ class Synced:
     """Messages with an exchange time before that of the message above; they were given that time."""
 
 
-def sync(market: Market) -> Synced:
+def sync(market: BinanceMarket) -> Synced:
     """Follow the diffs of a market from its snapshots, and order its trades."""
     found = Synced()
     _Book(market.venue, found).run(market.book)
@@ -107,7 +107,7 @@ class _Book:
         stamp = self.pending.exch_ns or (old[-1].exch_ns if old else first.exch_ns)
         ns = self._time(min(stamp, first.exch_ns))
         snapshot, self.pending, self.waiting = self.pending, None, []
-        self.found.steps.append(Step(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks))
+        self.found.steps.append(SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks))
         self._apply(first)
         for diff in fresh[1:]:
             if self.last:
@@ -126,13 +126,13 @@ class _Book:
         self.found.gaps += 1
         self.last = 0
         ns = self._time(diff.exch_ns)
-        self.found.steps.append(Step(LOST, ns, diff.recv_ns or ns, 0))
+        self.found.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
         self.waiting.append(diff)
 
     def _apply(self, diff: Diff) -> None:
         ns = self._time(diff.exch_ns)
         self.last = diff.last
-        self.found.steps.append(Step(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks))
+        self.found.steps.append(SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks))
 
     def _time(self, ns: int) -> int:
         self.found.clock_back += ns < self.clock

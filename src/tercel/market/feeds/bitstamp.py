@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.errors import FeedError
-from tercel.market.feeds.bitstamp_book import Row, follow
+from tercel.market.feeds.bitstamp_book import BitstampRow, follow
 from tercel.market.feeds.bitstamp_messages import Pair, pairs_of
 from tercel.market.feeds.capture_day import TIMEZONE, Capture, CaptureDay, CaptureFeed, Standing, days_of
-from tercel.market.feeds.captures import MOST, ONE, Line, shown, stated_unit, unit_of
+from tercel.market.feeds.captures import MOST, ONE, CaptureLine, shown, stated_unit, unit_of
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
@@ -54,7 +54,7 @@ class BitstampFeed(CaptureFeed):
     HOLDS = "order events of Bitstamp"
     MARKET = "pair"
 
-    def markets(self, lines: Iterable[Line]) -> list[Pair]:
+    def markets(self, lines: Iterable[CaptureLine]) -> list[Pair]:
         """See :meth:`CaptureFeed.markets`."""
         return list(pairs_of(lines).values())
 
@@ -109,7 +109,7 @@ def fitting_lot(largest: int) -> int:
     return lot
 
 
-def events_of(rows: Sequence[Row], tick: int, lot: int) -> Events:
+def events_of(rows: Sequence[BitstampRow], tick: int, lot: int) -> Events:
     """Rows as columns; those that are less than a lot fall away with their message where it has no other."""
     table = [
         (row.exch_ns, row.recv_ns, row.seq, row.kind, row.number, row.side, row.price // tick, lots, row.flags)
@@ -122,10 +122,10 @@ def events_of(rows: Sequence[Row], tick: int, lot: int) -> Events:
     return events
 
 
-def lots_of(row: Row, lot: int) -> int:
+def lots_of(row: BitstampRow, lot: int) -> int:
     """Lots of a row: the difference of the lots that cover the order before and after.
 
-    >>> lots_of(Row(0, 0, 1, schema.EXECUTE, 1, 1, 5, 25, 11), 10)
+    >>> lots_of(BitstampRow(0, 0, 1, schema.EXECUTE, 1, 1, 5, 25, 11), 10)
     1
     """
     return abs(-(-row.after // lot) + row.before // -lot)

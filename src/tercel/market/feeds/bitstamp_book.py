@@ -31,7 +31,7 @@ PATIENCE_NS: Final = NS_PER_SECOND
 
 
 @dataclass
-class Resting:
+class BitstampOrder:
     """An order in the book."""
 
     side: int
@@ -50,7 +50,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Row:
+class BitstampRow:
     """A row of the tape, amounts in 1e-10 before lots are known: the order's `before` and `after`."""
 
     exch_ns: int
@@ -66,7 +66,7 @@ class Row:
 
 
 @dataclass
-class Counts:
+class BitstampCounts:
     """What was counted on the way."""
 
     before_snapshot: int = 0
@@ -89,9 +89,9 @@ class Counts:
 class L3:
     """The book and the rows made so far."""
 
-    rows: list[Row] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
-    orders: dict[int, Resting] = field(default_factory=dict)
+    rows: list[BitstampRow] = field(default_factory=list)
+    counts: BitstampCounts = field(default_factory=BitstampCounts)
+    orders: dict[int, BitstampOrder] = field(default_factory=dict)
     waiting: dict[int, Waiting] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     seq: int = 0
@@ -126,12 +126,12 @@ class L3:
 
     def _row(self, kind: int, number: int, side: int, price: int, before: int, after: int, flags: int = 0) -> None:
         self.rows.append(
-            Row(self.ns, self.recv_ns or self.ns, self.seq, kind, number, side, price, before, after, flags)
+            BitstampRow(self.ns, self.recv_ns or self.ns, self.seq, kind, number, side, price, before, after, flags)
         )
 
     def add(self, number: int, side: int, price: int, amount: int, flags: int = 0) -> None:
         """Rest an order."""
-        self.orders[number] = Resting(side, price, amount)
+        self.orders[number] = BitstampOrder(side, price, amount)
         level = self._levels[side, price]
         if not level:
             heapq.heappush(self._heaps[side], -side * price)
@@ -294,7 +294,10 @@ def _once(trades: Sequence[OrderTrade]) -> list[OrderTrade]:
 
 
 def _merged(
-    orders: Sequence[OrderEvent], trades: Sequence[OrderTrade], snapshots: Sequence[OrderBookAnswer], counts: Counts
+    orders: Sequence[OrderEvent],
+    trades: Sequence[OrderTrade],
+    snapshots: Sequence[OrderBookAnswer],
+    counts: BitstampCounts,
 ) -> list[OrderEvent | OrderTrade | OrderBookAnswer]:
     """All in order of the venue's time; orders before trades before snapshots at equal times, each channel in order."""
     keyed: list[tuple[int, int, int, OrderEvent | OrderTrade | OrderBookAnswer]] = []

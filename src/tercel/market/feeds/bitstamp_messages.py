@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tercel.core.errors import FeedError
-from tercel.market.feeds.captures import ONE, Line, Scaled
+from tercel.market.feeds.captures import ONE, CaptureLine, ScaledCapture
 
 CREATED: Final = "order_created"
 CHANGED: Final = "order_changed"
@@ -70,7 +70,7 @@ class Pair:
     """Trades whose `type` names another aggressor than the ids do; the ids are believed."""
 
 
-def pairs_of(lines: Iterable[Line]) -> dict[str, Pair]:
+def pairs_of(lines: Iterable[CaptureLine]) -> dict[str, Pair]:
     """Sort messages by pair.
 
     Raises
@@ -79,7 +79,7 @@ def pairs_of(lines: Iterable[Line]) -> dict[str, Pair]:
         When a message lacks a field.
     """
     found: dict[str, Pair] = {}
-    scaled = Scaled()
+    scaled = ScaledCapture()
     for line in lines:
         message = line.message
         if not isinstance(message, dict) or not isinstance(message.get("data"), dict):
@@ -99,13 +99,13 @@ def pairs_of(lines: Iterable[Line]) -> dict[str, Pair]:
     return found
 
 
-def _number(data: dict[str, Any], name: str, line: Line, scaled: Scaled) -> int:
+def _number(data: dict[str, Any], name: str, line: CaptureLine, scaled: ScaledCapture) -> int:
     """A field as its exact string where there is one (JSON numbers are floats)."""
     text = data.get(f"{name}_str")
     return scaled(data[name] if text is None else text, line.where)
 
 
-def _order(event: str, data: dict[str, Any], line: Line, scaled: Scaled) -> OrderEvent:
+def _order(event: str, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> OrderEvent:
     price = _number(data, "price", line, scaled)
     return OrderEvent(
         event, int(data["id"]), 1 if int(data["order_type"]) == 0 else -1, price if price < EXTREME else 0,
@@ -113,7 +113,7 @@ def _order(event: str, data: dict[str, Any], line: Line, scaled: Scaled) -> Orde
     )  # fmt: skip
 
 
-def _trade(pair: Pair, data: dict[str, Any], line: Line, scaled: Scaled) -> None:
+def _trade(pair: Pair, data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> None:
     buyer, seller = int(data["buy_order_id"]), int(data["sell_order_id"])
     bought = buyer > seller
     pair.against_type += "type" in data and bought != (int(data["type"]) == 0)
@@ -125,7 +125,7 @@ def _trade(pair: Pair, data: dict[str, Any], line: Line, scaled: Scaled) -> None
     pair.trades.append(trade)
 
 
-def _snapshot(data: dict[str, Any], line: Line, scaled: Scaled) -> OrderBookAnswer:
+def _snapshot(data: dict[str, Any], line: CaptureLine, scaled: ScaledCapture) -> OrderBookAnswer:
     orders = [
         (side, scaled(price, line.where), scaled(amount, line.where), int(number))
         for side, name in ((1, "bids"), (-1, "asks"))

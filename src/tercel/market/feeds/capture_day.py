@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.feeds.captures import Line, Reading, lines_of, stated_unit
+from tercel.market.feeds.captures import CaptureLine, Reading, lines_of, stated_unit
 from tercel.market.feeds.members import members
 from tercel.market.feeds.port import FeedOptions, Imported
 from tercel.market.tape import schema
@@ -100,7 +100,7 @@ class CaptureFeed:
     def __init__(self, lot: str | None = None) -> None:
         self._lot = stated_unit(lot, "lot")
 
-    def markets(self, lines: Iterable[Line]) -> list[Any]:
+    def markets(self, lines: Iterable[CaptureLine]) -> list[Any]:
         """Messages by market, those alone that have a book; each with its `symbol`."""
         raise NotImplementedError
 

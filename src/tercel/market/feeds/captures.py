@@ -26,7 +26,7 @@ MOST: Final = 2**30
 
 
 @dataclass(frozen=True)
-class Line:
+class CaptureLine:
     """One message.
 
     Parameters
@@ -55,7 +55,7 @@ class Reading:
     _last: dict[str, int] = field(default_factory=dict)
 
 
-def lines_of(files: Sequence[Member], reading: Reading) -> Iterator[Line]:
+def lines_of(files: Sequence[Member], reading: Reading) -> Iterator[CaptureLine]:
     """Every message in the files, files in the order of their first line's time.
 
     Raises
@@ -90,14 +90,14 @@ def _first_time(rows: Sequence[str]) -> int:
     return int(head) if head.isdigit() else 0
 
 
-def _parsed(row: str, where: str) -> Line:
+def _parsed(row: str, where: str) -> CaptureLine:
     head, _, rest = row.partition(" ")
     if head.isdigit() and rest:
-        return Line(int(head), json.loads(rest), where)
-    return Line(0, json.loads(row), where)
+        return CaptureLine(int(head), json.loads(rest), where)
+    return CaptureLine(0, json.loads(row), where)
 
 
-class Scaled:
+class ScaledCapture:
     """Decimal strings as whole numbers of 1e-10, exactly; what is seen often is kept."""
 
     def __init__(self) -> None:

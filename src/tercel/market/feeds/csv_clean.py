@@ -30,14 +30,14 @@ from numpy.typing import NDArray
 
 from tercel.market.feeds import csv_kernels as k
 from tercel.market.feeds.csv_map import CleanMap
-from tercel.market.feeds.csv_read import Quotes, Trades
+from tercel.market.feeds.csv_read import CsvQuotes, Trades
 
 GRAIN_TICKS: Final = 5.0
-Some = TypeVar("Some", Quotes, Trades)
+Some = TypeVar("Some", CsvQuotes, Trades)
 
 
 @dataclass
-class Report:
+class CleanReport:
     """Rows that each rule took, by name, in the order in which they were told."""
 
     taken: dict[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Report:
         self.taken[rule] = self.taken.get(rule, 0) + rows
 
 
-def merge_exchanges(quotes: Quotes, keep: bool) -> Quotes:
+def merge_exchanges(quotes: CsvQuotes, keep: bool) -> CsvQuotes:
     """The best over all exchanges after each quote of one."""
     if quotes.n == 0:
         return quotes
@@ -57,15 +57,17 @@ def merge_exchanges(quotes: Quotes, keep: bool) -> Quotes:
     k.consolidate(quotes.exchange, bid, bid_size, ask, ask_size, keep, held, out)
     bid, bid_size, ask, ask_size = (out[:, i : i + 1].copy() for i in range(4))
     none = np.zeros(quotes.n, np.int64)
-    return Quotes(quotes.ns, quotes.received, quotes.row, bid, bid_size, ask, ask_size, none)
+    return CsvQuotes(quotes.ns, quotes.received, quotes.row, bid, bid_size, ask, ask_size, none)
 
 
-def clean_quotes(q: Quotes, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: Report) -> Quotes:
+def clean_quotes(
+    q: CsvQuotes, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: CleanReport
+) -> CsvQuotes:
     """Quotes by the rules; see the module."""
     if rules.zero:
         good = (q.bid[:, 0] > 0) & (q.ask[:, 0] > 0) & (q.bid_size[:, 0] > 0) & (q.ask_size[:, 0] > 0)
         q = _kept(q, good, "quotes with a zero", report)
-    opening: Quotes | None = None
+    opening: CsvQuotes | None = None
     if rules.session and close_ns:
         before = np.flatnonzero(q.ns < open_ns)
         opening = q.take(before[-1:])
@@ -86,15 +88,15 @@ def clean_quotes(q: Quotes, rules: CleanMap, open_ns: int, close_ns: int, tick: 
         q = _kept(q, out == 0, "quotes that are outliers", report)
     if opening is not None and opening.n and q.n and q.ns[0] > open_ns and _sound(opening):
         opening.ns[:] = opening.received[:] = open_ns
-        q = Quotes.joined([opening, q])
+        q = CsvQuotes.joined([opening, q])
     return q
 
 
-def _sound(opening: Quotes) -> bool:
+def _sound(opening: CsvQuotes) -> bool:
     return bool(0 < opening.bid[0, 0] < opening.ask[0, 0])
 
 
-def clean_trades(t: Trades, rules: CleanMap, open_ns: int, close_ns: int, report: Report) -> Trades:
+def clean_trades(t: Trades, rules: CleanMap, open_ns: int, close_ns: int, report: CleanReport) -> Trades:
     """Trades by the rules that need no quotes; auction prints are kept where they fall."""
     if rules.zero:
         t = _kept(t, (t.price > 0) & (t.size > 0), "trades with a zero", report)
@@ -108,7 +110,7 @@ def clean_trades(t: Trades, rules: CleanMap, open_ns: int, close_ns: int, report
     return t
 
 
-def _kept(rows: Some, good: NDArray[np.bool_], rule: str, report: Report) -> Some:
+def _kept(rows: Some, good: NDArray[np.bool_], rule: str, report: CleanReport) -> Some:
     report.tell(rule, int(rows.n - good.sum()))
     return rows.take(good)
 
@@ -121,7 +123,7 @@ def _stamps(ns: NDArray[np.int64], apart: NDArray[np.bool_] | None = None) -> ND
     return np.append(np.flatnonzero(new), len(ns))
 
 
-def _merged_quotes(q: Quotes, how: str) -> Quotes:
+def _merged_quotes(q: CsvQuotes, how: str) -> CsvQuotes:
     if q.n == 0:
         return q
     runs = _stamps(q.ns)

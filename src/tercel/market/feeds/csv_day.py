@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import csv_kernels as k
-from tercel.market.feeds.csv_clean import Report, clean_quotes, clean_trades, merge_exchanges
+from tercel.market.feeds.csv_clean import CleanReport, clean_quotes, clean_trades, merge_exchanges
 from tercel.market.feeds.csv_map import CsvMap, FileMap
 from tercel.market.feeds.csv_read import (
     NO_DIRECT,
     NO_QUOTES,
     NO_TRADES,
     NS,
+    CsvQuotes,
+    CsvRows,
     Direct,
-    Quotes,
-    Rows,
     Text,
     Trades,
     levels_of,
@@ -80,14 +80,14 @@ class CsvDay:
         FeedError
             With file, row, column and remedy, when a file is not what its map says.
         """
-        report = Report()
+        report = CleanReport()
         items, back = self._gather(report)
         one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
         open_ns, close_ns = self._session()
         quotes, trades, direct = NO_QUOTES, NO_TRADES, NO_DIRECT
-        if items[Quotes]:
-            quotes = clean_quotes(Quotes.joined(items[Quotes]), rules, open_ns, close_ns, tick, report)
+        if items[CsvQuotes]:
+            quotes = clean_quotes(CsvQuotes.joined(items[CsvQuotes]), rules, open_ns, close_ns, tick, report)
         if items[Trades]:
             trades = clean_trades(Trades.joined(items[Trades]), rules, open_ns, close_ns, report)
         if items[Direct]:
@@ -114,11 +114,11 @@ class CsvDay:
         noon = (start + next_midnight_ns(self.date, one.timezone)) // 2  # clocks change at night
         return tuple(clock_s(c) * NS_PER_SECOND + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
 
-    def _gather(self, report: Report) -> tuple[dict[type[Rows], list[Any]], int]:
+    def _gather(self, report: CleanReport) -> tuple[dict[type[CsvRows], list[Any]], int]:
         """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
         import polars as pl
 
-        items: dict[type[Rows], list[Any]] = {Quotes: [], Trades: [], Direct: []}
+        items: dict[type[CsvRows], list[Any]] = {CsvQuotes: [], Trades: [], Direct: []}
         back = 0
         zone = self.map.instrument.timezone
         start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
@@ -134,7 +134,7 @@ class CsvDay:
                 items[type(rows)].append(rows)
         return items, back
 
-    def _warnings(self, report: Report, back: int, items: int) -> list[str]:
+    def _warnings(self, report: CleanReport, back: int, items: int) -> list[str]:
         taken = {k: v for k, v in report.taken.items() if not k.endswith(" read")}
         counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
         found = [f"cleaning took {counts}"] if counts else []
@@ -145,7 +145,7 @@ class CsvDay:
         return found
 
 
-def _rows_of(role: str, text: Text, file: FileMap, report: Report) -> Rows:
+def _rows_of(role: str, text: Text, file: FileMap, report: CleanReport) -> CsvRows:
     """What the rows of one kind say."""
     if role == "quote" and (q := file.quote) is not None:
         quotes, keep = quotes_of(text, q, file.price_scale, report.tell), q.zero_side == "keep"
@@ -165,7 +165,7 @@ def _rows_of(role: str, text: Text, file: FileMap, report: Report) -> Rows:
 
 
 def tape_of(
-    q: Quotes, t: Trades, d: Direct, tick: float, lot: int, check: bool, report: Report
+    q: CsvQuotes, t: Trades, d: Direct, tick: float, lot: int, check: bool, report: CleanReport
 ) -> tuple[Events, dict[str, Any]]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
     q, shown, off = _levels(q, tick, lot, report)
@@ -223,8 +223,8 @@ def _table(place: NDArray[np.int64], ns: Any, received: Any, *columns: Any) -> N
 
 
 def _levels(
-    q: Quotes, tick: float, lot: int, report: Report
-) -> tuple[Quotes, list[NDArray[np.int32]], NDArray[np.uint8]]:
+    q: CsvQuotes, tick: float, lot: int, report: CleanReport
+) -> tuple[CsvQuotes, list[NDArray[np.int32]], NDArray[np.uint8]]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
     shown = [np.zeros(q.bid.shape, np.int32) for _ in range(4)]
     off, bad = np.zeros(q.n, np.uint8), np.zeros(q.n, np.uint8)

@@ -30,7 +30,7 @@ Words = Annotated[
 """One word or several; codes may be written as numbers."""
 
 
-class Table(BaseModel):
+class MapTable(BaseModel):
     """A table of a map."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
@@ -42,7 +42,7 @@ def _need(*rules: tuple[object, str]) -> None:
             raise ValueError(expected)
 
 
-class InstrumentMap(Table):
+class InstrumentMap(MapTable):
     """Where a day belongs and in what units it is kept.
 
     Parameters
@@ -75,7 +75,7 @@ class InstrumentMap(Table):
         return self
 
 
-class TimeMap(Table):
+class TimeMap(MapTable):
     """The clock of a file.
 
     Parameters
@@ -107,7 +107,7 @@ class TimeMap(Table):
         return self
 
 
-class RowsMap(Table):
+class RowsMap(MapTable):
     """Which rows of a mixed file are what: values of one column."""
 
     column: str = ""
@@ -117,7 +117,7 @@ class RowsMap(Table):
     order: Words = ()
 
 
-class QuoteMap(Table):
+class QuoteMap(MapTable):
     """Rows that show the best `levels` of both sides.
 
     Parameters
@@ -158,7 +158,7 @@ class QuoteMap(Table):
         return self
 
 
-class TradeMap(Table):
+class TradeMap(MapTable):
     """Rows that are prints.
 
     Parameters
@@ -203,7 +203,7 @@ class TradeMap(Table):
     suspicious: str = ""
 
 
-class LevelMap(Table):
+class LevelMap(MapTable):
     """Rows that set the total of one level (0 removes it)."""
 
     side: str
@@ -213,7 +213,7 @@ class LevelMap(Table):
     ask: Words = ("A", "a", "S", "ask", "sell", "-1")
 
 
-class OrderMap(Table):
+class OrderMap(MapTable):
     """Rows that are events of single orders: an id, what happened, and to how many lots."""
 
     id: str
@@ -232,7 +232,7 @@ class OrderMap(Table):
     cross: Words = ()
 
 
-class FileMap(Table):
+class FileMap(MapTable):
     """One kind of file.
 
     Parameters
@@ -287,7 +287,7 @@ class FileMap(Table):
         return self
 
 
-class CleanMap(Table):
+class CleanMap(MapTable):
     """The rules that remove bad ticks (see `csv_clean`); false or 0 switches one off."""
 
     zero: bool = True
@@ -300,7 +300,7 @@ class CleanMap(Table):
     trade_outliers: bool = True
 
 
-class CsvMap(Table):
+class CsvMap(MapTable):
     """A whole map; see the module."""
 
     instrument: InstrumentMap

@@ -205,7 +205,7 @@ def _times(text: Text, file: FileMap, columns: tuple[str, ...], timezone: str, d
 
 
 @dataclass
-class Rows:
+class CsvRows:
     """Rows of a file: times int64[n] as sent and as received, and their numbers; subclasses add columns."""
 
     ns: NDArray[np.int64]
@@ -229,7 +229,7 @@ class Rows:
 
 
 @dataclass
-class Quotes(Rows):
+class CsvQuotes(CsvRows):
     """Quotes of one or more exchanges: prices and sizes float64[n, levels] (0: none)."""
 
     bid: NDArray[np.float64]
@@ -240,7 +240,7 @@ class Quotes(Rows):
 
 
 @dataclass
-class Trades(Rows):
+class Trades(CsvRows):
     """Prints: prices and sizes float64[n], sign (+1 buyer active, -1 seller, 0 not said), whether of an auction."""
 
     price: NDArray[np.float64]
@@ -250,7 +250,7 @@ class Trades(Rows):
 
 
 @dataclass
-class Direct(Rows):
+class Direct(CsvRows):
     """Rows that already are events, prices and sizes as the file has them."""
 
     kind: NDArray[np.int64]
@@ -263,7 +263,7 @@ class Direct(Rows):
 _NO_LONGS: Final = np.zeros(0, np.int64)
 _NO_FLOATS: Final = np.zeros(0)
 _NO_TIMES: Final = (_NO_LONGS,) * 3
-NO_QUOTES: Final = Quotes(*_NO_TIMES, *(np.zeros((0, 1)),) * 4, _NO_LONGS)
+NO_QUOTES: Final = CsvQuotes(*_NO_TIMES, *(np.zeros((0, 1)),) * 4, _NO_LONGS)
 NO_TRADES: Final = Trades(*_NO_TIMES, _NO_FLOATS, _NO_FLOATS, _NO_LONGS, np.zeros(0, np.bool_))
 NO_DIRECT: Final = Direct(*_NO_TIMES, _NO_LONGS, _NO_LONGS, _NO_LONGS, _NO_FLOATS, _NO_FLOATS)
 
@@ -272,7 +272,7 @@ Tell = Callable[[str, int], None]
 """Where removed rows are counted: by the name of a rule."""
 
 
-def quotes_of(text: Text, m: QuoteMap, scale: int, tell: Tell) -> Quotes:
+def quotes_of(text: Text, m: QuoteMap, scale: int, tell: Tell) -> CsvQuotes:
     """Quote rows; those of other exchanges and suspicious ones are left out and counted."""
     text = _not_suspicious(text, m.suspicious, "quotes", tell)
     text = _of_exchanges(text, m.exchange, m.exchanges, "quotes", tell)
@@ -285,7 +285,7 @@ def quotes_of(text: Text, m: QuoteMap, scale: int, tell: Tell) -> Quotes:
         sides += [p, np.stack(sizes, axis=1) if sizes is not None else (p > 0).astype(np.float64)]
     exchange = text.codes(m.exchange)[0] if m.exchange else np.zeros(text.n, np.int64)
     bid, bid_size, ask, ask_size = sides
-    return Quotes(*text.times(), bid, bid_size, ask, ask_size, exchange)
+    return CsvQuotes(*text.times(), bid, bid_size, ask, ask_size, exchange)
 
 
 def trades_of(text: Text, m: TradeMap, scale: int, tell: Tell) -> Trades:

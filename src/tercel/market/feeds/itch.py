@@ -27,7 +27,7 @@ from tercel.core.names import nearest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import itch_format as f
 from tercel.market.feeds import itch_kernels as k
-from tercel.market.feeds.itch_pass import IN_MEMORY, FileCounts, Progress, Staging, Store, run_pass
+from tercel.market.feeds.itch_pass import IN_MEMORY, FileCounts, ItchStore, Progress, Staging, run_pass
 from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.market.feeds.members import Member, members
 from tercel.market.feeds.port import FeedOptions, Imported
@@ -195,7 +195,7 @@ class ItchFeed:
         for pick in picks:
             if not (len(pick) <= 8 and pick.isascii()):
                 raise FeedError("symbols of at most 8 letters", repr(pick), "write --symbol AAPL,MSFT")
-        store, staging = Store(picks), Staging(self.in_memory)
+        store, staging = ItchStore(picks), Staging(self.in_memory)
         stack.callback(staging.forget)
         counts = run_pass(member, store, staging, self.allow_cut, self.progress)
         staging.close()
@@ -257,7 +257,7 @@ def judge(counts: FileCounts) -> None:
             raise FeedError(f"at most {MOST_ODD:.0%} of odd messages", received, "fetch the whole file again")
 
 
-def _no_symbol(pick: str, store: Store, member: Member) -> FeedError:
+def _no_symbol(pick: str, store: ItchStore, member: Member) -> FeedError:
     names = sorted({f.unpacked_name(int(n)) for n in store.names[store.names != 0]})
     if pick in names:
         received = f"{pick} without one order or trade in {member.where}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.market.feeds import itch_book_kernels as k
 from tercel.market.feeds import itch_format as f
-from tercel.market.feeds.itch_pass import FileCounts, Progress, Store, run_pass
+from tercel.market.feeds.itch_pass import FileCounts, ItchStore, Progress, run_pass
 from tercel.market.feeds.members import Member
 
 FIRST_POOL: Final = 1 << 14
@@ -54,7 +54,7 @@ class ItchBooks:
 
     Examples
     --------
-    >>> ItchBooks().check(Store())
+    >>> ItchBooks().check(ItchStore())
     []
     """
 
@@ -64,7 +64,7 @@ class ItchBooks:
         self.levels = np.zeros((FIRST_POOL, 4), np.int32)
         self.per = np.zeros((f.LOCATES, k.PER), np.int64)
 
-    def take(self, data: NDArray[np.uint8], start: int, store: Store) -> int:
+    def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
         """Apply whole messages."""
         while True:
             arrays = (self.sides, self.rungs, self.levels, self.per)
@@ -76,7 +76,7 @@ class ItchBooks:
             else:
                 self.rungs = np.concatenate((self.rungs, np.zeros_like(self.rungs)))
 
-    def side(self, store: Store, locate: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
+    def side(self, store: ItchStore, locate: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
         """Levels of a side, best first: price in dollars x 10,000 and the queue as (reference, shares)."""
         place = 2 * locate + (side < 0)
         base, n = int(self.sides[place, k.S_BASE]), int(self.sides[place, k.S_N])
@@ -91,7 +91,7 @@ class ItchBooks:
             found.append((price, [(int(refs[s]), int(store.orders[s, f.O_SHARES])) for s in queue]))
         return found
 
-    def check(self, store: Store) -> list[SymbolCheck]:
+    def check(self, store: ItchStore) -> list[SymbolCheck]:
         """Every symbol with an order or trade, by name."""
         live = store.table[store.table[:, 1] >= 0, 1]
         places = store.orders[live, f.O_PLACE] >> 1
@@ -125,7 +125,7 @@ def check_file(
     FeedError
         As the import; when shares were lost, which would be a fault here.
     """
-    store, books = Store(picks), ItchBooks()
+    store, books = ItchStore(picks), ItchBooks()
     counts = run_pass(member, store, books, allow_cut, progress)
     symbols = books.check(store)
     for symbol in symbols:

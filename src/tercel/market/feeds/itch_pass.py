@@ -30,7 +30,7 @@ IN_MEMORY: Final = 1 << 30
 Progress = Callable[[int, int], None]
 
 
-class Store:
+class ItchStore:
     """Orders by reference, the kernels' state, and the names of locates; grown when a kernel asks for it."""
 
     def __init__(self, picks: tuple[str, ...] = ()) -> None:
@@ -65,7 +65,7 @@ def _empty_table(orders: int) -> NDArray[np.int64]:
 class Sink(Protocol):
     """What is done with the messages of a chunk."""
 
-    def take(self, data: NDArray[np.uint8], start: int, store: Store) -> int:
+    def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
         """Take whole messages from `start` on; returns where it stopped, with the reason in ``store.w[STOP]``."""
 
 
@@ -108,7 +108,7 @@ class FileCounts:
 
 
 def run_pass(
-    member: Member, store: Store, sink: Sink, allow_cut: bool = False, progress: Progress | None = None
+    member: Member, store: ItchStore, sink: Sink, allow_cut: bool = False, progress: Progress | None = None
 ) -> FileCounts:
     """Send a whole file through a sink.
 
@@ -121,7 +121,7 @@ def run_pass(
 
 
 def run_chunks(
-    pieces: Iterator[bytes], where: str, store: Store, sink: Sink, allow_cut: bool = False,
+    pieces: Iterator[bytes], where: str, store: ItchStore, sink: Sink, allow_cut: bool = False,
     progress: Progress | None = None,
 ) -> FileCounts:  # fmt: skip
     """As :func:`run_pass`, for pieces of bytes cut anywhere."""
@@ -162,7 +162,7 @@ def run_chunks(
     return counts_of(store, where, offset, cut)
 
 
-def counts_of(store: Store, where: str, size: int, cut: int) -> FileCounts:
+def counts_of(store: ItchStore, where: str, size: int, cut: int) -> FileCounts:
     """The counters of a pass in words."""
     w = store.w
     types = {chr(y): int(w[f.TYPES + y]) for y in np.flatnonzero(w[:256])}
@@ -183,7 +183,7 @@ def counts_of(store: Store, where: str, size: int, cut: int) -> FileCounts:
     )
 
 
-def _bad(stop: int, store: Store, where: str, offset: int) -> FeedError:
+def _bad(stop: int, store: ItchStore, where: str, offset: int) -> FeedError:
     value = int(store.w[f.STOP_VALUE])
     at = f"in message {int(store.w[f.MESSAGE]) + 1:,} at byte {offset:,} of {where}"
     remedy = "the file is damaged or is no NASDAQ TotalView-ITCH 5.0: fetch it again"
@@ -219,7 +219,7 @@ class Staging:
         self._chunks: list[tuple[NDArray[np.int64] | int, NDArray[np.int32]]] = []
         self._file: IO[bytes] | None = None
 
-    def take(self, data: NDArray[np.uint8], start: int, store: Store) -> int:
+    def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
         """Decode into the chunk that is being filled."""
         free = self._rows[self._filled :]
         at, n = k.decode(data, start, len(data), *store.head(), free, self.broken)

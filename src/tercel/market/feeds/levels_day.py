@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.feeds.binance_messages import Level, Print
-from tercel.market.feeds.binance_sync import LOST, OPENED, Step
+from tercel.market.feeds.binance_sync import LOST, OPENED, SyncStep
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
 
@@ -21,7 +21,7 @@ PRICE, LOTS, FLAGS, UPDATE = 6, 7, 8, 9
 """Columns of the table: the tape's, and the venue's number of the update that a row ends."""
 
 
-def rows_of(steps: Sequence[Step], trades: Sequence[Print]) -> tuple[NDArray[np.int64], int]:
+def rows_of(steps: Sequence[SyncStep], trades: Sequence[Print]) -> tuple[NDArray[np.int64], int]:
     """All rows in order, int64 (n, 10), prices and quantities in 1e-10, and the trades before the first book.
 
     Those are left out.
@@ -42,17 +42,17 @@ def rows_of(steps: Sequence[Step], trades: Sequence[Print]) -> tuple[NDArray[np.
             stamps = part.exch_ns, part.recv_ns or part.exch_ns, seq
             table += [[*stamps, kind, 0, side, *level, flags, 0] for kind, side, level, flags in rows]
             table[-1][FLAGS] |= schema.MESSAGE_END
-            table[-1][UPDATE] = part.last if isinstance(part, Step) else 0
+            table[-1][UPDATE] = part.last if isinstance(part, SyncStep) else 0
     return np.array(table, np.int64).reshape(-1, 10), before
 
 
-def _level_rows(step: Step) -> Iterator[tuple[int, Level]]:
+def _level_rows(step: SyncStep) -> Iterator[tuple[int, Level]]:
     both = [(1, level) for level in step.bids] + [(-1, level) for level in step.asks]
     yield from (row for row in both if row[1][1] == 0)
     yield from (row for row in both if row[1][1] != 0)
 
 
-def _merged(steps: Sequence[Step], trades: Sequence[Print]) -> Iterator[Step | Print]:
+def _merged(steps: Sequence[SyncStep], trades: Sequence[Print]) -> Iterator[SyncStep | Print]:
     """Both in order of exchange time, trades first at equal times."""
     at = 0
     for step in steps:

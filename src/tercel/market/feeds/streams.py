@@ -27,7 +27,7 @@ BINANCE_MARKETS: Final = {"spot": SPOT, "usdm": USDM, "coinm": COINM}
 
 
 @dataclass
-class Seen:
+class StreamCounts:
     """What a stream counted."""
 
     messages: int = 0
@@ -57,7 +57,7 @@ class Stream(Protocol):
     """What to say after connecting."""
     wants_snapshot: bool
     """Whether the book is unknown, so that a snapshot is due; whoever asks for one clears it."""
-    seen: Seen
+    seen: StreamCounts
 
     def connected(self) -> None:
         """A connection begins: what was known of the book may be out of date."""
@@ -112,7 +112,7 @@ class BinanceStream:
         self.information_url = own if information_url is None else information_url
         self.subscriptions: tuple[str, ...] = ()
         self.wants_snapshot = False
-        self.seen = Seen()
+        self.seen = StreamCounts()
         self._update, self._trade, self._fresh = 0, 0, True
         self._begins = 0
         """Update id that a snapshot must have reached to meet the diffs since the connection or the last gap."""
@@ -198,7 +198,7 @@ class BitstampStream:
             json.dumps({"event": "bts:subscribe", "data": {"channel": channel}}) for channel in channels
         )
         self.wants_snapshot = False
-        self.seen = Seen()
+        self.seen = StreamCounts()
         self._trade, self._fresh = 0, True
 
     def connected(self) -> None:

@@ -67,7 +67,7 @@ class Metaorders:
         return round(self.length_s / STEP_S)
 
 
-class Resampled:
+class ResampledPairs:
     """Pairs drawn with replacement, the same for every metaorder."""
 
     def __init__(self, pairs: int, seed: int) -> None:
@@ -121,7 +121,7 @@ def impact_card(
     sizes = [_metaorders(market, preset, trade, s, LENGTH_S, AFTER, pairs, seed) for s in SHARES]
     seconds = (time.process_time() - began) / (len(sizes) * pairs)
     lengths = [_metaorders(market, preset, trade, PARTICIPATION, t, 1, pairs, seed) for t in LENGTHS_S]
-    draws = Resampled(pairs, seed)
+    draws = ResampledPairs(pairs, seed)
     figures = _figures(draws, sizes, lengths)
     return {
         "preset": preset.name,
@@ -157,7 +157,7 @@ def _metaorders(
 
 
 def _figures(
-    draws: Resampled, sizes: Sequence[Metaorders], lengths: Sequence[Metaorders]
+    draws: ResampledPairs, sizes: Sequence[Metaorders], lengths: Sequence[Metaorders]
 ) -> dict[str, dict[str, float | None]]:
     """The five figures with their intervals."""
     ends = [one.moved[:, [one.end]] for one in sizes]
@@ -240,7 +240,7 @@ def _curve(one: Metaorders, first: int, last: int) -> dict[str, list[float]]:
     return {"seconds": seconds.tolist(), "ticks": part.mean(0).tolist(), "se": _error(part).tolist()}
 
 
-def _decay(draws: Resampled, sizes: Sequence[Metaorders]) -> dict[str, dict[str, float | None]]:
+def _decay(draws: ResampledPairs, sizes: Sequence[Metaorders]) -> dict[str, dict[str, float | None]]:
     """Level relative to the end at multiples of the length, the larger sizes together."""
     big = sizes[1:]
     found = {}

@@ -6,7 +6,7 @@ from typing import Any, Final
 from tercel.market.flow.preset import Preset
 from tercel.market.score.classifier import told_apart
 from tercel.market.score.conditional import ConditionalReference
-from tercel.market.score.realism import Drawn, Simulated, realism
+from tercel.market.score.realism import ScoreDraw, Simulated, realism
 from tercel.market.score.tape import Tape, mean_of, rounded
 
 IMPACT_KEYS: Final = ("exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T")
@@ -16,13 +16,13 @@ JUDGED_HOURS: Final = 2.0
 
 
 def score(
-    drawn: Drawn, *, classifier: bool = True, impact: Mapping[str, Any] | None = None, conditional: bool = True
+    drawn: ScoreDraw, *, classifier: bool = True, impact: Mapping[str, Any] | None = None, conditional: bool = True
 ) -> dict[str, Any]:
     """Score a preset.
 
     Parameters
     ----------
-    drawn : Drawn
+    drawn : ScoreDraw
         Real and simulated stretches.
     classifier : bool
         Train the classifier (needs scikit-learn).
@@ -97,7 +97,7 @@ def calibrated_on(preset: Preset) -> list[str]:
     return [f"{day} [{start or 0:g} to {'the close' if end is None else f'{end:g} s'}]" for day in days]
 
 
-def classifier_scores(drawn: Drawn) -> tuple[float | None, float | None]:
+def classifier_scores(drawn: ScoreDraw) -> tuple[float | None, float | None]:
     """Mean AUC of simulated against real, and of real train days against real test days."""
     simulated = [
         told_apart(seen, sims[i % len(sims)], drawn.clock_ns)
@@ -108,7 +108,7 @@ def classifier_scores(drawn: Drawn) -> tuple[float | None, float | None]:
     return mean_of(simulated), mean_of(real)
 
 
-def conditional_table(drawn: Drawn) -> dict[str, dict[str, float | None]]:
+def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
     """{"l1", "pooled_floor_l1"} given the spread and given the time of day, means over test days and seeds."""
     found: list[dict[str, float | None]] = []
     floor: list[dict[str, float | None]] = []

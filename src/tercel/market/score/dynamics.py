@@ -30,7 +30,7 @@ from tercel.market.observed import Observed
 from tercel.market.observed.kinds import MARKET
 from tercel.market.score.gates import finite
 from tercel.market.score.sample import minute_volume, returns
-from tercel.market.score.sums import Adder, Figure, Sums, by_day, estimates, interleaved, over, shares, table, values
+from tercel.market.score.sums import Adder, SumFigure, Sums, by_day, estimates, interleaved, over, shares, table, values
 
 Dynamics = dict[str, dict[str, Any]]
 """By figure: real, ci_low, ci_high, floor (odd against even half hours), train, bar; and value, passed once judged."""
@@ -263,20 +263,20 @@ def _ratio(seconds: int, long: Floats, longs: Floats, short: Floats, shorts: Flo
     return over(over(long, longs), seconds * over(short, shorts))
 
 
-def _figures() -> list[Figure]:
+def _figures() -> list[SumFigure]:
     def moments(of: str) -> tuple[str, ...]:
         return tuple(f"{of} {what}" for what in ("xx", "yy", "xy"))
 
-    found = [Figure(f"ofi_r2_{h}s", moments(f"ofi_{h}s"), _squared) for h in OFI_S]
-    found.append(Figure(f"signed_volume_r2_{VOLUME_S}s", moments("signed_volume"), _squared))
+    found = [SumFigure(f"ofi_r2_{h}s", moments(f"ofi_{h}s"), _squared) for h in OFI_S]
+    found.append(SumFigure(f"signed_volume_r2_{VOLUME_S}s", moments("signed_volume"), _squared))
     found += [
-        Figure(f"variance_1s_to_{h}s", (f"move_{h}s", f"move_{h}s#", "move_1s", "move_1s#"), partial(_ratio, h))
+        SumFigure(f"variance_1s_to_{h}s", (f"move_{h}s", f"move_{h}s#", "move_1s", "move_1s#"), partial(_ratio, h))
         for h in RATIOS_S
     ]
     names = ["depth_acf_60s", "depth_both_sides", *(f"volume_acf_{lag}" for lag in VOLUME_LAGS)]
     names += [f"abs_return_acf_{lag}s" for lag in MOVE_LAGS_S] + [f"abs_return_acf_{lag}min" for lag in MOVE_LAGS_MIN]
     names += [f"sign_acf_{lag}" for lag in SIGN_LAGS]
-    found += [Figure(name, moments(name), _correlation) for name in names]
+    found += [SumFigure(name, moments(name), _correlation) for name in names]
     means = [f"response_{name}_{h}s" for name in ("emptied", "left") for h in AFTER_S]
     return [*found, *shares([*means, "excess_spread_60s"])]
 

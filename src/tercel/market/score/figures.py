@@ -9,7 +9,7 @@ from tercel.core.jit import Floats
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import KINDS
 from tercel.market.score.conditional import given_spread, given_time
-from tercel.market.score.realism import Drawn
+from tercel.market.score.realism import ScoreDraw
 from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Sample
 from tercel.report import style
 from tercel.report.svg import Figure, drawn
@@ -38,7 +38,7 @@ def pooled(samples: Sequence[Sample], name: str) -> Floats:
     return np.concatenate([s.values[name] for s in samples])
 
 
-def laws(score: Drawn) -> Figure:
+def laws(score: ScoreDraw) -> Figure:
     """Histograms of the fourteen statistics, real over simulated."""
     simulated = [s for row in score.sims for s in row]
 
@@ -95,7 +95,7 @@ def _even_edges(real: Floats) -> Floats:
     return np.linspace(low, high, 41)
 
 
-def memories(score: Drawn) -> Figure:
+def memories(score: ScoreDraw) -> Figure:
     """Autocorrelation of absolute returns and of trade signs."""
     simulated = [s for row in score.sims for s in row]
 
@@ -120,12 +120,12 @@ def memories(score: Drawn) -> Figure:
     )
 
 
-def _series(score: Drawn, simulated: Sequence[Sample]) -> list[tuple[Sequence[Sample], str, str]]:
+def _series(score: ScoreDraw, simulated: Sequence[Sample]) -> list[tuple[Sequence[Sample], str, str]]:
     train = [(score.train, TRAIN, "tape calibrated on")] if score.train else []
     return [*train, (score.test, REAL, "held-out tape"), (simulated, SIMULATED, "simulated")]
 
 
-def moves(score: Drawn) -> Figure:
+def moves(score: ScoreDraw) -> Figure:
     """Response of the mid to a trade, and volatility by horizon."""
     simulated = [s for row in score.sims for s in row]
 
@@ -187,7 +187,7 @@ def floors(distances: Mapping[str, Mapping[str, Any]]) -> Figure:
     )
 
 
-def conditionals(score: Drawn) -> Figure:
+def conditionals(score: ScoreDraw) -> Figure:
     """Means given the spread, and through the day."""
     simulated = [o for row in score.sim_seen for o in row]
 

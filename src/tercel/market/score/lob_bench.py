@@ -45,7 +45,7 @@ Stretch = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class LobBenchRows:
     """A stretch as LOBSTER's rows: `feeds.lobster_write.as_lobster`, times counted from the start of the stretch."""
 
     messages: Ints
@@ -226,7 +226,7 @@ def _pair(found: dict[str, Any]) -> dict[str, float]:
     return {"mean_l1": mean_of(found, "l1"), "mean_w1": mean_of(found, "wasserstein")}
 
 
-def _windows(rows: Sequence[Rows], starts: Sequence[Ints]) -> list[Window]:
+def _windows(rows: Sequence[LobBenchRows], starts: Sequence[Ints]) -> list[Window]:
     return [window for one, at in zip(rows, starts, strict=True) for window in one.windows(at)]
 
 
@@ -246,14 +246,14 @@ def halves(day: Day) -> tuple[Stretch, Stretch]:
     return (middle, end), (start, middle)
 
 
-def _recorded(day: Day, levels: int, stretch: Stretch) -> Rows:
+def _recorded(day: Day, levels: int, stretch: Stretch) -> LobBenchRows:
     """A stretch of a day."""
     opening = day.instrument.session_open_ns or int(day.events.exch_ns[0])
     start, end = (opening + round(s * NS_PER_SECOND) for s in stretch)
     return _between(day.instrument, day.events, levels, start, end)
 
 
-def _simulated(preset: Preset, seed: int, stretch: Stretch, levels: int) -> Rows:
+def _simulated(preset: Preset, seed: int, stretch: Stretch, levels: int) -> LobBenchRows:
     """A simulated stretch as long, at its time of day, through the same window of levels."""
     start, end = stretch
     events = simulated_day(preset, seed, end - start, WARMUP_S, start)
@@ -262,9 +262,9 @@ def _simulated(preset: Preset, seed: int, stretch: Stretch, levels: int) -> Rows
     return _between(instrument, events, levels, warm, warm + round((end - start) * NS_PER_SECOND))
 
 
-def _between(instrument: Instrument, events: Events, levels: int, start: int, end: int) -> Rows:
+def _between(instrument: Instrument, events: Events, levels: int, start: int, end: int) -> LobBenchRows:
     messages, book = as_lobster(instrument, events, levels)
     kept = slice(*np.searchsorted(messages[:, NS], [start, end]).tolist())
     messages = messages[kept].copy()
     messages[:, NS] -= start
-    return Rows(messages, book[kept])
+    return LobBenchRows(messages, book[kept])

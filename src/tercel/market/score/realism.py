@@ -30,7 +30,7 @@ class Simulated:
         return cls(seen, [[sample(o, tape.clock_ns) for o in row] for row in seen])
 
 
-class Drawn:
+class ScoreDraw:
     """Everything that a score is computed from, drawn once.
 
     Parameters

@@ -52,7 +52,7 @@ class Adder:
 
 
 @dataclass(frozen=True)
-class Figure:
+class SumFigure:
     """A number made of sums.
 
     Parameters
@@ -78,9 +78,9 @@ def over(top: Floats, bottom: Floats) -> Floats:
     return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0.0)
 
 
-def shares(names: Sequence[str]) -> list[Figure]:
+def shares(names: Sequence[str]) -> list[SumFigure]:
     """Figures of what :meth:`Tally.share` added."""
-    return [Figure(name, (name, f"{name}#"), over) for name in names]
+    return [SumFigure(name, (name, f"{name}#"), over) for name in names]
 
 
 def table(days: Sequence[Sums], columns: Sequence[str]) -> Floats:
@@ -95,7 +95,7 @@ def clusters(sums: Floats) -> tuple[Floats, str]:
     return sums[0][sums[0].any(axis=1)], "half hours"
 
 
-def estimates(figures: Sequence[Figure], sums: Floats, columns: Sequence[str], seed: int) -> dict[str, Estimate]:
+def estimates(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str], seed: int) -> dict[str, Estimate]:
     """Every figure with its interval over clusters."""
     found, _ = clusters(sums)
     moments = Moments(found, np.ones(len(found)), lambda means: _all(figures, means, columns))
@@ -103,24 +103,24 @@ def estimates(figures: Sequence[Figure], sums: Floats, columns: Sequence[str], s
     return {figure.name: one for figure, one in zip(figures, told, strict=True)}
 
 
-def values(figures: Sequence[Figure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
+def values(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
     """Every figure of sums float64[..., F], all added up."""
     total = sums.reshape(1, -1, sums.shape[-1]).sum(axis=1)
     return {figure.name: float(x) for figure, x in zip(figures, _all(figures, total, columns)[0], strict=True)}
 
 
-def interleaved(figures: Sequence[Figure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
+def interleaved(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
     """Odd against even half-hours, absolute; which are odd changes from day to day, so that no hour is on one side."""
     number = np.arange(sums.shape[0])[:, None] + np.arange(sums.shape[1])[None, :]
     odd, even = (values(figures, sums[number % 2 == half], columns) for half in (1, 0))
     return {name: abs(odd[name] - even[name]) for name in odd}
 
 
-def by_day(figure: Figure, sums: Floats, columns: Sequence[str]) -> Floats:
+def by_day(figure: SumFigure, sums: Floats, columns: Sequence[str]) -> Floats:
     """A figure of each day, float64[D]."""
     return _all([figure], sums.sum(axis=1), columns)[:, 0]
 
 
-def _all(figures: Sequence[Figure], means: Floats, columns: Sequence[str]) -> Floats:
+def _all(figures: Sequence[SumFigure], means: Floats, columns: Sequence[str]) -> Floats:
     at = {name: means[:, i] for i, name in enumerate(columns)}
     return np.column_stack([figure.of(*(at[c] for c in figure.columns)) for figure in figures])

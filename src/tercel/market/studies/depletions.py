@@ -12,15 +12,15 @@ import numpy as np
 from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.markouts import Orders
-from tercel.market.studies.replayed import Tally
+from tercel.market.studies.markouts import MarkoutOrders
+from tercel.market.studies.replayed import ReplayTally
 from tercel.market.tape.schema import DELETE, REDUCE
 
 RETURNS_S: Final = (1, 10, 60)
 FOLLOWED_S: Final = 10
 
 
-def add_depletions(tally: Tally, orders: Orders) -> None:
+def add_depletions(tally: ReplayTally, orders: MarkoutOrders) -> None:
     """Add up what came after depletions by trades and by cancels."""
     _add(tally, "trade", orders.before, orders.last, orders.side)
     kind = tally.day.rows[:, k.KIND]
@@ -28,7 +28,7 @@ def add_depletions(tally: Tally, orders: Orders) -> None:
     _add(tally, "cancel", rows - 1, rows, tally.day.rows[rows, k.SIDE])
 
 
-def _add(tally: Tally, name: str, before: Longs, last: Longs, side: Longs) -> None:
+def _add(tally: ReplayTally, name: str, before: Longs, last: Longs, side: Longs) -> None:
     """Among these rows those that emptied the touch."""
     day = tally.day
     chosen = (before >= 0) & day.within(day.ns[last])

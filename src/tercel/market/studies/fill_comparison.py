@@ -12,9 +12,9 @@ from tercel.market.score.days import Day, of_one_market
 from tercel.market.score.stretches import seen_days
 from tercel.market.score.sums import Sums
 from tercel.market.simulator.synthetic import synthetic, working_days
-from tercel.market.studies.fill_gates import MARKOUTS_S, Cell, Gate, compare
+from tercel.market.studies.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
 from tercel.market.studies.fill_study import sums_of
-from tercel.market.studies.fills import WAITS_S, Scale, scale_of
+from tercel.market.studies.fills import WAITS_S, FillScale, scale_of
 from tercel.market.studies.markouts import HORIZONS_S
 from tercel.market.studies.replayed import replayed
 
@@ -51,12 +51,12 @@ class Fills:
     simulated_days, seed : int
     clusters : str
         What the tape's intervals are drawn over: days, or the half hours of one day.
-    scale : Scale
+    scale : FillScale
         Shares of a ghost, and the tape's queue.
     dropped_minutes : int
         Minutes of tape without a book.
-    figures : dict of str to Cell
-    gates : list of Gate
+    figures : dict of str to GateCell
+    gates : list of FillGate
     """
 
     preset: str
@@ -66,10 +66,10 @@ class Fills:
     simulated_days: int
     seed: int
     clusters: str
-    scale: Scale
+    scale: FillScale
     dropped_minutes: int
-    figures: dict[str, Cell]
-    gates: list[Gate]
+    figures: dict[str, GateCell]
+    gates: list[FillGate]
 
 
 def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, tell: Tell = lambda line: None) -> Fills:
@@ -99,7 +99,7 @@ def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, t
 
 
 def simulated_sums(
-    preset: Preset, scale: Scale, days: int, seed: int, seconds: float, tell: Tell, levels: int = 0
+    preset: Preset, scale: FillScale, days: int, seed: int, seconds: float, tell: Tell, levels: int = 0
 ) -> Iterator[Sums]:
     """The sums of each simulated day, one after the other; `levels` reads it as a feed of so many, 0: of all."""
     for number, date in enumerate(working_days(FIRST, days)):

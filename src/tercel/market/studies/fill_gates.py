@@ -34,7 +34,7 @@ MARKOUTS_S: Final = (1, 10, 60)
 
 
 @dataclass(frozen=True)
-class Cell:
+class GateCell:
     """One figure: of tape with its interval, of odd against even half-hours of tape (floor), of simulated days."""
 
     real: float
@@ -47,7 +47,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Gate:
+class FillGate:
     """One bar: how far simulated days may be from tape (None: the tape's interval), and whether they are."""
 
     name: str
@@ -58,7 +58,9 @@ class Gate:
     passed: bool
 
 
-def compare(real: Sequence[Sums], simulated: Sequence[Sums], seed: int = 0) -> tuple[dict[str, Cell], list[Gate], str]:
+def compare(
+    real: Sequence[Sums], simulated: Sequence[Sums], seed: int = 0
+) -> tuple[dict[str, GateCell], list[FillGate], str]:
     """Every figure of tape beside that of simulated days, the gates, and what the clusters of the intervals are.
 
     Parameters
@@ -74,7 +76,7 @@ def compare(real: Sequence[Sums], simulated: Sequence[Sums], seed: int = 0) -> t
     told, other = (estimates(asked, sums, columns, seed) for sums in (tape, made))
     floor, plain = interleaved(asked, tape, columns), values(asked, made, columns)
     cells = {
-        name: Cell(
+        name: GateCell(
             told[name].mean, told[name].ci_low, told[name].ci_high, floor[name], plain[name], other[name].ci_low,
             other[name].ci_high,
         )
@@ -84,7 +86,7 @@ def compare(real: Sequence[Sums], simulated: Sequence[Sums], seed: int = 0) -> t
     return cells, gates(cells, hidden), clusters(tape)[1]
 
 
-def gates(cells: dict[str, Cell], hidden_by_day: Floats) -> list[Gate]:
+def gates(cells: dict[str, GateCell], hidden_by_day: Floats) -> list[FillGate]:
     """The bars of this page; a figure that cannot be had has not passed."""
     found = [_within(cells, f"filled_{wait}s", _fill_bar(cells[f"filled_{wait}s"])) for wait in WAITS_S]
     found.append(_within(cells, "filled_before_away", _fill_bar(cells["filled_before_away"])))
@@ -98,20 +100,20 @@ def gates(cells: dict[str, Cell], hidden_by_day: Floats) -> list[Gate]:
     return [*found, _within(cells, "hidden_rows", max(HIDDEN, spread))]
 
 
-def _fill_bar(cell: Cell) -> float:
+def _fill_bar(cell: GateCell) -> float:
     return max(FILL, FLOORS * cell.floor)
 
 
-def _within(cells: dict[str, Cell], name: str, bar: float) -> Gate:
+def _within(cells: dict[str, GateCell], name: str, bar: float) -> FillGate:
     cell = cells[name]
-    return Gate(name, cell.real, cell.simulated, cell.floor, bar, bool(abs(cell.simulated - cell.real) <= bar))
+    return FillGate(name, cell.real, cell.simulated, cell.floor, bar, bool(abs(cell.simulated - cell.real) <= bar))
 
 
-def _relative(cells: dict[str, Cell], name: str, share: float) -> Gate:
+def _relative(cells: dict[str, GateCell], name: str, share: float) -> FillGate:
     return _within(cells, name, share * abs(cells[name].real))
 
 
-def _inside(cells: dict[str, Cell], name: str) -> Gate:
+def _inside(cells: dict[str, GateCell], name: str) -> FillGate:
     cell = cells[name]
     low, high = (np.nan if x is None else x for x in (cell.ci_low, cell.ci_high))
-    return Gate(name, cell.real, cell.simulated, cell.floor, None, bool(low <= cell.simulated <= high))
+    return FillGate(name, cell.real, cell.simulated, cell.floor, None, bool(low <= cell.simulated <= high))

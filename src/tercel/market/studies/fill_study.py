@@ -5,21 +5,21 @@ from typing import Final
 import numpy as np
 
 from tercel.core.jit import Floats
-from tercel.market.score.sums import Figure, Sums, over, shares
+from tercel.market.score.sums import SumFigure, Sums, over, shares
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.depletions import FOLLOWED_S, RETURNS_S, add_depletions
-from tercel.market.studies.fills import SHOWN_S, SIZES, SPREADS, WAITS_S, Scale, add_fills, usable
+from tercel.market.studies.fills import SHOWN_S, SIZES, SPREADS, WAITS_S, FillScale, add_fills, usable
 from tercel.market.studies.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from tercel.market.studies.own_orders import KINDS, QUICK_S, add_own_orders
-from tercel.market.studies.replayed import DISTANCES, Replayed, Tally
+from tercel.market.studies.replayed import DISTANCES, Replayed, ReplayTally
 from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
 
 PARTS: Final = ("filled_before_away", "filled_after_away", "filled_given_away", "back_given_away")
 
 
-def sums_of(day: Replayed, scale: Scale) -> Sums:
+def sums_of(day: Replayed, scale: FillScale) -> Sums:
     """Everything that is added up on a day."""
-    tally = Tally(day)
+    tally = ReplayTally(day)
     found = add_fills(tally, scale)
     orders = market_orders(day)
     add_markouts(tally, found, usable(day), orders)
@@ -30,7 +30,7 @@ def sums_of(day: Replayed, scale: Scale) -> Sums:
     return tally.sums
 
 
-def add_hidden(tally: Tally) -> None:
+def add_hidden(tally: ReplayTally) -> None:
     """Hidden executions among all, by rows and by lots, and by the width of the touch before them."""
     day, kind = tally.day, tally.day.rows[:, k.KIND]
     at = np.flatnonzero((kind == EXECUTE) | (kind == TRADE_HIDDEN))
@@ -44,7 +44,7 @@ def add_hidden(tally: Tally) -> None:
         tally.share(f"hidden_rows_spread_{name}", ns, hidden, (width >= low) & (width <= high))
 
 
-def figures() -> list[Figure]:
+def figures() -> list[SumFigure]:
     """Every figure of the study."""
     classes = [f"place_{q}" for q in range(1, 5)] + [f"spread_{name}" for name in SPREADS]
     classes += [f"behind_{d}" for d in DISTANCES[1:]] + [f"size_{part:g}" for part in SIZES]
@@ -61,7 +61,7 @@ def figures() -> list[Figure]:
         names += [f"back_after_{what}_{h}s" for h in RETURNS_S] + [f"followed_after_{what}_{FOLLOWED_S}s"]
     names += ["fano", "hidden_rows", "hidden_volume"] + [f"hidden_rows_spread_{name}" for name in SPREADS]
     hazards = ("cancelled_behind", "cancelled_behind#", "cancelled_ahead", "cancelled_ahead#")
-    return [*shares(names), Figure("cancel_ratio", hazards, _ratio)]
+    return [*shares(names), SumFigure("cancel_ratio", hazards, _ratio)]
 
 
 def _ratio(behind: Floats, behind_s: Floats, ahead: Floats, ahead_s: Floats) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.replayed import DISTANCES, Replayed, Tally
+from tercel.market.studies.replayed import DISTANCES, Replayed, ReplayTally
 from tercel.market.tape.schema import ADD
 
 Bools = NDArray[np.bool_]
@@ -32,7 +32,7 @@ ROUND_LOT_VENUES: Final = ("NASDAQ", "SIM")
 
 
 @dataclass(frozen=True)
-class Scale:
+class FillScale:
     """What tape says of sizes, and simulated days are read by, all in shares.
 
     Attributes
@@ -50,7 +50,7 @@ class Scale:
     places: tuple[float, float, float]
 
 
-def scale_of(days: list[Replayed]) -> Scale:
+def scale_of(days: list[Replayed]) -> FillScale:
     """The scale of some days of tape."""
     ahead = np.concatenate([day.stand[..., 0, k.STAND_LOTS][usable(day)] * day.lot for day in days])
     quartiles = np.percentile(ahead, [25, 50, 75]) if len(ahead) else np.zeros(3)
@@ -58,7 +58,7 @@ def scale_of(days: list[Replayed]) -> Scale:
         ghost = ROUND_SHARES
     else:
         ghost = round(float(np.median(np.concatenate([_orders_at_touch(day) for day in days]))))
-    return Scale(max(ghost, 1), float(quartiles[1]), tuple(quartiles.tolist()))
+    return FillScale(max(ghost, 1), float(quartiles[1]), tuple(quartiles.tolist()))
 
 
 def _orders_at_touch(day: Replayed) -> Longs:
@@ -82,7 +82,7 @@ def run_ghosts(day: Replayed, shares: float, distance: int = 0, wait_s: float = 
     return found
 
 
-def add_fills(tally: Tally, scale: Scale) -> Floats:
+def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
     """Add up a day's fills; what became of the ghosts that joined the touch."""
     day, fine = tally.day, usable(tally.day)
     ns = np.repeat(day.starts[:, None], 2, axis=1)
@@ -101,13 +101,13 @@ def add_fills(tally: Tally, scale: Scale) -> Floats:
     return found
 
 
-def _add_shown(tally: Tally, name: str, ns: Longs, filled: Floats, among: Bools) -> None:
+def _add_shown(tally: ReplayTally, name: str, ns: Longs, filled: Floats, among: Bools) -> None:
     """Fills of some ghosts at the waits that are told by class."""
     for wait in SHOWN_S:
         tally.share(f"filled_{wait}s_{name}", ns, filled <= wait, _in_time(tally.day, among, wait))
 
 
-def _others(scale: Scale) -> dict[str, tuple[float, int]]:
+def _others(scale: FillScale) -> dict[str, tuple[float, int]]:
     """Ghosts of other sizes and behind the touch: shares and ticks."""
     found: dict[str, tuple[float, int]] = {f"behind_{d}": (scale.ghost, d) for d in DISTANCES[1:]}
     return found | {f"size_{part:g}": (part * scale.queue, 0) for part in SIZES}
@@ -118,7 +118,7 @@ def _in_time(day: Replayed, fine: Bools, wait_s: float) -> Bools:
     return np.asarray(fine & (day.starts + round(wait_s * NS_PER_SECOND) <= day.close_ns)[:, None])
 
 
-def _add_parts(tally: Tally, ns: Longs, found: Floats, fine: Bools) -> None:
+def _add_parts(tally: ReplayTally, ns: Longs, found: Floats, fine: Bools) -> None:
     """Filled before a better quote ever stood in front, and after one did."""
     wait, among = PART_S, _in_time(tally.day, fine, PART_S)
     filled, away, back = (found[..., at] for at in (k.FILLED, k.AWAY, k.BACK))
@@ -130,7 +130,7 @@ def _add_parts(tally: Tally, ns: Longs, found: Floats, fine: Bools) -> None:
     tally.share("back_given_away", ns, np.minimum(back, filled) <= wait, among & left)
 
 
-def _classes(day: Replayed, scale: Scale) -> dict[str, Bools]:
+def _classes(day: Replayed, scale: FillScale) -> dict[str, Bools]:
     """Ghosts by lots ahead (quartiles of tape) and by the width of the touch, bool[G, 2] each."""
     ahead = day.stand[:, :, 0, k.STAND_LOTS] * day.lot
     place = np.searchsorted(np.asarray(scale.places), ahead, side="left")

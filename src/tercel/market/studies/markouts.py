@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.replayed import Replayed, Tally
+from tercel.market.studies.replayed import Replayed, ReplayTally
 from tercel.market.tape.schema import EXECUTE
 
 HORIZONS_S: Final = (1, 10, 60, 300)
@@ -23,7 +23,7 @@ COUNT_S: Final = 300
 
 
 @dataclass(frozen=True, eq=False)
-class Orders:
+class MarkoutOrders:
     """Market orders of a day.
 
     Attributes
@@ -41,7 +41,7 @@ class Orders:
     last: Longs
 
 
-def market_orders(day: Replayed) -> Orders:
+def market_orders(day: Replayed) -> MarkoutOrders:
     """Executions of one stamp and side together."""
     at = np.flatnonzero(day.rows[:, k.KIND] == EXECUTE)
     ns, side = day.ns[at], day.rows[at, k.SIDE]
@@ -49,10 +49,10 @@ def market_orders(day: Replayed) -> Orders:
     new[1:] = (ns[1:] != ns[:-1]) | (side[1:] != side[:-1])
     start = np.flatnonzero(new)
     end = np.append(start[1:], len(at))[: len(start)] - 1
-    return Orders(ns[start], side[start], at[start] - 1, at[end])
+    return MarkoutOrders(ns[start], side[start], at[start] - 1, at[end])
 
 
-def add_markouts(tally: Tally, ghosts: Floats, fine: NDArray[np.bool_], orders: Orders) -> None:
+def add_markouts(tally: ReplayTally, ghosts: Floats, fine: NDArray[np.bool_], orders: MarkoutOrders) -> None:
     """Add up mark-outs in ticks and bps: `ghosts` float64[G, 2, FOUND] of the touch."""
     day = tally.day
     filled = fine & (ghosts[..., k.FILLED] < k.NEVER)
@@ -64,7 +64,7 @@ def add_markouts(tally: Tally, ghosts: Floats, fine: NDArray[np.bool_], orders: 
     _add(tally, "market_markout", orders.ns[counted], orders.side[counted].astype(np.float64), mid[counted])
 
 
-def _add(tally: Tally, name: str, ns: Longs, side: Floats, start: Floats) -> None:
+def _add(tally: ReplayTally, name: str, ns: Longs, side: Floats, start: Floats) -> None:
     """Means of the move in the passive side's favour after each horizon."""
     for seconds in HORIZONS_S:
         move = side * (tally.day.mid_at(ns + seconds * NS_PER_SECOND) - start)
@@ -73,7 +73,7 @@ def _add(tally: Tally, name: str, ns: Longs, side: Floats, start: Floats) -> Non
         tally.share(f"{name}_{seconds}s_bps", ns, BPS * move / start, there)
 
 
-def add_counts(tally: Tally, orders: Orders) -> None:
+def add_counts(tally: ReplayTally, orders: MarkoutOrders) -> None:
     """Market orders in stretches of 300 s: `fano`, squares about the day's mean, over `fano#`, their number."""
     day, (start, stop) = tally.day, tally.day.window
     edges = np.arange(start, stop + 1, COUNT_S * NS_PER_SECOND)

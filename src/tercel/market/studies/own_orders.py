@@ -13,7 +13,7 @@ from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.fills import WAITS_S
-from tercel.market.studies.replayed import Replayed, Tally
+from tercel.market.studies.replayed import Replayed, ReplayTally
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 Bools = NDArray[np.bool_]
@@ -23,7 +23,7 @@ QUICK_S: Final = 10
 """Cancelled so soon counts as quick."""
 
 
-def add_own_orders(tally: Tally) -> None:
+def add_own_orders(tally: ReplayTally) -> None:
     """Add up the survival of joining and improving limit orders."""
     day = tally.day
     at = np.flatnonzero((day.rows[:, k.KIND] == ADD) & ~_remainder(day))

@@ -105,7 +105,7 @@ class Replayed:
         return np.where(fine, 0.5 * (bid + ask), np.nan)
 
 
-class Tally(Adder):
+class ReplayTally(Adder):
     """Sums of one replayed day."""
 
     def __init__(self, day: Replayed) -> None:

@@ -35,7 +35,7 @@ STEPS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class TrainTest:
     """A training and a test set.
 
     Parameters
@@ -78,7 +78,7 @@ class Problem:
     law: Callable[[int, np.random.Generator], tuple[Floats, Floats, Ints | None]]
     gate: tuple[int, ...] = ()
 
-    def draw(self, rows: int, test_rows: int, noise: float, seed: int) -> Sample:
+    def draw(self, rows: int, test_rows: int, noise: float, seed: int) -> TrainTest:
         """A sample of its own for each seed; the same features and truth whatever the noise.
 
         Raises
@@ -94,7 +94,7 @@ class Problem:
         up = (rng.random(rows + test_rows) < chance).astype(np.int64)
         flipped = np.random.default_rng([seed, 77]).random(rows) < noise
         train = np.where(flipped, 1 - up[:rows], up[:rows])
-        return Sample(
+        return TrainTest(
             X[:rows], train, X[rows:], up[rows:], chance[rows:], None if state is None else state[rows:]
         )  # fmt: skip
 
@@ -178,7 +178,7 @@ class Meter(Protocol):
 
 
 @dataclass(frozen=True, order=True)
-class Cell:
+class FittedCell:
     """What is fitted: a family on a problem of so many rows, so much label noise, one seed."""
 
     problem: str
@@ -191,7 +191,7 @@ class Cell:
     def key(self) -> str:
         """A file name.
 
-        >>> Cell("linear", "forest", 800, 0.1, 3).key
+        >>> FittedCell("linear", "forest", 800, 0.1, 3).key
         'linear-forest-800-0.10-3'
         """
         return f"{self.problem}-{self.family}-{self.rows}-{self.noise:.2f}-{self.seed}"
@@ -280,7 +280,7 @@ def warm(names: Sequence[str]) -> None:
         make(name, problem, 0).fit(sample.X, sample.up).predict_proba(sample.X_test)
 
 
-def run(cell: Cell, test_rows: int, meter: Meter) -> dict[str, Any]:
+def run(cell: FittedCell, test_rows: int, meter: Meter) -> dict[str, Any]:
     """Fit one cell and measure it.
 
     Returns
@@ -314,7 +314,7 @@ def run(cell: Cell, test_rows: int, meter: Meter) -> dict[str, Any]:
     }
 
 
-def _state_accuracy(cell: Cell, problem: Problem, sample: Sample) -> float | None:
+def _state_accuracy(cell: FittedCell, problem: Problem, sample: TrainTest) -> float | None:
     """How well filtered states match the hidden ones: balanced accuracy on the test rows, calm state first."""
     if cell.family != "hmm" or sample.state_test is None:
         return None
@@ -330,18 +330,18 @@ def plan(
     rows: int,
     noises: Sequence[float],
     seeds: Sequence[int],
-) -> list[Cell]:
+) -> list[FittedCell]:
     """All cells: every contender on every problem; noise and four times the rows on `mixed`, a quarter on `filter`.
 
     Noise and sizes are for families that forecast by themselves; regimes and mixtures are run once a problem.
     """
     alone = [name for name in names if name not in (GATED, STACKED, "hmm", "clusters")]
-    cells = [Cell(problem, name, rows, 0.0, seed) for seed in seeds for problem in problems for name in names]
+    cells = [FittedCell(problem, name, rows, 0.0, seed) for seed in seeds for problem in problems for name in names]
     for seed in seeds:
         for name in alone:
             if "mixed" in problems:
-                cells += [Cell("mixed", name, rows, noise, seed) for noise in noises if noise > 0]
-                cells.append(Cell("mixed", name, 4 * rows, 0.0, seed))
+                cells += [FittedCell("mixed", name, rows, noise, seed) for noise in noises if noise > 0]
+                cells.append(FittedCell("mixed", name, 4 * rows, 0.0, seed))
             if "filter" in problems:
-                cells.append(Cell("filter", name, rows // 4, 0.0, seed))
+                cells.append(FittedCell("filter", name, rows // 4, 0.0, seed))
     return list(dict.fromkeys(cells))

@@ -22,7 +22,7 @@ import polars as pl
 from tercel.core.errors import DataError
 from tercel.signals.labels import forward_returns
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.sources.port import EVERY, Source, SourceAbsentError, time_type
+from tercel.signals.sources.port import EVERY, SignalSource, SourceAbsentError, time_type
 
 
 class Panel:
@@ -30,7 +30,7 @@ class Panel:
 
     Parameters
     ----------
-    sources : sequence of Source
+    sources : sequence of SignalSource
         Read once, here.
     max_age : mapping of source name to timedelta, optional
         Facts whose event is older than this are stale: null.
@@ -41,7 +41,7 @@ class Panel:
         When a source's records are refused, two sources share a name, or all are absent.
     """
 
-    def __init__(self, sources: Sequence[Source], max_age: Mapping[str, timedelta] | None = None) -> None:
+    def __init__(self, sources: Sequence[SignalSource], max_age: Mapping[str, timedelta] | None = None) -> None:
         names = [source.name for source in sources]
         if not names or len(set(names)) < len(names):
             raise DataError("sources of different names", ", ".join(names) or "none", "give each source once")

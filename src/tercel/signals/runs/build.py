@@ -23,17 +23,17 @@ from tercel.signals.panel.panel import fresh
 from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
-from tercel.signals.sources.port import Source, SourceAbsentError, time_type
+from tercel.signals.sources.port import SignalSource, SourceAbsentError, time_type
 from tercel.signals.sources.registry import source_of
 from tercel.signals.sources.stocknet import StockNetFactors
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
 
 @dataclass
-class Found:
+class FoundSources:
     """Sources that are there, with the longest life of their facts, and why others are not."""
 
-    sources: list[tuple[Source, timedelta | None]] = field(default_factory=list)
+    sources: list[tuple[SignalSource, timedelta | None]] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -44,7 +44,7 @@ class Found:
         )
 
 
-def sources_of(config: SignalsConfig) -> Found:
+def sources_of(config: SignalsConfig) -> FoundSources:
     """Every source of a configuration that can be made here.
 
     Raises
@@ -54,7 +54,7 @@ def sources_of(config: SignalsConfig) -> Found:
     DataError
         For one whose records are refused.
     """
-    found = Found()
+    found = FoundSources()
     taken: set[str] = set()
     for one in config.source:
         if one.called in taken:
@@ -97,7 +97,7 @@ def joined_all(data: Dataset, config: SignalsConfig) -> Dataset:
     return replace(data, warnings=(*data.warnings, *found.warnings, *warnings))
 
 
-def _absent(found: Found, one: SourceSection, error: SourceAbsentError) -> None:
+def _absent(found: FoundSources, one: SourceSection, error: SourceAbsentError) -> None:
     """Note a source that is not there, or refuse where it is required."""
     if one.required:
         text = f"source {one.called}: {error.received}"
@@ -105,7 +105,7 @@ def _absent(found: Found, one: SourceSection, error: SourceAbsentError) -> None:
     found.absent[one.called] = error.received
 
 
-def joined(data: Dataset, source: Source, max_age: timedelta | None = None) -> Dataset:
+def joined(data: Dataset, source: SignalSource, max_age: timedelta | None = None) -> Dataset:
     """The rows with one more source, as known at each row's time.
 
     Raises

@@ -8,7 +8,7 @@ from typing import Any
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 from tercel.report.terminal import json_text, progress, say
-from tercel.signals.compare.cells import PROBLEMS, Cell, contenders, lacking, plan, run, warm
+from tercel.signals.compare.cells import PROBLEMS, FittedCell, contenders, lacking, plan, run, warm
 from tercel.signals.compare.claims import judge, summary
 from tercel.signals.compare.report import compare_page
 from tercel.signals.runs.config import CompareSection, SignalsConfig
@@ -110,7 +110,7 @@ def _measure(settings: Settings, out: Path) -> list[dict[str, Any]]:
     return [found[cell] for cell in cells]
 
 
-def _kept(out: Path, cell: Cell) -> dict[str, Any] | None:
+def _kept(out: Path, cell: FittedCell) -> dict[str, Any] | None:
     """A measured cell; one that was cut short by a crash is measured anew."""
     try:
         kept: dict[str, Any] = json.loads((out / CELLS / f"{cell.key}.json").read_text(encoding="utf-8"))
@@ -119,5 +119,5 @@ def _kept(out: Path, cell: Cell) -> dict[str, Any] | None:
     return kept if kept.get("seed") == cell.seed else None
 
 
-def _keep(out: Path, cell: Cell, row: dict[str, Any]) -> None:
+def _keep(out: Path, cell: FittedCell, row: dict[str, Any]) -> None:
     write_whole(out / CELLS / f"{cell.key}.json", json_text(row) + "\n")

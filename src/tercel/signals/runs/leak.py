@@ -15,7 +15,7 @@ from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES
-from tercel.signals.sources.port import FrameSource, Source, SourceAbsentError
+from tercel.signals.sources.port import FrameSource, SignalSource, SourceAbsentError
 from tercel.signals.sources.synthetic import planted_leak
 
 YEARS = 2
@@ -55,12 +55,12 @@ def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict
 
 
 def _looked(
-    prices: pl.DataFrame, own: list[Source], config: SignalsConfig, seed: int, strength: float, ceiling: float
+    prices: pl.DataFrame, own: list[SignalSource], config: SignalsConfig, seed: int, strength: float, ceiling: float
 ) -> tuple[dict[str, LeakReport], dict[str, str]]:
     reports: dict[str, LeakReport] = {}
     found = panels.sources_of(config)
     unjudged = {name: f"absent: {why}" for name, why in found.absent.items()}
-    named: dict[str, Source] = {}
+    named: dict[str, SignalSource] = {}
     ages = {source.name: age for source, age in found.sources}
     if strength > 0:
         named[FALSE] = planted_leak(prices, seed, strength=strength)
@@ -79,7 +79,7 @@ def _looked(
     return reports, unjudged
 
 
-def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, Source]:
+def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource]:
     """Daily bars of the last two years, dated as decisions are, and the panel's own factors over them."""
     source = panels.prices_of(config)
     prices = source.prices().filter(pl.col("date") <= pl.lit(config.panel.last).str.to_date())

@@ -14,7 +14,7 @@ from tercel.signals import fusion_saved
 from tercel.signals.alpha import scale_of
 from tercel.signals.evaluated import out_of_sample
 from tercel.signals.fusion_walk import base_names, final, fused
-from tercel.signals.gate import Gate, trained
+from tercel.signals.gate import FusionGate, trained
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import SignalsConfig
@@ -40,14 +40,14 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
     return data, manifest
 
 
-def gate_of(config: SignalsConfig, seed: int) -> Gate | None:
+def gate_of(config: SignalsConfig, seed: int) -> FusionGate | None:
     """The configured gate, None without one; refused where hmmlearn or scikit-learn is absent."""
     section = config.train.gate
     if section is None:
         return None
     if (module := absent(family(section.kind))) is not None:
         raise ConfigError("the extra [signals]", f"no module {module}", "pip install 'tercel[signals]'")
-    return Gate(section.columns, section.kind, section.states, seed)
+    return FusionGate(section.columns, section.kind, section.states, seed)
 
 
 def installed(config: SignalsConfig) -> tuple[str, ...]:

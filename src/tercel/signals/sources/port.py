@@ -36,7 +36,7 @@ class SourceAbsentError(DataError):
 
 
 @runtime_checkable
-class Source(Protocol):
+class SignalSource(Protocol):
     """One origin of facts."""
 
     @property
@@ -223,5 +223,5 @@ class FrameSource:
     collected: datetime | None = None
 
     def facts(self) -> pl.DataFrame:
-        """See :meth:`tercel.signals.sources.port.Source.facts`."""
+        """See :meth:`tercel.signals.sources.port.SignalSource.facts`."""
         return checked(self.frame, self.columns, self.where, self.collected)

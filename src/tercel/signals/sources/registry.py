@@ -28,7 +28,7 @@ from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
-from tercel.signals.sources.port import Source
+from tercel.signals.sources.port import SignalSource
 from tercel.signals.sources.stocknet import TweetTone, read_stocknet
 
 PLAIN: dict[str, tuple[type, str]] = {
@@ -43,7 +43,7 @@ PLAIN: dict[str, tuple[type, str]] = {
 KINDS = (*PLAIN, "tweets")
 
 
-def source_of(kind: str, path: Path, **options: Any) -> Source:
+def source_of(kind: str, path: Path, **options: Any) -> SignalSource:
     """A source of a kind.
 
     Raises
@@ -66,13 +66,13 @@ def source_of(kind: str, path: Path, **options: Any) -> Source:
         raise ConfigError(f"options of {kind} among {', '.join(sorted(known))}", ", ".join(unknown), "mend the names")
     tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
     try:
-        source: Source = made(**{where: path}, **tuples)
+        source: SignalSource = made(**{where: path}, **tuples)
     except TypeError as error:
         raise ConfigError(f"the options that {kind} needs", str(error), "add them") from error
     return source
 
 
-def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **options: Any) -> Source:
+def _tweets(path: Path, phrasebank: str | None = None, embed: bool = False, **options: Any) -> SignalSource:
     unknown = sorted(set(options) - {"cutoff", "collected", "name"})
     if unknown:
         known = "cutoff, phrasebank, embed, collected, name"

@@ -50,7 +50,7 @@ class _Network(Estimator):
         sequences = _folded(X, self.steps)
         flat = sequences.reshape(-1, sequences.shape[2])
         self.mean_, self.deviation_ = scale_of(flat, np.repeat(weights, self.steps))
-        how = torch_nets.Training(self.epochs, self.patience, self.batch, self.rate, self.holdout, self.random_state)
+        how = torch_nets.NetTraining(self.epochs, self.patience, self.batch, self.rate, self.holdout, self.random_state)
         scaled = (sequences - self.mean_) / self.deviation_
         self.net_, self.losses_ = torch_nets.train(self.body, self.hidden, scaled, y, weights, classify, how)
         self.n_iter_ = len(self.losses_)

@@ -15,7 +15,7 @@ from tercel.core.arrays import Floats
 
 
 @dataclass(frozen=True)
-class Training:
+class NetTraining:
     """How a network is trained; see :class:`tercel.signals.zoo.networks.LstmClassifier`."""
 
     epochs: int
@@ -64,7 +64,7 @@ BODIES = {"lstm": Lstm, "transformer": Transformer}
 
 
 def train(
-    body: str, hidden: int, X: Floats, y: Floats, weights: Floats, classify: bool, how: Training
+    body: str, hidden: int, X: Floats, y: Floats, weights: Floats, classify: bool, how: NetTraining
 ) -> tuple[nn.Module, list[float]]:
     """A trained network and its loss on the held-out last part, epoch by epoch.
 

@@ -27,13 +27,13 @@ from tercel.risk.seconds import simulate
 from tercel.signals.models_packaged.model import load_model, load_packaged
 from tercel.trading.desk.config import AgentSection, DeskConfig
 from tercel.trading.desk.drift import DriftDetector
-from tercel.trading.desk.loop import Desk, Oracle
+from tercel.trading.desk.loop import AlphaPort, DeskLoop
 from tercel.trading.desk.planted import Planted, Scene, planted
 from tercel.trading.desk.seat import Seat
 from tercel.trading.guarded import Strategies
 from tercel.trading.session import Session
 from tercel.trading.stopping import Latch
-from tercel.venues.exchange import EntryLatency, MarketSpec, Regime, SimulatedExchange
+from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
@@ -100,11 +100,11 @@ class Workbench:
         return make
 
 
-def regime_of(preset: Preset, scene: Scene, at_ns: int) -> Regime:
+def regime_of(preset: Preset, scene: Scene, at_ns: int) -> RegimeChange:
     """A planted scene as the exchange changes to it: scaled rates, or factors where rates are of another kind."""
     if isinstance(preset, SantaFePreset):
-        return Regime(at_ns, scaled(preset, scene.depth, trades=scene.activity, buy_share=scene.buy_share))
-    return Regime(at_ns, factors=Factors(scene.depth, scene.activity, lean=2 * scene.buy_share - 1))
+        return RegimeChange(at_ns, scaled(preset, scene.depth, trades=scene.activity, buy_share=scene.buy_share))
+    return RegimeChange(at_ns, factors=Factors(scene.depth, scene.activity, lean=2 * scene.buy_share - 1))
 
 
 def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
@@ -168,7 +168,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
     return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
 
 
-def oracle_of(config: DeskConfig) -> Oracle | None:
+def oracle_of(config: DeskConfig) -> AlphaPort | None:
     """Where the desk's forecasts come from.
 
     Raises
@@ -212,7 +212,7 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
 class Opened:
     """A desk that can be run, and what it runs on."""
 
-    desk: Desk
+    desk: DeskLoop
     session: Session
     venue: Venue
     truth: Mapping[str, Planted]
@@ -273,7 +273,7 @@ def open_desk(
     seats = [seat_of(agent, known) for agent in config.agent]
     killed = None if latch is None else latch.killed
     gate = LimitGate(limits_of(config, beside), venue.listings(), [seat.name for seat in seats], killed)
-    desks: list[Desk] = []
+    desks: list[DeskLoop] = []
     session = Session(
         venue, journal, gate, bench.strategies(config), latch=latch, seed=seed, warmup_s=config.desk.warmup_s,
         on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), **session_words,
@@ -281,7 +281,7 @@ def open_desk(
     try:
         news = {name: line.news for name, line in truth.items()}
         calm = {i.name: bench.calm(i.market) for i in config.instrument} if config.risk.posture == "on" else {}
-        desks.append(Desk(config, session, seats, oracle_of(config), news, seed, progress, calm))
+        desks.append(DeskLoop(config, session, seats, oracle_of(config), news, seed, progress, calm))
     except TercelError:
         session.close()
         raise

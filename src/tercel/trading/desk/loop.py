@@ -30,11 +30,11 @@ from tercel.trading.desk.config import CLOSING_S, DeskConfig
 from tercel.trading.desk.demand import Demand, demand
 from tercel.trading.desk.program import Program
 from tercel.trading.desk.seat import Seat
-from tercel.trading.desk.senses import Senses, seconds_between
+from tercel.trading.desk.senses import MarketMonitor, seconds_between
 from tercel.trading.desk.sizing import Sizing
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds
-from tercel.trading.parents import Parent, ParentRequest, ParentStatus
+from tercel.trading.parents import ParentOrder, ParentRequest, ParentStatus
 from tercel.trading.session import Session
 from tercel.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.trading.tca.shortfall import Shortfall
@@ -43,7 +43,7 @@ CALM_S: Final = 180
 """Fewest seconds that risk learns what is calm from, however short the warm-up is."""
 
 
-class Oracle(Protocol):
+class AlphaPort(Protocol):
     """Where forecasts come from: a model over features. `signals` has them."""
 
     def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
@@ -56,7 +56,7 @@ class _Line:
     """What the desk knows of one instrument."""
 
     program: Program
-    senses: Senses
+    senses: MarketMonitor
     sizing: Sizing
     hedge: Hedge
     policy: PosturePolicy | None
@@ -68,7 +68,7 @@ class _Line:
     """The mid at the start of the round, half ticks."""
 
 
-class Desk:
+class DeskLoop:
     """A desk of agents over one session.
 
     Parameters
@@ -77,7 +77,7 @@ class Desk:
     session : Session
         What trades for it; operators' commands that are not for parents go to :meth:`on_operator`.
     seats : sequence of Seat
-    oracle : Oracle or None
+    oracle : AlphaPort or None
         None: no forecasts.
     news : mapping of instrument to float64 (rounds,) or None
         Score known at the start of each round, where there is one.
@@ -94,7 +94,7 @@ class Desk:
         config: DeskConfig,
         session: Session,
         seats: Sequence[Seat],
-        oracle: Oracle | None,
+        oracle: AlphaPort | None,
         news: Mapping[str, NDArray[np.float64] | None],
         seed: int,
         progress: Callable[[int], None] | None = None,
@@ -141,7 +141,7 @@ class Desk:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return _Line(
             program=Program(side),
-            senses=Senses(
+            senses=MarketMonitor(
                 self.session.follow(name),
                 self._calm.get(name),
                 warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S))),
@@ -345,7 +345,7 @@ class Desk:
         if seat is not None and seat.drift is not None:
             seat.drift.update(observation)
 
-    def on_over(self, parent: Parent, executor: ParentExecutor | None) -> None:
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Book what it cost; of the desk's own parents tell sizing and shares."""
         order, cost = parent.order, self._cost(parent)
         expected, alpha, told = self._expected.get(order.id, (None, None, ""))
@@ -377,7 +377,7 @@ class Desk:
         if self.config.loop.feedback:
             line.sizing.learn(feedback)
 
-    def _cost(self, parent: Parent) -> Shortfall:
+    def _cost(self, parent: ParentOrder) -> Shortfall:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
         follower = self.session.follow(parent.order.instrument)
         fills, mids2 = fill_rows(self.session.ledger.fills_of[parent.id]), (parent.arrival_mid2, follower.mid2)
@@ -456,7 +456,7 @@ def _result(entry: Entry) -> dict[str, Any]:
     return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **row}
 
 
-def _why_open(parent: Parent, now_ns: int) -> str:
+def _why_open(parent: ParentOrder, now_ns: int) -> str:
     if parent.status == ParentStatus.WORKING:
         later = (parent.ends_ns - now_ns) / NS_PER_SECOND
         return f"its horizon comes {later:,.0f} s later" if later > 0 else "its last orders have no answer yet"

@@ -15,7 +15,7 @@ from tercel.report.terminal import say
 from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.config import DeskConfig
-from tercel.trading.desk.loop import Desk
+from tercel.trading.desk.loop import DeskLoop
 from tercel.trading.desk.pace import PacedVenue
 from tercel.trading.desk.planted import planted
 from tercel.trading.journal import kinds
@@ -117,7 +117,7 @@ class Running:
         self._recorder = TcaRecorder(self.session)
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> DeskLoop:
         """The loop."""
         return self.opened.desk
 

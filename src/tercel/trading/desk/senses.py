@@ -22,7 +22,7 @@ NAMES: Final = (*FLOW, "imbalance", "microprice_bps", "news")
 """The features, as a packaged model reads them; `news` comes from elsewhere."""
 
 
-class Senses:
+class MarketMonitor:
     """One instrument's senses.
 
     Parameters

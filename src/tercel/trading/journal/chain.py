@@ -11,7 +11,7 @@ ORIGIN: Final = sha256(b"tercel journal 1").hexdigest()
 """The hash before the first entry."""
 
 
-class Row(NamedTuple):
+class ChainRow(NamedTuple):
     """An entry as stored."""
 
     seq: int
@@ -26,14 +26,14 @@ class Row(NamedTuple):
     hash: str
 
 
-def digest(before: str, row: Row) -> str:
+def digest(before: str, row: ChainRow) -> str:
     """The hash of a row's content after another's hash."""
     head = json.dumps([before, *row[:8]], ensure_ascii=True, separators=(",", ":"))
     blob = row.blob if isinstance(row.blob, bytes) else repr(row.blob).encode()  # a damaged file may hold anything
     return sha256(head.encode() + b"\0" + blob).hexdigest()
 
 
-def row_of(entry: Entry, seq: int, before: str) -> Row:
+def row_of(entry: Entry, seq: int, before: str) -> ChainRow:
     """An entry as the row after the one whose hash is `before`.
 
     Raises
@@ -49,13 +49,13 @@ def row_of(entry: Entry, seq: int, before: str) -> Row:
         raise JournalError(
             f"a {entry.kind} entry of JSON values", f"{error}: {dict(entry.body)!r:.200}", "write numbers, texts, lists"
         ) from error
-    row = Row(
+    row = ChainRow(
         seq, entry.kind, int(entry.ns), entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob, ""
     )
     return row._replace(hash=digest(before, row))
 
 
-def entry_of(row: Row) -> Entry:
+def entry_of(row: ChainRow) -> Entry:
     """A stored row as an entry."""
     body: dict[str, Any] = json.loads(row.body)
     return Entry(row.kind, row.ns, row.instrument, row.agent, row.parent, row.ord, body, bytes(row.blob))

@@ -35,14 +35,14 @@ def sqlalchemy() -> ModuleType:
     return sa
 
 
-class Place:
+class JournalPlace:
     """Where a journal is: a desk folder, a database file, or a PostgreSQL URL.
 
     A desk folder whose journal lies elsewhere holds the URL in a file of its own, `journal.url`.
 
-    >>> Place("desk").url
+    >>> JournalPlace("desk").url
     'sqlite:///desk/journal.db'
-    >>> Place("postgresql://host/db").url
+    >>> JournalPlace("postgresql://host/db").url
     'postgresql+psycopg://host/db'
     """
 
@@ -145,7 +145,7 @@ class Tables:
 
 
 @contextmanager
-def told(place: Place, doing: str) -> Iterator[None]:
+def told(place: JournalPlace, doing: str) -> Iterator[None]:
     """Turn whatever a database says into a JournalError."""
     sa = sqlalchemy()
     try:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
-from tercel.trading.journal.chain import Row, entry_of
-from tercel.trading.journal.database import Place, Tables, sqlalchemy, told
+from tercel.trading.journal.chain import ChainRow, entry_of
+from tercel.trading.journal.database import JournalPlace, Tables, sqlalchemy, told
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAGE = 2000
 
 
-def rows_of(connection: Connection, table: Any, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[Row]:
+def rows_of(connection: Connection, table: Any, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[ChainRow]:
     """Rows above a sequence number, in order, page by page: no transaction stays open between pages."""
     sa, wanted = sqlalchemy(), sorted(set(kinds))
     while True:
@@ -32,7 +32,7 @@ def rows_of(connection: Connection, table: Any, after: int = 0, kinds: Iterable[
         if wanted:
             query = query.where(table.c.kind.in_(wanted))
         with connection.begin():
-            page = [Row(*row) for row in connection.execute(query)]
+            page = [ChainRow(*row) for row in connection.execute(query)]
         yield from page
         if len(page) < PAGE:
             return
@@ -54,7 +54,7 @@ class JournalReader:
     """
 
     def __init__(self, where: str | Path) -> None:
-        self._place, self._tables = Place(where), Tables()
+        self._place, self._tables = JournalPlace(where), Tables()
         if self._place.file is not None and not self._place.file.is_file():
             raise JournalError(f"a journal at {self._place}", "no such file", "name the folder of a desk that has run")
         self._engine = self._place.engine(read_only=True)
@@ -88,7 +88,7 @@ class JournalReader:
 @contextmanager
 def _inbox(where: str | Path) -> Iterator[tuple[Connection, Table]]:
     """The inbox of a journal, to write."""
-    place = Place(where)
+    place = JournalPlace(where)
     if place.file is not None and not place.file.is_file():
         raise JournalError(f"a journal at {place}", "no such file", "name the folder of a desk that has run")
     engine = place.engine()

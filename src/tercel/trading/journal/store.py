@@ -18,10 +18,10 @@ from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
 from tercel.trading import crashpoints
 from tercel.trading.journal import kinds as kinds_of
-from tercel.trading.journal.chain import ORIGIN, Row, digest, entry_of, row_of
+from tercel.trading.journal.chain import ORIGIN, ChainRow, digest, entry_of, row_of
 from tercel.trading.journal.database import (
     SCHEMA,
-    Place,
+    JournalPlace,
     Tables,
     identity,
     is_transient,
@@ -59,7 +59,7 @@ class SqlJournal:
     """
 
     def __init__(self, where: str | Path, holder: str = "", acknowledge: str = "") -> None:
-        self._place, self._tables, self._sa = Place(where), Tables(), sqlalchemy()
+        self._place, self._tables, self._sa = JournalPlace(where), Tables(), sqlalchemy()
         self._mutex, self._broken, self._changed = RLock(), "", -1
         self._lock = FileLock(self._place.file.parent / "desk.lock", holder) if self._place.file else None
         try:
@@ -112,9 +112,9 @@ class SqlJournal:
             self.append([Entry(kinds_of.OPERATOR, rows[-1].ns if rows else 0, body=body)])
         self._mark()
 
-    def _sound(self) -> tuple[list[Row], str]:
+    def _sound(self) -> tuple[list[ChainRow], str]:
         """The sound prefix and what is wrong after it ("": nothing)."""
-        rows: list[Row] = []
+        rows: list[ChainRow] = []
         try:
             fault = self._schema()
             head = ORIGIN
@@ -148,7 +148,7 @@ class SqlJournal:
                 )
         return ""
 
-    def _set_aside(self, rows: list[Row]) -> None:
+    def _set_aside(self, rows: list[ChainRow]) -> None:
         """Go on with the sound rows; keep the damaged whole, beside them."""
         if self._place.file is None:
             journal, damaged = self._tables.journal, self._tables.damaged
@@ -187,14 +187,14 @@ class SqlJournal:
             crashpoints.at("journal.append.after")
             return self.last
 
-    def _rows(self, entries: Sequence[Entry]) -> list[Row]:
+    def _rows(self, entries: Sequence[Entry]) -> list[ChainRow]:
         rows, head = [], self.head
         for seq, entry in enumerate(entries, self.last + 1):
             rows.append(row_of(entry, seq, head))
             head = rows[-1].hash
         return rows
 
-    def _write(self, rows: list[Row], taken: Sequence[int] = ()) -> None:
+    def _write(self, rows: list[ChainRow], taken: Sequence[int] = ()) -> None:
         """Rows and the inbox's marks in one transaction."""
         self._must_work()
         inbox = self._tables.inbox

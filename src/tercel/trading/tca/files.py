@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from tercel.core.errors import DataError
-from tercel.core.rows import Row, fraction, parse_time, rows
+from tercel.core.rows import FileRow, fraction, parse_time, rows
 
 _PARENT = ("parent", "parent id", "parent_id", "parentid")
 
@@ -71,7 +71,7 @@ def read_fills(path: Path) -> list[FileFill]:
     """
     found = []
     for row, cells in rows(path, ("time", "symbol", "side", "quantity", "price")):
-        at = Row(path, row, cells)
+        at = FileRow(path, row, cells)
         found.append(
             FileFill(
                 row,
@@ -101,7 +101,7 @@ def read_orders(path: Path) -> dict[str, FileOrder]:
     """
     found: dict[str, FileOrder] = {}
     for row, cells in rows(path, ("symbol", "side", "quantity", "start", "end")):
-        at = Row(path, row, cells)
+        at = FileRow(path, row, cells)
         name = next((cells[one] for one in _PARENT if cells.get(one)), "")
         stamp = "a time as 2012-06-21T10:30:00-04:00, or whole nanoseconds since 1970"
         order = FileOrder(

@@ -17,7 +17,7 @@ from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
-from tercel.trading.parents import Parent, ParentRequest
+from tercel.trading.parents import ParentOrder, ParentRequest
 from tercel.trading.session import Session
 from tercel.trading.tca.measure import (
     F_FORCED,
@@ -55,7 +55,7 @@ class TcaRecorder:
         self._session = session
         self._trades: dict[str, list[Ints]] = defaultdict(list)
         self._live: dict[str, set[str]] = defaultdict(set)
-        self._waiting: list[tuple[Parent, Ints, Ints]] = []
+        self._waiting: list[tuple[ParentOrder, Ints, Ints]] = []
         """Parents that are over, with the fills that an executor logged and the market's trades."""
         analysed = {entry.parent for _, entry in session.journal.read(kinds=(kinds.TCA,))}
         for parent in session.ledger.parents:  # what earlier sessions owe
@@ -79,7 +79,7 @@ class TcaRecorder:
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
         """Nothing: what was decided is in the journal."""
 
-    def on_over(self, parent: Parent, executor: ParentExecutor | None) -> None:
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Wait for the last mark-out; a parent that never came to its market has nothing to analyse."""
         self._live[parent.order.instrument].discard(parent.id)
         trades = self._trades.pop(parent.id, [])
@@ -92,7 +92,7 @@ class TcaRecorder:
         """The session ends: write what is known, mark-outs that are not yet stay unknown."""
         self._write(FOREVER_NS)
 
-    def _fills(self, parent: Parent, logged: Ints, follower: Follower) -> Ints:
+    def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
         """The executor's log where it is whole; fills of several are priced against the mid of their time."""
         if int(logged[:, F_LOTS].sum()) == parent.filled:
             return logged
@@ -111,7 +111,7 @@ class TcaRecorder:
             else:
                 self._analyse(parent, self._fills(parent, logged, follower), public, follower)
 
-    def _analyse(self, parent: Parent, fills: Ints, public: Ints, follower: Follower) -> None:
+    def _analyse(self, parent: ParentOrder, fills: Ints, public: Ints, follower: Follower) -> None:
         mid_ns, mid2 = follower.mids(parent.arrival_ns)
         listing = follower.listing
         facts = ParentFacts(

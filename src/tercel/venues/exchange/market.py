@@ -56,7 +56,7 @@ class EntryLatency:
 
 
 @dataclass(frozen=True, eq=False)
-class Regime:
+class RegimeChange:
     """From `at_ns` on the flow has other parameters (`market.flow.scenario.scaled`), or these factors are in force."""
 
     at_ns: int
@@ -80,7 +80,7 @@ class MarketSpec:
         When trading is on offer; 0: as soon as the world stands.
     first_row, last_row : int
         (tape) Rows `[first_row, last_row)` are played; -1: to the end.
-    regimes : sequence of Regime
+    regimes : sequence of RegimeChange
         Changes of the flow, by time, besides those that the source's own law of regimes brings.
     client_orders : int
         Client orders that can rest at once.
@@ -94,7 +94,7 @@ class MarketSpec:
     began_ns: int = 0
     first_row: int = 0
     last_row: int = -1
-    regimes: Sequence[Regime] = ()
+    regimes: Sequence[RegimeChange] = ()
     client_orders: int = CLIENT_ORDERS
 
     def __post_init__(self) -> None:
@@ -215,7 +215,7 @@ class Markets:
         place = int((states == lay.FREE_SLOT).argmax())
         return place if states[place] == lay.FREE_SLOT else -1
 
-    def change(self, market: int, regime: Regime) -> None:
+    def change(self, market: int, regime: RegimeChange) -> None:
         """Another regime, from the next event on."""
         first, end = self._at[market, [together.FLOW, together.FLOW_END]]
         if regime.flow is not None:

@@ -27,7 +27,7 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import words as w
-from tercel.venues.fix.translate import PLAIN, Fields, Scale
+from tercel.venues.fix.translate import PLAIN, Fields, PriceScale
 
 _KEPT: Final = 4096
 """Commands that are remembered by number, to know what a session reject refuses."""
@@ -133,7 +133,7 @@ class FixVenue:
         self._outage_s, self._waited_s, self._lost = outage_s, 0.0, ""
         self._settled, self._gone = Event(), Event()
         self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
-        self._scales: dict[str, Scale] = {}
+        self._scales: dict[str, PriceScale] = {}
         self._shapes: dict[str, market.Shape] = {}
         self._unread: list[tuple[int, dict[int, str]]] = []
         self._seen = set(seen)

@@ -15,7 +15,7 @@ from tercel.core.arrays import Ints
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import schema
 from tercel.venues.fix import words as w
-from tercel.venues.fix.translate import Scale, named
+from tercel.venues.fix.translate import PriceScale, named
 
 ENTRIES_EACH = 250
 """Entries of one message at most; a longer change goes on in the next (CONTINUES)."""
@@ -28,7 +28,7 @@ _CHANGED = "1"
 Row = Ints
 
 
-def market_out(change: o.MarketRows, request: str, scale: Scale) -> Iterator[tuple[str, str]]:
+def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterator[tuple[str, str]]:
     """Message type and body of each message that carries a change to whoever asked for it under `request`."""
     kind = w.SNAPSHOT if change.snapshot else w.INCREMENT
     rows = change.rows.tolist()
@@ -42,7 +42,7 @@ def market_out(change: o.MarketRows, request: str, scale: Scale) -> Iterator[tup
         yield kind, f"{head}{more}{w.NO_ENTRIES}={len(part)}{w.SOH}{entries}"
 
 
-def _entry(row: Sequence[int], scale: Scale, snapshot: bool) -> str:
+def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool) -> str:
     """One entry, 269 first in W and 279 first in X."""
     side, kind = row[o.M_SIDE], row[o.M_KIND]
     entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
@@ -58,7 +58,7 @@ def _entry(row: Sequence[int], scale: Scale, snapshot: bool) -> str:
     return text if row[o.M_AGGRESSOR] < 0 else f"{text}{w.AGGRESSOR}={row[o.M_AGGRESSOR]}\x01"
 
 
-def market_in(kind: str, text: str, scale: Scale) -> Row:
+def market_in(kind: str, text: str, scale: PriceScale) -> Row:
     """int64 (n, 7) rows of the entries in a W or X message, given as the engine prints it.
 
     Raises

@@ -1,7 +1,7 @@
 """Commands and words on them as FIX fields, and back: pure functions, exact in both directions.
 
 A message is a list of (tag, value) on its way out, and a mapping of tags to values on its way in. FIX carries decimal
-prices and numbers of shares; a :class:`Scale` turns ticks and lots into them without rounding.
+prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them without rounding.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class RefusedError(OrderError):
         return f"expected {self.expected}; received {self.received}"
 
 
-class Scale:
+class PriceScale:
     """Ticks and lots of one instrument in decimals.
 
     Parameters
@@ -43,7 +43,7 @@ class Scale:
     lot : int
         Shares of a lot.
 
-    >>> Scale(0.01).price(1005), Scale(0.01).ticks("10.050"), Scale(0.01, 100).lots("300")
+    >>> PriceScale(0.01).price(1005), PriceScale(0.01).ticks("10.050"), PriceScale(0.01, 100).lots("300")
     ('10.05', 1005, 3)
     """
 
@@ -93,13 +93,13 @@ class Scale:
         return int(whole)
 
 
-PLAIN = Scale()
+PLAIN = PriceScale()
 """Ticks and lots as they are: for instruments that nobody has listed."""
 
 
-def scales(listings: Mapping[str, o.Listing]) -> dict[str, Scale]:
+def scales(listings: Mapping[str, o.Listing]) -> dict[str, PriceScale]:
     """A scale for each listed instrument."""
-    return {name: Scale(listing.tick, listing.lot) for name, listing in listings.items()}
+    return {name: PriceScale(listing.tick, listing.lot) for name, listing in listings.items()}
 
 
 @lru_cache(maxsize=1024)
@@ -143,7 +143,7 @@ def _times(ns: int) -> Fields:
     return [(w.TRANSACT_TIME, utc_time(ns)), (w.EXACT_NS, str(ns))]
 
 
-def _priced(price: int | None, scale: Scale) -> Fields:
+def _priced(price: int | None, scale: PriceScale) -> Fields:
     return [(w.ORD_TYPE, w.MARKET)] if price is None else [(w.ORD_TYPE, w.LIMIT), (w.PRICE, scale.price(price))]
 
 
@@ -153,7 +153,7 @@ def _present(fields: Fields) -> Fields:
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------
-def command_out(command: o.Command, scale: Scale = PLAIN) -> tuple[str, Fields]:
+def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fields]:
     """Message type and fields of a command.
 
     Raises
@@ -187,7 +187,7 @@ def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
     return w.STATUS, _present([*which, account, exact])
 
 
-def command_in(kind: str, said: Words, known: Mapping[str, Scale], now_ns: int) -> o.Command:
+def command_in(kind: str, said: Words, known: Mapping[str, PriceScale], now_ns: int) -> o.Command:
     """The command that a message is. Where it names no exact time, `now_ns` is when it was sent.
 
     Raises
@@ -248,14 +248,14 @@ def _whole(said: Words, tag: int, default: int) -> int:
     return value
 
 
-def _instrument(said: Words, known: Mapping[str, Scale]) -> str:
+def _instrument(said: Words, known: Mapping[str, PriceScale]) -> str:
     instrument = _need(said, w.SYMBOL, w.UNKNOWN_SYMBOL)
     if instrument not in known:
         raise RefusedError("an instrument that is listed here", f"55={instrument[:40]}", w.UNKNOWN_SYMBOL)
     return instrument
 
 
-def _mass_instrument(said: Words, known: Mapping[str, Scale]) -> str:
+def _mass_instrument(said: Words, known: Mapping[str, PriceScale]) -> str:
     asked = _need(said, w.MASS_CANCEL_TYPE)
     if asked == "1":
         return _instrument(said, known)
@@ -264,7 +264,7 @@ def _mass_instrument(said: Words, known: Mapping[str, Scale]) -> str:
     return ""
 
 
-def _price(said: Words, scale: Scale) -> int | None:
+def _price(said: Words, scale: PriceScale) -> int | None:
     kind = _need(said, w.ORD_TYPE)
     if kind == w.MARKET:
         return None
@@ -274,7 +274,7 @@ def _price(said: Words, scale: Scale) -> int | None:
 
 
 # -- words on commands ------------------------------------------------------------------------------------------------
-def report_out(report: o.Report, scale: Scale = PLAIN, average: Decimal = Decimal(0)) -> Fields:
+def report_out(report: o.Report, scale: PriceScale = PLAIN, average: Decimal = Decimal(0)) -> Fields:
     """Fields of an execution report; `average` is the mean price of what is filled so far."""
     reason = ""
     if report.status is o.OrdStatus.UNKNOWN:
@@ -307,7 +307,7 @@ def report_out(report: o.Report, scale: Scale = PLAIN, average: Decimal = Decima
     return _present(fields)
 
 
-def report_in(said: Words, known: Mapping[str, Scale]) -> o.Report:
+def report_in(said: Words, known: Mapping[str, PriceScale]) -> o.Report:
     """The report that an execution report is.
 
     Raises

@@ -1,10 +1,19 @@
 """MoldUDP64: numbered messages over UDP, gaps found and asked for again. Protocol and order are pure; sockets apart."""
 
-from tercel.venues.moldudp.capture import Capture
-from tercel.venues.moldudp.receiver import Link, Outcome, Receiver, open_socket
-from tercel.venues.moldudp.sequencer import Counts, Header, Sequencer, packet, read_header, request
+from tercel.venues.moldudp.capture import MoldCapture
+from tercel.venues.moldudp.receiver import Link, PacketOutcome, Receiver, open_socket
+from tercel.venues.moldudp.sequencer import Header, Sequencer, SequencerCounts, packet, read_header, request
 
 __all__ = [
-    "Capture", "Counts", "Header", "Link", "Outcome", "Receiver", "Sequencer", "open_socket", "packet",
-    "read_header", "request",
+    "Header",
+    "Link",
+    "MoldCapture",
+    "PacketOutcome",
+    "Receiver",
+    "Sequencer",
+    "SequencerCounts",
+    "open_socket",
+    "packet",
+    "read_header",
+    "request",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 A message is accepted when it is in the file: bytes go to the system with each write, and to the disk (`fdatasync`)
 every second and at the end. A process that is killed leaves whole messages and perhaps the beginning of one, which
-:meth:`Capture.resume` cuts off.
+:meth:`MoldCapture.resume` cuts off.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tercel.core.written import write_whole
 _PIECE = 1 << 22
 
 
-class Capture:
+class MoldCapture:
     """A file of accepted messages, with a note beside it (``NAME.json``) of the session that they are from."""
 
     def __init__(self, path: Path, note: dict[str, Any], messages: int, descriptor: int) -> None:
@@ -33,7 +33,7 @@ class Capture:
         return path.with_name(path.name + ".json")
 
     @classmethod
-    def start(cls, path: Path, note: dict[str, Any]) -> Capture:
+    def start(cls, path: Path, note: dict[str, Any]) -> MoldCapture:
         """A new capture.
 
         Raises
@@ -52,7 +52,7 @@ class Capture:
         return capture
 
     @classmethod
-    def resume(cls, path: Path) -> Capture:
+    def resume(cls, path: Path) -> MoldCapture:
         """Go on with a capture: counts its messages and cuts off what a kill left of one.
 
         Raises
@@ -86,7 +86,7 @@ class Capture:
 
     @staticmethod
     def _write_note(path: Path, note: dict[str, Any]) -> None:
-        write_whole(Capture.note_of(path), json.dumps(note, indent=2) + "\n")
+        write_whole(MoldCapture.note_of(path), json.dumps(note, indent=2) + "\n")
 
     def set_session(self, session: bytes) -> None:
         """Note the session, once, before its first message."""

@@ -14,7 +14,7 @@ from typing import Final
 from tercel.core.errors import VenueError
 from tercel.core.ports import Clock
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.venues.moldudp.capture import Capture
+from tercel.venues.moldudp.capture import MoldCapture
 from tercel.venues.moldudp.sequencer import Sequencer, request
 
 RECEIVE_BYTES: Final = 32 << 20
@@ -24,7 +24,7 @@ BATCH: Final = 512
 SYNC_NS: Final = NS_PER_SECOND
 
 
-class Outcome(StrEnum):
+class PacketOutcome(StrEnum):
     """How a recording ended."""
 
     ENDED = "ended"
@@ -92,20 +92,20 @@ class Receiver:
     ----------
     link : Link
         Where from.
-    capture : Capture
+    capture : MoldCapture
         Where to; its session and number of messages say where to go on.
     clock : Clock
         For waiting times.
     """
 
-    def __init__(self, link: Link, capture: Capture, clock: Clock) -> None:
+    def __init__(self, link: Link, capture: MoldCapture, clock: Clock) -> None:
         self.link = link
         self.capture = capture
         self.sequencer = Sequencer(capture.session, capture.messages + 1)
         self._clock = clock
         self._heard_ns = self._moved_ns = self._synced_ns = clock.now_ns()
 
-    def run(self, stopping: Callable[[], bool]) -> Outcome:
+    def run(self, stopping: Callable[[], bool]) -> PacketOutcome:
         """Record until the session ends or `stopping` says so.
 
         Raises
@@ -119,9 +119,9 @@ class Receiver:
             try:
                 while not self.sequencer.ended:
                     if stopping():
-                        return Outcome.STOPPED
+                        return PacketOutcome.STOPPED
                     self._once(sock)
-                return Outcome.ENDED
+                return PacketOutcome.ENDED
             finally:
                 self.capture.sync()
 

@@ -84,7 +84,7 @@ RETRY_NS: Final = 50_000_000
 
 
 @dataclass
-class Counts:
+class SequencerCounts:
     """What came in.
 
     Parameters
@@ -138,7 +138,7 @@ class Sequencer:
     def __init__(self, session: bytes | None = None, expected: int = 1, most_held: int = MOST_HELD) -> None:
         self.session = session
         self.expected = expected
-        self.counts = Counts()
+        self.counts = SequencerCounts()
         self.last_known = expected - 1
         """Largest number that is known to exist."""
         self._ends = False

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.market.feeds.csv.exports import export_mat, export_taq, taq_frame
 
 from tercel.market.feeds import csv_kernels as k
-from tercel.market.feeds.csv_clean import Report, clean_quotes, clean_trades
+from tercel.market.feeds.csv_clean import CleanReport, clean_quotes, clean_trades
 from tercel.market.feeds.csv_feed import CsvFeed
 from tercel.market.feeds.csv_map import CleanMap, map_text, parse_map
-from tercel.market.feeds.csv_read import Quotes, Trades
+from tercel.market.feeds.csv_read import CsvQuotes, Trades
 from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape import schema
 from tercel.testing.feed import read_all
@@ -38,14 +38,14 @@ def quotes(rows):
     ns, bid, ask = (np.array(c) for c in zip(*rows, strict=True))
     ones = np.ones((len(rows), 1))
     columns = (ones * bid[:, None], ones * (bid[:, None] > 0), ones * ask[:, None], ones * (ask[:, None] > 0))
-    return Quotes(ns, ns, np.arange(len(rows)), *columns, np.zeros(len(rows), np.int64))
+    return CsvQuotes(ns, ns, np.arange(len(rows)), *columns, np.zeros(len(rows), np.int64))
 
 
 def test_each_rule_takes_its_rows_and_says_so():
     good = [(100 + i, 10.00, 10.02) for i in range(20)]
     bad = [(50, 10.0, 10.02), (105, 0.0, 10.02), (106, 10.05, 10.02), (107, 10.0, 12.0), (108, 12.0, 12.02)]
     rows = sorted(good + bad + [(110, 10.00, 10.04), (300, 10.0, 10.02)])
-    report = Report()
+    report = CleanReport()
     kept = clean_quotes(quotes(rows), CleanMap(merge="last"), 100, 200, 0.01, report)
     assert report.taken == {
         "quotes with a zero": 1, "quotes outside the session": 2, "quotes of negative spread": 1,
@@ -54,12 +54,12 @@ def test_each_rule_takes_its_rows_and_says_so():
     assert kept.n == 19
     assert kept.ask[kept.ns == 110] == 10.04  # the last of its stamp
     off = CleanMap(zero=False, session=False, negative_spread=False, wide_spread=0, outliers=0)
-    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, Report()).n == len(rows)
+    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, CleanReport()).n == len(rows)
 
 
 def test_the_last_quote_before_the_session_opens_it():
     kept = clean_quotes(
-        quotes([(50, 9.0, 9.02), (60, 10.0, 10.02), (150, 10.0, 10.03)]), CleanMap(), 100, 200, 0.01, Report()
+        quotes([(50, 9.0, 9.02), (60, 10.0, 10.02), (150, 10.0, 10.03)]), CleanMap(), 100, 200, 0.01, CleanReport()
     )
     assert kept.ns.tolist() == [100, 150]
     assert kept.bid[0, 0] == 10.0
@@ -69,7 +69,7 @@ def test_trades_of_one_stamp_merge_but_auction_prints_stand_alone():
     ns = np.array([1, 1, 1, 2, 2])
     price, size = np.array([10.0, 10.2, 10.4, 11.0, 11.0]), np.array([1.0, 2, 3, 4, 5])
     trades = Trades(ns, ns, np.arange(5), price, size, np.zeros(5, np.int64), np.array([0, 0, 0, 1, 0], bool))
-    report = Report()
+    report = CleanReport()
     merged = clean_trades(trades, CleanMap(merge="median"), 0, 0, report)
     assert (merged.price.tolist(), merged.size.tolist()) == ([10.2, 11.0, 11.0], [6.0, 4.0, 5.0])
     assert report.taken["trades merged into others of their stamp"] == 2

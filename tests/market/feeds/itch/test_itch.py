@@ -18,7 +18,7 @@ from tercel.core.errors import FeedError
 from tercel.market.feeds import Feed, FeedOptions
 from tercel.market.feeds import itch_format as f
 from tercel.market.feeds.itch import ItchFeed, date_and_venue
-from tercel.market.feeds.itch_pass import Staging, Store, run_chunks
+from tercel.market.feeds.itch_pass import ItchStore, Staging, run_chunks
 from tercel.market.tape import schema
 from tercel.market.tape.instrument import midnight_ns
 from tercel.testing.feed import FeedContract, read_all
@@ -54,19 +54,19 @@ def put(folder: Path, data: bytes, name: str = NAME) -> Path:
 
 def staged(
     data: bytes, cuts: list[int], picks: tuple[str, ...] = (), in_memory: int = 1 << 20
-) -> tuple[Store, Staging]:
+) -> tuple[ItchStore, Staging]:
     def pieces() -> Iterator[bytes]:
         edges = sorted({0, len(data), *(c % (len(data) + 1) for c in cuts)})
         for start, stop in pairwise(edges):
             yield data[start:stop]
 
-    store, staging = Store(picks), Staging(in_memory)
+    store, staging = ItchStore(picks), Staging(in_memory)
     run_chunks(pieces(), "here", store, staging)
     staging.close()
     return store, staging
 
 
-def rows_of(store: Store, staging: Staging) -> dict[str, list[Row]]:
+def rows_of(store: ItchStore, staging: Staging) -> dict[str, list[Row]]:
     found = {}
     for locate in np.flatnonzero(staging.counts):
         rows = []

@@ -10,12 +10,12 @@ from tests.market.feeds.itch.twin import Twin
 
 from tercel.market.feeds import itch_format as f
 from tercel.market.feeds.itch_book import ItchBooks, check_file, totals
-from tercel.market.feeds.itch_pass import Store, run_chunks
+from tercel.market.feeds.itch_pass import ItchStore, run_chunks
 from tercel.market.feeds.members import members
 
 
-def booked(data: bytes, cut: int = 0) -> tuple[Store, ItchBooks]:
-    store, books = Store(), ItchBooks()
+def booked(data: bytes, cut: int = 0) -> tuple[ItchStore, ItchBooks]:
+    store, books = ItchStore(), ItchBooks()
     cut %= len(data) + 1
     run_chunks(iter((data[:cut], data[cut:])), "here", store, books)
     return store, books

@@ -15,7 +15,7 @@ from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes.calibrate import calibrate
 from tercel.market.flow.hawkes.fit import Excitation, History, residuals
 from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.hawkes.state import Factors, classify
+from tercel.market.flow.hawkes.state import HawkesFactors, classify
 from tercel.market.observed import observe
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.days import run_recorded, simulated_day
@@ -44,7 +44,7 @@ def test_its_days_obey_the_law(preset: HawkesPreset) -> None:
         seen.bid_px[keep], seen.ask_px[keep], seen.bid_lots[keep].astype(float), seen.ask_lots[keep].astype(float),
         np.array(preset.spread_edges), np.array(preset.queue_edges), np.array(preset.cancel_rate),
     )  # fmt: skip
-    factor = Factors(np.array(preset.spread_imbalance), np.array(preset.queue), preset.depth_scale).of(states)
+    factor = HawkesFactors(np.array(preset.spread_imbalance), np.array(preset.queue), preset.depth_scale).of(states)
     factor[:, :, at.IN_SPREAD] *= (seen.ask_px[keep, 0] - seen.bid_px[keep, 0] > 1)[:, None]
     seconds = seen.ns[keep] * 1e-9
     own = factor[np.arange(len(kind)), side, kind]

@@ -16,7 +16,7 @@ from tercel.market.flow.queue_reactive import memory as kernels
 from tercel.market.flow.queue_reactive import pools
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.acts import deeper_price, inside_price, scan
-from tercel.market.flow.queue_reactive.extract import Day, day_of, dropped, gone, hastes, look, since_fell
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, hastes, look, since_fell
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.flow.queue_reactive.withdrawals import cancel, withdraw
@@ -208,7 +208,7 @@ def test_of_the_newest_orders_too_those_alone_go_more_readily() -> None:
 
 
 @pytest.fixture(scope="module")
-def told() -> tuple[QueueReactivePreset, Day]:
+def told() -> tuple[QueueReactivePreset, ExtractedDay]:
     """A market in which a cell says one place, no price is repeated, and spreads are wide; a day of it."""
     ticks = np.random.default_rng(1).choice([-1, 1], len(LAWS)).repeat(q.INSIDE_POINTS)
     again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size")}
@@ -217,7 +217,7 @@ def told() -> tuple[QueueReactivePreset, Day]:
     return preset, day_of(observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0)
 
 
-def replayed(preset: QueueReactivePreset, day: Day) -> dict[str, np.ndarray]:
+def replayed(preset: QueueReactivePreset, day: ExtractedDay) -> dict[str, np.ndarray]:
     """What the flow's own memory says before each event, of bid and ask."""
     flow, o = preset.packed(), day.o
     k = np.zeros(sim.GRID, np.int64)
@@ -240,7 +240,7 @@ def replayed(preset: QueueReactivePreset, day: Day) -> dict[str, np.ndarray]:
 
 
 def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
-    told: tuple[QueueReactivePreset, Day],
+    told: tuple[QueueReactivePreset, ExtractedDay],
 ) -> None:
     preset, day = told
     kernel_says = replayed(preset, day)

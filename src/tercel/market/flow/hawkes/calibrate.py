@@ -22,8 +22,8 @@ from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.hawkes import tables
 from tercel.market.flow.hawkes.fit import Excitation, History, compensators, fit, residuals
 from tercel.market.flow.hawkes.preset import HawkesPreset
-from tercel.market.flow.hawkes.state import Factors, States, cancel_rates, classify, edges, rake
-from tercel.market.flow.hawkes.tables import Day
+from tercel.market.flow.hawkes.state import HawkesFactors, States, cancel_rates, classify, edges, rake
+from tercel.market.flow.hawkes.tables import HawkesDay
 from tercel.market.flow.hawkes.tune import Means, means, tune
 from tercel.market.flow.preset import Preset
 from tercel.market.flow.santa_fe_preset import SantaFePreset
@@ -103,12 +103,12 @@ def calibrate(
     return carrying(made, replenishment_s=tuple(replenishment(seen).round(3).tolist()))
 
 
-def _rate(days: Sequence[Day]) -> float:
+def _rate(days: Sequence[HawkesDay]) -> float:
     """Events a second."""
     return sum(len(day.kind) for day in days) / sum(float(day.waits.sum()) for day in days)
 
 
-def _means(days: Sequence[Day], theta: NDArray[np.float64]) -> Means:
+def _means(days: Sequence[HawkesDay], theta: NDArray[np.float64]) -> Means:
     waits = np.concatenate([day.waits for day in days])
     lots = [np.concatenate([getattr(day, side) for day in days]) for side in ("bid_lots", "ask_lots")]
     px = [np.concatenate([getattr(day, side) for day in days]) for side in ("bid_px", "ask_px")]
@@ -118,7 +118,7 @@ def _means(days: Sequence[Day], theta: NDArray[np.float64]) -> Means:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def _days(seen: Sequence[Observed], per_lot: float) -> tuple[list[Day], int]:
+def _days(seen: Sequence[Observed], per_lot: float) -> tuple[list[HawkesDay], int]:
     """The days' events within reach, and the reach: ticks behind the own best that hold `plain.COVER`."""
     parts = [_columns(day) for day in seen]
     deeper = np.concatenate([away[kind == at.DEEPER] for kind, away in parts])
@@ -133,12 +133,12 @@ def _columns(day: Observed) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     return day.kind.astype(np.int8), (own.astype(np.int64) - day.price) * day.side
 
 
-def _day(day: Observed, kind: NDArray[np.int8], away: NDArray[np.int64], reach: int, per_lot: float) -> Day:
+def _day(day: Observed, kind: NDArray[np.int8], away: NDArray[np.int64], reach: int, per_lot: float) -> HawkesDay:
     keep = ~day.remainder & (day.bid_lots[:, 0] > 0) & (day.ask_lots[:, 0] > 0) & (day.ask_px[:, 0] > day.bid_px[:, 0])
     keep &= ~(((kind == at.DEEPER) | (kind == at.CANCEL_DEEPER)) & (away > reach))
     seconds = spread_ties(day.ns[keep] - day.open_ns)
     lots = plain.to_lots(day.lots[keep].astype(np.int64), per_lot)
-    return Day(
+    return HawkesDay(
         day, seconds, kind[keep], (day.side[keep] < 0).astype(np.int8), lots, away[keep],
         _in_lots(day.bid_lots[keep], per_lot), _in_lots(day.ask_lots[keep], per_lot), day.bid_px[keep],
         day.ask_px[keep],
@@ -177,7 +177,7 @@ class Law:
     """What was estimated, and how it got there."""
 
     excitation: Excitation
-    factors: Factors
+    factors: HawkesFactors
     season: NDArray[np.float64]
     theta: NDArray[np.float64]
     spread_edges: NDArray[np.int64]
@@ -188,7 +188,7 @@ class Law:
     ks: tuple[float, ...]
 
 
-def _law(days: Sequence[Day], season_s: float) -> Law:
+def _law(days: Sequence[HawkesDay], season_s: float) -> Law:
     """Factors and excitation in turns."""
     waits = np.concatenate([day.waits for day in days])
     spread_edges = edges(np.concatenate([day.spread for day in days]), waits, at.SPREADS)
@@ -217,11 +217,13 @@ def _law(days: Sequence[Day], season_s: float) -> Law:
     return Law(found, factors, season, theta, spread_edges, queue_edges, plain_likelihood, trace[-1], first.radius, ks)
 
 
-def _rake(days: Sequence[Day], states: Sequence[States], exposure: Sequence[NDArray[np.float64]]) -> Factors:
+def _rake(
+    days: Sequence[HawkesDay], states: Sequence[States], exposure: Sequence[NDArray[np.float64]]
+) -> HawkesFactors:
     return rake(states, [d.kind for d in days], [d.side for d in days], [d.waits for d in days], exposure)
 
 
-def _counts(days: Sequence[Day]) -> NDArray[np.float64]:
+def _counts(days: Sequence[HawkesDay]) -> NDArray[np.float64]:
     return np.bincount(np.concatenate([day.kind for day in days]), minlength=at.KINDS).astype(np.float64)
 
 
@@ -237,7 +239,9 @@ def _exposed(histories: Sequence[History]) -> NDArray[np.float64]:
     return np.maximum(total, 1e-12)
 
 
-def _history(day: Day, states: States, factors: Factors, season: NDArray[np.float64], season_s: float) -> History:
+def _history(
+    day: HawkesDay, states: States, factors: HawkesFactors, season: NDArray[np.float64], season_s: float
+) -> History:
     factor = factors.of(states)
     own = factor[np.arange(len(day.kind)), day.side, day.kind]
     bins = np.clip((day.seconds / season_s).astype(np.int64), 0, at.SEASONS - 1)
@@ -257,7 +261,7 @@ def _tail(history: History) -> History:
     )  # fmt: skip
 
 
-def _theta(days: Sequence[Day]) -> NDArray[np.float64]:
+def _theta(days: Sequence[HawkesDay]) -> NDArray[np.float64]:
     """Relative cancel rates by distance, from cancels and lots on the levels shown behind the touch."""
     away, rested, lot_seconds = [], [], []
     for day in days:
@@ -278,7 +282,7 @@ def _depth_shown(px: NDArray[np.int32], lots: NDArray[np.float64]) -> NDArray[np
     return deepest
 
 
-def _season(days: Sequence[Day], season_s: float) -> NDArray[np.float64]:
+def _season(days: Sequence[HawkesDay], season_s: float) -> NDArray[np.float64]:
     """Events over time in each part of the session, over its mean; 1 where nothing was seen."""
     at_events = np.concatenate([day.seconds for day in days])
     cuts = np.arange(at.SEASONS + 1) * season_s
@@ -304,7 +308,7 @@ def _distance(waits: NDArray[np.float64]) -> float:
 
 
 def _preset(
-    common: SantaFePreset, days: Sequence[Day], law: Law, season_s: float, reach: int, window: int
+    common: SantaFePreset, days: Sequence[HawkesDay], law: Law, season_s: float, reach: int, window: int
 ) -> HawkesPreset:
     """Everything but the pilots."""
     shared = {key: getattr(common, key) for key in Preset.model_fields if key not in ("model", "card")}

@@ -50,7 +50,7 @@ class States:
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class HawkesFactors:
     """STATE float64[6, 8, 7], QUEUE float64[6, 6], and what the depth is multiplied by."""
 
     state: NDArray[np.float64]
@@ -143,7 +143,7 @@ def rake(
     sides: Sequence[NDArray[np.int8]],
     waits: Sequence[NDArray[np.float64]],
     exposure: Sequence[NDArray[np.float64]],
-) -> Factors:
+) -> HawkesFactors:
     """Factors from the days' events and exposures.
 
     Parameters
@@ -179,7 +179,7 @@ def rake(
         mean = (time * table[:, None] * queues).sum() / max(time.sum(), 1e-12)
         state[i] = np.clip(table / max(mean, 1e-12), 0.0, MOST).reshape(at.SPREADS, at.IMBALANCES)
         queue[i] = queues
-    return Factors(state, queue, scale)
+    return HawkesFactors(state, queue, scale)
 
 
 def _raked(

@@ -18,7 +18,7 @@ FEW = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Day:
+class HawkesDay:
     """Events of one day that the flow has, with their books; lots are simulated lots."""
 
     seen: Observed
@@ -67,7 +67,7 @@ def quantiles(values: NDArray[np.int64], entries: int) -> tuple[int, ...]:
     return tuple(int(x) for x in table)
 
 
-def sizes(days: Sequence[Day]) -> tuple[tuple[int, ...], ...]:
+def sizes(days: Sequence[HawkesDay]) -> tuple[tuple[int, ...], ...]:
     """Lots of limit orders in the spread, at best, deeper."""
     kind = np.concatenate([day.kind for day in days])
     lots = np.concatenate([day.lots for day in days])
@@ -87,7 +87,7 @@ def _spread_out(values: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(x) for x in ordered[((np.arange(at.PLACES) + 0.5) * len(ordered) / at.PLACES).astype(np.int64)])
 
 
-def improvements(days: Sequence[Day], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def improvements(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     """Ticks inside the own best of limit orders in the spread, by spread class."""
     kind = np.concatenate([day.kind for day in days])
     spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
@@ -96,7 +96,7 @@ def improvements(days: Sequence[Day], spread_edges: NDArray[np.int64]) -> tuple[
     return _by_class(inside[chosen], spread[chosen], at.SPREADS)
 
 
-def distances(days: Sequence[Day], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def distances(days: Sequence[HawkesDay], spread_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     """Ticks behind the own best of deeper limit orders, by spread class."""
     kind = np.concatenate([day.kind for day in days])
     spread = np.searchsorted(spread_edges, np.concatenate([day.spread for day in days]), side="right")
@@ -129,7 +129,7 @@ def count_returns(
             taken[how[s]] += price[n] == lost[s]
 
 
-def returns(days: Sequence[Day]) -> tuple[float, float]:
+def returns(days: Sequence[HawkesDay]) -> tuple[float, float]:
     """Share of limit orders in the spread that come back to the best price last given up: by a cancel, by a trade."""
     chances, taken = np.zeros(2, np.int64), np.zeros(2, np.int64)
     for day in days:
@@ -143,7 +143,7 @@ def returns(days: Sequence[Day]) -> tuple[float, float]:
     return float(f"{shares[0]:.{DIGITS}g}"), float(f"{shares[1]:.{DIGITS}g}")
 
 
-def _met(days: Sequence[Day]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _met(days: Sequence[HawkesDay]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lots of every market order, and of the queue that it met."""
     lots = np.concatenate([day.lots[day.kind == at.MARKET] for day in days])
     queue = np.concatenate(
@@ -152,7 +152,7 @@ def _met(days: Sequence[Day]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return lots, queue.astype(np.int64)
 
 
-def less_than_queue(days: Sequence[Day], queue_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+def less_than_queue(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     """Lots of market orders that leave some of the queue, by its class."""
     lots, queue = _met(days)
     left = lots < queue
@@ -166,7 +166,7 @@ def less_than_queue(days: Sequence[Day], queue_edges: NDArray[np.int64]) -> tupl
     return tuple(rows)
 
 
-def more_than_queue(days: Sequence[Day]) -> Any:
+def more_than_queue(days: Sequence[HawkesDay]) -> Any:
     """Lots of market orders that take more than the queue, over the queue's."""
     lots, queue = _met(days)
     ratios = np.sort((lots / np.maximum(queue, 1))[lots > queue])
@@ -175,7 +175,7 @@ def more_than_queue(days: Sequence[Day]) -> Any:
     return nested(ratios[((np.arange(at.PLACES) + 0.5) * len(ratios) / at.PLACES).astype(np.int64)])
 
 
-def sweeps(days: Sequence[Day], queue_edges: NDArray[np.int64]) -> Any:
+def sweeps(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> Any:
     """Shares of market orders that take exactly the queue they meet, and less, by its class."""
     exactly, less, orders = (np.zeros(at.QUEUES) for _ in range(3))
     for day in days:

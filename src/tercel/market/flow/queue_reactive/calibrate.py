@@ -12,7 +12,7 @@ from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
 from tercel.market.flow.queue_reactive import cancels, hidden, pools
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.edges import displacements, edges
-from tercel.market.flow.queue_reactive.extract import WAIT_CELL, Day, Seen, day_of, look
+from tercel.market.flow.queue_reactive.extract import WAIT_CELL, ExtractedDay, FlowState, day_of, look
 from tercel.market.flow.queue_reactive.minutes import minutes_of
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.rake import rake
@@ -126,7 +126,7 @@ def _enough(observed: Sequence[Observed], instruments: Sequence[Any]) -> None:
 
 
 def estimate(
-    days: Sequence[Day],
+    days: Sequence[ExtractedDay],
     sessions: Sequence[tuple[int, int]],
     instrument: Any,
     *,
@@ -180,7 +180,7 @@ def _either(by_imbalance: bool | None) -> tuple[bool, ...]:
     return (False, True) if by_imbalance is None else (by_imbalance,)
 
 
-def _scalars(days: Sequence[Day], session_ns: int) -> dict[str, float]:
+def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
     stamps = np.concatenate([d.o.ns for d in days])
     resolution = next((r for r in (10**6, 10**3) if not np.any(stamps % r)), 1)
     limited = days[0].o.window > 0
@@ -220,8 +220,8 @@ def _blank(law: dict[str, NDArray[np.float64]], scalars: dict[str, float]) -> ND
 
 
 def _weights(
-    days: Sequence[Day],
-    seen: Sequence[Seen],
+    days: Sequence[ExtractedDay],
+    seen: Sequence[FlowState],
     pull: NDArray[np.float64],
     scalars: dict[str, float],
     markets: Sequence[NDArray[np.float64]],
@@ -254,8 +254,8 @@ def _weights(
 
 
 def _offsets(
-    day: Day,
-    seen: Seen,
+    day: ExtractedDay,
+    seen: FlowState,
     pull: NDArray[np.float64],
     scalars: dict[str, float],
     markets: NDArray[np.float64],
@@ -281,7 +281,7 @@ def _offsets(
 
 
 def _preset(
-    days: Sequence[Day],
+    days: Sequence[ExtractedDay],
     instrument: Any,
     law: dict[str, NDArray[np.float64]],
     scalars: dict[str, float],

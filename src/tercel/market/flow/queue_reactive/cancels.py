@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
-from tercel.market.flow.queue_reactive.extract import Day, ranks
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, ranks
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
 from tercel.market.flow.queue_reactive.queues import queues
 
@@ -25,7 +25,7 @@ POWERS: Final = (1.0, 2.0, 4.0)
 """Quarters: powers of the lots on a level that the withdrawal of its orders may go with."""
 
 
-def leaving_alike(days: Sequence[Day], _: float) -> tuple[dict[str, Table], float, list[Table]]:
+def leaving_alike(days: Sequence[ExtractedDay], _: float) -> tuple[dict[str, Table], float, list[Table]]:
     """The same where every order is as ready as any other."""
     tables = {
         "life_edges": np.full(q.LIFE - 1, UNBOUNDED),
@@ -35,7 +35,7 @@ def leaving_alike(days: Sequence[Day], _: float) -> tuple[dict[str, Table], floa
     return tables, 0.0, [np.ones((d.o.n, 2)) for d in days]
 
 
-def leaving(days: Sequence[Day], per_lot: float) -> tuple[dict[str, Table], float, list[Table]]:
+def leaving(days: Sequence[ExtractedDay], per_lot: float) -> tuple[dict[str, Table], float, list[Table]]:
     """How readily an order at the best price is withdrawn, by its age and its size, from the tape's own orders.
 
     A weight is withdrawals over events lived through, over their mean; a class of few leans on the mean. `per_lot`:
@@ -69,7 +69,7 @@ def leaving(days: Sequence[Day], per_lot: float) -> tuple[dict[str, Table], floa
     return tables, float(np.mean(np.concatenate(totals))), totals
 
 
-def _level_of_cancel(day: Day) -> NDArray[np.int64]:
+def _level_of_cancel(day: ExtractedDay) -> NDArray[np.int64]:
     """Level (0 best) that each deeper cancel is at; LEVELS: beyond; -1: no deeper cancel."""
     side = day.o.side.astype(np.int64)
     px = np.where((side > 0)[:, None], day.bid, day.ask)
@@ -78,7 +78,7 @@ def _level_of_cancel(day: Day) -> NDArray[np.int64]:
     return np.where(day.o.kind == q.CANCEL_DEEPER, level, -1)
 
 
-def beyond(days: Sequence[Day]) -> float:
+def beyond(days: Sequence[ExtractedDay]) -> float:
     """Share of the deeper cancels that lie beyond the levels looked at."""
     level = np.concatenate([_level_of_cancel(d) for d in days])
     return float((level == q.LEVELS).sum() / max((level >= 0).sum(), 1))
@@ -89,7 +89,7 @@ def quarters(x: Table, power: float) -> Table:
     return np.where(x > 0, np.power(np.maximum(x, 1e-9), power / 4.0), 0.0)
 
 
-def hazards(days: Sequence[Day], share_beyond: float, powers: Sequence[float] = POWERS) -> tuple[float, Table]:
+def hazards(days: Sequence[ExtractedDay], share_beyond: float, powers: Sequence[float] = POWERS) -> tuple[float, Table]:
     """How deeper cancels choose their level: P(level n) proportional to hazard[n] x lots[n]^(power / 4).
 
     The power of the largest likelihood, and the hazards, scaled so that the mean total with `share_beyond` is one.
@@ -117,7 +117,7 @@ def hazards(days: Sequence[Day], share_beyond: float, powers: Sequence[float] = 
     return power, np.asarray(hazard / max(mean, 1e-12) * (1.0 - share_beyond), np.float64)
 
 
-def cancelled(days: Sequence[Day]) -> dict[str, Table]:
+def cancelled(days: Sequence[ExtractedDay]) -> dict[str, Table]:
     """Which order behind the best a cancel takes.
 
     ``rank``: cumulative law of its rank among the side's newest there; ``stays``: chance that an order of a size class

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.extract import Day, Seen, of_side, since_fell
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, of_side, since_fell
 from tercel.market.flow.queue_reactive.preset import UNBOUNDED
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 
@@ -28,7 +28,7 @@ SLOW_AT = (0.15, 0.4, 0.7, 0.92)
 FAST_AT = (0.45, 0.85)
 
 
-def edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
+def edges(days: Sequence[ExtractedDay]) -> dict[str, NDArray[np.float64]]:
     """Edges by table, see `tables.LAYOUT`; those of the displacements are still zeros (`displacements`).
 
     Spreads, gaps and drops are in ticks, queues in lots, waits and ages in ns, flows of trade signs from -1 to 1, runs
@@ -55,7 +55,7 @@ def edges(days: Sequence[Day]) -> dict[str, NDArray[np.float64]]:
     return found | _spread_edges(days, np.searchsorted(found["wait_edges"], wait, side="right"))
 
 
-def _spread_edges(days: Sequence[Day], waits: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def _spread_edges(days: Sequence[ExtractedDay], waits: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Classes of the spread that tell most of the kind of event, of whether it is a market order, of the next wait."""
     spread = np.concatenate([d.spread for d in days])
     after = np.concatenate([d.spread[1:] for d in days])
@@ -130,19 +130,19 @@ def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[n
     return np.unique(np.quantile(sample, shares).astype(np.int64) + 1).astype(float)
 
 
-def _touches(days: Sequence[Day]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _touches(days: Sequence[ExtractedDay]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Lots of the best queues; (own - other) / (own + other) of each."""
     bid, ask = (np.concatenate([getattr(d, name)[:, 0] for d in days]) for name in ("bid_lots", "ask_lots"))
     imbalance = (bid - ask) / np.maximum(bid + ask, 1)
     return np.concatenate((bid, ask)), np.concatenate((imbalance, -imbalance))
 
 
-def gaps(days: Sequence[Day]) -> NDArray[np.int64]:
+def gaps(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
     """Ticks from best prices to the next levels behind them."""
     return np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
 
 
-def drops(days: Sequence[Day]) -> NDArray[np.int64]:
+def drops(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
     """Ticks by which best prices fell back when a market order or a cancel emptied them."""
     found = []
     for d in days:
@@ -152,13 +152,13 @@ def drops(days: Sequence[Day]) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def falls(days: Sequence[Day], side: int) -> NDArray[np.float64]:
+def falls(days: Sequence[ExtractedDay], side: int) -> NDArray[np.float64]:
     """ns since the best price of the own side (1) or of the other (-1) fell when an order comes into the spread."""
     ages = [of_side(since_fell(d), side * d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
     return np.concatenate([*ages, [1]]).astype(float)
 
 
-def pauses(days: Sequence[Day]) -> NDArray[np.float64]:
+def pauses(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
     """Quantiles of the time from one market order to the next, ns."""
     found = [np.diff(d.o.ns[d.o.kind == q.MARKET]) for d in days]
     return _rising(np.concatenate([*found, [1]]), PAUSES_AT)
@@ -190,7 +190,7 @@ def _wait_edges(wait: NDArray[np.float64]) -> NDArray[np.float64]:
     return pad(np.unique(np.concatenate((first, more))), q.WAITS - 1)
 
 
-def returns(days: Sequence[Day]) -> NDArray[np.float64]:
+def returns(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
     """ns from each time that a trade or a cancel emptied a best price to the next order into the spread on its side.
 
     float64[m + 1]: a first one of 1 ns stands for a tape that has none; what never came is left out.
@@ -208,7 +208,7 @@ def returns(days: Sequence[Day]) -> NDArray[np.float64]:
     return np.concatenate(found)
 
 
-def lifetimes(days: Sequence[Day]) -> NDArray[np.float64]:
+def lifetimes(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
     """ns from coming to the best to being withdrawn from it, of orders that were, float64[m + 1] (as `returns`)."""
     found = [np.ones(1)]
     for d in days:
@@ -222,7 +222,7 @@ def lifetimes(days: Sequence[Day]) -> NDArray[np.float64]:
     return np.concatenate(found)
 
 
-def displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[Seen]) -> NDArray[np.float64]:
+def displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[FlowState]) -> NDArray[np.float64]:
     """Set symmetric edges of the displacement classes; centres of those from the slow mean, standard deviations."""
     for name, at in (("slow", SLOW_AT), ("fast", FAST_AT)):
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)

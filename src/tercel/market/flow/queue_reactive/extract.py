@@ -26,7 +26,7 @@ TRADE_CELL, EMPTIED_CELL, VACATED_CELL, RUNS_CELL, ACTIVITY_CELL, WAIT_CELL = 4,
 
 
 @dataclass(frozen=True)
-class Day:
+class ExtractedDay:
     """One stretch of tape, sizes in simulated lots.
 
     Attributes
@@ -67,13 +67,13 @@ class Day:
         return max(int(self.o.seconds // 60), 1)
 
 
-def day_of(o: Observed, per_lot: float) -> Day:
+def day_of(o: Observed, per_lot: float) -> ExtractedDay:
     """An observed stretch in simulated lots of `per_lot` tape lots."""
 
     def depth(lots: NDArray[np.int32]) -> NDArray[np.int64]:
         return np.where(lots > 0, to_lots(lots.astype(np.int64), per_lot), 0)
 
-    return Day(
+    return ExtractedDay(
         o,
         to_lots(o.lots.astype(np.int64), per_lot),
         o.bid_px.astype(np.int64),
@@ -86,7 +86,7 @@ def day_of(o: Observed, per_lot: float) -> Day:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FlowState:
     """What the flow's own eyes see on a day.
 
     Attributes
@@ -115,12 +115,12 @@ class Seen:
     wait: NDArray[np.int64]
 
 
-def look(day: Day, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> Seen:
+def look(day: ExtractedDay, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> FlowState:
     """Go through a day with the flow's memory.
 
     Parameters
     ----------
-    day : Day
+    day : ExtractedDay
     flow : float64[FIXED]
         Edges and time constants filled in.
     activity : int64[n]
@@ -137,28 +137,28 @@ def look(day: Day, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> Se
         day.lots, day.bid, day.ask, day.bid_lots, day.ask_lots, day.queues.orders, day.wait, activity, cells, event,
         moves, before, waits,
     )  # fmt: skip
-    return Seen(cells, event, moves[:, 0], moves[:, 1], moves[:, 2:], before, waits)
+    return FlowState(cells, event, moves[:, 0], moves[:, 1], moves[:, 2:], before, waits)
 
 
-def behind_best(day: Day) -> NDArray[np.int64]:
+def behind_best(day: ExtractedDay) -> NDArray[np.int64]:
     """Ticks from the own best to a limit or cancel (positive: deeper)."""
     side = day.o.side.astype(np.int64)
     return np.where(side > 0, day.bid[:, 0] - day.o.price, day.o.price - day.ask[:, 0])
 
 
-def gone(day: Day, seen: Seen) -> NDArray[np.int64]:
+def gone(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
     """As `memory.gone` before each event, of the bid and of the ask, int64[n, 2]."""
     emptied, vacated = _touched(day, seen)
     return np.where(_is_gone(emptied), 1, np.where(_is_gone(vacated), 2, 0))
 
 
-def dropped(day: Day, seen: Seen) -> NDArray[np.int64]:
+def dropped(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
     """As `memory.dropped` before each event, of the bid and of the ask, int64[n, 2]."""
     touched = _touched(day, seen)
     return np.asarray(np.where(_is_gone(touched), 1 + (touched - 1) % q.DROPS, 0).max(axis=0))
 
 
-def _touched(day: Day, seen: Seen) -> NDArray[np.int64]:
+def _touched(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
     """As `words.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
     frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
     same, opposite = np.divmod(seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED)
@@ -169,7 +169,7 @@ def _is_gone(touched: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray((touched > 0) & (touched <= q.GONE))
 
 
-def hastes(seen: Seen) -> NDArray[np.int64]:
+def hastes(seen: FlowState) -> NDArray[np.int64]:
     """As `memory.haste` before each event, int64[n]."""
     out = np.zeros(len(seen.cells), np.int64)
     _hastes(seen.cells, out)
@@ -182,7 +182,7 @@ def _hastes(cells: Packed, out: Longs) -> None:
         out[i] = haste(cells[i, RUNS_CELL], cells[i, TRADE_CELL])
 
 
-def since_fell(day: Day) -> NDArray[np.int64]:
+def since_fell(day: ExtractedDay) -> NDArray[np.int64]:
     """ns before each event since the best bid and ask last fell back (a long time: they have not), int64[n, 2]."""
     out = np.full((day.o.n, 2), LONG_NS)
     for at, best in enumerate((day.bid[:, 0], -day.ask[:, 0])):

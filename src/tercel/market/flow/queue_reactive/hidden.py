@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tercel.market.flow.calibrate import to_lots
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.extract import Day, Seen, dropped, gone, of_side
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, dropped, gone, of_side
 from tercel.market.flow.queue_reactive.pools import points
 
 WITH_NS: Final = 10_000_000
@@ -22,7 +22,7 @@ PRIOR: Final = 5.0
 
 
 def laws(
-    days: Sequence[Day], seen: Sequence[Seen], spread_edges: NDArray[np.float64], per_lot: float
+    days: Sequence[ExtractedDay], seen: Sequence[FlowState], spread_edges: NDArray[np.float64], per_lot: float
 ) -> dict[str, NDArray[np.float64]]:
     """Hidden executions of a side by the spread and by whether its best price stands.
 
@@ -63,7 +63,7 @@ def laws(
     }
 
 
-def again(days: Sequence[Day]) -> float:
+def again(days: Sequence[ExtractedDay]) -> float:
     """Share of the hidden executions that come within a second after another one of their side, at most .9."""
     close, count = 0, 0
     for d in days:
@@ -74,7 +74,7 @@ def again(days: Sequence[Day]) -> float:
     return min(close / max(count, 1), 0.9)
 
 
-def _counts(day: Day, seen: Seen, spread_edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _counts(day: ExtractedDay, seen: FlowState, spread_edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Executions, and occasions for them, float64[2, 2, STATES_OF_TOUCH, SPREADS]: with market orders, alone."""
     state, o = gone(day, seen), day.o
     out = np.zeros((2, 2, q.STATES_OF_TOUCH, q.SPREADS))
@@ -94,7 +94,7 @@ def _counts(day: Day, seen: Seen, spread_edges: NDArray[np.float64]) -> NDArray[
     return out
 
 
-def _then(day: Day, state: NDArray[np.int64]) -> NDArray[np.int64]:
+def _then(day: ExtractedDay, state: NDArray[np.int64]) -> NDArray[np.int64]:
     """States of the bid and of the ask when each hidden execution came, int64[h, 2]."""
     return state[np.minimum(np.searchsorted(day.o.ns, day.o.hidden[:, 0]), max(day.o.n - 1, 0))]
 

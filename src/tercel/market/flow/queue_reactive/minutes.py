@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.extract import Day
+from tercel.market.flow.queue_reactive.extract import ExtractedDay
 from tercel.market.flow.queue_reactive.latent import latent
 
 
@@ -41,7 +41,7 @@ class Minutes:
         return replace(self, rows=rows, markets=[np.ones_like(one) for one in self.markets])
 
 
-def minutes_of(days: Sequence[Day], session_ns: int) -> Minutes:
+def minutes_of(days: Sequence[ExtractedDay], session_ns: int) -> Minutes:
     """Season of the half hours, what each minute had over it, and how many market orders it had over its events."""
     everything = np.concatenate([_counts(d, np.ones(len(d.minute), np.bool_)) for d in days])
     half = np.concatenate([_halves(d, session_ns) for d in days])
@@ -68,12 +68,12 @@ def minutes_of(days: Sequence[Day], session_ns: int) -> Minutes:
     )
 
 
-def _counts(day: Day, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _counts(day: ExtractedDay, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How many of some events came in each minute."""
     return np.bincount(day.minute[rows], minlength=day.minutes)[: day.minutes].astype(float)
 
 
-def _halves(day: Day, session_ns: int) -> NDArray[np.int64]:
+def _halves(day: ExtractedDay, session_ns: int) -> NDArray[np.int64]:
     """The half hour of the session that each minute is of."""
     since = day.o.start_ns - day.o.open_ns + 60 * NS_PER_SECOND * np.arange(day.minutes)
     return np.minimum((since % session_ns) * (q.SEASONS // 2) // session_ns, q.SEASONS // 2 - 1).astype(np.int64)

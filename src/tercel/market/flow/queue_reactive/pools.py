@@ -10,8 +10,8 @@ from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import (
     WAIT_CELL,
-    Day,
-    Seen,
+    ExtractedDay,
+    FlowState,
     behind_best,
     dropped,
     hastes,
@@ -42,7 +42,9 @@ def points(sample: NDArray[np.int64] | Table, count: int, whole: bool = True) ->
     return np.floor(out + 0.5) if whole else out
 
 
-def waits(days: Sequence[Day], seen: Sequence[Seen], edges: Table, prior: float = 20.0) -> dict[str, Table]:
+def waits(
+    days: Sequence[ExtractedDay], seen: Sequence[FlowState], edges: Table, prior: float = 20.0
+) -> dict[str, Table]:
     """Law of the next wait's class (cumulative), thin cells leaning on wider ones; quantiles within the classes, ns.
 
     The class of the wait depends on the event before it, the wait before that, the activity of the minute, the spread
@@ -75,7 +77,9 @@ def waits(days: Sequence[Day], seen: Sequence[Seen], edges: Table, prior: float 
     return {"wait_law": law.ravel(), "wait_ns": np.round(ns).ravel()}
 
 
-def sizes_and_places(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) -> dict[str, Table]:
+def sizes_and_places(
+    days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]
+) -> dict[str, Table]:
     """Sizes by day and kind, distances by spread, what market orders take by queue, gaps and deep lots."""
     return {
         "size": _sizes(days, seen).ravel(),
@@ -86,7 +90,7 @@ def sizes_and_places(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, T
     }
 
 
-def _sizes(days: Sequence[Day], seen: Sequence[Seen]) -> Table:
+def _sizes(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> Table:
     """Sizes of limit orders that repeat none, by day and kind."""
     out = np.ones((q.DAYS, 3, q.SIZE_POINTS))
     each = [[fresh(d, s, kind) for kind in range(3)] for d, s in zip(days, seen, strict=True)]
@@ -101,7 +105,7 @@ def _sizes(days: Sequence[Day], seen: Sequence[Seen]) -> Table:
     return out
 
 
-def _places(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) -> dict[str, Table]:
+def _places(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]) -> dict[str, Table]:
     """Ticks behind the best by the gap behind it; ticks into the spread, see `_inside`."""
     rows = np.concatenate([d.o.kind == q.LIMIT_DEEPER for d in days])
     gap = np.concatenate([np.where(d.o.side > 0, d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0]) for d in days])
@@ -115,7 +119,7 @@ def _places(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) ->
     }
 
 
-def _inside(days: Sequence[Day], seen: Sequence[Seen], law: dict[str, Table]) -> Table:
+def _inside(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]) -> Table:
     """Ticks into the spread from its nearer end, by haste, how either side fell back, and the room (`words.INSIDE`).
 
     Where orders are few, a cell takes those of a wider one: of any haste, then of any own side, then of any other.
@@ -159,7 +163,7 @@ def _by_class(
     return out
 
 
-def _slots(days: Sequence[Day]) -> dict[str, Table]:
+def _slots(days: Sequence[ExtractedDay]) -> dict[str, Table]:
     """How limit orders lie behind the second level: on which, or making a new one between which two, and where."""
     counts = np.zeros(2 * (q.LEVELS - 1))
     steps = [np.ones(1, np.int64)]
@@ -185,7 +189,7 @@ def _slots(days: Sequence[Day]) -> dict[str, Table]:
     return {"slot": np.minimum(law, 1.0), "between": ordered[at].astype(float)}
 
 
-def _takes(days: Sequence[Day], queue_edges: Table) -> dict[str, Table]:
+def _takes(days: Sequence[ExtractedDay], queue_edges: Table) -> dict[str, Table]:
     lots, queue = [], []
     for d in days:
         rows = d.o.kind == q.MARKET
@@ -209,7 +213,7 @@ def _takes(days: Sequence[Day], queue_edges: Table) -> dict[str, Table]:
     return {"take_equal": equal, "take_less": upto, "less": less.ravel(), "more": more.ravel()}
 
 
-def _levels(days: Sequence[Day]) -> dict[str, Table]:
+def _levels(days: Sequence[ExtractedDay]) -> dict[str, Table]:
     gaps, lots = [np.ones(1, np.int64)], [np.ones(1, np.int64)]
     for d in days:
         for px, resting in ((d.bid[::7], d.bid_lots[::7]), (d.ask[::7], d.ask_lots[::7])):
@@ -224,7 +228,7 @@ def _levels(days: Sequence[Day]) -> dict[str, Table]:
     }
 
 
-def mean_book(days: Sequence[Day]) -> tuple[Table, Table]:
+def mean_book(days: Sequence[ExtractedDay]) -> tuple[Table, Table]:
     """Mean lots on, and ticks from the best to, each level."""
     lots = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])
     away = np.concatenate([np.concatenate((d.bid[:, :1] - d.bid, d.ask - d.ask[:, :1])) for d in days]).astype(float)
@@ -233,7 +237,7 @@ def mean_book(days: Sequence[Day]) -> tuple[Table, Table]:
     return lots.sum(axis=0) / len(lots), (away * there).sum(axis=0) / count
 
 
-def live_mean(days: Sequence[Day]) -> float:
+def live_mean(days: Sequence[ExtractedDay]) -> float:
     """Orders that rest at once, by Little's law: how many come, times how long those live that are cancelled."""
     found = []
     for d in days:
@@ -254,7 +258,7 @@ def live_mean(days: Sequence[Day]) -> float:
     return float(np.mean(found))
 
 
-def volume_curve(days: Sequence[Day], session_ns: float) -> Table:
+def volume_curve(days: Sequence[ExtractedDay], session_ns: float) -> Table:
     """Mean lots traded in each thirteenth of the session (what was skipped counts nothing)."""
     out = np.zeros(CURVE)
     for d in days:

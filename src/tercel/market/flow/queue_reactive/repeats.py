@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
-from tercel.market.flow.queue_reactive.extract import Day, Seen, behind_best
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, behind_best
 
 Table = NDArray[np.float64]
 SIZES_AT = (0.25, 0.5, 0.85)
 
 
-def repeats(days: Sequence[Day], seen: Sequence[Seen]) -> dict[str, Table]:
+def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str, Table]:
     """How often a limit order repeats size and price of the event before, or of its side's last cancelled order.
 
     `repeat_by`: how often a size of a class is repeated, over the mean of its kind.
@@ -95,7 +95,7 @@ def _fitting(
     return price == near
 
 
-def fresh(day: Day, seen: Seen, kind: int) -> NDArray[np.int64]:
+def fresh(day: ExtractedDay, seen: FlowState, kind: int) -> NDArray[np.int64]:
     """Sizes of a day's limit orders of a kind, less those that repeat a size more often than chance would."""
     rows = day.o.kind == kind
     sizes, count = np.unique(day.lots[rows], return_counts=True)

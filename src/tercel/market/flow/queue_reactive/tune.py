@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError
 from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.extract import Day, day_of
+from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
 from tercel.market.simulator.days import observed_day
 
@@ -47,7 +47,7 @@ PRIOR = 50.0
 """Events of a class of the spread at the shares overall."""
 
 
-def tallied(days: Sequence[Day], spread_edges: Sequence[float]) -> NDArray[np.float64]:
+def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> NDArray[np.float64]:
     """Events of each kind by class of the spread, float64[SPREADS, KINDS]."""
     counts = np.zeros((q.SPREADS, q.KINDS))
     for d in days:
@@ -79,7 +79,7 @@ def _by_spread(
     return tuple(_short(x) for x in np.exp(np.clip(turned, -2.0, 2.0)).ravel().tolist())
 
 
-def measure(days: Sequence[Day]) -> dict[str, float]:
+def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
     """What pilots are compared by, days pooled."""
     seconds = sum(d.o.seconds for d in days)
     events = sum(len(d.lots) for d in days)
@@ -103,7 +103,7 @@ def measure(days: Sequence[Day]) -> dict[str, float]:
     return out
 
 
-def _reach(day: Day) -> NDArray[np.float64]:
+def _reach(day: ExtractedDay) -> NDArray[np.float64]:
     """Ticks from the best bid to the last of the levels, the far ones cut to eight times the median."""
     away = (day.bid[:, 0] - day.bid[:, -1])[day.bid[:, -1] > 0].astype(float)
     return np.minimum(away, 8.0 * max(float(np.median(away)), 1.0)) if len(away) else np.ones(1)
@@ -114,7 +114,7 @@ def _moves(mid2: NDArray[np.int64], horizon: int) -> NDArray[np.float64]:
     return (known[horizon:] - known[:-horizon]).astype(float) if len(known) > horizon else np.zeros(0)
 
 
-def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) -> list[Day]:
+def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) -> list[ExtractedDay]:
     """Simulated stretches, observed as the tape was."""
     window = q.LEVELS if preset.scalars["limited"] else 0
     return [day_of(observed_day(preset, seed, seconds, WARMUP_S, window=window), 1.0) for seed in seeds]
@@ -130,7 +130,7 @@ def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
 
 
 def tune(
-    preset: QueueReactivePreset, days: Sequence[Day], seed: int, rounds: int = ROUNDS,
+    preset: QueueReactivePreset, days: Sequence[ExtractedDay], seed: int, rounds: int = ROUNDS,
     tell: Callable[[str], None] | None = None,
 ) -> QueueReactivePreset:  # fmt: skip
     """The preset with its knobs turned to the tape.
@@ -139,7 +139,7 @@ def tune(
     ----------
     preset : QueueReactivePreset
         As estimated, knobs at rest.
-    days : sequence of Day
+    days : sequence of ExtractedDay
         What it was estimated from.
     seed : int
         Of the pilots; a round uses seeds of its own.
