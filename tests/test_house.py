@@ -189,3 +189,12 @@ def test_no_test_waits_for_a_time_instead_of_a_condition() -> None:
     assert sleeps("def sleep_ns(self, ns):\n    time.sleep(ns / 1e9)\nover.wait(300)") == []
     found = {str(path.relative_to(ROOT)): sleeps(path.read_text()) for path in (ROOT / "tests").rglob("*.py")}
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_no_public_class_has_the_name_of_another() -> None:
+    where: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}
