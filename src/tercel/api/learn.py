@@ -48,8 +48,8 @@ def train(
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does; the best by validation is kept.
 
-    PPO begins as a written rule (everything at the touch) and learns where to do otherwise; DQN and the learners of
-    Stable-Baselines3 begin from nothing.
+    PPO begins as a written rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
+    learners of Stable-Baselines3 begin from nothing.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ from tercel.learning.agent.guards import variants_tried
 from tercel.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.learning.agent.market import TrainingMarket, markets_of
 from tercel.learning.agent.own import eyes_of, functions_of
-from tercel.learning.agent.policy import action_parameters, rule_of, strategy_of
+from tercel.learning.agent.policy import action_parameters, rule_of, rule_said, strategy_of
 from tercel.learning.agent.validation import Look, Validator
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.demonstrate import demonstrations
@@ -371,7 +371,7 @@ class Training:
             "frames": self.agent.frames,
             "policy": str(self.folder / POLICY),
             "best": best,
-            "rule": self.validator.rule.name,
+            "rule": rule_said(self.config),
             **self._counted,
             "trained_on": self.trained_on,
             "version": __version__,
