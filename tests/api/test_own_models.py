@@ -54,6 +54,19 @@ def test_layers_are_judged_as_the_function_that_they_are(market: tc.Market, task
     assert tc.load_policy(tmp_path / "mine").card == saved.card
 
 
+def test_a_folder_is_called_as_its_card_says(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for number, folder in enumerate(folders):
+        tc.save_policy([(np.zeros((40, 8)), np.eye(8)[number])], folder, "mine")
+    first, second = (tc.load_policy(folder) for folder in folders)
+    assert (first.name, second.name, tc.load_policy("ppo").name) == ("mine", "mine", "ppo")
+    assert "mine" in str(tc.evaluate([first, "twap_take"], market, task, episodes=2).compare("mine", "twap_take"))
+    both = tc.evaluate([first, second, "twap_take"], market, task, episodes=2)
+    assert set(both.shortfall_bps) == {f"mine ({folders[0]})", f"mine ({folders[1]})", "twap_take"}
+    with pytest.raises(tc.TercelError, match="twice"):
+        tc.evaluate([first, first, "twap_take"], market, task, episodes=2)
+
+
 def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
     layers = [(np.array([[1.0, 0, 0, 0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0, 0, 0, 0]]), np.zeros(8))]
     saved = tc.save_policy(layers, tmp_path / "mine", observation=eyes)
