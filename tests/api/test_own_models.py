@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ def test_a_folder_is_called_as_its_card_says(market: tc.Market, task: tc.Task, t
     assert set(both.shortfall_bps) == {f"mine ({folders[0]})", f"mine ({folders[1]})", "twap_take"}
     with pytest.raises(tc.TercelError, match="twice"):
         tc.evaluate([first, first, "twap_take"], market, task, episodes=2)
+
+
+def test_a_policy_that_is_its_start_says_so(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    saved = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
+    assert "nothing was learned" not in repr(saved)
+    card = replace(saved.card, scores={"validation": {"is_bps": 9.0}})
+    (tmp_path / "mine" / "card.json").write_text(card.to_json())
+    assert "nothing was learned" in repr(saved)
+    result = tc.evaluate([saved, "twap_take"], market, task, episodes=2)
+    assert "Nothing was learned: mine is what its training began with." in result.notes
+    (tmp_path / "mine" / "card.json").unlink()
+    assert "mine" in repr(saved)
 
 
 def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:

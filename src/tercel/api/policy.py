@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tercel.core.errors import PolicyError
 from tercel.execution.observers import Eyes
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
@@ -38,6 +39,13 @@ class Policy:
     name: str
     observation: Eyes | None = field(default=None, repr=False)
     _kept: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        said = f"Policy(folder={str(self.folder)!r}, name={self.name!r})"
+        try:
+            return f"{said}: nothing was learned, it is what its training began with" if self.card.kept_start else said
+        except PolicyError:
+            return said
 
     @property
     def card(self) -> Card:
