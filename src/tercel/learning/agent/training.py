@@ -455,6 +455,7 @@ def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
     found = next(chain(differences(before, now), changed_since(made, makes)), None)
     if found is not None:
         remedy = f"name another folder (--out, out=), or go on with it as it was: tercel agent train --resume {folder}"
+        remedy += " --trust" if made.get("functions") else ""
         raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another: {found}", remedy)
 
 
