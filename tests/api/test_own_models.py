@@ -159,6 +159,9 @@ def test_other_files_are_not_replaced(tmp_path: Path) -> None:
 def test_a_torch_module(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
+    for given, said in (((39, 8), "received 39 inputs"), ((40, 7), "received 7 outputs")):
+        with pytest.raises(tc.TercelError, match=f"40 inputs and 8 outputs; {said}"):
+            tc.save_policy(torch.nn.Linear(*given), tmp_path / "mine")
     module = torch.nn.Sequential(torch.nn.Linear(40, 5), torch.nn.GELU(), torch.nn.Linear(5, 8))
     tc.save_policy(module, tmp_path / "mine")
     obs = seen().obs

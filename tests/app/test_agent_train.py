@@ -102,9 +102,9 @@ def test_what_cannot_be_meant_is_refused_with_its_key(told, words):
 
 
 def test_a_setting_that_the_learner_does_not_have_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="try 'learner.minibatch'"):
+    with pytest.raises(ConfigError, match=r"try 'learner\.minibatch'"):
         learner_settings(parse({"learner": {"minibach": 3}}, "test"))
-    with pytest.raises(ConfigError, match="'learner.learning_rate'"):
+    with pytest.raises(ConfigError, match=r"'learner\.learning_rate'"):
         learner_settings(parse({"learner": {"lrate": 3}}, "test"))
 
 

@@ -126,6 +126,16 @@ def test_a_memory_without_a_reset_is_refused_with_its_attributes() -> None:
     assert checked(PegBehind()).decide(random_views(3, 1)).shape[0] == 3
 
 
+def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
+    class Network:
+        def __call__(self, obs: np.ndarray) -> np.ndarray:
+            return np.asarray(obs, np.float32) @ np.zeros((40, 8))
+
+    for model in (Network(), lambda obs: np.tanh(obs) + 1.0):
+        with pytest.raises(ConfigError, match=r"takes a View.*model_strategy"):
+            checked(model).decide(random_views(3, 1))
+
+
 def test_every_use_of_a_contender_is_of_a_copy() -> None:
     class Keeps(Counting):
         def reset(self, mask: np.ndarray) -> None:

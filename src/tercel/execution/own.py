@@ -179,7 +179,15 @@ class Checked(Strategy):
 
     def _rows(self, view: View) -> Intents:
         before = self._state() if self._watched else None
-        said = self._own.decide(view.read_only())
+        try:
+            said = self._own.decide(view.read_only())
+        except (TypeError, ValueError, AttributeError) as error:
+            what = getattr(self._own, "function", None)
+            if what is None or (inspect.isroutine(what) and "View" not in str(error)):
+                raise
+            remedy = "a model of an observation is wrapped: tercel.model_strategy(model, name, actions=, observation=)"
+            received = f"{type(error).__name__} from {self.name}: {error}"[:300]
+            raise ConfigError("a strategy that takes a View", received, remedy) from error
         if before is not None:
             self._watched -= 1
             self._refuse_memory(before)
