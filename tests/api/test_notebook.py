@@ -48,6 +48,10 @@ def test_the_notebook(result: tc.Result, agent: tc.Policy, tmp_path: Path) -> No
     assert table["shortfall_bps"].is_sorted()
     assert dict(zip(table["strategy"], table["kind"], strict=True))["half_now"] == "own"
     assert result.plot.costs().svg.startswith("<svg")
+    assert result.plot.costs().save(str(tmp_path / "mine.svg")) == tmp_path / "mine.svg"
+    assert result.plot.costs().save(tmp_path / "figures").parent == tmp_path / "figures"
+    assert (tmp_path / "mine.svg").read_text().startswith("<?xml")
+    assert len(repr(result.plot.costs())) < 200
     assert result.plot.parts()._repr_html_().startswith("<figure")
     assert "against" in result.plot.differences("half_now").svg
     assert "half_now" in repr(result)

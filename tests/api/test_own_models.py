@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,31 @@ def test_layers_are_judged_as_the_function_that_they_are(market: tc.Market, task
     result = tc.evaluate([saved, function, "twap_take"], market, task, episodes=4)
     np.testing.assert_allclose(result.shortfall_bps["mine"], result.shortfall_bps["function"])
     assert tc.load_policy(tmp_path / "mine").card == saved.card
+
+
+def test_a_folder_is_called_as_its_card_says(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for number, folder in enumerate(folders):
+        tc.save_policy([(np.zeros((40, 8)), np.eye(8)[number])], folder, "mine")
+    first, second = (tc.load_policy(folder) for folder in folders)
+    assert (first.name, second.name, tc.load_policy("ppo").name) == ("mine", "mine", "ppo")
+    assert "mine" in str(tc.evaluate([first, "twap_take"], market, task, episodes=2).compare("mine", "twap_take"))
+    both = tc.evaluate([first, second, "twap_take"], market, task, episodes=2)
+    assert set(both.shortfall_bps) == {f"mine ({folders[0]})", f"mine ({folders[1]})", "twap_take"}
+    with pytest.raises(tc.TercelError, match="twice"):
+        tc.evaluate([first, first, "twap_take"], market, task, episodes=2)
+
+
+def test_a_policy_that_is_its_start_says_so(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
+    saved = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
+    assert "nothing was learned" not in repr(saved)
+    card = replace(saved.card, scores={"validation": {"is_bps": 9.0}})
+    (tmp_path / "mine" / "card.json").write_text(card.to_json())
+    assert "nothing was learned" in repr(saved)
+    result = tc.evaluate([saved, "twap_take"], market, task, episodes=2)
+    assert "Nothing was learned: mine is what its training began with." in result.notes
+    (tmp_path / "mine" / "card.json").unlink()
+    assert "mine" in repr(saved)
 
 
 def test_an_own_observation_belongs_to_the_folder(tmp_path: Path) -> None:
@@ -133,6 +159,9 @@ def test_other_files_are_not_replaced(tmp_path: Path) -> None:
 def test_a_torch_module(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxruntime")
+    for given, said in (((39, 8), "received 39 inputs"), ((40, 7), "received 7 outputs")):
+        with pytest.raises(tc.TercelError, match=f"40 inputs and 8 outputs; {said}"):
+            tc.save_policy(torch.nn.Linear(*given), tmp_path / "mine")
     module = torch.nn.Sequential(torch.nn.Linear(40, 5), torch.nn.GELU(), torch.nn.Linear(5, 8))
     tc.save_policy(module, tmp_path / "mine")
     obs = seen().obs

@@ -83,6 +83,14 @@ def test_it_is_judged_beside_others(agent: tc.Policy, market: tc.Market, task: t
     assert result.shortfall_bps == again.shortfall_bps
 
 
+@pytest.mark.parametrize(
+    ("key", "whole"), [("hidden", "policy.hidden"), ("learning_rat", "learner.learning_rate"), ("x", "such as")]
+)
+def test_a_setting_without_its_section_is_offered_whole(market: tc.Market, task: tc.Task, key: str, whole: str) -> None:
+    with pytest.raises(tc.TercelError, match=f"dotted keys.*{whole}"):
+        tc.train(market, task, frames=64, settings={key: [8, 8]})
+
+
 def test_its_folder_alone_is_refused(agent: tc.Policy, market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
     folder = agent.save(tmp_path / "kept").folder
     for ask in (

@@ -83,7 +83,9 @@ def test_another_training_is_refused_in_its_folder(begun: Path, trained: Callabl
     module(begun, doc='"""What is paid."""  # a comment')
     assert trained().card.weights_sha256 == weights
     module(begun, more=" - step.forced")
-    assert "mine.py:paid" in refused(trained)
+    said = refused(trained)
+    assert "mine.py:paid" in said
+    assert f"--resume {begun / 'run'} --trust" in said
     module(begun, weight=2.0)
     assert "mine.py:paid" in refused(trained)
     module(begun)
@@ -111,6 +113,8 @@ def test_a_run_that_is_gone_on_with_is_the_one_that_was_begun(
 
     shutil.copytree(begun / "run", tmp_path / "run")
     assert typed("--trust") == "0"
+    done = CliRunner().invoke(app, ["agent", "train", "--resume", str(tmp_path / "run"), "--trust"])
+    assert "it was finished; nothing was trained" in " ".join(done.output.split())
     assert typed("--trust", "--seed", "1") == "0"
     assert "which is 1" in typed("--trust", "--seed", "2")
     module(begun, weight=3.0)

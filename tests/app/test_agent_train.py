@@ -20,7 +20,7 @@ from tercel.learning.agent.config import AgentConfig, middle, parse, preset_file
 from tercel.learning.agent.env import env_of
 from tercel.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
 from tercel.learning.agent.market import both_sides, markets_of
-from tercel.learning.agent.policy import action_parameters, rule_of
+from tercel.learning.agent.policy import action_parameters, rule_of, rule_said
 from tercel.learning.agent.report import write_page
 from tercel.learning.agent.training import run_training
 from tercel.learning.agent.validation import Validator, shortfall, standard_error
@@ -102,8 +102,10 @@ def test_what_cannot_be_meant_is_refused_with_its_key(told, words):
 
 
 def test_a_setting_that_the_learner_does_not_have_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="try 'minibatch'"):
+    with pytest.raises(ConfigError, match=r"try 'learner\.minibatch'"):
         learner_settings(parse({"learner": {"minibach": 3}}, "test"))
+    with pytest.raises(ConfigError, match=r"'learner\.learning_rate'"):
+        learner_settings(parse({"learner": {"lrate": 3}}, "test"))
 
 
 @pytest.mark.parametrize("algo", ["ppo", "dqn"])
@@ -164,6 +166,19 @@ def test_middles_and_parameters():
         "parameters": {"level": 2.0},
         "dead": 0.1,
     }
+
+
+def test_the_rule_beside_a_policy_is_named_as_what_it_does():
+    recipe = read_config(preset_file("default"))
+    assert rule_said(recipe) == "peg_touch"
+    views = random_views(64, 1)
+    assert np.array_equal(rule_of(recipe).decide(views), build("peg_touch").decide(views))
+    plain = {"actions": "override", "base": "peg_behind"}
+    assert rule_said(small(policy=plain)) == "peg_behind"
+    assert rule_said(small(policy={**plain, "parameters": {"level": 2}})) == "peg_behind level 2"
+    tuned = {**plain, "base": "twap_repeg", "parameters": {"ahead": 2.2, "behind": 0.5}}
+    assert rule_said(small(policy=tuned)) == "twap_repeg ahead 2.2 behind 0.5"
+    assert rule_said(small(policy=tuned, validation={"rule": "twap_take"})) == "twap_take"
 
 
 def test_another_learner_gets_actions_that_it_can_learn():

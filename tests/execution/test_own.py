@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import BATCH, run_strategies, run_strategy
 from tercel.evaluation.task import Task
@@ -99,6 +100,53 @@ def test_memory_begins_anew_with_every_order() -> None:
     alone = run_strategy(source, task, plan.take(slice(BATCH, BATCH + 3)), checked(Delayed))
     assert np.array_equal(together.shortfall, again.shortfall)
     assert np.array_equal(together.shortfall[BATCH:], alone.shortfall)
+
+
+class Counting(OwnStrategy):
+    def __init__(self) -> None:
+        self.seen, self.calls = np.zeros(3, np.int64), 0
+
+    def decide(self, view: View) -> Intent:
+        self.seen += 1
+        self.calls += 1
+        return Intent(take=self.calls)
+
+
+def test_a_memory_without_a_reset_is_refused_with_its_attributes() -> None:
+    with pytest.raises(ConfigError, match=r"seen, calls changed in decide.*empty one"):
+        checked(Counting()).decide(random_views(3, 1))
+
+    def counts(view: View) -> Intent:
+        counts.calls += 1  # type: ignore[attr-defined]
+        return Intent()
+
+    counts.calls = 0  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="calls changed"):
+        checked(counts).decide(random_views(3, 1))
+    assert checked(PegBehind()).decide(random_views(3, 1)).shape[0] == 3
+
+
+def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
+    class Network:
+        def __call__(self, obs: np.ndarray) -> np.ndarray:
+            return np.asarray(obs, np.float32) @ np.zeros((40, 8))
+
+    for model in (Network(), lambda obs: np.tanh(obs) + 1.0):
+        with pytest.raises(ConfigError, match=r"takes a View.*model_strategy"):
+            checked(model).decide(random_views(3, 1))
+
+
+def test_every_use_of_a_contender_is_of_a_copy() -> None:
+    class Keeps(Counting):
+        def reset(self, mask: np.ndarray) -> None:
+            """Nothing is forgotten, on purpose."""
+
+    own = Keeps()
+    one = Contender("keeps", own=checked(own))
+    views = random_views(3, 1)
+    first, second = (one.strategy(None).decide(views) for _ in range(2))  # type: ignore[arg-type]
+    assert np.array_equal(first, second)
+    assert (own.calls, own.seen.tolist()) == (0, [0, 0, 0])
 
 
 def test_what_is_kept_of_a_view_is_not_overwritten_and_cannot_be_written() -> None:

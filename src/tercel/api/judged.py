@@ -1,6 +1,7 @@
 """``tercel.evaluate``: the judge of ``tercel agent evaluate``, for whatever can work an order."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -93,7 +94,7 @@ def evaluate(
         raise ConfigError("a tercel.Task, or a list of tercel.Order", f"{type(task).__name__}", remedy)
     markets = market.places(task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
-    baselines, typed, own = _sorted(listed)
+    baselines, typed, own = _sorted(_told_apart(listed))
     field = field_of(typed, "", markets, own) if typed or own else Field([], [], dict.fromkeys(markets, ()), [])
     refuse_namesakes([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
@@ -105,6 +106,18 @@ def evaluate(
     with TemporaryDirectory(prefix="tercel-") as aside:
         contest = held(asked, Path(aside if out is None else out), notes_of(asked))
     return Result(composed(contest), contest=contest)
+
+
+def _told_apart(candidates: Sequence[Any]) -> list[Any]:
+    """The candidates; policies of folders that share a name on their cards are called by their folders as well."""
+    names = [one if isinstance(one, str) else getattr(one, "name", "") for one in candidates]
+    names += ALL_BASELINES if ALL in names else ()
+    return [
+        replace(one, name=f"{one.name} ({one.folder})")
+        if isinstance(one, Policy) and not one.temporary and one.name == one.card.name and names.count(one.name) > 1
+        else one
+        for one in candidates
+    ]
 
 
 def _sorted(candidates: Sequence[Any]) -> tuple[list[Contender], list[str], list[Contender]]:

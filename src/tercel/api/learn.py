@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tercel.api.market import Market
 from tercel.api.policy import Policy
-from tercel.cli.commands.agent_train import with_bar
+from tercel.cli.commands.agent_train import FINISHED, with_bar
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.evaluation.explain.page import Explanation
@@ -27,6 +27,7 @@ from tercel.learning.agent.own import eyes_of
 from tercel.learning.agent.recipe import configured, learnable
 from tercel.learning.agent.training import POLICY, claim, is_done, run_training
 from tercel.learning.own_reward import Reward
+from tercel.report.terminal import say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,8 +49,8 @@ def train(
 ) -> Policy:
     """Train a policy, as ``tercel agent train`` does; the best by validation is kept.
 
-    PPO begins as a written rule (everything at the touch) and learns where to do otherwise; DQN and the learners of
-    Stable-Baselines3 begin from nothing.
+    PPO begins as a written rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
+    learners of Stable-Baselines3 begin from nothing.
 
     Parameters
     ----------
@@ -109,7 +110,9 @@ def train(
     folder = Path(kept.name if out is None else out)
     folder.mkdir(parents=True, exist_ok=True)
     claim(folder, config, seed)
-    if not is_done(folder):
+    if is_done(folder):
+        say(FINISHED.format(folder))
+    else:
         with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
     eyes = eyes_of(config)
     return Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, kept)

@@ -7,12 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tercel.core.errors import PolicyError
 from tercel.execution.observers import Eyes
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
 from tercel.execution.policies.policy import CARD, MODEL, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
+from tercel.execution.registry.resolve import POLICY
 from tercel.learning.own_models import kept
 
 
@@ -38,10 +40,22 @@ class Policy:
     observation: Eyes | None = field(default=None, repr=False)
     _kept: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        said = f"Policy(folder={str(self.folder)!r}, name={self.name!r})"
+        try:
+            return f"{said}: nothing was learned, it is what its training began with" if self.card.kept_start else said
+        except PolicyError:
+            return said
+
     @property
     def card(self) -> Card:
         """What it sees and does, what it was trained on, how it was validated."""
         return read_card(self.folder / CARD)
+
+    @property
+    def temporary(self) -> bool:
+        """Whether its folder goes with it."""
+        return self._kept is not None
 
     def save(self, folder: str | Path) -> "Policy":
         """Copy it into a folder, which is made; returns the policy there.
@@ -65,7 +79,7 @@ def load_policy(name: str | Path, as_name: str = "", *, observation: Eyes | None
     ----------
     name : str or Path
     as_name : str
-        Its name in tables; `name` if not given.
+        Its name in tables; if not given `name`, for a folder the name on its card.
     observation : callable, optional
         The user's own observation that it was trained with: its card has the name alone, and nothing that a folder
         names is run.
@@ -80,7 +94,9 @@ def load_policy(name: str | Path, as_name: str = "", *, observation: Eyes | None
     """
     folder = resolve_policy(str(name))
     policy_strategy(folder, eyes=observation)
-    return Policy(folder, as_name or str(name).rstrip("/"), observation)
+    typed = str(name).rstrip("/")
+    on_card = read_card(folder / CARD).name if Path(typed.removeprefix(POLICY)).is_dir() else ""
+    return Policy(folder, as_name or on_card or typed, observation)
 
 
 def save_policy(

@@ -4,10 +4,12 @@ A strategy is found in three ways: as an object in Python, as ``module:Name`` or
 in the entry point group ``tercel.strategies`` of an installed package. Code that is named here is trusted and runs.
 """
 
+import copy
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import pickle
 import sys
 import uuid
 from collections.abc import Callable
@@ -27,6 +29,10 @@ from tercel.execution.view import View
 
 GROUP: Final = "tercel.strategies"
 """Entry point group of strategies in other packages: name -> ``module:Name``."""
+WATCHED: Final = 64
+"""Decisions in which an instance without `reset` is watched for a memory."""
+UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError, pickle.PickleError)
+"""What copying an object says that cannot be copied."""
 
 
 class OwnStrategy:
@@ -34,8 +40,9 @@ class OwnStrategy:
 
     `decide` gets a :class:`View` of n markets, read-only copies that may be kept, and answers with an :class:`Intent`.
     `reset` is called before it wherever an order begins, with bool (n,): True in the markets that begin. When all of
-    them begin, n may have changed. An answer that is no legal intent is an error that says which field (see
-    :class:`Intent`).
+    them begin, n may have changed. Every evaluation works on copies of the object as it was given; one that changes
+    its attributes and has no `reset` of its own is refused, since its figures would hang on what ran before. An answer
+    that is no legal intent is an error that says which field (see :class:`Intent`).
 
     >>> import numpy as np
     >>> from tercel.testing.strategy import view_of
@@ -118,6 +125,8 @@ class Checked(Strategy):
     def __init__(self, own: Any, mark: str = "") -> None:
         self._own, self.mark = own, mark or uuid.uuid4().hex
         self._name = getattr(own, "name", "") or type(own).__name__
+        resets = getattr(type(own), "reset", OwnStrategy.reset) is not OwnStrategy.reset
+        self._watched = 0 if resets else WATCHED
 
     @property
     def name(self) -> str:
@@ -146,8 +155,42 @@ class Checked(Strategy):
             self._own.reset(np.ones(view.n, np.bool_))
         return shares(self._rows(view), view)
 
+    def fresh(self) -> "Checked":
+        """The same strategy as it is now, with attributes of its own as far as they can be copied."""
+        made = copy.copy(self)
+        try:
+            made._own = copy.deepcopy(self._own)
+        except UNCOPIED:
+            made._own = copy.copy(self._own)
+        return made
+
+    def _state(self) -> dict[str, object]:
+        """Attributes of what decides, as bytes that change when they do; by identity where none can be made."""
+        own = self._own.function if isinstance(self._own, FunctionStrategy) else self._own
+        return {name: _bytes(value) for name, value in getattr(own, "__dict__", {}).items()}
+
+    def _refuse_memory(self, before: dict[str, object]) -> None:
+        now = self._state()
+        changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        if changed:
+            expected = f"a reset(self, mask) in {self.name}, which keeps something from one decision to the next"
+            remedy = "set them in reset where an order begins, or write an empty one if no answer hangs on them"
+            raise ConfigError(expected, f"{', '.join(changed)} changed in decide", remedy)
+
     def _rows(self, view: View) -> Intents:
-        said = self._own.decide(view.read_only())
+        before = self._state() if self._watched else None
+        try:
+            said = self._own.decide(view.read_only())
+        except (TypeError, ValueError, AttributeError) as error:
+            what = getattr(self._own, "function", None)
+            if what is None or (inspect.isroutine(what) and "View" not in str(error)):
+                raise
+            remedy = "a model of an observation is wrapped: tercel.model_strategy(model, name, actions=, observation=)"
+            received = f"{type(error).__name__} from {self.name}: {error}"[:300]
+            raise ConfigError("a strategy that takes a View", received, remedy) from error
+        if before is not None:
+            self._watched -= 1
+            self._refuse_memory(before)
         if isinstance(said, Intent):
             try:
                 rows = said.rows(view)
@@ -160,6 +203,13 @@ class Checked(Strategy):
                 wanted = f"an Intent from {self.name}, or int32 of shape ({view.n}, {WIDTH})"
                 raise ConfigError(wanted, received, "such as return tercel.Intent(take=view.left // 2)")
         return settle(rows, view)
+
+
+def _bytes(value: object) -> object:
+    try:
+        return pickle.dumps(value)
+    except UNCOPIED:
+        return id(value)
 
 
 def checked(own: Any, mark: str = "") -> Strategy:

@@ -72,6 +72,7 @@ def policy_from(
     elif hasattr(model, "forward") and hasattr(model, "state_dict"):
         from tercel.learning.sb3.export import copied, onnx_of
 
+        _refuse_sizes(model, size, width)
         name = "logits" if head in DISCRETE else head
         policy = from_onnx(onnx_of(copied(model), ["observation"], [name], [size], [width]), head)
     else:
@@ -156,6 +157,23 @@ def _layers(layers: Layers, size: int, head: Head, activation: Activation) -> Ml
     except (TypeError, ValueError) as error:
         raise ConfigError("layers as pairs (weight, bias)", str(error), "such as [(W1, b1), (W2, b2)]") from error
     return MlpPolicy(pairs, np.zeros(size, np.float32), np.ones(size, np.float32), OPEN, activation, head)
+
+
+def _refuse_sizes(module: Any, size: int, width: int) -> None:
+    """Refuse a torch module that does not take `size` numbers a row, or does not answer with `width`."""
+    import torch
+
+    from tercel.learning.sb3.export import copied
+
+    expected, remedy = f"a network with {size} inputs and {width} outputs", "see `observation`, `stack` and `actions`"
+    try:
+        with torch.no_grad():
+            shape = tuple(copied(module)(torch.zeros(2, size)).shape)
+    except (RuntimeError, TypeError, ValueError) as error:
+        takes = next((f"{one.shape[1]} inputs: " for one in module.parameters() if one.ndim == 2), "")
+        raise PolicyError(expected, f"{takes}{error}"[:300], remedy) from error
+    if shape != (2, width):
+        raise PolicyError(expected, f"{shape[-1] if len(shape) == 2 else shape} outputs", remedy)
 
 
 def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolicy:

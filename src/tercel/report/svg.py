@@ -44,9 +44,15 @@ class Figure:
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
         return f'<figure style="margin:0;max-width:60em">{self.svg}{caption}</figure>'
 
-    def save(self, folder: Path) -> Path:
-        """Write ``<name>.svg`` into `folder`, to be opened alone."""
-        path = folder / f"{self.name}.svg"
+    def __repr__(self) -> str:
+        return f"Figure({self.name!r}: {self.alt!r:.120}; {len(self.svg) // 1000} kB of SVG)"
+
+    def save(self, where: str | Path) -> Path:
+        """Write it to be opened alone: to a file that ends in ``.svg``, or as ``<name>.svg`` into a folder."""
+        path = Path(where)
+        if path.suffix != ".svg":
+            path = path / f"{self.name}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('<?xml version="1.0" encoding="utf-8"?>\n' + self.svg + "\n", encoding="utf-8")
         return path
 

@@ -16,12 +16,13 @@ from tercel.learning.agent.learner import refuse_settings, with_algo
 from tercel.learning.agent.ray import spread, with_shards
 from tercel.learning.agent.recipe import ALGORITHMS
 from tercel.learning.agent.report import unlearned, write_page
-from tercel.learning.agent.training import FILE, claim, refuse_another, refuse_changed, resumed, run_training
+from tercel.learning.agent.training import FILE, claim, is_done, refuse_another, refuse_changed, resumed, run_training
 from tercel.learning.port import Metrics
 from tercel.report.terminal import print_json, progress_console, say
 
 RUNS = Path("runs/agents")
 INTERRUPTED = 130
+FINISHED = "{}: it was finished; nothing was trained"
 SEED = 1
 """Of a training that is told none."""
 
@@ -53,12 +54,18 @@ def train(
         told, folder, seed_of = _told(
             config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers, trust=trust
         )
+        finished = is_done(folder)
         with _held(folder, told, seed_of, begun=resume is not None), stopped() as stop:
             result = with_bar(told, folder, seed_of, make or on_cluster, stop)
             if result["done"]:
                 page = write_page(folder, told, result)
     if not result["done"]:
-        raise KeyboardInterrupt(f"`tercel agent train --resume {folder}` goes on at {result['frames']:,} decisions")
+        trusted = " --trust" if told.own_code else ""
+        raise KeyboardInterrupt(
+            f"`tercel agent train --resume {folder}{trusted}` goes on at {result['frames']:,} decisions"
+        )
+    if finished:
+        say(FINISHED.format(folder))
     if as_json:
         print_json({**result, "folder": str(folder), "report": str(page)})
         return 0

@@ -136,6 +136,11 @@ def notes_of(asked: Asked) -> list[str]:
         *asked.field.notes,
         *notes_on(asked.field.teams, asked.markets),
         *untrained_in(asked.trained_for),
+        *(
+            f"Nothing was learned: {one.key} is what its training began with."
+            for one in asked.field.policies
+            if one.learned and one.card.kept_start
+        ),
     ]
     for name, settings in asked.markets.items():
         everyone = [*asked.field.teams[name], *specialists]

@@ -14,7 +14,7 @@ from tercel.evaluation.judge import Kind
 from tercel.evaluation.market import JobMarket
 from tercel.evaluation.variants import variants_in, variants_of_trial
 from tercel.execution.observers import is_own_name, same_name
-from tercel.execution.own import located, mark_of, named
+from tercel.execution.own import Checked, located, mark_of, named
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
@@ -71,15 +71,15 @@ class Contender:
         return read_card(Path(self.folder) / CARD)
 
     def strategy(self, market: JobMarket) -> Strategy:
-        """What decides, with what it may know of this market."""
+        """What decides, with what it may know of this market; of a user's object a copy that nothing has run in."""
         if self.learned:
             return policy_strategy(Path(self.folder), self.key, self._eyes)
         if self.own is None:
             return build(self.key, market.estimates)
-        if isinstance(self.own, str):
-            return named(self.own)
-        made: Strategy = self.own if hasattr(self.own, "decide") else self.own(market.estimates)
-        return made
+        made: Strategy = named(self.own) if isinstance(self.own, str) else self.own
+        if not hasattr(made, "decide"):
+            made = self.own(market.estimates)
+        return made.fresh() if isinstance(made, Checked) else made
 
     @property
     def _eyes(self) -> Any:

@@ -80,7 +80,7 @@ def explanation(
         features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, stories=stories,
         tick=preset.tick,
         facts={"policy": policy, "market": preset.name, "episodes": episodes, "seed": seed, "decisions": len(seen)},
-        from_rule=beside, kept_start=card.frames == 0 and "validation" in card.scores,
+        from_rule=beside, kept_start=card.kept_start,
     )  # fmt: skip
 
 

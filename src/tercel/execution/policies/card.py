@@ -100,6 +100,11 @@ class Card:
         return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
 
     @property
+    def kept_start(self) -> bool:
+        """Whether its training kept what it began with, because nothing after it was better."""
+        return self.frames == 0 and "validation" in self.scores
+
+    @property
     def score(self) -> Mapping[str, Any]:
         """Its mean cost with the interval, as far as the card tells."""
         found = self.scores.get("is_bps", {})

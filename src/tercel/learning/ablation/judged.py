@@ -27,7 +27,7 @@ from tercel.execution.strategy import Strategy
 from tercel.learning.ablation.trainings import Run
 from tercel.learning.ablation.variants import WHOLE, Variant
 from tercel.learning.agent.config import AgentConfig
-from tercel.learning.agent.policy import action_parameters
+from tercel.learning.agent.policy import action_parameters, rule_said
 from tercel.stats import Replicates, intervals, moments_of_cvar, over_seeds
 
 RULE: Final = "the rule"
@@ -125,7 +125,7 @@ def judged(
     resampled = Resampled.of(scores, np.random.default_rng(SEED))
     means = resampled.replicates(np.random.default_rng((SEED, 1)))
     ledger, alone, rows = ComparisonLedger(), ComparisonLedger(), [_row(RULE, scores, means)]
-    rows[0] |= {"says": f"The written rule, {rule.base}.", **_against(means[RULE] - means[WHOLE], alone)}
+    rows[0] |= {"says": f"The written rule, {rule_said(recipe)}.", **_against(means[RULE] - means[WHOLE], alone)}
     for one in variants:
         row = {**_row(one.name, scores, means), "says": one.says, "changes": dict(one.changes), "judged": one.judge}
         row |= {"cpu_s": float(np.mean([run.cpu_s for run in runs[one.name]])), "frames": one.config.learner.frames}

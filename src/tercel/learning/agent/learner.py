@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError
-from tercel.core.names import offer
+from tercel.core.names import nearest
 from tercel.execution.actions import ActionSet
 from tercel.learning.agent.config import AgentConfig, LearnerSection
 from tercel.learning.agent.policy import actions_of
@@ -69,7 +69,7 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
     Raises
     ------
     ConfigError
-        A setting that the learner does not have (the nearest is offered), or a value that it refuses; an oracle for a
+        A setting that the learner does not have (the nearest are offered), or a value that it refuses; an oracle for a
         learner that it cannot teach.
     """
     _check_oracle(config)
@@ -82,7 +82,9 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
         given["risk_aversion"] = config.reward.risk_aversion
     for name in given:
         if name not in known:
-            remedy = offer(name, [*LearnerSection.model_fields, *known])
+            among = [*LearnerSection.model_fields, *known]
+            near = " or ".join(repr(f"learner.{one}") for one in nearest(name, among, 3, 0.5))
+            remedy = f"try {near}" if near else "take one of these"
             raise ConfigError(f"settings that {told.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
     actions = actions_of(config)
     if kind is PpoSettings and actions.continuous:

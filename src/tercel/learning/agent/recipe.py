@@ -1,16 +1,19 @@
 """The shipped recipe of a learner with a market, an order and a length in it: what `tercel run` and Python train."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from tercel.core.errors import ConfigError
-from tercel.core.names import check_known
+from tercel.core.names import check_known, nearest
 from tercel.core.toml import changed, read_toml
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.task import Latency
 from tercel.learning.agent.config import AgentConfig, parse, preset_file
 from tercel.learning.agent.learner import SB3, with_algo
+from tercel.learning.native.ppo import PpoSettings
 from tercel.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES
@@ -94,8 +97,22 @@ def configured(
     least, each, most = LOOKED_ON
     validation = {"episodes": min(max(frames // each, least), most), "every": 0}
     raw["validation"] = {**raw.get("validation", {}), **validation}
+    for key in told:
+        if key not in AgentConfig.model_fields and "." not in key:
+            raise _no_section(key)
     config = parse(changed(raw, told), "the settings")
     return config if algorithm in RECIPES else with_algo(config, algorithm)
+
+
+def _no_section(key: str) -> ConfigError:
+    """The refusal of a key without its section, with the dotted keys that may be meant."""
+    whole = {one.name: f"learner.{one.name}" for one in fields(PpoSettings)}
+    for section, told in AgentConfig.model_fields.items():
+        if isinstance(told.annotation, type) and issubclass(told.annotation, BaseModel):
+            whole |= {inner: f"{section}.{inner}" for inner in told.annotation.model_fields}
+    near = [key] if key in whole else nearest(key, whole)
+    remedy = f"try {whole[near[0]]!r}" if near else "such as 'learner.learning_rate'"
+    return ConfigError("dotted keys of a training's configuration", f"the settings: {key}", remedy)
 
 
 def _share(settings: RunSettings) -> float:

@@ -64,8 +64,8 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], l
 def unlearned(result: dict[str, Any]) -> str:
     """That nothing was learned, in a sentence, where a training kept what it started from; else empty.
 
-    >>> unlearned({"best": {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0}, "rule": "peg_behind", "looks": 6})
-    'Nothing was learned: in 6 looks none beat peg_behind at validation, and the policy kept is that rule itself.'
+    >>> unlearned({"best": {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0}, "rule": "peg_touch", "looks": 6})
+    'Nothing was learned: in 6 looks none beat peg_touch at validation, and the policy kept is that rule itself.'
     """
     best, rule = result["best"], result["rule"]
     if best["frames"] > 0:

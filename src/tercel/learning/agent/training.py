@@ -41,7 +41,7 @@ from tercel.learning.agent.guards import variants_tried
 from tercel.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.learning.agent.market import TrainingMarket, markets_of
 from tercel.learning.agent.own import eyes_of, functions_of
-from tercel.learning.agent.policy import action_parameters, rule_of, strategy_of
+from tercel.learning.agent.policy import action_parameters, rule_of, rule_said, strategy_of
 from tercel.learning.agent.validation import Look, Validator
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.demonstrate import demonstrations
@@ -371,7 +371,7 @@ class Training:
             "frames": self.agent.frames,
             "policy": str(self.folder / POLICY),
             "best": best,
-            "rule": self.validator.rule.name,
+            "rule": rule_said(self.config),
             **self._counted,
             "trained_on": self.trained_on,
             "version": __version__,
@@ -455,6 +455,7 @@ def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
     found = next(chain(differences(before, now), changed_since(made, makes)), None)
     if found is not None:
         remedy = f"name another folder (--out, out=), or go on with it as it was: tercel agent train --resume {folder}"
+        remedy += " --trust" if made.get("functions") else ""
         raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another: {found}", remedy)
 
 
