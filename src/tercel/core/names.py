@@ -12,8 +12,8 @@ BEGUN: Final = 3
 """Letters from which a name may be the beginning of a known one."""
 
 
-def nearest(name: object, known: Iterable[str], most: int = 1) -> list[str]:
-    """Known names that are like `name` or begin with it, most like first, at most `most`; case does not count.
+def nearest(name: object, known: Iterable[str], most: int = 1, like: float = LIKE) -> list[str]:
+    """Known names that are `like` `name` or begin with it, most like first, at most `most`; case does not count.
 
     >>> nearest("Twaptake", ["pov", "twap_take", "twap_passive"]), nearest("xyz", ["pov"])
     (['twap_take'], [])
@@ -22,9 +22,9 @@ def nearest(name: object, known: Iterable[str], most: int = 1) -> list[str]:
     for one in known:
         folded.setdefault(one.casefold(), one)
     text = str(name).casefold()
-    like = {one: SequenceMatcher(None, one, text).ratio() for one in folded}
-    near = [one for one in folded if like[one] >= LIKE or (len(text) >= BEGUN and one.startswith(text))]
-    return [folded[one] for one in sorted(near, key=lambda one: -like[one])[:most]]
+    alike = {one: SequenceMatcher(None, one, text).ratio() for one in folded}
+    near = [one for one in folded if alike[one] >= like or (len(text) >= BEGUN and one.startswith(text))]
+    return [folded[one] for one in sorted(near, key=lambda one: -alike[one])[:most]]
 
 
 def offer(name: object, known: Iterable[str], otherwise: str = "take one of these") -> str:
