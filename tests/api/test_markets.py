@@ -42,7 +42,7 @@ def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> N
         (lambda lake: tc.Task(end="12:30"), "add start"),
         (lambda lake: tc.Task(start="10:30", end="12:30", horizon=60), "leave one out"),
         (lambda lake: tc.Task(start="25:00"), "HH:MM"),
-        (lambda lake: tc.Task(start="12:30", end="10:30"), "horizon_s"),
+        (lambda lake: tc.Task(start="12:30", end="10:30"), "an end after the start"),
         (lambda lake: tc.Task(quantity=-1), "quantity"),
         (lambda lake: tc.Task(quantity=0), "at least 1"),
         (lambda lake: tc.Task(share=0.1, quantity=70), "leave one out"),

@@ -14,6 +14,7 @@ from tercel.cli.root import app
 from tercel.core.errors import TercelError
 from tercel.evaluation.contest.leaks import judged_days
 from tercel.evaluation.contest.places import Place, build_place
+from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.market import build_market
 from tercel.evaluation.order_files import read_orders, with_orders
 from tercel.evaluation.orders import Order, placed
@@ -225,6 +226,7 @@ def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
     assert "a difference of 1 bps needs some" in " ".join(result.stderr.split())
     assert set(found["by_market"]) == {"SIM tape", "TWO tape"}
     assert (found["task"]["side"], found["task"]["quantity"], found["task"]["horizon_s"]) == (1, 40, 1200.0)
+    assert shown(found).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
 
 
 @pytest.mark.slow
