@@ -14,6 +14,7 @@ from tercel.cli.root import app
 from tercel.core.errors import TercelError
 from tercel.evaluation.contest.leaks import judged_days
 from tercel.evaluation.contest.places import Place, build_place
+from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.market import build_market
 from tercel.evaluation.order_files import read_orders, with_orders
 from tercel.evaluation.orders import Order, placed
@@ -26,11 +27,11 @@ from tercel.testing.lake import DAYS, simulated_lake
 MINUTE_NS = 60 * 10**9
 ORDER = "--side buy --quantity 40 --start 10:20 --end 10:40"
 FEW = "twap_take,pov,submit_and_leave"
-LIST = """\ufeffsymbol;side;note;quantity;limit;time;horizon
-SIM;buy;first;40;;2003-01-14 10:00;20min
-TWO;SELL;;30;;2003-01-13T10:30:00;600
+LIST = """\ufeffsymbol;side;quantity;limit;time;horizon
+SIM;buy;40;;2003-01-14 10:00;20min
+TWO;SELL;30;;2003-01-13T10:30:00;600
 
-SIM;b;every day;25;;10:45;0.5h
+SIM;b;25;;10:45;0.5h
 """
 
 
@@ -61,6 +62,7 @@ def tercel(*words: object) -> Any:
     [
         ("--share 0.1 --quantity 500", "leave one out"),
         ("--quantity -3", "quantity"),
+        ("--quantity 0", "at least 1"),
         ("--side long", "buy, sell, both"),
         ("--horizon soon", "30min"),
         ("--horizon 1h --end 12:30 --start 10:30", "horizon or end"),
@@ -120,13 +122,15 @@ def test_a_row_that_is_no_order_is_named(tmp_path: Path, row: str, told: str) ->
     [
         ("time,symbol,side,quantity\n", "horizon"),
         ("time,symbol,side,quantity,horizon\n", "header alone"),
+        ("time,symbol,side,quantity,horizon,limt\n10:30,A,buy,1,60,5\n", "'limt' in the first row.*try 'limit'"),
+        ("time,symbol,side,quantity,horizon,colour\n10:30,A,buy,1,60,5\n", "limit price.*'colour'"),
         ("", "empty"),
     ],
 )
 def test_a_file_without_orders_is_refused(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "orders.csv"
     file.write_text(text)
-    with pytest.raises(TercelError, match=told):
+    with pytest.raises(TercelError, match=f"(?s){told}"):
         read_orders(file)
 
 
@@ -222,6 +226,7 @@ def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
     assert "a difference of 1 bps needs some" in " ".join(result.stderr.split())
     assert set(found["by_market"]) == {"SIM tape", "TWO tape"}
     assert (found["task"]["side"], found["task"]["quantity"], found["task"]["horizon_s"]) == (1, 40, 1200.0)
+    assert shown(found).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
 
 
 @pytest.mark.slow

@@ -106,5 +106,6 @@ def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Pa
     told = " ".join(tercel(good, "--lake", lake).output.split())
     assert "1 of a symbol or a day that the lake does not have; the first is ELSE in row 2" in told
     assert "no_tape" not in told
+    assert "the folder of a lake" in " ".join(tercel(good, "--lake", tmp_path / "nolake").output.split())
     for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
         assert tercel(good, "--lake", lake, *words).exit_code == 2

@@ -193,3 +193,24 @@ def test_lots_left_at_the_limit_cost_the_next_price_and_the_law_for_the_whole_or
     price = np.array([episodes.fills(i)[-1, PRICE] for i in range(len(plan))])
     assert (costs.side * (price - touch) >= episodes.states[:, sim.UNFILLED_TICKS]).all()
     assert (costs.shortfall == costs.side * (2 * price - costs.arrival_mid2) * costs.qty).all()
+
+
+@pytest.fixture(scope="module")
+def lawless():
+    """A market without impact."""
+    preset = load("csco")
+    return reactive(preset, impact="none"), lambda task: seeded_plan(task, 500, 3, 0, EPISODES)
+
+
+@pytest.mark.parametrize("where", ["simulated", "lawless", "replayed"])
+@given(st.integers(0, 2**32))
+@settings(max_examples=6)
+def test_what_found_nobody_is_booked_the_same_however_many_pieces_it_is_in(request, where, seed):
+    source, plan_of = request.getfixturevalue(where)
+    task = replace(TASK, limit_price="-4000bps")
+    _, whole = worked(source, task, plan_of(task), build("immediate"))
+    episodes, pieces = worked(source, task, plan_of(task), Wild(seed))
+    assert (pieces.unfilled_lots == pieces.qty).all()
+    assert max(len(episodes.fills(i)) for i in range(EPISODES)) > 1
+    assert pieces.shortfall.tolist() == whole.shortfall.tolist()
+    assert pieces.unfilled_paid.tolist() == whole.unfilled_paid.tolist()

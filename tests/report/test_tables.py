@@ -71,6 +71,17 @@ def test_the_page_shows_the_gain_beside_the_cost() -> None:
 
 
 @pytest.mark.parametrize("width", [44, 60, 72, 80, 100, 120, 200])
+def test_columns_without_room_are_named(width: int) -> None:
+    table = judged()
+    text = printed(table, width)
+    head = next(line for line in text.splitlines() if "strategy" in line)
+    missing = [name for name in (*(column.heading for column in table.columns), "vs best") if name not in head]
+    said = f"left out: {', '.join(missing)} (a wider terminal shows more, --json has all)" if missing else ""
+    assert said in " ".join(text.split())
+    assert bool(missing) == ("left out:" in text) == (width < 200)
+
+
+@pytest.mark.parametrize("width", [44, 60, 72, 80, 100, 120, 200])
 def test_it_fits_and_the_cost_stays(width: int) -> None:
     lines = printed(judged(), width).splitlines()
     assert max(map(len, lines)) <= width

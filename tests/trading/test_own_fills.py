@@ -151,6 +151,19 @@ def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_
     assert found.parents[0].cost.filled == 100 // about.lot
 
 
+@pytest.mark.parametrize(("column", "meant"), [("prnt", "parent"), ("fees", "fee"), ("vnue", "venue")])
+def test_a_misspelt_column_is_refused_and_any_other_passed_over(tmp_path: Path, column: str, meant: str) -> None:
+    path, row = tmp_path / "fills.csv", "2012-06-21T10:30:00Z,A,buy,1,5,7"
+    path.write_text(f"time,symbol,side,quantity,price,{column}\n{row}\n")
+    with pytest.raises(DataError, match=rf"(?s){column!r} in the first row of .*fills\.csv.*try {meant!r}"):
+        read_fills(path)
+    for other in ("asset", "event", "order_id", "exchange", "currency", ""):
+        path.write_text(f"time,symbol,side,quantity,price,{other}\n{row}\n")
+        assert read_fills(path)[0].parent == ""
+    path.write_text(f"time,symbol,side,quantity,price,parent id,parents\n{row},8\n")
+    assert read_fills(path)[0].parent == "7"
+
+
 # -- the split --------------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +257,22 @@ def test_a_price_with_a_slipped_digit_is_named_and_not_averaged_in(lake: Lake, d
     assert one.cost.quantity == 10 - 3  # what is left out was not asked for either
     with pytest.raises(DataError, match=r"fifth of it or less.*row 3"):
         analyse([slip], {}, lake)
+
+
+def test_a_fill_of_a_day_without_tape_is_on_neither_side(lake: Lake, day: MarketDay) -> None:
+    """With the slip in the file, what its order asked for is less by its lots: the rest costs what it does without."""
+    inside, lot = day.open_ns + 900 * S, day.instrument.lot
+    price = day.before(inside)[1] * Fraction(str(day.instrument.tick))
+    good, slip = fill(inside, price, quantity=2 * lot), fill(inside + 900 * 86_400 * S, price, quantity=3 * lot, row=3)
+    asked, less = ({"p": order(inside - S, inside + S, lots * lot)} for lots in (10, 7))
+    for sound in ([good], []):
+        rest = [fill(inside, price, quantity=lot, parent="q", row=9)]
+        found, other = analyse([*sound, slip, *rest], asked, lake), analyse([*sound, *rest], less, lake)
+        assert [one.row for one in found.odd["no_tape"]] == [3]
+        assert [one.money for one in found.parents] == [one.money for one in other.parents]
+        assert [one.cost.unfilled for one in found.parents] == [one.cost.unfilled for one in other.parents]
+    with pytest.raises(DataError, match="1200 filled and 0 refused"):
+        analyse([slip, fill(inside, price, quantity=9 * lot)], {"p": order(inside - S, inside + S, 10 * lot)}, lake)
 
 
 def test_fills_beyond_the_limit_of_their_order_are_named(lake: Lake, day: MarketDay) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import DataError
+from tercel.core.names import check_known, nearest
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 
 SIDES: Final = {
@@ -17,6 +18,8 @@ SIDES: Final = {
     **dict.fromkeys(("sell", "s", "-1", "sld", "sold", "ss", "sell short"), SELL),
 }
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*(Z|[+-]\d\d:?\d\d)")
+SLIP: Final = 0.75
+"""Similarity from which a column is a slip of the pen for one that is missing."""
 _NS: Final = (10**15, 2**62)
 """Whole numbers are nanoseconds since 1970 between these."""
 
@@ -87,13 +90,25 @@ def fraction(text: str) -> Fraction:
     return Fraction(value)
 
 
-def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def rows(
+    path: Path, needed: Sequence[str], optional: Sequence[Sequence[str]] = (), others: bool = False
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows as plain words by the header's names in small letters, with their line; commas or semicolons between them.
+
+    Parameters
+    ----------
+    path : Path
+    needed : sequence of str
+        Columns that have to be there.
+    optional : sequence of sequences of str
+        Columns that may be, each with its spellings.
+    others : bool
+        Whether further columns may stand beside them; one that is spelt almost like a missing one may not.
 
     Raises
     ------
     DataError
-        A column of `needed` is missing, a row has other columns than the header, no text.
+        A column of `needed` is missing, one is not known, a row has other columns than the header, no text.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -106,6 +121,7 @@ def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str
                 told = ", ".join(header) or "an empty file"
                 remedy = "name the columns in the first row"
                 raise DataError(f"the columns {', '.join(needed)}", f"{told} in {path}", remedy)
+            _refuse_unknown(path, header, needed, optional, others)
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
@@ -115,3 +131,13 @@ def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str
                 yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError("a text file of values separated by commas", f"{path}: {error}", "export it as CSV") from error
+
+
+def _refuse_unknown(
+    path: Path, header: Sequence[str], needed: Sequence[str], optional: Sequence[Sequence[str]], others: bool
+) -> None:
+    known = [*needed, *(name for spellings in optional for name in spellings)]
+    absent = [name for spellings in optional if not set(spellings) & set(header) for name in spellings]
+    for name in header:
+        if name and (not others or (name not in known and nearest(name, absent, like=SLIP))):
+            check_known(name, known, "the columns", f"{name!r} in the first row of {path}", DataError)

@@ -51,8 +51,7 @@ def read_orders(path: str | Path) -> list[Order]:
     ----------
     path : str or Path
         Columns are separated by commas or semicolons. A time is local to the exchange, ``2012-06-21 10:30``, or
-        ``10:30`` for every recorded day; a horizon is ``2h`` or seconds; an empty limit is none. Other columns are
-        passed over.
+        ``10:30`` for every recorded day; a horizon is ``2h`` or seconds; an empty limit is none.
 
     Returns
     -------
@@ -61,7 +60,7 @@ def read_orders(path: str | Path) -> list[Order]:
     Raises
     ------
     DataError
-        A column is missing, or a row is no order; file and row are named.
+        A column is missing or unknown, or a row is no order; file and row are named.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -71,7 +70,7 @@ def read_orders(path: str | Path) -> list[Order]:
     50000
     """
     file, found = Path(path), []
-    for number, cells in rows(file, COLUMNS):
+    for number, cells in rows(file, COLUMNS, (LIMITS,)):
         at = FileRow(file, number, cells)
         limit = next((cells[name] for name in LIMITS if cells.get(name)), None)
         time, symbol, horizon = (at.word(name) for name in ("time", "symbol", "horizon"))

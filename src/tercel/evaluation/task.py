@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import InitVar, asdict, dataclass
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
@@ -157,7 +157,7 @@ class Task:
     grid_points : int
         Points of the time grid on which mids are compared with the twin's.
     quantity : int
-        The order in lots, in the place of a share; 0: by `share`.
+        The order in lots, at least 1, in the place of a share. Reads 0 where the order is by `share`.
     limit_price : float or str, optional
         Worst price that the order may trade at, price units (recorded days, one side), or text such as ``25bps``: at
         most so far beyond the mid at arrival, above it for a buy and below it for a sell. Every strategy is held to it,
@@ -194,7 +194,7 @@ class Task:
     latency: Latency = Latency()
     feed_latency: Latency = Latency()
     grid_points: int = 61
-    quantity: int = 0
+    quantity: int = cast(int, None)
     start: str = ""
     limit_price: float | str | None = None
     horizon: InitVar[float | str | None] = None
@@ -209,8 +209,10 @@ class Task:
         if self.share is not None and self.quantity:
             received = f"share {self.share!r} and quantity {self.quantity!r}"
             raise ConfigError("a task with a share of the volume or a quantity", received, "leave one out")
-        if self.share is None and not self.quantity:
+        if self.share is None and self.quantity is None:
             object.__setattr__(self, "share", SHARE)
+        if self.share is not None:
+            object.__setattr__(self, "quantity", 0)
         if horizon is not None and end is not None:
             raise ConfigError("a task with horizon or end", f"horizon {horizon!r} and end {end!r}", "leave one out")
         if end is not None and not self.start:
@@ -219,6 +221,8 @@ class Task:
             clock_s(self.start)
         if end is not None:
             horizon = clock_s(end) - clock_s(self.start)
+            if horizon <= 0:
+                raise ConfigError("an end after the start", f"start {self.start} and end {end}", "correct one of them")
         if horizon is not None:
             object.__setattr__(self, "horizon_s", seconds_of(horizon))
         wrong = [
@@ -234,7 +238,12 @@ class Task:
             (self.clock not in CLOCKS, "clock", f"one of {', '.join(CLOCKS)}", "use time"),
             (self.clock != "time" and not _is_count(self.clock_step, 1), "clock_step", "at least 1", "such as 100"),
             (not 0 <= self.warmup_s <= LONGEST_S, "warmup_s", "from 0 to 10 million s", "such as 900"),
-            (not _is_count(self.quantity, 0, 2**31 - 1), "quantity", "whole lots; 0: by share", "such as 500"),
+            (
+                self.share is None and not _is_count(self.quantity, 1, 2**31 - 1),
+                "quantity",
+                "a whole number of lots, at least 1",
+                "such as 500",
+            ),
             (not _is_count(self.grid_points, 2, 100_000), "grid_points", "a whole number, 2 to 100,000", "such as 61"),
         ]
         for bad, name, expected, remedy in wrong:

@@ -82,9 +82,9 @@ def end(k: Longs) -> None:
         last = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
         worst = ladder_end(k, k[sim.SIDE], last)
         lots, k[sim.LEFT] = k[sim.LEFT], 0
-        price = worst + k[sim.SIDE] * k[sim.UNFILLED_TICKS]
+        price, paid = worst + k[sim.SIDE] * k[sim.UNFILLED_TICKS], k[sim.WORST_PAID]
         book_fill(k, price, lots, k[sim.MID2], 2 * worst, False, True)
-        mark_unfilled(k, price, lots)
+        mark_unfilled(k, price, lots, paid)
     mark_grid(k, FOREVER_NS)
     k[sim.PHASE] = sim.DONE
 

@@ -30,6 +30,15 @@ MUCH = 0.001
 RARE = ("unfilled_share", "double_filled_share")
 
 
+def told_missing(headings: Sequence[str]) -> str:
+    """What a table says of columns that its terminal has no room for.
+
+    >>> told_missing(["risk", "fees"])
+    'left out: risk, fees (a wider terminal shows more, --json has all)'
+    """
+    return f"left out: {', '.join(headings)} (a wider terminal shows more, --json has all)"
+
+
 @dataclass(frozen=True)
 class Column:
     """A judged key and how it is shown."""
@@ -147,6 +156,12 @@ class JudgedTable:
         from rich.text import Text
 
         yield self.table(options.max_width)
+        shown, versus = self._fitting(options.max_width)
+        missing = [column.heading for column in self.columns if column not in shown]
+        if self.paired_vs_best_baseline and not versus:
+            missing.append("vs best")
+        if missing:
+            yield Text(told_missing(missing), style="dim")
         for number, sentence in enumerate(self.sentences()):
             yield Text(sentence, style="" if number else "dim")
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
+from tercel.report.tables import told_missing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,8 +116,7 @@ def print_table(
     console.print(Text(title, "bold"))
     console.print(table, crop=False)
     if left_out := [name for name in headings if name not in kept]:
-        told = f"left out: {', '.join(left_out)} (a wider terminal shows more, --json has all)"
-        console.print(Text(told, "dim"), soft_wrap=True)
+        console.print(Text(told_missing(left_out), "dim"), soft_wrap=True)
 
 
 _WRAPPED = 24

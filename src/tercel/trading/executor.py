@@ -452,9 +452,9 @@ class ParentExecutor:
         if child.price is not None and child.price * side < k[far] * side < NO_ASK:
             worst = int(k[far])
         worst = ladder_end(k, side, worst)
-        mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
+        mid2, paid = int(k[sim.MID2]) if child.mid2 is None else child.mid2, int(k[sim.WORST_PAID])
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
-        mark_unfilled(k, worst, lots)
+        mark_unfilled(k, worst, lots, paid)
 
     def _on_reject(self, said: CancelReject, commands: list[Command]) -> None:
         if said.cl_ord_id in self._children.cancels:

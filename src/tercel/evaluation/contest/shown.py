@@ -7,6 +7,7 @@ from tercel.evaluation.claims import called
 from tercel.evaluation.contest.adapted import adapted
 from tercel.evaluation.contest.claim_words import POOLED_WORDS, claimed
 from tercel.evaluation.contest.leaks import SEEN
+from tercel.evaluation.task import SIDES, Task, size_in_words
 from tercel.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 
 MOST_VERDICTS = 3
@@ -35,10 +36,25 @@ def shown(result: Mapping[str, Any]) -> JudgedTable:
         clusters=result["clusters"],
         cluster=result["cluster"],
         notes=list(spoken(result)),
-        title=result["market"],
+        title=headed(result),
         learned=learned,
         called=called,
     )
+
+
+def headed(result: Mapping[str, Any]) -> str:
+    """The market, and the order where it has a time of its own.
+
+    >>> order = Task(side="buy", quantity=5000, start="10:30")
+    >>> headed({"market": "GOOG tape", "task": order.to_dict()}), headed({"market": "csco", "task": Task().to_dict()})
+    ('GOOG tape: buy 5,000 lots, 10:30 to 11:00', 'csco')
+    """
+    if not result["task"].get("start"):
+        return f"{result['market']}"
+    task = Task.of(result["task"])
+    side = next(word for word, number in SIDES.items() if number == task.side)
+    size = size_in_words(task.share, task.quantity)
+    return f"{result['market']}: {side} {size}, {task.hours}"
 
 
 def spoken(result: Mapping[str, Any]) -> Iterator[str]:

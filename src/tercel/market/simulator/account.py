@@ -231,8 +231,11 @@ def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: 
 
 
 @kernel
-def mark_unfilled(k: Longs, price: int, lots: int) -> None:
-    """Nobody sold the lots that were booked last: they and their price are counted, and the log says so."""
+def mark_unfilled(k: Longs, price: int, lots: int, paid: int) -> None:
+    """Nobody sold the lots that were booked last: they and their price are counted, and the log says so. The worst that
+    the order has paid is still what it was, `paid`: what else is left is booked as if it were one piece with these.
+    """
+    k[sim.WORST_PAID] = paid
     k[sim.UNFILLED_LOTS] += lots
     k[sim.UNFILLED_PAID] += k[sim.SIDE] * (2 * price - k[sim.ARRIVAL_MID2]) * lots
     if k[sim.FILL_ROWS] <= k[sim.LOG_ROWS]:

@@ -185,9 +185,9 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         return
     if forced:
         worst = ladder_end(k, side, worst)
-        price = worst + side * k[sim.UNFILLED_TICKS]
+        price, paid = worst + side * k[sim.UNFILLED_TICKS], k[sim.WORST_PAID]
         own_fill(b, k, own, price, left, mid2, 2 * worst, False, True)
-        mark_unfilled(k, price, left)
+        mark_unfilled(k, price, left, paid)
         if k[sim.IMPACT] != sim.NO_IMPACT:
             k[sim.PENDING] -= side * left  # nobody sold them: they move nothing
     elif how & sim.IMMEDIATE != 0 or stopped:

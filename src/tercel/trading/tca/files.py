@@ -1,8 +1,8 @@
 """Files of somebody's own executions: fills, and the orders that they belong to.
 
 `fills.csv` has the columns time, symbol, side, quantity, price, and may have parent, venue, agent, fee. `orders.csv`
-has parent, symbol, side, quantity, start, end, and may have limit, refused. Other columns are passed over. Prices and
-fees are read as decimals, whole: nothing is rounded here.
+has parent, symbol, side, quantity, start, end, and may have limit, refused. Other columns are passed over, but for one
+that is spelt almost like a missing one. Prices and fees are read as decimals, whole: nothing is rounded here.
 """
 
 from dataclasses import dataclass
@@ -67,10 +67,11 @@ def read_fills(path: Path) -> list[FileFill]:
     Raises
     ------
     DataError
-        A column is missing, or a row says something that cannot be; file and row are named.
+        A column is missing or misspelt, or a row says something that cannot be; file and row are named.
     """
     found = []
-    for row, cells in rows(path, ("time", "symbol", "side", "quantity", "price")):
+    may_be = _PARENT, ("venue",), ("agent",), ("fee",)
+    for row, cells in rows(path, ("time", "symbol", "side", "quantity", "price"), may_be, others=True):
         at = FileRow(path, row, cells)
         found.append(
             FileFill(
@@ -100,7 +101,8 @@ def read_orders(path: Path) -> dict[str, FileOrder]:
         As :func:`read_fills`; an id that comes twice; an end before its start.
     """
     found: dict[str, FileOrder] = {}
-    for row, cells in rows(path, ("symbol", "side", "quantity", "start", "end")):
+    may_be = _PARENT, ("limit",), ("refused",)
+    for row, cells in rows(path, ("symbol", "side", "quantity", "start", "end"), may_be, others=True):
         at = FileRow(path, row, cells)
         name = next((cells[one] for one in _PARENT if cells.get(one)), "")
         stamp = "a time as 2012-06-21T10:30:00-04:00, or whole nanoseconds since 1970"

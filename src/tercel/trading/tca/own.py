@@ -211,10 +211,12 @@ def _groups(
 ) -> tuple[list[_Group], list[FileOrder]]:
     """Parents day by day, those of orders without fills among them."""
     days: dict[str, dict[tuple[str, str, str], _Group]] = defaultdict(dict)
+    lost: Counter[str] = Counter()
     for fill in fills:
         day = calendar.day(fill.symbol, fill.ns, fill.venue or venue)
         if day is None:
             odd["no_tape"].append(fill)
+            lost[fill.parent] += fill.quantity
             continue
         word = "buy" if fill.side > 0 else "sell"
         made = " ".join(part for part in (fill.symbol, word, fill.agent, day.date) if part)
@@ -227,11 +229,15 @@ def _groups(
         _refuse_mixed(fill, group, order)
         group.fills.append(fill)
     groups = []
-    for parts in days.values():
-        groups += _day_by_day(list(parts.values()), odd)
+    for name, parts in days.items():
+        groups += _day_by_day(list(parts.values()), odd, lost[name])
     idle = [order for name, order in orders.items() if name not in days]
     found = [(order, calendar.day(order.symbol, order.start_ns, venue)) for order in idle]
-    groups += [_Group(one.parent, day, one.side, [], one, one.quantity) for one, day in found if day is not None]
+    groups += [
+        _Group(one.parent, day, one.side, [], one, one.quantity - lost[one.parent])
+        for one, day in found
+        if day is not None and lost[one.parent] < one.quantity
+    ]
     return groups, [order for order, day in found if day is None]
 
 
@@ -244,10 +250,10 @@ def _refuse_mixed(fill: FileFill, group: _Group, order: FileOrder | None) -> Non
         raise DataError(f"one symbol and side a parent: {side} {named[0]}", received, "give each an id of its own")
 
 
-def _day_by_day(parts: list[_Group], odd: Odd) -> list[_Group]:
+def _day_by_day(parts: list[_Group], odd: Odd, before: int) -> list[_Group]:
     """A parent's days; what was ordered is asked for on the last of them, as far as it was not filled before."""
     parts.sort(key=lambda group: group.day.date)
-    order, before = parts[0].order, 0
+    order = parts[0].order
     for group in parts:
         group.fills.sort(key=lambda fill: fill.ns)
         filled = sum(fill.quantity for fill in group.fills)

@@ -130,12 +130,15 @@ def own_costs(
     DataError
         Files that say what cannot be, with file and row; fills that the lake has no tape of.
     ConfigError
-        Unknown strategies or laws.
+        Unknown strategies or laws; a lake that is no folder.
     """
     if impact not in TAPE_LAWS:
         raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one")
     makers: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
     makers |= {name: partial(build, name) for name in strategies}
+    if not lake.is_dir():
+        remedy = f"name another --lake, or make it: tercel data import lobster PATHS... --lake {lake}"
+        raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
     held, asked = Lake(lake), {} if orders is None else read_orders(orders)
     found = analyse(read_fills(fills), asked, held, venue, str(fills))
     if not makers:
