@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -511,11 +514,40 @@ def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> Non
     journal.close()
 
 
+@contextmanager
+def _fix_exchange() -> Iterator[str]:
+    """An exchange that listens for FIX in a process of its own; its address."""
+    if find_spec("quickfix") is None:
+        assert os.environ.get("TERCEL_REQUIRE_FIX") != "1", "no module quickfix; pip install 'tercel[fix]'"
+        pytest.skip("needs the extra [fix]")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [*COMMAND, "venue", "serve", "--fix-port", str(port), "--speed", "60", "--json"]
+    served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert served.stdout is not None
+        assert served.stdout.readline().strip()
+        yield f"fix://TRADER@127.0.0.1:{port}"
+        served.send_signal(signal.SIGINT)
+        assert served.wait(DEADLINE_S) == 130
+    finally:
+        served.kill()
+        served.communicate()
+
+
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
+@pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), _fix_exchange], ids=["simulated", "fix"])
+def test_ctrl_c_leaves_a_readable_journal(tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]) -> None:
+    with exchange() as where:
+        _stopped_by_ctrl_c(tmp_path, where)
+
+
+def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
     file, desk = folder / "long.toml", folder / "long"
-    file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
-    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk)]
+    small = SMALL if where == "simulated" else SMALL.replace("AAA", "CSCO")
+    file.write_text(small.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk), "--venue", where]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
 
