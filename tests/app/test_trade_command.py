@@ -587,9 +587,14 @@ def test_a_running_desk_answers(folder: Path) -> None:
         known = {parent["id"] for parent in done("trade", "orders", "--desk", desk)["parents"]}
         submitted = ("trade", "submit", "AAA", *order, "--id")
         refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "received 'ZZZ'", "to go on use one of AAA")
-        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent", "nobody in AAA")
+        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent of the desk: peg, taker", "nobody")
         refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
         refused(tercel(*submitted, "mine"), "a new id", "mine")
+        plain = ("AAA", "sell", 1200, "--agent", "peg", "--id", "own", "--limit-price", "80bps", "--desk", desk)
+        said = tercel("trade", "submit", *plain, "--wait", DEADLINE_S).stderr.replace("\n", " ")
+        assert "accepted, own: sell 1,200 AAA, limit 80bps, peg_behind, 600 s" in said
+        strategies = {row["id"]: row["strategy"] for row in done("trade", "orders", "--desk", desk)["parents"]}
+        assert (strategies["own"], strategies["mine"]) == ("peg_behind+alpha+posture", "twap_take")
         for words in (("cancel",), ("pause",), ("amend", "--lots", 9)):
             refused(
                 tercel("trade", *words, "nobody", *order[-4:]), "a parent order that exists", "'nobody'", "name one"

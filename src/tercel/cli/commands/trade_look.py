@@ -296,13 +296,23 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
     if as_json:
         print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
     elif event is not None:
-        say(f"{command} ({number}): {event}")
+        say(f"{command} ({number}): {event}{_accepted(found)}")
     else:
         waited = f"no answer in {wait_s:g} s: " if wait_s else ""
         who = f"nobody runs {folder}: its next session" if idle else "the desk"
         say(f"asked for: {command} ({number}); {waited}{who} takes it with its next step")
     if event is None and wait_s > 0:
         raise typer.Exit(1)
+
+
+def _accepted(answer: Entry | None) -> str:
+    """The order that was accepted, for the end of a sentence; nothing for another answer."""
+    if answer is None or answer.body.get("event") != "accepted":
+        return ""
+    body = answer.body
+    limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
+    what = f"{SIDES[body['side']]} {body['lots']:,} {answer.instrument}{limit}, {_short(str(body['strategy']))}"
+    return f", {answer.parent}: {what}, {body['horizon_ns'] / NS_PER_SECOND:g} s"
 
 
 def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s: float) -> Entry | None:
