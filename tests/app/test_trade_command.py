@@ -365,6 +365,14 @@ def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, 
 
 
 @TELLS
+def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) -> None:
+    assert f"nobody runs {desk}" in tercel("trade", "orders", "--desk", desk).stderr.replace("\n", "")
+    held = SqlJournal(tmp_path, "ann")
+    assert "nobody runs" not in tercel("trade", "orders", "--desk", tmp_path).stderr
+    held.close()
+
+
+@TELLS
 def test_word_that_nobody_waits_for_is_left_for_the_next_session(tmp_path: Path) -> None:
     SqlJournal(tmp_path, "test").close()
     left = tercel("trade", *WORDS[2], "--wait", 0, "--desk", tmp_path)

@@ -69,6 +69,8 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     result_console().print()
     told = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
     _table("orders" if every else "open orders", told, ("parent", "agent", "instrument"))
+    if holder(folder) == "":
+        say(f"nobody runs {folder}")
 
 
 def _short(strategy: str) -> str:
