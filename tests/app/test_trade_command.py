@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -531,7 +532,7 @@ def _fix_exchange() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = [*COMMAND, "venue", "serve", "--fix-port", str(port), "--speed", "60", "--json"]
+    words = [*COMMAND, "venue", "serve", "--fix-port", str(port), "--speed", "5", "--json"]
     served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         assert served.stdout is not None
@@ -553,7 +554,9 @@ def test_ctrl_c_leaves_a_readable_journal(tmp_path: Path, exchange: Callable[[],
 
 def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
     file, desk = folder / "long.toml", folder / "long"
-    small = SMALL if where == "simulated" else SMALL.replace("AAA", "CSCO")
+    small = (
+        SMALL if where == "simulated" else SMALL.replace("AAA", "CSCO").replace("warmup_s = 120.0", "warmup_s = 20.0")
+    )
     file.write_text(small.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
     words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk), "--venue", where]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -564,6 +567,9 @@ def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
             return _trading(desk)
 
         until(trades, what="an order")
+        if where != "simulated":
+            long = ("CSCO", "buy", 400, "--id", "long", "--agent", "peg", "--horizon-s", 9_000_000)
+            done("trade", "submit", *long, "--wait", DEADLINE_S, "--desk", desk)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=DEADLINE_S)
     finally:
@@ -577,6 +583,23 @@ def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
     assert ledger.faults() == []
     assert done("trade", "orders", "--desk", desk)["parents"]
     SqlJournal(desk, "again").close()  # the lock is free, the chain is whole
+    if where != "simulated":
+        _starts_again(words, desk)
+
+
+def _starts_again(words: list[str], desk: Path) -> None:
+    """The next session of a desk names the parents that wait, and so does a re-arming."""
+    before = JournalReader(desk).last
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: any(JournalReader(desk).read(before, (kinds.SEAT,))) or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+    waits = re.compile(r"parents? waits?: [^;]*long; go on with `tercel trade resume PARENT --desk")
+    assert waits.search(said.replace("\n", " ")), said
+    assert waits.search(tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " "))
 
 
 @pytest.mark.slow

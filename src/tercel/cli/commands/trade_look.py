@@ -17,7 +17,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post, withdraw
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import ChildOrder
-from tercel.trading.parents import NO_LIMIT
+from tercel.trading.parents import NO_LIMIT, ParentStatus
 from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
 from tercel.trading.tca.summary import sentences, summary
@@ -80,6 +80,15 @@ def _short(strategy: str) -> str:
     ('ppo', 'twap_take+alpha')
     """
     return strategy.removeprefix("packaged:").removesuffix("+alpha+posture")
+
+
+def waiting(folder: Path, ledger: Ledger) -> str:
+    """Which parents of a desk wait until somebody resumes them; "" where none does."""
+    paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
+    if not paused:
+        return ""
+    many = "1 parent waits" if len(paused) == 1 else f"{len(paused)} parents wait"
+    return f"{many}: {', '.join(paused)}; go on with `tercel trade resume PARENT --desk {folder}`"
 
 
 def positions(desk: Path | None, as_json: bool) -> None:
