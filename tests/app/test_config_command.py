@@ -103,6 +103,33 @@ def test_an_error_names_file_and_row_or_key(tmp_path: Path, text: str, told: str
     assert "mine.toml" in found["error"]["received"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("peg_touch", "peg_tuch", "try 'peg_touch'"),
+        ("peg_touch", "packaged:nobody", "nobody"),
+        ('name = "A"', 'name = "A"\nmarket = "csco-203"', "csco-203"),
+        ("[desk]\n", '[limits]\nfile = "limits.toml"\n[desk]\n', "limits.toml"),
+        ("[desk]\n", '[desk]\nvenue = "pigeon://x"\n', "pigeon"),
+    ],
+)
+def test_a_desk_is_refused_as_it_is_run(tmp_path: Path, old: str, new: str, told: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(DESK.replace(old, new))
+    code, found = asked("check", str(path))
+    run = CliRunner().invoke(app, ["trade", "run", str(path), "--desk", str(tmp_path / "desk"), "--json"])
+    assert (code, run.exit_code) == (2, 2)
+    assert found["error"] == json.loads(run.stdout)["error"]
+    assert told in " ".join(found["error"].values())
+    assert not (tmp_path / "desk").exists()
+
+
+def test_broken_toml_is_to_be_mended(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("[desk\n")
+    _, found = asked("check", str(tmp_path / "mine.toml"))
+    assert "mend the row" in found["error"]["remedy"]
+
+
 def test_an_unknown_kind_is_offered_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(DESK)
     code, found = asked("check", str(tmp_path / "mine.toml"), "--kind", "dsk")

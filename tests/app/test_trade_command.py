@@ -2,10 +2,14 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import sqlite3
 import subprocess
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -362,6 +366,14 @@ def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, 
 
 
 @TELLS
+def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) -> None:
+    assert f"nobody runs {desk}" in tercel("trade", "orders", "--desk", desk).stderr.replace("\n", "")
+    held = SqlJournal(tmp_path, "ann")
+    assert "nobody runs" not in tercel("trade", "orders", "--desk", tmp_path).stderr
+    held.close()
+
+
+@TELLS
 def test_word_that_nobody_waits_for_is_left_for_the_next_session(tmp_path: Path) -> None:
     SqlJournal(tmp_path, "test").close()
     left = tercel("trade", *WORDS[2], "--wait", 0, "--desk", tmp_path)
@@ -511,11 +523,42 @@ def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> Non
     journal.close()
 
 
+@contextmanager
+def _fix_exchange() -> Iterator[str]:
+    """An exchange that listens for FIX in a process of its own; its address."""
+    if find_spec("quickfix") is None:
+        assert os.environ.get("TERCEL_REQUIRE_FIX") != "1", "no module quickfix; pip install 'tercel[fix]'"
+        pytest.skip("needs the extra [fix]")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [*COMMAND, "venue", "serve", "--fix-port", str(port), "--speed", "5", "--json"]
+    served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert served.stdout is not None
+        assert served.stdout.readline().strip()
+        yield f"fix://TRADER@127.0.0.1:{port}"
+        served.send_signal(signal.SIGINT)
+        assert served.wait(DEADLINE_S) == 130
+    finally:
+        served.kill()
+        served.communicate()
+
+
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
+@pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), _fix_exchange], ids=["simulated", "fix"])
+def test_ctrl_c_leaves_a_readable_journal(tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]) -> None:
+    with exchange() as where:
+        _stopped_by_ctrl_c(tmp_path, where)
+
+
+def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
     file, desk = folder / "long.toml", folder / "long"
-    file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
-    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk)]
+    small = (
+        SMALL if where == "simulated" else SMALL.replace("AAA", "CSCO").replace("warmup_s = 120.0", "warmup_s = 20.0")
+    )
+    file.write_text(small.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk), "--venue", where]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
 
@@ -524,6 +567,9 @@ def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
             return _trading(desk)
 
         until(trades, what="an order")
+        if where != "simulated":
+            long = ("CSCO", "buy", 400, "--id", "long", "--agent", "peg", "--horizon-s", 9_000_000)
+            done("trade", "submit", *long, "--wait", DEADLINE_S, "--desk", desk)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=DEADLINE_S)
     finally:
@@ -538,6 +584,23 @@ def test_ctrl_c_leaves_a_readable_journal(folder: Path) -> None:
     assert ledger.faults() == []
     assert done("trade", "orders", "--desk", desk)["parents"]
     SqlJournal(desk, "again").close()  # the lock is free, the chain is whole
+    if where != "simulated":
+        _starts_again(words, desk)
+
+
+def _starts_again(words: list[str], desk: Path) -> None:
+    """The next session of a desk names the parents that wait, and so does a re-arming."""
+    before = JournalReader(desk).last
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: any(JournalReader(desk).read(before, (kinds.SEAT,))) or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+    waits = re.compile(r"parents? waits?: [^;]*long; go on with `tercel trade resume PARENT --desk")
+    assert waits.search(said.replace("\n", " ")), said
+    assert waits.search(tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " "))
 
 
 @pytest.mark.slow
@@ -556,9 +619,14 @@ def test_a_running_desk_answers(folder: Path) -> None:
         known = {parent["id"] for parent in done("trade", "orders", "--desk", desk)["parents"]}
         submitted = ("trade", "submit", "AAA", *order, "--id")
         refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "received 'ZZZ'", "to go on use one of AAA")
-        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent", "nobody in AAA")
+        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent of the desk: peg, taker", "nobody")
         refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
         refused(tercel(*submitted, "mine"), "a new id", "mine")
+        plain = ("AAA", "sell", 1200, "--agent", "peg", "--id", "own", "--limit-price", "80bps", "--desk", desk)
+        said = tercel("trade", "submit", *plain, "--wait", DEADLINE_S).stderr.replace("\n", " ")
+        assert "accepted, own: sell 1,200 AAA, limit 80bps, peg_behind, 600 s" in said
+        strategies = {row["id"]: row["strategy"] for row in done("trade", "orders", "--desk", desk)["parents"]}
+        assert (strategies["own"], strategies["mine"]) == ("peg_behind+alpha+posture", "twap_take")
         for words in (("cancel",), ("pause",), ("amend", "--lots", 9)):
             refused(
                 tercel("trade", *words, "nobody", *order[-4:]), "a parent order that exists", "'nobody'", "name one"

@@ -72,12 +72,19 @@ return cut;
 """
 
 
-def cut_cells(page: Any, width: int) -> list[str]:
-    """Cells of tables that nobody can bring into sight in a window of some pixels."""
+@contextmanager
+def window(page: Any, width: int) -> Iterator[None]:
+    """A window of some pixels."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         assert page.execute_script("return innerWidth") == width
-        return list(page.execute_script(CUT))
+        yield
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def cut_cells(page: Any, width: int) -> list[str]:
+    """Cells of tables that nobody can bring into sight in a window of some pixels."""
+    with window(page, width):
+        return list(page.execute_script(CUT))

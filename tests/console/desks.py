@@ -109,7 +109,9 @@ def a_session() -> list[Entry]:
         ),
     ]
     for n in range(4):
-        entries.append(Entry(kinds.FEEDBACK, (6 + n) * S, "AAA", "peg", "p2", body={"is_bps": 2.0 + n, "filled": 50}))
+        entries.append(
+            Entry(kinds.FEEDBACK, (6 + n) * S, "AAA", "peg", f"p{2 + n}", body={"is_bps": 2.0 + n, "filled": 50})
+        )
         entries.append(Entry(kinds.SHARE, (6 + n) * S, "AAA", body={"shares": {"ppo": 0.4, "peg": 0.6}, "why": "cost"}))
     why = "its horizon came while its agent was killed: prices look wrong; 50 of 50 lots unfilled"
     entries.append(Entry(kinds.PARENT, 10 * S, "AAA", "peg", "p2", body={"event": "expired", "reason": why}))

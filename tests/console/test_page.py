@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
-from tests.console.browser import chromium, cut_cells
+from tests.console.browser import chromium, cut_cells, window
 from tests.console.desks import ListedDesk, a_session
 from tests.waiting import until
 
@@ -20,6 +20,11 @@ from tercel.console.serve import bind, server_of
 from tercel.console.web import create_app
 
 PASSWORD = "eight or more"
+EDGES = """
+const row = document.querySelector("tr[data-id=p1]");
+row.querySelector("th").firstChild.textContent = "6b02294c-3.CSCO-000-schedule";
+return [...row.querySelectorAll("button")].map((b) => [b.textContent, b.getBoundingClientRect().right]);
+"""
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +75,20 @@ def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
     assert cut_cells(page, width) == []
 
 
+@pytest.mark.parametrize("width", [400, 1200])
+def test_what_can_be_done_to_a_parent_is_in_sight(page: Any, width: int) -> None:
+    with window(page, width):
+        buttons = page.execute_script(EDGES)
+    assert [name for name, _ in buttons] == ["Pause", "Cancel…", "Why?"]
+    assert max(edge for _, edge in buttons) <= width
+
+
 def test_what_an_alert_says_is_text_and_never_markup(page: Any) -> None:
     assert "<b>spread</b> far" in page.find_element("id", "alerts").text
 
 
 def test_a_decision_says_why(page: Any) -> None:
-    page.find_element("css selector", "tr[data-id=p1] td:last-child button").click()
+    page.find_element("css selector", "tr[data-id=p1] [data-key='why p1']").click()
     until(lambda: "It took 3 lots." in page.find_element("id", "why").text)
     assert "10.500" in page.find_element("id", "why").text
     page.find_element("css selector", "#why .close").click()

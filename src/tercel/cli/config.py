@@ -18,7 +18,7 @@ from tercel.report.terminal import hand_over, json_text, say
 
 config_app = typer.Typer(name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True)
 KINDS: Final = {
-    "desk": ("a desk", "trading.desk.config:DeskConfig", "trading.desk.config:read_config"),
+    "desk": ("a desk", "trading.desk.config:DeskConfig", "trading.desk.running:check_file"),
     "limits": ("hard limits", "limits.file:schema", "limits.file:read"),
     "agent": ("a training", "learning.agent.config:AgentConfig", "learning.agent.config:read_config"),
     "signals": ("signals", "signals.runs.config:SignalsConfig", "signals.runs.config:read_config"),
@@ -71,9 +71,10 @@ class ConfigCheck:
 def check(asked: ConfigCheck) -> None:
     """Say which kind of file it is, and read it as its command does; exit 2 with file and row or key of an error."""
     kind, remedy = asked.kind, f"name its kind: --kind {'|'.join(KINDS)}"
+    mend = "name a file that can be read, and mend the row that is named"
     if kind and kind not in KINDS:
         raise UnknownNameError(f"one of {', '.join(KINDS)}", f"--kind {kind}", offer(kind, list(KINDS)))
-    kind = kind or kind_of(read_toml(asked.file, remedy, "a file"))
+    kind = kind or kind_of(read_toml(asked.file, mend, "a file"))
     if not kind:
         raise ConfigError("keys of one kind of file", f"{asked.file}: none that is known", remedy)
     about, _, reader = KINDS[kind]

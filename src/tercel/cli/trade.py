@@ -73,7 +73,7 @@ def submit(
     lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")],
     agent: Annotated[str, typer.Option(help="Who works it.", metavar="A")],
     name: Annotated[str, typer.Option("--id", help="A new id for it.", metavar="ID")],
-    strategy: Annotated[str, typer.Option(help="What works it.", metavar="NAME")] = "twap_passive",
+    strategy: Annotated[str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")] = "",
     horizon_s: Annotated[float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0, max=1e7)] = 600.0,
     decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1, max=10**6)] = 20,
     limit_price: Annotated[
@@ -96,9 +96,9 @@ def submit(
             "side": 1 if side == "buy" else -1,
             "horizon_ns": round(horizon_s * 1e9),
             "decisions": decisions,
-            "strategy": strategy,
             "agent": agent,
         }
+        body |= {"strategy": strategy} if strategy else {}
         command.ask(desk, "submit", body, reason, wait, as_json)
 
 

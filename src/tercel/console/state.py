@@ -203,6 +203,9 @@ class DeskState:
         self.markets[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
 
     def _feedback(self, seq: int, entry: Entry) -> None:
+        """The analysis says the same, before it or after; a session without a desk has the analysis alone."""
+        if entry.parent in self._costs:
+            return
         cost = known(entry.body)
         self._costs[entry.parent] = cost
         self._agent(entry.agent).costs.append(cost)
@@ -210,10 +213,7 @@ class DeskState:
             told = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **told})
 
-    def _tca(self, seq: int, entry: Entry) -> None:
-        """A desk's feedback comes first and says the same; a session without a desk has the analysis alone."""
-        if entry.parent not in self._costs:
-            self._feedback(seq, entry)
+    _tca = _feedback
 
     def _share(self, seq: int, entry: Entry) -> None:
         shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}

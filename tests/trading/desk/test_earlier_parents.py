@@ -1,8 +1,10 @@
 """A desk that starts again where another died: parents that ended meanwhile are in its results and on the console."""
 
+import pytest
 from tests.trading.desk.test_one_after_another import SMALL
 
 from tercel.console.state import DeskState
+from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import Workbench, open_desk
 from tercel.trading.desk.config import parse_config
@@ -42,3 +44,22 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
     row = next(row for row in state.shown()["parents"] if row["parent"] == "mine")
     assert (row["filled"], row["unfilled"], row["is_bps"]) == (parent.filled, 500 - parent.filled, body["is_bps"])
     assert {row["parent"] for row in state.shown()["parents"]} == set(told)
+
+
+@pytest.mark.parametrize("said", [(kinds.TCA, kinds.FEEDBACK), (kinds.FEEDBACK, kinds.TCA), (kinds.TCA,)])
+def test_the_console_counts_a_parent_once(said: tuple[str, ...]) -> None:
+    """Of a parent that a starting session expires the analysis comes first; else the desk's feedback does."""
+    accepted = {"event": "accepted", "side": 1, "lots": 21, "horizon_ns": 600, "decisions": 2, "strategy": "twap_take"}
+    cost = {"is_bps": 16.75, "notional": 11_940.0, "quantity": 21, "filled": 8, "unfilled": 13, "refused": 0}
+    state = DeskState()
+    entries = [
+        Entry(kinds.PARENT, 1, "AAA", "taker", "p", body=accepted),
+        Entry(kinds.PARENT, 700, "AAA", "taker", "p", body={"event": "expired", "reason": "nobody worked it"}),
+        *(Entry(kind, 700, "AAA", "taker", "p", body=cost) for kind in said),
+    ]
+    for seq, entry in enumerate(entries, 1):
+        state.apply(seq, entry)
+    shown = state.shown()
+    assert (shown["summary"]["unfilled"], shown["summary"]["over"], len(shown["cost_points"])) == (13, 1, 1)
+    assert [agent["parents"] for agent in shown["agents"]] == [1]
+    assert shown["agents"][0]["is_bps"] == pytest.approx(16.75)

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tercel.cli.commands.trade_look import waiting
 from tercel.cli.desks import JOURNAL, LOCK, find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, TercelError
@@ -16,6 +17,7 @@ from tercel.report.terminal import print_json, say
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.kill import ALL, LATCH, KillLatch
+from tercel.trading.ledger import Ledger
 
 PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 
@@ -113,7 +115,17 @@ def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) 
     whom = tuple(agents) or (() if ALL in killed or not killed else tuple(killed))
     state = latch.rearm(reason, person(), time.time_ns(), whom)
     _tell(folder, "rearm", {"agents": list(agents)}, reason)
-    _answer(folder, f"armed again: {folder}", dict(state.killed), as_json)
+    waits = _waiting(folder)
+    _answer(folder, f"armed again: {folder}" + (f"; {waits}" if waits else ""), dict(state.killed), as_json)
+
+
+def _waiting(folder: Path) -> str:
+    """Which parents wait for a person, as far as the desk's journal can be read."""
+    try:
+        with closing(JournalReader(folder)) as reader:
+            return waiting(folder, Ledger.of(reader))
+    except TercelError:
+        return ""
 
 
 def _agents(folder: Path) -> set[str]:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tercel.cli.commands.trade_look import waiting
 from tercel.cli.commands.trade_report import page
 from tercel.cli.desks import new_desk
 from tercel.cli.machine import WallClock, person
 from tercel.core.errors import ConfigError, TercelError
-from tercel.report.terminal import print_json, print_table, progress, result_console
+from tercel.report.terminal import print_json, print_table, progress, result_console, say
 from tercel.stats.bootstrap import Estimate
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.config import DeskConfig, demo_text, described
@@ -91,6 +92,8 @@ def _traded(config: DeskConfig, text: str, folder: Path, request: Request, besid
             acknowledge=request.acknowledge,
             progress=lambda done: bar.update(task, completed=done),
         ) as running:
+            if waits := waiting(folder, running.session.ledger):
+                say(waits)
             try:
                 running.desk.run()
             except KeyboardInterrupt:

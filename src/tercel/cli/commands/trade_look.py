@@ -17,7 +17,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post, withdraw
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import ChildOrder
-from tercel.trading.parents import NO_LIMIT
+from tercel.trading.parents import NO_LIMIT, ParentStatus
 from tercel.trading.positions import Position
 from tercel.trading.replay import decision_at, explain
 from tercel.trading.tca.summary import sentences, summary
@@ -69,6 +69,8 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     result_console().print()
     told = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
     _table("orders" if every else "open orders", told, ("parent", "agent", "instrument"))
+    if holder(folder) == "":
+        say(f"nobody runs {folder}")
 
 
 def _short(strategy: str) -> str:
@@ -78,6 +80,15 @@ def _short(strategy: str) -> str:
     ('ppo', 'twap_take+alpha')
     """
     return strategy.removeprefix("packaged:").removesuffix("+alpha+posture")
+
+
+def waiting(folder: Path, ledger: Ledger) -> str:
+    """Which parents of a desk wait until somebody resumes them; "" where none does."""
+    paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
+    if not paused:
+        return ""
+    many = "1 parent waits" if len(paused) == 1 else f"{len(paused)} parents wait"
+    return f"{many}: {', '.join(paused)}; go on with `tercel trade resume PARENT --desk {folder}`"
 
 
 def positions(desk: Path | None, as_json: bool) -> None:
@@ -296,13 +307,23 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
     if as_json:
         print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
     elif event is not None:
-        say(f"{command} ({number}): {event}")
+        say(f"{command} ({number}): {event}{_accepted(found)}")
     else:
         waited = f"no answer in {wait_s:g} s: " if wait_s else ""
         who = f"nobody runs {folder}: its next session" if idle else "the desk"
         say(f"asked for: {command} ({number}); {waited}{who} takes it with its next step")
     if event is None and wait_s > 0:
         raise typer.Exit(1)
+
+
+def _accepted(answer: Entry | None) -> str:
+    """The order that was accepted, for the end of a sentence; nothing for another answer."""
+    if answer is None or answer.body.get("event") != "accepted":
+        return ""
+    body = answer.body
+    limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
+    what = f"{SIDES[body['side']]} {body['lots']:,} {answer.instrument}{limit}, {_short(str(body['strategy']))}"
+    return f", {answer.parent}: {what}, {body['horizon_ns'] / NS_PER_SECOND:g} s"
 
 
 def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s: float) -> Entry | None:

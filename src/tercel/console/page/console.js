@@ -247,17 +247,18 @@ function limitOf(p) {  // "25bps" until it arrives, then ticks
 }
 
 function drawParents(s) {
-  table("parents", ["<parent", "<instrument", "<agent", "<side", "filled / lots", "<against an even schedule", "time left", "<state", "shortfall, bps", "", ""], s.parents.map((p) => {
+  table("parents", ["<parent", "<", "<side", "filled / lots", "<against an even schedule", "time left", "<state", "shortfall, bps"], s.parents.map((p) => {
     const shown = p.status, behind = p.live && p.progress < p.schedule - 0.25, acts = el("span", null, "acts");
+    const whose = [p.instrument, p.agent].filter((w) => !p.parent.includes(w)).join(", ");
     if (p.live && shown !== "cancelling") {
       acts.append(shown === "paused" ? button("Resume", `pause ${p.parent}`, () => act("resume", p.parent, "resume")) : button("Pause", `pause ${p.parent}`, () => act("pause", p.parent, "pause")),
         button("Cancel…", `cancel ${p.parent}`, () => ask(`Cancel ${p.parent}`, "What is open is cancelled; what is filled stays.", "Cancel the parent", [[p.parent, p.parent]], (_, r) => act("cancel", p.parent, r))));
     }
     const side = p.side > 0 ? "buy" : "sell", said = `${pct(p.progress)} filled, an even schedule has ${pct(p.schedule)}`;
-    return { id: p.parent, cls: p.live ? "" : "over", cells: [p.parent, p.instrument, p.agent, [el("span", side, side), ...limitOf(p)], `${count(p.filled)} / ${count(p.lots)}`,
+    return { id: p.parent, cls: p.live ? "" : "over", cells: [[p.parent, ...(whose ? [el("div", whose, "ci")] : [])], [acts, " ", p.last_decision ? whyButton(p.last_decision, `why ${p.parent}`) : ""], [el("span", side, side), ...limitOf(p)], `${count(p.filled)} / ${count(p.lots)}`,
       [bar(p.progress, p.schedule, said, behind ? "late" : ""), ...(behind ? [el("span", ` ${pct(p.schedule - p.progress)} behind`, "ci")] : [])], p.live ? span(p.left_s) : "",
       [badge(shown, TONES[shown], p.reason), ...(p.reason && p.reason !== shown ? [el("span", ` ${p.reason}`, "note")] : [])],
-      [num(p.is_bps), ...(p.unfilled ? [el("span", ` ${count(p.unfilled)} unfilled`, "ci")] : []), ...(p.refused ? [el("span", ` ${count(p.refused)} refused`, "bad")] : [])], acts, p.last_decision ? whyButton(p.last_decision, `why ${p.parent}`) : ""] };
+      [num(p.is_bps), ...(p.unfilled ? [el("span", ` ${count(p.unfilled)} unfilled`, "ci")] : []), ...(p.refused ? [el("span", ` ${count(p.refused)} refused`, "bad")] : [])]] };
   }), "No parent order yet: the desk warms up, or nobody has submitted one.");
 }
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.names import check_known
 from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import policies_packaged
@@ -271,12 +272,17 @@ def open_desk(
             raise ConfigError(f"an instrument of {venue.name}: {', '.join(sorted(listed))}", instrument.name, "mend it")
     known = known_of(config, lambda name: bench.market(name)[0])
     seats = [seat_of(agent, known) for agent in config.agent]
+
+    def own(agent: str) -> str:
+        check_known(agent, [seat.name for seat in seats], "an agent of the desk:")
+        return next(seat.shown for seat in seats if seat.name == agent)
+
     killed = None if latch is None else latch.killed
     gate = LimitGate(limits_of(config, beside), venue.listings(), [seat.name for seat in seats], killed)
     desks: list[DeskLoop] = []
     session = Session(
         venue, journal, gate, bench.strategies(config), latch=latch, seed=seed, warmup_s=config.desk.warmup_s,
-        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), **session_words,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), own=own, **session_words,
     )  # fmt: skip
     try:
         news = {name: line.news for name, line in truth.items()}

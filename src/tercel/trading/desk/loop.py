@@ -296,7 +296,7 @@ class DeskLoop:
                 if self._take_posture(name, line, second):
                     self.session.guide(name, line.alpha, line.posture)
             for _, _, challenge in self._challenges.values():
-                challenge.seen(second)
+                challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
             self._settle_challenges()
         self.session.run_until(until_ns)
 

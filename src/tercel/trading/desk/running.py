@@ -14,7 +14,7 @@ from tercel.core.ports import Clock, Journal, Venue
 from tercel.report.terminal import say
 from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
-from tercel.trading.desk.config import DeskConfig
+from tercel.trading.desk.config import DeskConfig, read_config
 from tercel.trading.desk.loop import DeskLoop
 from tercel.trading.desk.pace import PacedVenue
 from tercel.trading.desk.planted import planted
@@ -159,6 +159,16 @@ def refuse(config: DeskConfig, beside: Path | None) -> None:
     check_webhook(config.alerts.webhook)
     if config.desk.venue != SIMULATED:
         address(config.desk.venue)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a desk's file as :func:`refuse` does, or what cannot be read as one.
+
+    Raises
+    ------
+    TercelError
+    """
+    refuse(read_config(path), path.parent)
 
 
 def _compile(config: DeskConfig, bench: Workbench) -> None:

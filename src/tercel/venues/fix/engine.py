@@ -4,6 +4,9 @@ The engine owns sequence numbers, stores, heartbeats, resends and the checks of 
 It is loaded when a session is made, for it is an extra.
 """
 
+import signal
+import sys
+import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,17 +53,23 @@ _OWN_MESSAGES: Final = {
 
 
 def quickfix() -> Any:
-    """The QuickFIX package.
+    """The QuickFIX package. It takes Ctrl-C for itself as it is loaded; whoever heard it before hears it again.
 
     Raises
     ------
     ConfigError
         When it is not installed.
     """
+    if (found := sys.modules.get("quickfix")) is not None:
+        return found
+    hears = signal.getsignal(signal.SIGINT)
     try:
-        return import_module("quickfix")
+        found = import_module("quickfix")
     except ImportError:
         raise ConfigError("the extra [fix]", "no module quickfix", "pip install 'tercel[fix]'") from None
+    if hears is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, hears)
+    return found
 
 
 def _shipped_dictionary() -> Path:
