@@ -9,7 +9,6 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import pickle
 import sys
 import uuid
 from collections.abc import Callable
@@ -31,7 +30,7 @@ GROUP: Final = "tercel.strategies"
 """Entry point group of strategies in other packages: name -> ``module:Name``."""
 WATCHED: Final = 64
 """Decisions in which an instance without `reset` is watched for a memory."""
-UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError, pickle.PickleError)
+UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError)
 """What copying an object says that cannot be copied."""
 
 
@@ -206,10 +205,9 @@ class Checked(Strategy):
 
 
 def _bytes(value: object) -> object:
-    try:
-        return pickle.dumps(value)
-    except UNCOPIED:
-        return id(value)
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    return repr(value)
 
 
 def checked(own: Any, mark: str = "") -> Strategy:

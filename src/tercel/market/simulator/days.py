@@ -24,11 +24,13 @@ def simulated_day(
     seconds: float,
     warmup_s: float = 600.0,
     from_s: float | None = None,
+    law: NDArray[np.float64] | None = None,
 ) -> Events:
     """A day of the preset's flow from its mean book, times in ns from 0, the warm-up in it.
 
     Order ids count the orders from 1. `from_s` is the time of day, in seconds since the session opened, at which the
-    warm-up ends; without it the session opens at time 0.
+    warm-up ends; without it the session opens at time 0. `law` is one of regimes (`market.regimes.law.packed`); what
+    counts from the arrival counts from the end of the warm-up, and no row says which regime is in force.
 
     Raises
     ------
@@ -41,11 +43,14 @@ def simulated_day(
     """
     opening = 0 if from_s is None else round((warmup_s - from_s) * NS_PER_SECOND)
     b, k, flow = first_world(preset, seed, session_ns=opening)
+    if law is not None:
+        flow = with_law(flow, law)
+        begin_regimes(k, flow, seed, 0, round(warmup_s * NS_PER_SECOND))
     stood = standing(b)
     rows = run_recorded(b, k, flow, int((warmup_s + seconds) * NS_PER_SECOND))
     if b[lay.OVERFLOW]:
         raise too_small(preset)
-    return as_events(np.concatenate((stood, rows)))
+    return as_events(np.concatenate((stood, rows[rows[:, sim.R_KIND] != sim.REGIME_IS])))
 
 
 def observed_day(
