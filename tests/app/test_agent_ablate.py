@@ -88,7 +88,7 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
         ("[a]\nsays = 'x'\nsett.policy.stack = 2", "try 'set'"),
         ("[a]\nsays = 'x'\nset.police.stack = 2", "try 'policy'"),
         ("[a]\nsays = 'x'\nset.policy.stak = 2", "variant a.*stak.*try 'stack'"),
-        ("[a]\nsays = 'x'\nset.learner.epoch = 2", "variant a.*try 'epochs'"),
+        ("[a]\nsays = 'x'\nset.learner.epoch = 2", "variant a.*try 'learner.epochs'"),
         ("[a]\nsays = 'x'\nset.learner.minibatch = 100", "variant a: 16 x 8 against 100"),
         ("[a]\nsays = 'x'\nset.learner.lam = nan", "variant a: learner.lam = nan"),
         ("[a]\nsays = 'x'\nset.policy.actions = 'sizes'", "variant a: .*'sizes'"),

@@ -58,7 +58,7 @@ class Book:
     >>> book.best_bid, book.best_ask, book.lots_ahead(2)
     (100, 102, 5)
     >>> book.submit(9, -1, 100, 8, OrderType.LIMIT)
-    [Fill(resting_id=1, price=100, lots=5), Fill(resting_id=2, price=100, lots=3)]
+    [BookFill(resting_id=1, price=100, lots=5), BookFill(resting_id=2, price=100, lots=3)]
     """
 
     def __init__(self, orders: int = 65536, width: int = 4096, own: int = 32) -> None:
