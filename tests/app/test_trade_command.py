@@ -547,7 +547,9 @@ def _fix_exchange() -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), _fix_exchange], ids=["simulated", "fix"])
-def test_ctrl_c_leaves_a_readable_journal(tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]) -> None:
+def test_ctrl_c_and_termination_leave_a_readable_journal(
+    tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]
+) -> None:
     with exchange() as where:
         _stopped_by_ctrl_c(tmp_path, where)
 
@@ -570,7 +572,7 @@ def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
         if where != "simulated":
             long = ("CSCO", "buy", 400, "--id", "long", "--agent", "peg", "--horizon-s", 9_000_000)
             done("trade", "submit", *long, "--wait", DEADLINE_S, "--desk", desk)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM if where == "simulated" else signal.SIGINT)
         _, said = process.communicate(timeout=DEADLINE_S)
     finally:
         process.kill()

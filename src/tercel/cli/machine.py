@@ -3,6 +3,7 @@
 import getpass
 import os
 import signal
+import threading
 import time
 
 
@@ -30,6 +31,16 @@ class Until(WallClock):
     def stopping(self) -> bool:
         """Whether to stop."""
         return bool(self._told) or (self._end is not None and time.monotonic() >= self._end)
+
+
+def end_on_termination() -> None:
+    """Let SIGTERM, with which a container or a service manager ends a process, be Ctrl-C."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
 
 
 def person() -> str:

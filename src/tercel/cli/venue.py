@@ -1,6 +1,5 @@
 """`tercel venue serve`: a simulated exchange for other processes on this machine."""
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.machine import WallClock
+from tercel.cli.machine import WallClock, end_on_termination
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
 from tercel.core.errors import ConfigError
@@ -128,7 +127,7 @@ def serve(asked: Serve) -> None:
             stack.callback(native.close)
         if asked.fix_port is not None and native is None:
             stack.callback(asked.serve_fix(exchange, asked.fix_port).close)
-        _on_termination()
+        end_on_termination()
         if native is not None and asked.fix_port is not None:
             stack.enter_context(_gateway(asked, native, asked.fix_port))
         _tell(asked, exchange, native)
@@ -152,16 +151,6 @@ def _gateway(asked: Serve, native: "WireServer", port: int) -> Iterator[None]:
     finally:
         over.set()
         thread.join(5)
-
-
-def _on_termination() -> None:
-    """Being told to end is no different from Ctrl-C."""
-
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
 
 
 def _tell(asked: Serve, exchange: "SimulatedExchange", native: "WireServer | None") -> None:

@@ -1,5 +1,7 @@
 """Body of `tercel trade run`: a whole desk, from its file to its report."""
 
+import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,8 +9,8 @@ from typing import Any
 from tercel.cli.commands.trade_look import waiting
 from tercel.cli.commands.trade_report import page
 from tercel.cli.desks import new_desk
-from tercel.cli.machine import WallClock, person
-from tercel.core.errors import ConfigError, TercelError
+from tercel.cli.machine import WallClock, end_on_termination, person
+from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.report.terminal import print_json, print_table, progress, result_console, say
 from tercel.stats.bootstrap import Estimate
 from tercel.trading.desk.build import Opened
@@ -17,6 +19,8 @@ from tercel.trading.desk.experiment import DESK, DeskRun, arrows, freezes, level
 from tercel.trading.desk.outcome import outcome
 from tercel.trading.desk.running import Running, refuse
 from tercel.trading.desk.variants import run_variants
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.ledger import Ledger
 
 REPORT = "report.html"
 NAMED = 5
@@ -80,37 +84,45 @@ def _folder(config: DeskConfig, beside: Path | None) -> Path:
 
 def _traded(config: DeskConfig, text: str, folder: Path, request: Request, beside: Path | None) -> Opened:
     """Run the desk over its venue and journal; alerts leave while it runs."""
+    end_on_termination()
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task(f"rounds of {folder}", total=config.desk.rounds)
-        with Running(
-            config,
-            folder,
-            text=text,
-            holder=f"{person()} (tercel trade run)",
-            clock=WallClock(),
-            beside=beside,
-            acknowledge=request.acknowledge,
-            progress=lambda done: bar.update(task, completed=done),
-        ) as running:
-            if waits := waiting(folder, running.session.ledger):
-                say(waits)
-            try:
+
+        def show(done: int) -> None:
+            bar.update(task, completed=done)
+            if done and config.desk.pace != "stepped" and not sys.stderr.isatty():
+                say(f"round {done:,} of {config.desk.rounds:,} is over")
+
+        try:
+            with Running(
+                config,
+                folder,
+                text=text,
+                holder=f"{person()} (tercel trade run)",
+                clock=WallClock(),
+                beside=beside,
+                acknowledge=request.acknowledge,
+                progress=show,
+            ) as running:
+                if waits := waiting(folder, running.session.ledger):
+                    say(waits)
                 running.desk.run()
-            except KeyboardInterrupt:
-                kept = f"the journal of what was done is kept in {folder}"
-                raise KeyboardInterrupt(f"{kept}{_open_in_words(running.desk.open_parents())}") from None
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_kept(folder)) from None
     return running.opened
 
 
-def _open_in_words(parents: list[dict[str, Any]]) -> str:
-    """Parents that are open, for a sentence.
-
-    >>> _open_in_words([{"id": "AAA-000-peg", "left": 1200}]), _open_in_words([])
-    ('; open parents: AAA-000-peg (1,200 lots left)', '')
-    """
-    told = [f"{row['id']} ({row['left']:,} lots left)" for row in parents[:NAMED]]
-    told += [f"{len(parents) - NAMED:,} more"] if len(parents) > NAMED else []
-    return f"; open parents: {', '.join(told)}" if told else ""
+def _kept(folder: Path) -> str:
+    """What a desk that was stopped leaves: its journal, and what the journal says of parents that are not over."""
+    try:
+        with closing(JournalReader(folder)) as reader:
+            parents = [parent for parent in Ledger.of(reader).parents if not parent.over]
+    except JournalError:
+        return f"nothing was done in {folder}"
+    named = [f"{parent.id} ({parent.left:,} lots left)" for parent in parents[:NAMED]]
+    named += [f"{len(parents) - NAMED:,} more"] if len(parents) > NAMED else []
+    left = f"; open parents: {', '.join(named)}" if named else ""
+    return f"the journal of what was done is kept in {folder}{left}"
 
 
 # -- what it came to --------------------------------------------------------------------------------------------------
