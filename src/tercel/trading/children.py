@@ -8,8 +8,8 @@ import numpy as np
 from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
 from tercel.core.vocabulary import NO_ASK
-from tercel.evaluation.task import Task
 from tercel.execution import step
+from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 
 
