@@ -106,6 +106,7 @@ def test_the_layering_holds(copy: Path) -> None:
             "def late():\n    import tercel.evaluation",
             "tercel.execution is not allowed to import tercel.evaluation",
         ),
+        ("trading", "import tercel.evaluation", "tercel.trading is not allowed to import tercel.evaluation"),
         ("market", "import torch", "tercel.market is not allowed to import torch"),
         ("api", "import benchmarks", "tercel is not allowed to import benchmarks"),
         ("parlour", "", "parlour"),

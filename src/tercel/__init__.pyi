@@ -18,12 +18,12 @@ from tercel.api.result import Result as Result
 from tercel.core.errors import TercelError as TercelError
 from tercel.evaluation.order_files import read_orders as read_orders
 from tercel.evaluation.orders import Order as Order
-from tercel.evaluation.task import Latency as Latency
-from tercel.evaluation.task import Task as Task
 from tercel.execution.intent import Intent as Intent
 from tercel.execution.own import OwnStrategy as Strategy
 from tercel.execution.own import strategy as strategy
 from tercel.execution.policies.model import model_strategy as model_strategy
+from tercel.execution.task import Latency as Latency
+from tercel.execution.task import Task as Task
 from tercel.execution.view import View as View
 from tercel.learning.own_reward import Step as Step
 from tercel.market.simulator.terms import Fees as Fees

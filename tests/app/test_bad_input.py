@@ -17,11 +17,11 @@ from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.evaluation.episodes import Episodes
 from tercel.evaluation.kept import reading
 from tercel.evaluation.settings import RunSettings, load_settings
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.intent import WIDTH
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import martingale_market
 from tercel.market.simulator.terms import Fees

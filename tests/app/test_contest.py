@@ -17,8 +17,8 @@ from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_strategy
 from tercel.evaluation.market import thinned
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
+from tercel.execution.task import Task
 from tercel.learning.ray import contest as cluster
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)

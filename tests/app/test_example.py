@@ -11,9 +11,9 @@ import pytest
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.example import RECORD_ROWS, book_example
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, settled_bank

@@ -10,9 +10,9 @@ from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.evaluation.example import apply_row, book_example, levels_of
 from tercel.evaluation.market import build_market
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
 from tercel.execution import step
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, with_impact

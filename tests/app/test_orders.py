@@ -19,8 +19,8 @@ from tercel.evaluation.market import build_market
 from tercel.evaluation.order_files import read_orders, with_orders
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
+from tercel.execution.task import Task
 from tercel.market.tape import Lake
 from tercel.testing.lake import DAYS, simulated_lake
 

@@ -9,9 +9,9 @@ import pytest
 from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.contest.outside import notes_on, outside, untrained_in
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
+from tercel.execution.task import Latency, Task
 
 LIMITS: dict[str, Any] = {
     "share": [0.05, 0.2], "horizon_s": 1800.0, "decision_s": 30.0, "latency_ms": 0.0, "side": 0, "markets": ["csco"],

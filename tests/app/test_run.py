@@ -13,10 +13,10 @@ from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 
 from tercel.evaluation.settings import RunSettings, load_settings
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import ALL_BASELINES
+from tercel.execution.task import Latency, Task
 from tercel.learning.agent.training import is_done
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load

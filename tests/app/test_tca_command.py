@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from tercel.cli import app
 from tercel.market.tape import Lake
-from tercel.trading.tca.market_day import read_day
+from tercel.tca.market_day import read_day
 
 runner = CliRunner()
 S = 1_000_000_000

@@ -5,11 +5,11 @@ import pytest
 
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.evaluation.task import Latency, Task
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
 from tercel.execution.strategy import hold
+from tercel.execution.task import Latency, Task
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, blank_state, martingale_market

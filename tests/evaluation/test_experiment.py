@@ -9,8 +9,8 @@ from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.experiment import batches, pilot, run_recorded, run_strategy, run_twins, without_orders
 from tercel.evaluation.judge import JudgedEntry, judge
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.strategies import NAMES, MarketEstimates, build
+from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import martingale_market, reactive

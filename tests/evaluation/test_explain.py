@@ -12,7 +12,6 @@ from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.seen import PARTS, behind_touch, parts, places
 from tercel.evaluation.explain.stories import chosen
 from tercel.evaluation.explain.whole import explained, from_rule
-from tercel.evaluation.task import Task
 from tercel.execution.actions import action_set
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import REST0, TAKE, Intents
@@ -22,6 +21,7 @@ from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.strategy import ladder, settle
+from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive

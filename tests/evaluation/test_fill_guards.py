@@ -10,8 +10,8 @@ from tercel.evaluation.arrivals import run_arrivals, terciles
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import Recording, batches, run_recorded, run_strategies, run_strategy, run_twins
 from tercel.evaluation.guards import Guard, guard
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.strategies import MarketEstimates, build
+from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 

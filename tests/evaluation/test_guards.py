@@ -12,13 +12,13 @@ from tests.market.simulator.replay_oracle import RandomTape
 
 from tercel.core.vocabulary import NO_ASK
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build
 from tercel.execution.strategy import hold
+from tercel.execution.task import Latency, Task
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import in_window
 from tercel.market.flow.preset import load

@@ -9,10 +9,10 @@ from scipy.optimize import linprog
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_strategy
 from tercel.evaluation.hindsight import LABEL, cheapest, hindsight, offers
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 from tercel.testing.strategy import view_of

@@ -6,9 +6,9 @@ import pytest
 from studies.regimes.effects import Effect, effects
 from tercel.evaluation.episodes import Episodes, Plan, regimes_of, seeded_plan
 from tercel.evaluation.experiment import run_strategy, without_orders
-from tercel.evaluation.task import Task
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.flow.preset import load
 from tercel.market.regimes.choice import default_chain
 from tercel.market.regimes.law import RegimeScript, Season, packed, with_regimes

@@ -6,7 +6,7 @@ from tests.evaluation.test_judge import GRID, QTY, field, make, run, twin
 
 from tercel.evaluation.report import BookExample, composition, distribution, left_to_do, meanings, order_facts, timing
 from tercel.evaluation.result import KEYS
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 
 
 def test_an_example_draws_itself() -> None:

@@ -12,9 +12,9 @@ from tercel.evaluation.law_targets import LOTS, NS, executed, fills_of_all, targ
 from tercel.evaluation.legs import figure, ratio
 from tercel.evaluation.response import measure
 from tercel.evaluation.response_worlds import Worlds
-from tercel.evaluation.task import Task
 from tercel.evaluation.unseen import AGENT, JOINS, Blocks, Iceberg, Never
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim

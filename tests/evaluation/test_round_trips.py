@@ -7,7 +7,6 @@ import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.task import Latency, Task
 from tercel.evaluation.trip_market import TripGround, play
 from tercel.evaluation.trip_search import arbitrage, one_sided
 from tercel.evaluation.trips import (
@@ -23,6 +22,7 @@ from tercel.evaluation.trips import (
     wants,
 )
 from tercel.execution import intent as it
+from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.impact import words
 from tercel.market.impact.law import ImpactLaw

@@ -8,7 +8,6 @@ import pytest
 from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.task import Task
 from tercel.evaluation.tuning import (
     OVERFLOWED_BPS,
     TRIED_ON,
@@ -21,6 +20,7 @@ from tercel.evaluation.tuning import (
     tune,
 )
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
+from tercel.execution.task import Task
 from tercel.market.book import layout as lay
 from tercel.market.flow import martingale
 from tercel.market.simulator.source import martingale_market

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.evaluation.task import Task
 from tercel.evaluation.windows import BLOCK_NS, expected_lots, tape_plan, tape_sampler, window_starts
 from tercel.execution import step as kernels
+from tercel.execution.task import Task
 from tercel.market.simulator.tape_source import TapeDay
 from tercel.market.tape import Instrument
 

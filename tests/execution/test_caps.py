@@ -5,13 +5,13 @@ import pytest
 
 from tercel.core.messages import Posture, Style
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import Guidance
 from tercel.execution.strategies import build
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap, pace
 from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave
+from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive

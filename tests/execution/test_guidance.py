@@ -11,13 +11,13 @@ from tercel.core.errors import ConfigError
 from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
 from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import Guidance, expected_move, guided_row, pack
 from tercel.execution.intent import Intents
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.evaluation.task import Latency, Task
 from tercel.execution import step
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents
@@ -18,6 +17,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load

@@ -11,13 +11,13 @@ from tests.execution.test_reconcile import intent, live, market, until, want
 from tercel.core.vocabulary import BUY, SELL
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.experiment import pilot
-from tercel.evaluation.task import Latency, Task
 from tercel.evaluation.windows import tape_plan
 from tercel.execution import intent as it
 from tercel.execution.intent import CANCEL, KEEP
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import ALL_BASELINES, build
+from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive

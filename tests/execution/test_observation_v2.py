@@ -7,11 +7,11 @@ import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.observation_v2 import MARKET, OBS2_NAMES, OBS2_SIZE, encode_v2_rows
 from tercel.execution.observers import observer
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 from tercel.testing.strategy import random_views, take_rows, view_of

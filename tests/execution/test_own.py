@@ -12,13 +12,13 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import BATCH, run_strategies, run_strategy
-from tercel.evaluation.task import Task
 from tercel.execution.actions import action_set
 from tercel.execution.intent import Intent, K
 from tercel.execution.own import OwnStrategy, checked, is_own, named, strategy
 from tercel.execution.policies.model import model_strategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
+from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive

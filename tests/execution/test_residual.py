@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Task
 from tercel.execution import intent as i
 from tercel.execution.actions import action_set
 from tercel.execution.actions import residual as r
 from tercel.execution.strategies import MarketEstimates, build
+from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 from tercel.testing.strategy import random_views, view_of, wanted

@@ -7,9 +7,9 @@ import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.sampling import bank_sampler
-from tercel.evaluation.task import Latency, Task
 from tercel.execution import columns as c
 from tercel.execution.costs import BPS
+from tercel.execution.task import Latency, Task
 from tercel.learning import envs
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.envs import ExecutionVec, RewardWeights, execution_env

@@ -7,9 +7,9 @@ import pytest
 
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.sampling import bank_sampler
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.costs import attribute
 from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.task import Latency, Task
 from tercel.learning.envs import ExecutionVec
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 import tercel
 from tercel.core.errors import ConfigError
 from tercel.evaluation.sampling import bank_sampler
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim

@@ -9,11 +9,11 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_strategy
 from tercel.evaluation.sampling import bank_sampler
-from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
 from tercel.execution.actions import action_set
 from tercel.execution.strategies import build
 from tercel.execution.strategy import shares
+from tercel.execution.task import Task
 from tercel.learning.demonstrate import demonstrations, said_as
 from tercel.learning.envs import ExecutionVec
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec

@@ -5,7 +5,7 @@ import pytest
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.sampling import bank_sampler
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.learning.envs import ExecutionVec
 from tercel.learning.own_reward import Step
 from tercel.market.flow import preset as presets

@@ -6,8 +6,8 @@ from tests.learning import tiny
 
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.sampling import bank_sampler
-from tercel.evaluation.task import Task
 from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.task import Task
 from tercel.learning.envs import ExecutionVec
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train

@@ -9,13 +9,13 @@ from tests.learning.toy import SharesToyVec, ToyVec
 
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.evaluation.sampling import bank_sampler
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
+from tercel.execution.task import Task
 from tercel.learning.agent.training import PrivilegedTeacher
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec

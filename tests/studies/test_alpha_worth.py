@@ -7,9 +7,9 @@ import pytest
 
 from studies.worth.alpha import drifting, forecasts, is_bps, model_gain, plant, worth
 from tercel.core.errors import ConfigError
-from tercel.evaluation.task import Task
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, Parameters
+from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import martingale_market, reactive

@@ -16,8 +16,8 @@ from studies.worth.posture import (
 from studies.worth.stress import Turn, measure
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.task import Task
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import martingale_market, reactive

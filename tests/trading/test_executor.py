@@ -12,7 +12,6 @@ from tests.market.simulator.replay_oracle import RandomTape
 from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
-from tercel.evaluation.task import Latency, Task
 from tercel.evaluation.windows import tape_plan
 from tercel.execution import step
 from tercel.execution.costs import Costs
@@ -20,6 +19,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Latency, Task
 from tercel.market.book import layout as lay
 from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.preset import load

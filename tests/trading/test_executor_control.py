@@ -7,10 +7,10 @@ from tercel.core.errors import OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha
 from tercel.core.orders import CancelOrder, ExecType, Listing, MarketRows, MassCancel, NewOrder, Report
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive

@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 from tercel.core.errors import DataError
 from tercel.core.rows import parse_time
 from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.task import Task
 from tercel.evaluation.windows import window_row
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.market.book import Book
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
+from tercel.tca.counterfactual import compare, counterfactual
+from tercel.tca.files import FileFill, FileOrder, read_fills, read_orders
+from tercel.tca.market_day import MarketDay, read_day
+from tercel.tca.own import analyse
 from tercel.testing.lake import simulated_lake
-from tercel.trading.tca.counterfactual import compare, counterfactual
-from tercel.trading.tca.files import FileFill, FileOrder, read_fills, read_orders
-from tercel.trading.tca.market_day import MarketDay, read_day
-from tercel.trading.tca.own import analyse
 
 S = 1_000_000_000
 DAYS = ("2003-01-13", "2003-01-14")

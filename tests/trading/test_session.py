@@ -17,10 +17,10 @@ from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNam
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import LinkStatus, MarketRows, MassCancel, NewOrder
 from tercel.core.ports import Entry
-from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
 from tercel.execution.strategies import build
+from tercel.execution.task import Task
 from tercel.trading.children import Assignment
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds

@@ -14,7 +14,7 @@ from tercel.core.errors import ConfigError, OrderError, UnknownNameError
 from tercel.core.names import offer
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
-from tercel.evaluation.task import SIDES, seconds_of
+from tercel.execution.task import SIDES, seconds_of
 from tercel.trading.desk.config import described
 from tercel.trading.desk.outcome import DeskOutcome, outcome
 from tercel.trading.desk.running import Running

@@ -13,9 +13,9 @@ from typing import Any, Final
 from tercel.api.learn import known
 from tercel.api.market import Market, load_market
 from tercel.core.errors import ConfigError
-from tercel.evaluation.task import Task
 from tercel.execution.observers import Eyes, is_own_name
 from tercel.execution.own import located
+from tercel.execution.task import Task
 from tercel.learning.agent.market import acting_in
 from tercel.learning.agent.recipe import configured
 from tercel.learning.envs import ExecutionVec, RewardWeights

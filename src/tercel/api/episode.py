@@ -42,7 +42,7 @@ class Episode:
 
     >>> from tercel.api.judged import evaluate
     >>> from tercel.api.market import load_market
-    >>> from tercel.evaluation.task import Task
+    >>> from tercel.execution.task import Task
     >>> task = Task(side="sell", quantity=30, horizon="1min", decisions=2)
     >>> episode = evaluate(["twap_take", "pov"], load_market("csco-santa-fe"), task, episodes=2).episode(1)
     >>> episode.side, episode.lots, episode.fills("twap_take")["lots"].sum()

@@ -17,12 +17,12 @@ from tercel.evaluation.contest.contenders import SPARE, Contender, own_of, refus
 from tercel.evaluation.contest.families import Field, field_of, members_of
 from tercel.evaluation.contest.result import composed
 from tercel.evaluation.orders import Order
-from tercel.evaluation.task import Task
 from tercel.execution.own import checked, findable, installed, is_own
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import choices
 from tercel.execution.strategies import ALL_BASELINES, build
+from tercel.execution.task import Task
 from tercel.learning.own_models import meant_by, strategy_of
 
 ALL = "all"

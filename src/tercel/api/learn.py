@@ -14,7 +14,6 @@ from tercel.core.names import offer
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.whole import explanation
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
 from tercel.evaluation.tuning import TuningOutcome
 from tercel.evaluation.tuning import tune as searched
 from tercel.evaluation.tuning_tasks import TuningSettings, arena_of
@@ -23,6 +22,7 @@ from tercel.execution.own import findable
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.learning.agent.own import eyes_of
 from tercel.learning.agent.recipe import configured, learnable
 from tercel.learning.agent.training import POLICY, claim, is_done, run_training

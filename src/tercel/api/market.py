@@ -10,8 +10,8 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.contest.asked import markets_of
 from tercel.evaluation.orders import Order
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Latency, Task
 from tercel.evaluation.venue import fees_of, latency_of, tape_of
+from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
 from tercel.market.score.stretches import read_days

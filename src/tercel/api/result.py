@@ -21,7 +21,7 @@ from tercel.evaluation.contest.result import SEED
 from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.orders import Order
 from tercel.evaluation.result import KEYS
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.report import figures
 from tercel.report.svg import Figure
 from tercel.report.tables import JudgedTable

@@ -100,7 +100,7 @@ def limits_of_use(card: "Card") -> list[str]:
     if market:
         lines.append(f"trained in {market} alone: in other markets untested")
     if task:
-        from tercel.evaluation.task import size_in_words
+        from tercel.execution.task import size_in_words
 
         size = size_in_words(task.get("share"), task.get("quantity") or 0)
         lines.append(f"orders of {size} over {task.get('horizon_s')} s; others untested")

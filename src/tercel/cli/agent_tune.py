@@ -103,8 +103,8 @@ def _instead(name: str) -> str:
 def _settings(asked: Tune) -> "TuningSettings":
     """What decides the result."""
     from tercel.evaluation.settings import RunSettings
-    from tercel.evaluation.task import Task
     from tercel.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
+    from tercel.execution.task import Task
     from tercel.market.flow.preset import DEFAULT, load
     from tercel.market.impact.propagator import TAPE_LAWS
 

@@ -61,7 +61,7 @@ def predict(asked: Predict) -> None:
     from tercel.evaluation.contest.places import Place
     from tercel.evaluation.predicted import THEIRS, contenders_of, refuse_calibrated, sides
     from tercel.evaluation.prediction import predict as compared
-    from tercel.evaluation.task import Task
+    from tercel.execution.task import Task
     from tercel.market.flow.preset import load
     from tercel.market.simulator.terms import NO_FEES
 

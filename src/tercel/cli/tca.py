@@ -11,8 +11,8 @@ from tercel.report.tables import NOTHING, fixed, spelt
 from tercel.report.terminal import check_folder, hand_over, print_table, result_console
 
 if TYPE_CHECKING:
-    from tercel.trading.tca.counterfactual import Counterfactual
-    from tercel.trading.tca.report import OwnCosts
+    from tercel.tca.counterfactual import Counterfactual
+    from tercel.tca.report import OwnCosts
 
 RUN, NONE = "run", "none"
 SHOWN = 20
@@ -56,7 +56,7 @@ class Tca:
 def tca(asked: Tca) -> None:
     """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
     check_folder(asked.out)
-    from tercel.trading.tca.report import own_costs, page
+    from tercel.tca.report import own_costs, page
 
     costs = own_costs(
         asked.fills, asked.lake, orders=asked.orders, venue=asked.venue, strategies=_named(asked.against),

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches, without_orders
-from tercel.evaluation.task import Task
 from tercel.execution.intent import empty
+from tercel.execution.task import Task
 from tercel.market.simulator.source import Source
 
 Ints = NDArray[np.int64]

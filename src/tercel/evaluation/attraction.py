@@ -17,9 +17,9 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.legs import ratio
 from tercel.evaluation.response_worlds import Worlds
-from tercel.evaluation.task import Task
 from tercel.evaluation.unseen import JOINS, Never
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.vocabulary import BUY, SELL
-from tercel.evaluation.task import LATENCIES, Task
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.accounts import costs_of, fills_of
@@ -24,6 +23,7 @@ from tercel.execution.costs import Costs
 from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.observation import OBS_SIZE
+from tercel.execution.task import LATENCIES, Task
 from tercel.execution.view import View
 from tercel.market.regimes.factors import Factors, impose
 from tercel.market.regimes.truth import InForce, in_force

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.adaptability import Decisions
 from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
@@ -17,6 +16,7 @@ from tercel.execution.intent import empty
 from tercel.execution.observation import OBS_PRIVATE
 from tercel.execution.strategies import MarketEstimates, eta_of_depth
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 

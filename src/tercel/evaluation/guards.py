@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Latency, Task
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 

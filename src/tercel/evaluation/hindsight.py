@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches, without_orders
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS
 from tercel.execution.intent import empty
+from tercel.execution.task import Task
 from tercel.market.simulator.source import Source
 
 LABEL = "hindsight (not attainable)"

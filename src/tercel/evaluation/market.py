@@ -15,10 +15,10 @@ from tercel.evaluation.experiment import pilot
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.sampling import Sampler, bank_sampler
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task, size_in_words
 from tercel.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.execution import step as kernels
 from tercel.execution.strategies import MarketEstimates
+from tercel.execution.task import Task, size_in_words
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS

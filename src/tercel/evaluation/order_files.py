@@ -11,7 +11,7 @@ from tercel.core.errors import DataError, TercelError
 from tercel.core.rows import FileRow, rows
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.market.tape import Lake
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")

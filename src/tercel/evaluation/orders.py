@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.instrument import clock_s, midnight_ns
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.evaluation.result import MEANINGS
-from tercel.evaluation.task import size_in_words
 from tercel.execution.costs import BPS, Costs, attribute, displacement
+from tercel.execution.task import size_in_words
 from tercel.report import figures
 from tercel.report.ladder import book_around_trades
 from tercel.report.page import Section

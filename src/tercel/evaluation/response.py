@@ -20,11 +20,11 @@ from tercel.evaluation.law_targets import executed, fills_of_all, target_ticks
 from tercel.evaluation.legs import figure
 from tercel.evaluation.response_bars import bars_of
 from tercel.evaluation.response_worlds import Worlds
-from tercel.evaluation.task import Task
 from tercel.evaluation.unseen import Never, styles
 from tercel.execution.costs import BPS
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator.source import Source
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.legs import begin_legs
-from tercel.evaluation.task import Task
 from tercel.evaluation.unseen import Never
 from tercel.execution import columns as c
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source

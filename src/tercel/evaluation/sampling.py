@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tercel.evaluation.episodes import Plan, seeded_plan
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 
 Sampler = Callable[[int, int, int], Plan]
 """(seed, first, n) -> the `n` episodes from number `first` on of the run with that seed."""

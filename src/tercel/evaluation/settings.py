@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.orders import Order
-from tercel.evaluation.task import LATER, Task
+from tercel.execution.task import LATER, Task
 from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.legs import figure
-from tercel.evaluation.task import Latency, Task
 from tercel.evaluation.trip_market import Played, TripGround, play
 from tercel.evaluation.trips import SIZE, STEP_S, first_legs, second_legs, starts, wait_steps
+from tercel.execution.task import Latency, Task
 from tercel.stats import cluster_index, cluster_sums, holm, t_quantile, two_sided_p
 
 Floats = NDArray[np.float64]

@@ -17,12 +17,12 @@ from tercel.core.jit import Floats, Longs
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import run_strategies
-from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.market.simulator.source import Source
 
 BATCH = 256

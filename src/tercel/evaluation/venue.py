@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from tercel.core.errors import ConfigError
-from tercel.evaluation.task import Latency
+from tercel.execution.task import Latency
 from tercel.market.simulator.terms import Fees, receive_delays
 from tercel.market.tape import Lake
 

@@ -9,8 +9,8 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.evaluation.episodes import Plan
 from tercel.evaluation.orders import Order
-from tercel.evaluation.task import Task
 from tercel.execution import step as kernels
+from tercel.execution.task import Task
 from tercel.market.simulator.tape_source import TapeDay
 
 Hours = Mapping[str, Sequence[tuple[int, int]]]

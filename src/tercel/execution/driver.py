@@ -63,7 +63,7 @@ class Driver:
     Raises
     ------
     PolicyError
-        For a policy of another observation.
+        For a policy of another observation; at a decision, for an observation or an intent that is no number.
     """
 
     def __init__(
@@ -81,7 +81,8 @@ class Driver:
         self._out = np.zeros((2 * sim.COMMAND_SLOTS, kernels.COMMAND_WORDS), np.int64)
         self.view = View(self._x, self._m, self._obs, self._draw)
         """What was seen at the last decision; overwritten by the next."""
-        self._serve = partial(self._served, self._intent[0])
+        seen = self._x, self._m, self._obs, self._draw
+        self._serve = partial(kernels.serve, self.book, self.state, *seen, self._out)
         placement = isinstance(strategy, PolicyStrategy) and (strategy.action_set_name, strategy.observation) == (
             "placement",
             "v1",
@@ -103,11 +104,6 @@ class Driver:
         values = np.zeros(policy.n_actions, np.float32)
         network = (*policy.packed, policy.scratch, values)
         return (self.book, self.state, *network, self._x, self._m, self._obs, self._draw, self._intent, self._out)
-
-    def _served(self, wanted: NDArray[np.int32], what: int, since: int = 0, now_ns: int = 0, at: int = 0) -> int:
-        """See `driver_kernels.serve`."""
-        seen = self._x, self._m, self._obs, self._draw
-        return kernels.serve(what, self.book, self.state, *seen, wanted, self._out, since, now_ns, at)
 
     @property
     def last_intent(self) -> NDArray[np.int32]:
@@ -168,15 +164,15 @@ class Driver:
 
     def skip_due(self, now_ns: int) -> Commands:
         """Let the decisions due by `now_ns` pass with nothing wanted: own orders are taken back."""
-        return self._out[: self._served(empty(1)[0], kernels.SKIP, now_ns=now_ns)]
+        return self._out[: self._serve(empty(1)[0], kernels.SKIP, 0, now_ns, 0)]
 
     def withdraw(self) -> Commands:
         """Take every own order back; no decision is taken."""
-        return self._out[: self._served(empty(1)[0], kernels.WITHDRAW)]
+        return self._out[: self._serve(empty(1)[0], kernels.WITHDRAW, 0, 0, 0)]
 
     def end(self) -> None:
         """Trading is over for this order: what is left is booked at the last known far touch, and counted."""
-        self._serve(kernels.END)
+        self._serve(self._intent[0], kernels.END, 0, 0, 0)
 
     def apply_alone(self, row: Ints) -> Commands:
         """Apply one row without taking any decision; what waited for it is sent.
@@ -190,7 +186,7 @@ class Driver:
         fault = self._apply(self.book, self.state, row)
         if fault != kernels.FINE:
             raise TapeError(REASONS[fault], f"row {row.tolist()}", "reconcile with the venue")
-        return self._out[: self._serve(kernels.COLLECT, since)]
+        return self._out[: self._serve(self._intent[0], kernels.COLLECT, since, 0, 0)]
 
     def run(self, rows: Iterable[Ints]) -> Commands:
         """Feed a whole record; all commands, int64 (n, 6)."""
@@ -218,7 +214,7 @@ class Driver:
         fault = self._apply(book, k, row)
         if fault != kernels.FINE:
             return self._refuse(fault, row)
-        n = self._serve(kernels.COLLECT, since, 0, n)
+        n = self._serve(self._intent[0], kernels.COLLECT, since, 0, n)
         n = self._decide(ns if last else ns - 1, n)
         return self._out[:n] if n else None
 
@@ -228,10 +224,19 @@ class Driver:
             return self._decide_compiled(now_ns, at)
         if self.state[sim.PHASE] != sim.WORKING or self.state[sim.DUE_NS] > now_ns:
             return at
-        at = self._serve(kernels.LOOK, 0, now_ns, at)
+        wanted = self._intent[0]
+        at = self._serve(wanted, kernels.LOOK, 0, now_ns, at)
         while at < 0:
-            self._intent[0] = self.strategy.decide(self.view)[0]
-            at = self._serve(kernels.ANSWER, 0, now_ns, -1 - at)
+            if not np.isfinite(self._obs).all():
+                raise PolicyError(
+                    "an observation of numbers", "NaN or infinity in it", "see its features in the journal"
+                )
+            answer = np.asarray(self.strategy.decide(self.view))
+            if answer.dtype.kind != "i":
+                said = "NaN" if answer.dtype.kind == "f" and np.isnan(answer).any() else f"{answer.dtype}"
+                raise PolicyError(f"an intent of whole numbers from {self.strategy.name}", said, "correct the strategy")
+            wanted[:] = answer[0]
+            at = self._serve(wanted, kernels.ANSWER, 0, now_ns, -1 - at)
         return at
 
     def _refuse(self, fault: int, row: Ints) -> Commands | None:

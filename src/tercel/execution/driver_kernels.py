@@ -283,8 +283,8 @@ def collect(k: Longs, since: int, out: Longs, at: int) -> int:
 
 @kernel
 def serve(
-    what: int, b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, out: Longs,
-    since: int, now: int, at: int,
+    b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, out: Longs, intent: Packed,
+    what: int, since: int, now: int, at: int,
 ) -> int:  # fmt: skip
     """What Python asks of one market's decisions, behind one compiled entry.
 

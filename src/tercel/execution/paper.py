@@ -139,4 +139,4 @@ class PaperTrial:
 
     def _serve(self, what: int) -> None:
         seen = self._x, self._m, self._obs, self._draw
-        kernels.serve(what, self._book, self._state, *seen, self._intent, _NO_COMMANDS, 0, 0, 0)
+        kernels.serve(self._book, self._state, *seen, _NO_COMMANDS, self._intent, what, 0, 0, 0)

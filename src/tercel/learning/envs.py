@@ -27,13 +27,13 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Bytes, Floats, Longs, kernel
 from tercel.evaluation.episodes import Episodes
 from tercel.evaluation.sampling import Sampler, bank_sampler
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.actions import action_set
 from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
 from tercel.execution.observers import Eyes, observer
+from tercel.execution.task import Task
 from tercel.learning.own_reward import Reward, Step, rewards_of
 from tercel.learning.port import State
 from tercel.market.flow import preset as presets

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError
 from tercel.evaluation.sampling import Sampler
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.learning import register
 from tercel.learning.envs import COSTS, ExecutionVec, Options, execution_env
 from tercel.market.flow import preset as presets

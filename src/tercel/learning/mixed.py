@@ -16,8 +16,8 @@ from tercel.core.arrays import Bools, Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.sampling import Sampler
-from tercel.evaluation.task import Task
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.learning.envs import COSTS, ExecutionVec, Options
 from tercel.learning.port import State
 from tercel.learning.ranges import Ranges

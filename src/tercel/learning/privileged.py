@@ -27,9 +27,9 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import without_orders
 from tercel.evaluation.sampling import Sampler
-from tercel.evaluation.task import Task
 from tercel.execution import columns as c
 from tercel.execution.intent import empty
+from tercel.execution.task import Task
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.port import Foresees, Masked, Restorable, State
 from tercel.market.simulator.source import Source

@@ -7,8 +7,8 @@ import numpy as np
 from tercel.core.arrays import Ints
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Plan
-from tercel.evaluation.task import SHARE, Task
 from tercel.execution import step as kernels
+from tercel.execution.task import SHARE, Task
 
 Pair = tuple[float, float]
 

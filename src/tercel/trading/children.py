@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import OrderError
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
 from tercel.core.vocabulary import NO_ASK
-from tercel.evaluation.task import Task
 from tercel.execution import step
+from tercel.execution.task import Task
 from tercel.market.simulator import layout as sim
 
 
@@ -114,8 +115,11 @@ class Children:
         self.by_name[name] = child
         child.name = name
 
-    def command(self, row: list[int]) -> Command:
-        """A driver's command (see `execution.driver`) in the venue's words."""
+    def commands(self, rows: Ints | None) -> list[Command]:
+        """A driver's commands (`execution.driver.Commands`) as messages to a venue."""
+        return [] if rows is None else [self._command(row) for row in rows.tolist()]
+
+    def _command(self, row: list[int]) -> Command:
         self._named += 1
         order, name = self._order, f"{self._order.parent}.{self._named}"
         ns, what, own, price, lots, how = row

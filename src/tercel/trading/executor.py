@@ -50,9 +50,9 @@ from tercel.market.simulator.entry import ladder_end
 from tercel.trading import executor_kernels as kernels
 from tercel.trading.children import Assignment, Child, Children, limit_at
 from tercel.trading.follower import Follower
-from tercel.trading.guarded import trusted
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
+from tercel.trading.strategies import refuse_broken_weights
 
 Ints = NDArray[np.int64]
 
@@ -69,12 +69,12 @@ class ParentExecutor:
     follower : Follower
         Of the instrument; fed by whoever feeds the executor, and before it.
     strategy : Strategy
-        What decides; it is not trusted (`trading.guarded`).
+        What decides; the driver checks its answers.
     """
 
     def __init__(self, order: Assignment, follower: Follower, strategy: Strategy) -> None:
         self.id, self.order, self.strategy = order.parent, order, strategy
-        self._trusted = trusted(strategy)
+        refuse_broken_weights(strategy)
         self._follower = follower
         self._driver: Driver | None = None
         self._children = Children(order)
@@ -335,7 +335,7 @@ class ParentExecutor:
         k[sim.PHASE] = sim.WORKING
         seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
         self.began = b, k
-        self._driver = Driver(b, k, self._trusted, kernels.apply_heard)
+        self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
 
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
         """Take the decisions due by `now_ns`; a paused order only lets them pass."""
@@ -343,19 +343,18 @@ class ParentExecutor:
         if self._cancelled:
             return
         if not self._paused:
-            self._say(driver.decide_due(now_ns), commands)
+            commands += self._children.commands(driver.decide_due(now_ns))
             return
         k = driver.state
         if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
             commands += self.cancel()
             return
-        self._say(driver.skip_due(now_ns), commands)
+        commands += self._children.commands(driver.skip_due(now_ns))
 
     def _withdraw(self) -> list[Command]:
-        commands: list[Command] = []
-        if self._driver is not None and not self._driver.done:
-            self._say(self._driver.withdraw(), commands)
-        return commands
+        if self._driver is None or self._driver.done:
+            return []
+        return self._children.commands(self._driver.withdraw())
 
     def _end_if_over(self) -> None:
         """The horizon is over, every command answered, and lots are left: book them as the batch does."""
@@ -397,9 +396,9 @@ class ParentExecutor:
     def _feed(self, row: Ints, commands: list[Command]) -> None:
         """One row of the driver's own words; decisions that fell due before it are taken first."""
         if self._cancelled or self._paused:
-            self._say(self.driver.apply_alone(row), commands)  # no decision may be taken on the way
+            commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
         else:
-            self._say(self.driver.on_event(row), commands)
+            commands += self._children.commands(self.driver.on_event(row))
         self._recorded.append(row[None].copy())
 
     def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:
@@ -481,9 +480,3 @@ class ParentExecutor:
         if child.number >= 0 and self._who_of[child.number] == child.own:
             self._who_of[child.number] = -1
         child.number = -1
-
-    # -- commands -----------------------------------------------------------------------------------------------------
-
-    def _say(self, sent: Ints | None, commands: list[Command]) -> None:
-        if sent is not None:
-            commands.extend(self._children.command(row) for row in sent.tolist())

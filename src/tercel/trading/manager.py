@@ -6,6 +6,7 @@ executor whose orders' fate was unknown for a while by a new one that goes on wi
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,10 +23,10 @@ from tercel.trading.children import Assignment, limit_at
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import OrderGateway
-from tercel.trading.guarded import Strategies
 from tercel.trading.journal import kinds
 from tercel.trading.parents import NEW_SESSION, NO_LIMIT, ParentOrder, ParentRequest, ParentStatus, accepted, entry_of
 from tercel.trading.stopping import Stopper, cancels
+from tercel.trading.strategies import Strategies
 
 
 class Watcher(Protocol):
@@ -285,7 +286,7 @@ class ParentOrderManager:
         all_moved = all(isinstance(event, MarketRows) for event in events)
         for executor in self:
             if not all_moved or executor.order.instrument in moved:
-                self._try(executor, lambda each: each.on_events(events))
+                self._try(executor, partial(executor.on_events, events))
         self.trying = ""
         for watcher in self.watchers:
             watcher.on_events(events)
@@ -294,14 +295,14 @@ class ParentOrderManager:
         """Everything up to a time was heard: let executors arrive, decide, close."""
         for executor in self:
             if executor.due_ns <= now_ns:
-                self._try(executor, lambda each: each.on_time(now_ns))
+                self._try(executor, partial(executor.on_time, now_ns))
         self.trying = ""
 
-    def _try(self, executor: ParentExecutor, doing: Callable[[ParentExecutor], list[Command]]) -> None:
+    def _try(self, executor: ParentExecutor, act: Callable[[], list[Command]]) -> None:
         """Let an executor act; when its strategy fails, another takes over."""
         arrived, self.trying = executor.arrived, executor.id
         try:
-            commands = doing(executor)
+            commands = act()
             decision = executor.decision(commands, self._now)
         except TapeError as error:
             self.alert("worker_lost", str(error), executor.order.instrument, executor.order.account, executor.id)

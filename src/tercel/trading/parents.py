@@ -12,7 +12,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.trading.journal import kinds
 
 MOST_LOTS: Final = 2**30
@@ -65,7 +65,7 @@ class ParentRequest:
     agent : str
         The account in whose name.
     limit_price : float or str, optional
-        It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`evaluation.task.Task`).
+        It never trades beyond: a price, or text such as ``25bps`` beyond the mid at arrival (`execution.task.Task`).
 
     Raises
     ------

@@ -18,12 +18,12 @@ from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
-from tercel.trading.guarded import Strategies
 from tercel.trading.journal import kinds
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
+from tercel.trading.strategies import Strategies
 
 HEARTBEAT_NS: Final = 60 * NS_PER_SECOND
 FIRST_S: Final = 60.0

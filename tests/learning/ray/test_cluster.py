@@ -10,8 +10,8 @@ from tests.learning import tiny
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_strategy
-from tercel.evaluation.task import Task
 from tercel.execution.strategies import MarketEstimates, build
+from tercel.execution.task import Task
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
 from tercel.learning.ray import connect, ray_env, run_strategy_on, sharded_env

@@ -15,10 +15,10 @@ from tests.market.tape.tapes import DAY, OPEN, empty_market, market_at, play, qu
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes
-from tercel.evaluation.task import Task
 from tercel.evaluation.windows import tape_plan
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
+from tercel.execution.task import Task
 from tercel.market.book import Book
 from tercel.market.book import layout as lay
 from tercel.market.feeds.lobster import LobsterFeed

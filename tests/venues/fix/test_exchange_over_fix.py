@@ -5,7 +5,7 @@ import pytest
 from tests.trading.test_executor import assert_same, batch, over, strategy_of
 
 from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.task import Latency, Task
+from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive

@@ -10,10 +10,10 @@ from tercel.evaluation.contest.contenders import baselines_of, own_of, refuse_na
 from tercel.evaluation.contest.families import field_of
 from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.order_files import read_orders, task_of
-from tercel.evaluation.task import Task
 from tercel.evaluation.venue import fees_of, latency_of, tape_of
 from tercel.execution.own import findable
 from tercel.execution.registry.resolve import ARCHIVE
+from tercel.execution.task import Task
 from tercel.learning.agent.convert import opened
 from tercel.learning.ray.contest import on_cluster
 from tercel.market.simulator.terms import NO_FEES

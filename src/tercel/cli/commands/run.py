@@ -27,10 +27,10 @@ from tercel.evaluation.metrics import FILE as METRICS
 from tercel.evaluation.metrics import rows_so_far
 from tercel.evaluation.order_files import task_of
 from tercel.evaluation.settings import EPISODES, FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
-from tercel.evaluation.task import Task
 from tercel.evaluation.venue import fees_of, latency_of
 from tercel.evaluation.venue import in_words as venue_words
 from tercel.execution.own import findable
+from tercel.execution.task import Task
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.recipe import configured, learnable
 from tercel.learning.agent.training import POLICY, claim, is_done, run_training

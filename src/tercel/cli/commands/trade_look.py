@@ -11,7 +11,7 @@ from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post, withdraw

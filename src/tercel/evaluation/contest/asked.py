@@ -24,7 +24,7 @@ from tercel.evaluation.order_files import with_orders
 from tercel.evaluation.orders import Order
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.standing import FROZEN
-from tercel.evaluation.task import Latency, Task
+from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS

@@ -19,7 +19,7 @@ from tercel.evaluation.contest.places import PLAIN, Place
 from tercel.evaluation.contest.result import SEED
 from tercel.evaluation.contest.room import cramped, roomy
 from tercel.evaluation.standing import SCHEDULES, ratios
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.terms import NO_FEES

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
+from tercel.execution.task import Task
 
 MS_NS: Final = 1e6
 SLACK: Final = 1e-9

@@ -7,7 +7,7 @@ from tercel.evaluation.claims import called
 from tercel.evaluation.contest.adapted import adapted
 from tercel.evaluation.contest.claim_words import POOLED_WORDS, claimed
 from tercel.evaluation.contest.leaks import SEEN
-from tercel.evaluation.task import SIDES, Task, size_in_words
+from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 
 MOST_VERDICTS = 3

@@ -14,9 +14,9 @@ import numpy as np
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches
 from tercel.evaluation.explain.seen import Explained, Floats, Seen, parts, places
-from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import Intents
+from tercel.execution.task import Task
 from tercel.market.simulator.source import Source
 from tercel.stats import Estimate, mean_interval, paired_difference
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches
-from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs
 from tercel.execution.intent import ANCHOR, STEP, Intents, K
 from tercel.execution.strategy import shares
+from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.market.simulator.source import Source
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.explain.seen import Explained, Floats, Seen, Singles, behind_touch, parts, places, rows_of
-from tercel.evaluation.task import Task
 from tercel.execution import intent as i
 from tercel.execution.costs import BPS
 from tercel.execution.intent import Intents
+from tercel.execution.task import Task
 from tercel.execution.view import View
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source

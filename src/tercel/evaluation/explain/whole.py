@@ -12,13 +12,13 @@ from tercel.evaluation.explain.importance import away_from, moves_action, moves_
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.explain.seen import Explained, Seen, grouped, watch
 from tercel.evaluation.explain.stories import chosen, tell
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import action_set
 from tercel.execution.costs import attribute
 from tercel.execution.observers import Eyes
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.simulator.source import reactive

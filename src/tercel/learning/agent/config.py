@@ -37,10 +37,10 @@ from pydantic import (
 from tercel.core.names import check_known, offer
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
-from tercel.evaluation.task import Latency, Task
 from tercel.execution.actions import SETS
 from tercel.execution.observation_v2 import MOST
 from tercel.execution.observers import OBSERVERS, is_own_name
+from tercel.execution.task import Latency, Task
 from tercel.learning.ranges import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
 

@@ -10,9 +10,9 @@ from tercel.evaluation.episodes import Plan, seeded_plan
 from tercel.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market, curve_lots, validated
 from tercel.evaluation.sampling import Sampler, bank_sampler
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Task
 from tercel.evaluation.windows import tape_plan, tape_sampler
 from tercel.execution import step as kernels
+from tercel.execution.task import Task
 from tercel.learning.agent.config import AgentConfig, span
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import ImpactLaw

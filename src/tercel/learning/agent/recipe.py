@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import check_known, nearest
 from tercel.core.toml import changed, read_toml
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.task import Latency
+from tercel.execution.task import Latency
 from tercel.learning.agent.config import AgentConfig, parse, preset_file
 from tercel.learning.agent.learner import SB3, with_algo
 from tercel.learning.native.ppo import PpoSettings
@@ -31,7 +31,7 @@ def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
     Training has no fees, no latency of the feed, no limit price, one latency of orders (the middle of a law) and
     decisions by time.
 
-    >>> from tercel.evaluation.task import Task
+    >>> from tercel.execution.task import Task
     >>> learnable(RunSettings(market="csco", task=Task(limit_price="25bps")))[1]
     ['a limit price']
     """

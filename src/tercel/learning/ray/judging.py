@@ -4,9 +4,9 @@ from typing import Any
 
 from tercel.evaluation.episodes import Plan
 from tercel.evaluation.experiment import Progress, batches, run_strategy
-from tercel.evaluation.task import Task
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.learning.ray.cluster import Cluster, theirs
 from tercel.market.simulator.source import Source
 

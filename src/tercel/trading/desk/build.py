@@ -31,9 +31,9 @@ from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.loop import AlphaPort, DeskLoop
 from tercel.trading.desk.planted import Planted, Scene, planted
 from tercel.trading.desk.seat import Seat
-from tercel.trading.guarded import Strategies
 from tercel.trading.session import Session
 from tercel.trading.stopping import Latch
+from tercel.trading.strategies import Strategies
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
 
 PACKAGED: Final = "packaged:"

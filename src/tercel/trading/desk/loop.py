@@ -11,7 +11,7 @@ comes back as feedback. Second by second the senses are fed, the posture follows
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -23,11 +23,12 @@ from tercel.core.orders import MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.risk.anomaly import Calm
-from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, Stance, finish_early
+from tercel.risk.posture import PosturePolicy
 from tercel.trading.desk.allocation import Hedge, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
 from tercel.trading.desk.config import CLOSING_S, DeskConfig
 from tercel.trading.desk.demand import Demand, demand
+from tercel.trading.desk.posture import desk_rules, stance
 from tercel.trading.desk.program import Program
 from tercel.trading.desk.seat import Seat
 from tercel.trading.desk.senses import MarketMonitor, seconds_between
@@ -226,8 +227,17 @@ class DeskLoop:
             self._forecast(name, line, number, at_ns)
             self._take_posture(name, line, at_ns)
             self.session.guide(name, line.alpha, line.posture)
-            lots = line.sizing.lots(line.program.side, line.program.open, line.alpha, line.posture, last)
+            waiting = max(line.program.open - self._at_work(name), 0)
+            lots = line.sizing.lots(line.program.side, waiting, line.alpha, line.posture, last)
             self._share_out(name, line, lots, number)
+
+    def _at_work(self, name: str) -> int:
+        """Lots of the desk's own parents that are not over: the program books what they filled when they end."""
+        return sum(
+            parent.lots
+            for parent in self.session.ledger.parents
+            if not parent.over and parent.id in self._expected and parent.order.instrument == name
+        )
 
     def _forecast(self, name: str, line: _Line, number: int, at_ns: int) -> None:
         line.alpha = None
@@ -248,7 +258,7 @@ class DeskLoop:
             return False
         posture = line.policy.update(line.senses.risk(), at_ns)
         before, line.posture = line.posture, posture
-        if before is not None and _stance(before) == _stance(posture):
+        if before is not None and stance(before) == stance(posture):
             return False
         body = _body(posture) | {"styles": int(posture.styles), "reasons": list(posture.reasons)}
         self._note([Entry(kinds.POSTURE, at_ns, name, body=body)])
@@ -350,6 +360,7 @@ class DeskLoop:
         order, cost = parent.order, self._cost(parent)
         expected, alpha, told = self._expected.get(order.id, (None, None, ""))
         if expected is not None:
+            self._book(parent, cost)
             self._learn(order, cost, expected)
         listing = self.session.listings[order.instrument]
         body = cost.words(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
@@ -358,9 +369,15 @@ class DeskLoop:
         self._note([entry])
         self.results.append(_result(entry))
 
+    def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
+        """Book the fills; lots that a person added to the parent are asked for at its arrival."""
+        program = self._lines[parent.order.instrument].program
+        if (added := cost.filled - program.open) > 0:
+            program.ask(added, parent.arrival_mid2)
+        program.fill(cost.filled, cost.paid2)
+
     def _learn(self, order: ParentRequest, cost: Shortfall, expected: float) -> None:
         line = self._lines[order.instrument]
-        line.program.fill(cost.filled, cost.paid2)
         feedback = CostFeedback(
             instrument=order.instrument,
             agent=order.agent,
@@ -461,27 +478,6 @@ def _why_open(parent: ParentOrder, now_ns: int) -> str:
         later = (parent.ends_ns - now_ns) / NS_PER_SECOND
         return f"its horizon comes {later:,.0f} s later" if later > 0 else "its last orders have no answer yet"
     return f"{parent.status}: {parent.reason}"
-
-
-def _stance(posture: Posture) -> tuple[float, float, int, float]:
-    """A posture without its moment and its words: what agents feel."""
-    return posture.urgency, posture.max_participation, posture.styles, posture.size_multiplier
-
-
-def desk_rules() -> PostureConfig:
-    """The posture of a desk: new sizes shrink with what is unusual, and parents at work are finished early.
-
-    Measured (`python -m studies worth posture`): caps on what is at work make the tail of cost worse when depth goes,
-    because the horizon takes what is left in a thin book; haste while there is depth cuts it. What trading has cost
-    shrinks no sizes: a desk that waits because it is dear waits longest in the trend that makes it dear.
-    """
-    sizes = tuple(
-        replace(rule, asks=Stance(size_multiplier=rule.asks.size_multiplier))
-        for rule in DEFAULT_RULES
-        if rule.asks.size_multiplier < 1 and rule.watches != "cost_ratio"
-    )
-    early = tuple(replace(rule, name=f"{rule.name}: finish early") for rule in finish_early().rules)
-    return PostureConfig(rules=(*sizes, *early))
 
 
 def _rounded(costs: Mapping[str, float]) -> str:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
 from tercel.market.tape import Instrument, Lake
-from tercel.trading.tca.files import FileFill, FileOrder
-from tercel.trading.tca.market_day import Calendar, MarketDay, read_day
+from tercel.tca.files import FileFill, FileOrder
+from tercel.tca.market_day import Calendar, MarketDay, read_day
 from tercel.trading.tca.measure import ParentCost, ParentFacts, measure, without_own
 
 Ints = NDArray[np.int64]

@@ -22,9 +22,9 @@ from tercel.report.page import Section, render
 from tercel.report.svg import Figure
 from tercel.report.tables import NOTHING, fixed, plain_table, spelt
 from tercel.stats.clusters import FEW_CLUSTERS
-from tercel.trading.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
-from tercel.trading.tca.files import read_fills, read_orders
-from tercel.trading.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
+from tercel.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
+from tercel.tca.files import read_fills, read_orders
+from tercel.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
 from tercel.trading.tca.shortfall import known
 from tercel.trading.tca.summary import PARTS, sentences, summary
 

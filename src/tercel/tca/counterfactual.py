@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Plan
 from tercel.evaluation.experiment import pilot, run_strategies
-from tercel.evaluation.task import Task
 from tercel.evaluation.windows import tape_plan, window_row
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS, Costs
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import TapeDay, replay
@@ -32,8 +32,8 @@ from tercel.market.tape import Instrument, Lake
 from tercel.stats import Estimate, Moments, Replicates, cluster_index, cluster_sums, replicate
 from tercel.stats.clusters import BLOCK_NS, FEW_CLUSTERS
 from tercel.stats.student import normal_quantile, t_quantile
-from tercel.trading.tca.market_day import Calendar
-from tercel.trading.tca.own import OwnParent
+from tercel.tca.market_day import Calendar
+from tercel.tca.own import OwnParent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -1,0 +1,77 @@
+"""A round that begins while parents of the round before are at work: their lots are not asked for twice."""
+
+from typing import Any
+
+import pytest
+from tests.trading.desk.test_one_after_another import SMALL
+
+from tercel.core.orders import VenueEvent
+from tercel.core.vocabulary import NS_PER_SECOND as S
+from tercel.trading.desk.build import Opened, Workbench, open_desk
+from tercel.trading.desk.config import parse_config
+from tercel.trading.desk.planted import planted
+from tercel.trading.journal.memory import MemoryJournal
+
+
+class LateVenue:
+    """A venue all of whose events arrive some venue time after it was sent."""
+
+    def __init__(self, venue: Any, late_ns: int) -> None:
+        self._venue, self._late_ns = venue, late_ns
+        self._sent: list[tuple[int, VenueEvent]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._venue, name)
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        self._sent += [(self._venue.now_ns, event) for event in self._venue.step(until_ns)]
+        arrived = [event for ns, event in self._sent if ns + self._late_ns <= self._venue.now_ns]
+        self._sent = self._sent[len(arrived) :]
+        return arrived
+
+
+@pytest.fixture(scope="module")
+def tools() -> Workbench:
+    return Workbench()
+
+
+def desk_of(tools: Workbench, late_s: float, strategy: str = "twap_take", rounds: int = 4) -> Opened:
+    text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
+    config = parse_config(text, "desk.toml")
+    venue: Any = LateVenue(tools.exchange(config, 1, planted(config, 1)), round(late_s * S))
+    return open_desk(config, MemoryJournal(chained=False), 1, tools, venue)
+
+
+@pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
+@pytest.mark.parametrize("late_s", [0.0, 4.0, 9.0, 30.0])
+def test_what_is_asked_for_is_worked_once(tools: Workbench, late_s: float, strategy: str) -> None:
+    opened = desk_of(tools, late_s, strategy)
+    opened.desk.run()
+    desk, session = opened.desk, opened.session
+    program = desk._lines["AAA"].program
+    asked = sum(order.lots for orders in desk._orders.values() for order in orders)
+    assert session.ledger.faults() == []
+    assert sum(parent.filled if parent.over else parent.lots for parent in session.ledger.parents) <= asked
+    session.run(session.now_ns + 300 * S)
+    assert all(parent.over for parent in session.ledger.parents)
+    assert sum(parent.filled for parent in session.ledger.parents) == asked - program.open
+    if late_s == 0:
+        assert program.open == 0
+
+
+def test_lots_that_a_person_adds_are_part_of_the_program(tools: Workbench) -> None:
+    opened = desk_of(tools, 0.0, rounds=2)
+    opened.desk.begin()
+    opened.desk._begin_round(0, opened.session.now_ns)
+    [parent] = opened.session.ledger.parents
+    opened.session.amend(parent.id, "ann: more", lots=parent.lots + 50)
+    opened.session.run(opened.session.now_ns + 300 * S)
+    program = opened.desk._lines["AAA"].program
+    assert opened.session.ledger.parents.must(parent.id).filled == parent.lots + 50
+    assert program.open == 0
+    assert opened.desk.results[-1]["filled"] == parent.lots + 50
+    assert program.asked2 == parent.lots * opened.desk._lines["AAA"].begun_mid2 + 50 * parent_mid(opened, parent.id)
+
+
+def parent_mid(opened: Opened, id_: str) -> int:
+    return opened.session.ledger.parents.must(id_).arrival_mid2
