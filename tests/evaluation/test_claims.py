@@ -5,7 +5,7 @@ import pytest
 
 from tercel.evaluation.claims import claim, settle
 from tercel.evaluation.comparisons import ComparisonLedger, Scores, compare
-from tercel.evaluation.standing import FROZEN
+from tercel.evaluation.risk_statistics import FROZEN
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.testing.strategy import random_views
 

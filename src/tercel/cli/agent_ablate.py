@@ -60,29 +60,29 @@ class Ablate:
     as_json: AsJson = False
 
 
-def ablate(asked: Ablate) -> None:
+def ablate(request: Ablate) -> None:
     """Try each idea of a recipe: variants trained alike, judged against the whole on fresh episodes."""
-    only, seeds, judged_on = listed(asked.only or ""), listed_seeds(asked.seeds), listed_seeds(asked.judged_on)
-    if asked.only is not None and not only:
-        raise ConfigError("names of variants", f"--only {asked.only!r}", "leave --only out for all of them")
-    from tercel.learning.ablation.judged import judged
+    only, seeds, judged_on = listed(request.only or ""), listed_seeds(request.seeds), listed_seeds(request.judged_on)
+    if request.only is not None and not only:
+        raise ConfigError("names of variants", f"--only {request.only!r}", "leave --only out for all of them")
+    from tercel.learning.ablation.evaluation import judged
     from tercel.learning.ablation.page import write_page
     from tercel.learning.ablation.trainings import refuse_others, runs_of
-    from tercel.learning.ablation.variants import SHIPPED, variants_of, whole
+    from tercel.learning.ablation.variants import SHIPPED, variants_of, whole_recipe
     from tercel.learning.agent.guards import variants_tried
 
-    if asked.write is not None:
-        around(asked.write, MARKS)
-    file, recipe, out = asked.variants or SHIPPED, _recipe(asked), asked.out
-    every = [whole(recipe), *variants_of(recipe, file, only)]
+    if request.write is not None:
+        around(request.write, MARKS)
+    file, recipe, out = request.variants or SHIPPED, _recipe(request), request.out
+    every = [whole_recipe(recipe), *variants_of(recipe, file, only)]
     runs = runs_of(every, seeds, out)
     wanted = [run for row in runs.values() for run in row]
     refuse_others(wanted)
     out.mkdir(parents=True, exist_ok=True)
-    _train(wanted, asked.workers or os.cpu_count() or 1)
+    _train(wanted, request.workers or os.cpu_count() or 1)
     failed = _failed(every, runs)
-    kept = [one for one in every if one.name not in failed]
-    result = judged(recipe, kept, runs, judged_on, asked.episodes, out)
+    complete = [one for one in every if one.name not in failed]
+    result = judged(recipe, complete, runs, judged_on, request.episodes, out)
     result |= {
         "recipe": recipe.name,
         "variants_file": str(file),
@@ -96,9 +96,9 @@ def ablate(asked: Ablate) -> None:
     result["said"] = " ".join(said(result))
     (out / RESULT).write_text(json_text(result) + "\n")
     page = write_page(out, result, runs)
-    if asked.write is not None:
-        replace_table(asked.write, markdown(result), MARKS)
-        say(f"written  {asked.write}")
+    if request.write is not None:
+        replace_table(request.write, markdown(result), MARKS)
+        say(f"written  {request.write}")
 
     def show() -> None:
         title = f"{recipe.name} and variants of it: implementation shortfall, bps"
@@ -107,22 +107,22 @@ def ablate(asked: Ablate) -> None:
             say(text)
         say(f"report   {page}")
 
-    hand_over({**result, "out": str(out), "report": str(page)}, asked.as_json, show)
+    hand_over({**result, "out": str(out), "report": str(page)}, request.as_json, show)
 
 
-def _recipe(asked: Ablate) -> "AgentConfig":
+def _recipe(request: Ablate) -> "AgentConfig":
     """The recipe that is named, with fewer frames where they are asked for."""
     from tercel.learning.ablation.variants import with_frames
     from tercel.learning.agent.config import preset_file, preset_names, read_config
     from tercel.learning.agent.learner import refuse_settings
 
-    config, preset = asked.config, asked.preset
+    config, preset = request.config, request.preset
     if config is not None and preset is not None:
         raise ConfigError("a configuration file or --preset NAME", "both", f"presets: {', '.join(preset_names())}")
     file = config if config is not None else preset_file(preset or "one_market")
     recipe = read_config(file)
     refuse_settings(recipe, str(file))
-    return recipe if asked.frames is None else with_frames(recipe, asked.frames)
+    return recipe if request.frames is None else with_frames(recipe, request.frames)
 
 
 def _train(runs: "Sequence[Run]", workers: int) -> None:
@@ -154,7 +154,7 @@ def _failed(listed: "Sequence[Variant]", runs: "Mapping[str, Sequence[Run]]") ->
 
 def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """A line for the rule, the recipe and each variant, the dearest of these last."""
-    from tercel.learning.ablation.judged import RULE
+    from tercel.learning.ablation.evaluation import RULE
     from tercel.learning.ablation.variants import WHOLE
 
     head = [row for row in result["rows"] if row["name"] in (RULE, WHOLE)]
@@ -175,7 +175,7 @@ def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 def said(result: Mapping[str, Any]) -> list[str]:
     """What a reader of the table must know."""
     seeds = result["seeds"]
-    told = [
+    sentences = [
         f"Implementation shortfall in bps with 95 % intervals; {result['episodes']:,} paired fresh episodes in "
         f"{', '.join(result['markets'])}, base seeds {', '.join(map(str, result['judged_on']))}, the same for all; "
         f"{result['frames']:,} decisions a training.",
@@ -188,10 +188,10 @@ def said(result: Mapping[str, Any]) -> list[str]:
         "before that correction.",
     ]
     if len(seeds) == 1:
-        told.append("One training seed: intervals hold for these very networks, not for the recipes.")
+        sentences.append("One training seed: intervals hold for these very networks, not for the recipes.")
     if result["failed"]:
-        told.append(f"Failed and not judged: {', '.join(result['failed'])}.")
-    return told
+        sentences.append(f"Failed and not judged: {', '.join(result['failed'])}.")
+    return sentences
 
 
 def _count(number: int, what: str) -> str:

@@ -68,10 +68,10 @@ class Run:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def runs_of(variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> dict[str, list[Run]]:
@@ -106,18 +106,18 @@ def refuse_others(runs: Sequence[Run]) -> None:
         try:
             raw = json.loads(path.read_text())
             seed = raw.pop("seed")
-            held = _dumped(parse(raw, str(path)), seed)
+            stored = _dumped(parse(raw, str(path)), seed)
         except (ValueError, KeyError, AttributeError, TercelError) as error:
             raise ConfigError("a training's configuration", f"{path}: {error}", remedy) from None
-        if held != wanted:
-            key, one, other = _difference(held, wanted)
+        if stored != wanted:
+            key, one, other = _difference(stored, wanted)
             raise ConfigError(f"a new folder, or one with {key} = {other}", f"{run.folder} with {key} = {one}", remedy)
 
 
-def _difference(held: dict[str, Any], wanted: dict[str, Any], above: str = "") -> tuple[str, Any, Any]:
+def _difference(stored: dict[str, Any], wanted: dict[str, Any], above: str = "") -> tuple[str, Any, Any]:
     """The first key whose values differ, dotted, and both values."""
-    for key in [*held, *(key for key in wanted if key not in held)]:
-        one, other = held.get(key), wanted.get(key)
+    for key in [*stored, *(key for key in wanted if key not in stored)]:
+        one, other = stored.get(key), wanted.get(key)
         if one == other:
             continue
         if isinstance(one, dict) and isinstance(other, dict):
@@ -145,11 +145,11 @@ def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) ->
         pool.run(train_one, jobs, lambda _: tick(before + sum(run.frames for run in todo)))
 
 
-def train_one(told: str, folder: Path, seed: int) -> bool:
+def train_one(text: str, folder: Path, seed: int) -> bool:
     """Train in a worker; a training that cannot go on says why in its folder, and the others go on."""
     if stopping():
         return False
-    config = AgentConfig.model_validate_json(told)
+    config = AgentConfig.model_validate_json(text)
     began = time.process_time()
     (folder / FAILED).unlink(missing_ok=True)
     try:

@@ -41,8 +41,8 @@ from tercel.learning.agent.guards import variants_tried
 from tercel.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.learning.agent.market import TrainingMarket, markets_of
 from tercel.learning.agent.own import eyes_of, functions_of
-from tercel.learning.agent.policy import action_parameters, rule_of, rule_said, strategy_of
-from tercel.learning.agent.validation import Look, Validator
+from tercel.learning.agent.policy import action_parameters, rule_name, rule_of, strategy_of
+from tercel.learning.agent.validation import ValidationCheck, Validator
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.demonstrate import demonstrations
 from tercel.learning.metrics import MetricsLog
@@ -60,12 +60,12 @@ MADE_OF: Final = "made_of"
 RESULT: Final = "run.json"
 POLICY: Final = "policy"
 """Folder of the best policy by validation."""
-LOOKS: Final = "validation.csv"
-LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
+CHECKS: Final = "validation.csv"
+CHECK_COLUMNS: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
 """Columns of a look without which a run cannot go on."""
 LAST: Final = "last"
 UPDATES_A_CHECKPOINT: Final = 10
-ORACLE: Final = "oracle"
+TEACHER: Final = "oracle"
 
 
 class Average:
@@ -136,7 +136,7 @@ class PrivilegedTeacher(Ppo):
         )
 
 
-def oracle_of(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> PrivilegedTeacher:
+def privileged_teacher(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> PrivilegedTeacher:
     """The oracle at its start, with the policy's settings, annealed over its own frames."""
     settings = learner_settings(config)
     assert isinstance(settings, PpoSettings)  # the settings have refused everything else
@@ -144,7 +144,7 @@ def oracle_of(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> 
     return PrivilegedTeacher(PrivilegedVec(env_of(config, markets)), settings, seed)
 
 
-def train_oracle(
+def train_teacher(
     config: AgentConfig,
     markets: list[TrainingMarket],
     folder: Path,
@@ -164,9 +164,9 @@ def train_oracle(
     on_row : callable, optional
         Receives each row of its metrics.
     stop : callable, optional
-        Asked between updates.
+        EvaluationRequest between updates.
     """
-    home, learner = folder / ORACLE, oracle_of(config, markets, seed)
+    home, learner = folder / TEACHER, privileged_teacher(config, markets, seed)
     state = load_checkpoint(home / "checkpoint")
     if state is not None:
         learner.restore(state)
@@ -187,7 +187,7 @@ def train_oracle(
     return train(learner, config.oracle.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
 
 
-def oracle_state(folder: Path) -> State:
+def teacher_state(folder: Path) -> State:
     """State of the run's oracle, for its teacher.
 
     Raises
@@ -195,9 +195,9 @@ def oracle_state(folder: Path) -> State:
     ConfigError
         If the oracle was never trained.
     """
-    state = load_checkpoint(folder / ORACLE / "checkpoint")
+    state = load_checkpoint(folder / TEACHER / "checkpoint")
     if state is None:
-        raise ConfigError("an oracle that is trained", f"nothing in {folder / ORACLE}", "start the training elsewhere")
+        raise ConfigError("an oracle that is trained", f"nothing in {folder / TEACHER}", "start the training elsewhere")
     return state
 
 
@@ -240,19 +240,21 @@ class Training:
             self.average.restore(state.pop("average", self.average.state()))
             self.agent.restore(state)
         self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
-        self.looks = MetricsLog(folder / LOOKS, frames=self.agent.frames if state is not None else 0, needs=LOOKED)
+        self.checks = MetricsLog(
+            folder / CHECKS, frames=self.agent.frames if state is not None else 0, needs=CHECK_COLUMNS
+        )
         self.every = config.validation.every or max(config.learner.frames // 10, 1)
         self.began = time.monotonic()
         if state is None:
             if isinstance(self.agent, Ppo) and self.agent.teacher:
-                self.agent.teacher.restore(oracle_state(folder))
+                self.agent.teacher.restore(teacher_state(folder))
             self._imitate()
-            self.look()
+            self.check()
 
     @property
     def best(self) -> Metrics | None:
         """The look at which the kept policy was taken."""
-        rows = [row for row in self.looks.rows if row["frames"] >= self._late or row["frames"] == 0]
+        rows = [row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0]
         return max(rows, key=lambda row: row["merit"]) if rows else None
 
     @property
@@ -262,13 +264,13 @@ class Training:
 
     def _imitate(self) -> None:
         """Clone the teacher before learning, where the configuration asks for it."""
-        told = self.config.start
-        if not told.clone:
+        start = self.config.start
+        if not start.clone:
             return
         if not isinstance(self.agent, Ppo):
             raise ConfigError("cloning with ppo", self.config.learner.algo, "set start.clone = 0")
         here = self.env if isinstance(self.env, MixedVec) else env_of(self.config, self.markets)
-        obs, actions = demonstrations(here, build(told.teacher), told.clone, self.seed)
+        obs, actions = demonstrations(here, build(start.teacher), start.clone, self.seed)
         from tercel.learning.native.clone import clone
 
         clone(self.agent, obs, actions)
@@ -280,44 +282,44 @@ class Training:
         self.log.add({**metrics, **self.env.take_metrics(), "seconds": seconds})
         if hasattr(self.env, "progress"):
             self.env.progress(self.agent.frames)
-        last = self.looks.rows[-1]["frames"] if self.looks.rows else -self.every
+        last = self.checks.rows[-1]["frames"] if self.checks.rows else -self.every
         over = self.agent.frames >= self.config.learner.frames
         if self.agent.frames - last >= self.every or over:
-            self.look()
+            self.check()
         policy = self.agent.policy() if self.agent.frames >= self._late else None
         if isinstance(policy, MlpPolicy):
             self.average.add(policy)
             if over:
-                self.look(averaged=True)
+                self.check(averaged=True)
 
-    def look(self, averaged: bool = False) -> Look:
+    def check(self, averaged: bool = False) -> ValidationCheck:
         """Judge the greedy policy, or the mean of the late ones, on the validation episodes; keep the best so far."""
         policy = self.agent.policy()
         if averaged and isinstance(policy, MlpPolicy):
             policy = self.average.policy(policy)
-        best, look = self.best, self.validator.look(strategy_of(self.config, policy), self.agent.frames)
-        look.row["averaged"] = float(averaged)
-        self.looks.add(look.row)
-        if best is None or self.best is self.looks.rows[-1]:
-            save_policy(self.folder / POLICY, policy, self.card(look))
+        best, check = self.best, self.validator.check(strategy_of(self.config, policy), self.agent.frames)
+        check.row["averaged"] = float(averaged)
+        self.checks.add(check.row)
+        if best is None or self.best is self.checks.rows[-1]:
+            save_policy(self.folder / POLICY, policy, self.card(check))
         if self.agent.frames >= self.config.learner.frames:
-            save_policy(self.folder / LAST, policy, self.card(look))
-        return look
+            save_policy(self.folder / LAST, policy, self.card(check))
+        return check
 
-    def card(self, look: Look) -> Card:
+    def card(self, check: ValidationCheck) -> Card:
         """What is said of the policy as it stands."""
-        told, task = self.config, self.markets[0].task
-        policy, watched = self.agent.policy(), observer(eyes_of(told), told.policy.stack)
+        config, task = self.config, self.markets[0].task
+        policy, watched = self.agent.policy(), observer(eyes_of(config), config.policy.stack)
         return Card(
-            name=told.name,
+            name=config.name,
             observes=watched.entries,
-            actions=told.policy.actions,
+            actions=config.policy.actions,
             n_actions=policy.n_actions,
             head=policy.head,
-            action_parameters=action_parameters(told),
+            action_parameters=action_parameters(config),
             observation=watched.name,
             stack=watched.stack,
-            limits=told.task.model_dump() | {"markets": self._names},
+            limits=config.task.model_dump() | {"markets": self._names},
             task=dict(task.to_dict()),
             trained_on=self.trained_on,
             seed=self.seed,
@@ -325,10 +327,10 @@ class Training:
             learner={
                 "name": self.agent.name,
                 **self._counted,
-                **({"reward": told.reward.own} if told.reward.own else {}),
-                **({"oracle": told.oracle.model_dump()} if told.oracle.frames else {}),
+                **({"reward": config.reward.own} if config.reward.own else {}),
+                **({"oracle": config.oracle.model_dump()} if config.oracle.frames else {}),
             },
-            scores={"validation": look.row},
+            scores={"validation": check.row},
             version=__version__,
         )
 
@@ -348,8 +350,8 @@ class Training:
     @property
     def _counted(self) -> dict[str, int]:
         """Looks so far, and with the recipes tried before as many chances to be lucky."""
-        looks = len(self.looks.rows)
-        return {"looks": looks, "variants": variants_tried(self.config) + looks - 1}
+        checks = len(self.checks.rows)
+        return {"looks": checks, "variants": variants_tried(self.config) + checks - 1}
 
     def _count(self) -> None:
         """Say in the cards of what is kept how many looks there were in the end: each was a chance to be lucky."""
@@ -357,8 +359,8 @@ class Training:
             if not path.exists():
                 continue
             card = read_card(path)
-            told = {**card.learner, **self._counted}
-            write_whole(path, replace(card, learner=told).to_json())
+            learner = {**card.learner, **self._counted}
+            write_whole(path, replace(card, learner=learner).to_json())
 
     def finish(self, done: bool) -> dict[str, Any]:
         """Write and return what became of it."""
@@ -371,38 +373,38 @@ class Training:
             "frames": self.agent.frames,
             "policy": str(self.folder / POLICY),
             "best": best,
-            "rule": rule_said(self.config),
+            "rule": rule_name(self.config),
             **self._counted,
             "trained_on": self.trained_on,
             "version": __version__,
         }
-        return _kept(self.folder, result)
+        return _write_result(self.folder, result)
 
 
-def _kept(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+def _write_result(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """Write what became of a training into its folder."""
     write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
     return result
 
 
-def _said(told: AgentConfig, seed: int) -> dict[str, Any]:
+def _run_record(config: AgentConfig, seed: int) -> dict[str, Any]:
     """What a run folder keeps of what was told."""
-    return {"seed": seed, **told.model_dump(mode="json"), MADE_OF: made_of(told)}
+    return {"seed": seed, **config.model_dump(mode="json"), MADE_OF: made_of(config)}
 
 
-def made_of(told: AgentConfig) -> dict[str, Any]:
+def made_of(config: AgentConfig) -> dict[str, Any]:
     """What a configuration names, as it is now: marks of markets and of the user's functions, the days of a lake.
 
     Functions are marked by their compiled code, which another version of Python does not share.
     """
     found = dict[str, Any]()
-    if told.on_tape:
-        found["days"] = list(Lake(told.market.lake).days(told.market.symbol))
+    if config.on_tape:
+        found["days"] = list(Lake(config.market.lake).days(config.market.symbol))
     else:
-        found["presets"] = {name: presets.load(name).mark for name in told.market.presets}
-    if told.own_code:
+        found["presets"] = {name: presets.load(name).mark for name in config.market.presets}
+    if config.own_code:
         found["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
-        found["functions"] = {name: fingerprint(function) for name, function in functions_of(told).items()}
+        found["functions"] = {name: fingerprint(function) for name, function in functions_of(config).items()}
     return found
 
 
@@ -417,10 +419,10 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = 
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             yield from differences(one, other, f"{name}.")
         elif one != other:
-            yield f"{name} {_spelt(one)} there, {_spelt(other)} here"
+            yield f"{name} {_value(one)} there, {_value(other)} here"
 
 
-def _spelt(value: Any) -> str:
+def _value(value: Any) -> str:
     return "not told" if value is None else f"{value!r:.80}"
 
 
@@ -436,7 +438,7 @@ def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator
         yield f"the lake held {len(before['days'])} days then, {len(now['days'])} now"
 
 
-def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
+def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
     """Refuse a folder of another training, or one that names what is not there; the same one is gone on with.
 
     Raises
@@ -444,7 +446,7 @@ def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
     ConfigError, UnknownNameError
         With the first thing that is told otherwise, or is no longer what it was.
     """
-    path, now = folder / FILE, json.loads(json.dumps(_said(told, seed)))
+    path, now = folder / FILE, json.loads(json.dumps(_run_record(config, seed)))
     if not path.exists():
         return
     try:
@@ -459,7 +461,7 @@ def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
         raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another: {found}", remedy)
 
 
-def claim(folder: Path, told: AgentConfig, seed: int) -> None:
+def claim(folder: Path, config: AgentConfig, seed: int) -> None:
     """Keep what was told in the run folder, which is there.
 
     Raises
@@ -467,8 +469,8 @@ def claim(folder: Path, told: AgentConfig, seed: int) -> None:
     ConfigError
         It is that of another training.
     """
-    refuse_another(folder, told, seed)
-    write_whole(folder / FILE, json.dumps(_said(told, seed), indent=1) + "\n")
+    refuse_another(folder, config, seed)
+    write_whole(folder / FILE, json.dumps(_run_record(config, seed), indent=1) + "\n")
 
 
 def resumed(folder: Path, *, trust: bool = False, seed: int | None = None) -> tuple[AgentConfig, Path, int]:
@@ -484,20 +486,20 @@ def resumed(folder: Path, *, trust: bool = False, seed: int | None = None) -> tu
     try:
         raw: dict[str, Any] = json.loads(path.read_text())
         raw.pop(MADE_OF, None)
-        kept = int(raw.pop("seed"))
+        stored_seed = int(raw.pop("seed"))
     except OSError as error:
         raise ConfigError("the folder of a training", f"{path}: {error.strerror}", "name one that was begun") from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ConfigError("a training's configuration", f"{path}: {error}", "start it again elsewhere") from None
-    if seed is not None and seed != kept:
+    if seed is not None and seed != stored_seed:
         remedy = f"leave --seed out, or train seed {seed} in another folder"
-        raise ConfigError(f"the seed of {folder}, which is {kept}", f"seed {seed}", remedy)
+        raise ConfigError(f"the seed of {folder}, which is {stored_seed}", f"seed {seed}", remedy)
     config = parse(raw, str(path))
     if config.own_code and not trust:
         received = f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
         remedy = f"if it is yours: tercel agent train --resume {folder} --trust"
         raise ConfigError("a word that the functions of the run may run", received, remedy)
-    return config, folder, kept
+    return config, folder, stored_seed
 
 
 def refuse_changed(folder: Path, config: AgentConfig) -> None:
@@ -529,7 +531,7 @@ def run_training(
     *,
     make: MakeEnv | None = None,
     on_row: Callable[[Metrics, Metrics | None], None] | None = None,
-    on_oracle: Callable[[Metrics], None] | None = None,
+    on_teacher: Callable[[Metrics], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """Train, or go on training, until the policy is there.
@@ -545,10 +547,10 @@ def run_training(
         Another :func:`make_env`.
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
-    on_oracle : callable, optional
+    on_teacher : callable, optional
         Receives each row of metrics of the oracle, which is trained first where there is one.
     stop : callable, optional
-        Asked between updates; the state is kept when it says so.
+        EvaluationRequest between updates; the state is kept when it says so.
 
     Returns
     -------
@@ -558,8 +560,10 @@ def run_training(
     learner_settings(config)  # refused before anything is built
     markets = markets_of(config)
     if config.oracle.frames and load_checkpoint(folder / "checkpoint") is None:
-        if not train_oracle(config, markets, folder, seed, on_oracle, stop):
-            return _kept(folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the oracle"})
+        if not train_teacher(config, markets, folder, seed, on_teacher, stop):
+            return _write_result(
+                folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the oracle"}
+            )
     training = Training(config, folder, seed, make, markets)
 
     def on_update(metrics: Metrics) -> None:

@@ -201,7 +201,7 @@ class Dqn(NativeLearner):
         epsilon_greedy(q, self.net.head_biases[0], self.mask, s.dueling, uniform, epsilon, self.scratch, self.actions)
         obs, reward, done, _ = env.step(self.actions)
         self.returns.add(reward, done)
-        scaled = np.asarray(self.pricer.pay(reward, done) if self.pricer else reward, np.float32)
+        scaled = np.asarray(self.risk_transform.pay(reward, done) if self.risk_transform else reward, np.float32)
         if s.scale_rewards:
             scaled = self.scaler.scale(scaled, done)
         self.replay.add(self.raw, self.mask, self.actions, scaled, done)

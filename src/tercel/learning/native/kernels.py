@@ -117,13 +117,13 @@ def policy_loss(
     for r in range(batch):
         log_softmax_row(raw[r], bias, mask[r], logp)
         log_ratio = float(logp[actions[r]] - floats[r, 0])
-        pull = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
+        gradient = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
         entropy = np.float32(0)
         for j in range(size):
             p = np.exp(logp[j])
             draw[r, j] = p
             entropy -= p * logp[j]
-        push = np.float32(pull * share)
+        push = np.float32(gradient * share)
         spreading = np.float32(entropy_coef * share)
         for j in range(size):
             p = draw[r, j]
@@ -239,16 +239,16 @@ def dqn_loss(
         goal = floats[r, 0] + floats[r, 1] * q[best]
         q_values(raw[r], bias, dueling, q)
         error = q[actions[r]] - goal
-        pull = min(max(error, np.float32(-1)), np.float32(1)) * share
+        gradient = min(max(error, np.float32(-1)), np.float32(1)) * share
         if dueling:
-            draw[r, 0] = pull
+            draw[r, 0] = gradient
             for j in range(size):
-                draw[r, j + 1] = -pull / np.float32(size)
-            draw[r, actions[r] + 1] += pull
+                draw[r, j + 1] = -gradient / np.float32(size)
+            draw[r, actions[r] + 1] += gradient
         else:
             for j in range(size):
                 draw[r, j] = np.float32(0)
-            draw[r, actions[r]] = pull
+            draw[r, actions[r]] = gradient
         size_of = abs(error)
         stats[0] += (0.5 * error * error if size_of <= 1 else size_of - 0.5) * share
         stats[1] += q[actions[r]] * share
