@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.cli import agent_ablate, app
-from tercel.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, said
+from tercel.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, sentences
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.evaluation.comparisons import ComparisonLedger
@@ -268,7 +268,7 @@ def test_the_table_orders_variants_and_says_what_failed():
     assert r"| a\|c |" in text
     assert "3 variants tried here, 8 recipes before" in text
     assert "One training seed" in text
-    assert "worse" in said(RESULT)[-1]
+    assert "worse" in sentences(RESULT)[-1]
 
 
 def test_the_same_fills_are_no_difference():

@@ -326,7 +326,7 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
     monkeypatch.setattr(agent_train, "read_config", lambda _: small())
     done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
     assert done.exit_code == 0, done.output
-    said = "Nothing was learned: in 6 looks none beat"
+    said = "Nothing was learned: none of 6 validation checks beat"
     assert " ".join(done.output.split()).count(said) == 1
     assert "the policy kept is that rule itself" in " ".join(done.output.split())
     assert "gain" not in done.output

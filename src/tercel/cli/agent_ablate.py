@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 MARKS: Final = marks_of("agent ablate")
 RESULT: Final = "ablation.json"
 HEADINGS: Final = (
-    "variant", "says", "cost", "difference", "p", "told", "could tell", "dearest 5 %", "CPU min",
+    "variant", "idea", "cost", "difference", "p", "verdict", "detectable", "dearest 5 %", "CPU min",
 )  # fmt: skip
-LEAVES: Final = ("says", "dearest 5 %", "CPU min", "could tell", "p")
+LEAVES: Final = ("idea", "dearest 5 %", "CPU min", "detectable", "p")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def ablate(request: Ablate) -> None:
         "judged_on": judged_on,
         "frames": recipe.learner.frames,
     }
-    result["said"] = " ".join(said(result))
+    result["said"] = " ".join(sentences(result))
     (out / RESULT).write_text(json_text(result) + "\n")
     page = write_page(out, result, runs)
     if request.write is not None:
@@ -102,8 +102,8 @@ def ablate(request: Ablate) -> None:
 
     def show() -> None:
         title = f"{recipe.name} and variants of it: implementation shortfall, bps"
-        print_table(title, HEADINGS, [list(line) for line in lines(result)], LEAVES, ["told"], ["says"])
-        for text in said(result):
+        print_table(title, HEADINGS, [list(line) for line in lines(result)], LEAVES, ["verdict"], ["idea"])
+        for text in sentences(result):
             say(text)
         say(f"report   {page}")
 
@@ -172,26 +172,26 @@ def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield name, f"Failed: {why}", *("",) * (len(HEADINGS) - 2)
 
 
-def said(result: Mapping[str, Any]) -> list[str]:
+def sentences(result: Mapping[str, Any]) -> list[str]:
     """What a reader of the table must know."""
     seeds = result["seeds"]
-    sentences = [
-        f"Implementation shortfall in bps with 95 % intervals; {result['episodes']:,} paired fresh episodes in "
-        f"{', '.join(result['markets'])}, base seeds {', '.join(map(str, result['judged_on']))}, the same for all; "
-        f"{result['frames']:,} decisions a training.",
-        "Difference: variant minus whole recipe; above 0 the variant is dearer: what it takes away has paid, what it "
-        f"adds has cost. Intervals draw {'training seeds and ' if len(seeds) > 1 else ''}clusters of episodes. "
-        f"Training seeds: {', '.join(map(str, seeds))}.",
+    found = [
+        f"{result['episodes']:,} paired fresh episodes in {', '.join(result['markets'])} (base seeds "
+        f"{', '.join(map(str, result['judged_on']))}); {result['frames']:,} decisions a training, training seeds "
+        f"{', '.join(map(str, seeds))}.",
+        "Costs and differences are in bps, with 95 % intervals; a difference above 0: the variant is dearer than the "
+        "whole recipe.",
+        f"Intervals draw {'training seeds and ' if len(seeds) > 1 else ''}clusters of episodes; p is adjusted for the "
+        f"{result['compared']} comparisons (Benjamini and Hochberg) and significant below 0.05.",
+        "Detectable: the minimum detectable effect (80 % power), before that correction.",
         f"{_count(result['variants'], 'variant')} tried here, {_count(result['before'], 'recipe')} before the whole "
-        f"one was kept (itself included); p after Benjamini and Hochberg over the {result['compared']} compared, "
-        "called below 0.05. Could tell: the true difference that would have been told from none four times in five, "
-        "before that correction.",
+        "one was kept (itself included).",
     ]
     if len(seeds) == 1:
-        sentences.append("One training seed: intervals hold for these very networks, not for the recipes.")
+        found.append("One training seed: intervals hold for these very networks, not for the recipes.")
     if result["failed"]:
-        sentences.append(f"Failed and not judged: {', '.join(result['failed'])}.")
-    return sentences
+        found.append(f"Failed and not judged: {', '.join(result['failed'])}.")
+    return found
 
 
 def _count(number: int, what: str) -> str:
@@ -200,5 +200,5 @@ def _count(number: int, what: str) -> str:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The table and what is said of it, as Markdown."""
-    table = markdown_table(HEADINGS, lines(result), ("says", "told"))
-    return "\n".join([" ".join(said(result)), "", *table]) + "\n"
+    table = markdown_table(HEADINGS, lines(result), ("idea", "verdict"))
+    return "\n".join([" ".join(sentences(result)), "", *table]) + "\n"

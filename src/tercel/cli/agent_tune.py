@@ -139,7 +139,7 @@ def _lost(one: dict[str, Any]) -> str:
     held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
     counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
     counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
-    return f"orders lost for want of room in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each" if counted else ""
+    return f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each" if counted else ""
 
 
 def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:

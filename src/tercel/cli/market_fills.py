@@ -77,16 +77,16 @@ def sentences(found: "Fills") -> list[str]:
     """What was found and how to read it, five sentences at most."""
     passed = sum(gate.passed for gate in found.gates)
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
-    found_sentences = [
+    lines = [
         f"{passed} of {len(found.gates)} gates passed.",
         f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
         "Intervals are over days." if found.clusters == "days" else
         "Intervals are over the half hours of one day, which is optimistic.",
-        "Floor: odd against even half hours of tape.",
+        "Floor: odd against even half hours of the tape itself.",
     ]  # fmt: skip
     if found.calibrated_on:
-        found_sentences.append(f"Calibrated on {len(found.calibrated_on)} of these days, which is kind to the preset.")
-    return found_sentences
+        lines.append(f"Calibrated on {len(found.calibrated_on)} of these days, which favours the preset.")
+    return lines
 
 
 def page(found: "Fills") -> str:
@@ -104,7 +104,7 @@ def page(found: "Fills") -> str:
     sections = [
         Section("Gates", html=plain_table(HEAD, table(found))),
         Section("Do orders fill as on tape?", figures=[fill_curves(cells, WAITS_S, symbol), by_class(cells, symbol)]),
-        Section("What fills are worth", figures=[markouts(cells, HORIZONS_S, symbol)]),
+        Section("Prices after a fill", figures=[markouts(cells, HORIZONS_S, symbol)]),
         Section("After the touch was emptied, and hidden executions", figures=[returns_and_hidden(cells, symbol)]),
         Section("Every figure", html=plain_table(HEAD[:-1], everything)),
     ]

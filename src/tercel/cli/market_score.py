@@ -288,7 +288,7 @@ def prediction_rows(one: Mapping[str, Any]) -> Rows:
     return [
         [f"Spearman over {one['strategies']} strategies, of the tape's ceiling", predicted(one) or NOTHING],
         ["Spearman over those that mostly rest", predicted({"spearman": one["spearman_resting"]}) or NOTHING],
-        ["pairs told apart on tape", f"{signs['told']}{agree}"],
+        ["pairs that differ significantly on tape", f"{signs['told']}{agree}"],
         ["days of tape", str(len(one["days"]))],
     ]
 

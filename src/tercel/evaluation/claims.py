@@ -149,7 +149,7 @@ def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:
     """One line, with the name and the mean gain of everything that is not beaten.
 
     >>> _verdict({"above": {"a": 2.0, "b": 1.5}, "open": {"c": -0.25}, "below": {}}, 3)
-    'cheaper than 2 of 3, dearer than none that could be told, not told apart from 1 (c -0.25)'
+    'significantly cheaper than 2 of 3 and dearer than none; no significant difference from 1 (c -0.25)'
     """
 
     def named(means: Mapping[str, float], none: str) -> str:
@@ -159,7 +159,6 @@ def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:
         return f"{len(means)} ({calls})" if means else none
 
     return (
-        f"cheaper than {len(calls['above'])} of {count}, "
-        f"dearer than {named(calls['below'], 'none that could be told')}, "
-        f"not told apart from {named(calls['open'], 'none')}"
+        f"significantly cheaper than {len(calls['above'])} of {count} and dearer than {named(calls['below'], 'none')}; "
+        f"no significant difference from {named(calls['open'], 'none')}"
     )

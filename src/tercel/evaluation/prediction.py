@@ -212,7 +212,7 @@ def in_words(found: Mapping[str, Any], market: str, judged: str) -> list[str]:
         sentences.append(_ranked(rest, f"Over the {len(rest['strategies'])} that mostly rest it is"))
     pairs = found["signs"]
     agreed = "" if pairs["agree"] is None else f", and simulation has the same sign in {pairs['agree']:.0%} of these"
-    sentences.append(f"{pairs['told']} of {pairs['pairs']} pairs are told apart on tape{agreed}.")
+    sentences.append(f"{pairs['told']} of {pairs['pairs']} pairs differ significantly on tape{agreed}.")
     near = found["shares"]
     sentences.append(f"{near['near']} of {near['of']} have passive and late shares within {NEAR:.2f} of the tape's.")
     other = found["bounds"].get("theirs")

@@ -72,7 +72,7 @@ def train(
     best, nothing = result["best"], unlearned(result)
     gained = (
         f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
-        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} looks)"
+        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} validation checks)"
     )
     say(f"{training_config.name}: {nothing or gained}")
     say(f"policy   {result['policy']}")

@@ -32,8 +32,8 @@ def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
         powers = [cell["power"] for cell in cells if cell["power"] is not None]
         if powers:
             yield (
-                f"{name}, {where}: true gains of {min(powers):.2f} bps (the strategy most like it) to {max(powers):.2f} "
-                "(the least like it) would have been told from zero four times in five."
+                f"{name}, {where}: the minimum detectable effect is {min(powers):.2f} to {max(powers):.2f} bps, by the "
+                "opponent (80 % power)."
             )
     for kind, words in (("by_market", "market"), ("by_regime", "regime")):
         if kind not in found["lowest"] or (kind == "by_market" and len(found["markets"]) < 2):
@@ -50,7 +50,7 @@ def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
         yield f"{name}, after the correction, is dearer in {where} than {', '.join(there)}."
     if not lost:
         parts = "market, regime or market in a regime" if found["lowest"].get("by_regime") else "market"
-        yield f"{name}, after the correction, is dearer than nothing that could be told in any {parts}."
+        yield f"{name}, after the correction, is significantly dearer than no strategy in any {parts}."
 
 
 def label(result: Mapping[str, Any], name: str) -> str:

@@ -55,7 +55,7 @@ def overflowing(scenarios: Iterable[Results], baselines: Sequence[Candidate]) ->
             if one.key in found or costs is None or (costs.overflow > 0).mean() <= MOST:
                 continue
             where = f"{int((costs.overflow > 0).sum())} of {len(costs)} episodes of {judged.scenario.name}"
-            found[one.key] = f"{one.key} is left out: an order found no room in {where}"
+            found[one.key] = f"{one.key} is left out: capacity overflow in {where}"
     return found
 
 
@@ -74,10 +74,10 @@ def without_overflowed(judged: Results) -> tuple[Results, list[str]]:
         if rows.mean() > MOST:
             received = f"{int(rows.sum())} of {len(rows)} for {key} in {judged.scenario.name}"
             remedy = "a strategy that keeps so many orders alive cannot be judged here"
-            raise CapacityError("episodes in which every order finds room", received, remedy)
+            raise CapacityError("episodes without capacity overflow", received, remedy)
     out = np.logical_or.reduce(list(full.values()))
     note = (
-        f"{judged.scenario.name}: {int(out.sum())} of {len(out)} episodes are left out for everybody, an order found "
-        f"no room there ({', '.join(full)})"
+        f"{judged.scenario.name}: {int(out.sum())} of {len(out)} episodes are left out for everybody: capacity "
+        f"overflow ({', '.join(full)})"
     )
     return judged.select(~out), [note]

@@ -244,9 +244,9 @@ def _method(result: Mapping[str, Any]) -> Section:
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
         "episodes, training seeds being a level of their own.",
         f"All {result['comparisons']} comparisons on this page were corrected together after Benjamini and Hochberg.",
-        "A score is deflated by the best that as many variants without merit would have shown, after Bailey and Lopez "
-        "de Prado: SR* = sd (0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard "
-        "deviation, sd that of a ratio's sampling error.",
+        "A score is deflated for the N variants tried, after Bailey and Lopez de Prado: the threshold is SR* = sd "
+        "(0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard deviation, sd that of a "
+        "ratio's sampling error.",
         "The best written strategy was chosen on episodes that are not judged here.",
     ]
     return Section("How it was judged", sentences, html=meanings())

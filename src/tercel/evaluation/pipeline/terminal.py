@@ -67,8 +67,8 @@ def sentences(result: Mapping[str, Any]) -> Iterator[str]:
     least = [found for name in first if (found := result["power"][name].get(best)) is not None]
     if least:
         yield (
-            f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; a true "
-            f"difference of {max(least):.2f} bps on it is found here with 80 % power; all {result['comparisons']:,} "
+            f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; the minimum "
+            f"detectable effect against it is {max(least):.2f} bps (80 % power); all {result['comparisons']:,} "
             "comparisons are corrected together (Benjamini and Hochberg)."
         )
 
@@ -85,10 +85,7 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
     yield from claimed(result, name)
     least = result["power"][name].get(best)
     if least is not None:
-        yield (
-            f"{name} in {result['market']}: a true gain of {least:.2f} bps on {best} would have been told from zero "
-            "four times in five."
-        )
+        yield (f"{name} in {result['market']}: minimum detectable effect against {best} {least:.2f} bps (80 % power).")
     yield from _worst(result, name, best)
     for market, found in result["bars"].items():
         yield from _bars(market, found[name], name)
@@ -98,9 +95,8 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
     deflated = result["deflated"].get(name)
     if deflated is not None and deflated["variants"] > 1:
         yield (
-            f"{name}: {deflated['variants']} variants tried; probability {deflated['probability']:.3f} that its gain a "
-            f"unit of risk, {deflated['ratio']:.3f}, exceeds the best of as many without merit, "
-            f"{deflated['best_of_none']:.3f}."
+            f"{name}, deflated ({deflated['variants']} variants): gain a unit of risk {deflated['ratio']:.3f}, "
+            f"threshold {deflated['best_of_none']:.3f}, probability of a true gain {deflated['probability']:.3f}."
         )
     if name in result["iqm"]:
         middle = spelt(result["iqm"][name], "+")
@@ -152,7 +148,7 @@ def _bars(market: str, found: Mapping[str, Any], name: str) -> Iterator[str]:
             yield f"{name} in {market}: adaptability {spelt(cell, '+')} over {other}'s."
 
 
-_RISK = {"worse": "lower", "better": "higher", "open": "not told apart"}
+_RISK = {"worse": "lower", "better": "higher", "open": "no significant difference"}
 """A difference of risks below zero is the lower risk."""
 
 

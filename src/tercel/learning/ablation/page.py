@@ -32,7 +32,7 @@ def write_page(out: Path, result: Mapping[str, Any], runs: Mapping[str, Sequence
         Section("What each variant is", facts={row["name"]: row["says"] for row in result["rows"]}),
     ]
     called = [row for row in tried if row["called"] in ("dearer", "cheaper")]
-    lead = f"{len(tried)} variants of {result['recipe']}, {len(called)} of them told apart from it: " + (
+    lead = f"{len(tried)} variants of {result['recipe']}, {len(called)} of them significantly different: " + (
         ", ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f} bps" for row in called) or "none"
     )
     facts = {

@@ -40,7 +40,7 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], c
         Section(
             "Learning",
             f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
-            f"neither trained on nor judged, each market bought and sold. {result['looks']} looks; the best is kept.",
+            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is kept.",
             figures=[learning(checks, rule), gains(checks, rule)],
         ),
         Section(
@@ -49,12 +49,12 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], c
             "the reward. A term that falls while another rises was bought with it.",
             figures=[terms(rows, weights_of(config)), spread_of_moves(rows)],
         ),
-        Section("How it was told", facts=flat(config.model_dump())),
+        Section("Configuration", facts=flat(config.model_dump())),
     ]
     kept = unlearned(result) or (
         f"The kept policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
         f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
-        f"of {result['looks']} looks: `tercel agent evaluate` judges it on others."
+        f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
     )
     lead = f"{result['frames']:,} decisions. {kept}"
     facts = {"seed": result["seed"], "trained on": spelt_out(result["trained_on"]), "Tercel": result["version"]}
@@ -65,15 +65,15 @@ def unlearned(result: dict[str, Any]) -> str:
     """That nothing was learned, in a sentence, where a training kept what it started from; else empty.
 
     >>> unlearned({"best": {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0}, "rule": "peg_touch", "looks": 6})
-    'Nothing was learned: in 6 looks none beat peg_touch at validation, and the policy kept is that rule itself.'
+    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is kept as the policy.'
     """
     best, rule = result["best"], result["rule"]
     if best["frames"] > 0:
         return ""
     if best["is_bps"] == best["rule_bps"]:
-        text = f"in {result['looks']} looks none beat {rule} at validation, and the policy kept is that rule itself."
+        text = f"none of {result['looks']} validation checks beat {rule}, so that rule itself is kept as the policy."
     else:
-        text = f"in {result['looks']} looks none beat the first, and the policy kept is what the training began with."
+        text = f"none of {result['looks']} validation checks beat the first, so its start is kept as the policy."
     return f"Nothing was learned: {text}"
 
 
