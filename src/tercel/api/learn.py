@@ -25,7 +25,8 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.learning.agent.own import eyes_of
 from tercel.learning.agent.recipe import configured, learnable
-from tercel.learning.agent.training import POLICY, claim, is_done, run_training
+from tercel.learning.agent.run_folder import POLICY, claim, is_done
+from tercel.learning.agent.training import run_training
 from tercel.learning.own_reward import Reward
 from tercel.report.terminal import say
 

@@ -16,7 +16,8 @@ from tercel.learning.agent.learner import refuse_settings, with_algo
 from tercel.learning.agent.ray import spread, with_shards
 from tercel.learning.agent.recipe import ALGORITHMS
 from tercel.learning.agent.report import unlearned, write_page
-from tercel.learning.agent.training import FILE, claim, is_done, refuse_another, refuse_changed, resumed, run_training
+from tercel.learning.agent.run_folder import FILE, claim, is_done, refuse_another, refuse_changed, resumed
+from tercel.learning.agent.training import run_training
 from tercel.learning.port import Metrics
 from tercel.report.terminal import print_json, progress, say
 

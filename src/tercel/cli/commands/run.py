@@ -33,7 +33,8 @@ from tercel.evaluation.venue import in_words as venue_words
 from tercel.execution.own import findable
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.recipe import configured, learnable
-from tercel.learning.agent.training import POLICY, claim, is_done, run_training
+from tercel.learning.agent.run_folder import POLICY, claim, is_done
+from tercel.learning.agent.training import run_training
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS

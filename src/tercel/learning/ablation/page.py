@@ -10,7 +10,7 @@ from tercel.evaluation.metrics import read_metrics
 from tercel.learning.ablation.evaluation import RULE
 from tercel.learning.ablation.trainings import Run
 from tercel.learning.ablation.variants import WHOLE
-from tercel.learning.agent.training import CHECKS
+from tercel.learning.agent.run_folder import CHECKS
 from tercel.report.ablation_figures import Curve, curves, differences
 from tercel.report.page import Section, render
 

@@ -23,7 +23,7 @@ from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
 from tercel.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
-from tercel.learning.agent.training import resumed
+from tercel.learning.agent.run_folder import resumed
 from tercel.learning.agent.validation import shortfall
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive

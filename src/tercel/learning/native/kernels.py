@@ -145,8 +145,6 @@ def value_loss(value: Float32, bias: Float32, floats: Float32, value_coef: float
 @kernel
 def gather_dqn(
     rows: Ints,
-    n: int,
-    capacity: int,
     steps: int,
     gamma: float,
     obs: Float32,
@@ -165,7 +163,7 @@ def gather_dqn(
     discounted, and the discount of what follows, 0 when the episode ended on the way (Sutton 1988; Hessel et al. 2018).
     m[B, A] are the actions allowed in the later state.
     """
-    batch = rows.shape[0]
+    batch, capacity, n = rows.shape[0], obs.shape[0], obs.shape[1]
     decay = np.float32(gamma)
     for k in range(batch):
         t, e = rows[k] // n, rows[k] % n
@@ -208,11 +206,9 @@ def q_values(raw: Float32, bias: Float32, dueling: bool, q: Float32) -> None:
 @kernel
 def dqn_loss(
     raw: Float32,
-    bias: Float32,
     choice: Float32,
-    choice_bias: Float32,
     later: Float32,
-    later_bias: Float32,
+    biases: tuple[Float32, Float32, Float32],
     actions: Ints,
     floats: Float32,
     mask: Bools,
@@ -224,10 +220,11 @@ def dqn_loss(
     """Double-DQN loss and its gradient by the head (van Hasselt et al. 2016, eq. 4), Huber with threshold 1.
 
     `raw[B]` are the online head's outputs at states; at later states `choice[B]` chooses the action and `later[B]`, the
-    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN. `q[A]` is work
-    space. `stats` += loss, mean value.
+    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN; `biases` belong to
+    the three. `q[A]` is work space. `stats` += loss, mean value.
     """
     batch, size = actions.shape[0], mask.shape[1]
+    bias, choice_bias, later_bias = biases
     share = np.float32(1) / np.float32(batch)
     for r in range(batch):
         q_values(choice[r], choice_bias, dueling, q)
